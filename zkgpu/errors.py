@@ -1,0 +1,67 @@
+"""Every error zkgpu raises on purpose, and the exit code each one gives the command line.
+
+    ZkgpuError                       70  (a bug, when raised as itself)
+    ├── UsageError                    2  the question makes no sense: lengths differ, an option is unknown
+    │   └── LengthError               2
+    ├── FormatError                   3  a file or a value in it is wrong
+    │   ├── PointError                3  a point is off its curve or outside the subgroup
+    │   └── InsecureKeyError          3  a key whose secrets are public
+    ├── UnsatisfiedError              4  the witness breaks a constraint
+    ├── ResourceError                 5  no GPU, not enough memory, a missing optional package
+    └── SelfCheckError                6  the prover's own verification refused the proof
+
+A message is one line: what is wrong, where, and how to mend it.
+"""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_INVALID_PROOF = 1
+
+
+class ZkgpuError(Exception):
+    """Base of all errors raised by zkgpu."""
+
+    exit_code = 70
+
+
+class UsageError(ZkgpuError):
+    """The call or the command line cannot be carried out as asked."""
+
+    exit_code = 2
+
+
+class LengthError(UsageError):
+    """Two lengths that must agree do not."""
+
+
+class FormatError(ZkgpuError):
+    """A file, or a value in one, is malformed."""
+
+    exit_code = 3
+
+
+class PointError(FormatError):
+    """A point is not on its curve, not in the prime-order subgroup, or not allowed to be infinity."""
+
+
+class InsecureKeyError(FormatError):
+    """A key with which anyone can forge proofs, such as one whose phase 2 was never contributed to."""
+
+
+class UnsatisfiedError(ZkgpuError):
+    """The assignment does not satisfy the circuit."""
+
+    exit_code = 4
+
+
+class ResourceError(ZkgpuError):
+    """A device, memory or an optional package that is needed is not there."""
+
+    exit_code = 5
+
+
+class SelfCheckError(ZkgpuError):
+    """A proof failed its own verification and was withheld."""
+
+    exit_code = 6
