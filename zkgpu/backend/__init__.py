@@ -1,0 +1,1 @@
+"""Devices: what one must do, and the ones there are."""

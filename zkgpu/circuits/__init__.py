@@ -1,0 +1,5 @@
+"""Circuits in Python: wires, arrays of wires, gadgets, and the constraints and witnesses they compile to."""
+
+from zkgpu.circuits.r1cs import R1CS, SparseMatrix
+
+__all__ = ["R1CS", "SparseMatrix"]

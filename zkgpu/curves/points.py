@@ -1,0 +1,205 @@
+"""Points of short Weierstrass curves y^2 = x^3 + b on Python integers: for keys, proofs and as the definition.
+
+Bulk work belongs to a backend; this arithmetic serves the handful of points a proof is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from zkgpu.errors import PointError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.quadratic import QuadraticExtension
+
+Coordinate: TypeAlias = Any  # int for G1, (int, int) for G2
+Jacobian: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The subgroup of prime order `order` of y^2 = x^3 + b over `field`."""
+
+    name: str
+    field: Field | QuadraticExtension
+    b: Coordinate
+    order: int
+    cofactor: int
+    generator_xy: tuple[Coordinate, Coordinate]
+
+    @property
+    def generator(self) -> Point:
+        return Point(self, *self.generator_xy)
+
+    @property
+    def infinity(self) -> Point:
+        return Point(self, None, None)
+
+    @property
+    def row_limbs(self) -> int:
+        """uint64 words of a point in a points array: 8 for G1, 16 for G2 over a 4-limb field."""
+        return 2 * self.field.limbs
+
+    @cached_property
+    def base_field(self) -> Field:
+        return self.field.base if isinstance(self.field, QuadraticExtension) else self.field
+
+    def point(self, x: Coordinate, y: Coordinate) -> Point:
+        """The point (x, y). Raises PointError unless it is on the curve and in the subgroup."""
+        p = Point(self, x, y)
+        if not p.is_on_curve():
+            raise PointError(f"{p} is not on the curve {self.name}")
+        if not p.is_in_subgroup():
+            raise PointError(f"{p} is outside the prime-order subgroup of {self.name}")
+        return p
+
+    def to_rows(self, points: Iterable[Point]) -> Limbs:
+        """(n, row_limbs) uint64: x then y (c0 before c1), Montgomery with R = 2^256; infinity is a zero row."""
+        base = self.base_field
+        coordinates = [c for p in points for c in p.coordinates()]
+        return base.to_montgomery_limbs(coordinates).reshape(-1, self.row_limbs)
+
+    def from_rows(self, rows: Limbs) -> list[Point]:
+        """The points of an array laid out as by to_rows. Coordinates are not checked to be on the curve."""
+        base, width = self.base_field, self.row_limbs // self.base_field.limbs
+        flat = base.from_montgomery_limbs(np.ascontiguousarray(rows).reshape(-1, base.limbs))
+        return [self._from_coordinates(flat[i : i + width]) for i in range(0, len(flat), width)]
+
+    def _from_coordinates(self, c: Sequence[int]) -> Point:
+        if not any(c):
+            return self.infinity
+        if len(c) == 2:
+            return Point(self, c[0], c[1])
+        return Point(self, (c[0], c[1]), (c[2], c[3]))
+
+
+@dataclass(frozen=True)
+class Point:
+    """An affine point; x and y are None for infinity. Supports + - and multiplication by an integer."""
+
+    group: Group = field(repr=False)
+    x: Coordinate
+    y: Coordinate
+
+    def __str__(self) -> str:
+        return f"{self.group.name} infinity" if self.is_infinity else f"{self.group.name} ({self.x}, {self.y})"
+
+    @property
+    def is_infinity(self) -> bool:
+        return self.x is None
+
+    def coordinates(self) -> tuple[int, ...]:
+        """The base-field coordinates, x before y and c0 before c1; all zero for infinity."""
+        width = self.group.row_limbs // self.group.base_field.limbs
+        if self.is_infinity:
+            return (0,) * width
+        return (self.x, self.y) if width == 2 else (*self.x, *self.y)
+
+    def is_on_curve(self) -> bool:
+        if self.is_infinity:
+            return True
+        f = self.group.field
+        return bool(f.square(self.y) == f.add(f.mul(f.square(self.x), self.x), self.group.b))
+
+    def is_in_subgroup(self) -> bool:
+        """Whether order * self is infinity (always so where the cofactor is 1)."""
+        return self.group.cofactor == 1 or _multiply(self, self.group.order).is_infinity
+
+    def __neg__(self) -> Point:
+        return self if self.is_infinity else Point(self.group, self.x, self.group.field.neg(self.y))
+
+    def __add__(self, other: Point) -> Point:
+        if not isinstance(other, Point) or other.group is not self.group:
+            return NotImplemented
+        return _to_affine(self.group, _add(self.group, _to_jacobian(self), _to_jacobian(other)))
+
+    def __sub__(self, other: Point) -> Point:
+        return self + -other
+
+    def __mul__(self, k: int) -> Point:
+        """k * self, for a point of the subgroup. Variable time: k leaks."""
+        return _multiply(self, k % self.group.order) if isinstance(k, int) else NotImplemented
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A pairing-friendly curve: its two groups, their base field and their scalar field."""
+
+    name: str
+    snarkjs_name: str
+    scalar_field: Field
+    base_field: Field
+    g1: Group
+    g2: Group
+
+
+def _to_jacobian(p: Point) -> Jacobian:
+    f = p.group.field
+    return (f.one, f.one, f.zero) if p.is_infinity else (p.x, p.y, f.one)
+
+
+def _to_affine(group: Group, p: Jacobian) -> Point:
+    f = group.field
+    x, y, z = p
+    if z == f.zero:
+        return group.infinity
+    z_inverse: Any = f.inverse(z)
+    z2 = f.square(z_inverse)
+    return Point(group, f.mul(x, z2), f.mul(y, f.mul(z2, z_inverse)))
+
+
+def _double(group: Group, p: Jacobian) -> Jacobian:
+    """dbl-2009-l of the Explicit-Formulas Database, a = 0."""
+    f: Any = group.field
+    x, y, z = p
+    a, b = f.square(x), f.square(y)
+    c = f.square(b)
+    d = f.scale(f.sub(f.sub(f.square(f.add(x, b)), a), c), 2)
+    e = f.scale(a, 3)
+    x3 = f.sub(f.square(e), f.scale(d, 2))
+    return x3, f.sub(f.mul(e, f.sub(d, x3)), f.scale(c, 8)), f.scale(f.mul(y, z), 2)
+
+
+def _add(group: Group, p: Jacobian, q: Jacobian) -> Jacobian:
+    """add-1998-cmo-2 of the Explicit-Formulas Database, made complete by cases."""
+    f: Any = group.field
+    if p[2] == f.zero:
+        return q
+    if q[2] == f.zero:
+        return p
+    pz2, qz2 = f.square(p[2]), f.square(q[2])
+    u1, u2 = f.mul(p[0], qz2), f.mul(q[0], pz2)
+    s1, s2 = f.mul(p[1], f.mul(qz2, q[2])), f.mul(q[1], f.mul(pz2, p[2]))
+    h, r = f.sub(u2, u1), f.sub(s2, s1)
+    if h == f.zero:
+        return _double(group, p) if r == f.zero else (f.one, f.one, f.zero)
+    h2 = f.square(h)
+    h3, v = f.mul(h2, h), f.mul(u1, h2)
+    x3 = f.sub(f.sub(f.square(r), h3), f.scale(v, 2))
+    return x3, f.sub(f.mul(r, f.sub(v, x3)), f.mul(s1, h3)), f.mul(h, f.mul(p[2], q[2]))
+
+
+def _multiply(p: Point, k: int) -> Point:
+    """k * p by double-and-add, k not reduced."""
+    if k == 0 or p.is_infinity:
+        return p.group.infinity
+    base = accumulator = _to_jacobian(p)
+    for bit in bin(k)[3:]:
+        accumulator = _double(p.group, accumulator)
+        if bit == "1":
+            accumulator = _add(p.group, accumulator, base)
+    return _to_affine(p.group, accumulator)
+
+
+def sum_points(group: Group, points: Iterable[Point]) -> Point:
+    """The sum of the points, with one inversion."""
+    total: Jacobian = _to_jacobian(group.infinity)
+    for p in points:
+        total = _add(group, total, _to_jacobian(p))
+    return _to_affine(group, total)

@@ -1,0 +1,141 @@
+"""What setup makes and what the prover hands out: keys, proofs, and the record of a ceremony.
+
+Letters as in Groth's paper (eprint 2016/260), section 3.2; layout of the queries as in snarkjs' .zkey files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.curves.points import Curve, Point
+from zkgpu.errors import InsecureKeyError
+from zkgpu.fields.field import Limbs
+
+UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """ic has n_public + 1 points: public input i is bound to ic[i + 1]."""
+
+    curve: Curve
+    alpha_g1: Point
+    beta_g2: Point
+    gamma_g2: Point
+    delta_g2: Point
+    ic: tuple[Point, ...]
+
+    @property
+    def n_public(self) -> int:
+        return len(self.ic) - 1
+
+    def weakness(self) -> str | None:
+        """Why anyone could forge proofs for this key, or None.
+
+        With gamma = delta (phase 2 never contributed to) the forged proof A = alpha, B = beta, C = -vk_x verifies.
+        A point at infinity, or a delta that is the generator, leaves a term of the equation free or known.
+        """
+        named = {"alpha": self.alpha_g1, "beta": self.beta_g2, "gamma": self.gamma_g2, "delta": self.delta_g2}
+        for name, point in named.items():
+            if point.is_infinity:
+                return f"{name} is the point at infinity"
+        if self.gamma_g2 == self.delta_g2:
+            return "gamma equals delta: phase 2 of the setup was never contributed to"
+        if self.delta_g2 == self.curve.g2.generator:
+            return "delta is the generator of G2: phase 2 of the setup was never contributed to"
+        return None
+
+    def require_secure(self) -> None:
+        """Raise InsecureKeyError when the key has a weakness."""
+        reason = self.weakness()
+        if reason is not None:
+            raise InsecureKeyError(
+                f"insecure key: {reason}; anyone can forge proofs for it. Make a key with `zkgpu setup`, "
+                "or pass --allow-insecure-key for a test"
+            )
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier."""
+
+    a: Point
+    b: Point
+    c: Point
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One entry of phase 2: delta was multiplied by a secret k, with a proof of knowledge of k.
+
+    delta_after  delta in G1 once the contribution was made
+    g1_s, g1_sx  a random point and its multiple by k
+    g2_spx       k times the hash of the transcript to G2
+    transcript   64 bytes, BLAKE2b of everything before
+    kind         0 normal, 1 beacon
+    name         what the contributor called the contribution, or empty
+    beacon       (hash, iterations exponent) of a beacon
+    """
+
+    delta_after: Point
+    g1_s: Point
+    g1_sx: Point
+    g2_spx: Point
+    transcript: bytes
+    kind: int = 0
+    name: str = ""
+    beacon: tuple[bytes, int] | None = None
+
+
+@dataclass(frozen=True)
+class ProvingKey:
+    """All the prover needs, and the verifying key.
+
+    Queries are points arrays, (n, 8) uint64 for G1 and (n, 16) for G2: x then y, Montgomery with R = 2^256,
+    infinity a zero row. They may be views of a memory-mapped file.
+
+    a, b          QAP matrices, domain_size rows and n_wires columns, with the rows that bind public inputs:
+                  row n_constraints + s of `a` has a one in column s, for s = 0 .. n_public
+    a_query       (n_wires, 8)   sum of A's column i over the Lagrange points, in G1
+    b_g1_query    (n_wires, 8)   the same for B
+    b_g2_query    (n_wires, 16)  and in G2
+    l_query       (n_wires - n_public - 1, 8)  (beta A + alpha B + C) / delta for the private wires
+    h_query       (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
+    """
+
+    verifying_key: VerifyingKey
+    beta_g1: Point
+    delta_g1: Point
+    a: SparseMatrix
+    b: SparseMatrix
+    a_query: Limbs
+    b_g1_query: Limbs
+    b_g2_query: Limbs
+    l_query: Limbs
+    h_query: Limbs
+    circuit_hash: bytes
+    contributions: tuple[Contribution, ...]
+
+    @property
+    def n_wires(self) -> int:
+        return self.a.shape[1]
+
+    @property
+    def n_public(self) -> int:
+        return self.verifying_key.n_public
+
+    @property
+    def domain_size(self) -> int:
+        return self.a.shape[0]
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether the key says of itself that one party made it and knew its secrets."""
+        return any(c.name == UNSAFE_NAME for c in self.contributions)
+
+    def weakness(self) -> str | None:
+        """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
+        if not self.contributions:
+            return "phase 2 of the setup has no contribution"
+        return self.verifying_key.weakness()
