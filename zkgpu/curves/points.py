@@ -17,6 +17,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
 
 Coordinate: TypeAlias = Any  # int for G1, (int, int) for G2
+CoordinateField: TypeAlias = Any  # Field for G1, QuadraticExtension for G2
 Jacobian: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
 
 
@@ -25,7 +26,7 @@ class Group:
     """The subgroup of prime order `order` of y^2 = x^3 + b over `field`."""
 
     name: str
-    field: Field | QuadraticExtension
+    field: CoordinateField
     b: Coordinate
     order: int
     cofactor: int
@@ -149,14 +150,14 @@ def _to_affine(group: Group, p: Jacobian) -> Point:
     x, y, z = p
     if z == f.zero:
         return group.infinity
-    z_inverse: Any = f.inverse(z)
+    z_inverse = f.inverse(z)
     z2 = f.square(z_inverse)
     return Point(group, f.mul(x, z2), f.mul(y, f.mul(z2, z_inverse)))
 
 
 def _double(group: Group, p: Jacobian) -> Jacobian:
     """dbl-2009-l of the Explicit-Formulas Database, a = 0."""
-    f: Any = group.field
+    f = group.field
     x, y, z = p
     a, b = f.square(x), f.square(y)
     c = f.square(b)
@@ -168,7 +169,7 @@ def _double(group: Group, p: Jacobian) -> Jacobian:
 
 def _add(group: Group, p: Jacobian, q: Jacobian) -> Jacobian:
     """add-1998-cmo-2 of the Explicit-Formulas Database, made complete by cases."""
-    f: Any = group.field
+    f = group.field
     if p[2] == f.zero:
         return q
     if q[2] == f.zero:

@@ -63,7 +63,8 @@ class Field:
         """omega of order `size`, a power of two: generator^((modulus - 1) / size), the root snarkjs uses."""
         if size < 1 or size & (size - 1) or size.bit_length() - 1 > self.two_adicity:
             raise UsageError(
-                f"{self.name} has no root of unity of order {size}: it must be a power of two up to 2^{self.two_adicity}"
+                f"{self.name} has no root of unity of order {size}: "
+                f"the order must be a power of two up to 2^{self.two_adicity}"
             )
         return pow(self.generator, (self.modulus - 1) // size, self.modulus)
 
