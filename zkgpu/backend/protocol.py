@@ -1,0 +1,114 @@
+"""What a device must do for a proof system, which never names one.
+
+Place and form belong to the values a backend hands out: a `Vector` may be 52-bit lane blocks, 32-bit limbs on a GPU
+or Python integers. Devices meet at the host forms: scalars (n, 4) uint64 canonical limbs; points (n, 8) uint64 for
+G1 and (n, 16) for G2, x then y, Montgomery with R = 2^256, infinity a zero row.
+
+For the same key, witness and blinding every backend gives the same proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.fields.field import Limbs
+from zkgpu.ntt.domain import Domain
+
+
+class Vector(Protocol):
+    """Scalars on a device."""
+
+    def __len__(self) -> int: ...
+
+
+class Matrix(Protocol):
+    """A sparse matrix of scalars on a device."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+
+class Points(Protocol):
+    """Points on a device, kept for many multi-scalar multiplications."""
+
+    @property
+    def group(self) -> Group: ...
+
+    def __len__(self) -> int: ...
+
+
+class Backend(Protocol):
+    """A device that computes over one curve. All methods return new values; arguments are left as they were."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the device, with the instruction path where there are several."""
+        ...
+
+    @property
+    def curve(self) -> Curve: ...
+
+    # scalars
+
+    def vector(self, limbs: Limbs) -> Vector:
+        """The scalars of an (n, 4) array of canonical limbs, on the device."""
+        ...
+
+    def limbs(self, vector: Vector) -> Limbs:
+        """(n, 4) uint64: the canonical limbs of a vector."""
+        ...
+
+    def matrix(self, matrix: SparseMatrix) -> Matrix:
+        """A sparse matrix, on the device."""
+        ...
+
+    def matvec(self, matrix: Any, vector: Any) -> Vector:
+        """matrix @ vector. Raises LengthError when the matrix has other columns than the vector entries."""
+        ...
+
+    def ntt(self, coefficients: Any, domain: Domain) -> Vector:
+        """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order."""
+        ...
+
+    def intt(self, evaluations: Any, domain: Domain) -> Vector:
+        """Coefficients in natural order from the values on a domain in bit-reversed order."""
+        ...
+
+    def pointwise(self, f: Callable[..., Any], *vectors: Any) -> Vector:
+        """f(*vectors), entry by entry, for an f made of + - * and integers."""
+        ...
+
+    # points
+
+    def points(self, group: Group, rows: Limbs) -> Points:
+        """The points of a host array, on the device. The array must have passed `first_invalid_point`."""
+        ...
+
+    def msm(self, points: Any, scalars: Any) -> Point:
+        """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
+        ...
+
+    def msm_many(self, pairs: Sequence[tuple[Any, Any]]) -> list[Point]:
+        """[msm(points, scalars) for points, scalars in pairs]; a device may overlap them."""
+        ...
+
+    # setup
+
+    def fixed_base(self, base: Point, scalars: Any) -> Limbs:
+        """Host rows of scalars[i] * base."""
+        ...
+
+    def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
+        """Host rows of k times each point."""
+        ...
+
+    def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
+        """Host rows of matrix @ points: row i is the sum of the entries of matrix row i times the points."""
+        ...
+
+    def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
+        """(index, reason) of the first row with a coordinate >= q, off the curve or outside the subgroup; or None."""
+        ...
