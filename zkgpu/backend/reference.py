@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point, sum_points
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
@@ -144,9 +144,9 @@ class ReferenceBackend:
 
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         base = group.base_field
-        canonical = base.is_canonical(rows.reshape(-1, base.limbs)).reshape(rows.shape[0], -1).all(axis=1)
+        canonical = base.is_canonical(rows.reshape(-1, base.limbs)).reshape(rows.shape[0], -1)
         for i, point in enumerate(group.from_rows(rows)):
-            if not canonical[i]:
+            if not canonical[i].all():
                 return i, "a coordinate is not below the field's modulus"
             if not point.is_on_curve():
                 return i, f"it is not on the curve {group.name}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import InsecureKeyError
 from zkgpu.fields.field import Limbs
