@@ -48,6 +48,13 @@ class PointError(FormatError):
 class InsecureKeyError(FormatError):
     """A key with which anyone can forge proofs, such as one whose phase 2 was never contributed to."""
 
+    @classmethod
+    def because(cls, reason: str) -> InsecureKeyError:
+        return cls(
+            f"insecure key: {reason}; anyone can forge proofs for it. "
+            "Make a key with `zkgpu setup`, or pass --allow-insecure-key for a test"
+        )
+
 
 class UnsatisfiedError(ZkgpuError):
     """The assignment does not satisfy the circuit."""

@@ -50,10 +50,7 @@ class VerifyingKey:
         """Raise InsecureKeyError when the key has a weakness."""
         reason = self.weakness()
         if reason is not None:
-            raise InsecureKeyError(
-                f"insecure key: {reason}; anyone can forge proofs for it. Make a key with `zkgpu setup`, "
-                "or pass --allow-insecure-key for a test"
-            )
+            raise InsecureKeyError.because(reason)
 
 
 @dataclass(frozen=True)

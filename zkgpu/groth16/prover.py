@@ -1,0 +1,154 @@
+"""Groth16's prover (eprint 2016/260, section 3.2), which verifies every proof before it hands it out."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.circuits.r1cs import R1CS
+from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.groth16.keys import Proof, ProvingKey
+from zkgpu.groth16.qap import Qap
+from zkgpu.groth16.verifier import verify
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """The two random scalars that hide the witness."""
+
+    r: int
+    s: int
+
+    @staticmethod
+    def random(field: Field) -> Blinding:
+        return Blinding(field.random(), field.random())
+
+
+class Prover:
+    """A proving key at home on a device: loaded once, for many proofs.
+
+    key                  the proving key; its arrays may be views of a mapped file
+    backend              where to compute
+    circuit              the key's constraints, when at hand: a wrong witness is then named by constraint at once
+    allow_insecure_key   accept a key for which anyone can forge proofs
+
+    Raises InsecureKeyError for such a key, UsageError when circuit and key do not belong together.
+    """
+
+    def __init__(
+        self, key: ProvingKey, backend: Backend, *, circuit: R1CS | None = None, allow_insecure_key: bool = False
+    ):
+        weakness = key.weakness()
+        if weakness and not allow_insecure_key:
+            raise InsecureKeyError.because(weakness)
+        if circuit is not None:
+            _require_same_shape(circuit, key)
+        self.key, self.backend, self._circuit = key, backend, circuit
+        self._allow_insecure_key = allow_insecure_key
+        self._load()
+
+    def _load(self) -> None:
+        """Put matrices and queries on the device."""
+        key, backend = self.key, self.backend
+        curve = backend.curve
+        self._qap = Qap(backend, key.a, key.b)
+        self._a_query = backend.points(curve.g1, key.a_query)
+        self._b_g1_query = backend.points(curve.g1, key.b_g1_query)
+        self._b_g2_query = backend.points(curve.g2, key.b_g2_query)
+        # l_query starts at the first private wire: points at infinity in front let it meet the whole assignment
+        public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
+        self._l_query = backend.points(curve.g1, np.concatenate([public, key.l_query]))
+        self._h_query = backend.points(curve.g1, key.h_query[self._qap.domain.bit_reversal])
+
+    def prove(self, assignment: Limbs, *, _blinding: Blinding | None = None) -> Proof:
+        """A proof that the circuit is satisfied by `assignment`, verified.
+
+        assignment  (n_wires, 4) uint64 canonical limbs: the constant 1, public values, private values
+        Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
+        SelfCheckError when a proof of a right assignment does not verify.
+        """
+        self._check_assignment(assignment)
+        blinding = _blinding or Blinding.random(self.backend.curve.scalar_field)
+        proof = self._prove_unchecked(assignment, blinding)
+        if not self._accepts(assignment, proof):
+            proof = self._retry(assignment, blinding)
+        return proof
+
+    def public_inputs(self, assignment: Limbs) -> list[int]:
+        """The public values of an assignment, in the verifier's order."""
+        return self.backend.curve.scalar_field.from_limbs(assignment[1 : self.key.n_public + 1])
+
+    def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
+        key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)
+        z = self.backend.vector(assignment)
+        h = self._qap.quotient(z)
+        a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many(
+            [
+                (self._a_query, z),
+                (self._b_g1_query, z),
+                (self._b_g2_query, z),
+                (self._l_query, z),
+                (self._h_query, h),
+            ]
+        )
+        a = vk.alpha_g1 + a_z + r * key.delta_g1
+        b = vk.beta_g2 + b_g2_z + s * vk.delta_g2
+        b_g1 = key.beta_g1 + b_g1_z + s * key.delta_g1
+        c = l_z + h_h + s * a + r * b_g1 - r * s * key.delta_g1
+        return Proof(a, b, c)
+
+    def _accepts(self, assignment: Limbs, proof: Proof) -> bool:
+        vk = self.key.verifying_key
+        return verify(vk, self.public_inputs(assignment), proof, allow_insecure_key=self._allow_insecure_key)
+
+    def _retry(self, assignment: Limbs, blinding: Blinding) -> Proof:
+        """Compute once more: a device may have erred. Refused again, the witness or the key is wrong."""
+        proof = self._prove_unchecked(assignment, blinding)
+        if self._accepts(assignment, proof):
+            log.warning("%s: a proof failed its self-check and was made again: check this machine", self.backend.name)
+            return proof
+        if self._circuit is None:
+            raise UnsatisfiedError(
+                "the witness does not satisfy the circuit of this key, or the key is damaged: "
+                "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
+            )
+        raise SelfCheckError(
+            "the witness satisfies the circuit, but the proof does not verify: "
+            "the key is damaged or belongs to another circuit"
+        )
+
+    def _check_assignment(self, assignment: Limbs) -> None:
+        field = self.backend.curve.scalar_field
+        if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
+            raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
+        if assignment.shape[0] != self.key.n_wires:
+            raise LengthError(
+                f"the witness has {assignment.shape[0]} values but the key is for {self.key.n_wires} wires: "
+                "it belongs to another circuit"
+            )
+        canonical = field.is_canonical(assignment)
+        if not canonical.all():
+            raise UsageError(f"witness value {int(np.argmin(canonical))} is not below the modulus of {field.name}")
+        if field.from_limbs(assignment[:1]) != [1]:
+            raise UsageError("witness value 0 must be the constant 1")
+        if self._circuit is not None:
+            self._circuit.check(assignment)
+
+
+def _require_same_shape(circuit: R1CS, key: ProvingKey) -> None:
+    if (circuit.n_wires, circuit.n_public) != (key.n_wires, key.n_public):
+        raise UsageError(
+            f"the circuit has {circuit.n_wires} wires and {circuit.n_public} public inputs, "
+            f"the key {key.n_wires} and {key.n_public}: they do not belong together"
+        )
+
+
+def prove(key: ProvingKey, assignment: Limbs, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
+    """One proof; `Prover` keeps the key for more."""
+    return Prover(key, backend, circuit=circuit).prove(assignment)

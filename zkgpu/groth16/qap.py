@@ -1,0 +1,101 @@
+"""From constraints to polynomials: the quadratic arithmetic program of an R1CS, and its quotient.
+
+Groth, eprint 2016/260, section 2.3. Constraint j sits at omega^j. Rows n_constraints .. n_constraints + n_public of A
+hold the public wires alone, which makes their polynomials independent and so binds unused public inputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.circuits.r1cs import R1CS
+from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.errors import ResourceError
+from zkgpu.fields.field import Field
+from zkgpu.ntt.domain import Domain
+
+
+@dataclass(frozen=True)
+class QapMatrices:
+    """A, B and C with domain_size rows, the binding rows included."""
+
+    a: SparseMatrix
+    b: SparseMatrix
+    c: SparseMatrix
+
+
+def domain_for(field: Field, n_constraints: int, n_public: int) -> Domain:
+    """The smallest domain with room for the constraints and the n_public + 1 binding rows."""
+    size = 1 << (n_constraints + n_public).bit_length()
+    if size > 1 << (field.two_adicity - 1):
+        raise ResourceError(
+            f"{n_constraints} constraints and {n_public} public inputs need a domain of {size} points, and "
+            f"{field.name} allows 2^{field.two_adicity - 1}: split the circuit"
+        )
+    return Domain(field, size)
+
+
+def qap_matrices(r1cs: R1CS) -> QapMatrices:
+    """The matrices of an R1CS, padded to the domain's size, with the rows that bind public inputs."""
+    size = domain_for(r1cs.field, r1cs.n_constraints, r1cs.n_public).size
+    return QapMatrices(
+        _padded(_with_binding_rows(r1cs), size),
+        _padded(r1cs.b, size),
+        _padded(r1cs.c, size),
+    )
+
+
+def _with_binding_rows(r1cs: R1CS) -> SparseMatrix:
+    """A, then one row (s: 1) for the constant wire and each public wire s."""
+    a, bound = r1cs.a, r1cs.n_public + 1
+    return SparseMatrix(
+        (a.shape[0] + bound, a.shape[1]),
+        np.concatenate([a.indptr, a.indptr[-1] + np.arange(1, bound + 1)]),
+        np.concatenate([a.indices, np.arange(bound, dtype=np.int32)]),
+        np.concatenate([a.coefficient, np.full(bound, a.table.shape[0], dtype=np.int32)]),
+        np.concatenate([a.table, r1cs.field.to_limbs([1])]),
+    )
+
+
+def _padded(m: SparseMatrix, rows: int) -> SparseMatrix:
+    indptr = np.concatenate([m.indptr, np.full(rows - m.shape[0], m.indptr[-1])])
+    return SparseMatrix((rows, m.shape[1]), indptr, m.indices, m.coefficient, m.table)
+
+
+def odd_coset(domain: Domain) -> Domain:
+    """The points of the domain of twice the size that are not in this one: omega_2n * <omega_n>."""
+    return domain.coset(domain.field.root_of_unity(2 * domain.size))
+
+
+class Qap:
+    """The matrices of a key on a device, ready to make quotients.
+
+    Rows are stored in bit-reversed order, so that products come out as the evaluations a transform takes.
+    """
+
+    def __init__(self, backend: Backend, a: SparseMatrix, b: SparseMatrix):
+        self.domain = Domain(backend.curve.scalar_field, a.shape[0])
+        self._backend = backend
+        self._a = backend.matrix(a.take_rows(self.domain.bit_reversal))
+        self._b = backend.matrix(b.take_rows(self.domain.bit_reversal))
+
+    def quotient(self, assignment: Any) -> Vector:
+        """(a b - c) on the odd coset, bit-reversed; the Lagrange points of the key's h_query divide by the rest.
+
+        a, b interpolate A z and B z; c interpolates their products, which equal C z when the witness is right.
+        """
+        backend = self._backend
+        a = backend.matvec(self._a, assignment)
+        b = backend.matvec(self._b, assignment)
+        c = backend.pointwise(lambda x, y: x * y, a, b)
+        a, b, c = (self._shifted(v) for v in (a, b, c))
+        return backend.pointwise(lambda x, y, z: x * y - z, a, b, c)
+
+    def _shifted(self, evaluations: Vector) -> Vector:
+        """The values on the odd coset of the polynomial with these values on the domain."""
+        coefficients = self._backend.intt(evaluations, self.domain)
+        return self._backend.ntt(coefficients, odd_coset(self.domain))

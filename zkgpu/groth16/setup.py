@@ -1,0 +1,192 @@
+"""Keys for a circuit: from a powers-of-tau ceremony, or, for tests, from one party that knows every secret.
+
+The elements are those of Groth, eprint 2016/260, section 3.2, laid out as snarkjs does: gamma is 1 and h_query holds
+Lagrange points, see `ProvingKey`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.circuits.r1cs import R1CS
+from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.curves.points import Curve
+from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.groth16 import ceremony
+from zkgpu.groth16.keys import UNSAFE_NAME, ProvingKey, VerifyingKey
+from zkgpu.groth16.qap import QapMatrices, domain_for, qap_matrices
+from zkgpu.ntt.domain import Domain
+
+if TYPE_CHECKING:
+    from zkgpu.formats.ptau import PowersOfTau
+
+
+@dataclass(frozen=True)
+class ToxicWaste:
+    """The secrets of a one-party setup. Whoever knows them can forge proofs; gamma is 1 as in snarkjs' keys."""
+
+    tau: int
+    alpha: int
+    beta: int
+    delta: int
+
+    @staticmethod
+    def random(field: Field) -> ToxicWaste:
+        return ToxicWaste(*(field.random_nonzero() for _ in range(4)))
+
+
+def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = None) -> ProvingKey:
+    """A key whose maker can forge proofs: one party draws every secret, from the operating system, and forgets it.
+
+    The key says so of itself (`ProvingKey.is_unsafe`), and every file made from it.
+    """
+    curve, qap = backend.curve, qap_matrices(r1cs)
+    waste = _waste or ToxicWaste.random(curve.scalar_field)
+    a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
+    a_query, b_g1_query = (backend.fixed_base(curve.g1.generator, v) for v in (a, b))
+    b_g2_query = backend.fixed_base(curve.g2.generator, b)
+    ic_rows, l_query = _split(backend, ic_and_l, r1cs.n_public + 1, waste.delta)
+    h_query = backend.fixed_base(curve.g1.generator, _h_scalars(backend, r1cs, waste))
+    key = ProvingKey(
+        verifying_key=VerifyingKey(
+            curve=curve,
+            alpha_g1=waste.alpha * curve.g1.generator,
+            beta_g2=waste.beta * curve.g2.generator,
+            gamma_g2=curve.g2.generator,
+            delta_g2=curve.g2.generator,
+            ic=tuple(curve.g1.from_rows(ic_rows)),
+        ),
+        beta_g1=waste.beta * curve.g1.generator,
+        delta_g1=curve.g1.generator,
+        a=qap.a,
+        b=qap.b,
+        a_query=a_query,
+        b_g1_query=b_g1_query,
+        b_g2_query=b_g2_query,
+        l_query=l_query,
+        h_query=h_query,
+        circuit_hash=bytes(64),
+        contributions=(),
+    )
+    key = replace(key, circuit_hash=ceremony.circuit_hash(key))
+    return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
+
+
+def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
+    """For each wire i: A_i(tau), B_i(tau) and beta A_i(tau) + alpha B_i(tau) + C_i(tau)."""
+    domain = Domain(backend.curve.scalar_field, qap.a.shape[0])
+    lagrange = _lagrange_at(backend, domain, waste.tau)
+    a, b, c = (backend.matvec(backend.matrix(m.transpose()), lagrange) for m in (qap.a, qap.b, qap.c))
+    alpha, beta = waste.alpha, waste.beta
+    return a, b, backend.pointwise(lambda x, y, z: beta * x + alpha * y + z, a, b, c)
+
+
+def _lagrange_at(backend: Backend, domain: Domain, tau: int) -> Vector:
+    """L_j(tau) for j in natural order: L_j(tau) = 1/n sum over k of omega^(-jk) tau^k, an inverse transform."""
+    powers = _powers(domain.field, tau, domain.size)
+    return backend.intt(backend.vector(powers[domain.bit_reversal]), domain)
+
+
+def _powers(field: Field, x: int, n: int) -> Limbs:
+    values, power = [], 1
+    for _ in range(n):
+        values.append(power)
+        power = power * x % field.modulus
+    return field.to_limbs(values)
+
+
+def _split(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> tuple[Limbs, Limbs]:
+    """Rows of ic, over gamma = 1, and of l_query, over delta."""
+    generator = backend.curve.g1.generator
+    inverse = backend.curve.scalar_field.inverse(delta)
+    ic = backend.limbs(ic_and_l)[:n_ic]
+    over_delta = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))[n_ic:]
+    return backend.fixed_base(generator, backend.vector(ic)), backend.fixed_base(generator, backend.vector(over_delta))
+
+
+def _h_scalars(backend: Backend, r1cs: R1CS, waste: ToxicWaste) -> Vector:
+    """L_{2i+1}(tau) / delta over the domain of twice the size, for i below the domain's size."""
+    field = backend.curve.scalar_field
+    domain = domain_for(field, r1cs.n_constraints, r1cs.n_public)
+    double = Domain(field, 2 * domain.size)
+    inverse = field.inverse(waste.delta)
+    odd = backend.limbs(_lagrange_at(backend, double, waste.tau))[1::2]
+    return backend.pointwise(lambda x: inverse * x, backend.vector(np.ascontiguousarray(odd)))
+
+
+def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:
+    """A key from a prepared powers-of-tau file, with one contribution to phase 2.
+
+    The contribution's secret comes from the operating system and is forgotten, so the key is not the one everybody
+    can recompute. Others can contribute after it; one honest party is enough.
+
+    name  recorded with the contribution
+    Raises UsageError when the file is for another curve or too small for the circuit.
+    """
+    key = _key_without_contribution(r1cs, ptau, backend)
+    return contribute(key, backend, name=name)
+
+
+def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: int | None = None) -> ProvingKey:
+    """The key with delta multiplied by a secret k drawn from the operating system, and a record that proves it."""
+    field, g1 = backend.curve.scalar_field, backend.curve.g1
+    k = _secret or field.random_nonzero()
+    inverse = field.inverse(k)
+    scaled = replace(
+        key,
+        l_query=backend.scale_points(g1, key.l_query, inverse),
+        h_query=backend.scale_points(g1, key.h_query, inverse),
+    )
+    return ceremony.record_contribution(scaled, k, name=name)
+
+
+def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
+    """The key that everyone can recompute from the circuit and the ceremony: gamma and delta are 1."""
+    curve, qap = backend.curve, qap_matrices(r1cs)
+    _require_fitting(ptau, curve, qap.a.shape[0])
+    log_size = qap.a.shape[0].bit_length() - 1
+    tau_g1 = ptau.lagrange_tau_g1(log_size)
+    a_columns, b_columns, c_columns = (m.transpose() for m in (qap.a, qap.b, qap.c))
+    ic_and_l = backend.combine_points(
+        curve.g1,
+        SparseMatrix.side_by_side([a_columns, b_columns, c_columns]),
+        np.concatenate([ptau.lagrange_beta_g1(log_size), ptau.lagrange_alpha_g1(log_size), tau_g1]),
+    )
+    n_ic = r1cs.n_public + 1
+    key = ProvingKey(
+        verifying_key=VerifyingKey(
+            curve=curve,
+            alpha_g1=ptau.alpha_g1,
+            beta_g2=ptau.beta_g2,
+            gamma_g2=curve.g2.generator,
+            delta_g2=curve.g2.generator,
+            ic=tuple(curve.g1.from_rows(ic_and_l[:n_ic])),
+        ),
+        beta_g1=ptau.beta_g1,
+        delta_g1=curve.g1.generator,
+        a=qap.a,
+        b=qap.b,
+        a_query=backend.combine_points(curve.g1, a_columns, tau_g1),
+        b_g1_query=backend.combine_points(curve.g1, b_columns, tau_g1),
+        b_g2_query=backend.combine_points(curve.g2, b_columns, ptau.lagrange_tau_g2(log_size)),
+        l_query=ic_and_l[n_ic:],
+        h_query=np.ascontiguousarray(ptau.lagrange_tau_g1(log_size + 1)[1::2]),
+        circuit_hash=bytes(64),
+        contributions=(),
+    )
+    return replace(key, circuit_hash=ceremony.circuit_hash(key))
+
+
+def _require_fitting(ptau: PowersOfTau, curve: Curve, domain_size: int) -> None:
+    if ptau.curve is not curve:
+        raise UsageError(f"the powers of tau are for {ptau.curve.name}, the circuit for {curve.name}")
+    if 1 << ptau.power < domain_size:
+        raise UsageError(
+            f"the circuit needs 2^{domain_size.bit_length() - 1} powers of tau and the file has 2^{ptau.power}: "
+            "take a larger ceremony file"
+        )
