@@ -1,0 +1,202 @@
+"""The container shared by .r1cs, .wtns, .ptau and .zkey: sections by id, in any order, memory-mapped.
+
+    magic[4] | version u32 | number of sections u32 | { id u32 | size u64 | bytes[size] } for each section
+
+All integers are little-endian. Source: iden3/r1csfile, doc/r1cs_bin_format.md; iden3/binfileutils.
+Nothing is allocated from a number read in a file before that number was compared with the bytes that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.formats.atomic import replacing
+
+Bytes = npt.NDArray[np.uint8]
+Limbs = npt.NDArray[np.uint64]
+Piece: TypeAlias = bytes | npt.NDArray[Any]
+
+MAX_SECTIONS = 256  # the richest file in use has 17; a walk over millions of empty sections would be a way to hang us
+_FILE_HEADER = 12
+_SECTION_HEADER = 12
+
+
+@dataclass(frozen=True)
+class Section:
+    """Where the body of one section lies in its file."""
+
+    id: int
+    start: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.size
+
+
+@dataclass(frozen=True)
+class Container:
+    """An open file: its bytes, mapped read-only, and its sections in file order."""
+
+    path: str
+    version: int
+    sections: tuple[Section, ...]
+    data: Bytes
+
+    def has(self, section_id: int) -> bool:
+        return any(section.id == section_id for section in self.sections)
+
+    def find(self, section_id: int, what: str) -> Section:
+        """The one section with this id. Raises FormatError when there is none or more than one."""
+        found = [section for section in self.sections if section.id == section_id]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise FormatError(f"{self.path}: section {section_id} ({what}) is missing: make the file again")
+        starts = " and ".join(f"{section.start:,}" for section in found[:2])
+        raise FormatError(f"{self.path}: section {section_id} ({what}) occurs twice, at bytes {starts}: make it again")
+
+    def read(self, section_id: int, what: str) -> SectionReader:
+        """A reader at the start of the one section with this id."""
+        return SectionReader(self, self.find(section_id, what), what)
+
+
+class SectionReader:
+    """Reads one section from front to back and never past its end. Errors name file, section and byte."""
+
+    def __init__(self, file: Container, section: Section, what: str) -> None:
+        self._file = file
+        self._section = section
+        self._what = what
+        self._at = section.start
+
+    @property
+    def remaining(self) -> int:
+        """Bytes of the section not read yet."""
+        return self._section.end - self._at
+
+    def error(self, message: str, kind: type[FormatError] = FormatError) -> FormatError:
+        """An error to raise: `message` after the file, the section and the byte reached."""
+        return kind(f"{self._file.path}: section {self._section.id} ({self._what}), byte {self._at:,}: {message}")
+
+    def u32(self) -> int:
+        return int.from_bytes(self.bytes(4), "little")
+
+    def u64(self) -> int:
+        return int.from_bytes(self.bytes(8), "little")
+
+    def integer(self, size: int) -> int:
+        """An unsigned integer of `size` bytes."""
+        return int.from_bytes(self.bytes(size), "little")
+
+    def bytes(self, size: int) -> bytes:
+        return self.array(size).tobytes()
+
+    def array(self, size: int) -> Bytes:
+        """The next `size` bytes as a read-only view of the mapped file, without a copy."""
+        if size > self.remaining:
+            raise self.error(
+                f"{size:,} bytes are wanted, {self.remaining:,} are left: the file is damaged, copy it again"
+            )
+        view = self._file.data[self._at : self._at + size]
+        self._at += size
+        return view
+
+    def limbs(self, rows: int, words: int) -> Limbs:
+        """The next rows x words unsigned 64-bit words as a read-only view (not necessarily aligned to 8 bytes)."""
+        return self.array(rows * words * 8).view("<u8").reshape(rows, words)
+
+    def expect_size(self, size: int, why: str) -> None:
+        """Raises FormatError unless exactly `size` bytes are left."""
+        if self.remaining != size:
+            raise self.error(f"{self.remaining:,} bytes are left but {why} take {size:,}: make the file again")
+
+    def end(self) -> None:
+        """Raises FormatError when bytes are left."""
+        self.expect_size(0, "the values declared before")
+
+
+def open_container(path: str | os.PathLike[str], magic: bytes, versions: Sequence[int]) -> Container:
+    """The sections of a file, after checking magic, version and that the sections tile the file to its last byte."""
+    name = os.fspath(path)
+    data = map_file(path)
+    if data.size < _FILE_HEADER:
+        raise FormatError(f"{name}: {data.size} bytes are too few for a .{magic.decode()} file: copy it again")
+    if data[:4].tobytes() != magic:
+        raise FormatError(f"{name}: does not begin with '{magic.decode()}': this is not a .{magic.decode()} file")
+    version, count = (int(word) for word in data[4:_FILE_HEADER].view("<u4"))
+    if version not in versions:
+        raise FormatError(f"{name}: byte 4: version {version:,} is not known (known: {versions}): update zkgpu")
+    if count > MAX_SECTIONS:
+        raise FormatError(f"{name}: byte 8: {count:,} sections are declared, more than {MAX_SECTIONS}: copy it again")
+    return Container(name, version, _walk(name, data, count), data)
+
+
+def map_file(path: str | os.PathLike[str]) -> Bytes:
+    """The bytes of a regular file, mapped read-only. Raises UsageError when it cannot be opened."""
+    try:
+        with open(path, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise UsageError(f"{os.fspath(path)}: is not a regular file: give the path of a file")
+            if status.st_size == 0:
+                raise FormatError(f"{os.fspath(path)}: the file is empty: copy it again")
+            # the plain ndarray behind the memmap: slices of np.memmap are several times slower to make
+            return np.asarray(np.memmap(stream, dtype=np.uint8, mode="r"))
+    except OSError as error:
+        raise UsageError(f"{os.fspath(path)}: cannot be read ({error.strerror}): check the path") from error
+
+
+def write_container(
+    path: str | os.PathLike[str], magic: bytes, version: int, sections: Sequence[tuple[int, Sequence[Piece]]]
+) -> None:
+    """Writes (id, pieces) sections in the order given; the pieces of a section are joined. Whole or not at all."""
+    with replacing(path) as stream:
+        stream.write(magic + _u32(version) + _u32(len(sections)))
+        for section_id, pieces in sections:
+            buffers = [_flat(piece) for piece in pieces]
+            stream.write(_u32(section_id) + sum(buffer.nbytes for buffer in buffers).to_bytes(8, "little"))
+            for buffer in buffers:
+                stream.write(buffer)
+
+
+def _walk(name: str, data: Bytes, count: int) -> tuple[Section, ...]:
+    at, sections = _FILE_HEADER, []
+    for number in range(1, count + 1):
+        if at + _SECTION_HEADER > data.size:
+            raise FormatError(
+                f"{name}: byte {at:,}: {count:,} sections are declared but the file ends after {number - 1}: "
+                "the file is truncated, copy it again"
+            )
+        header = data[at : at + _SECTION_HEADER].tobytes()
+        section = Section(
+            int.from_bytes(header[:4], "little"), at + _SECTION_HEADER, int.from_bytes(header[4:], "little")
+        )
+        if section.end > data.size:
+            raise FormatError(
+                f"{name}: section {section.id} ends at byte {section.end:,} but the file has {data.size:,} bytes: "
+                "the file is truncated, copy it again"
+            )
+        sections.append(section)
+        at = section.end
+    if at != data.size:
+        raise FormatError(f"{name}: byte {at:,}: {data.size - at:,} bytes follow the last section: copy it again")
+    return tuple(sections)
+
+
+def _flat(piece: Piece) -> memoryview:
+    if isinstance(piece, bytes):
+        return memoryview(piece)
+    return np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
+
+
+def _u32(value: int) -> bytes:
+    return value.to_bytes(4, "little")
