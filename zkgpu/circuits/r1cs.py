@@ -16,6 +16,7 @@ class R1CS:
     Wires are numbered as in circom's files: 0 is the constant one, then public outputs, public inputs, private
     inputs, internal wires. a, b and c have one row a constraint and one column a wire.
     labels maps constraint ranges to names, for messages; it may be empty.
+    wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
     """
 
     field: Field
@@ -27,6 +28,7 @@ class R1CS:
     n_private_inputs: int
     wire_labels: Index | None = None
     labels: tuple[tuple[int, str], ...] = ()
+    n_labels: int = 0
 
     @property
     def n_wires(self) -> int:

@@ -1,0 +1,49 @@
+"""Witnesses as circom's calculators write them (.wtns, version 2): the assignment (1, public, private)."""
+
+from __future__ import annotations
+
+import os
+
+from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import LengthError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats.container import open_container, write_container
+from zkgpu.formats.primes import read_scalar_field
+
+MAGIC, VERSION = b"wtns", 2
+HEADER, VALUES = 1, 2
+
+
+def read_wtns(path: str | os.PathLike[str]) -> Limbs:
+    """The assignment: (n, 4) uint64, canonical limbs, entry 0 equal to one.
+
+    Raises FormatError for anything malformed, such as a value that is not below the prime.
+    """
+    file = open_container(path, MAGIC, (VERSION,))
+    header = file.read(HEADER, "header")
+    field = read_scalar_field(header)
+    count = header.u32()
+    header.end()
+    section = file.read(VALUES, "values")
+    section.expect_size(field.bytes * count, f"{count:,} values")
+    values = section.limbs(count, field.limbs).copy()
+    canonical = field.is_canonical(values)
+    if not canonical.all():
+        raise section.error(f"value {int(canonical.argmin()):,} is not below the prime: compute the witness again")
+    if count == 0 or values[0].tolist() != [1, 0, 0, 0]:
+        raise section.error("value 0 is not 1: compute the witness again")
+    return values
+
+
+def write_wtns(path: str | os.PathLike[str], assignment: Limbs, field: Field = Fr) -> None:
+    """Writes an assignment of (n, 4) uint64 canonical limbs."""
+    if assignment.ndim != 2 or assignment.shape[1] != field.limbs:
+        raise LengthError(f"an assignment of shape {assignment.shape} was given: give one of shape (n, {field.limbs})")
+    header = b"".join(
+        (
+            field.bytes.to_bytes(4, "little"),
+            field.modulus.to_bytes(field.bytes, "little"),
+            assignment.shape[0].to_bytes(4, "little"),
+        )
+    )
+    write_container(path, MAGIC, VERSION, [(HEADER, [header]), (VALUES, [assignment.astype("<u8", copy=False)])])
