@@ -1,0 +1,40 @@
+"""Files whose points were all found valid, remembered by digest in the user's cache folder.
+
+Checking every point of a large key takes longer than a proof; its digest takes a tenth of a second. Whoever can
+write the cache folder can also change the compiled kernels in it, so the marks need no authentication of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from zkgpu.formats.container import Bytes
+
+_CHECKS = b"zkgpu points 1"  # part of the digest: stricter checks forget what weaker ones passed
+
+
+def digest(data: Bytes) -> str:
+    """BLAKE2b-256 of a whole file, in hexadecimal."""
+    return hashlib.blake2b(data.data, digest_size=32, person=_CHECKS).hexdigest()
+
+
+def is_known(digest: str) -> bool:
+    """Whether a file with this digest was remembered."""
+    return _mark(digest).is_file()
+
+
+def remember(digest: str) -> None:
+    """Notes that a file with this digest passed every check. Does nothing when the cache cannot be written."""
+    mark = _mark(digest)
+    with suppress(OSError):
+        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(mark, os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _mark(digest: str) -> Path:
+    from zkgpu.jit.kernel import cache_dir
+
+    return Path(cache_dir()) / "checked" / digest

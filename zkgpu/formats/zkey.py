@@ -1,0 +1,207 @@
+"""Groth16 proving keys as snarkjs writes them (.zkey, version 1).
+
+Points are affine Montgomery rows with R = 2^256, infinity all zero: the host form, so the queries are views of the
+mapped file. Values of the matrices are x R^2 mod r, so that one Montgomery product with a plain witness value gives
+a Montgomery product. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.curves.points import Curve, Point
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats.coefficients import distinct_rows
+from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
+from zkgpu.formats.mpc import contributions_bytes, read_contributions
+from zkgpu.formats.points import Validator, point_bytes, read_point, read_rows, require_valid
+from zkgpu.formats.primes import read_curve, read_scalar_field
+from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+
+MAGIC, VERSION, GROTH16 = b"zkey", 1, 1
+PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
+
+_ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
+
+
+@dataclass(frozen=True)
+class Header:
+    """Section 2: the curve, the sizes, and the points that belong to no wire."""
+
+    curve: Curve
+    n_wires: int
+    n_public: int
+    domain_size: int
+    alpha_g1: Point
+    beta_g1: Point
+    beta_g2: Point
+    gamma_g2: Point
+    delta_g1: Point
+    delta_g2: Point
+
+
+def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
+    """The proving key of a Groth16 .zkey; its queries are read-only views of the mapped file.
+
+    Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
+    every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
+    again. Without it only the points outside the queries are checked: pass it for every file you did not just write.
+    Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
+    """
+    file = open_container(path, MAGIC, (1, 2))
+    _require_groth16(file)
+    header = read_header(file)
+    g1, g2 = header.curve.g1, header.curve.g2
+    wires, private = header.n_wires, header.n_wires - header.n_public - 1
+    ic = read_rows(file.read(IC, "IC points"), g1, header.n_public + 1)
+    queries = {
+        "A points": (g1, read_rows(file.read(A, "A points"), g1, wires)),
+        "B1 points": (g1, read_rows(file.read(B1, "B1 points"), g1, wires)),
+        "B2 points": (g2, read_rows(file.read(B2, "B2 points"), g2, wires)),
+        "C points": (g1, read_rows(file.read(L, "C points"), g1, private)),
+        "H points": (g1, read_rows(file.read(H, "H points"), g1, header.domain_size)),
+    }
+    a, b = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
+    circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
+    if validate is not None:
+        require_valid(file, {"IC points": (g1, ic), **queries}, validate)
+    key = VerifyingKey(
+        header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, tuple(g1.from_rows(ic))
+    )
+    return ProvingKey(
+        verifying_key=key,
+        beta_g1=header.beta_g1,
+        delta_g1=header.delta_g1,
+        a=a,
+        b=b,
+        a_query=queries["A points"][1],
+        b_g1_query=queries["B1 points"][1],
+        b_g2_query=queries["B2 points"][1],
+        l_query=queries["C points"][1],
+        h_query=queries["H points"][1],
+        circuit_hash=circuit_hash,
+        contributions=contributions,
+    )
+
+
+def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
+    """Writes a proving key with its sections in the order 1 .. 10."""
+    vk = key.verifying_key
+    sections: list[tuple[int, Sequence[Piece]]] = [
+        (PROTOCOL, [GROTH16.to_bytes(4, "little")]),
+        (HEADER, [_header_bytes(key)]),
+        (IC, [vk.curve.g1.to_rows(vk.ic)]),
+        (COEFFICIENTS, _coefficient_pieces(key)),
+        (A, [key.a_query]),
+        (B1, [key.b_g1_query]),
+        (B2, [key.b_g2_query]),
+        (L, [key.l_query]),
+        (H, [key.h_query]),
+        (CEREMONY, [contributions_bytes(key.circuit_hash, key.contributions)]),
+    ]
+    write_container(path, MAGIC, VERSION, sections)
+
+
+def read_header(file: Container) -> Header:
+    """Section 2 of a Groth16 .zkey, its points on their curves and in their subgroups."""
+    section = file.read(HEADER, "header")
+    curve = read_curve(section)
+    if read_scalar_field(section) is not curve.scalar_field:
+        raise section.error("the scalar field is another curve's: the file is damaged, copy it again")
+    n_wires, n_public, domain_size = section.u32(), section.u32(), section.u32()
+    _check_sizes(section, curve, n_wires, n_public, domain_size)
+    names = ("alpha1", "beta1", "beta2", "gamma2", "delta1", "delta2")
+    alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2 = (
+        read_point(section, curve.g1 if name.endswith("1") else curve.g2, name) for name in names
+    )
+    section.end()
+    return Header(curve, n_wires, n_public, domain_size, alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2)
+
+
+def _require_groth16(file: Container) -> None:
+    section = file.read(PROTOCOL, "protocol")
+    protocol = section.u32()
+    section.end()
+    if protocol != GROTH16:
+        name = {2: "PLONK", 10: "FFLONK"}.get(protocol, f"protocol {protocol:,}")
+        raise section.error(f"this is a key for {name}, not for Groth16: use a key made by a Groth16 setup")
+
+
+def _check_sizes(section: SectionReader, curve: Curve, n_wires: int, n_public: int, domain_size: int) -> None:
+    if not n_public < n_wires < 2**31:
+        raise section.error(f"{n_public:,} public inputs and {n_wires:,} wires are declared: the file is damaged")
+    if domain_size & (domain_size - 1) or not n_public < domain_size <= 1 << curve.scalar_field.two_adicity:
+        raise section.error(f"{domain_size:,} domain points are declared for {n_public:,} public inputs: set up again")
+
+
+def _header_bytes(key: ProvingKey) -> bytes:
+    vk, curve = key.verifying_key, key.verifying_key.curve
+    sizes = (key.n_wires, key.n_public, key.domain_size)
+    points = (vk.alpha_g1, key.beta_g1, vk.beta_g2, vk.gamma_g2, key.delta_g1, vk.delta_g2)
+    fields = (curve.base_field, curve.scalar_field)
+    return b"".join(
+        (
+            *(f.bytes.to_bytes(4, "little") + f.modulus.to_bytes(f.bytes, "little") for f in fields),
+            *(size.to_bytes(4, "little") for size in sizes),
+            *(point_bytes(point) for point in points),
+        )
+    )
+
+
+def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix, SparseMatrix]:
+    """A and B with domain_size rows, sharing one table."""
+    count = section.u32()
+    section.expect_size(_ENTRY.itemsize * count, f"{count:,} entries")
+    entries = section.array(_ENTRY.itemsize * count).view(_ENTRY)
+    matrix, row, wire = (np.ascontiguousarray(entries[name]) for name in ("matrix", "row", "wire"))
+    bounds = {"matrix": (matrix, 2), "row": (row, header.domain_size), "wire": (wire, header.n_wires)}
+    for name, (values, bound) in bounds.items():
+        if int(values.max(initial=0)) >= bound:
+            raise section.error(
+                f"entry {int(values.argmax()):,}: {name} {int(values.max()):,} is not below {bound:,}: set up again"
+            )
+    table, ids = distinct_rows(np.ascontiguousarray(entries["value"]))
+    table = _from_double_montgomery(section, header.curve.scalar_field, table)
+    shape = (header.domain_size, header.n_wires)
+    a, b = (_by_rows(shape, row[mask], wire[mask], ids[mask], table) for mask in (matrix == 0, matrix == 1))
+    return a, b
+
+
+def _by_rows(
+    shape: tuple[int, int], row: NDArray[np.uint32], wire: NDArray[np.uint32], ids: NDArray[np.int32], table: Limbs
+) -> SparseMatrix:
+    """The matrix of entries in file order, which is kept within a row."""
+    if (row[1:] < row[:-1]).any():
+        order = np.argsort(row, kind="stable")
+        row, wire, ids = row[order], wire[order], ids[order]
+    indptr = np.searchsorted(row, np.arange(shape[0] + 1)).astype(np.int64)
+    return SparseMatrix(shape, indptr, wire.astype(np.int32), ids, table)
+
+
+def _from_double_montgomery(section: SectionReader, field: Field, table: Limbs) -> Limbs:
+    if not field.is_canonical(table).all():
+        raise section.error(f"a value is not below the prime {field.modulus}: set up again")
+    scale = field.inverse(field.square(field.montgomery_radix))
+    return field.to_limbs(v * scale for v in field.from_limbs(table))
+
+
+def _coefficient_pieces(key: ProvingKey) -> list[Piece]:
+    """Section 4: row by row, the entries of A before those of B."""
+    field = key.verifying_key.curve.scalar_field
+    scale = field.square(field.montgomery_radix)
+    pieces = []
+    for which, matrix in enumerate((key.a, key.b)):
+        entries = np.empty(matrix.entries, dtype=_ENTRY)
+        table = field.to_limbs(v * scale for v in field.from_limbs(matrix.table))
+        entries["matrix"], entries["row"], entries["wire"] = which, matrix.row_of_entry(), matrix.indices
+        entries["value"] = table[matrix.coefficient]
+        pieces.append(entries)
+    joined = np.concatenate(pieces)
+    order = np.argsort(joined["row"], kind="stable")
+    return [joined.shape[0].to_bytes(4, "little"), joined[order]]
