@@ -1,0 +1,94 @@
+"""JSON without the usual leniency: every value has one spelling, and nothing is guessed or reduced."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import Any, NoReturn
+
+from zkgpu.errors import FormatError
+from zkgpu.formats.atomic import write_text
+from zkgpu.formats.container import map_file
+
+MAX_BYTES = 1 << 24  # keys and proofs are a few kilobytes; 16 MiB allow for 60,000 public inputs
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}")
+_MAX_DIGITS = 96  # of a plain number; the widest supported field has 77
+_MAX_DEPTH = 32
+_SHOWN = 40  # characters of a wrong value that a message repeats
+
+
+def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
+    """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths."""
+    name, data = os.fspath(path), map_file(path)
+    if data.size > max_bytes:
+        raise FormatError(f"{name}: {data.size:,} bytes, more than the {max_bytes:,} allowed: is this the right file?")
+    try:
+        return parse(data.tobytes().decode())
+    except FormatError as error:
+        raise FormatError(f"{name}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{name}: byte {error.start:,} is not UTF-8: this is not a JSON file") from None
+
+
+def parse(text: str) -> Any:
+    """The value of a JSON text, as strictly as `load`; messages do not name the file."""
+    _require_shallow(text)
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object_without_duplicates,
+            parse_int=_small_integer,
+            parse_float=_refuse,
+            parse_constant=_refuse,
+        )
+    except json.JSONDecodeError as error:
+        raise FormatError(f"line {error.lineno}, column {error.colno}: {error.msg}: this is not JSON") from None
+
+
+def dump(path: str | os.PathLike[str], value: Any) -> None:
+    """Writes JSON as snarkjs does: one space a level, no newline at the end. Whole or not at all."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
+
+
+def decimal(value: Any, bound: int, where: str) -> int:
+    """The integer below `bound` that a canonical decimal string spells. Raises FormatError for anything else."""
+    if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
+        raise FormatError(f'{where}: {shown(value)} is not a decimal string such as "42"')
+    number = int(value)
+    if number >= bound:
+        raise FormatError(f"{where}: {shown(value)} is not below {bound}: values are never reduced")
+    return number
+
+
+def shown(value: Any) -> str:
+    """`value` for a message, shortened and on one line."""
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _require_shallow(text: str) -> None:
+    depth = 0
+    for bracket in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
+        if depth > _MAX_DEPTH:
+            raise FormatError(f"values are nested more than {_MAX_DEPTH} deep: is this the right file?")
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise FormatError(f"the key {shown(twice)} occurs twice: keep one")
+    return value
+
+
+def _small_integer(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise FormatError(f"a number of {len(digits):,} digits: no field is that large")
+    return int(digits)
+
+
+def _refuse(spelling: str) -> NoReturn:
+    raise FormatError(f"{spelling[:_SHOWN]} is not an integer: only integers have a meaning here")
