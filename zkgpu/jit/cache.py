@@ -1,0 +1,205 @@
+"""The disk cache of compiled kernels.
+
+    cache_dir()/kernels/<digest>/<kernel>-<signature>.nbc
+
+The digest covers all that decides the machine code: the sources of the rooms that emit it, Python, Numba,
+llvmlite, the CPU and its features. Numba's own cache looks only at the file of the compiled function, and its
+closure keys differ from process to process. Entries are pickles, hence as trusted as code: the folder must
+belong to the user and be writable by nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import pickle
+import shutil
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zkgpu.errors import ResourceError
+from zkgpu.jit.path import code_generation_target
+
+log = logging.getLogger(__name__)
+
+ROOMS = ("jit", "fields", "curves", "ntt", "msm")
+
+
+@dataclass(frozen=True)
+class CacheInfo:
+    """Where the cache is, the bytes its files take, and the number of compiled kernels in it."""
+
+    path: Path
+    bytes: int
+    entries: int
+
+
+def cache_dir() -> Path:
+    """$ZKGPU_CACHE_DIR, else the user's cache folder for zkgpu; it need not exist yet."""
+    import platformdirs
+
+    return Path(os.environ.get("ZKGPU_CACHE_DIR") or platformdirs.user_cache_dir("zkgpu", appauthor=False))
+
+
+def private_folder(folder: Path) -> Path:
+    """The folder, made with mode 0700 if missing.
+
+    Raises ResourceError when another user owns it or may write into it, OSError when it cannot be made.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix":
+        status = folder.stat()
+        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise ResourceError(f"{folder}: others can write to this cache of compiled code: chmod go-w it, or move it")
+    return folder
+
+
+def cache_info() -> CacheInfo:
+    """Path, size and number of entries of the cache."""
+    files = [entry for entry in cache_dir().rglob("*") if entry.is_file()]
+    entries = sum(entry.suffix == ".nbc" for entry in files)
+    return CacheInfo(cache_dir(), sum(entry.stat().st_size for entry in files), entries)
+
+
+def clear_cache() -> None:
+    """Removes what zkgpu put into its cache folder: compiled kernels and the marks of checked files."""
+    if cache_dir().is_dir():
+        for entry in private_folder(cache_dir()).iterdir():
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+def source_digest(package: Path) -> str:
+    """Digest of every Python file in the rooms that emit code."""
+    digest = hashlib.sha256()
+    for room in ROOMS:
+        for source in sorted((package / room).glob("**/*.py")):
+            text = source.read_bytes()
+            digest.update(f"{source.relative_to(package).as_posix()} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
+
+
+@functools.cache
+def toolchain_digest() -> str:
+    """Digest of the sources and of everything else that decides the machine code."""
+    import llvmlite
+    import numba
+
+    sources = source_digest(Path(__file__).parents[1])
+    parts = (sources, sys.version, numba.__version__, llvmlite.__version__, *code_generation_target())
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def kernel_folder() -> Path | None:
+    """The folder of this process's kernels; None, with a warning, when it cannot be written."""
+    try:
+        private_folder(cache_dir())
+        folder = private_folder(private_folder(cache_dir() / "kernels") / toolchain_digest())
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        log.warning("compiled kernels are not kept: %s cannot be written (%s)", cache_dir(), error)
+        return None
+    return folder
+
+
+def attach(dispatcher: Any, name: str) -> Any:
+    """The Numba dispatcher, made to look for its code on disk and to store it there.
+
+    Several processes may compile at once: the first takes a file lock, the others wait and load its result.
+    """
+    folder = kernel_folder()
+    if folder is None:
+        return dispatcher
+    dispatcher._cache = KernelCache(folder, name)
+    compile_now = dispatcher.compile
+
+    def compile_or_load(signature: Any) -> Any:
+        # Numba's own lock first: a nested compilation must never wait for a file while another thread holds it
+        from numba.core.compiler_lock import global_compiler_lock
+
+        with global_compiler_lock, _file_lock(folder / f"{name}.lock"):
+            return compile_now(signature)
+
+    dispatcher.compile = compile_or_load
+    return dispatcher
+
+
+@contextlib.contextmanager
+def _file_lock(path: Path) -> Iterator[None]:
+    import filelock
+
+    lock = filelock.FileLock(path, mode=0o600)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a file system without locks: worst, two processes do the same work
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        stack.callback(lock.release)
+        yield
+
+
+class KernelCache:
+    """What a Numba dispatcher asks of a cache: load and save the code of one kernel, one file a signature."""
+
+    def __init__(self, folder: Path, name: str):
+        self.cache_path = str(folder)
+        self._folder, self._name = folder, name
+
+    def load_overload(self, signature: Any, target_context: Any) -> Any:
+        """The compiled kernel, or None when it is not there or cannot be read."""
+        from numba.core.compiler import CompileResult
+
+        target_context.refresh()
+        try:
+            payload = pickle.loads(self._entry(signature).read_bytes())  # noqa: S301 - the folder is private
+            return CompileResult._rebuild(target_context, *payload)
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # a truncated or foreign file must not be fatal: compile again
+            log.warning("%s: unreadable, compiling again (%s)", self._entry(signature), error)
+            return None
+
+    def save_overload(self, signature: Any, result: Any) -> None:
+        """Writes the compiled kernel; a full disk costs only the caching."""
+        from numba.core.serialize import dumps
+
+        if result.library.has_dynamic_globals:
+            raise AssertionError(f"{self._name} refers to objects of this process and cannot be cached")
+        try:
+            write_private(self._entry(signature), dumps(result._reduce()))
+        except OSError as error:
+            log.warning("%s: not kept (%s)", self._entry(signature), error)
+
+    def _entry(self, signature: Any) -> Path:
+        return self._folder / f"{self._name}-{hashlib.sha256(repr(signature).encode()).hexdigest()[:16]}.nbc"
+
+    def enable(self) -> None:
+        """Part of Numba's interface; this cache is always on."""
+
+    def disable(self) -> None:
+        """Part of Numba's interface; this cache is always on."""
+
+    def flush(self) -> None:
+        """Forgets the stored code of this kernel."""
+        for entry in self._folder.glob(f"{self._name}-*.nbc"):
+            entry.unlink(missing_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Writes a file of mode 0600 in one step: readers see the old one or the whole new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp files have mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

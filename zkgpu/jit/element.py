@@ -1,0 +1,165 @@
+"""Field elements while code is being generated: formulas are written with + - * and become LLVM code.
+
+An `Fe` holds the LLVM values of one block (8 elements on the ifma path, 1 on the portable path) and what is
+known about them for certain: an upper bound of the value, and of the size of its limbs. Range mistakes are
+therefore assertion failures at generation time and never wrong results at run time. All values are in
+Montgomery form with the path's R.
+
+    lam = (y2 - y1) * inverse
+    x3 = lin([(1, lam.square()), (-1, x1), (-1, x2)])
+
+`Fe2` is the quadratic extension Fq[u]/(u^2 + 1) with the same operations, so a curve formula written once
+serves G1 and G2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from zkgpu.jit.emitter import Emitter
+
+
+@dataclass(frozen=True, eq=False)
+class Fe:
+    """One block of elements of F_p.
+
+    limbs   LLVM values, least significant first; on the ifma path signed 64-bit columns of weight 2^52j
+    limit   every value is >= 0 and < limit; canonical means limit <= p
+    spread  every column's absolute value is <= spread; the value is carried when each column is a limb
+    """
+
+    emitter: Emitter
+    limbs: tuple[Any, ...]
+    limit: int
+    spread: int
+
+    def __add__(self, other: Fe) -> Fe:
+        return self.emitter.linear([(1, self), (1, other)])
+
+    def __sub__(self, other: Fe) -> Fe:
+        return self.emitter.linear([(1, self), (-1, other)])
+
+    def __neg__(self) -> Fe:
+        return self.emitter.linear([(-1, self)])
+
+    def __mul__(self, other: Fe) -> Fe:
+        return self.emitter.multiply(self, other)
+
+    def square(self) -> Fe:
+        """self * self, cheaper than a product on the ifma path."""
+        return self.emitter.square(self)
+
+    def small(self, factor: int) -> Fe:
+        """factor * self for a small non-negative integer, by shifts and additions."""
+        return self.emitter.linear([(factor, self)])
+
+    def weak(self) -> Fe:
+        """The same residue below (1 + 2^-32) p; cheaper than canonical()."""
+        return self.emitter.weak(self)
+
+    def canonical(self) -> Fe:
+        """The same residue in [0, p)."""
+        return self.emitter.canonical(self)
+
+    def carried(self) -> Fe:
+        """The same value with every column brought to a limb; products and stores do this themselves."""
+        return self.emitter.carried(self)
+
+    def is_zero(self) -> Any:
+        """Mask of the lanes whose residue is 0; the element must be canonical."""
+        assert self.limit <= self.emitter.modulus, "is_zero needs a canonical element"
+        return self.emitter.limbs_are_zero(self.limbs)
+
+    def equals(self, other: Fe) -> Any:
+        """Mask of the lanes with equal residues; both must be canonical."""
+        assert max(self.limit, other.limit) <= self.emitter.modulus, "equals needs canonical elements"
+        return self.emitter.limbs_are_equal(self.limbs, other.limbs)
+
+    def below(self, limit: int) -> Fe:
+        """The same value with a tighter limit that the caller knows for a reason the generator cannot see."""
+        return replace(self, limit=min(limit, self.limit))
+
+
+@dataclass(frozen=True, eq=False)
+class Fe2:
+    """One block of elements c0 + c1 u of F_p[u]/(u^2 + 1)."""
+
+    c0: Fe
+    c1: Fe
+
+    @property
+    def emitter(self) -> Emitter:
+        return self.c0.emitter
+
+    def __add__(self, other: Fe2) -> Fe2:
+        return Fe2(self.c0 + other.c0, self.c1 + other.c1)
+
+    def __sub__(self, other: Fe2) -> Fe2:
+        return Fe2(self.c0 - other.c0, self.c1 - other.c1)
+
+    def __neg__(self) -> Fe2:
+        return Fe2(-self.c0, -self.c1)
+
+    def __mul__(self, other: Fe2) -> Fe2:
+        """Karatsuba: three products in F_p."""
+        low, high = self.c0 * other.c0, self.c1 * other.c1
+        cross = (self.c0 + self.c1) * (other.c0 + other.c1)
+        return Fe2(low - high, lin([(1, cross), (-1, low), (-1, high)]))
+
+    def square(self) -> Fe2:
+        """self * self by (c0 + c1)(c0 - c1) and 2 c0 c1: two products in F_p."""
+        return Fe2((self.c0 + self.c1) * (self.c0 - self.c1), (self.c0 * self.c1).small(2))
+
+    def small(self, factor: int) -> Fe2:
+        """factor * self for a small non-negative integer."""
+        return Fe2(self.c0.small(factor), self.c1.small(factor))
+
+    def weak(self) -> Fe2:
+        """Both coordinates below (1 + 2^-32) p."""
+        return Fe2(self.c0.weak(), self.c1.weak())
+
+    def canonical(self) -> Fe2:
+        """Both coordinates in [0, p)."""
+        return Fe2(self.c0.canonical(), self.c1.canonical())
+
+    def carried(self) -> Fe2:
+        """Both coordinates with every column brought to a limb."""
+        return Fe2(self.c0.carried(), self.c1.carried())
+
+    def is_zero(self) -> Any:
+        """Mask of the lanes that are 0; both coordinates must be canonical."""
+        return self.emitter.builder.and_(self.c0.is_zero(), self.c1.is_zero())
+
+    def equals(self, other: Fe2) -> Any:
+        """Mask of the lanes that agree; all coordinates must be canonical."""
+        return self.emitter.builder.and_(self.c0.equals(other.c0), self.c1.equals(other.c1))
+
+    def below(self, limit: int) -> Fe2:
+        """The same value with a tighter limit of both coordinates, vouched for by the caller."""
+        return Fe2(self.c0.below(limit), self.c1.below(limit))
+
+
+Element = TypeVar("Element", Fe, Fe2)
+
+
+def lin(terms: Sequence[tuple[int, Element]]) -> Element:
+    """Sum of c * x over the pairs (c, x), for small integers c of either sign, with one carry at most."""
+    first = terms[0][1]
+    if isinstance(first, Fe):
+        return first.emitter.linear(terms)
+    return Fe2(lin([(c, x.c0) for c, x in terms]), lin([(c, x.c1) for c, x in terms]))
+
+
+def select(mask: Any, x: Element, y: Element) -> Element:
+    """x in the lanes where mask is set, y elsewhere."""
+    if isinstance(x, Fe):
+        return x.emitter.select(mask, x, y)
+    return Fe2(select(mask, x.c0, y.c0), select(mask, x.c1, y.c1))
+
+
+def coordinates(element: Fe | Fe2) -> tuple[Fe, ...]:
+    """The elements of F_p an element consists of: itself, or (c0, c1)."""
+    return (element,) if isinstance(element, Fe) else (element.c0, element.c1)

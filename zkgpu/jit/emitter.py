@@ -1,0 +1,227 @@
+"""What the two emitters have in common: words, masks, memory and branches, written with an LLVM IR builder.
+
+A word is `<8 x i64>` on the ifma path and `i256` on the portable path (there an element is a single word of
+four limbs). A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addresses are `i64` values.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from zkgpu.jit.element import Fe, Fe2, coordinates
+from zkgpu.jit.path import InstructionPath
+
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+class Emitter(ABC):
+    """Emits arithmetic modulo one prime below 2^254 through one builder; see Fe for the operations on elements."""
+
+    path: InstructionPath
+    word: ir.Type
+    element_words: int  # words (in the sense above) of one element
+
+    def __init__(self, builder: ir.IRBuilder, modulus: int):
+        assert modulus % 2 == 1, "Montgomery arithmetic needs an odd modulus"
+        assert 249 <= modulus.bit_length() <= 254, "the emitters are made for moduli from 2^248 to 2^254"
+        self.builder = builder
+        self.modulus = modulus
+
+    # -- arithmetic, one implementation a path
+
+    @abstractmethod
+    def limb_constants(self, value: int) -> tuple[Any, ...]:
+        """The limbs of an integer below 2^montgomery_bits, the same in every lane."""
+
+    @abstractmethod
+    def linear(self, terms: Sequence[tuple[int, Fe]]) -> Fe:
+        """Sum of c * x for small integers c."""
+
+    @abstractmethod
+    def multiply(self, x: Fe, y: Fe) -> Fe:
+        """x * y / R, which is the product of residues in Montgomery form."""
+
+    @abstractmethod
+    def square(self, x: Fe) -> Fe:
+        """x * x / R."""
+
+    @abstractmethod
+    def carried(self, x: Fe) -> Fe:
+        """x with every column brought to a limb."""
+
+    @abstractmethod
+    def weak(self, x: Fe) -> Fe:
+        """x below (1 + 2^-32) p."""
+
+    @abstractmethod
+    def canonical(self, x: Fe) -> Fe:
+        """x below p."""
+
+    # -- constants
+
+    def exact(self, value: int) -> Fe:
+        """The integer itself in every lane, not brought to Montgomery form."""
+        return Fe(self, self.limb_constants(value), value + 1, self.limb_maximum)
+
+    def constant(self, value: int) -> Fe:
+        """The residue of an integer, in Montgomery form, in every lane."""
+        return self.exact(value * self.path.montgomery_factor(self.modulus) % self.modulus)
+
+    @property
+    def limb_maximum(self) -> int:
+        return (1 << self.path.limb_bits) - 1
+
+    def element(self, limbs: Sequence[Any], limit: int | None = None) -> Fe:
+        """An element from carried limbs; canonical unless a limit is given."""
+        return Fe(self, tuple(limbs), limit or self.modulus, self.limb_maximum)
+
+    # -- masks
+
+    def limbs_are_zero(self, limbs: Sequence[Any]) -> Any:
+        """Mask of the lanes in which all the words are 0."""
+        return self.builder.icmp_unsigned("==", reduce(self.builder.or_, limbs), ir.Constant(self.word, None))
+
+    def limbs_are_equal(self, x: Sequence[Any], y: Sequence[Any]) -> Any:
+        """Mask of the lanes in which x and y agree."""
+        return self.limbs_are_zero([self.builder.xor(a, b) for a, b in zip(x, y, strict=True)])
+
+    def select(self, mask: Any, x: Fe, y: Fe) -> Fe:
+        """x where the mask is set, else y."""
+        limbs = tuple(self.builder.select(mask, a, b) for a, b in zip(x.limbs, y.limbs, strict=True))
+        return Fe(self, limbs, max(x.limit, y.limit), max(x.spread, y.spread))
+
+    @abstractmethod
+    def mask_bits(self, mask: Any) -> Any:
+        """The mask as an i64, bit l for lane l."""
+
+    @abstractmethod
+    def mask_from_bits(self, bits: Any) -> Any:
+        """The inverse of mask_bits."""
+
+    def any(self, mask: Any) -> Any:
+        """i1: the mask is set in some lane."""
+        return self.builder.icmp_unsigned("!=", self.mask_bits(mask), self.integer(0))
+
+    @contextmanager
+    def if_any(self, mask: Any) -> Iterator[None]:
+        """Code of the block runs when the mask is set in some lane, which is taken to be rare."""
+        with self.builder.if_then(self.any(mask), likely=False):
+            yield
+
+    def slot(self, element: Fe | Fe2) -> Slot:
+        """A variable on the stack, to carry an element out of a branch."""
+        return Slot(element)
+
+    # -- memory
+
+    def integer(self, value: int) -> Any:
+        """An i64 constant."""
+        return ir.Constant(I64, value)
+
+    def shifted(self, offset: Any, words: int) -> Any:
+        """offset + words."""
+        return self.builder.add(offset, self.integer(words))
+
+    def word_pointer(self, pointer: Any, offset: Any) -> Any:
+        """Address of the word at pointer[offset], pointer to 64-bit integers."""
+        return self.builder.bitcast(self.builder.gep(pointer, [offset]), self.word.as_pointer())
+
+    def load(self, pointer: Any, offset: Any, limit: int | None = None, spread: int | None = None) -> Fe:
+        """One block of elements at pointer[offset]; canonical unless a limit (and a spread) is given."""
+        step = self.path.block_words // self.element_words
+        limbs = [
+            self.builder.load(self.word_pointer(pointer, self.shifted(offset, step * j)), align=8)
+            for j in range(self.element_words)
+        ]
+        return Fe(self, tuple(limbs), limit or self.modulus, spread or self.limb_maximum)
+
+    def load2(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe2:
+        """Two consecutive blocks: the coordinates c0 and c1 of elements of the quadratic extension."""
+        high = self.shifted(offset, self.path.block_words)
+        return Fe2(self.load(pointer, offset, limit), self.load(pointer, high, limit))
+
+    def store(self, element: Fe | Fe2, pointer: Any, offset: Any) -> None:
+        """Writes one block (two for Fe2) of carried limbs."""
+        for k, part in enumerate(coordinates(element)):
+            self.store_columns(part.carried(), pointer, self.shifted(offset, k * self.path.block_words))
+
+    def store_columns(self, element: Fe, pointer: Any, offset: Any) -> None:
+        """Writes one block as it is, not carried: load it back with its limit and its spread."""
+        step = self.path.block_words // self.element_words
+        for j, limb in enumerate(element.limbs):
+            self.builder.store(limb, self.word_pointer(pointer, self.shifted(offset, step * j)), align=8)
+
+    @abstractmethod
+    def broadcast(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe:
+        """The single element whose `limbs` consecutive 64-bit words lie at pointer[offset], in every lane."""
+
+    @abstractmethod
+    def lane_integers(self, pointer: Any, offset: Any) -> list[Any]:
+        """`lanes` consecutive 64-bit integers at pointer[offset], one i64 value a lane."""
+
+    @abstractmethod
+    def from_words(self, pointer: Any, offset: Any, limit: int) -> Fe:
+        """`lanes` elements stored one after the other as four 64-bit little-endian words each, values < limit."""
+
+    @abstractmethod
+    def to_words(self, element: Fe, pointer: Any, offset: Any) -> None:
+        """Writes `lanes` elements one after the other as four 64-bit little-endian words each."""
+
+    @abstractmethod
+    def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
+        """Point rows, one address a lane: `parts` canonical elements (2 in G1, 4 in G2) of 32 bytes each.
+
+        Rows are 64-byte aligned.
+        """
+
+    @abstractmethod
+    def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
+        """Writes point rows, one address a lane; the elements must be canonical."""
+
+    def prefetch(self, address: Any) -> None:
+        """Asks for the cache line at an address; harmless when nothing is there."""
+        pointer = I8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+        function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        read, keep, data = (ir.Constant(I32, value) for value in (0, 3, 1))
+        self.builder.call(function, [self.builder.inttoptr(address, pointer), read, keep, data])
+
+
+class Slot:
+    """A variable on the stack holding an element; writing widens the limits that reading reports."""
+
+    def __init__(self, element: Fe | Fe2):
+        self.parts = [_PartSlot(part) for part in coordinates(element)]
+
+    def set(self, element: Fe | Fe2) -> None:
+        """Stores an element."""
+        for slot, part in zip(self.parts, coordinates(element), strict=True):
+            slot.set(part)
+
+    def get(self) -> Any:
+        """The element stored last, of the kind the slot was made with."""
+        values = [slot.get() for slot in self.parts]
+        return values[0] if len(values) == 1 else Fe2(*values)
+
+
+class _PartSlot:
+    def __init__(self, part: Fe):
+        self.emitter, self.limit = part.emitter, 0
+        builder = part.emitter.builder
+        self.cells = [cgutils.alloca_once(builder, part.emitter.word) for _ in part.limbs]
+        self.set(part)
+
+    def set(self, part: Fe) -> None:
+        self.limit = max(self.limit, part.limit)
+        for cell, limb in zip(self.cells, part.carried().limbs, strict=True):
+            self.emitter.builder.store(limb, cell)
+
+    def get(self) -> Fe:
+        return self.emitter.element([self.emitter.builder.load(cell) for cell in self.cells], self.limit)

@@ -1,0 +1,270 @@
+"""Prime-field arithmetic with AVX-512 IFMA: eight elements side by side, five columns of weight 2^52j.
+
+The multiply-add instructions read the low 52 bits of both factors and add the low or the high 52 bits of the
+product to a 64-bit column. Sums stay uncarried and signed until a product or a store needs limbs; a carry is an
+arithmetic shift, so a subtraction only adds the multiple of p that keeps the value non-negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils
+
+from zkgpu.jit.element import Fe
+from zkgpu.jit.emitter import I8, I32, I64, Emitter
+from zkgpu.jit.path import IFMA
+
+LANES, LIMBS, BITS = IFMA.lanes, IFMA.limbs, IFMA.limb_bits
+LIMB_MAXIMUM = (1 << BITS) - 1
+CAPACITY = 1 << (LIMBS * BITS)
+WORD = ir.VectorType(I64, LANES)
+MASK = ir.VectorType(ir.IntType(1), LANES)
+
+# a column of a product receives at most 20 halves below 2^52 and one carry
+PRODUCT_SPREAD = 1 << 57
+COLUMN_CAPACITY = 1 << 62
+# quotient estimate: floor(top * (2^(260 + 40) / p) / 2^(52 + 40)), top the limb of weight 2^208
+ESTIMATE_BITS = 40
+
+
+def splat(value: int) -> ir.Constant:
+    """The 64-bit integer (two's complement) in every lane."""
+    return ir.Constant(WORD, [value & (2**64 - 1)] * LANES)
+
+
+class IfmaEmitter(Emitter):
+    """Values are lazily reduced: anything below 2^260 is a valid factor (84 p for BN254)."""
+
+    path = IFMA
+    word = WORD
+    element_words = LIMBS
+
+    def __init__(self, builder: ir.IRBuilder, modulus: int):
+        super().__init__(builder, modulus)
+        self.p = self.limb_constants(modulus)
+        self.negative_inverse = splat(-pow(modulus, -1, 1 << BITS))
+        self.fold_value = pow(2, -BITS, modulus)
+        self.fold = self.limb_constants(self.fold_value)
+
+    def limb_constants(self, value: int) -> tuple[Any, ...]:
+        assert 0 <= value < CAPACITY
+        return tuple(splat((value >> (BITS * j)) & LIMB_MAXIMUM) for j in range(LIMBS))
+
+    # -- primitives
+
+    def _multiply_add(self, half: str, column: Any, x: Any, y: Any) -> Any:
+        kind = ir.FunctionType(WORD, [WORD, WORD, WORD])
+        name = f"llvm.x86.avx512.vpmadd52{half}.uq.512"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [column, x, y])
+
+    def _add_scaled(self, columns: list[Any], at: int, limbs: Sequence[Any], factor: Any) -> None:
+        """columns += limbs * factor * 2^(52 at): low halves first, then the high halves one column up."""
+        self._add_halves("l", columns, at, limbs, factor)
+        self._add_halves("h", columns, at + 1, limbs, factor)
+
+    def _add_halves(self, half: str, columns: list[Any], at: int, limbs: Sequence[Any], factor: Any) -> None:
+        for j, limb in enumerate(limbs[: len(columns) - at]):
+            columns[at + j] = self._multiply_add(half, columns[at + j], limb, factor)
+
+    def _carry(self, columns: Sequence[Any]) -> tuple[Any, ...]:
+        """Limbs below 2^52 of a non-negative value below 2^260 given by signed columns."""
+        limbs, carry = [], None
+        for column in columns:
+            total = self.builder.add(column, carry) if carry else column
+            carry = self.builder.ashr(total, splat(BITS))
+            limbs.append(self.builder.and_(total, splat(LIMB_MAXIMUM)))
+        return (*limbs[:-1], total)
+
+    # -- sums
+
+    def linear(self, terms: Sequence[tuple[int, Fe]]) -> Fe:
+        """Uncarried sum of c * x, plus the multiple of p that keeps it non-negative."""
+        lowest = sum(factor * (x.limit - 1) for factor, x in terms if factor < 0)
+        lift = -(lowest // self.modulus) * self.modulus
+        limit = lift + sum(factor * (x.limit - 1) for factor, x in terms if factor > 0) + 1
+        terms = self._narrow(terms)
+        spread = sum(abs(factor) * x.spread for factor, x in terms) + LIMB_MAXIMUM
+        assert spread < COLUMN_CAPACITY, "a sum of too many columns"
+        columns = self._lift_columns(lift)
+        for factor, x in terms:
+            columns = [self._accumulate(factor, total, column) for total, column in zip(columns, x.limbs, strict=True)]
+        return Fe(self, tuple(columns), limit, spread)
+
+    def _narrow(self, terms: Sequence[tuple[int, Fe]]) -> list[tuple[int, Fe]]:
+        """The terms, carried where a large factor would overflow a column."""
+        return [(c, x if abs(c) * x.spread < COLUMN_CAPACITY >> 3 else x.carried()) for c, x in terms]
+
+    def _lift_columns(self, lift: int) -> Sequence[Any]:
+        low = [(lift >> (BITS * j)) & LIMB_MAXIMUM for j in range(LIMBS - 1)]
+        return [splat(limb) if lift else None for limb in [*low, lift >> (BITS * (LIMBS - 1))]]
+
+    def _accumulate(self, factor: int, total: Any, column: Any) -> Any:
+        """total + factor * column, by shifts and additions."""
+        operation = self.builder.add if factor > 0 else self.builder.sub
+        for shift in (k for k in range(abs(factor).bit_length()) if abs(factor) >> k & 1):
+            part = self.builder.shl(column, splat(shift)) if shift else column
+            total = part if total is None and factor > 0 else operation(total or splat(0), part)
+        return total if total is not None else splat(0)
+
+    def carried(self, x: Fe) -> Fe:
+        assert x.limit <= CAPACITY, "the value may not fit in five limbs: reduce it earlier"
+        return x if x.spread <= LIMB_MAXIMUM else Fe(self, self._carry(x.limbs), x.limit, LIMB_MAXIMUM)
+
+    # -- products
+
+    def multiply(self, x: Fe, y: Fe) -> Fe:
+        columns = [splat(0)] * (2 * LIMBS)
+        x_limbs = self.carried(x).limbs
+        for i, limb in enumerate(self.carried(y).limbs):
+            self._add_scaled(columns, i, x_limbs, limb)
+        return self._reduced(columns, x.limit * y.limit)
+
+    def square(self, x: Fe) -> Fe:
+        limbs = self.carried(x).limbs
+        columns = [splat(0)] * (2 * LIMBS)
+        for i in range(LIMBS):
+            self._add_scaled(columns, 2 * i + 1, limbs[i + 1 :], limbs[i])
+        columns = [self.builder.add(column, column) for column in columns]
+        for i in range(LIMBS):
+            self._add_scaled(columns, 2 * i, limbs[i : i + 1], limbs[i])
+        return self._reduced(columns, x.limit**2)
+
+    def _reduced(self, columns: list[Any], limit: int) -> Fe:
+        """Ten columns of a value < limit, divided by 2^260 modulo p.
+
+        Four times the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the fifth step is
+        Montgomery's. The result is < limit / 2^260 + (2^-52 mod p)(1 + 2^-51) + p.
+        """
+        for i in range(LIMBS - 1):
+            lowest = columns[i]
+            columns[i + 1] = self.builder.add(columns[i + 1], self.builder.lshr(lowest, splat(BITS)))
+            self._add_scaled(columns, i + 1, self.fold, lowest)
+        last = LIMBS - 1
+        quotient = self._multiply_add("l", splat(0), columns[last], self.negative_inverse)
+        self._add_halves("l", columns, last, self.p, quotient)
+        columns[last + 1] = self.builder.add(columns[last + 1], self.builder.lshr(columns[last], splat(BITS)))
+        self._add_halves("h", columns, last + 1, self.p, quotient)
+        bound = limit // CAPACITY + self.fold_value + (self.fold_value >> 50) + self.modulus + 2
+        return Fe(self, tuple(columns[LIMBS:]), bound, PRODUCT_SPREAD)
+
+    # -- reduction
+
+    def weak(self, x: Fe) -> Fe:
+        """x minus the estimated quotient times p; the estimate is low by less than 1 + 2^-38."""
+        limit = self.modulus + (self.modulus >> 32)
+        if x.limit <= limit:
+            return self.carried(x)
+        limbs = self.carried(x).limbs
+        ratio = (1 << (LIMBS * BITS + ESTIMATE_BITS)) // self.modulus
+        assert ratio <= LIMB_MAXIMUM, "the quotient estimate needs p > 2^248"
+        quotient = self._multiply_add("h", splat(0), limbs[-1], splat(ratio))
+        quotient = self.builder.lshr(quotient, splat(ESTIMATE_BITS))
+        columns = list(limbs)  # adding quotient * (2^260 - p) subtracts quotient * p modulo 2^260
+        self._add_scaled(columns, 0, self.limb_constants(CAPACITY - self.modulus), quotient)
+        *low, top = self._carry(columns)
+        return self.element([*low, self.builder.and_(top, splat(LIMB_MAXIMUM))], limit)
+
+    def canonical(self, x: Fe) -> Fe:
+        if x.limit <= self.modulus:
+            return self.carried(x)
+        if x.limit > 2 * self.modulus:
+            x = self.weak(x)
+        difference = self._carry([self.builder.sub(a, q) for a, q in zip(x.limbs, self.p, strict=True)])
+        negative = self.builder.icmp_signed("<", difference[-1], splat(0))
+        limbs = [self.builder.select(negative, a, d) for a, d in zip(self.carried(x).limbs, difference, strict=True)]
+        return self.element(limbs)
+
+    # -- masks
+
+    def mask_bits(self, mask: Any) -> Any:
+        return self.builder.zext(self.builder.bitcast(mask, I8), I64)
+
+    def mask_from_bits(self, bits: Any) -> Any:
+        return self.builder.bitcast(self.builder.trunc(bits, I8), MASK)
+
+    # -- memory
+
+    def broadcast(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe:
+        words = [self.builder.load(self.builder.gep(pointer, [self.shifted(offset, j)])) for j in range(LIMBS)]
+        return self.element([self._in_every_lane(word) for word in words], limit)
+
+    def _in_every_lane(self, word: Any) -> Any:
+        undefined = ir.Constant(WORD, ir.Undefined)
+        first = self.builder.insert_element(undefined, word, ir.Constant(I32, 0))
+        return self._shuffle(first, undefined, [0] * LANES)
+
+    def lane_integers(self, pointer: Any, offset: Any) -> list[Any]:
+        return [self.builder.load(self.builder.gep(pointer, [self.shifted(offset, lane)])) for lane in range(LANES)]
+
+    def from_words(self, pointer: Any, offset: Any, limit: int) -> Fe:
+        pairs = self._load_words(pointer, offset)
+        columns = self.transpose([*pairs, *pairs])[: 2 * 4]
+        even_odd = [0, 8, 1, 9, 2, 10, 3, 11]
+        words = [self._shuffle(columns[j], columns[j + 4], even_odd) for j in range(4)]
+        return self.element(self.to_limbs(words), limit)
+
+    def to_words(self, element: Fe, pointer: Any, offset: Any) -> None:
+        words = self.from_limbs(self.carried(element).limbs)
+        elements = self.transpose([*words, *words])
+        for k in range(4):
+            pair = self._shuffle(elements[2 * k], elements[2 * k + 1], [0, 1, 2, 3, 8, 9, 10, 11])
+            self.builder.store(pair, self.word_pointer(pointer, self.shifted(offset, 8 * k)), align=8)
+
+    def _load_words(self, pointer: Any, offset: Any) -> list[Any]:
+        return [self.builder.load(self.word_pointer(pointer, self.shifted(offset, 8 * k)), align=8) for k in range(4)]
+
+    def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
+        elements = []
+        for line in range(0, 32 * parts, 64):
+            rows = [self.builder.load(pointer, align=64) for pointer in self._line_pointers(addresses, line)]
+            words = self.transpose(rows)
+            elements += [self.element(self.to_limbs(words[:4])), self.element(self.to_limbs(words[4:]))]
+        return elements
+
+    def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
+        assert all(part.limit <= self.modulus for part in parts), "point rows hold canonical coordinates"
+        words = [word for part in parts for word in self.from_limbs(self.carried(part).limbs)]
+        for k in range(0, len(words), LANES):
+            pointers = self._line_pointers(addresses, 8 * k)
+            for row, pointer in zip(self.transpose(words[k : k + LANES]), pointers, strict=True):
+                self.builder.store(row, pointer, align=64)
+
+    def _line_pointers(self, addresses: Sequence[Any], offset: int) -> list[Any]:
+        return [self.builder.inttoptr(self.shifted(a, offset), WORD.as_pointer()) for a in addresses]
+
+    def to_limbs(self, words: Sequence[Any]) -> list[Any]:
+        """Five 52-bit limbs of a number given by four 64-bit words."""
+        b = self.builder
+        limbs = [b.and_(words[0], splat(LIMB_MAXIMUM))]
+        for j in range(1, 4):
+            low, high = b.lshr(words[j - 1], splat(64 - 12 * j)), b.shl(words[j], splat(12 * j))
+            limbs.append(b.and_(b.or_(low, high), splat(LIMB_MAXIMUM)))
+        return [*limbs, b.lshr(words[3], splat(16))]
+
+    def from_limbs(self, limbs: Sequence[Any]) -> list[Any]:
+        """Four 64-bit words of a number below 2^256 given by five 52-bit limbs."""
+        b = self.builder
+        return [
+            b.or_(b.lshr(limbs[j], splat(12 * j)) if j else limbs[0], b.shl(limbs[j + 1], splat(52 - 12 * j)))
+            for j in range(4)
+        ]
+
+    def transpose(self, rows: Sequence[Any]) -> list[Any]:
+        """The 8x8 transpose of eight words, in three rounds of two-source shuffles."""
+        rows = list(rows)
+        for distance, low in (
+            (1, [0, 8, 2, 10, 4, 12, 6, 14]),
+            (2, [0, 1, 8, 9, 4, 5, 12, 13]),
+            (4, [0, 1, 2, 3, 8, 9, 10, 11]),
+        ):
+            high = [lane + distance for lane in low]
+            for k in (k for k in range(LANES) if not k & distance):
+                x, y = rows[k], rows[k + distance]
+                rows[k], rows[k + distance] = self._shuffle(x, y, low), self._shuffle(x, y, high)
+        return rows
+
+    def _shuffle(self, x: Any, y: Any, lanes: Sequence[int]) -> Any:
+        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, LANES), list(lanes)))

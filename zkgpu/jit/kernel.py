@@ -1,0 +1,140 @@
+"""CPU kernels that compile on first use and are kept on disk.
+
+A kernel is written as a builder, a function of hashable parameters that returns the Python function to compile:
+
+    @kernel
+    def multiply_blocks(path, modulus):
+        @operation(path, modulus)
+        def multiply(e, out, x, y, offset):              # emits LLVM code, once, through the emitter e
+            e.store(e.load(x, offset) * e.load(y, offset), out, offset)
+
+        words = path.block_words
+
+        def run(out, x, y, blocks):                      # ordinary Numba code
+            for k in range(blocks):
+                multiply(out, x, y, k * words)
+
+        return run
+
+    multiply_blocks(IFMA, Fr.modulus)(out, x, y, len(x))
+
+Importing a module of kernels imports neither Numba nor LLVM. Kernels release the GIL. A helper function that a
+kernel calls is wrapped in `subroutine`; give each heavy operation one call site, for Numba compiles a copy into
+every caller. Kernels index raw memory without bounds checks: the caller checks every length and index.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from zkgpu.jit import cache
+from zkgpu.jit.path import IFMA, InstructionPath
+
+Builder = Callable[..., Callable[..., Any]]
+
+_lock = threading.RLock()
+_building = threading.local()
+
+
+def kernel(builder: Builder) -> Callable[..., Any]:
+    """A function from the builder's parameters to the compiled kernel, made and cached once per parameters.
+
+    The parameters name the kernel in the disk cache by their repr, so they must be numbers, strings, booleans
+    or instruction paths, given by position.
+    """
+    compiled: dict[tuple[Any, ...], Any] = {}
+
+    @functools.wraps(builder)
+    def of(*parameters: Any) -> Any:
+        if parameters not in compiled:
+            with _lock:
+                if parameters not in compiled:
+                    compiled[parameters] = _dispatcher(builder, parameters)
+        return compiled[parameters]
+
+    return of
+
+
+def subroutine(function: Callable[..., Any]) -> Any:
+    """A Numba function that the kernel being built calls; not cached by itself."""
+    return _njit(_renamed(function, _building.name))
+
+
+def operation(path: InstructionPath, modulus: int, returns: Literal["nothing", "int64"] = "nothing") -> Any:
+    """Decorator: body(emitter, *arguments) becomes a Numba intrinsic for the field of that modulus.
+
+    In the body an array argument is the LLVM pointer to its first element (the array must be contiguous) and an
+    integer argument is an i64 value. With returns="int64" the body returns an i64 value.
+    """
+    return functools.partial(_intrinsic, path, modulus, returns)
+
+
+def emitter(path: InstructionPath, modulus: int, builder: Any) -> Any:
+    """The path's emitter of arithmetic modulo `modulus`, writing through an llvmlite IRBuilder."""
+    if path == IFMA:
+        from zkgpu.jit.ifma import IfmaEmitter
+
+        return IfmaEmitter(builder, modulus)
+    from zkgpu.jit.portable import PortableEmitter
+
+    return PortableEmitter(builder, modulus)
+
+
+def _dispatcher(builder: Builder, parameters: tuple[Any, ...]) -> Any:
+    name = _unique_name(builder, parameters)
+    outer, _building.name = getattr(_building, "name", None), name
+    try:
+        dispatcher = _njit(_renamed(builder(*parameters), name))
+    finally:
+        _building.name = outer
+    return cache.attach(dispatcher, name)
+
+
+def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:
+    """Name of the kernel's file and symbols.
+
+    Numba numbers symbols per process, so code cached by two processes could meet under one symbol in a third;
+    the digest of the parameters keeps them apart. The source is in it for builders outside the hashed rooms.
+    """
+    source = inspect.getsource(inspect.getmodule(builder) or builder)
+    text = f"{builder.__module__}.{builder.__qualname__}{parameters!r}{source}"
+    return f"{builder.__name__}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
+    function.__qualname__ = function.__name__ = f"{function.__name__}_{suffix}"
+    return function
+
+
+def _njit(function: Callable[..., Any]) -> Any:
+    import numba
+
+    return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+def _intrinsic(path: InstructionPath, modulus: int, returns: str, body: Callable[..., Any]) -> Any:
+    from numba.core import types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array
+
+    def pointer_or_integer(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+        return make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        arguments = [
+            pointer_or_integer(context, builder, kind, v) for kind, v in zip(signature.args, values, strict=True)
+        ]
+        result = body(emitter(path, modulus, builder), *arguments)
+        return result if returns == "int64" else context.get_dummy_value()
+
+    def typed(typingctx: Any, *kinds: Any) -> Any:
+        result = types.int64 if returns == "int64" else types.void
+        return result(*[k if isinstance(k, types.Array) else types.int64 for k in kinds]), generate
+
+    typed.__name__ = typed.__qualname__ = body.__name__
+    return intrinsic(typed)

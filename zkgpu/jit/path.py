@@ -1,0 +1,88 @@
+"""The two ways CPU kernels are generated, and the choice between them.
+
+    ifma      AVX-512 IFMA: 8 elements at a time, 5 limbs of 52 bits, R = 2^260
+    portable  any 64-bit CPU: 1 element at a time, 4 limbs of 64 bits, R = 2^256
+
+Both give the same numbers; only the memory layout and the Montgomery factor R differ.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+
+from zkgpu.errors import ResourceError, UsageError
+
+ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
+
+
+@dataclass(frozen=True)
+class InstructionPath:
+    """Shape of one block: `lanes` elements side by side, each of `limbs` limbs of `limb_bits` bits.
+
+    A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery
+    form with R = 2^montgomery_bits; the lanes beyond n are zero.
+    """
+
+    name: str
+    lanes: int
+    limbs: int
+    limb_bits: int
+    montgomery_bits: int
+
+    @property
+    def block_words(self) -> int:
+        """64-bit words of one block of `lanes` elements."""
+        return self.limbs * self.lanes
+
+    def blocks(self, n: int) -> int:
+        """Number of blocks that n elements fill."""
+        return -(-n // self.lanes)
+
+    def shape(self, n: int) -> tuple[int, int, int]:
+        """Array shape of a vector of n elements."""
+        return self.blocks(n), self.limbs, self.lanes
+
+    def montgomery_factor(self, modulus: int) -> int:
+        """R modulo the field's modulus."""
+        return (1 << self.montgomery_bits) % modulus
+
+
+IFMA = InstructionPath("ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260)
+PORTABLE = InstructionPath("portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256)
+PATHS = {path.name: path for path in (IFMA, PORTABLE)}
+
+
+def code_generation_target() -> tuple[str, str, str]:
+    """(triple, CPU name, features) Numba really compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES count."""
+    from numba.core.registry import cpu_target
+
+    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
+    return str(triple), str(name), str(features)
+
+
+@functools.cache
+def supported() -> tuple[InstructionPath, ...]:
+    """The paths this process can compile, fastest first.
+
+    An IFMA instruction emitted without the feature ends the process inside LLVM, so this looks at the
+    features Numba will use and not at the CPU's.
+    """
+    features = set(code_generation_target()[2].split(","))
+    return (IFMA, PORTABLE) if {"+avx512f", "+avx512ifma"} <= features else (PORTABLE,)
+
+
+def choose(name: str | None = None) -> InstructionPath:
+    """The path of that name, else the one named by ZKGPU_CPU_PATH, else the fastest supported one.
+
+    Raises UsageError for an unknown name, ResourceError for a path this CPU cannot run.
+    """
+    name = name or os.environ.get(ENVIRONMENT_VARIABLE) or supported()[0].name
+    if name not in PATHS:
+        raise UsageError(
+            f"CPU path {name!r} is unknown: use one of {', '.join(PATHS)}, or unset {ENVIRONMENT_VARIABLE}"
+        )
+    if PATHS[name] not in supported():
+        raise ResourceError(f"CPU path {name!r} needs AVX-512 IFMA, which Numba does not target here: use 'portable'")
+    return PATHS[name]

@@ -1,0 +1,165 @@
+"""Prime-field arithmetic on any 64-bit CPU: one element at a time, four limbs in one LLVM i256, always canonical."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llvmlite import ir
+
+from zkgpu.jit.element import Fe
+from zkgpu.jit.emitter import I64, Emitter
+from zkgpu.jit.path import PORTABLE
+
+I1, I128, I256 = ir.IntType(1), ir.IntType(128), ir.IntType(256)
+LIMBS = 4
+
+
+class PortableEmitter(Emitter):
+    """Every operation takes and returns values in [0, p), except exact() and from_words() with a larger limit."""
+
+    path = PORTABLE
+    word = I256
+    element_words = 1
+
+    def __init__(self, builder: ir.IRBuilder, modulus: int):
+        super().__init__(builder, modulus)
+        self.p = ir.Constant(I256, modulus)
+        self.p_limbs = [ir.Constant(I128, (modulus >> (64 * j)) & self.limb_maximum) for j in range(LIMBS)]
+        self.negative_inverse = ir.Constant(I64, -pow(modulus, -1, 1 << 64) & self.limb_maximum)
+
+    def limb_constants(self, value: int) -> tuple[Any, ...]:
+        return (ir.Constant(I256, value),)
+
+    # -- arithmetic
+
+    def linear(self, terms: Sequence[tuple[int, Fe]]) -> Fe:
+        total = None
+        for factor, x in sorted(terms, key=lambda term: -term[0]):  # positive terms first: fewer subtractions from 0
+            part = self._multiple(abs(factor), self.canonical(x).limbs[0])
+            if part is not None:
+                zero = ir.Constant(I256, 0)
+                total = self._subtract(total or zero, part) if factor < 0 else self._add(total, part) if total else part
+        return self.element([total or ir.Constant(I256, 0)])
+
+    def _multiple(self, factor: int, x: Any) -> Any:
+        """factor * x by doubling and adding; None for 0."""
+        total = None
+        for bit in bin(factor)[2:]:
+            total = self._add(total, total) if total else None
+            if bit == "1":
+                total = self._add(total, x) if total else x
+        return total
+
+    def _add(self, x: Any, y: Any) -> Any:
+        return self._subtract_modulus(self.builder.add(x, y))
+
+    def _subtract(self, x: Any, y: Any) -> Any:
+        difference = self.builder.sub(x, y)
+        borrow = self.builder.icmp_unsigned("<", x, y)
+        return self.builder.select(borrow, self.builder.add(difference, self.p), difference)
+
+    def _subtract_modulus(self, x: Any) -> Any:
+        """x - p if x >= p, else x; for x < 2p, and 2p < 2^255."""
+        below = self.builder.icmp_unsigned("<", x, self.p)
+        return self.builder.select(below, x, self.builder.sub(x, self.p))
+
+    def multiply(self, x: Fe, y: Fe) -> Fe:
+        """Montgomery product by operand scanning: a row x * y_i, then one step of reduction, four times.
+
+        Koc, Acar, Kaliski 1996, "Analyzing and comparing Montgomery multiplication algorithms", CIOS.
+        """
+        # y may be any 256-bit number when x < p: every intermediate total is < x + p, and so is the result
+        x, y = (x, y) if x.limit <= self.modulus else (y, x)
+        assert x.limit <= self.modulus, "one factor must be canonical"
+        x_limbs = [self._wide(limb) for limb in self._split(x.limbs[0])]
+        total = [ir.Constant(I64, 0)] * LIMBS
+        for y_limb in self._split(y.limbs[0]):
+            total = self._reduce_row(*self._add_row(total, x_limbs, self._wide(y_limb)))
+        return self.element([self._subtract_modulus(self._join(total))])
+
+    def _add_row(self, total: list[Any], x_limbs: list[Any], y_limb: Any) -> tuple[list[Any], Any]:
+        row, carry = [], ir.Constant(I64, 0)
+        for limb, x_limb in zip(total, x_limbs, strict=True):
+            low, carry = self._multiply_add(x_limb, y_limb, limb, carry)
+            row.append(low)
+        return row, carry
+
+    def _reduce_row(self, row: list[Any], top: Any) -> list[Any]:
+        """(row + q p) / 2^64 for the q that makes it exact; top never overflows because p < 2^254."""
+        quotient = self._wide(self.builder.mul(row[0], self.negative_inverse))
+        _, carry = self._multiply_add(quotient, self.p_limbs[0], row[0], ir.Constant(I64, 0))
+        reduced = []
+        for limb, p_limb in zip(row[1:], self.p_limbs[1:], strict=True):
+            low, carry = self._multiply_add(quotient, p_limb, limb, carry)
+            reduced.append(low)
+        return [*reduced, self.builder.add(carry, top)]
+
+    def _multiply_add(self, x: Any, y: Any, limb: Any, carry: Any) -> tuple[Any, Any]:
+        """(low, high) 64-bit halves of x * y + limb + carry, which fits in 128 bits."""
+        b = self.builder
+        total = b.add(b.add(b.mul(x, y), self._wide(limb)), self._wide(carry))
+        return b.trunc(total, I64), b.trunc(b.lshr(total, ir.Constant(I128, 64)), I64)
+
+    def _wide(self, limb: Any) -> Any:
+        return self.builder.zext(limb, I128)
+
+    def _split(self, word: Any) -> list[Any]:
+        shifts = [ir.Constant(I256, 64 * j) for j in range(LIMBS)]
+        return [self.builder.trunc(self.builder.lshr(word, shift), I64) for shift in shifts]
+
+    def _join(self, limbs: list[Any]) -> Any:
+        word = self.builder.zext(limbs[0], I256)
+        for j, limb in enumerate(limbs[1:], 1):
+            word = self.builder.or_(word, self.builder.shl(self.builder.zext(limb, I256), ir.Constant(I256, 64 * j)))
+        return word
+
+    def square(self, x: Fe) -> Fe:
+        return self.multiply(x, x)
+
+    def carried(self, x: Fe) -> Fe:
+        return x
+
+    def weak(self, x: Fe) -> Fe:
+        return self.canonical(x)
+
+    def canonical(self, x: Fe) -> Fe:
+        if x.limit <= self.modulus:
+            return x
+        if x.limit <= 2 * self.modulus:
+            return self.element([self._subtract_modulus(x.limbs[0])])
+        return self.multiply(self.multiply(x, self.exact(pow(2, 512, self.modulus))), self.exact(1))
+
+    # -- masks
+
+    def mask_bits(self, mask: Any) -> Any:
+        return self.builder.zext(mask, I64)
+
+    def mask_from_bits(self, bits: Any) -> Any:
+        return self.builder.trunc(bits, I1)
+
+    # -- memory
+
+    def broadcast(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe:
+        return self.load(pointer, offset, limit)
+
+    def lane_integers(self, pointer: Any, offset: Any) -> list[Any]:
+        return [self.builder.load(self.builder.gep(pointer, [offset]))]
+
+    def from_words(self, pointer: Any, offset: Any, limit: int) -> Fe:
+        return self.load(pointer, offset, limit)
+
+    def to_words(self, element: Fe, pointer: Any, offset: Any) -> None:
+        self.store(element, pointer, offset)
+
+    def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
+        pointers = self._part_pointers(addresses[0], parts)
+        return [self.element([self.builder.load(pointer, align=32)]) for pointer in pointers]
+
+    def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
+        for pointer, part in zip(self._part_pointers(addresses[0], len(parts)), parts, strict=True):
+            assert part.limit <= self.modulus, "point rows hold canonical coordinates"
+            self.builder.store(part.limbs[0], pointer, align=32)
+
+    def _part_pointers(self, address: Any, parts: int) -> list[Any]:
+        return [self.builder.inttoptr(self.shifted(address, 32 * k), I256.as_pointer()) for k in range(parts)]
