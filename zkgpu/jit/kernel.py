@@ -137,4 +137,6 @@ def _intrinsic(path: InstructionPath, modulus: int, returns: str, body: Callable
         return result(*[k if isinstance(k, types.Array) else types.int64 for k in kinds]), generate
 
     typed.__name__ = typed.__qualname__ = body.__name__
+    # Numba reads the argument names here; the typing context stands in the emitter's place
+    typed.__signature__ = inspect.signature(body)  # type: ignore[attr-defined]
     return intrinsic(typed)

@@ -1,0 +1,299 @@
+"""Generated arithmetic against Python integers, on both paths and for both fields of BN254."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zkgpu.curves.bn254 import Fq, Fr
+from zkgpu.jit.element import Fe2, lin, select
+from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.memory import aligned_zeros
+from zkgpu.jit.path import IFMA, PATHS, PORTABLE, supported
+
+FIELDS = {"Fr": Fr.modulus, "Fq": Fq.modulus}
+
+FORMULAS = {
+    "x * y": lambda x, y: x * y,
+    "x + y": lambda x, y: x + y,
+    "x - y": lambda x, y: x - y,
+    "-x": lambda x, y: -x,
+    "x^2": lambda x, y: x.square() if hasattr(x, "square") else x * x,
+    "9 x": lambda x, y: x.small(9) if hasattr(x, "small") else 9 * x,
+    "deep sum of products": lambda x, y: ((x * y - y) * (x + y) - x * x) * ((x - y) * (x - y) + y),
+    "two sums": lambda x, y: (x + y + x + y + x) * (x - y - y - y),
+}
+
+
+@pytest.fixture(params=PATHS, ids=str)
+def path(request):
+    if PATHS[request.param] not in supported():
+        pytest.skip(f"this CPU has no {request.param} path")
+    return PATHS[request.param]
+
+
+@pytest.fixture(params=FIELDS)
+def modulus(request):
+    return FIELDS[request.param]
+
+
+def limbs_of(path, value):
+    mask = (1 << path.limb_bits) - 1
+    return [(value >> (path.limb_bits * j)) & mask for j in range(path.limbs)]
+
+
+def pack(path, values):
+    """Values as given (no conversion) in the path's blocks."""
+    blocks = aligned_zeros(path.shape(len(values)))
+    for i, value in enumerate(values):
+        blocks[i // path.lanes, :, i % path.lanes] = limbs_of(path, value)
+    return blocks
+
+
+def unpack(path, blocks, n):
+    rows = blocks.transpose(0, 2, 1).reshape(-1, path.limbs)[:n].tolist()
+    return [sum(limb << (path.limb_bits * j) for j, limb in enumerate(row)) for row in rows]
+
+
+def edges(path, modulus):
+    """Residues in Montgomery form at which carries, borrows and reductions turn over."""
+    powers = [1 << (path.limb_bits * j) for j in range(1, path.limbs)]
+    near = [value + d for value in powers for d in (-1, 0, 1)]
+    return [v for v in [0, 1, 2, modulus - 1, modulus - 2, modulus // 2, modulus // 2 + 1, *near] if v < modulus]
+
+
+@kernel
+def every_formula(path, modulus):
+    @operation(path, modulus)
+    def evaluate(e, out, x, y, offset, stride):
+        a, b = e.load(x, offset), e.load(y, offset)
+        for formula in FORMULAS.values():
+            e.store(formula(a, b).canonical(), out, offset)
+            offset = e.builder.add(offset, stride)
+
+    words = path.block_words
+
+    def run(out, x, y, blocks):
+        for k in range(blocks):
+            evaluate(out, x, y, k * words, blocks * words)
+
+    return run
+
+
+def check_formulas(path, modulus, xs, ys):
+    r, r_inverse = path.montgomery_factor(modulus), pow(path.montgomery_factor(modulus), -1, modulus)
+    x, y = pack(path, xs), pack(path, ys)
+    out = np.zeros((len(FORMULAS), *x.shape), np.uint64)
+    every_formula(path, modulus)(out, x, y, len(x))
+    for (name, formula), blocks in zip(FORMULAS.items(), out, strict=True):
+        # the factor R comes from Montgomery form: a residue v stands for v / R
+        expected = [
+            formula(_Int(a * r_inverse), _Int(b * r_inverse)).value * r % modulus for a, b in zip(xs, ys, strict=True)
+        ]
+        assert unpack(path, blocks, len(xs)) == expected, name
+
+
+class _Int:
+    """Python integers with the operations the formulas use."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def __add__(self, other):
+        return _Int(self.value + other.value)
+
+    def __sub__(self, other):
+        return _Int(self.value - other.value)
+
+    def __mul__(self, other):
+        return _Int(self.value * other.value)
+
+    def __rmul__(self, factor):
+        return _Int(factor * self.value)
+
+    def __neg__(self):
+        return _Int(-self.value)
+
+
+def test_formulas_agree_with_integers_at_every_pair_of_edges(path, modulus):
+    values = edges(path, modulus)
+    pairs = [(a, b) for a in values for b in values]
+    check_formulas(path, modulus, [a for a, _ in pairs], [b for _, b in pairs])
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_formulas_agree_with_integers_at_random_values(data):
+    path = data.draw(st.sampled_from(supported()))
+    modulus = data.draw(st.sampled_from(sorted(FIELDS.values())))
+    element = st.one_of(st.integers(0, modulus - 1), st.sampled_from(edges(path, modulus)))
+    values = data.draw(st.lists(st.tuples(element, element), min_size=1, max_size=20))
+    check_formulas(path, modulus, [a for a, _ in values], [b for _, b in values])
+
+
+@kernel
+def reductions(path, modulus, limit):
+    @operation(path, modulus)
+    def reduce_block(e, weak, canonical, x, offset):
+        value = e.load(x, offset, limit=limit)
+        e.store(value.weak(), weak, offset)
+        e.store(value.canonical(), canonical, offset)
+
+    words = path.block_words
+
+    def run(weak, canonical, x, blocks):
+        for k in range(blocks):
+            reduce_block(weak, canonical, x, k * words)
+
+    return run
+
+
+def test_reductions_are_right_around_every_multiple_of_the_modulus(path, modulus):
+    limit = 1 << (260 if path == IFMA else 256)
+    near = [k * modulus + d for k in range(limit // modulus + 1) for d in (-1, 0, 1)]
+    values = [v for v in [*near, limit - 1] if 0 <= v < limit]
+    x = pack(path, values)
+    weak, canonical = np.zeros_like(x), np.zeros_like(x)
+    reductions(path, modulus, limit)(weak, canonical, x, len(x))
+    assert unpack(path, canonical, len(values)) == [v % modulus for v in values]
+    for value, reduced in zip(values, unpack(path, weak, len(values)), strict=True):
+        assert reduced % modulus == value % modulus
+        assert reduced < modulus + (modulus >> 32)
+
+
+@kernel
+def through_words(path, modulus):
+    @operation(path, modulus)
+    def through(e, out, words, offset):
+        e.to_words(e.from_words(words, offset, 1 << 256), out, offset)
+
+    step = 4 * path.lanes
+
+    def run(out, words, blocks):
+        for k in range(blocks):
+            through(out, words, k * step)
+
+    return run
+
+
+def test_numbers_survive_the_way_to_limbs_and_back(path):
+    words = np.random.default_rng(1).integers(0, 2**64, (32, 4), np.uint64)
+    words[:4] = [[0] * 4, [2**64 - 1] * 4, [1, 0, 0, 1 << 63], [1 << 63, 1, 2, 3]]
+    out = np.zeros_like(words)
+    through_words(path, Fq.modulus)(out, words, len(words) // path.lanes)
+    assert (out == words).all()
+
+
+@kernel
+def reverse_rows(path, modulus, parts):
+    """Negates the last coordinate of point rows and writes the rows in reverse order; counts zero rows."""
+
+    @operation(path, modulus, returns="int64")
+    def move(e, to, origin, k):
+        at = e.builder.mul(k, e.integer(path.lanes))
+        row = e.load_rows(e.lane_integers(origin, at), parts)
+        e.prefetch(e.lane_integers(origin, at)[0])
+        point = (row[0], row[1]) if parts == 2 else (Fe2(row[0], row[1]), Fe2(row[2], row[3]))
+        infinity = point[1].is_zero()
+        y = select(infinity, point[1], -point[1]).canonical()
+        last = [y] if parts == 2 else [y.c0, y.c1]
+        e.store_rows(e.lane_integers(to, at), [*row[: parts // 2], *last])
+        return e.mask_bits(infinity)
+
+    def run(to, origin, blocks, masks):
+        for k in range(blocks):
+            masks[k] = move(to, origin, k)
+
+    return run
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+def test_point_rows_are_gathered_and_scattered_by_address(path, parts):
+    modulus, n = Fq.modulus, 16
+    values = [[(i * i * 7**40 + j) % modulus if i % 5 else 0 for j in range(parts)] for i in range(n)]
+    rows, out = aligned_zeros((n, 4 * parts)), aligned_zeros((n, 4 * parts))
+    for i, row in enumerate(values):
+        rows[i] = [(v >> (64 * j)) & (2**64 - 1) for v in row for j in range(4)]
+    origin = rows.ctypes.data + np.arange(n, dtype=np.int64) * rows.strides[0]
+    to = out.ctypes.data + np.arange(n, dtype=np.int64)[::-1] * out.strides[0]
+    masks = np.zeros(n // path.lanes, np.int64)
+    reverse_rows(path, modulus, parts)(np.ascontiguousarray(to), origin, len(masks), masks)
+    for row, read in zip(values, out[::-1].tolist(), strict=True):
+        got = [sum(word << (64 * j) for j, word in enumerate(read[4 * k : 4 * k + 4])) for k in range(parts)]
+        half = parts // 2
+        assert got == [*row[:half], *(-v % modulus for v in row[half:])]
+    zero = [i for i in range(n) if masks[i // path.lanes] >> (i % path.lanes) & 1]
+    assert zero == [0, 5, 10, 15]
+
+
+@kernel
+def extension_formulas(path, modulus):
+    @operation(path, modulus)
+    def evaluate(e, out, x, y, offset):
+        a, b = e.load2(x, offset), e.load2(y, offset)
+        results = [a * b, a.square(), lin([(3, a), (-2, b)]), select(a.equals(b), a.small(9), b - a), -a]
+        kept = e.slot(a)
+        with e.if_any(a.equals(b)):
+            kept.set((a + b).weak())
+        for result in [*results, kept.get()]:
+            e.store(result.canonical(), out, offset)
+            offset = e.shifted(offset, 2 * path.block_words)
+
+    def run(out, x, y):
+        evaluate(out, x, y, 0)
+
+    return run
+
+
+def test_extension_field_formulas_agree_with_integers(path):
+    p, r = Fq.modulus, path.montgomery_factor(Fq.modulus)
+    lanes = path.lanes
+    a = [((i + 3) ** 99 % p, p - 1 - i) for i in range(lanes)]
+    b = [(p - 1, (i + 7) ** 101 % p) if i % 3 else a[i] for i in range(lanes)]
+
+    def blocks(values):
+        parts = [pack(path, [v[k] * r % p for v in values]) for k in range(2)]
+        return np.ascontiguousarray(np.concatenate(parts))
+
+    out = np.zeros((6, 2, *path.shape(lanes)), np.uint64)
+    extension_formulas(path, p)(out, blocks(a), blocks(b))
+    assert a[0] == b[0], "the rare branch must be taken"
+    for i, ((a0, a1), (b0, b1)) in enumerate(zip(a, b, strict=True)):
+        same = (a0, a1) == (b0, b1)
+        expected = [
+            (a0 * b0 - a1 * b1, a0 * b1 + a1 * b0),
+            (a0 * a0 - a1 * a1, 2 * a0 * a1),
+            (3 * a0 - 2 * b0, 3 * a1 - 2 * b1),
+            (9 * a0, 9 * a1) if same else (b0 - a0, b1 - a1),
+            (-a0, -a1),
+            (a0 + b0, a1 + b1),  # written for all lanes when any lane asks for it
+        ]
+        got = [tuple(unpack(path, block, lanes)[i] for block in result) for result in out]
+        assert got == [tuple(c * r % p for c in pair) for pair in expected]
+
+
+def test_a_value_that_may_outgrow_its_limbs_is_refused_while_generating():
+    if IFMA not in supported():
+        pytest.skip("this CPU has no ifma path")
+
+    @kernel
+    def too_large(path, modulus):
+        @operation(path, modulus)
+        def square(e, out):
+            x = e.load(out, e.integer(0)).small(90)
+            e.store(x * x, out, e.integer(0))
+
+        def run(out):
+            square(out)
+
+        return run
+
+    with pytest.raises(AssertionError, match="reduce it earlier"):
+        too_large(IFMA, Fq.modulus)(np.zeros(40, np.uint64))
+
+
+def test_the_paths_describe_their_blocks():
+    assert IFMA.shape(9) == (2, 5, 8)
+    assert PORTABLE.shape(9) == (9, 4, 1)
+    assert IFMA.block_words == 40
+    assert PORTABLE.montgomery_factor(Fr.modulus) == pow(2, 256, Fr.modulus)

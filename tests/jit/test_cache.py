@@ -1,0 +1,156 @@
+"""The disk cache: hit by a second process, safe when many start at once, closed to other users."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zkgpu.errors import ResourceError
+from zkgpu.jit import cache
+from zkgpu.jit.kernel import kernel, operation, subroutine
+from zkgpu.jit.path import PORTABLE
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import numpy as np
+from tests.jit.test_cache import scaled_square
+import numba.core.compiler as compiler
+
+compiled = []
+compile_extra = compiler.compile_extra
+compiler.compile_extra = lambda *a, **k: (compiled.append(1), compile_extra(*a, **k))[1]
+for factor in (2, 3):
+    out = np.zeros(4, np.uint64)
+    scaled_square(factor)(out, np.array([5, 0, 0, 0], np.uint64))
+    assert out.tolist() == [25 * factor, 0, 0, 0], out
+print("compiled" if compiled else "loaded")
+"""
+
+MODULUS = (1 << 250) + 207  # odd is enough for these products
+
+
+@kernel
+def scaled_square(factor):
+    """factor * x^2 for x far below the modulus: the two Montgomery products lose R twice, the constants restore it."""
+
+    @operation(PORTABLE, MODULUS)
+    def square(e, out, x):
+        restore = e.exact(pow(2, 512, MODULUS))
+        value = e.load(x, e.integer(0))
+        e.store(((value * value) * restore).small(factor), out, e.integer(0))
+
+    @subroutine
+    def inner(out, x):
+        square(out, x)
+
+    def run(out, x):
+        inner(out, x)
+
+    return run
+
+
+def start(folder):
+    environment = {**os.environ, "ZKGPU_CACHE_DIR": str(folder), "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def outcome(process):
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 0
+    return output.strip()
+
+
+@pytest.fixture
+def cache_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ZKGPU_CACHE_DIR", str(folder))
+    return folder
+
+
+def test_a_second_process_loads_what_the_first_compiled(cache_folder):
+    assert outcome(start(cache_folder)) == "compiled"
+    assert outcome(start(cache_folder)) == "loaded"
+    assert cache.cache_info().entries == 2
+
+
+def test_eight_processes_may_start_on_an_empty_cache(cache_folder):
+    results = [outcome(process) for process in [start(cache_folder) for _ in range(8)]]
+    assert set(results) <= {"compiled", "loaded"}
+    assert outcome(start(cache_folder)) == "loaded"
+    assert cache.cache_info().entries == 2
+
+
+def test_a_damaged_entry_is_compiled_again(cache_folder):
+    outcome(start(cache_folder))
+    entries = list(cache_folder.rglob("*.nbc"))
+    entries[0].write_bytes(entries[0].read_bytes()[:1000])
+    entries[1].write_bytes(b"")
+    assert outcome(start(cache_folder)) == "compiled"
+    assert outcome(start(cache_folder)) == "loaded"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+def test_files_and_folders_are_for_the_user_alone(cache_folder):
+    outcome(start(cache_folder))
+    for entry in [cache_folder, *cache_folder.rglob("*")]:
+        assert entry.stat().st_mode & 0o077 == 0, entry
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits are POSIX")
+@pytest.mark.parametrize("part", ["", "kernels"])
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_folder_others_can_write_is_refused(cache_folder, part, mode):
+    folder = cache_folder / part
+    folder.mkdir(parents=True, mode=0o700)
+    folder.chmod(mode)
+    with pytest.raises(ResourceError, match="chmod go-w"):
+        cache.kernel_folder()
+
+
+def test_a_folder_that_cannot_be_made_costs_a_warning(tmp_path, monkeypatch, caplog):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("ZKGPU_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    with caplog.at_level(logging.WARNING):
+        assert cache.kernel_folder() is None
+    assert "not kept" in caplog.text
+
+
+def test_any_change_of_a_source_changes_the_digest(tmp_path):
+    for room in cache.ROOMS:
+        (tmp_path / room).mkdir()
+        (tmp_path / room / "a.py").write_text("one")
+    seen = {cache.source_digest(tmp_path)}
+    for room in cache.ROOMS:
+        (tmp_path / room / "a.py").write_text("two")
+        seen.add(cache.source_digest(tmp_path))
+    (tmp_path / "jit" / "b.py").write_text("")
+    seen.add(cache.source_digest(tmp_path))
+    assert len(seen) == len(cache.ROOMS) + 2
+
+
+def test_clearing_removes_every_entry(cache_folder):
+    outcome(start(cache_folder))
+    assert cache.cache_info().bytes > 1000
+    cache.clear_cache()
+    assert cache.cache_info() == cache.CacheInfo(cache_folder, 0, 0)
+    cache.clear_cache()
+
+
+def test_one_set_of_parameters_is_built_once():
+    assert scaled_square(2) is scaled_square(2)
+    assert scaled_square(2) is not scaled_square(3)
+    assert scaled_square(2).__name__ != scaled_square(3).__name__
+
+
+def test_kernels_of_several_parameters_live_side_by_side():
+    for factor in (2, 3, 2):
+        out = np.zeros(4, np.uint64)
+        scaled_square(factor)(out, np.array([7, 0, 0, 0], np.uint64))
+        assert out.tolist() == [49 * factor, 0, 0, 0]

@@ -1,0 +1,58 @@
+"""The choice between instruction paths, made before anything is compiled."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import zkgpu
+from zkgpu.errors import ResourceError, UsageError
+from zkgpu.jit import path
+
+
+def test_the_portable_path_is_always_there():
+    assert path.PORTABLE in path.supported()
+    assert path.choose("portable") is path.PORTABLE
+
+
+def test_the_environment_decides_when_the_caller_does_not(monkeypatch):
+    monkeypatch.setenv(path.ENVIRONMENT_VARIABLE, "portable")
+    assert path.choose() is path.PORTABLE
+    monkeypatch.delenv(path.ENVIRONMENT_VARIABLE)
+    assert path.choose() is path.supported()[0]
+
+
+def test_an_unknown_path_is_refused(monkeypatch):
+    with pytest.raises(UsageError, match="avx9"):
+        path.choose("avx9")
+    monkeypatch.setenv(path.ENVIRONMENT_VARIABLE, "fastest")
+    with pytest.raises(UsageError, match="ZKGPU_CPU_PATH"):
+        path.choose()
+
+
+def test_a_path_the_cpu_lacks_is_refused(monkeypatch):
+    monkeypatch.setattr(path, "supported", lambda: (path.PORTABLE,))
+    with pytest.raises(ResourceError, match="IFMA"):
+        path.choose("ifma")
+
+
+def run_python(program, **environment):
+    variables = {**os.environ, "PYTHONPATH": str(Path(zkgpu.__file__).parents[1]), **environment}
+    return subprocess.run(
+        [sys.executable, "-c", program], env=variables, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_the_features_numba_is_told_to_use_count():
+    program = "from zkgpu.jit.path import supported; print([p.name for p in supported()])"
+    assert run_python(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="+sse2").strip() == "['portable']"
+
+
+def test_importing_the_room_imports_no_compiler():
+    program = """
+import sys, zkgpu, zkgpu.jit.path, zkgpu.jit.kernel, zkgpu.jit.cache, zkgpu.jit.element, zkgpu.jit.threads
+print([m for m in ("numba", "llvmlite") if m in sys.modules])
+"""
+    assert run_python(program).strip() == "[]"
