@@ -1,1 +1,35 @@
 """Devices: what one must do, and the ones there are."""
+
+from __future__ import annotations
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.curves.bn254 import BN254
+from zkgpu.curves.points import Curve
+from zkgpu.errors import ResourceError, UsageError
+
+__all__ = ["Backend", "open_backend"]
+
+
+def open_backend(
+    device: str = "auto", *, curve: Curve = BN254, threads: int | None = None, instructions: str | None = None
+) -> Backend:
+    """A backend for a device.
+
+    device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only
+    threads       CPU threads, all cores when None
+    instructions  the CPU's instruction path: "ifma" or "portable"; None chooses from the CPU's features and the
+                  environment variable ZKGPU_CPU_PATH
+    Raises ResourceError when the device is not there; nothing is ever replaced in silence.
+    """
+    kind, _, number = device.partition(":")
+    if kind == "reference":
+        from zkgpu.backend.reference import ReferenceBackend
+
+        return ReferenceBackend(curve)
+    if device in ("auto", "cpu"):
+        from zkgpu.backend.cpu import CpuBackend
+
+        return CpuBackend(curve, threads=threads, instructions=instructions)
+    if kind == "cuda" and (number.isdecimal() or device == "cuda"):
+        raise ResourceError(f"{device}: this release computes on the CPU only: use --device cpu")
+    raise UsageError(f"unknown device '{device}': use auto, cpu, cuda or cuda:N")

@@ -1,0 +1,73 @@
+"""The arrows of ARCHITECTURE.md, as a table: a room may import the rooms named beside it, and no others."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import zkgpu
+
+PACKAGE = Path(zkgpu.__file__).parent
+
+BASE = {"errors", "stages"}
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "stages": set(),
+    "jit": BASE,
+    "fields": BASE | {"jit"},
+    "curves": BASE | {"jit", "fields"},
+    "circuits": BASE | {"fields", "curves"},  # of curves, only the numbers of a scalar field
+    "ntt": BASE | {"jit", "fields"},
+    "msm": BASE | {"jit", "fields", "curves", "circuits"},  # of circuits, only the type of sparse matrices
+    "backend": BASE | {"jit", "fields", "curves", "circuits", "ntt", "msm"},
+    "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "formats"},
+    "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "msm"},
+    "circom": BASE | {"fields", "formats"},
+    "solidity": BASE | {"fields", "curves", "groth16"},
+    "cli": {
+        *BASE,
+        *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "formats", "circom", "solidity"),
+    },
+}
+HEAVY = {"numba", "llvmlite", "cupy", "wasmtime"}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def sources() -> list[Path]:
+    return sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+def imported_rooms(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names.update([node.module] if node.module != "zkgpu" else [f"zkgpu.{alias.name}" for alias in node.names])
+        elif isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+    return {name.split(".")[1] for name in names if name.startswith("zkgpu.")}
+
+
+def top_level_imports(tree: ast.Module) -> set[str]:
+    modules: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module.split(".")[0])
+        elif isinstance(node, ast.Import):
+            modules.update(alias.name.split(".")[0] for alias in node.names)
+    return modules
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_file_imports_only_the_rooms_below_its_own(path: Path) -> None:
+    room = room_of(path)
+    allowed = ROOMS[room] | {room}
+    assert imported_rooms(ast.parse(path.read_text())) <= allowed
+
+
+def test_every_room_is_on_the_map() -> None:
+    assert {room_of(p) for p in sources()} <= set(ROOMS)

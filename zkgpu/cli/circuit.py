@@ -1,0 +1,113 @@
+"""compile, witness and check: circuits and what satisfies them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.errors import UsageError, ZkgpuError
+from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.compiled import CompiledCircuit
+
+FILE = click.Path(exists=True, dir_okay=False)
+OUTPUT = click.Path(dir_okay=False, writable=True)
+
+
+@click.command("compile")
+@click.argument("source", metavar="FILE.py:circuit")
+@click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .r1cs file.")
+@pass_session
+def compile_command(session: Session, source: str, output: str) -> None:
+    """Compile a Python circuit to a .r1cs file that zkgpu and snarkjs read."""
+    from zkgpu.formats.r1cs import write_r1cs
+
+    with session.working():
+        r1cs = load_circuit(source).r1cs
+        with stage("write circuit"):
+            write_r1cs(output, r1cs)
+    session.finish(
+        {"output": output, "constraints": r1cs.n_constraints, "wires": r1cs.n_wires, "public": r1cs.n_public},
+        f"{output}: {r1cs.n_constraints:,} constraints, {r1cs.n_wires:,} wires, {r1cs.n_public:,} public",
+    )
+
+
+@click.command("witness")
+@click.argument("source", metavar="FILE.py:circuit")
+@click.argument("inputs", metavar="INPUT.json", type=FILE)
+@click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
+@pass_session
+def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
+    """Compute the witness of a Python circuit for the inputs of a JSON file."""
+    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.wtns import write_wtns
+
+    with session.working():
+        compiled = load_circuit(source)
+        with stage("compute witness"):
+            assignment = compiled.witness(read_inputs(inputs))
+        write_wtns(output, compiled.r1cs.field, assignment)
+    session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
+
+
+@click.command("check")
+@click.argument("circuit", metavar="CIRCUIT.r1cs", type=FILE)
+@click.argument("witness", metavar="WITNESS.wtns", type=FILE)
+@pass_session
+def check_command(session: Session, circuit: str, witness: str) -> None:
+    """Say whether a witness satisfies a circuit, and if not, which constraint it breaks."""
+    from zkgpu.formats.r1cs import read_r1cs
+    from zkgpu.formats.wtns import read_wtns
+
+    with session.working():
+        with stage("read files"):
+            r1cs = read_r1cs(circuit)
+            assignment = read_wtns(witness, r1cs.field)
+        with stage("check constraints"):
+            r1cs.check(assignment)
+    session.finish({"constraints": r1cs.n_constraints}, f"ok: all {r1cs.n_constraints:,} constraints hold")
+
+
+def load_circuit(source: str) -> CompiledCircuit:
+    """The compiled circuit of FILE.py:name, where name is a Circuit or a function that returns one."""
+    path, colon, name = source.rpartition(":")
+    if not colon or not path.endswith(".py"):
+        raise UsageError(f"'{source}': give FILE.py:name, the name of a circuit or of a function that returns one")
+    with stage("build circuit"):
+        circuit = getattr(_load_module(path), name, None)
+        if circuit is None:
+            raise UsageError(f"{path} has no '{name}'")
+        return _compiled(circuit() if callable(circuit) else circuit, source)
+
+
+def _load_module(path: str) -> Any:
+    if not Path(path).is_file():
+        raise UsageError(f"{path}: no such file")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(Path(path).resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except ZkgpuError:
+        raise
+    except Exception as error:  # whatever the user's file raises is the user's
+        raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _compiled(circuit: Any, source: str) -> CompiledCircuit:
+    from zkgpu.circuits import Circuit
+
+    if not isinstance(circuit, Circuit):
+        raise UsageError(f"{source} is a {type(circuit).__name__}, not a Circuit")
+    return circuit.compile()

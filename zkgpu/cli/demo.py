@@ -1,0 +1,127 @@
+"""demo: a membership proof from the first line of the circuit to the contract, with what each step cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import SelfCheckError
+from zkgpu.stages import stage
+
+DEPTH = 20
+
+
+@click.command("demo")
+@click.option(
+    "--output", type=click.Path(file_okay=False), help="Keep the files made (circuit, key, proof, contract) here."
+)
+@pass_session
+def demo_command(session: Session, output: str | None) -> None:
+    """Prove membership in a tree of a million leaves without showing the leaf; verify; export the contract."""
+    from zkgpu.groth16.prover import Prover
+    from zkgpu.groth16.setup import unsafe_setup
+    from zkgpu.groth16.verifier import verify
+    from zkgpu.solidity import verifier_source
+
+    with session.working():
+        with stage("build circuit"):
+            compiled = membership_circuit(DEPTH).compile()
+        with stage("compute witness"):
+            assignment = compiled.witness(membership_inputs(DEPTH))
+        backend = session.backend()
+        with stage("setup (unsafe, for this demo)"):
+            key = unsafe_setup(compiled.r1cs, backend)
+        with stage("load key"):
+            prover = Prover(key, backend, circuit=compiled.r1cs)
+        with stage("prove, with self-check"):
+            proof = prover.prove(assignment)
+        public_inputs = prover.public_inputs(assignment)
+        with stage("verify"):
+            if not verify(key.verifying_key, public_inputs, proof):
+                raise SelfCheckError("the proof of the demo does not verify")
+        with stage("export Solidity verifier"):
+            source = verifier_source(key.verifying_key, unsafe_setup=True)
+        if output:
+            with stage("write files"):
+                _write_files(Path(output), compiled, assignment, key, proof, public_inputs, source)
+    _report(session, compiled.r1cs, backend.name, output)
+
+
+def membership_circuit(depth: int) -> Any:
+    """A circuit whose public input is a Merkle root and whose secrets are a leaf and the path to it."""
+    from zkgpu.circuits import Circuit
+    from zkgpu.circuits.gadgets import merkle_root
+
+    circuit = Circuit()
+    root = circuit.public("root")
+    leaf = circuit.private("leaf")
+    index_bits = circuit.private("index_bits", shape=(depth,))
+    siblings = circuit.private("siblings", shape=(depth,))
+    circuit.assert_equal(merkle_root(leaf, index_bits, siblings), root, label="membership")
+    return circuit
+
+
+def membership_inputs(depth: int) -> dict[str, Any]:
+    """Inputs for one leaf of a tree whose other subtrees are made up."""
+    from zkgpu.circuits.gadgets import poseidon_hash
+
+    leaf, index = 123456789, 0b1011_0010_1110_0101_1010 % (1 << depth)
+    bits = [index >> level & 1 for level in range(depth)]
+    siblings = [1000 + level for level in range(depth)]
+    node = leaf
+    for bit, sibling in zip(bits, siblings, strict=True):
+        node = poseidon_hash([sibling, node] if bit else [node, sibling])
+    return {"root": node, "leaf": leaf, "index_bits": bits, "siblings": siblings}
+
+
+def _write_files(
+    folder: Path, compiled: Any, assignment: Any, key: Any, proof: Any, public_inputs: list[int], source: str
+) -> None:
+    from zkgpu.formats.atomic import write_text
+    from zkgpu.formats.json_files import write_proof, write_public, write_verifying_key
+    from zkgpu.formats.r1cs import write_r1cs
+    from zkgpu.formats.wtns import write_wtns
+    from zkgpu.formats.zkey import write_zkey
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_r1cs(folder / "circuit.r1cs", compiled.r1cs)
+    write_wtns(folder / "witness.wtns", compiled.r1cs.field, assignment)
+    write_zkey(folder / "key.zkey", key)
+    write_verifying_key(folder / "verification_key.json", key.verifying_key)
+    write_proof(folder / "proof.json", proof, key.verifying_key.curve)
+    write_public(folder / "public.json", public_inputs)
+    write_text(folder / "Verifier.sol", source)
+
+
+def _report(session: Session, r1cs: Any, device: str, output: str | None) -> None:
+    total = session.seconds()
+    if not session.json and not session.quiet:
+        table = Table(title=f"Merkle membership, depth {DEPTH}: {r1cs.n_constraints:,} constraints on {device}")
+        table.add_column("step")
+        table.add_column("seconds", justify="right")
+        for name, seconds in session.stage_seconds.items():
+            if name in TOP_LEVEL_STAGES:
+                table.add_row(name, f"{seconds:.3f}")
+        table.add_row("total", f"{total:.3f}", style="bold")
+        session.console.print(table)
+        session.warn(UNSAFE_WARNING)
+    result = {"constraints": r1cs.n_constraints, "device": device, "valid": True, "unsafe": True, "output": output}
+    line = "valid proof; 256 bytes, and a contract that accepts it"
+    session.finish({**result, "seconds": total, "stages": session.stage_seconds}, line)
+
+
+TOP_LEVEL_STAGES = (
+    "build circuit",
+    "compute witness",
+    "setup (unsafe, for this demo)",
+    "load key",
+    "prove, with self-check",
+    "verify",
+    "export Solidity verifier",
+    "write files",
+)

@@ -1,0 +1,103 @@
+"""export and inspect: what else can be made of keys and proofs, and what a file holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zkgpu.cli.circuit import FILE, OUTPUT
+from zkgpu.cli.proof import insecure_option
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import InsecureKeyError
+
+if TYPE_CHECKING:
+    from zkgpu.groth16.keys import VerifyingKey
+
+
+@click.group("export")
+def export_group() -> None:
+    """Export a verifying key, a Solidity verifier, or calldata for it."""
+
+
+@export_group.command("vk")
+@click.argument("key_file", metavar="KEY.zkey", type=FILE)
+@click.argument("output", metavar="VERIFICATION_KEY.json", type=OUTPUT)
+@insecure_option
+@pass_session
+def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
+    """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
+    from zkgpu.formats.json_files import write_verifying_key
+
+    key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
+    write_verifying_key(output, key)
+    session.finish({"output": output, "public": key.n_public, "unsafe": unsafe}, f"{output}: verifying key")
+
+
+@export_group.command("solidity")
+@click.argument("key_file", metavar="KEY.zkey|VERIFICATION_KEY.json", type=FILE)
+@click.argument("output", metavar="VERIFIER.sol", type=OUTPUT)
+@click.option("--name", default="Groth16Verifier", show_default=True, help="Name of the contract.")
+@insecure_option
+@pass_session
+def export_solidity(session: Session, key_file: str, output: str, name: str, allow_insecure_key: bool) -> None:
+    """Write a Solidity contract that verifies proofs for a key."""
+    from zkgpu.formats.atomic import write_text
+    from zkgpu.solidity import verifier_source
+
+    key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
+    write_text(output, verifier_source(key, name, allow_insecure_key=allow_insecure_key, unsafe_setup=unsafe))
+    session.finish({"output": output, "contract": name, "unsafe": unsafe}, f"{output}: contract {name}")
+
+
+@export_group.command("calldata")
+@click.argument("public_file", metavar="PUBLIC.json", type=FILE)
+@click.argument("proof_file", metavar="PROOF.json", type=FILE)
+@click.option("--hex", "as_hex", is_flag=True, help="ABI-encoded bytes with the selector, for a raw call.")
+@pass_session
+def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
+    """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
+    from zkgpu.curves.bn254 import BN254
+    from zkgpu.formats.json_files import read_proof, read_public
+    from zkgpu.solidity import calldata, calldata_text
+
+    proof, public_inputs = read_proof(proof_file, BN254), read_public(public_file, BN254)
+    text = "0x" + calldata(proof, public_inputs).hex() if as_hex else calldata_text(proof, public_inputs)
+    session.finish({"calldata": text}, text)
+
+
+def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> tuple[VerifyingKey, bool]:
+    """The verifying key of a .zkey or JSON file, and whether it says that one party made it."""
+    from zkgpu.formats.json_files import read_verifying_key
+    from zkgpu.formats.zkey import read_zkey
+
+    if path.endswith(".json"):
+        key, unsafe = read_verifying_key(path), False
+        weakness = key.weakness()
+    else:
+        proving_key = read_zkey(path)
+        key, unsafe, weakness = proving_key.verifying_key, proving_key.is_unsafe, proving_key.weakness()
+    if weakness and not allow_insecure_key:
+        raise InsecureKeyError.because(weakness)
+    if weakness:
+        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
+    if unsafe:
+        session.warn(UNSAFE_WARNING)
+    return key, unsafe
+
+
+@click.command("inspect")
+@click.argument("path", metavar="FILE", type=FILE)
+@pass_session
+def inspect_command(session: Session, path: str) -> None:
+    """Say what a .r1cs, .wtns, .ptau, .zkey or JSON file holds."""
+    from zkgpu.formats.inspection import inspect_file
+
+    facts: dict[str, Any] = inspect_file(path)
+    width = max(len(name) for name in facts)
+    lines = (
+        f"{name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}" for name, value in facts.items()
+    )
+    session.finish(facts, *lines)

@@ -1,0 +1,134 @@
+"""doctor and cache: what this machine offers, and the compiled code kept for it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import time
+from typing import Any
+
+import click
+
+import zkgpu
+from zkgpu.backend.protocol import Backend
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.errors import SelfCheckError, ZkgpuError
+from zkgpu.stages import stage
+
+OPTIONAL_PACKAGES = {
+    "wasmtime": "circom witness calculators (`zkgpu fullprove`): pip install 'zkgpu[circom]'",
+    "cupy": "NVIDIA GPUs: pip install 'zkgpu[cuda13]' (or cuda12)",
+    "onnx": "ONNX models: pip install 'zkgpu[onnx]'",
+    "pyrevm": "running verifier contracts in tests: pip install 'zkgpu[test]'",
+}
+
+
+@click.command("doctor")
+@pass_session
+def doctor_command(session: Session) -> None:
+    """Say what this machine offers, which path is used, and what is missing; run a small self-test."""
+    facts = {**_software(), **_processor(), **_cache_facts()}
+    with session.working():
+        facts |= self_test(session.backend())
+    missing = {name: why for name, why in OPTIONAL_PACKAGES.items() if importlib.util.find_spec(name) is None}
+    width = max(len(name) for name in facts)
+    lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
+    lines += [f"not installed: {name}, for {why}" for name, why in missing.items()]
+    session.finish({**facts, "missing": missing}, *lines)
+
+
+def _software() -> dict[str, Any]:
+    versions = {name: importlib.metadata.version(name) for name in ("numpy", "numba", "llvmlite")}
+    return {"zkgpu": zkgpu.__version__, "python": platform.python_version(), **versions}
+
+
+def _processor() -> dict[str, Any]:
+    from zkgpu.jit.path import choose, supported
+
+    return {
+        "cores": os.cpu_count(),
+        "instruction paths": ", ".join(path.name for path in supported()),
+        "path in use": choose().name,
+    }
+
+
+def _cache_facts() -> dict[str, Any]:
+    from zkgpu.jit.kernel import cache_info
+
+    info = cache_info()
+    return {"kernel cache": str(info.path), "kernels cached": info.entries, "cache bytes": info.bytes}
+
+
+def self_test(backend: Backend) -> dict[str, Any]:
+    """Prove a small circuit on the backend and on Python integers; the proofs must be equal and valid."""
+    from zkgpu.backend.reference import ReferenceBackend
+    from zkgpu.circuits import Circuit
+    from zkgpu.groth16.prover import Blinding, Prover
+    from zkgpu.groth16.setup import unsafe_setup
+
+    circuit = Circuit()
+    x, y = circuit.private("x"), circuit.public("y")
+    circuit.assert_equal(x**3 + x + 5, y)
+    compiled = circuit.compile()
+    assignment = compiled.witness({"x": 3, "y": 35})
+    start = time.perf_counter()
+    with stage("self-test: setup"):
+        key = unsafe_setup(compiled.r1cs, backend)
+    with stage("self-test: prove"):
+        blinding = Blinding.random(backend.curve.scalar_field)
+        proof = Prover(key, backend).prove(assignment, _blinding=blinding)
+        if Prover(key, ReferenceBackend(backend.curve)).prove(assignment, _blinding=blinding) != proof:
+            raise SelfCheckError(f"{backend.name} and the reference give different proofs: do not trust this machine")
+    return {"device": backend.name, "self-test": f"passed in {time.perf_counter() - start:.1f} s"}
+
+
+@click.group("cache")
+def cache_group() -> None:
+    """The cache of compiled kernels."""
+
+
+@cache_group.command("info")
+@pass_session
+def cache_info_command(session: Session) -> None:
+    """Say where the cache is and how much it holds."""
+    facts = _cache_facts()
+    session.finish(facts, *(f"{name:<14}  {value}" for name, value in facts.items()))
+
+
+@cache_group.command("clear")
+@pass_session
+def cache_clear_command(session: Session) -> None:
+    """Remove all compiled kernels; they are compiled again when needed."""
+    from zkgpu.jit.kernel import clear_cache
+
+    clear_cache()
+    session.finish({"cleared": True}, "cache cleared")
+
+
+@cache_group.command("warm")
+@pass_session
+def cache_warm_command(session: Session) -> None:
+    """Compile every kernel of the CPU backend now, so that no later command waits for it."""
+    with session.working():
+        facts = self_test(session.backend())
+        with stage("warm setup from powers of tau"):
+            _warm_ceremony(session.backend())
+    session.finish({**facts, **_cache_facts()}, f"kernels compiled in {session.seconds():.1f} s")
+
+
+def _warm_ceremony(backend: Backend) -> None:
+    """Run the kernels that only a setup from a ceremony and the checks of key files use."""
+    import numpy as np
+
+    from zkgpu.circuits.sparse import SparseMatrix
+
+    field = backend.curve.scalar_field
+    for group in (backend.curve.g1, backend.curve.g2):
+        rows = group.to_rows([group.generator, -group.generator])
+        indices = np.arange(2, dtype=np.int64)
+        matrix = SparseMatrix.from_entries((2, 2), indices, indices, indices, field.to_limbs([1, 12345]))
+        combined = backend.combine_points(group, matrix, rows)
+        if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
+            raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")

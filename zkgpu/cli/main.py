@@ -1,0 +1,111 @@
+"""The entry point: global options, the list of commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+import zkgpu
+from zkgpu.cli import circuit, demo, export, machine, proof
+from zkgpu.cli import setup as setup_commands
+from zkgpu.cli.session import Session
+from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError
+
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(zkgpu.__version__, prog_name="zkgpu")
+@click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to compute.")
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for all.")
+@click.option("--no-progress", is_flag=True, help="No progress display, even on a terminal.")
+@click.option("--timings", is_flag=True, help="Say how long each stage took.")
+@click.pass_context
+def cli(
+    context: click.Context,
+    device: str,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: int,
+    no_progress: bool,
+    timings: bool,
+) -> None:
+    """Zero-knowledge proofs: Groth16 over BN254, from Python circuits and circom files to a Solidity verifier.
+
+    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied witness, 5 no such device, package
+    or memory, 6 self-check failed, 70 bug.
+    """
+    context.obj = Session(
+        device=device,
+        threads=threads,
+        json=as_json,
+        quiet=quiet,
+        verbosity=verbose,
+        progress=not no_progress,
+        timings=timings,
+    )
+    context.obj.start_logging()
+
+
+for command in (
+    circuit.compile_command,
+    circuit.witness_command,
+    circuit.check_command,
+    setup_commands.setup_command,
+    proof.prove_command,
+    proof.fullprove_command,
+    proof.verify_command,
+    export.export_group,
+    export.inspect_command,
+    machine.doctor_command,
+    machine.cache_group,
+    demo.demo_command,
+):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in arguments
+    try:
+        code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else EXIT_OK)
+    except (KeyboardInterrupt, click.Abort):
+        _fail(as_json, "interrupted", EXIT_INTERRUPTED)
+    except Exception as error:  # the last resort of a command line is one line, not a traceback
+        if os.environ.get("ZKGPU_TRACEBACK"):
+            traceback.print_exc()
+        _fail(as_json, *describe(error))
+
+
+def describe(error: Exception) -> tuple[str, int]:
+    """(one line, exit code) for any exception."""
+    if isinstance(error, ZkgpuError):
+        return str(error), error.exit_code
+    if isinstance(error, click.ClickException):
+        return error.format_message(), UsageError.exit_code
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", FormatError.exit_code
+    kind = type(error).__name__
+    return f"internal error ({kind}: {error}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
+
+
+def _fail(as_json: bool, message: str, code: int) -> None:
+    line = " ".join(message.split())
+    if as_json:
+        click.echo(json.dumps({"ok": False, "error": line, "exit_code": code}))
+    click.echo(f"error: {line}", err=True)
+    sys.exit(code)

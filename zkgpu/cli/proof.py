@@ -1,0 +1,147 @@
+"""prove, fullprove and verify."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from zkgpu.cli.circuit import FILE, OUTPUT
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import EXIT_INVALID_PROOF
+from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.fields.field import Limbs
+    from zkgpu.groth16.keys import ProvingKey
+
+proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
+public_option = click.option("--public", "public_file", default="public.json", show_default=True, type=OUTPUT)
+circuit_option = click.option("--circuit", type=FILE, help="The .r1cs file: a wrong witness is named by constraint.")
+insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accept a key that lets anyone forge.")
+
+
+@click.command("prove")
+@click.argument("key_file", metavar="KEY.zkey", type=FILE)
+@click.argument("witness", metavar="WITNESS.wtns", type=FILE)
+@proof_option
+@public_option
+@circuit_option
+@insecure_option
+@pass_session
+def prove_command(
+    session: Session,
+    key_file: str,
+    witness: str,
+    proof_file: str,
+    public_file: str,
+    circuit: str | None,
+    allow_insecure_key: bool,
+) -> None:
+    """Make a proof, verify it, and write it with its public inputs."""
+    from zkgpu.formats.wtns import read_wtns
+
+    with session.working():
+        key = _read_key(session, key_file, allow_insecure_key)
+        assignment = read_wtns(witness, key.verifying_key.curve.scalar_field)
+        _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
+
+
+@click.command("fullprove")
+@click.argument("inputs", metavar="INPUT.json", type=FILE)
+@click.argument("wasm", metavar="CIRCUIT.wasm", type=FILE)
+@click.argument("key_file", metavar="KEY.zkey", type=FILE)
+@proof_option
+@public_option
+@circuit_option
+@insecure_option
+@pass_session
+def fullprove_command(
+    session: Session,
+    inputs: str,
+    wasm: str,
+    key_file: str,
+    proof_file: str,
+    public_file: str,
+    circuit: str | None,
+    allow_insecure_key: bool,
+) -> None:
+    """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
+    from zkgpu.circom import compute_witness
+    from zkgpu.formats.json_files import read_inputs
+
+    with session.working():
+        key = _read_key(session, key_file, allow_insecure_key)
+        with stage("compute witness"):
+            assignment = compute_witness(wasm, read_inputs(inputs), key.verifying_key.curve.scalar_field)
+        _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
+
+
+def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> ProvingKey:
+    from zkgpu.formats.zkey import read_zkey
+
+    with stage("open key"):
+        key = read_zkey(key_file)
+    if key.is_unsafe:
+        session.warn(UNSAFE_WARNING)
+    weakness = key.weakness()
+    if weakness and allow_insecure_key:
+        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
+    return key
+
+
+def _prove(
+    session: Session,
+    key: ProvingKey,
+    assignment: Limbs,
+    proof_file: str,
+    public_file: str,
+    circuit: str | None,
+    allow_insecure_key: bool,
+) -> None:
+    from zkgpu.formats.json_files import write_proof, write_public
+    from zkgpu.formats.r1cs import read_r1cs
+    from zkgpu.groth16.prover import Prover
+
+    r1cs = read_r1cs(circuit) if circuit else None
+    prover = Prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
+    proof = prover.prove(assignment)
+    public_inputs = prover.public_inputs(assignment)
+    write_public(public_file, public_inputs)
+    write_proof(proof_file, proof, key.verifying_key.curve)
+    session.finish(
+        {
+            "proof": proof_file,
+            "public": public_file,
+            "verified": True,
+            "unsafe_key": key.is_unsafe,
+            "insecure_key": key.weakness(),
+            "device": prover.backend.name,
+        },
+        f"{proof_file}: valid Groth16 proof ({prover.backend.name}, {session.seconds():.2f} s)",
+        f"{public_file}: its {len(public_inputs)} public inputs",
+    )
+
+
+@click.command("verify")
+@click.argument("key_file", metavar="VERIFICATION_KEY.json", type=FILE)
+@click.argument("public_file", metavar="PUBLIC.json", type=FILE)
+@click.argument("proof_file", metavar="PROOF.json", type=FILE)
+@insecure_option
+@pass_session
+def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
+    """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
+    from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key
+    from zkgpu.groth16.verifier import verify
+
+    with session.working(), stage("verify"):
+        key = read_verifying_key(key_file)
+        proof = read_proof(proof_file, key.curve)
+        public_inputs = read_public(public_file, key.curve)
+        valid = verify(key, public_inputs, proof, allow_insecure_key=allow_insecure_key)
+    weakness = key.weakness()
+    if weakness:
+        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
+    session.finish({"valid": valid, "insecure_key": weakness}, "valid proof" if valid else "INVALID proof")
+    return 0 if valid else EXIT_INVALID_PROOF

@@ -1,0 +1,105 @@
+"""What the global options ask for, and the one way commands print: text or one JSON object, progress on the side."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.logging import RichHandler
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.errors import UsageError
+from zkgpu.stages import listening
+
+
+@dataclass
+class Session:
+    """One run of the command line."""
+
+    device: str = "auto"
+    threads: int | None = None
+    json: bool = False
+    quiet: bool = False
+    verbosity: int = 0
+    progress: bool = True
+    timings: bool = False
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    started: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=self.quiet)
+
+    def backend(self) -> Backend:
+        from zkgpu.backend import open_backend
+
+        return open_backend(self.device, threads=self.threads)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Stages of the block are shown while they run (on a terminal) and their seconds kept."""
+        with contextlib.ExitStack() as stack:
+            show = self._spinner(stack) if self.progress and self.console.is_terminal and not self.quiet else None
+            stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
+            yield
+
+    def _spinner(self, stack: contextlib.ExitStack) -> Callable[[str], None]:
+        status = stack.enter_context(self.console.status("starting"))
+        return status.update
+
+    def _on_stage(self, name: str, seconds: float | None, show: Callable[[str], None] | None) -> None:
+        if seconds is None:
+            if show:
+                show(name)
+            return
+        self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + seconds
+        logging.getLogger("zkgpu.stages").info("%s: %.3f s", name, seconds)
+
+    def finish(self, result: dict[str, Any], *lines: str) -> None:
+        """Print the outcome: `lines` for people, `result` as the one JSON object."""
+        if self.json:
+            timings = {"seconds": self.seconds(), "stages": self.stage_seconds} if self.timings else {}
+            click.echo(json.dumps({"ok": True, **result, **timings}))
+            return
+        if not self.quiet:
+            for line in lines:
+                click.echo(line)
+        if self.timings:
+            self._print_timings()
+
+    def seconds(self) -> float:
+        return time.perf_counter() - self.started
+
+    def _print_timings(self) -> None:
+        width = max((len(name) for name in self.stage_seconds), default=5)
+        for name, seconds in {**self.stage_seconds, "total": self.seconds()}.items():
+            click.echo(f"{name:<{width}}  {seconds:8.3f} s", err=True)
+
+    def warn(self, message: str) -> None:
+        """A line on standard error that no option but -q silences."""
+        if not self.quiet:
+            click.echo(f"warning: {message}", err=True)
+
+    def start_logging(self) -> None:
+        level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
+        handler = RichHandler(console=self.console, show_path=False, show_time=self.verbosity > 1)
+        logger = logging.getLogger("zkgpu")
+        logger.handlers[:] = [handler]
+        logger.setLevel(logging.ERROR if self.quiet else level)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def require_new(path: str, force: bool) -> None:
+    """Raise UsageError when `path` exists and may not be replaced."""
+    import os
+
+    if os.path.exists(path) and not force:
+        raise UsageError(f"{path} exists: pass --force to replace it")
