@@ -45,14 +45,14 @@ def compile_command(session: Session, source: str, output: str) -> None:
 @pass_session
 def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
     """Compute the witness of a Python circuit for the inputs of a JSON file."""
-    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.strict_json import load
     from zkgpu.formats.wtns import write_wtns
 
     with session.working():
         compiled = load_circuit(source)
         with stage("compute witness"):
-            assignment = compiled.witness(read_inputs(inputs))
-        write_wtns(output, compiled.r1cs.field, assignment)
+            assignment = compiled.witness(load(inputs))
+        write_wtns(output, assignment, compiled.r1cs.field)
     session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
 
 
@@ -68,7 +68,7 @@ def check_command(session: Session, circuit: str, witness: str) -> None:
     with session.working():
         with stage("read files"):
             r1cs = read_r1cs(circuit)
-            assignment = read_wtns(witness, r1cs.field)
+            assignment = read_wtns(witness)
         with stage("check constraints"):
             r1cs.check(assignment)
     session.finish({"constraints": r1cs.n_constraints}, f"ok: all {r1cs.n_constraints:,} constraints hold")

@@ -15,7 +15,6 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import UsageError
 from zkgpu.stages import listening
 
 
@@ -32,14 +31,19 @@ class Session:
     timings: bool = False
     stage_seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
+    _backend: Backend | None = None
 
     def __post_init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, quiet=self.quiet)
 
     def backend(self) -> Backend:
+        """The device asked for, opened once."""
         from zkgpu.backend import open_backend
 
-        return open_backend(self.device, threads=self.threads)
+        if self._backend is None:
+            self._backend = open_backend(self.device, threads=self.threads)
+            logging.getLogger("zkgpu").info("computing on %s", self._backend.name)
+        return self._backend
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -95,11 +99,3 @@ class Session:
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)
-
-
-def require_new(path: str, force: bool) -> None:
-    """Raise UsageError when `path` exists and may not be replaced."""
-    import os
-
-    if os.path.exists(path) and not force:
-        raise UsageError(f"{path} exists: pass --force to replace it")
