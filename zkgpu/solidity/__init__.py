@@ -1,0 +1,6 @@
+"""Groth16 verifiers for the EVM: the contract's source, and the calldata that asks it about a proof."""
+
+from zkgpu.solidity.calldata import calldata, calldata_text, gas_limit
+from zkgpu.solidity.contract import verifier_source
+
+__all__ = ["calldata", "calldata_text", "gas_limit", "verifier_source"]

@@ -1,0 +1,44 @@
+"""The contract's interface in words of 32 bytes, as EIP-196 and EIP-197 and the Solidity ABI lay them out."""
+
+from __future__ import annotations
+
+from Crypto.Hash import keccak
+
+from zkgpu.curves.bn254 import BN254
+from zkgpu.curves.points import Point
+from zkgpu.errors import UsageError
+
+SELECTOR_BYTES = 4
+WORD_BYTES = 32
+PROOF_WORDS = 8
+
+
+def g1_words(point: Point) -> tuple[int, ...]:
+    """(x, y), or (0, 0) for infinity. Raises UsageError for a point of another group than BN254's G1."""
+    if point.group != BN254.g1:
+        raise UsageError(_other_group(point, "G1"))
+    return point.coordinates()
+
+
+def g2_words(point: Point) -> tuple[int, ...]:
+    """(x.c1, x.c0, y.c1, y.c0), all zero for infinity. Raises UsageError for another group than BN254's G2."""
+    if point.group != BN254.g2:
+        raise UsageError(_other_group(point, "G2"))
+    x0, x1, y0, y1 = point.coordinates()
+    return x1, x0, y1, y0
+
+
+def _other_group(point: Point, group: str) -> str:
+    return f"the contract takes points of BN254 {group}, not of {point.group.name}: use a key and a proof over BN254"
+
+
+def arguments_size(n_public: int) -> int:
+    """Bytes of a call with that many public inputs, the selector included."""
+    return SELECTOR_BYTES + WORD_BYTES * (PROOF_WORDS + n_public)
+
+
+def selector(function: str, n_public: int) -> bytes:
+    """First four bytes of the Keccak-256 of the signature."""
+    inputs = f",uint256[{n_public}]" if n_public else ""
+    signature = f"{function}(uint256[2],uint256[2][2],uint256[2]{inputs})"
+    return keccak.new(digest_bits=256, data=signature.encode()).digest()[:SELECTOR_BYTES]

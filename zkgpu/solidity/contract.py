@@ -1,0 +1,111 @@
+"""The source of a Solidity verifier for one Groth16 key."""
+
+from __future__ import annotations
+
+import re
+from importlib.resources import files
+from string import Template
+
+from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import UsageError
+from zkgpu.groth16.keys import VerifyingKey
+from zkgpu.solidity.abi import arguments_size, g1_words, g2_words
+
+MAX_INPUTS = 256  # they take 21.8 kB of the 24,576 bytes of code that a chain accepts (EIP-170)
+
+_CONTRACT_NAME = re.compile(r"[A-Z][A-Za-z0-9_]{0,127}")  # no word of the language starts with a capital
+
+
+def verifier_source(
+    verifying_key: VerifyingKey,
+    contract_name: str = "Groth16Verifier",
+    *,
+    allow_insecure: bool = False,
+    unsafe_setup: bool = False,
+) -> str:
+    """Solidity source of a contract that verifies proofs for `verifying_key`.
+
+    Its verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n_public]) returns a bool; without public inputs
+    the last parameter falls away. requireValidProof, with the same parameters, reverts instead of returning false.
+
+    verifying_key   a BN254 key whose points were checked, as every reader does
+    allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
+    unsafe_setup    whether one party made the key; the first lines then say so
+
+    Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
+    public inputs and for a contract name that does not start with a capital or is no identifier.
+    """
+    _require_contract_name(contract_name)
+    _require_deployable(verifying_key.n_public)
+    if not allow_insecure:
+        verifying_key.require_secure()
+    n = verifying_key.n_public
+    return _template().substitute(
+        contract_name=contract_name,
+        warnings=_warnings(verifying_key.weakness(), unsafe_setup),
+        r=Fr.modulus,
+        n=n,
+        key=_constants(verifying_key),
+        input_doc="    /// @param input The public inputs.\n" if n else "",
+        input_parameter=f",\n        uint256[{n}] calldata input" if n else "",
+        input_argument=", input" if n else "",
+        calldata_size=arguments_size(n),
+        accumulate="".join(_accumulate(i) for i in range(n)),
+    )
+
+
+def _template() -> Template:
+    return Template(files("zkgpu.solidity").joinpath("groth16.sol.in").read_text(encoding="utf-8"))
+
+
+def _require_contract_name(name: str) -> None:
+    if not _CONTRACT_NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r:.200} cannot name a contract: "
+            "use up to 128 ASCII letters, digits and underscores, a capital first"
+        )
+
+
+def _require_deployable(n_public: int) -> None:
+    if n_public > MAX_INPUTS:
+        raise UsageError(
+            f"a contract for {n_public} public inputs is too large to deploy: "
+            f"bring them down to {MAX_INPUTS}, for instance by making one the hash of the others"
+        )
+
+
+def _warnings(weakness: str | None, unsafe_setup: bool) -> str:
+    """Comment lines for the head of the file; empty for a key without reproach."""
+    lines = []
+    if weakness is not None:
+        lines += [
+            "// INSECURE KEY, DO NOT DEPLOY: anyone can forge proofs that this contract accepts.",
+            f"// {weakness}",
+        ]
+    if unsafe_setup:
+        lines += ["// UNSAFE SETUP, FOR TESTS ONLY: whoever made the key can forge proofs that this contract accepts."]
+    return "".join(line + "\n" for line in lines)
+
+
+def _constants(key: VerifyingKey) -> str:
+    """The key as Solidity constants, with the signs of the pairing equation."""
+    words = [
+        *zip(("ALPHA_X", "ALPHA_Y"), g1_words(-key.alpha_g1), strict=True),
+        *_g2_constants("BETA", g2_words(key.beta_g2)),
+        *_g2_constants("GAMMA", g2_words(-key.gamma_g2)),
+        *_g2_constants("DELTA", g2_words(-key.delta_g2)),
+    ]
+    for i, point in enumerate(key.ic):
+        words += zip((f"IC{i}_X", f"IC{i}_Y"), g1_words(point), strict=True)
+    return "\n".join(f"    uint256 private constant {name} = {value};" for name, value in words)
+
+
+def _g2_constants(name: str, words: tuple[int, ...]) -> list[tuple[str, int]]:
+    parts = ("X_IM", "X_RE", "Y_IM", "Y_RE")
+    return [(f"{name}_{part}", word) for part, word in zip(parts, words, strict=True)]
+
+
+def _accumulate(i: int) -> str:
+    """The statement that adds input[i] * IC[i + 1] to vk_x."""
+    where = f"add(input, {32 * i:#x})" if i else "input"
+    return f"            ok := and(ok, accumulate(calldataload({where}), IC{i + 1}_X, IC{i + 1}_Y))\n"
