@@ -1,0 +1,54 @@
+"""Which contracts are compiled for the tests, and how: `python tests/solidity/contracts.py` writes them all.
+
+Needs node, and npm's solc where node finds it (NODE_PATH).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+from evm import CONTRACTS
+from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
+
+from zkgpu.solidity import verifier_source
+
+MADE = (0, 1, 2, 16, 100)
+COMPILER = Path(__file__).with_name("compile.cjs")
+INSECURE = "uncontributed"
+
+
+def instances() -> list[Instance]:
+    return [*(made(n) for n in MADE), *(sample(name) for name in SAMPLES)]
+
+
+def sources() -> dict[str, str]:
+    """The source of every compiled contract, by name."""
+    texts = {i.name: verifier_source(i.verifying_key) for i in instances()}
+    texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
+    return texts
+
+
+def compile_sources(texts: dict[str, str]) -> dict[str, str]:
+    """The creation code in hexadecimal of each source. Warnings of the compiler are failures."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in texts.items():
+            Path(folder, f"{name}.sol").write_text(text)
+        done = subprocess.run(["node", COMPILER, folder], capture_output=True, text=True, env=os.environ, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr)
+    return json.loads(done.stdout)
+
+
+def write_all() -> None:
+    texts = sources()
+    for name, code in compile_sources(texts).items():
+        (CONTRACTS / f"{name}.sol").write_text(texts[name])
+        (CONTRACTS / f"{name}.bin").write_text(code + "\n")
+
+
+if __name__ == "__main__":
+    write_all()

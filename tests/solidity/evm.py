@@ -1,0 +1,55 @@
+"""A contract deployed in an EVM in memory, and what it says of a call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyrevm
+
+CONTRACTS = Path(__file__).parents[1] / "data" / "solidity"
+CALLER = "0x" + "11" * 20
+PLENTY = 10**7
+
+TRUE, FALSE, REVERT, HALT = "true", "false", "revert", "halt"
+
+
+def creation_code(name: str) -> bytes:
+    return bytes.fromhex((CONTRACTS / f"{name}.bin").read_text())
+
+
+class Contract:
+    """The contract that `code` creates. gas_used is that of the last transaction, intrinsic gas included."""
+
+    def __init__(self, code: bytes) -> None:
+        self.evm = pyrevm.EVM(spec_id="CANCUN")
+        self.evm.set_balance(CALLER, 10**20)
+        self.address = self.evm.deploy(CALLER, code)
+        self.deploy_gas = self.gas_used
+
+    @property
+    def gas_used(self) -> int:
+        return self.evm.result.gas_used
+
+    @property
+    def runtime_size(self) -> int:
+        return len(self.evm.get_code(self.address))
+
+    def place(self, address: int, code: bytes) -> None:
+        """Put a contract with this runtime code at the address."""
+        self.evm.insert_account_info(f"0x{address:040x}", pyrevm.AccountInfo(code=code))
+
+    def call(self, data: bytes, gas: int = PLENTY) -> str:
+        """TRUE or FALSE as returned, TRUE for an empty answer, REVERT with its data in hex, or HALT."""
+        try:
+            answer = self.evm.message_call(CALLER, self.address, data, gas=gas)
+        except RuntimeError as error:
+            return _failure(str(error))
+        return {b"": TRUE, b"\x01": TRUE, b"\x00": FALSE}[answer[31:]]
+
+
+def _failure(message: str) -> str:
+    if message.startswith("Revert"):
+        return REVERT + " " + message.split("output: ")[1].split(" ")[0]
+    if "OutOfGas" in message or "CallGasCostMoreThanGasLimit" in message:
+        return HALT
+    raise AssertionError(f"the EVM failed in an unforeseen way: {message}")
