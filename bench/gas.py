@@ -1,0 +1,62 @@
+"""What the Solidity verifier costs: gas to deploy, gas of a transaction that verifies, bytes of code.
+
+`python bench/gas.py` prints a table and appends one JSON line a row to bench/results/gas.jsonl. Public inputs of the
+made keys have no zero bytes, which is the dearest calldata. Gas does not depend on the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "solidity"))
+
+from contracts import instances  # noqa: E402
+from evm import TRUE, Contract, creation_code  # noqa: E402
+from groth16_instances import Instance  # noqa: E402
+
+from zkgpu.solidity import calldata, gas_limit  # noqa: E402
+
+RESULTS = ROOT / "bench" / "results" / "gas.jsonl"
+
+
+def measure(instance: Instance) -> dict[str, object]:
+    contract = Contract(creation_code(instance.name))
+    verify, require = (_gas(contract, instance, function) for function in ("verifyProof", "requireValidProof"))
+    return {
+        "contract": instance.name,
+        "public_inputs": len(instance.public_inputs),
+        "deploy_gas": contract.deploy_gas,
+        "verify_gas": verify,
+        "require_gas": require,
+        "gas_limit": gas_limit(len(instance.public_inputs)),
+        "runtime_bytes": contract.runtime_size,
+        "checked": True,
+    }
+
+
+def _gas(contract: Contract, instance: Instance, function: str) -> int:
+    verdict = contract.call(calldata(instance.proof, instance.public_inputs, function))
+    if verdict != TRUE:
+        raise SystemExit(f"{instance.name}: {function} said {verdict} of a valid proof")
+    return contract.gas_used
+
+
+def main() -> None:
+    rows = [measure(instance) for instance in instances()]
+    print(*(f"{name:>14}" for name in rows[0]))
+    for row in rows:
+        print(*(f"{value!s:>14}" for value in row.values()))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    context = {"bench": "gas", "commit": commit.stdout.strip(), "evm": "revm, Cancun", "solc": "0.8.37, 200 runs"}
+    with RESULTS.open("a") as file:
+        file.writelines(json.dumps(context | row) + "\n" for row in rows)
+
+
+if __name__ == "__main__":
+    main()
