@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
+from zkgpu.circuits.evaluation import Values, evaluate, object_array, signed_table
 from zkgpu.circuits.sparse import Index, SparseMatrix
-from zkgpu.fields.field import Field
+from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
+from zkgpu.fields.field import Field, Limbs
+
+_CHUNK = 1 << 17  # rows checked at a time: bounds the memory that Python integers take
 
 
 @dataclass(frozen=True)
@@ -15,7 +22,7 @@ class R1CS:
 
     Wires are numbered as in circom's files: 0 is the constant one, then public outputs, public inputs, private
     inputs, internal wires. a, b and c have one row a constraint and one column a wire.
-    labels maps constraint ranges to names, for messages; it may be empty.
+    labels names ranges of constraints, for messages: (first row, name) in ascending order. It may be empty.
     wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
     """
 
@@ -41,3 +48,60 @@ class R1CS:
     @cached_property
     def n_public(self) -> int:
         return self.n_public_outputs + self.n_public_inputs
+
+    def label(self, row: int) -> str:
+        """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""
+        at = bisect_right(self.labels, row, key=lambda label: label[0]) - 1
+        if at < 0 or not self.labels[at][1]:
+            return f"constraint {row}"
+        first, name = self.labels[at]
+        end = self.labels[at + 1][0] if at + 1 < len(self.labels) else self.n_constraints
+        return f"constraint {row} '{name}'" if end - first == 1 else f"constraint {row} '{name}[{row - first}]'"
+
+    def check(self, assignment: Limbs) -> None:
+        """Returns when the assignment satisfies every constraint.
+
+        assignment   (n_wires, limbs) uint64, canonical: (1, public outputs, public inputs, private inputs, internals)
+        Raises LengthError for another shape, FormatError for a value that is not below the modulus, UnsatisfiedError
+        naming the first constraint that fails, with its values.
+        """
+        if assignment.shape != (self.n_wires, self.field.limbs):
+            raise LengthError(
+                f"the assignment has shape {assignment.shape}, but the circuit has {self.n_wires} wires "
+                f"of {self.field.limbs} limbs: was it made for another circuit?"
+            )
+        aliased = np.flatnonzero(~self.field.is_canonical(assignment))
+        if aliased.size:
+            raise FormatError(f"wire {aliased[0]} of the assignment is not below the modulus of {self.field.name}")
+        self.check_values(object_array(self.field.from_limbs(assignment)))
+
+    def check_values(self, values: Values) -> None:
+        """As `check`, for canonical Python integers in an object array of shape (n_wires,)."""
+        if values[0] != 1:
+            raise UnsatisfiedError(f"wire 0 is {values[0]}, but it must hold the constant 1")
+        tables = [signed_table(self.field.from_limbs(m.table), self.field.modulus) for m in (self.a, self.b, self.c)]
+        for start in range(0, self.n_constraints, _CHUNK):
+            stop = min(start + _CHUNK, self.n_constraints)
+            matrices = zip((self.a, self.b, self.c), tables, strict=True)
+            a, b, c = (_rows_times(m, table, values, start, stop) for m, table in matrices)
+            broken = np.flatnonzero((a * b - c) % self.field.modulus)
+            if broken.size:
+                i = broken[0]
+                raise UnsatisfiedError(self._violation(start + int(i), a[i], b[i], c[i]))
+
+    def _violation(self, row: int, a: int, b: int, c: int) -> str:
+        a, b, c, product = (_signed(v, self.field.modulus) for v in (a, b, c, a * b))
+        return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
+
+
+def _rows_times(matrix: SparseMatrix, table: Values, values: Values, start: int, stop: int) -> Values:
+    """Rows start .. stop of matrix * values, not reduced."""
+    indptr = matrix.indptr[start : stop + 1]
+    terms = slice(int(indptr[0]), int(indptr[-1]))
+    return evaluate(indptr - indptr[0], matrix.indices[terms], matrix.coefficient[terms], table, values)
+
+
+def _signed(value: int, modulus: int) -> int:
+    """The representative of value nearest zero, when that is short enough to be what a reader expects."""
+    value %= modulus
+    return value - modulus if modulus - value < 1 << 64 else value
