@@ -1,0 +1,90 @@
+"""The table of field values a circuit's coefficients point into, and arithmetic on whole arrays of pointers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import UsageError
+
+Ids = NDArray[np.int32]
+
+ZERO = 0
+ONE = 1
+
+_SMALL = 16  # below this many pairs a loop beats sorting them
+
+
+class Coefficients:
+    """Interned values of a prime field: equal values have equal ids, numbered in order of first use.
+
+    Ids 0 and 1 stand for the values 0 and 1. Arithmetic costs one operation on integers for each distinct
+    pair of ids, and numpy's speed for the rest.
+    """
+
+    def __init__(self, modulus: int) -> None:
+        self.modulus = modulus
+        self.values = [0, 1]
+        self._ids = {0: ZERO, 1: ONE}
+
+    def intern(self, value: int) -> int:
+        """The id of value mod modulus."""
+        value %= self.modulus
+        found = self._ids.setdefault(value, len(self.values))
+        if found == len(self.values):
+            self.values.append(value)
+        return found
+
+    def intern_array(self, values: object) -> Ids:
+        """Ids, of the shape of `values`: an integer, nested lists or an array of integers."""
+        array = integer_array(values)
+        if array.dtype == object:
+            ids = [self.intern(int(v)) for v in array.ravel()]
+            return np.array(ids, dtype=np.int32).reshape(array.shape)
+        distinct, where = np.unique(array, return_inverse=True)
+        ids = [self.intern(int(v)) for v in distinct]
+        return np.array(ids, dtype=np.int32)[where.reshape(array.shape)]
+
+    def multiply(self, a: Ids, b: Ids) -> Ids:
+        """Ids of the entrywise products of two arrays of one length."""
+        if (a == ONE).all():
+            return b
+        if (b == ONE).all():
+            return a
+        return self._pairwise(lambda x, y: x * y, a, b)
+
+    def add(self, a: Ids, b: Ids) -> Ids:
+        """Ids of the entrywise sums of two arrays of one length."""
+        return self._pairwise(lambda x, y: x + y, a, b)
+
+    def _pairwise(self, operation: Callable[[int, int], int], a: Ids, b: Ids) -> Ids:
+        if a.size <= _SMALL:
+            return np.array([self._apply(operation, x, y) for x, y in zip(a, b, strict=True)], dtype=np.int32)
+        pairs, where = np.unique((a.astype(np.int64) << 32) | b, return_inverse=True)
+        ids = [self._apply(operation, pair >> 32, pair & 0xFFFFFFFF) for pair in pairs.tolist()]
+        return np.array(ids, dtype=np.int32)[where.ravel()]
+
+    def _apply(self, operation: Callable[[int, int], int], x: int, y: int) -> int:
+        return self.intern(operation(self.values[x], self.values[y]))
+
+
+def integer_array(values: object) -> NDArray[np.int64] | NDArray[np.object_]:
+    """`values` as an array of machine integers, or of Python integers when one is too large.
+
+    Raises UsageError for anything that is not an integer, and for ragged lists.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise UsageError("a constant has rows of different lengths: give it a rectangular shape") from error
+    if array.dtype == bool:
+        return array.astype(np.int64)
+    if array.size == 0 or array.dtype.kind in "iu":
+        return array.astype(object) if array.dtype == np.uint64 else array.astype(np.int64)
+    if array.dtype.kind != "O":
+        array = np.asarray(values, dtype=object)  # numpy turns a mix of int64 and uint64 into floats
+    if not all(isinstance(v, (int, np.integer)) for v in array.ravel()):
+        raise UsageError("a constant in a circuit must be an integer: round or quantise other numbers first")
+    return np.frompyfunc(int, 1, 1)(array) if array.ndim else np.array(int(array.item()), dtype=object)

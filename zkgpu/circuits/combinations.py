@@ -1,0 +1,159 @@
+"""Linear combinations of wires, many at once, as compressed sparse rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
+
+Index = NDArray[np.int64]
+
+_WIRE_BITS = 32
+
+
+@dataclass(frozen=True)
+class LinearCombinations:
+    """One linear combination a row: the sum of coefficients[k] * wires[k] for k in indptr[i] .. indptr[i + 1].
+
+    Wires ascend within a row and no coefficient is zero. Wire 0 is the constant one.
+
+    indptr        (rows + 1,) int64
+    wires         (terms,) int32
+    coefficients  (terms,) int32 ids into the circuit's Coefficients
+    """
+
+    indptr: Index
+    wires: NDArray[np.int32]
+    coefficients: Ids
+
+    @classmethod
+    def of_wires(cls, wires: Index) -> LinearCombinations:
+        """One wire a row, with coefficient one."""
+        n = len(wires)
+        return cls(np.arange(n + 1), np.asarray(wires, dtype=np.int32), np.full(n, ONE, dtype=np.int32))
+
+    @classmethod
+    def of_constants(cls, ids: Ids) -> LinearCombinations:
+        """One constant a row."""
+        flat = np.ravel(ids).astype(np.int32, copy=False)
+        kept = flat[flat != ZERO]
+        return cls(_offsets((flat != ZERO).astype(np.int64)), np.zeros(kept.size, dtype=np.int32), kept)
+
+    @property
+    def rows(self) -> int:
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> Index:
+        return np.diff(self.indptr)
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.wires.any()
+
+    def row_of_term(self) -> Index:
+        return np.repeat(np.arange(self.rows), self.lengths)
+
+    def take(self, rows: Index) -> LinearCombinations:
+        """The named rows, in that order; a row may be named often."""
+        lengths = self.lengths[rows]
+        if (lengths == 1).all():
+            terms = self.indptr[rows]
+            return LinearCombinations(np.arange(rows.size + 1), self.wires[terms], self.coefficients[terms])
+        terms = _ranges(self.indptr[rows], lengths)
+        return LinearCombinations(_offsets(lengths), self.wires[terms], self.coefficients[terms])
+
+    def scale(self, factors: Ids, table: Coefficients) -> LinearCombinations:
+        """Row i times the value of factors[i]."""
+        scaled = table.multiply(np.repeat(factors, self.lengths), self.coefficients)
+        return _without_zeros(self.row_of_term(), self.wires, scaled, self.rows)
+
+    def renumber(self, wires: NDArray[np.int32]) -> LinearCombinations:
+        """The same combinations after wire w is given the number wires[w], in ascending order again."""
+        key = _keys(self.row_of_term(), wires[self.wires])
+        order = np.argsort(key, kind="stable")
+        return LinearCombinations(self.indptr, _wire_of(key[order]), self.coefficients[order])
+
+
+def concatenate(parts: Sequence[LinearCombinations]) -> LinearCombinations:
+    """The rows of all parts, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = [part.lengths for part in parts] or [np.zeros(0, dtype=np.int64)]
+    none = [np.zeros(0, dtype=np.int32)]
+    return LinearCombinations(
+        _offsets(np.concatenate(lengths)),
+        np.concatenate([part.wires for part in parts] or none),
+        np.concatenate([part.coefficients for part in parts] or none),
+    )
+
+
+def compose(matrix: LinearCombinations, x: LinearCombinations, table: Coefficients) -> LinearCombinations:
+    """Combinations of combinations: row i is the sum over k of matrix[i, k] * x[k]. A sparse matrix product."""
+    lengths = x.lengths[matrix.wires]
+    terms = _ranges(x.indptr[matrix.wires], lengths)
+    coefficients = table.multiply(np.repeat(matrix.coefficients, lengths), x.coefficients[terms])
+    return _merged(np.repeat(matrix.row_of_term(), lengths), x.wires[terms], coefficients, matrix.rows, table)
+
+
+def add(x: LinearCombinations, y: LinearCombinations, table: Coefficients, sign: int = 1) -> LinearCombinations:
+    """x + sign * y, row by row; both have the same number of rows."""
+    rows = np.concatenate([x.row_of_term(), y.row_of_term()])
+    signs = np.full(y.wires.size, table.intern(sign), dtype=np.int32)
+    coefficients = np.concatenate([x.coefficients, table.multiply(signs, y.coefficients)])
+    return _merged(rows, np.concatenate([x.wires, y.wires]), coefficients, x.rows, table)
+
+
+def _merged(
+    rows: Index, wires: NDArray[np.int32], coefficients: Ids, n_rows: int, table: Coefficients
+) -> LinearCombinations:
+    """Terms in any order, to combinations: sorted by (row, wire), equal wires added up, zeros dropped."""
+    key = _keys(rows, wires)
+    if not (key[1:] > key[:-1]).all():
+        order = np.argsort(key, kind="stable")
+        key, coefficients = _add_equal(key[order], coefficients[order], table)
+    return _without_zeros(key >> _WIRE_BITS, _wire_of(key), coefficients, n_rows)
+
+
+def _add_equal(key: Index, coefficients: Ids, table: Coefficients) -> tuple[Index, Ids]:
+    """Adds up the coefficients under each run of one key: neighbours in pairs, until no run is left."""
+    while True:
+        starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+        if starts.size == key.size:
+            return key, coefficients
+        place = np.arange(key.size) - np.repeat(starts, np.diff(np.append(starts, key.size)))
+        second = np.flatnonzero(place & 1)
+        coefficients = coefficients.copy()
+        coefficients[second - 1] = table.add(coefficients[second - 1], coefficients[second])
+        key, coefficients = np.delete(key, second), np.delete(coefficients, second)
+
+
+def _without_zeros(rows: Index, wires: NDArray[np.int32], coefficients: Ids, n_rows: int) -> LinearCombinations:
+    kept = coefficients != ZERO
+    if not kept.all():
+        rows, wires, coefficients = rows[kept], wires[kept], coefficients[kept]
+    return LinearCombinations(_offsets(np.bincount(rows, minlength=n_rows)), wires, coefficients)
+
+
+def _keys(rows: Index, wires: NDArray[np.int32]) -> Index:
+    return (rows << _WIRE_BITS) | wires
+
+
+def _wire_of(key: Index) -> NDArray[np.int32]:
+    return (key & ((1 << _WIRE_BITS) - 1)).astype(np.int32)
+
+
+def _offsets(lengths: Index) -> Index:
+    out = np.zeros(lengths.size + 1, dtype=np.int64)
+    np.cumsum(lengths, out=out[1:])
+    return out
+
+
+def _ranges(starts: Index, lengths: Index) -> Index:
+    """starts[0] .. starts[0] + lengths[0] - 1, then the next range, and so on."""
+    offsets = _offsets(lengths)
+    return np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
