@@ -1,0 +1,114 @@
+"""The witness program: steps that fill in the values of wires, in the order a circuit was written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from zkgpu.circuits.combinations import LinearCombinations
+from zkgpu.circuits.evaluation import Values, evaluate, object_array
+from zkgpu.errors import UsageError
+
+HintFunction = Callable[..., object]
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """What every step needs to know of the field: its modulus and the circuit's coefficients as integers."""
+
+    modulus: int
+    table: Values
+
+    def of(self, lc: LinearCombinations, values: Values) -> Values:
+        """(rows, instances): the combinations' values, in [0, modulus)."""
+        return evaluate(lc.indptr, lc.wires, lc.coefficients, self.table, values) % self.modulus
+
+
+class Step(Protocol):
+    """Computes some wires from earlier ones. values has shape (n_wires, instances) and is filled in place."""
+
+    def run(self, values: Values, arithmetic: Arithmetic) -> None: ...
+
+
+@dataclass(frozen=True)
+class Assign:
+    """wires[first + i] = value[i]."""
+
+    first: int
+    value: LinearCombinations
+
+    def run(self, values: Values, arithmetic: Arithmetic) -> None:
+        values[self.first : self.first + self.value.rows] = arithmetic.of(self.value, values)
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """wires[first + i] = a[i] * b[i] + plus[i]."""
+
+    first: int
+    a: LinearCombinations
+    b: LinearCombinations
+    plus: LinearCombinations
+
+    def run(self, values: Values, arithmetic: Arithmetic) -> None:
+        product = arithmetic.of(self.a, values) * arithmetic.of(self.b, values)
+        if self.plus.wires.size:
+            product = product + arithmetic.of(self.plus, values)
+        values[self.first : self.first + self.a.rows] = product % arithmetic.modulus
+
+
+@dataclass(frozen=True)
+class Hint:
+    """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result."""
+
+    function: HintFunction
+    inputs: tuple[LinearCombinations, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
+    first: int
+    shape: tuple[int, ...]
+    label: str
+
+    def run(self, values: Values, arithmetic: Arithmetic) -> None:
+        inputs = [arithmetic.of(lc, values) for lc in self.inputs]
+        for instance in range(values.shape[1]):
+            arrays = [v[:, instance].reshape(s) for v, s in zip(inputs, self.input_shapes, strict=True)]
+            result = self._as_integers(self.function(*arrays))
+            values[self.first : self.first + result.size, instance] = result % arithmetic.modulus
+
+    def _as_integers(self, result: object) -> Values:
+        array = np.asarray(result)
+        if array.shape != self.shape:
+            raise UsageError(f"hint '{self.label}' returned shape {array.shape} in place of {self.shape}")
+        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int)]
+        if len(integers) != array.size:
+            raise UsageError(f"hint '{self.label}' returned something that is not an integer")
+        return object_array(integers)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The steps of a template, for many instances at once: instance i fills `wires` wires from first + i * wires.
+
+    inputs   (count * template inputs) combinations, instance by instance
+    """
+
+    steps: Sequence[Step]
+    inputs: LinearCombinations
+    count: int
+    first: int
+    wires: int
+
+    def run(self, values: Values, arithmetic: Arithmetic) -> None:
+        outer = values.shape[1]
+        inputs = arithmetic.of(self.inputs, values).reshape(self.count, -1, outer)
+        n_inputs = inputs.shape[1]
+        local = np.ones((1 + n_inputs + self.wires, self.count * outer), dtype=object)
+        local[1 : 1 + n_inputs] = inputs.swapaxes(0, 1).reshape(n_inputs, -1)
+        for step in self.steps:
+            step.run(local, arithmetic)
+        made = local[1 + n_inputs :].reshape(self.wires, self.count, outer)
+        last = self.first + self.count * self.wires
+        values[self.first : last] = made.swapaxes(0, 1).reshape(-1, outer)

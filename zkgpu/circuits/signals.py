@@ -1,0 +1,95 @@
+"""The named inputs and outputs of a circuit, and reading their values from Python numbers, strings and arrays."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from zkgpu.circuits.evaluation import Values, object_array
+from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
+
+Kind = Literal["output", "public", "private"]
+
+_NUMERAL = re.compile(r"-?(0x[0-9a-fA-F]{1,128}|[0-9]{1,160})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A named value of a circuit.
+
+    kind    "output" and "public" signals are seen by the verifier, "private" ones are not
+    shape   () for a single value
+    first   its first wire; the others follow in C order
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    first: int
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+def read_inputs(signals: Sequence[Signal], inputs: Mapping[str, object], field: Field) -> dict[str, Values]:
+    """For each signal its values, flat, as integers in [0, modulus).
+
+    Raises UsageError that names the input when one is missing, unknown, of another shape or not a number.
+    """
+    known = {signal.name for signal in signals}
+    unknown = [name for name in inputs if name not in known]
+    missing = [signal.name for signal in signals if signal.name not in inputs]
+    if unknown:
+        raise UsageError(f"unknown input '{unknown[0]}': the circuit takes {_listing(sorted(known))}")
+    if missing:
+        raise UsageError(f"missing input {_listing(missing)}")
+    return {signal.name: _read(signal, inputs[signal.name], field) for signal in signals}
+
+
+def _read(signal: Signal, value: object, field: Field) -> Values:
+    array = _as_array(signal.name, value)
+    if array.shape != signal.shape:
+        raise UsageError(f"input '{signal.name}' has shape {array.shape}, but the circuit declares {signal.shape}")
+    if array.dtype.kind in "biu":
+        return array.ravel().astype(object).__mod__(field.modulus) if array.size else array.ravel().astype(object)
+    numbers = [_as_integer(signal.name, v) for v in array.ravel()]
+    for v in numbers:
+        if not -field.modulus < v < field.modulus:
+            raise UsageError(f"input '{signal.name}' holds {_short(v)}, which is not below the modulus of {field.name}")
+    return object_array(v % field.modulus for v in numbers)
+
+
+def _as_array(name: str, value: object) -> np.ndarray:
+    if isinstance(value, np.ndarray):
+        return value
+    try:
+        array = np.array(value, dtype=object)
+    except ValueError as error:
+        raise UsageError(f"input '{name}' has rows of different lengths") from error
+    if any(isinstance(v, list | tuple) for v in array.ravel()):
+        raise UsageError(f"input '{name}' has rows of different lengths")
+    return array
+
+
+def _as_integer(name: str, value: object) -> int:
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, str) and _NUMERAL.fullmatch(value):
+        return int(value, 16 if "x" in value else 10)
+    raise UsageError(f"input '{name}' holds {_short(value)}, which is neither an integer nor a decimal or 0x string")
+
+
+def _short(value: object) -> str:
+    text = hex(value) if isinstance(value, int) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _listing(names: Sequence[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names) or "none"
