@@ -1,0 +1,188 @@
+"""Powers of tau: what a universal first phase leaves for every circuit (.ptau, version 1, as snarkjs writes it).
+
+With n = 2^power: tau^i in G1 for i < 2n - 1 and in G2 for i < n; alpha tau^i and beta tau^i in G1 for i < n; beta in
+G2. A file that was prepared for phase 2 also holds the same in Lagrange bases, one block of 2^p points for each
+p = 0 .. power, and one more for tau in G1. Source: iden3/snarkjs, src/powersoftau_*.js (layout only).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.fields.field import Limbs
+from zkgpu.formats.container import Container, SectionReader, open_container
+from zkgpu.formats.mpc import HASH_BYTES, read_params
+from zkgpu.formats.points import read_curve_point, read_rows
+from zkgpu.formats.primes import read_curve
+
+MAGIC, VERSION = b"ptau", 1
+HEADER, TAU_G1, TAU_G2, ALPHA_TAU_G1, BETA_TAU_G1, BETA_G2, CONTRIBUTIONS = range(1, 8)
+LAGRANGE_TAU_G1, LAGRANGE_TAU_G2, LAGRANGE_ALPHA_G1, LAGRANGE_BETA_G1 = range(12, 16)
+
+_MAX_POWER = 28
+_PARTIAL_HASH_BYTES = 216  # the state of a BLAKE2b computation, which only its contributor's software reads
+
+
+@dataclass(frozen=True)
+class Secret:
+    """How a contributor shows to know a secret x: s in G1, x s, and x times a point of G2 hashed from the two."""
+
+    g1_s: Point
+    g1_sx: Point
+    g2_spx: Point
+
+
+@dataclass(frozen=True)
+class PhaseOneContribution:
+    """One entry of phase 1: tau, alpha and beta were each multiplied by a secret. Points are as they were after it.
+
+    next_challenge  64 bytes, what the next contribution starts from
+    kind            0 normal, 1 beacon
+    """
+
+    tau_g1: Point
+    tau_g2: Point
+    alpha_g1: Point
+    beta_g1: Point
+    beta_g2: Point
+    tau: Secret
+    alpha: Secret
+    beta: Secret
+    next_challenge: bytes
+    kind: int
+    name: str
+    beacon: tuple[bytes, int] | None
+
+
+@dataclass(frozen=True)
+class PowersOfTau:
+    """A mapped .ptau file; arrays are read-only views of it, point rows as in `ProvingKey`.
+
+    tau_g1        (2n - 1, 8)   tau^i
+    tau_g2        (n, 16)       tau^i
+    alpha_tau_g1  (n, 8)        alpha tau^i
+    beta_tau_g1   (n, 8)        beta tau^i
+    lagrange      the four Lagrange sections, or None before `prepare phase2`
+    """
+
+    path: str
+    curve: Curve
+    power: int
+    tau_g1: Limbs
+    tau_g2: Limbs
+    alpha_tau_g1: Limbs
+    beta_tau_g1: Limbs
+    beta_g2: Point
+    lagrange: tuple[Limbs, Limbs, Limbs, Limbs] | None
+    contributions: tuple[PhaseOneContribution, ...]
+
+    @property
+    def alpha_g1(self) -> Point:
+        return self.curve.g1.from_rows(self.alpha_tau_g1[:1])[0]
+
+    @property
+    def beta_g1(self) -> Point:
+        return self.curve.g1.from_rows(self.beta_tau_g1[:1])[0]
+
+    def lagrange_tau_g1(self, log_size: int) -> Limbs:
+        """(2^log_size, 8): L_j(tau) in natural order, for log_size up to power + 1."""
+        return self._block(0, log_size, self.power + 1)
+
+    def lagrange_tau_g2(self, log_size: int) -> Limbs:
+        """(2^log_size, 16): L_j(tau)."""
+        return self._block(1, log_size, self.power)
+
+    def lagrange_alpha_g1(self, log_size: int) -> Limbs:
+        """(2^log_size, 8): alpha L_j(tau)."""
+        return self._block(2, log_size, self.power)
+
+    def lagrange_beta_g1(self, log_size: int) -> Limbs:
+        """(2^log_size, 8): beta L_j(tau)."""
+        return self._block(3, log_size, self.power)
+
+    def _block(self, which: int, log_size: int, largest: int) -> Limbs:
+        if self.lagrange is None:
+            raise FormatError(
+                f"{self.path}: section 12 (Lagrange points) is missing: the file is not prepared; "
+                "run `snarkjs powersoftau prepare phase2` on it, or take a prepared file"
+            )
+        if not 0 <= log_size <= largest:
+            raise UsageError(f"{self.path}: 2^{log_size} points are wanted and the file has 2^{largest}: take a larger")
+        return self.lagrange[which][2**log_size - 1 : 2 ** (log_size + 1) - 1]
+
+
+def read_ptau(path: str | os.PathLike[str]) -> PowersOfTau:
+    """The powers of tau of a .ptau file, prepared for phase 2 or not.
+
+    Sizes and coordinate ranges are checked here; that points are on their curves, and that they are powers of one tau,
+    is for `groth16.ceremony.verify_powers`. Raises FormatError.
+    """
+    file = open_container(path, MAGIC, (VERSION,))
+    curve, power = _read_header(file)
+    n, g1, g2 = 1 << power, curve.g1, curve.g2
+    return PowersOfTau(
+        path=file.path,
+        curve=curve,
+        power=power,
+        tau_g1=_rows(file, TAU_G1, "powers of tau in G1", g1, 2 * n - 1),
+        tau_g2=_rows(file, TAU_G2, "powers of tau in G2", g2, n),
+        alpha_tau_g1=_rows(file, ALPHA_TAU_G1, "alpha times powers", g1, n),
+        beta_tau_g1=_rows(file, BETA_TAU_G1, "beta times powers", g1, n),
+        beta_g2=g2.from_rows(_rows(file, BETA_G2, "beta in G2", g2, 1))[0],
+        lagrange=_read_lagrange(file, curve, n),
+        contributions=_read_contributions(file.read(CONTRIBUTIONS, "contributions"), curve),
+    )
+
+
+def _read_header(file: Container) -> tuple[Curve, int]:
+    section = file.read(HEADER, "header")
+    curve = read_curve(section)
+    power, ceremony_power = section.u32(), section.u32()
+    section.end()
+    if not 1 <= power <= min(_MAX_POWER, curve.scalar_field.two_adicity):
+        raise section.error(f"2^{power:,} powers are declared: the file is damaged, copy it again")
+    if ceremony_power < power:
+        raise section.error(f"a ceremony of 2^{ceremony_power} powers cannot leave 2^{power}: copy the file again")
+    return curve, power
+
+
+def _rows(file: Container, section_id: int, what: str, group: Group, count: int) -> Limbs:
+    return read_rows(file.read(section_id, what), group, count)
+
+
+def _read_lagrange(file: Container, curve: Curve, n: int) -> tuple[Limbs, Limbs, Limbs, Limbs] | None:
+    if not file.has(LAGRANGE_TAU_G1):
+        return None
+    return (
+        _rows(file, LAGRANGE_TAU_G1, "Lagrange points of tau in G1", curve.g1, 4 * n - 1),
+        _rows(file, LAGRANGE_TAU_G2, "Lagrange points of tau in G2", curve.g2, 2 * n - 1),
+        _rows(file, LAGRANGE_ALPHA_G1, "Lagrange points of alpha tau", curve.g1, 2 * n - 1),
+        _rows(file, LAGRANGE_BETA_G1, "Lagrange points of beta tau", curve.g1, 2 * n - 1),
+    )
+
+
+def _read_contributions(section: SectionReader, curve: Curve) -> tuple[PhaseOneContribution, ...]:
+    count = section.u32()
+    points = 8 * (9 * curve.g1.row_limbs + 5 * curve.g2.row_limbs)
+    if count * (points + _PARTIAL_HASH_BYTES + HASH_BYTES + 8) > section.remaining:
+        raise section.error(f"{count:,} contributions are declared in {section.remaining:,} bytes: copy the file again")
+    contributions = tuple(_read_contribution(section, curve) for _ in range(count))
+    section.end()
+    return contributions
+
+
+def _read_contribution(section: SectionReader, curve: Curve) -> PhaseOneContribution:
+    def point(group: Group) -> Point:
+        return read_curve_point(section, group, "a contribution's point")
+
+    g1, g2 = curve.g1, curve.g2
+    after = [point(group) for group in (g1, g2, g1, g1, g2)]
+    pairs = [(point(g1), point(g1)) for _ in range(3)]
+    tau, alpha, beta = (Secret(s, sx, point(g2)) for s, sx in pairs)
+    section.array(_PARTIAL_HASH_BYTES)
+    next_challenge = section.bytes(HASH_BYTES)
+    kind, name, beacon = read_params(section)
+    return PhaseOneContribution(*after, tau, alpha, beta, next_challenge, kind, name, beacon)
