@@ -66,11 +66,13 @@ class PowersOfTau:
     alpha_tau_g1  (n, 8)        alpha tau^i
     beta_tau_g1   (n, 8)        beta tau^i
     lagrange      the four Lagrange sections, or None before `prepare phase2`
+    ceremony_power  log2 of the powers the contributors worked on; a file may keep only the first of them
     """
 
     path: str
     curve: Curve
     power: int
+    ceremony_power: int
     tau_g1: Limbs
     tau_g2: Limbs
     alpha_tau_g1: Limbs
@@ -121,12 +123,13 @@ def read_ptau(path: str | os.PathLike[str]) -> PowersOfTau:
     is for `groth16.ceremony.verify_powers`. Raises FormatError.
     """
     file = open_container(path, MAGIC, (VERSION,))
-    curve, power = _read_header(file)
+    curve, power, ceremony_power = _read_header(file)
     n, g1, g2 = 1 << power, curve.g1, curve.g2
     return PowersOfTau(
         path=file.path,
         curve=curve,
         power=power,
+        ceremony_power=ceremony_power,
         tau_g1=_rows(file, TAU_G1, "powers of tau in G1", g1, 2 * n - 1),
         tau_g2=_rows(file, TAU_G2, "powers of tau in G2", g2, n),
         alpha_tau_g1=_rows(file, ALPHA_TAU_G1, "alpha times powers", g1, n),
@@ -137,16 +140,16 @@ def read_ptau(path: str | os.PathLike[str]) -> PowersOfTau:
     )
 
 
-def _read_header(file: Container) -> tuple[Curve, int]:
+def _read_header(file: Container) -> tuple[Curve, int, int]:
     section = file.read(HEADER, "header")
     curve = read_curve(section)
     power, ceremony_power = section.u32(), section.u32()
     section.end()
     if not 1 <= power <= min(_MAX_POWER, curve.scalar_field.two_adicity):
         raise section.error(f"2^{power:,} powers are declared: the file is damaged, copy it again")
-    if ceremony_power < power:
-        raise section.error(f"a ceremony of 2^{ceremony_power} powers cannot leave 2^{power}: copy the file again")
-    return curve, power
+    if not power <= ceremony_power <= _MAX_POWER:
+        raise section.error(f"a ceremony of 2^{ceremony_power:,} powers cannot leave 2^{power}: copy the file again")
+    return curve, power, ceremony_power
 
 
 def _rows(file: Container, section_id: int, what: str, group: Group, count: int) -> Limbs:
