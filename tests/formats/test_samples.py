@@ -5,7 +5,7 @@ import pytest
 
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.errors import FormatError
-from zkgpu.formats import groth16_json as json_files
+from zkgpu.formats import json_files
 from zkgpu.formats.r1cs import read_r1cs, write_r1cs
 from zkgpu.formats.wtns import read_wtns, write_wtns
 from zkgpu.formats.zkey import read_zkey, write_zkey
@@ -32,7 +32,7 @@ def test_an_r1cs_is_written_back_byte_for_byte(samples, tmp_path, name):
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_a_witness_is_written_back_byte_for_byte(samples, tmp_path, name):
     source = samples / name / "witness.wtns"
-    write_wtns(tmp_path / "copy", read_wtns(source))
+    write_wtns(tmp_path / "copy", Fr, read_wtns(source))
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()
 
 
@@ -48,7 +48,7 @@ def test_a_proving_key_is_written_back_byte_for_byte(samples, tmp_path, name):
     ("file", "read", "write"),
     [
         ("groth16_proof.json", json_files.read_proof, json_files.write_proof),
-        ("groth16_public.json", json_files.read_public_inputs, json_files.write_public_inputs),
+        ("groth16_public.json", json_files.read_public, json_files.write_public),
     ],
 )
 def test_proofs_and_public_inputs_are_written_back_byte_for_byte(samples, tmp_path, name, file, read, write):
@@ -79,7 +79,7 @@ def test_the_matrices_of_a_key_are_those_of_its_circuit_and_then_bind_public_inp
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_public_inputs_are_the_first_wires(samples, name):
     values = Fr.from_limbs(read_wtns(samples / name / "witness.wtns"))
-    assert json_files.read_public_inputs(samples / name / "groth16_public.json") == values[1:4]
+    assert json_files.read_public(samples / name / "groth16_public.json") == values[1:4]
 
 
 @pytest.mark.parametrize("name", CIRCUITS)

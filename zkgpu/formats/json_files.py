@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats import strict_json
@@ -19,16 +20,28 @@ from zkgpu.groth16.keys import Proof, VerifyingKey
 
 StrPath: TypeAlias = str | os.PathLike[str]
 PROTOCOL = "groth16"
+MAX_INPUT_BYTES = 1 << 28
 
 
-def read_proof(path: StrPath) -> Proof:
-    """The proof in a file; its points are on their curves and in their subgroups, perhaps infinity."""
-    return _located(path, proof_from_json, strict_json.load(path))
+def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
+    """The proof in a file, over `curve`; its points are on their curves and in their subgroups, perhaps infinity."""
+    return _located(path, proof_from_json, strict_json.load(path), curve)
 
 
-def read_public_inputs(path: StrPath, curve: Curve = CURVES[0]) -> list[int]:
+def read_public(path: StrPath, curve: Curve = BN254) -> list[int]:
     """The public inputs in a file, each canonical and below the scalar field's modulus."""
-    return _located(path, public_inputs_from_json, strict_json.load(path), curve)
+    return _located(path, public_from_json, strict_json.load(path), curve)
+
+
+def read_inputs(path: StrPath) -> dict[str, Any]:
+    """The input signals of a circuit: names to integers, strings, nested lists, or nested objects for buses.
+
+    Integers may be of any sign and size up to 96 digits; fractions, NaN and duplicate names are refused.
+    """
+    value = strict_json.load(path, max_bytes=MAX_INPUT_BYTES)
+    if not isinstance(value, dict):
+        raise FormatError(f"{os.fspath(path)}: {shown(value)} is not an object of named inputs")
+    return value
 
 
 def read_verifying_key(path: StrPath) -> VerifyingKey:
@@ -36,11 +49,11 @@ def read_verifying_key(path: StrPath) -> VerifyingKey:
     return _located(path, verifying_key_from_json, strict_json.load(path))
 
 
-def write_proof(path: StrPath, proof: Proof) -> None:
-    strict_json.dump(path, proof_to_json(proof))
+def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
+    strict_json.dump(path, proof_to_json(proof, curve))
 
 
-def write_public_inputs(path: StrPath, public_inputs: Sequence[int]) -> None:
+def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
     strict_json.dump(path, [str(value) for value in public_inputs])
 
 
@@ -48,9 +61,10 @@ def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
     strict_json.dump(path, verifying_key_to_json(key))
 
 
-def proof_from_json(value: Any) -> Proof:
-    """The proof of a parsed proof.json."""
-    curve = _require_groth16(value, "proof")
+def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
+    """The proof of a parsed proof.json, over `curve`."""
+    if _require_groth16(value, "proof") is not curve:
+        raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
     return Proof(
         _point(curve.g1, _member(value, "pi_a"), "pi_a"),
         _point(curve.g2, _member(value, "pi_b"), "pi_b"),
@@ -58,17 +72,17 @@ def proof_from_json(value: Any) -> Proof:
     )
 
 
-def proof_to_json(proof: Proof) -> dict[str, Any]:
+def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
     return {
         "pi_a": _point_json(proof.a),
         "pi_b": _point_json(proof.b),
         "pi_c": _point_json(proof.c),
         "protocol": PROTOCOL,
-        "curve": _curve_of(proof.a).snarkjs_name,
+        "curve": curve.snarkjs_name,
     }
 
 
-def public_inputs_from_json(value: Any, curve: Curve = CURVES[0]) -> list[int]:
+def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
     """The public inputs of a parsed public.json."""
     modulus = curve.scalar_field.modulus
     return [decimal(item, modulus, f"public input {i}") for i, item in enumerate(_list(value, "the public inputs"))]
@@ -120,10 +134,6 @@ def _require_groth16(value: Any, what: str) -> Curve:
         if name == curve.snarkjs_name:
             return curve
     raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use bn128 (BN254)")
-
-
-def _curve_of(point: Point) -> Curve:
-    return next(curve for curve in CURVES if point.group in (curve.g1, curve.g2))
 
 
 def _member(value: Any, key: str) -> Any:

@@ -14,14 +14,15 @@ MAGIC, VERSION = b"wtns", 2
 HEADER, VALUES = 1, 2
 
 
-def read_wtns(path: str | os.PathLike[str]) -> Limbs:
-    """The assignment: (n, 4) uint64, canonical limbs, entry 0 equal to one.
+def read_wtns(path: str | os.PathLike[str], field: Field = Fr) -> Limbs:
+    """The assignment over `field`: (n, 4) uint64, canonical limbs, entry 0 equal to one.
 
     Raises FormatError for anything malformed, such as a value that is not below the prime.
     """
     file = open_container(path, MAGIC, (VERSION,))
     header = file.read(HEADER, "header")
-    field = read_scalar_field(header)
+    if read_scalar_field(header) is not field:
+        raise header.error(f"the values are not of {field.name}: give the witness of this circuit")
     count = header.u32()
     header.end()
     section = file.read(VALUES, "values")
@@ -35,7 +36,7 @@ def read_wtns(path: str | os.PathLike[str]) -> Limbs:
     return values
 
 
-def write_wtns(path: str | os.PathLike[str], assignment: Limbs, field: Field = Fr) -> None:
+def write_wtns(path: str | os.PathLike[str], field: Field, assignment: Limbs) -> None:
     """Writes an assignment of (n, 4) uint64 canonical limbs."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs:
         raise LengthError(f"an assignment of shape {assignment.shape} was given: give one of shape (n, {field.limbs})")
