@@ -124,6 +124,12 @@ class Field:
     def random_nonzero(self) -> int:
         return 1 + secrets.randbelow(self.modulus - 1)
 
+    def random_weights(self, n: int) -> Limbs:
+        """(n, limbs) uint64: independent uniform 128-bit elements, for random linear combinations."""
+        weights = np.zeros((n, self.limbs), dtype=np.uint64)
+        weights[:, :2] = np.frombuffer(secrets.token_bytes(16 * n), dtype="<u8").reshape(n, 2)
+        return weights
+
     # limb arrays
 
     def to_limbs(self, values: Iterable[int]) -> Limbs:

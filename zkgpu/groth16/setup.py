@@ -73,8 +73,16 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
         circuit_hash=bytes(64),
         contributions=(),
     )
-    key = replace(key, circuit_hash=ceremony.circuit_hash(key))
+    h_powers = _h_powers(backend, Domain(curve.scalar_field, key.domain_size), waste.tau)
+    key = replace(key, circuit_hash=ceremony.circuit_hash(key, h_powers))
     return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
+
+
+def _h_powers(backend: Backend, domain: Domain, tau: int) -> Limbs:
+    """tau^(n + i) - tau^i in G1 for i < n - 1: what the circuit hash covers in place of h_query."""
+    powers = backend.vector(_powers(domain.field, tau, domain.size - 1))
+    vanishing = pow(tau, domain.size, domain.field.modulus) - 1
+    return backend.fixed_base(backend.curve.g1.generator, backend.pointwise(lambda x: vanishing * x, powers))
 
 
 def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
@@ -179,7 +187,16 @@ def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -
         circuit_hash=bytes(64),
         contributions=(),
     )
-    return replace(key, circuit_hash=ceremony.circuit_hash(key))
+    return replace(key, circuit_hash=ceremony.circuit_hash(key, _h_powers_of(backend, ptau, key.domain_size)))
+
+
+def _h_powers_of(backend: Backend, ptau: PowersOfTau, n: int) -> Limbs:
+    """The same as `_h_powers`, from a ceremony's powers."""
+    i = np.arange(n - 1, dtype=np.int64)
+    shape, rows, columns = (n - 1, 2 * n - 1), np.concatenate([i, i]), np.concatenate([i, i + n])
+    signs = np.repeat(np.arange(2), n - 1)
+    difference = SparseMatrix.from_entries(shape, rows, columns, signs, backend.curve.scalar_field.to_limbs([-1, 1]))
+    return backend.combine_points(backend.curve.g1, difference, ptau.tau_g1[: 2 * n - 1])
 
 
 def _require_fitting(ptau: PowersOfTau, curve: Curve, domain_size: int) -> None:

@@ -1,0 +1,103 @@
+"""From transcripts to points: the encodings, hashes and random stream that both phases of a ceremony use.
+
+Hashes are BLAKE2b-512. Points are hashed affine, big-endian, not Montgomery; in G2 the imaginary part comes first;
+infinity is all zero. The formats are those of snarkjs' ceremonies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from Crypto.Cipher import ChaCha20
+
+from zkgpu.curves.points import Curve, Group, Point, _multiply
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.quadratic import QuadraticExtension
+
+_ROWS_AT_ONCE = 1 << 12
+
+
+def blake2b(*pieces: bytes) -> bytes:
+    """BLAKE2b-512 of the pieces, one after another."""
+    state = hashlib.blake2b()
+    for piece in pieces:
+        state.update(piece)
+    return state.digest()
+
+
+def encode(*points: Point) -> bytes:
+    """The points as they are hashed."""
+    return b"".join(_encode_coordinates(point.group, point.coordinates()) for point in points)
+
+
+def encode_rows(group: Group, rows: Limbs) -> Iterator[bytes]:
+    """The points of a host array as they are hashed, some thousand at a time."""
+    base, width = group.base_field, group.row_limbs // group.base_field.limbs
+    for start in range(0, rows.shape[0], _ROWS_AT_ONCE):
+        values = base.from_montgomery_limbs(rows[start : start + _ROWS_AT_ONCE].reshape(-1, base.limbs))
+        yield b"".join(_encode_coordinates(group, values[i : i + width]) for i in range(0, len(values), width))
+
+
+def _encode_coordinates(group: Group, coordinates: Any) -> bytes:
+    size = group.base_field.bytes
+    if len(coordinates) == 4:
+        x0, x1, y0, y1 = coordinates
+        coordinates = (x1, x0, y1, y0)
+    return b"".join(value.to_bytes(size, "big") for value in coordinates)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Endless draws from a hash: ChaCha20 (20 rounds, counter and nonce 0) under the first 32 bytes as its key.
+
+    The key is eight words, big-endian in the hash. Words of 64 bits take two of the stream, the high one first.
+    """
+
+    _cipher: Any
+
+    @staticmethod
+    def seeded(digest: bytes) -> Stream:
+        key = b"".join(digest[i : i + 4][::-1] for i in range(0, 32, 4))
+        return Stream(ChaCha20.new(key=key, nonce=bytes(8)))
+
+    def u32(self) -> int:
+        return int.from_bytes(self._cipher.encrypt(bytes(4)), "little")
+
+    def u64(self) -> int:
+        return self.u32() << 32 | self.u32()
+
+    def element(self, field: Field) -> int:
+        """An element of a prime field. What is drawn, until it is below the modulus, is its Montgomery form."""
+        while True:
+            value = sum(self.u64() << 64 * i for i in range(field.limbs)) & ((1 << field.bits) - 1)
+            if value < field.modulus:
+                return field.from_montgomery(value)
+
+    def point(self, group: Group) -> Point:
+        """A point of the subgroup: draw x and a sign until x is on the curve, then clear the cofactor."""
+        while True:
+            x = self._coordinate(group)
+            greater = bool(self.u32() & 1)
+            y = group.field.sqrt(group.field.add(group.field.mul(group.field.square(x), x), group.b))
+            if y is not None:
+                point = Point(group, x, y if _is_greater(group, y) == greater else group.field.neg(y))
+                return _multiply(point, group.cofactor)
+
+    def _coordinate(self, group: Group) -> Any:
+        if isinstance(group.field, QuadraticExtension):
+            return self.element(group.base_field), self.element(group.base_field)
+        return self.element(group.base_field)
+
+
+def hash_to_g2(curve: Curve, digest: bytes) -> Point:
+    """The point of G2 that a BLAKE2b-512 digest determines and whose logarithm nobody knows."""
+    return Stream.seeded(digest).point(curve.g2)
+
+
+def _is_greater(group: Group, y: Any) -> bool:
+    """Whether y exceeds (q - 1) / 2; in F_q^2 by its imaginary part unless that is zero."""
+    deciding = (y[1] or y[0]) if isinstance(y, tuple) else y
+    return bool(deciding > group.base_field.modulus // 2)
