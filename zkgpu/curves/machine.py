@@ -1,0 +1,193 @@
+"""A register machine over a prime field: short recorded programs, strung together by a table of calls.
+
+One small kernel runs every program, so compiling takes the same second whether the tables hold a field inversion
+or a pairing. Memory is an array of field elements:
+
+    [ constants of all programs | scratch of the running program | slots of the schedule ]
+
+A call copies the slots it reads to the start of the scratch, runs, and copies its results to the slots it writes;
+a slot may therefore be read and written by the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves.recorder import Argument, Opcode, Program
+from zkgpu.errors import UsageError
+from zkgpu.fields import Field
+
+MAX_ARGUMENTS = 4
+Table = NDArray[np.int32]
+
+# columns of Machine.headers
+FIRST_GROUP, END_GROUP, FIRST_RESULT, READS, WRITES = 0, 1, 2, 3, 3 + MAX_ARGUMENTS
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A program for the whole machine: which recorded programs to run, in order, on which slots.
+
+    table   (n, 1 + MAX_ARGUMENTS) int32: program, then the address of each argument
+    size    registers of memory it needs
+    """
+
+    table: Table
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """Programs linked to one memory.
+
+    constants   values of registers 0, 1, ...
+    scratch     registers that the longest program needs for itself
+    operands    (n, 2) int32: left and right register of every operation of every program
+    groups      (n, 3) int32: opcode, first and end operation of each run of equal opcodes
+    results     (n,) int32: registers copied out, program by program
+    headers     (programs, 3 + 2 * MAX_ARGUMENTS) int32: first and end group, first result, reads, writes
+    """
+
+    field: Field
+    programs: dict[str, Program]
+    constants: tuple[int, ...]
+    scratch: int
+    operands: Table
+    groups: Table
+    results: Table
+    headers: Table
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number by which calls name each program."""
+        return {name: i for i, name in enumerate(self.programs)}
+
+    @property
+    def first_slot(self) -> int:
+        return len(self.constants) + self.scratch
+
+    def check(self, calls: Calls) -> None:
+        """Raises UsageError unless every call stays inside its memory: the kernel itself checks nothing."""
+        table = calls.table
+        if table.ndim != 2 or table.shape[1] != 1 + MAX_ARGUMENTS or table.dtype != np.int32:
+            raise UsageError(f"a table of calls has {1 + MAX_ARGUMENTS} int32 columns, not {table.shape} {table.dtype}")
+        if len(table) and not 0 <= table[:, 0].min() <= table[:, 0].max() < len(self.programs):
+            raise UsageError("a call names a program that the machine does not have")
+        widths = np.maximum(self.headers[:, READS:WRITES], self.headers[:, WRITES:])[table[:, 0]]
+        first, end = table[:, 1:], table[:, 1:].astype(np.int64) + widths
+        if np.any((widths > 0) & ((first < self.first_slot) | (end > calls.size))):
+            raise UsageError("a call reaches outside the memory of its schedule")
+
+    def interpret(self, calls: Calls, slots: Sequence[int]) -> list[int]:
+        """The slots after the calls, on Python integers: what the kernel must do.
+
+        slots   canonical values of the first slots; the rest start as 0
+        """
+        q = self.field.modulus
+        memory = [*self.constants, *[0] * self.scratch, *slots]
+        memory += [0] * (calls.size - len(memory))
+        for number, *addresses in calls.table.tolist():
+            header = self.headers[number].tolist()
+            at = len(self.constants)
+            for address, reads in zip(addresses, header[READS:WRITES], strict=True):
+                memory[at : at + reads] = memory[address : address + reads]
+                at += reads
+            for opcode, start, end in self.groups[header[FIRST_GROUP] : header[END_GROUP]].tolist():
+                for left, right in self.operands[start:end].tolist():
+                    memory[at] = _apply(opcode, memory[left], memory[right]) % q
+                    at += 1
+            results = iter(self.results[header[FIRST_RESULT] :].tolist())
+            for address, writes in zip(addresses, header[WRITES:], strict=True):
+                memory[address : address + writes] = [memory[next(results)] for _ in range(writes)]
+        return memory[self.first_slot :]
+
+
+def _apply(opcode: int, a: int, b: int) -> int:
+    if opcode == Opcode.MULTIPLY:
+        return a * b
+    return a + b if opcode == Opcode.ADD else a - b
+
+
+def link(field: Field, programs: Iterable[Program]) -> Machine:
+    """The machine that runs these programs."""
+    listed = {p.name: p for p in programs}
+    pool = {c: i for i, c in enumerate(dict.fromkeys(c for p in listed.values() for c in p.constants))}
+    operands: list[tuple[int, int]] = []
+    groups: list[tuple[int, int, int]] = []
+    results: list[int] = []
+    headers = []
+    for program in listed.values():
+        address = _addresses(program, pool)
+        first_group, first_result = len(groups), len(results)
+        groups += _runs([op for op, _, _ in program.operations], len(operands))
+        operands += [(address[a], address[b]) for _, a, b in program.operations]
+        results += [address[i] for i in program.results]
+        headers.append((first_group, len(groups), first_result, *_padded(program.arguments)))
+    return Machine(
+        field=field,
+        programs=listed,
+        constants=tuple(pool),
+        scratch=max(p.inputs + len(p.operations) for p in listed.values()),
+        operands=_table(operands, 2),
+        groups=_table(groups, 3),
+        results=np.array(results, dtype=np.int32),
+        headers=_table(headers, 3 + 2 * MAX_ARGUMENTS),
+    )
+
+
+def _addresses(program: Program, pool: dict[int, int]) -> list[int]:
+    """Memory address of each virtual register: constants from the pool, the rest from the start of the scratch."""
+    own = program.inputs + len(program.operations)
+    return [pool[c] for c in program.constants] + list(range(len(pool), len(pool) + own))
+
+
+def _runs(opcodes: Sequence[Opcode], offset: int) -> list[tuple[int, int, int]]:
+    """(opcode, start, end) of each maximal run of equal opcodes, positions counted from `offset`."""
+    runs: list[tuple[int, int, int]] = []
+    for i, opcode in enumerate(opcodes, offset):
+        start = runs.pop()[1] if runs and runs[-1][0] == opcode else i
+        runs.append((int(opcode), start, i + 1))
+    return runs
+
+
+def _padded(arguments: Sequence[Argument]) -> list[int]:
+    """The reads of every argument, then the writes, absent arguments as zeros."""
+    if len(arguments) > MAX_ARGUMENTS:
+        raise ValueError(f"a program takes at most {MAX_ARGUMENTS} arguments, not {len(arguments)}")
+    absent = [0] * (MAX_ARGUMENTS - len(arguments))
+    return [a.reads for a in arguments] + absent + [a.writes for a in arguments] + absent
+
+
+def _table(rows: Sequence[Sequence[int]], columns: int) -> Table:
+    return np.array(rows, dtype=np.int32).reshape(-1, columns)
+
+
+class Schedule:
+    """A list of calls being written, with its slots."""
+
+    def __init__(self, machine: Machine):
+        self.machine = machine
+        self._next = machine.first_slot
+        self._rows: list[tuple[int, ...]] = []
+
+    def slot(self, width: int) -> int:
+        """Address of a new run of `width` registers."""
+        self._next += width
+        return self._next - width
+
+    def call(self, name: str, *addresses: int) -> None:
+        """Run a program, its arguments at these addresses."""
+        if len(addresses) != len(self.machine.programs[name].arguments):
+            raise ValueError(f"{name} takes {len(self.machine.programs[name].arguments)} arguments")
+        self._rows.append((self.machine.numbers[name], *addresses, *[0] * (MAX_ARGUMENTS - len(addresses))))
+
+    def finish(self) -> Calls:
+        """The calls so far, checked to stay inside the slots."""
+        calls = Calls(_table(self._rows, 1 + MAX_ARGUMENTS), self._next)
+        self.machine.check(calls)
+        return calls

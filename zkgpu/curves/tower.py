@@ -1,0 +1,256 @@
+"""The tower of extensions the BN254 pairing lives in, over any coefficients that know + - and *.
+
+    Fq2 = Fq[u] / (u^2 + 1)      Fq6 = Fq2[v] / (v^3 - xi)      Fq12 = Fq6[w] / (w^2 - v)      xi = 9 + u
+
+Nothing here reduces modulo q: on Python integers the results are exact and `map` reduces them; on the symbols
+of a recorder they are a program. Constants are plain integers, so coefficients must multiply with those too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from zkgpu.curves import bn254
+
+Coefficient: TypeAlias = Any  # an integer, or a symbol
+Invert: TypeAlias = Callable[[Coefficient], Coefficient]
+
+
+@dataclass(frozen=True)
+class Fq2:
+    """c0 + c1*u with u^2 = -1."""
+
+    c0: Coefficient
+    c1: Coefficient
+
+    def __add__(self, other: Fq2) -> Fq2:
+        return Fq2(self.c0 + other.c0, self.c1 + other.c1)
+
+    def __sub__(self, other: Fq2) -> Fq2:
+        return Fq2(self.c0 - other.c0, self.c1 - other.c1)
+
+    def __neg__(self) -> Fq2:
+        return Fq2(-self.c0, -self.c1)
+
+    def __mul__(self, other: Fq2) -> Fq2:
+        """Karatsuba: three products."""
+        m0, m1 = self.c0 * other.c0, self.c1 * other.c1
+        return Fq2(m0 - m1, (self.c0 + self.c1) * (other.c0 + other.c1) - m0 - m1)
+
+    def square(self) -> Fq2:
+        cross = self.c0 * self.c1
+        return Fq2((self.c0 + self.c1) * (self.c0 - self.c1), cross + cross)
+
+    def scale(self, k: Coefficient) -> Fq2:
+        """self times an element of Fq."""
+        return Fq2(self.c0 * k, self.c1 * k)
+
+    def conjugate(self) -> Fq2:
+        """self^q."""
+        return Fq2(self.c0, -self.c1)
+
+    def times_xi(self) -> Fq2:
+        a, b = bn254.xi
+        return Fq2(self.c0 * a - self.c1 * b, self.c0 * b + self.c1 * a)
+
+    def norm(self) -> Coefficient:
+        """self^(q+1), in Fq."""
+        return self.c0 * self.c0 + self.c1 * self.c1
+
+    def inverse(self, invert: Invert) -> Fq2:
+        """1/self, given inversion in Fq."""
+        return self.conjugate().scale(invert(self.norm()))
+
+    def coefficients(self) -> Iterator[Coefficient]:
+        yield from (self.c0, self.c1)
+
+    @classmethod
+    def of(cls, coefficients: Iterable[Coefficient]) -> Fq2:
+        return cls(*coefficients)
+
+
+@dataclass(frozen=True)
+class Fq6:
+    """c0 + c1*v + c2*v^2 with v^3 = xi."""
+
+    c0: Fq2
+    c1: Fq2
+    c2: Fq2
+
+    def __add__(self, other: Fq6) -> Fq6:
+        return Fq6(self.c0 + other.c0, self.c1 + other.c1, self.c2 + other.c2)
+
+    def __sub__(self, other: Fq6) -> Fq6:
+        return Fq6(self.c0 - other.c0, self.c1 - other.c1, self.c2 - other.c2)
+
+    def __neg__(self) -> Fq6:
+        return Fq6(-self.c0, -self.c1, -self.c2)
+
+    def __mul__(self, other: Fq6) -> Fq6:
+        """Six products in Fq2 (Devegili, Ó hÉigeartaigh, Scott, Dahab, eprint 2006/471, section 4)."""
+        a, b, c = self.c0, self.c1, self.c2
+        d, e, f = other.c0, other.c1, other.c2
+        ad, be, cf = a * d, b * e, c * f
+        return Fq6(
+            ad + ((b + c) * (e + f) - be - cf).times_xi(),
+            (a + b) * (d + e) - ad - be + cf.times_xi(),
+            (a + c) * (d + f) - ad - cf + be,
+        )
+
+    def times_linear(self, d: Fq2, e: Fq2) -> Fq6:
+        """self * (d + e*v), in five products."""
+        a, b, c = self.c0, self.c1, self.c2
+        ad, be = a * d, b * e
+        return Fq6(ad + (c * e).times_xi(), (a + b) * (d + e) - ad - be, c * d + be)
+
+    def scale(self, k: Fq2) -> Fq6:
+        return Fq6(self.c0 * k, self.c1 * k, self.c2 * k)
+
+    def times_v(self) -> Fq6:
+        return Fq6(self.c2.times_xi(), self.c0, self.c1)
+
+    def _adjoint(self) -> Fq6:
+        """The element whose product with self is its norm to Fq2."""
+        a, b, c = self.c0, self.c1, self.c2
+        return Fq6(a.square() - (b * c).times_xi(), c.square().times_xi() - a * b, b.square() - a * c)
+
+    def norm(self) -> Fq2:
+        """The product of the three conjugates over Fq2."""
+        s = self._adjoint()
+        return self.c0 * s.c0 + (self.c1 * s.c2 + self.c2 * s.c1).times_xi()
+
+    def inverse(self, invert: Invert) -> Fq6:
+        return self._adjoint().scale(self.norm().inverse(invert))
+
+    def coefficients(self) -> Iterator[Coefficient]:
+        for c in (self.c0, self.c1, self.c2):
+            yield from c.coefficients()
+
+    @classmethod
+    def of(cls, coefficients: Iterable[Coefficient]) -> Fq6:
+        c = tuple(coefficients)
+        return cls(Fq2.of(c[0:2]), Fq2.of(c[2:4]), Fq2.of(c[4:6]))
+
+
+@dataclass(frozen=True)
+class Fq12:
+    """c0 + c1*w with w^2 = v. Equality compares coefficients, so reduce them first."""
+
+    c0: Fq6
+    c1: Fq6
+
+    def __mul__(self, other: Fq12) -> Fq12:
+        m0, m1 = self.c0 * other.c0, self.c1 * other.c1
+        return Fq12(m0 + m1.times_v(), (self.c0 + self.c1) * (other.c0 + other.c1) - m0 - m1)
+
+    def square(self) -> Fq12:
+        """Two products in Fq6: (c0 + c1)(c0 + v c1) is c0^2 + v c1^2 plus (1 + v) c0 c1."""
+        cross = self.c0 * self.c1
+        c0 = (self.c0 + self.c1) * (self.c0 + self.c1.times_v()) - cross - cross.times_v()
+        return Fq12(c0, cross + cross)
+
+    def times_line(self, l0: Fq2, l1: Fq2, l3: Fq2) -> Fq12:
+        """self * (l0 + l1*w + l3*w^3), the shape of a line through points of the twist."""
+        m0, m1 = self.c0.scale(l0), self.c1.times_linear(l1, l3)
+        return Fq12(m0 + m1.times_v(), (self.c0 + self.c1).times_linear(l0 + l1, l3) - m0 - m1)
+
+    def conjugate(self) -> Fq12:
+        """self^(q^6), which is 1/self in the cyclotomic subgroup."""
+        return Fq12(self.c0, -self.c1)
+
+    def cyclotomic_square(self) -> Fq12:
+        """self^2 for self^(q^6+1) = self^(q^4-q^2+1) = 1 (Granger and Scott, eprint 2009/565, section 3.2).
+
+        With W = w^3 and Fq4 = Fq2[W]/(W^2 - xi), self is A + B*w + C*w^2 and its square is
+        (3 A^2 - 2 A') + (3 W C^2 + 2 B') w + (3 B^2 - 2 C') w^2, where ' sends W to -W.
+        """
+        g0, g1, g2, g3, g4, g5 = self.powers_of_w()
+        a0, a1 = _square_fq4(g0, g3)
+        b0, b1 = _square_fq4(g1, g4)
+        c0, c1 = _square_fq4(g2, g5)
+        return Fq12.from_powers_of_w(
+            _thrice_less_twice(a0, g0),
+            _thrice_plus_twice(c1.times_xi(), g1),
+            _thrice_less_twice(b0, g2),
+            _thrice_plus_twice(a1, g3),
+            _thrice_less_twice(c0, g4),
+            _thrice_plus_twice(b1, g5),
+        )
+
+    def frobenius(self, k: int) -> Fq12:
+        """self^(q^k)."""
+        powers = (g.conjugate() if k % 2 else g for g in self.powers_of_w())
+        return Fq12.from_powers_of_w(*(g * frobenius_constant(k, i) for i, g in enumerate(powers)))
+
+    def norm(self) -> Coefficient:
+        """The product of all twelve conjugates, in Fq."""
+        return self._norm_to_fq6().norm().norm()
+
+    def _norm_to_fq6(self) -> Fq6:
+        return self.c0 * self.c0 - (self.c1 * self.c1).times_v()
+
+    def inverse(self, invert: Invert) -> Fq12:
+        """1/self, given inversion in Fq, which is applied once, to the norm."""
+        inverse_norm = self._norm_to_fq6().inverse(invert)
+        return Fq12(self.c0 * inverse_norm, -(self.c1 * inverse_norm))
+
+    def powers_of_w(self) -> tuple[Fq2, ...]:
+        """The coefficients of 1, w, ..., w^5 over Fq2."""
+        return self.c0.c0, self.c1.c0, self.c0.c1, self.c1.c1, self.c0.c2, self.c1.c2
+
+    @classmethod
+    def from_powers_of_w(cls, g0: Fq2, g1: Fq2, g2: Fq2, g3: Fq2, g4: Fq2, g5: Fq2) -> Fq12:
+        return cls(Fq6(g0, g2, g4), Fq6(g1, g3, g5))
+
+    def coefficients(self) -> Iterator[Coefficient]:
+        """The twelve coefficients over Fq in the order [2][3][2] of snarkjs: u fastest, then v, then w."""
+        yield from self.c0.coefficients()
+        yield from self.c1.coefficients()
+
+    @classmethod
+    def of(cls, coefficients: Iterable[Coefficient]) -> Fq12:
+        c = tuple(coefficients)
+        return cls(Fq6.of(c[:6]), Fq6.of(c[6:]))
+
+    def map(self, f: Callable[[Coefficient], Coefficient]) -> Fq12:
+        """f applied to each coefficient, such as reduction modulo q."""
+        return Fq12.of(map(f, self.coefficients()))
+
+
+ONE = Fq12.of((1, *[0] * 11))
+
+
+@lru_cache(maxsize=64)
+def frobenius_constant(k: int, i: int) -> Fq2:
+    """xi^(i (q^k - 1) / 6): what w^i picks up when raised to q^k."""
+    return Fq2(*_power(bn254.xi, i * (bn254.Fq.modulus**k - 1) // 6))
+
+
+def _power(base: tuple[int, int], exponent: int) -> tuple[int, int]:
+    result = bn254.Fq2.one
+    for bit in bin(exponent)[2:]:
+        result = bn254.Fq2.square(result)
+        if bit == "1":
+            result = bn254.Fq2.mul(result, base)
+    return result
+
+
+def _square_fq4(a: Fq2, b: Fq2) -> tuple[Fq2, Fq2]:
+    """(a + b*W)^2 with W^2 = xi."""
+    a2, b2 = a.square(), b.square()
+    return a2 + b2.times_xi(), (a + b).square() - a2 - b2
+
+
+def _thrice_less_twice(a: Fq2, b: Fq2) -> Fq2:
+    """3a - 2b."""
+    d = a - b
+    return d + d + a
+
+
+def _thrice_plus_twice(a: Fq2, b: Fq2) -> Fq2:
+    """3a + 2b."""
+    s = a + b
+    return s + s + a
