@@ -7,11 +7,13 @@ Vercauteren (eprint 2008/096), section IV.A: e(P, Q) is f_{6x+2,Q}(P) times the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from zkgpu.curves import bn254
 from zkgpu.curves.formulas import (
+    THREE_B_G1,
+    THREE_B_G2,
     Homogeneous,
     chord_step,
     complete_add,
@@ -24,7 +26,6 @@ from zkgpu.curves.recorder import Argument, Program, Symbol, record
 from zkgpu.curves.tower import Coefficient, Fq2, Fq12
 
 Symbols = Sequence[Symbol]
-_THREE_B_G2 = Fq2(*bn254.Fq2.scale(bn254.G2.b, 3))
 
 
 def _g1(s: Symbols) -> Homogeneous:
@@ -86,10 +87,10 @@ _PROGRAMS: list[tuple[str, list[Argument], Callable[..., Any]]] = [
         [Argument(0, 12), Argument(12, 0), Argument(1, 0)],
         lambda a, n: list(Fq12.of(a).inverse(lambda _: n[0]).coefficients()),
     ),
-    ("g1_add", _map(3, 2), _on_g1(lambda p, q: complete_add(p, q, 3 * bn254.G1.b))),
-    ("g1_double", _map(3, 1), _on_g1(lambda p: complete_double(p, 3 * bn254.G1.b))),
-    ("g2_add", _map(6, 2), _on_g2(lambda p, q: complete_add(p, q, _THREE_B_G2))),
-    ("g2_double", _map(6, 1), _on_g2(lambda p: complete_double(p, _THREE_B_G2))),
+    ("g1_add", _map(3, 2), _on_g1(lambda p, q: complete_add(p, q, THREE_B_G1))),
+    ("g1_double", _map(3, 1), _on_g1(lambda p: complete_double(p, THREE_B_G1))),
+    ("g2_add", _map(6, 2), _on_g2(lambda p, q: complete_add(p, q, THREE_B_G2))),
+    ("g2_double", _map(6, 1), _on_g2(lambda p: complete_double(p, THREE_B_G2))),
     ("g2_negate", _map(6, 1), _on_g2(lambda p: p._replace(y=-p.y))),
     ("g2_frobenius", _map(6, 1), _on_g2(twist_frobenius)),
 ]
@@ -112,19 +113,19 @@ def signed_digits(k: int) -> list[int]:
     return digits[::-1]
 
 
-@cache
-def pairing_calls(pairs: int, final: bool = True) -> Calls:
+@lru_cache(maxsize=8)
+def pairing_calls(pairs: int) -> Calls:
     """The product of `pairs` pairings.
 
     Slots: 12 registers for the product, entering as 1; then for each pair the 2 coordinates of P and the 6 of
-    Q = (x, y, 1); all points finite. With `final` false the value is left before the final power.
+    Q = (x, y, 1); all points finite. The 12 registers leave as the value.
     """
     s = Schedule(machine())
     f = s.slot(12)
     points = [(s.slot(2), s.slot(6)) for _ in range(pairs)]
     _miller_loop(s, f, points)
-    if final:
-        _final_power(s, f)
+    _easy_part(s, f)
+    _hard_part(s, f)
     return s.finish()
 
 
@@ -146,12 +147,6 @@ def _miller_loop(s: Schedule, f: int, points: Sequence[tuple[int, int]]) -> None
         s.call("g2_frobenius", q, q)
         s.call("g2_negate", minus_q, q)
         s.call("chord", f, t, minus_q, p)
-
-
-def _final_power(s: Schedule, f: int) -> None:
-    """f to the power 2x(6x^2 + 3x + 1) (q^12 - 1) / r, the multiple that snarkjs prints too."""
-    _easy_part(s, f)
-    _hard_part(s, f)
 
 
 def _easy_part(s: Schedule, f: int) -> None:
@@ -235,8 +230,8 @@ def subgroup_calls() -> Calls:
         if digit:
             s.call("g2_add", xq, xq, q if digit > 0 else minus_q)
     s.call("g2_add", q, q, xq)
-    for _ in range(2):
-        s.call("g2_frobenius", t, t if _ else xq)
+    for source in (xq, t):
+        s.call("g2_frobenius", t, source)
         s.call("g2_add", q, q, t)
     s.call("g2_frobenius", t, t)
     s.call("g2_double", t, t)

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from zkgpu.curves import bn254
 from zkgpu.curves.tower import Coefficient, Fq2, frobenius_constant
 
-_b = Fq2(*bn254.G2.b)
-_three_b = Fq2(*bn254.Fq2.scale(bn254.G2.b, 3))
+THREE_B_G1 = 3 * bn254.G1.b
+THREE_B_G2 = Fq2(*bn254.Fq2.scale(bn254.G2.b, 3))
 
 
 class Homogeneous(NamedTuple):
@@ -35,7 +35,7 @@ def tangent_step(t: Homogeneous, px: Coefficient, py: Coefficient) -> tuple[Homo
     The line is 2YZ py - 3X^2 px w + (Y^2 - 3b Z^2) w^3, its last coefficient by the curve's equation.
     """
     xy, yy, yz = t.x * t.y, t.y.square(), t.y * t.z
-    e = _three_b * t.z.square()
+    e = THREE_B_G2 * t.z.square()
     h, three_e = yz + yz, e + e + e
     ee = e.square()
     ee3 = ee + ee + ee
@@ -49,9 +49,7 @@ def tangent_step(t: Homogeneous, px: Coefficient, py: Coefficient) -> tuple[Homo
     return double, Line(h.scale(py), -(xx + xx + xx).scale(px), yy - e)
 
 
-def chord_step(
-    t: Homogeneous, qx: Fq2, qy: Fq2, px: Coefficient, py: Coefficient
-) -> tuple[Homogeneous, Line]:
+def chord_step(t: Homogeneous, qx: Fq2, qy: Fq2, px: Coefficient, py: Coefficient) -> tuple[Homogeneous, Line]:
     """(t + q, the line through t and q evaluated at (px, py)), for t not q, -q or infinity.
 
     Costello, Lange, Naehrig (eprint 2009/615), section 5, mixed addition.

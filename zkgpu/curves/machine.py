@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from zkgpu.curves.recorder import Argument, Opcode, Program
 from zkgpu.errors import UsageError
-from zkgpu.fields import Field
+from zkgpu.fields.field import Field, Limbs
 
 MAX_ARGUMENTS = 4
 Table = NDArray[np.int32]
@@ -66,6 +66,11 @@ class Machine:
     def numbers(self) -> dict[str, int]:
         """The number by which calls name each program."""
         return {name: i for i, name in enumerate(self.programs)}
+
+    @cached_property
+    def constant_limbs(self) -> Limbs:
+        """(n, limbs) uint64: the constants in Montgomery form."""
+        return self.field.to_montgomery_limbs(self.constants)
 
     @property
     def first_slot(self) -> int:

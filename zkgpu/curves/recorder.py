@@ -23,7 +23,7 @@ class Opcode(IntEnum):
 
 @dataclass(frozen=True)
 class Argument:
-    """A run of registers a program is given the address of: it reads the first `reads`, then writes the first `writes`."""
+    """A run of registers whose address a call passes: the first `reads` are read, then the first `writes` written."""
 
     reads: int
     writes: int

@@ -1,0 +1,91 @@
+"""The register machine compiled: one kernel that runs tables of calls on four-limb Montgomery arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from zkgpu.curves.machine import END_GROUP, FIRST_GROUP, FIRST_RESULT, READS, WRITES, Calls, Machine
+from zkgpu.curves.recorder import Opcode
+from zkgpu.errors import UsageError
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.path import PORTABLE
+
+LIMBS = PORTABLE.limbs
+
+
+def run(machine: Machine, calls: Calls, slots: Iterable[Limbs]) -> Limbs:
+    """(n, 4) uint64: all slots after the calls.
+
+    slots   arrays (k, 4) uint64, the canonical Montgomery limbs (R = 2^256) of the first slots, one after the other;
+            the rest start as 0
+    Raises UsageError when a call or the slots do not fit the memory. Variable time.
+    """
+    machine.check(calls)
+    memory = np.zeros((calls.size, LIMBS), dtype=np.uint64)
+    memory[: len(machine.constants)] = machine.constant_limbs
+    at = machine.first_slot
+    for part in slots:
+        if at + len(part) > calls.size:
+            raise UsageError("more registers are given than the schedule has slots")
+        memory[at : at + len(part)] = part
+        at += len(part)
+    _run_kernel(machine.field.modulus)(
+        calls.table, machine.headers, machine.groups, machine.operands, machine.results, memory, len(machine.constants)
+    )
+    return memory[machine.first_slot :]
+
+
+@kernel
+def _run_kernel(modulus: int) -> Callable[..., Any]:
+    @operation(PORTABLE, modulus)
+    def multiply(e: Any, memory: Any, out: Any, left: Any, right: Any) -> None:
+        e.store(e.load(memory, left) * e.load(memory, right), memory, out)
+
+    @operation(PORTABLE, modulus)
+    def add(e: Any, memory: Any, out: Any, left: Any, right: Any) -> None:
+        e.store(e.load(memory, left) + e.load(memory, right), memory, out)
+
+    @operation(PORTABLE, modulus)
+    def subtract(e: Any, memory: Any, out: Any, left: Any, right: Any) -> None:
+        e.store(e.load(memory, left) - e.load(memory, right), memory, out)
+
+    @operation(PORTABLE, modulus)
+    def copy(e: Any, memory: Any, out: Any, source: Any) -> None:
+        e.store(e.load(memory, source), memory, out)
+
+    words, product, total, arguments = LIMBS, int(Opcode.MULTIPLY), int(Opcode.ADD), WRITES - READS
+
+    def run_calls(
+        calls: Any, headers: Any, groups: Any, operands: Any, results: Any, memory: Any, scratch: int
+    ) -> None:
+        for c in range(calls.shape[0]):
+            program, at = calls[c, 0], scratch
+            for k in range(arguments):
+                for i in range(headers[program, READS + k]):
+                    copy(memory, at * words, (calls[c, 1 + k] + i) * words)
+                    at += 1
+            for g in range(headers[program, FIRST_GROUP], headers[program, END_GROUP]):
+                opcode = groups[g, 0]
+                if opcode == product:
+                    for i in range(groups[g, 1], groups[g, 2]):
+                        multiply(memory, at * words, operands[i, 0] * words, operands[i, 1] * words)
+                        at += 1
+                elif opcode == total:
+                    for i in range(groups[g, 1], groups[g, 2]):
+                        add(memory, at * words, operands[i, 0] * words, operands[i, 1] * words)
+                        at += 1
+                else:
+                    for i in range(groups[g, 1], groups[g, 2]):
+                        subtract(memory, at * words, operands[i, 0] * words, operands[i, 1] * words)
+                        at += 1
+            result = headers[program, FIRST_RESULT]
+            for k in range(arguments):
+                for i in range(headers[program, WRITES + k]):
+                    copy(memory, (calls[c, 1 + k] + i) * words, results[result] * words)
+                    result += 1
+
+    return run_calls
