@@ -11,8 +11,11 @@ from zkgpu.curves import bn254
 from zkgpu.curves.ate import machine, pairing_calls, subgroup_calls
 from zkgpu.curves.machine import Calls
 from zkgpu.curves.points import Point
+from zkgpu.curves.sums import multiply_many, small_msm
 from zkgpu.curves.tower import ONE, Fq12
 from zkgpu.errors import UsageError
+
+__all__ = ["is_in_subgroup_g2", "multiply_many", "pairing", "pairing_product_is_one", "small_msm"]
 
 
 def pairing_product_is_one(pairs: Sequence[tuple[Point, Point]]) -> bool:

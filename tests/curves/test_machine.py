@@ -1,0 +1,129 @@
+"""Recording, linking and running: the formula, the interpreter on Python integers and the kernel agree."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.curves.oracle import Q
+from zkgpu.curves import BN254
+from zkgpu.curves.ate import _PROGRAMS, machine, pairing_calls, signed_digits, subgroup_calls
+from zkgpu.curves.machine import Calls, Schedule, link
+from zkgpu.curves.machine_cpu import run
+from zkgpu.curves.recorder import Argument, Opcode, record
+from zkgpu.errors import UsageError
+
+F = BN254.base_field
+EDGES = [0, 1, 2, Q - 1, Q - 2, 2**64 - 1, 2**64, 2**128 - 1, 2**192, 2**253]
+FORMULAS = {name: (arguments, formula) for name, arguments, formula in _PROGRAMS}
+
+
+def kernel(calls: Calls, slots: list[int]) -> list[int]:
+    return F.from_montgomery_limbs(run(machine(), calls, [F.to_montgomery_limbs(slots)]))
+
+
+def one_call(name: str) -> tuple[Calls, list[int]]:
+    """A schedule with one call, and the address of each argument's first slot among the slots."""
+    s = Schedule(machine())
+    addresses = [s.slot(max(a.reads, a.writes)) for a in FORMULAS[name][0]]
+    s.call(name, *addresses)
+    return s.finish(), [a - machine().first_slot for a in addresses]
+
+
+def random_slots(calls: Calls, seed: int) -> list[int]:
+    rng = random.Random(seed)
+    pick = [lambda: rng.randrange(Q), lambda: rng.choice(EDGES)]
+    return [pick[seed % 2]() for _ in range(calls.size - machine().first_slot)]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("seed", range(6))
+def test_every_program_does_what_its_formula_says(name: str, seed: int) -> None:
+    arguments, formula = FORMULAS[name]
+    calls, at = one_call(name)
+    slots = random_slots(calls, seed)
+    read = [slots[i : i + a.reads] for i, a in zip(at, arguments, strict=True) if a.reads]
+    expected = iter([value % Q for value in formula(*read)])
+    after = machine().interpret(calls, slots)
+    for i, a in zip(at, arguments, strict=True):
+        assert after[i : i + a.writes] == [next(expected) for _ in range(a.writes)]
+    assert kernel(calls, slots) == after
+
+
+@pytest.mark.parametrize("calls", [pairing_calls(1), pairing_calls(2), subgroup_calls()], ids=["one", "two", "psi"])
+def test_the_kernel_runs_whole_schedules_like_the_interpreter(calls: Calls) -> None:
+    slots = random_slots(calls, 0)[:28] if calls.size > machine().first_slot + 100 else random_slots(calls, 0)[:6]
+    assert kernel(calls, slots) == machine().interpret(calls, slots)
+
+
+def test_operations_of_one_kind_are_kept_together() -> None:
+    program = record("p", Q, [Argument(0, 2), Argument(4, 0)], lambda a: [a[0] * a[1] + a[2] * a[3], a[0] + a[1]])
+    assert [op for op, _, _ in program.operations] == [Opcode.MULTIPLY, Opcode.MULTIPLY, Opcode.ADD, Opcode.ADD]
+
+
+def test_equal_operations_are_recorded_once_and_unused_ones_not_at_all() -> None:
+    def formula(a: tuple) -> list:
+        _unused = a[0] * a[0]
+        return [a[0] * a[1] + a[1] * a[0]]
+
+    program = record("p", Q, [Argument(0, 1), Argument(2, 0)], formula)
+    assert [op for op, _, _ in program.operations] == [Opcode.MULTIPLY, Opcode.ADD]
+
+
+@pytest.mark.parametrize("k", [0, 1, 2, 9, 16, 17, 10**30, -1, -5, Q - 1])
+def test_symbols_multiply_with_any_integer(k: int) -> None:
+    field_machine = link(F, [record("scale", Q, [Argument(1, 1)], lambda a: [a[0] * k + k * a[0] - k])])
+    s = Schedule(field_machine)
+    s.call("scale", s.slot(1))
+    assert field_machine.interpret(s.finish(), [7]) == [13 * k % Q]
+
+
+def test_a_formula_must_fill_its_outputs() -> None:
+    with pytest.raises(ValueError, match="returns 1 elements"):
+        record("short", Q, [Argument(1, 2)], lambda a: [a[0]])
+
+
+def test_a_call_needs_the_arguments_of_its_program() -> None:
+    with pytest.raises(ValueError, match="takes 3 arguments"):
+        Schedule(machine()).call("fq12_multiply", 0)
+
+
+@pytest.mark.parametrize(("column", "value"), [(0, -1), (0, 10**6), (1, 0), (1, -1), (2, 10**6), (2, 2**31 - 1)])
+def test_calls_outside_the_memory_are_refused_before_the_kernel_runs(column: int, value: int) -> None:
+    calls, _ = one_call("fq12_multiply")
+    table = calls.table.copy()
+    table[0, column] = value
+    with pytest.raises(UsageError):
+        run(machine(), Calls(table, calls.size), [])
+
+
+def test_a_last_slot_one_too_far_is_refused_and_the_last_one_is_not() -> None:
+    calls, _ = one_call("fq12_square")
+    machine().check(calls)
+    with pytest.raises(UsageError, match="outside the memory"):
+        machine().check(replace(calls, size=calls.size - 1))
+
+
+def test_tables_of_another_shape_or_type_are_refused() -> None:
+    calls, _ = one_call("fq12_square")
+    for table in (calls.table[:, :3], calls.table.astype(np.int64), calls.table[0]):
+        with pytest.raises(UsageError, match="int32 columns"):
+            machine().check(Calls(table, calls.size))
+
+
+def test_more_slots_than_the_schedule_has_are_refused() -> None:
+    calls, _ = one_call("fq_multiply")
+    with pytest.raises(UsageError, match="more registers"):
+        run(machine(), calls, [F.to_montgomery_limbs([1] * 4)])
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 7, 4965661367192848881, 6 * 4965661367192848881 + 2])
+def test_signed_digits_spell_their_number_without_neighbours(k: int) -> None:
+    digits = signed_digits(k)
+    assert sum(d << i for i, d in enumerate(reversed(digits))) == k
+    assert digits[0] == 1
+    assert not any(a and b for a, b in itertools.pairwise(digits))
