@@ -57,7 +57,7 @@ class Backend(Protocol):
         """The scalars of an (n, 4) array of canonical limbs, on the device."""
         ...
 
-    def limbs(self, vector: Vector) -> Limbs:
+    def limbs(self, vector: Any) -> Limbs:
         """(n, 4) uint64: the canonical limbs of a vector."""
         ...
 

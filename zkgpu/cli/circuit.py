@@ -45,14 +45,14 @@ def compile_command(session: Session, source: str, output: str) -> None:
 @pass_session
 def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
     """Compute the witness of a Python circuit for the inputs of a JSON file."""
-    from zkgpu.formats.strict_json import load
+    from zkgpu.formats.json_files import read_inputs
     from zkgpu.formats.wtns import write_wtns
 
     with session.working():
         compiled = load_circuit(source)
         with stage("compute witness"):
-            assignment = compiled.witness(load(inputs))
-        write_wtns(output, assignment, compiled.r1cs.field)
+            assignment = compiled.witness(read_inputs(inputs))
+        write_wtns(output, compiled.r1cs.field, assignment)
     session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
 
 

@@ -83,18 +83,18 @@ def _write_files(
     folder: Path, compiled: Any, assignment: Any, key: Any, proof: Any, public_inputs: list[int], source: str
 ) -> None:
     from zkgpu.formats.atomic import write_text
-    from zkgpu.formats.groth16_json import write_proof, write_public_inputs, write_verifying_key
+    from zkgpu.formats.json_files import write_proof, write_public, write_verifying_key
     from zkgpu.formats.r1cs import write_r1cs
     from zkgpu.formats.wtns import write_wtns
     from zkgpu.formats.zkey import write_zkey
 
     folder.mkdir(parents=True, exist_ok=True)
     write_r1cs(folder / "circuit.r1cs", compiled.r1cs)
-    write_wtns(folder / "witness.wtns", assignment, compiled.r1cs.field)
+    write_wtns(folder / "witness.wtns", compiled.r1cs.field, assignment)
     write_zkey(folder / "key.zkey", key)
     write_verifying_key(folder / "verification_key.json", key.verifying_key)
     write_proof(folder / "proof.json", proof)
-    write_public_inputs(folder / "public.json", public_inputs)
+    write_public(folder / "public.json", public_inputs)
     write_text(folder / "Verifier.sol", source)
 
 

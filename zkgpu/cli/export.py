@@ -29,7 +29,7 @@ def export_group() -> None:
 @pass_session
 def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
-    from zkgpu.formats.groth16_json import write_verifying_key
+    from zkgpu.formats.json_files import write_verifying_key
 
     key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
@@ -59,17 +59,17 @@ def export_solidity(session: Session, key_file: str, output: str, name: str, all
 @pass_session
 def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
     """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
-    from zkgpu.formats.groth16_json import read_proof, read_public_inputs
+    from zkgpu.formats.json_files import read_proof, read_public
     from zkgpu.solidity import calldata, calldata_text
 
-    proof, public_inputs = read_proof(proof_file), read_public_inputs(public_file)
+    proof, public_inputs = read_proof(proof_file), read_public(public_file)
     text = "0x" + calldata(proof, public_inputs).hex() if as_hex else calldata_text(proof, public_inputs)
     session.finish({"calldata": text}, text)
 
 
 def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> tuple[VerifyingKey, bool]:
     """The verifying key of a .zkey or JSON file, and whether it says that one party made it."""
-    from zkgpu.formats.groth16_json import read_verifying_key
+    from zkgpu.formats.json_files import read_verifying_key
     from zkgpu.formats.zkey import read_zkey
 
     if path.endswith(".json"):

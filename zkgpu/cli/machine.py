@@ -55,7 +55,7 @@ def _processor() -> dict[str, Any]:
 
 
 def _cache_facts() -> dict[str, Any]:
-    from zkgpu.jit.kernel import cache_info
+    from zkgpu.jit.cache import cache_info
 
     info = cache_info()
     return {"kernel cache": str(info.path), "kernels cached": info.entries, "cache bytes": info.bytes}
@@ -101,7 +101,7 @@ def cache_info_command(session: Session) -> None:
 @pass_session
 def cache_clear_command(session: Session) -> None:
     """Remove all compiled kernels; they are compiled again when needed."""
-    from zkgpu.jit.kernel import clear_cache
+    from zkgpu.jit.cache import clear_cache
 
     clear_cache()
     session.finish({"cleared": True}, "cache cleared")

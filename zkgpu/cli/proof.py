@@ -69,12 +69,12 @@ def fullprove_command(
 ) -> None:
     """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
     from zkgpu.circom import compute_witness
-    from zkgpu.formats.strict_json import load
+    from zkgpu.formats.json_files import read_inputs
 
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
         with stage("compute witness"):
-            assignment = compute_witness(wasm, load(inputs), key.verifying_key.curve.scalar_field)
+            assignment = compute_witness(wasm, read_inputs(inputs), key.verifying_key.curve.scalar_field)
         _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
 
 
@@ -100,7 +100,7 @@ def _prove(
     circuit: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    from zkgpu.formats.groth16_json import write_proof, write_public_inputs
+    from zkgpu.formats.json_files import write_proof, write_public
     from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.groth16.prover import Prover
 
@@ -108,7 +108,7 @@ def _prove(
     prover = Prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
     proof = prover.prove(assignment)
     public_inputs = prover.public_inputs(assignment)
-    write_public_inputs(public_file, public_inputs)
+    write_public(public_file, public_inputs)
     write_proof(proof_file, proof)
     session.finish(
         {
@@ -132,13 +132,13 @@ def _prove(
 @pass_session
 def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    from zkgpu.formats.groth16_json import read_proof, read_public_inputs, read_verifying_key
+    from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key
     from zkgpu.groth16.verifier import verify
 
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)
         proof = read_proof(proof_file)
-        public_inputs = read_public_inputs(public_file, key.curve)
+        public_inputs = read_public(public_file, key.curve)
         valid = verify(key, public_inputs, proof, allow_insecure_key=allow_insecure_key)
     weakness = key.weakness()
     if weakness:

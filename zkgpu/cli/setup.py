@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from zkgpu.cli.circuit import FILE
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -32,7 +31,7 @@ def setup_command(session: Session, files: tuple[str, ...], unsafe: bool, name: 
     circuit, output = files[0], files[-1]
     with session.working():
         with stage("read circuit"):
-            r1cs = read_r1cs(click.Path(exists=True).convert(circuit, None, None))
+            r1cs = read_r1cs(circuit)
         backend = session.backend()
         if unsafe:
             session.warn(UNSAFE_WARNING)
@@ -41,7 +40,7 @@ def setup_command(session: Session, files: tuple[str, ...], unsafe: bool, name: 
             from zkgpu.formats.ptau import read_ptau
 
             with stage("read powers of tau"):
-                ptau = read_ptau(FILE.convert(files[1], None, None))
+                ptau = read_ptau(files[1])
             key = setup(r1cs, ptau, backend, name=name)
         with stage("write key"):
             write_zkey(output, key)
