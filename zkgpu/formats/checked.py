@@ -35,6 +35,6 @@ def remember(digest: str) -> None:
 
 
 def _mark(digest: str) -> Path:
-    from zkgpu.jit.kernel import cache_dir
+    from zkgpu.jit.cache import cache_dir
 
     return Path(cache_dir()) / "checked" / digest
