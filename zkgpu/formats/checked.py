@@ -37,4 +37,4 @@ def remember(digest: str) -> None:
 def _mark(digest: str) -> Path:
     from zkgpu.jit.cache import cache_dir
 
-    return Path(cache_dir()) / "checked" / digest
+    return cache_dir() / "checked" / digest

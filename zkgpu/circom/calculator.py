@@ -1,0 +1,248 @@
+"""Runs the witness calculator that circom 2 compiles a circuit to, in a WebAssembly sandbox.
+
+The module gets no files, clock, network or randomness: its only imports are circom's own `runtime` callbacks.
+Interface: iden3/circom, code_producers/src/wasm_elements. A small module beside it moves values in bulk, since a
+call from Python for each wire costs more than the circuit itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import struct
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from zkgpu.circom.signals import flatten, name_hash
+from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats.container import map_file
+
+log = logging.getLogger(__name__)
+
+_PAGE = 1 << 16
+_MAX_PAGES = 1 << 16
+_MAX_MESSAGE = 4096
+_EXPORTS = [
+    "memory",
+    "getVersion",
+    "getSharedRWMemoryStart",
+    "getRawPrime",
+    "getFieldNumLen32",
+    "init",
+    "setInputSignal",
+    "getInputSignalSize",
+    "getInputSize",
+    "getWitnessSize",
+    "getWitness",
+    "getMessageChar",
+]
+_ASSERT_FAILED = 4
+_EXCEPTIONS: dict[int, tuple[type[ZkgpuError], str]] = {
+    1: (UsageError, "an input signal is not found"),
+    2: (UsageError, "too many values are given for an input signal"),
+    3: (UsageError, "an input signal is given twice"),
+    _ASSERT_FAILED: (UnsatisfiedError, "the inputs break an assertion of the circuit"),
+    5: (ResourceError, "the calculator is out of memory"),
+    6: (UsageError, "an input array is longer than the circuit's"),
+    7: (UnsatisfiedError, "the circuit reads beyond the end of an array"),
+}
+
+# (values, count): moves `count` elements of `size` bytes between its own memory, one after another, and the one
+# element at `start` in the calculator's memory that the calculator reads and writes.
+_MOVER = """
+(module
+  (import "circuit" "memory" (memory $circuit 0))
+  (import "circuit" "getWitness" (func $get (param i32)))
+  (import "circuit" "setInputSignal" (func $set (param i32 i32 i32)))
+  (memory $values (export "memory") {pages})
+  (func (export "read") (param $count i32) (param $start i32) (param $size i32) (local $i i32)
+    (block $done (loop $next
+      (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
+      (call $get (local.get $i))
+      (memory.copy $values $circuit
+        (i32.mul (local.get $i) (local.get $size)) (local.get $start) (local.get $size))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br $next))))
+  (func (export "write") (param $high i32) (param $low i32)
+      (param $count i32) (param $start i32) (param $size i32) (local $i i32)
+    (block $done (loop $next
+      (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
+      (memory.copy $circuit $values
+        (local.get $start) (i32.mul (local.get $i) (local.get $size)) (local.get $size))
+      (call $set (local.get $high) (local.get $low) (local.get $i))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br $next)))))
+"""
+
+
+def compute_witness(wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field = Fr) -> Limbs:
+    """The assignment (1, public, private): (n, 4) uint64 canonical limbs, as circom's own scripts compute it.
+
+    inputs  values by signal name, see `circom.signals.flatten`
+    Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
+    assertion that fails, FormatError for a file that is no circom 2 calculator over `field`, ResourceError without
+    wasmtime.
+    """
+    signals = flatten(inputs, field)
+    calculator = _Calculator(os.fspath(wasm), field)
+    calculator.set_inputs(signals)
+    return calculator.read_witness()
+
+
+def _import_wasmtime() -> ModuleType:
+    try:
+        import wasmtime
+    except ImportError as error:
+        raise ResourceError(
+            "circom witness calculators need the package wasmtime: pip install 'zkgpu[circom]'"
+        ) from error
+    return wasmtime
+
+
+class _Calculator:
+    """One instance of a calculator; good for one witness."""
+
+    def __init__(self, path: str, field: Field) -> None:
+        self._wasmtime = _import_wasmtime()
+        self._path, self._field = path, field
+        self._messages: list[str] = []
+        self._failure: ZkgpuError | None = None
+        self._engine = self._wasmtime.Engine()
+        self._store = self._wasmtime.Store(self._engine)
+        self._exports: Any = self._instantiate(self._load())
+        self._require_circom_2()
+        self._call("init", 1)
+        self._require_field()
+        self._shared = self._call("getSharedRWMemoryStart")
+
+    def set_inputs(self, signals: Mapping[str, list[int]]) -> None:
+        """Hands over all inputs; the circuit runs when the last one arrives."""
+        self._check_inputs(signals)
+        for name, values in signals.items():
+            mover = self._mover(len(values))
+            data = b"".join(value.to_bytes(self._field.bytes, "little") for value in values)
+            mover["memory"].write(self._store, data, 0)
+            high, low = _halves(name)
+            self._run(mover["write"], high, low, len(values), self._shared, self._field.bytes)
+
+    def read_witness(self) -> Limbs:
+        count = self._call("getWitnessSize") & 0xFFFFFFFF
+        mover = self._mover(count)
+        self._run(mover["read"], count, self._shared, self._field.bytes)
+        data = mover["memory"].read(self._store, 0, count * self._field.bytes)
+        witness = np.frombuffer(bytes(data), dtype="<u8").reshape(count, self._field.limbs)
+        if count == 0 or not self._field.is_canonical(witness).all():
+            raise FormatError(f"{self._path}: the calculator gives values that are not below the prime: compile again")
+        return witness
+
+    def _load(self) -> Any:
+        try:
+            return self._wasmtime.Module(self._engine, bytes(map_file(self._path)))
+        except self._wasmtime.WasmtimeError as error:
+            raise FormatError(f"{self._path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
+
+    def _instantiate(self, module: Any) -> Any:
+        wasmtime = self._wasmtime
+        handlers = {
+            "exceptionHandler": self._on_exception,
+            "printErrorMessage": self._on_error_message,
+            "writeBufferMessage": self._on_log_message,
+        }
+        imports = []
+        for item in module.imports:
+            if item.module != "runtime" or not isinstance(item.type, wasmtime.FuncType) or item.type.results:
+                raise FormatError(
+                    f"{self._path}: imports {item.module}.{item.name}, which circom 2 calculators do not: refused"
+                )
+            imports.append(wasmtime.Func(self._store, item.type, handlers.get(item.name, _ignore)))
+        try:
+            exports = wasmtime.Instance(self._store, module, imports).exports(self._store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise FormatError(f"{self._path}: cannot be started ({_first_line(error)}): compile it again") from None
+        return {name: exports[name] for name in _EXPORTS if name in exports}
+
+    def _require_circom_2(self) -> None:
+        missing = [name for name in _EXPORTS if name not in self._exports]
+        version = None if "getVersion" in missing else self._call("getVersion")
+        if missing or version != 2:
+            raise FormatError(
+                f"{self._path}: not a witness calculator of circom 2 (version {version}, {len(missing)} functions "
+                "missing): compile the circuit with circom 2 --wasm"
+            )
+
+    def _require_field(self) -> None:
+        size = 4 * self._call("getFieldNumLen32")
+        self._call("getRawPrime")
+        start = self._call("getSharedRWMemoryStart")
+        prime = int.from_bytes(self._exports["memory"].read(self._store, start, start + size), "little")
+        if (size, prime) != (self._field.bytes, self._field.modulus):
+            raise FormatError(f"{self._path}: compiled for another prime than {self._field.name}: compile it for bn128")
+
+    def _check_inputs(self, signals: Mapping[str, list[int]]) -> None:
+        for name, values in signals.items():
+            size = self._call("getInputSignalSize", *_halves(name))
+            if size < 0:
+                raise UsageError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
+            if size != len(values):
+                raise UsageError(f"input '{name}' has {len(values):,} values but the circuit wants {size:,}")
+        wanted, given = self._call("getInputSize"), sum(len(values) for values in signals.values())
+        if wanted != given:
+            raise UsageError(f"{given:,} input values are given but {self._path} wants {wanted:,}: a signal is missing")
+
+    def _mover(self, count: int) -> Any:
+        """An instance of the module that moves values, with room for `count` of them."""
+        pages = -(-count * self._field.bytes // _PAGE)
+        if pages > _MAX_PAGES:
+            raise FormatError(f"{self._path}: {count:,} values are declared, more than fit in memory: compile it again")
+        text = self._wasmtime.wat2wasm(_MOVER.format(pages=pages))
+        module = self._wasmtime.Module(self._engine, text)
+        imports = [self._exports[name] for name in ("memory", "getWitness", "setInputSignal")]
+        return self._wasmtime.Instance(self._store, module, imports).exports(self._store)
+
+    def _call(self, name: str, *arguments: int) -> Any:
+        return self._run(self._exports[name], *arguments)
+
+    def _run(self, function: Any, *arguments: int) -> Any:
+        try:
+            return function(self._store, *arguments)
+        except (self._wasmtime.Trap, self._wasmtime.WasmtimeError, TypeError) as error:
+            if self._failure is not None:
+                raise self._failure from None
+            raise FormatError(f"{self._path}: the calculator failed ({_first_line(error)}): compile it again") from None
+
+    def _on_exception(self, code: int) -> None:
+        kind, what = _EXCEPTIONS.get(code, (UnsatisfiedError, f"the circuit failed with code {code}"))
+        trace = "; ".join(message for message in self._messages if message)
+        self._failure = kind(f"{self._path}: {what}{': ' if trace else ''}{trace}")
+        raise self._failure
+
+    def _on_error_message(self) -> None:
+        self._messages.append(self._message())
+
+    def _on_log_message(self) -> None:
+        log.info("%s", self._message())
+
+    def _message(self) -> str:
+        characters = []
+        while len(characters) < _MAX_MESSAGE and (code := self._exports["getMessageChar"](self._store)):
+            characters.append(chr(code & 0xFF))
+        return " ".join("".join(characters).split())
+
+
+def _halves(name: str) -> tuple[int, int]:
+    """The two halves of a name's hash as signed 32-bit integers, which is how WebAssembly takes them."""
+    high, low = struct.unpack(">ii", name_hash(name).to_bytes(8, "big"))
+    return high, low
+
+
+def _ignore(*_: Any) -> None:
+    """The other callbacks only print."""
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

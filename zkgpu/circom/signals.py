@@ -1,0 +1,73 @@
+"""Input signals as circom's calculators know them: by the hash of a name, with the values of an array in a row."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
+
+_INTEGER = re.compile(r"-?(0x[0-9a-fA-F]{1,80}|[0-9]{1,96})")
+
+
+def flatten(inputs: Mapping[str, Any], field: Field) -> dict[str, list[int]]:
+    """Each signal's values in row-major order, canonical in the field.
+
+    A value is an integer, a decimal or 0x string, an array, or a nested list of those; negative ones count from the
+    modulus. A mapping is a bus: its member b of signal a is named a.b, of an array of buses a[0].b. Raises UsageError
+    naming the signal for anything else, and for values not between -modulus and modulus, which would be reduced.
+    """
+    signals: dict[str, list[int]] = {}
+    for name, value in inputs.items():
+        for leaf, number in _leaves(name, value, field):
+            signals.setdefault(leaf, []).append(number)
+    return signals
+
+
+def name_hash(name: str) -> int:
+    """64-bit FNV-1a of the name (draft-eastlake-fnv, parameters for 64 bits)."""
+    state = 0xCBF29CE484222325
+    for byte in name.encode():
+        state = (state ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return state
+
+
+def _leaves(name: str, value: Any, field: Field) -> Iterator[tuple[str, int]]:
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Mapping):
+        for member, inner in value.items():
+            yield from _leaves(f"{name}.{member}", inner, field)
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            yield from _leaves(f"{name}[{i}]" if _holds_bus(inner) else name, inner, field)
+    else:
+        yield name, _number(name, value, field)
+
+
+def _holds_bus(value: Any) -> bool:
+    while isinstance(value, list | tuple) and value:
+        value = value[0]
+    return isinstance(value, Mapping)
+
+
+def _number(name: str, value: Any, field: Field) -> int:
+    number = _integer(value)
+    if number is None:
+        raise UsageError(f'input \'{name}\': a {type(value).__name__} is not an integer: give 42, "42" or "0x2a"')
+    if not -field.modulus < number < field.modulus:
+        raise UsageError(f"input '{name}': a value is not between -r and r, r = {field.modulus}: reduce it yourself")
+    return number % field.modulus
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(value, 16 if "0x" in value else 10) if _INTEGER.fullmatch(value) else None
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
