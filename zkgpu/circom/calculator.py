@@ -27,20 +27,10 @@ log = logging.getLogger(__name__)
 _PAGE = 1 << 16
 _MAX_PAGES = 1 << 16
 _MAX_MESSAGE = 4096
-_EXPORTS = [
-    "memory",
-    "getVersion",
-    "getSharedRWMemoryStart",
-    "getRawPrime",
-    "getFieldNumLen32",
-    "init",
-    "setInputSignal",
-    "getInputSignalSize",
-    "getInputSize",
-    "getWitnessSize",
-    "getWitness",
-    "getMessageChar",
-]
+_EXPORTS = (
+    *("memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart", "init", "getInputSize"),
+    *("getInputSignalSize", "setInputSignal", "getWitnessSize", "getWitness", "getMessageChar"),
+)
 _ASSERT_FAILED = 4
 _EXCEPTIONS: dict[int, tuple[type[ZkgpuError], str]] = {
     1: (UsageError, "an input signal is not found"),
@@ -141,8 +131,11 @@ class _Calculator:
         return witness
 
     def _load(self) -> Any:
+        data = map_file(self._path).tobytes()
+        if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
+            raise FormatError(f"{self._path}: not a WebAssembly module: give the .wasm that circom --wasm made")
         try:
-            return self._wasmtime.Module(self._engine, bytes(map_file(self._path)))
+            return self._wasmtime.Module(self._engine, data)
         except self._wasmtime.WasmtimeError as error:
             raise FormatError(f"{self._path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
 
@@ -186,7 +179,7 @@ class _Calculator:
     def _check_inputs(self, signals: Mapping[str, list[int]]) -> None:
         for name, values in signals.items():
             size = self._call("getInputSignalSize", *_halves(name))
-            if size < 0:
+            if size <= 0:  # -1 or 0 by version of circom
                 raise UsageError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
             if size != len(values):
                 raise UsageError(f"input '{name}' has {len(values):,} values but the circuit wants {size:,}")
@@ -228,7 +221,7 @@ class _Calculator:
         log.info("%s", self._message())
 
     def _message(self) -> str:
-        characters = []
+        characters: list[str] = []
         while len(characters) < _MAX_MESSAGE and (code := self._exports["getMessageChar"](self._store)):
             characters.append(chr(code & 0xFF))
         return " ".join("".join(characters).split())

@@ -1,0 +1,140 @@
+"""Witness calculators of circom 2.2.3, run in the sandbox."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zkgpu.circom import compute_witness
+from zkgpu.circom.signals import flatten, name_hash
+from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError
+from zkgpu.formats.json_files import read_inputs
+from zkgpu.formats.wtns import write_wtns
+
+wasmtime = pytest.importorskip("wasmtime")
+
+SAMPLES = Path(__file__).parent.parent / "data" / "samples"
+MULTIPLIER = SAMPLES / "multiplier" / "multiplier.wasm"
+RANGE = SAMPLES / "range" / "range.wasm"
+
+
+@pytest.mark.parametrize("name", ["multiplier", "range"])
+def test_the_witness_file_equals_that_of_circoms_own_script(tmp_path, name):
+    folder = SAMPLES / name
+    witness = compute_witness(folder / f"{name}.wasm", read_inputs(folder / "input.json"))
+    write_wtns(tmp_path / "witness.wtns", Fr, witness)
+    assert (tmp_path / "witness.wtns").read_bytes() == (folder / "witness.wtns").read_bytes()
+
+
+def test_a_negative_input_counts_from_the_modulus():
+    negative = compute_witness(MULTIPLIER, {"a": -3, "b": "-0xb", "k": 4})
+    canonical = compute_witness(MULTIPLIER, {"a": Fr.modulus - 3, "b": str(Fr.modulus - 11), "k": "4"})
+    assert np.array_equal(negative, canonical)
+
+
+def test_a_failed_assertion_is_reported_with_circoms_trace():
+    inputs = {"x": 5, "salt": 1, "lo": 6, "hi": 9}
+    with pytest.raises(UnsatisfiedError, match=r"assertion of the circuit: .*template Range_75 line: 13") as error:
+        compute_witness(RANGE, inputs)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"a": 3, "b": 11}, "wants 3"),
+        ({}, "wants 3"),
+        ({"a": 3, "b": 11, "k": 4, "z": 1}, "'z' is not an input"),
+        ({"a": [3, 3], "b": 11, "k": 4}, "'a' has 2 values"),
+        ({"a": "three", "b": 11, "k": 4}, "'a'"),
+        ({"a": "0x", "b": 11, "k": 4}, "'a'"),
+        ({"a": 1.5, "b": 11, "k": 4}, "'a': a float"),
+        ({"a": True, "b": 11, "k": 4}, "'a': a bool"),
+        ({"a": None, "b": 11, "k": 4}, "'a': a NoneType"),
+        ({"a": Fr.modulus, "b": 11, "k": 4}, "'a': a value is not between"),
+        ({"a": -Fr.modulus, "b": 11, "k": 4}, "'a': a value is not between"),
+    ],
+)
+def test_wrong_inputs_are_refused_by_name(inputs, message):
+    with pytest.raises(UsageError, match=message):
+        compute_witness(MULTIPLIER, inputs)
+
+
+def test_arrays_keep_their_name_and_buses_name_their_members():
+    inputs = {
+        "grid": [[1, 2], [3, "4"]],
+        "array": np.array([5, 6]),
+        "bus": {"x": 7, "y": [8, 9]},
+        "buses": [{"x": 1}, {"x": 2}],
+    }
+    assert flatten(inputs, Fr) == {
+        "grid": [1, 2, 3, 4],
+        "array": [5, 6],
+        "bus.x": [7],
+        "bus.y": [8, 9],
+        "buses[0].x": [1],
+        "buses[1].x": [2],
+    }
+
+
+def test_names_are_hashed_by_fnv_1a():
+    # test vectors of draft-eastlake-fnv
+    assert name_hash("") == 0xCBF29CE484222325
+    assert name_hash("a") == 0xAF63DC4C8601EC8C
+    assert name_hash("foobar") == 0x85944171F73967E8
+
+
+def module(tmp_path, text):
+    (tmp_path / "module.wasm").write_bytes(wasmtime.wat2wasm(text))
+    return tmp_path / "module.wasm"
+
+
+def test_a_module_that_asks_for_more_than_circoms_callbacks_is_refused(tmp_path):
+    text = '(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))))'
+    with pytest.raises(FormatError, match=r"fd_write.*refused"):
+        compute_witness(module(tmp_path, text), {})
+
+
+def test_a_module_without_circoms_interface_is_refused(tmp_path):
+    with pytest.raises(FormatError, match="not a witness calculator of circom 2"):
+        compute_witness(module(tmp_path, '(module (memory (export "memory") 1))'), {})
+
+
+@pytest.mark.parametrize("size", [0, 3, 4, 8, 1000, 34000])
+def test_a_truncated_module_is_refused(tmp_path, size):
+    (tmp_path / "cut.wasm").write_bytes(MULTIPLIER.read_bytes()[:size])
+    with pytest.raises(FormatError):
+        compute_witness(tmp_path / "cut.wasm", {"a": 3, "b": 11, "k": 4})
+
+
+def test_a_text_is_not_taken_for_a_module(tmp_path):
+    (tmp_path / "text.wasm").write_text("(module)")
+    with pytest.raises(FormatError, match="not a WebAssembly module"):
+        compute_witness(tmp_path / "text.wasm", {})
+
+
+def test_a_module_that_traps_gives_an_error(tmp_path):
+    names = ("getSharedRWMemoryStart", "getFieldNumLen32", "getInputSize", "getWitnessSize", "getMessageChar")
+    functions = " ".join(f'(func (export "{name}") (result i32) i32.const 0)' for name in names)
+    text = f"""(module (memory (export "memory") 1) {functions}
+        (func (export "getVersion") (result i32) i32.const 2) (func (export "getRawPrime"))
+        (func (export "init") (param i32) unreachable) (func (export "getWitness") (param i32))
+        (func (export "setInputSignal") (param i32 i32 i32))
+        (func (export "getInputSignalSize") (param i32 i32) (result i32) i32.const 1))"""
+    with pytest.raises(FormatError, match="the calculator failed"):
+        compute_witness(module(tmp_path, text), {})
+
+
+def test_a_module_with_a_function_missing_is_refused(tmp_path):
+    text = MULTIPLIER.read_bytes().replace(b"getVersion", b"getVersiom")
+    (tmp_path / "renamed.wasm").write_bytes(text)
+    with pytest.raises(FormatError, match="1 functions missing"):
+        compute_witness(tmp_path / "renamed.wasm", {"a": 3, "b": 11, "k": 4})
+
+
+def test_without_wasmtime_the_message_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wasmtime", None)
+    with pytest.raises(ResourceError, match=r"pip install 'zkgpu\[circom\]'"):
+        compute_witness(MULTIPLIER, {"a": 3, "b": 11, "k": 4})
