@@ -47,11 +47,12 @@ def test_a_proving_key_is_written_back_byte_for_byte(samples, tmp_path, name):
 @pytest.mark.parametrize(
     ("file", "read", "write"),
     [
+        ("groth16_vk.json", json_files.read_verifying_key, json_files.write_verifying_key),
         ("groth16_proof.json", json_files.read_proof, json_files.write_proof),
         ("groth16_public.json", json_files.read_public, json_files.write_public),
     ],
 )
-def test_proofs_and_public_inputs_are_written_back_byte_for_byte(samples, tmp_path, name, file, read, write):
+def test_json_files_are_written_back_byte_for_byte(samples, tmp_path, name, file, read, write):
     source = samples / name / file
     write(tmp_path / "copy", read(source))
     assert (tmp_path / "copy").read_bytes() == source.read_bytes()

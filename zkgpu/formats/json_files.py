@@ -113,6 +113,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         "vk_beta_2": _point_json(key.beta_g2),
         "vk_gamma_2": _point_json(key.gamma_g2),
         "vk_delta_2": _point_json(key.delta_g2),
+        "vk_alphabeta_12": _pairing_json(key),
         "IC": [_point_json(point) for point in key.ic],
     }
 
@@ -167,6 +168,15 @@ def _coordinate(group: Group, value: Any, where: str) -> Any:
     if group.field is group.base_field:
         return decimal(value, q, where)
     return tuple(decimal(item, q, f"{where}[{i}]") for i, item in enumerate(_list(value, where, length=2)))
+
+
+def _pairing_json(key: VerifyingKey) -> list[list[list[str]]]:
+    """e(alpha, beta) as [w^0, w^1][v^0, v^1, v^2][real, imaginary]; snarkjs writes it and nobody reads it."""
+    from zkgpu.curves.pairing import pairing
+
+    flat = [str(c) for c in pairing(key.alpha_g1, key.beta_g2).coefficients()]
+    pairs = [flat[i : i + 2] for i in range(0, 12, 2)]
+    return [pairs[:3], pairs[3:]]
 
 
 def _point_json(point: Point) -> list[Any]:

@@ -182,10 +182,12 @@ def _read_contribution(section: SectionReader, curve: Curve) -> PhaseOneContribu
         return read_curve_point(section, group, "a contribution's point")
 
     g1, g2 = curve.g1, curve.g2
-    after = [point(group) for group in (g1, g2, g1, g1, g2)]
+    tau_g1, tau_g2, alpha_g1, beta_g1, beta_g2 = (point(group) for group in (g1, g2, g1, g1, g2))
     pairs = [(point(g1), point(g1)) for _ in range(3)]
     tau, alpha, beta = (Secret(s, sx, point(g2)) for s, sx in pairs)
     section.array(_PARTIAL_HASH_BYTES)
     next_challenge = section.bytes(HASH_BYTES)
     kind, name, beacon = read_params(section)
-    return PhaseOneContribution(*after, tau, alpha, beta, next_challenge, kind, name, beacon)
+    return PhaseOneContribution(
+        tau_g1, tau_g2, alpha_g1, beta_g1, beta_g2, tau, alpha, beta, next_challenge, kind, name, beacon
+    )

@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, PointError
 from zkgpu.fields.field import Limbs
@@ -179,8 +180,12 @@ def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
 
 def _same_matrix(key: ProvingKey, initial: ProvingKey, name: str) -> bool:
     """Whether two sparse matrices are equal, whatever the order of a row's entries and of the table."""
-    forms = []
-    for m in (getattr(key, name), getattr(initial, name)):
-        entries = np.column_stack([m.row_of_entry(), m.indices, m.table[m.coefficient].view(np.int64)])
-        forms.append(entries[np.lexsort((entries[:, 1], entries[:, 0]))])
-    return np.array_equal(*forms)
+    mine, other = (_sorted_entries(getattr(k, name)) for k in (key, initial))
+    return np.array_equal(mine, other)
+
+
+def _sorted_entries(matrix: SparseMatrix) -> Limbs:
+    """(entries, 6): row, column and value of each entry, by row and column."""
+    values = matrix.table[matrix.coefficient]
+    entries = np.column_stack([matrix.row_of_entry().view(np.uint64), matrix.indices.astype(np.uint64), values])
+    return entries[np.lexsort((entries[:, 1], entries[:, 0]))]
