@@ -1,4 +1,4 @@
-"""Recording, linking and running: the formula, the interpreter on Python integers and the kernel agree."""
+"""Recording, linking and running: the formula, Python integers and the kernel agree."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from tests.curves.oracle import Q
-from zkgpu.curves import BN254
+from zkgpu.curves import BN254, machine_cpu, machine_python
 from zkgpu.curves.ate import _PROGRAMS, machine, pairing_calls, signed_digits, subgroup_calls
 from zkgpu.curves.machine import Calls, Schedule, link
-from zkgpu.curves.machine_cpu import run
 from zkgpu.curves.recorder import Argument, Opcode, record
 from zkgpu.errors import UsageError
 
 F = BN254.base_field
 EDGES = [0, 1, 2, Q - 1, Q - 2, 2**64 - 1, 2**64, 2**128 - 1, 2**192, 2**253]
+RUNNERS = (machine_python.run, machine_cpu.run)
 FORMULAS = {name: (arguments, formula) for name, arguments, formula in _PROGRAMS}
 
 
 def kernel(calls: Calls, slots: list[int]) -> list[int]:
-    return F.from_montgomery_limbs(run(machine(), calls, [F.to_montgomery_limbs(slots)]))
+    return F.from_montgomery_limbs(machine_cpu.run(machine(), calls, F.to_montgomery_limbs(slots)))
 
 
 def one_call(name: str) -> tuple[Calls, list[int]]:
@@ -48,16 +48,16 @@ def test_every_program_does_what_its_formula_says(name: str, seed: int) -> None:
     slots = random_slots(calls, seed)
     read = [slots[i : i + a.reads] for i, a in zip(at, arguments, strict=True) if a.reads]
     expected = iter([value % Q for value in formula(*read)])
-    after = machine().interpret(calls, slots)
+    after = machine_python.run(machine(), calls, slots)
     for i, a in zip(at, arguments, strict=True):
         assert after[i : i + a.writes] == [next(expected) for _ in range(a.writes)]
     assert kernel(calls, slots) == after
 
 
 @pytest.mark.parametrize("calls", [pairing_calls(1), pairing_calls(2), subgroup_calls()], ids=["one", "two", "psi"])
-def test_the_kernel_runs_whole_schedules_like_the_interpreter(calls: Calls) -> None:
+def test_the_kernel_runs_whole_schedules_as_python_does(calls: Calls) -> None:
     slots = random_slots(calls, 0)[:28] if calls.size > machine().first_slot + 100 else random_slots(calls, 0)[:6]
-    assert kernel(calls, slots) == machine().interpret(calls, slots)
+    assert kernel(calls, slots) == machine_python.run(machine(), calls, slots)
 
 
 def test_operations_of_one_kind_are_kept_together() -> None:
@@ -79,7 +79,7 @@ def test_symbols_multiply_with_any_integer(k: int) -> None:
     field_machine = link(F, [record("scale", Q, [Argument(1, 1)], lambda a: [a[0] * k + k * a[0] - k])])
     s = Schedule(field_machine)
     s.call("scale", s.slot(1))
-    assert field_machine.interpret(s.finish(), [7]) == [13 * k % Q]
+    assert machine_python.run(field_machine, s.finish(), [7]) == [13 * k % Q]
 
 
 def test_a_formula_must_fill_its_outputs() -> None:
@@ -97,8 +97,9 @@ def test_calls_outside_the_memory_are_refused_before_the_kernel_runs(column: int
     calls, _ = one_call("fq12_multiply")
     table = calls.table.copy()
     table[0, column] = value
-    with pytest.raises(UsageError):
-        run(machine(), Calls(table, calls.size), [])
+    for run in RUNNERS:
+        with pytest.raises(UsageError):
+            run(machine(), Calls(table, calls.size), [])
 
 
 def test_a_last_slot_one_too_far_is_refused_and_the_last_one_is_not() -> None:
@@ -117,8 +118,9 @@ def test_tables_of_another_shape_or_type_are_refused() -> None:
 
 def test_more_slots_than_the_schedule_has_are_refused() -> None:
     calls, _ = one_call("fq_multiply")
-    with pytest.raises(UsageError, match="more registers"):
-        run(machine(), calls, [F.to_montgomery_limbs([1] * 4)])
+    for run, slots in zip(RUNNERS, ([1] * 4, F.to_montgomery_limbs([1] * 4)), strict=True):
+        with pytest.raises(UsageError, match="more registers"):
+            run(machine(), calls, slots)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 4965661367192848881, 6 * 4965661367192848881 + 2])

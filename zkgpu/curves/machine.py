@@ -88,35 +88,6 @@ class Machine:
         if np.any((widths > 0) & ((first < self.first_slot) | (end > calls.size))):
             raise UsageError("a call reaches outside the memory of its schedule")
 
-    def interpret(self, calls: Calls, slots: Sequence[int]) -> list[int]:
-        """The slots after the calls, on Python integers: what the kernel must do.
-
-        slots   canonical values of the first slots; the rest start as 0
-        """
-        q = self.field.modulus
-        memory = [*self.constants, *[0] * self.scratch, *slots]
-        memory += [0] * (calls.size - len(memory))
-        for number, *addresses in calls.table.tolist():
-            header = self.headers[number].tolist()
-            at = len(self.constants)
-            for address, reads in zip(addresses, header[READS:WRITES], strict=True):
-                memory[at : at + reads] = memory[address : address + reads]
-                at += reads
-            for opcode, start, end in self.groups[header[FIRST_GROUP] : header[END_GROUP]].tolist():
-                for left, right in self.operands[start:end].tolist():
-                    memory[at] = _apply(opcode, memory[left], memory[right]) % q
-                    at += 1
-            results = iter(self.results[header[FIRST_RESULT] :].tolist())
-            for address, writes in zip(addresses, header[WRITES:], strict=True):
-                memory[address : address + writes] = [memory[next(results)] for _ in range(writes)]
-        return memory[self.first_slot :]
-
-
-def _apply(opcode: int, a: int, b: int) -> int:
-    if opcode == Opcode.MULTIPLY:
-        return a * b
-    return a + b if opcode == Opcode.ADD else a - b
-
 
 def link(field: Field, programs: Iterable[Program]) -> Machine:
     """The machine that runs these programs."""

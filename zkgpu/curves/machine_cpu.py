@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,22 +17,19 @@ from zkgpu.jit.path import PORTABLE
 LIMBS = PORTABLE.limbs
 
 
-def run(machine: Machine, calls: Calls, slots: Iterable[Limbs]) -> Limbs:
+def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
     """(n, 4) uint64: all slots after the calls.
 
-    slots   arrays (k, 4) uint64, the canonical Montgomery limbs (R = 2^256) of the first slots, one after the other;
-            the rest start as 0
+    slots   (k, 4) uint64, canonical Montgomery limbs (R = 2^256) of the first slots; the rest start as 0
     Raises UsageError when a call or the slots do not fit the memory. Variable time.
     """
     machine.check(calls)
+    given = machine.first_slot + len(slots)
+    if given > calls.size:
+        raise UsageError("more registers are given than the schedule has slots")
     memory = np.zeros((calls.size, LIMBS), dtype=np.uint64)
     memory[: len(machine.constants)] = machine.constant_limbs
-    at = machine.first_slot
-    for part in slots:
-        if at + len(part) > calls.size:
-            raise UsageError("more registers are given than the schedule has slots")
-        memory[at : at + len(part)] = part
-        at += len(part)
+    memory[machine.first_slot : given] = slots
     _run_kernel(machine.field.modulus)(
         calls.table, machine.headers, machine.groups, machine.operands, machine.results, memory, len(machine.constants)
     )

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from zkgpu.curves import bn254
 from zkgpu.curves.ate import machine
+from zkgpu.curves.execution import run
 from zkgpu.curves.machine import MAX_ARGUMENTS, Calls, Table
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.fields.field import Limbs
 
 WINDOW = 4
 MULTIPLES = 1 << WINDOW
@@ -41,15 +41,13 @@ def multiply_many(points: Sequence[Point], scalars: Sequence[int]) -> list[Point
 
 def _sums(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
     """For each target, the sum of the multiples that belong to it."""
-    from zkgpu.curves.machine_cpu import run
-
     group = _common_group(points, scalars)
     digits = window_digits([k % group.order for k in scalars])
-    slots = np.concatenate([_identities(group, int(targets[-1]) + 1), _tables(group, points)])
-    width = slots.shape[1]
-    memory = run(machine(), _calls(group, digits, targets, width), [slots.reshape(-1, slots.shape[2])])
-    count = int(targets[-1]) + 1
-    return [_to_affine(group, memory[i * width : (i + 1) * width]) for i in range(count)]
+    sums = int(targets[-1]) + 1
+    starts = [_homogeneous(p) for p in [group.infinity] * sums + list(points)]
+    width = len(starts[0])
+    memory = run(machine(), _calls(group, digits, targets), [c for start in starts for c in start], sums * width)
+    return [_to_affine(group, memory[i : i + width]) for i in range(0, sums * width, width)]
 
 
 def _common_group(points: Sequence[Point], scalars: Sequence[int]) -> Group:
@@ -67,37 +65,28 @@ def window_digits(scalars: Sequence[int]) -> NDArray[np.int64]:
     return np.stack([data >> WINDOW, data & (MULTIPLES - 1)], axis=2).reshape(len(scalars), -1).astype(np.int64)
 
 
-def _identities(group: Group, count: int) -> Limbs:
-    """(count, registers of a point, 4) Montgomery: the point (0 : 1 : 0)."""
-    degree = group.row_limbs // (2 * group.base_field.limbs)
+def _homogeneous(point: Point) -> list[int]:
+    """X, Y, Z: (x : y : 1), or (0 : 1 : 0)."""
+    degree = len(point.coordinates()) // 2
     zero, one = [0] * degree, [1, *[0] * (degree - 1)]
-    row = group.base_field.to_montgomery_limbs([*zero, *one, *zero])
-    return np.broadcast_to(row, (count, *row.shape))
+    return [*zero, *one, *zero] if point.is_infinity else [*point.coordinates(), *one]
 
 
-def _tables(group: Group, points: Sequence[Point]) -> Limbs:
-    """(16 n, registers of a point, 4) Montgomery: each point's multiples 0 and 1, and room for those up to 15."""
-    identity = _identities(group, 1)[0]
-    tables = np.zeros((len(points), MULTIPLES, *identity.shape), dtype=np.uint64)
-    tables[:, :2] = identity
-    finite = np.array([not p.is_infinity for p in points])
-    affine = 2 * len(identity) // 3
-    tables[finite, 1, :affine] = group.to_rows(points).reshape(len(points), affine, -1)[finite]
-    tables[finite, 1, affine] = identity[affine // 2]  # Z = 1, the Y of the identity
-    return tables.reshape(-1, *identity.shape)
+def _calls(group: Group, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
+    """The multiples that digits ask for, then window by window four doublings and one addition a digit.
 
-
-def _calls(group: Group, digits: NDArray[np.int64], targets: NDArray[np.int64], width: int) -> Calls:
-    """The multiples each digit needs, then window by window four doublings and one addition a digit."""
-    m, prefix = machine(), _PREFIX[group.name]
+    Slots: the sums, the points, and room for the multiples 2 to 15 of each point.
+    """
+    m, prefix, width = machine(), _PREFIX[group.name], 3 * len(group.infinity.coordinates()) // 2
     add, double = m.numbers[f"{prefix}_add"], m.numbers[f"{prefix}_double"]
-    sums = int(targets[-1]) + 1
+    sums, points = int(targets[-1]) + 1, len(digits)
     sum_at = m.first_slot + width * np.arange(sums)
-    multiple_at = m.first_slot + width * (sums + np.arange(MULTIPLES * len(digits)).reshape(-1, MULTIPLES))
+    first = m.first_slot + width * sums
+    multiple_at = first + width * (points * (np.arange(MULTIPLES) - 1) + np.arange(points)[:, None])
 
     multiple, point = np.nonzero(np.arange(2, MULTIPLES)[:, None] <= digits.max(axis=1))
     at = multiple_at[point, multiple + 2]
-    table_calls = _rows(add, at, at - width, multiple_at[point, 1])
+    table_calls = _rows(add, at, multiple_at[point, multiple + 1], multiple_at[point, 1])
 
     window, point = np.nonzero(digits.T)
     total = sum_at[targets[point]]
@@ -121,12 +110,11 @@ def _rows(program: int, *addresses: NDArray[Any]) -> Table:
     return rows
 
 
-def _to_affine(group: Group, row: Limbs) -> Point:
-    """The point of one homogeneous row (X, Y, Z), Montgomery."""
+def _to_affine(group: Group, row: Sequence[int]) -> Point:
+    """The point of one homogeneous row X, Y, Z."""
     f: Any = group.field
-    values = group.base_field.from_montgomery_limbs(row)
-    degree = len(values) // 3
-    x, y, z = values if degree == 1 else [tuple(values[i : i + degree]) for i in range(0, len(values), degree)]
+    degree = len(row) // 3
+    x, y, z = row if degree == 1 else [tuple(row[i : i + degree]) for i in range(0, len(row), degree)]
     if z == f.zero:
         return group.infinity
     inverse = f.inverse(z)

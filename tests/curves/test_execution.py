@@ -1,0 +1,69 @@
+"""When schedules run on Python integers and when on the kernel."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from zkgpu.curves import BN254, execution
+from zkgpu.curves.ate import machine, pairing_calls
+from zkgpu.curves.pairing import is_in_subgroup_g2, pairing, pairing_product_is_one, small_msm
+
+G1, G2 = BN254.g1.generator, BN254.g2.generator
+
+
+@pytest.fixture(params=[0, sys.maxsize], ids=["kernel", "python"])
+def budget(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(execution, "PYTHON_CALLS", request.param)
+    return request.param
+
+
+def test_both_ways_give_the_same_verdicts(budget: int) -> None:
+    del budget
+    assert pairing_product_is_one([(G1 * 6, G2), (G1 * -2, G2 * 3)])
+    assert not pairing_product_is_one([(G1 * 6, G2), (G1 * -2, G2 * 4)])
+    assert is_in_subgroup_g2(G2 * 5)
+    assert small_msm([G1, G1 * 2, BN254.g1.infinity], [3, -5, 9]) == G1 * -7
+    assert small_msm([G2, G2 * 2], [3, -5]) == G2 * -7
+
+
+def test_both_ways_give_the_same_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = []
+    for budget in (0, sys.maxsize):
+        monkeypatch.setattr(execution, "PYTHON_CALLS", budget)
+        values.append(pairing(G1 * 77, G2 * 88))
+    assert values[0] == values[1]
+
+
+def test_one_verification_loads_no_compiler_and_the_tenth_runs_compiled() -> None:
+    script = """
+import sys
+from zkgpu.curves import BN254
+from zkgpu.curves.pairing import pairing_product_is_one
+p, q = BN254.g1.generator, BN254.g2.generator
+pairs = [(p, q), (-p, q), (p, q), (-p, q)]
+print(pairing_product_is_one(pairs), "numba" in sys.modules)
+for _ in range(9):
+    verdict = pairing_product_is_one(pairs)
+print(verdict, "numba" in sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert out.stdout.split() == ["True", "False", "True", "True"]
+
+
+def test_a_long_product_goes_to_the_kernel_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, used = execution.run_compiled, []
+    monkeypatch.setattr(execution, "_spent", execution._Spent())
+    monkeypatch.setattr(execution, "run_compiled", lambda *a: used.append(a) or compiled(*a))
+    assert pairing_product_is_one([(G1, G2), (-G1, G2)] * 40)
+    assert len(used) == 1
+
+
+def test_calls_count_towards_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execution, "_spent", execution._Spent())
+    calls = pairing_calls(1)
+    slots = [1, *[0] * 11, *G1.coordinates(), *G2.coordinates(), 1, 0]
+    execution.run(machine(), calls, slots, 12)
+    assert execution._spent.calls == len(calls.table)

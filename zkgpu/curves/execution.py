@@ -1,0 +1,47 @@
+"""Runs schedules, choosing between Python integers and the compiled kernel by how much there is to do.
+
+Loading Numba and the kernel costs as much as some ten thousand calls on Python integers. A process that checks one
+proof never needs it; one that checks many soon does. So the first calls run on Python integers, then the kernel takes
+over for good. Both give the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zkgpu.curves.machine import Calls, Machine
+
+PYTHON_CALLS = 4000  # about two verifications of a proof
+
+
+@dataclass
+class _Spent:
+    """The calls this process has run on Python integers, or was asked to."""
+
+    calls: int = 0
+
+
+_spent = _Spent()
+
+
+def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
+    """The first `results` slots after the calls, canonical.
+
+    slots   values of the first slots; the rest start as 0
+    """
+    _spent.calls += len(calls.table)
+    if _spent.calls > PYTHON_CALLS:
+        return run_compiled(machine, calls, slots, results)
+    from zkgpu.curves import machine_python
+
+    return machine_python.run(machine, calls, slots)[:results]
+
+
+def run_compiled(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
+    """As run, on the kernel, which is loaded or compiled if need be."""
+    from zkgpu.curves import machine_cpu
+
+    field = machine.field
+    memory = machine_cpu.run(machine, calls, field.to_montgomery_limbs(slots))
+    return field.from_montgomery_limbs(memory[:results])
