@@ -1,6 +1,6 @@
 """Runs schedules, choosing between Python integers and the compiled kernel by how much there is to do.
 
-Loading Numba and the kernel costs as much as some ten thousand calls on Python integers. A process that checks one
+Loading Numba and the kernel costs as much as some twenty thousand calls on Python integers. A process that checks one
 proof never needs it; one that checks many soon does. So the first calls run on Python integers, then the kernel takes
 over for good. Both give the same numbers.
 """

@@ -1,6 +1,6 @@
 """The pairing of BN254: e(P, Q) for P in G1 and Q in G2, equations between pairings, and G2's subgroup test.
 
-The first product or two of a process run on Python integers, later ones as compiled code, fifty times faster.
+The first product or two of a process run on Python integers, later ones as compiled code, some eight times faster.
 Points are public here: time varies.
 """
 
