@@ -7,7 +7,7 @@ that equal operations follow each other, which an interpreter runs without mispr
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
@@ -19,6 +19,9 @@ class Opcode(IntEnum):
     MULTIPLY = 0
     ADD = 1
     SUBTRACT = 2
+
+
+Operation: TypeAlias = tuple[Opcode, int, int]  # opcode, left, right
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Program:
     name: str
     constants: tuple[int, ...]
     arguments: tuple[Argument, ...]
-    operations: tuple[tuple[Opcode, int, int], ...]
+    operations: tuple[Operation, ...]
     results: tuple[int, ...]
 
     @property
@@ -50,36 +53,41 @@ class Program:
         return sum(a.reads for a in self.arguments)
 
 
-_Node: TypeAlias = "tuple[Opcode, int, int] | int | None"  # an operation, a constant, an input
-
-
 class _Graph:
-    """The operations met so far; equal ones are shared."""
+    """The values met so far, numbered as they come; equal operations are shared."""
 
     def __init__(self, modulus: int):
         self.modulus = modulus
-        self.nodes: list[_Node] = []
-        self._known: dict[_Node, int] = {}
+        self.constants: dict[int, int] = {}
+        self.operations: dict[int, Operation] = {}
+        self._known: dict[Operation | int, int] = {}
+        self._count = 0
 
     def input(self) -> Symbol:
-        self.nodes.append(None)
-        return Symbol(self, len(self.nodes) - 1)
-
-    def intern(self, node: _Node) -> int:
-        index = self._known.get(node)
-        if index is None:
-            index = self._known[node] = len(self.nodes)
-            self.nodes.append(node)
-        return index
+        self._count += 1
+        return Symbol(self, self._count - 1)
 
     def index(self, value: Symbol | int) -> int:
-        return value.index if isinstance(value, Symbol) else self.intern(value % self.modulus)
+        """The number of a symbol, or of a constant."""
+        if isinstance(value, Symbol):
+            return value.index
+        index = self._number(value % self.modulus)
+        self.constants[index] = value % self.modulus
+        return index
 
     def apply(self, opcode: Opcode, a: Symbol | int, b: Symbol | int) -> Symbol:
         left, right = self.index(a), self.index(b)
         if opcode != Opcode.SUBTRACT and left > right:
             left, right = right, left
-        return Symbol(self, self.intern((opcode, left, right)))
+        index = self._number((opcode, left, right))
+        self.operations[index] = (opcode, left, right)
+        return Symbol(self, index)
+
+    def _number(self, value: Operation | int) -> int:
+        if value not in self._known:
+            self._known[value] = self._count
+            self._count += 1
+        return self._known[value]
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,55 +146,47 @@ def record(name: str, modulus: int, arguments: Sequence[Argument], formula: Form
     outputs = [graph.index(value) for value in formula(*inputs)]
     if len(outputs) != sum(a.writes for a in arguments):
         raise ValueError(f"{name} returns {len(outputs)} elements, its arguments take {[a.writes for a in arguments]}")
-    needed = _reachable(graph.nodes, outputs)
-    constants = [i for i in needed if isinstance(graph.nodes[i], int)]
-    first = len(constants)
-    register = {i: k for k, i in enumerate(constants)}
-    register.update({i: first + i for i in range(sum(a.reads for a in arguments))})
-    ordered = _grouped(graph.nodes, needed)
-    start = len(constants) + sum(a.reads for a in arguments)
-    register.update({i: start + k for k, i in enumerate(ordered)})
+    needed = _needed(graph.operations, outputs)
+    constants = [i for i in graph.constants if i in needed]
+    operations = _grouped({i: op for i, op in graph.operations.items() if i in needed})
+    order = [*constants, *(symbol.index for group in inputs for symbol in group), *operations]
+    register = {index: k for k, index in enumerate(order)}
     return Program(
         name=name,
-        constants=tuple(graph.nodes[i] for i in constants),  # type: ignore[misc]
+        constants=tuple(graph.constants[i] for i in constants),
         arguments=tuple(arguments),
-        operations=tuple((op, register[a], register[b]) for op, a, b in (graph.nodes[i] for i in ordered)),  # type: ignore[misc]
+        operations=tuple(
+            (opcode, register[a], register[b]) for opcode, a, b in (graph.operations[i] for i in operations)
+        ),
         results=tuple(register[i] for i in outputs),
     )
 
 
-def _reachable(nodes: Sequence[_Node], outputs: Iterable[int]) -> list[int]:
-    """The nodes the outputs depend on, in recording order."""
+def _needed(operations: Mapping[int, Operation], outputs: Iterable[int]) -> set[int]:
+    """The values the outputs depend on, themselves included."""
     found: set[int] = set()
     pending = list(outputs)
     while pending:
-        i = pending.pop()
-        if i not in found:
-            found.add(i)
-            node = nodes[i]
-            if isinstance(node, tuple):
-                pending.extend(node[1:])
-    return sorted(found)
+        index = pending.pop()
+        if index not in found:
+            found.add(index)
+            pending.extend(operations[index][1:] if index in operations else ())
+    return found
 
 
-def _grouped(nodes: Sequence[_Node], needed: Sequence[int]) -> list[int]:
+def _grouped(operations: Mapping[int, Operation]) -> list[int]:
     """The operations in an order that respects dependence and keeps equal opcodes together.
 
     Greedy: take the opcode with most operations ready, run it until none is ready, repeat.
     """
-    users: dict[int, list[int]] = {i: [] for i in needed}
-    waiting: dict[int, int] = {}
-    ready: dict[Opcode, deque[int]] = {op: deque() for op in Opcode}
-    for i in needed:
-        node = nodes[i]
-        if isinstance(node, tuple):
-            operands = {a for a in node[1:] if isinstance(nodes[a], tuple)}
-            waiting[i] = len(operands)
-            for a in operands:
-                users[a].append(i)
-            if not operands:
-                ready[node[0]].append(i)
-    order = []
+    operands = {i: {a for a in operation[1:] if a in operations} for i, operation in operations.items()}
+    users: dict[int, list[int]] = {i: [] for i in operations}
+    for i, needs in operands.items():
+        for a in needs:
+            users[a].append(i)
+    waiting = {i: len(needs) for i, needs in operands.items()}
+    ready = {opcode: deque(i for i in operations if operations[i][0] == opcode and not waiting[i]) for opcode in Opcode}
+    order: list[int] = []
     while any(ready.values()):
         queue = max(ready.values(), key=len)
         while queue:
@@ -194,5 +194,5 @@ def _grouped(nodes: Sequence[_Node], needed: Sequence[int]) -> list[int]:
             for user in users[order[-1]]:
                 waiting[user] -= 1
                 if not waiting[user]:
-                    ready[nodes[user][0]].append(user)  # type: ignore[index]
+                    ready[operations[user][0]].append(user)
     return order
