@@ -65,18 +65,30 @@ class PortableEmitter(Emitter):
         return self.builder.select(below, x, self.builder.sub(x, self.p))
 
     def multiply(self, x: Fe, y: Fe) -> Fe:
-        """Montgomery product by operand scanning: a row x * y_i, then one step of reduction, four times.
-
-        Koc, Acar, Kaliski 1996, "Analyzing and comparing Montgomery multiplication algorithms", CIOS.
-        """
         # y may be any 256-bit number when x < p: every intermediate total is < x + p, and so is the result
         x, y = (x, y) if x.limit <= self.modulus else (y, x)
         assert x.limit <= self.modulus, "one factor must be canonical"
-        x_limbs = [self._wide(limb) for limb in self._split(x.limbs[0])]
+        return self.element([self.builder.call(self._product_function(), [x.limbs[0], y.limbs[0]])])
+
+    def _product_function(self) -> Any:
+        """The product as one function of the module: copies of it would be most of a kernel's compile time."""
+        name = f"montgomery_product_{self.modulus:x}"
+        function = self.builder.module.globals.get(name)
+        if function is None:
+            function = ir.Function(self.builder.module, ir.FunctionType(I256, [I256, I256]), name)
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+            body = PortableEmitter(ir.IRBuilder(function.append_basic_block()), self.modulus)
+            body.builder.ret(body._product(*function.args))
+        return function
+
+    def _product(self, x: Any, y: Any) -> Any:
+        """Operand scanning: a row x * y_i, then one reduction step (Koc, Acar, Kaliski 1996, CIOS)."""
+        x_limbs = [self._wide(limb) for limb in self._split(x)]
         total = [ir.Constant(I64, 0)] * LIMBS
-        for y_limb in self._split(y.limbs[0]):
+        for y_limb in self._split(y):
             total = self._reduce_row(*self._add_row(total, x_limbs, self._wide(y_limb)))
-        return self.element([self._subtract_modulus(self._join(total))])
+        return self._subtract_modulus(self._join(total))
 
     def _add_row(self, total: list[Any], x_limbs: list[Any], y_limb: Any) -> tuple[list[Any], Any]:
         row, carry = [], ir.Constant(I64, 0)

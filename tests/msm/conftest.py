@@ -1,0 +1,23 @@
+import pytest
+from msm_cases import Progression
+
+from zkgpu.curves.bn254 import G1, G2
+from zkgpu.jit.path import PATHS, supported
+
+
+@pytest.fixture(params=PATHS, ids=str)
+def path(request):
+    if PATHS[request.param] not in supported():
+        pytest.skip(f"this CPU has no {request.param} path")
+    return PATHS[request.param]
+
+
+@pytest.fixture(params=[G1, G2], ids=["G1", "G2"])
+def group(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def progressions():
+    """The first points of one progression in each group."""
+    return {group: Progression(group, 1100) for group in (G1, G2)}

@@ -1,0 +1,130 @@
+"""Affine additions by the batch: one inversion serves thousands of them (Montgomery's trick).
+
+A batch is a list of pairs of references (row address, bit 0 set for the negated point). The forward pass gathers
+both points, keeps the slope's numerator and denominator, and multiplies the denominators up; after one inversion
+the backward pass takes the running inverse apart and writes the sums. Equal points, opposite points and infinity
+are told apart by masks, in a branch that honest inputs rarely take.
+
+Scratch holds, for each block of lanes: dx, dy, x1, y1, the product of the earlier denominators, and one word of
+flags.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from zkgpu.jit.kernel import operation
+from zkgpu.jit.path import InstructionPath
+from zkgpu.msm.formulas import Affine, Coordinates, Element, chord, select
+from zkgpu.msm.inversion import chain_offset
+
+FLAG_WORDS = 8
+PREFETCH_BLOCKS = 2
+
+
+def coordinate_words(path: InstructionPath, degree: int) -> int:
+    """64-bit words of a block of coordinates."""
+    return degree * path.block_words
+
+
+def scratch_words(path: InstructionPath, degree: int) -> int:
+    """64-bit words of scratch for each block of additions."""
+    return 5 * coordinate_words(path, degree) + FLAG_WORDS
+
+
+def forward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
+    """forward(left, right, pair, scratch, totals, block): begins the additions of `lanes` pairs from `pair` on."""
+    stride = scratch_words(path, degree)
+
+    @operation(path, modulus)
+    def forward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any) -> None:
+        curve, at = Coordinates(e, degree), e.builder.mul(block, e.integer(stride))
+        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * path.lanes))
+        p, q = curve.gather(left, pair), curve.gather(right, pair)
+        dx, dy, flags = _slope(curve, p, q)
+        for k, part in enumerate((dx, dy, p.x, p.y)):
+            curve.store(part, scratch, e.shifted(at, k * curve.words), 2)
+        e.builder.store(flags, e.builder.gep(scratch, [e.shifted(at, 5 * curve.words)]))
+        chain = chain_offset(curve, block)
+        total = curve.load(totals, chain)
+        curve.store(total, scratch, e.shifted(at, 4 * curve.words))
+        curve.store(total * dx, totals, chain)
+
+    return forward
+
+
+def backward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
+    """backward(left, right, pair, scratch, totals, block, out): ends them, the sums as rows from address out on.
+
+    totals holds the inverses of the products. Blocks must come in the reverse order of the forward pass.
+    """
+    stride = scratch_words(path, degree)
+
+    @operation(path, modulus)
+    def backward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any, out: Any) -> None:
+        curve, at = Coordinates(e, degree), e.builder.mul(block, e.integer(stride))
+        dx, dy = (curve.load(scratch, e.shifted(at, k * curve.words), 2) for k in (0, 1))
+        x1, y1 = (curve.load(scratch, e.shifted(at, k * curve.words), 1) for k in (2, 3))
+        chain, prefix = chain_offset(curve, block), curve.load(scratch, e.shifted(at, 4 * curve.words))
+        total = curve.load(totals, chain)
+        curve.store(total * dx, totals, chain)
+        slope, rows = dy * (total * prefix), curve.consecutive(out)
+        curve.scatter(*chord(slope, Affine(x1, y1, None), dx + x1), rows)
+        flags = e.builder.load(e.builder.gep(scratch, [e.shifted(at, 5 * curve.words)]))
+        with e.if_any(e.mask_from_bits(flags)):
+            p, q = curve.gather(left, pair), curve.gather(right, pair)
+            curve.scatter(*_special_sum(curve, slope, p, q), rows)
+
+    return backward
+
+
+def move_rows(path: InstructionPath, modulus: int, degree: int) -> Any:
+    """move(references, addresses): copies `lanes` referenced points, negated where asked, to rows."""
+
+    @operation(path, modulus)
+    def move(e: Any, references: Any, addresses: Any) -> None:
+        curve = Coordinates(e, degree)
+        p = curve.gather(references, e.integer(0))
+        zero = curve.constant((0,))
+        curve.scatter(p.x, select(p.infinity, zero, p.y), e.lane_integers(addresses, e.integer(0)))
+
+    return move
+
+
+def _prefetch(e: Any, lists: tuple[Any, ...], offset: Any) -> None:
+    for references in lists:
+        for address in e.lane_integers(references, offset):
+            e.prefetch(address)
+
+
+def _slope(curve: Coordinates, p: Affine, q: Affine) -> tuple[Element, Element, Any]:
+    """Denominator and numerator of the slope of the line through p and q, and flags of the unusual lanes.
+
+    The tangent's where p = q; denominator 1 where the sum needs no slope.
+    """
+    e, b = curve.e, curve.e.builder
+    same_x, infinite = p.x.equals(q.x), b.or_(p.infinity, q.infinity)
+    special = b.or_(same_x, infinite)
+    dx, dy = e.slot(q.x - p.x), e.slot(q.y - p.y)
+    with e.if_any(special):
+        tangent = b.and_(b.and_(same_x, p.y.equals(q.y)), b.not_(infinite))
+        unused = select(special, curve.constant((1,)), dx.get())
+        dx.set(select(tangent, p.y + p.y, unused))
+        dy.set(select(tangent, p.x.square().small(3).weak(), dy.get()))
+    return dx.get(), dy.get(), e.mask_bits(special)
+
+
+def _special_sum(curve: Coordinates, slope: Element, p: Affine, q: Affine) -> tuple[Element, Element]:
+    """p + q in every case, for the slope of the chord or, where p = q, of the tangent."""
+    b, zero = curve.e.builder, curve.constant((0,))
+    x, y = chord(slope, p, q.x)  # for the tangent too: q.x = p.x
+    finite = b.not_(b.or_(p.infinity, q.infinity))
+    opposite = b.and_(b.and_(p.x.equals(q.x), b.not_(p.y.equals(q.y))), finite)
+    for mask, (other_x, other_y) in (
+        (opposite, (zero, zero)),
+        (q.infinity, (p.x, p.y)),
+        (p.infinity, (q.x, q.y)),
+        (b.and_(p.infinity, q.infinity), (zero, zero)),
+    ):
+        x, y = select(mask, other_x, x), select(mask, other_y, y)
+    return x, y

@@ -1,0 +1,129 @@
+"""Points arrays as the kernels want them: aligned rows, the path's Montgomery form, no infinity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves.points import Group
+from zkgpu.errors import LengthError
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.memory import aligned_empty
+from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.threads import parallel, ranges
+from zkgpu.msm.formulas import Coordinates
+
+HOST_BITS = 256  # rows outside this room are in Montgomery form with R = 2^256
+MAX_POINTS = 1 << 30  # a reference is a signed 32-bit number
+COPY_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class CpuPoints:
+    """n points resident for many multi-scalar multiplications.
+
+    rows   (m, row_limbs) uint64, 64-byte aligned, Montgomery with the path's R: the points that are not infinity
+    index  (m,) which of the n points each row is; None when all are there
+    """
+
+    group: Group
+    path: InstructionPath
+    n: int
+    rows: Limbs
+    index: NDArray[np.int64] | None
+
+    def __len__(self) -> int:
+        return self.n
+
+    def scalars_of_rows(self, scalars: Limbs) -> Limbs:
+        """The scalars that belong to the rows. Raises LengthError unless there is one for each of the n points."""
+        if len(scalars) != self.n:
+            raise LengthError(f"{len(scalars)} scalars for {self.n} points: give one for each point")
+        return scalars if self.index is None else scalars[self.index]
+
+
+def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> CpuPoints:
+    """The points of an array laid out as by Group.to_rows, which may be a read-only view of a file.
+
+    Coordinates must be canonical and on the curve: see first_invalid.
+    """
+    check_rows(group, rows)
+    finite = np.concatenate([part.any(axis=1) for part in _parts(rows)]) if len(rows) else np.empty(0, bool)
+    index = None if finite.all() else np.flatnonzero(finite)
+    resident = to_path(group, rows if index is None else rows[index], path, threads)
+    return CpuPoints(group, path, len(rows), resident, index)
+
+
+def check_rows(group: Group, rows: Limbs) -> None:
+    """Raise LengthError unless the array has the shape of points of this group."""
+    if rows.ndim != 2 or rows.shape[1] != group.row_limbs or rows.dtype != np.uint64:
+        raise LengthError(
+            f"points array of {group.name} has shape {rows.shape} and type {rows.dtype}: "
+            f"give (n, {group.row_limbs}) uint64 as Group.to_rows does"
+        )
+    if len(rows) >= MAX_POINTS:
+        raise LengthError(f"{len(rows)} points in one array: split it below {MAX_POINTS}")
+
+
+def _parts(rows: Limbs) -> list[Limbs]:
+    return [rows[at : at + COPY_ROWS] for at in range(0, len(rows), COPY_ROWS)]
+
+
+def degree_of(group: Group) -> int:
+    """Elements of F_p a coordinate has: 1 in G1, 2 in G2."""
+    return group.row_limbs // (2 * group.base_field.limbs)
+
+
+def b3_of(group: Group) -> tuple[int, int]:
+    """3b of the curve equation as (c0, c1)."""
+    b3 = group.field.scale(group.b, 3)
+    return (b3, 0) if degree_of(group) == 1 else b3
+
+
+def to_path(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> Limbs:
+    """An aligned copy of points rows, from R = 2^256 to the path's R."""
+    out = aligned_empty(rows.shape)
+    np.copyto(out, rows)
+    _scale(group, out, path, 2 * path.montgomery_bits - HOST_BITS, threads)
+    return out
+
+
+def from_path(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> Limbs:
+    """The aligned points rows themselves, from the path's R to R = 2^256 in place."""
+    _scale(group, rows, path, HOST_BITS, threads)
+    return rows
+
+
+def _scale(group: Group, rows: Limbs, path: InstructionPath, bits: int, threads: int) -> None:
+    """Multiplies every coordinate by 2^bits / R in place."""
+    if bits == path.montgomery_bits:
+        return
+    run = scale_coordinates(path, group.base_field.modulus, degree_of(group), bits)
+    parts = ranges(len(rows), threads if len(rows) >= COPY_ROWS else 1, path.lanes)
+    parallel([lambda b=b, e=e: run(rows[b:e]) for b, e in parts], threads)
+
+
+@kernel
+def scale_coordinates(path: InstructionPath, modulus: int, degree: int, bits: int) -> Any:
+    """scale(rows): every coordinate times 2^bits / R modulo p, in place; rows are aligned."""
+
+    @operation(path, modulus)
+    def scale(e: Any, addresses: Any) -> None:
+        curve, lanes = Coordinates(e, degree), e.lane_integers(addresses, e.integer(0))
+        factor = e.exact((1 << bits) % modulus)
+        e.store_rows(lanes, [(part * factor).canonical() for part in e.load_rows(lanes, 2 * curve.degree)])
+
+    lanes, row_bytes = path.lanes, 64 * degree
+
+    def run(rows):
+        addresses = np.empty(lanes, np.int64)
+        for i in range(0, len(rows), lanes):
+            for lane in range(lanes):  # the last rows again where a block is not full
+                addresses[lane] = rows.ctypes.data + min(i + lane, len(rows) - 1) * row_bytes
+            scale(addresses)
+
+    return run

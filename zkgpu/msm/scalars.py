@@ -1,0 +1,199 @@
+"""Scalars to signed digits: balanced, ordered by length, window by window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import LengthError, UsageError
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.kernel import kernel, subroutine
+from zkgpu.jit.threads import parallel, ranges
+from zkgpu.msm.plan import BALANCED_BITS, BIAS_WORDS, bias, window_sizes
+
+BLOCK = 512  # scalars whose words are kept in cache while their digits are cut
+THREAD_GRAIN = 1 << 13  # fewer scalars than this are not worth another thread
+TOO_LONG = 255
+ONE, ZERO = np.uint64(1), np.uint64(0)
+
+
+@dataclass(frozen=True)
+class Balanced:
+    """n scalars k and the length of min(k, order - k) of each.
+
+    limbs      (n, 4) uint64, C-contiguous, canonical
+    order      (4,) uint64, the limbs of the group's order
+    lengths    (n,) uint8, bits of each magnitude
+    histogram  number of scalars of each length
+    """
+
+    limbs: Limbs
+    order: Limbs
+    lengths: NDArray[np.uint8]
+    histogram: list[int]
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Signed digits of the scalars that are not zero, the longest scalars first.
+
+    values  (windows, m) int16; row w is meaningful up to sizes[w]
+    index   (m,) int32: which scalar each column belongs to
+    sizes   for each window, the number of scalars that reach it, never increasing
+    """
+
+    values: NDArray[np.int16]
+    index: NDArray[np.int32]
+    sizes: list[int]
+
+
+def balanced(limbs: Limbs, order: int) -> Balanced:
+    """The scalars with their lengths. Raises UsageError when one is not below the order."""
+    limbs = np.ascontiguousarray(limbs, dtype=np.uint64)
+    if limbs.ndim != 2 or limbs.shape[1] != 4:
+        raise LengthError(f"scalars have shape {limbs.shape}: give an (n, 4) array of 64-bit limbs")
+    order_limbs = _words(order, 4)
+    lengths = np.empty(len(limbs), np.uint8)
+    measure()(limbs, order_limbs, lengths)
+    histogram = np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
+    if any(histogram[BALANCED_BITS + 1 :]):
+        at = int(np.argmax(lengths > BALANCED_BITS))
+        raise UsageError(f"scalar {at} is not below the group's order: reduce it first")
+    return Balanced(limbs, order_limbs, lengths, histogram)
+
+
+def digits(scalars: Balanced, width: int, threads: int) -> Digits:
+    """The digits of base 2^width, in windows as many as the longest scalar needs."""
+    sizes = window_sizes(scalars.histogram, width)
+    index = np.empty(sizes[0] if sizes else 0, np.int32)
+    order_by_windows()(scalars.lengths, width, np.array([*sizes, 0], np.int64), index)
+    values = _cut(scalars, index, sizes, width, threads)
+    return Digits(values, index, sizes)
+
+
+def digits_in_order(scalars: Balanced, width: int, windows: int, threads: int) -> NDArray[np.int16]:
+    """(windows, n) int16: the digits of all scalars, in their order."""
+    n = len(scalars.limbs)
+    return _cut(scalars, np.arange(n, dtype=np.int32), [n] * windows, width, threads)
+
+
+def _cut(
+    scalars: Balanced, index: NDArray[np.int32], sizes: Sequence[int], width: int, threads: int
+) -> NDArray[np.int16]:
+    values = np.empty((len(sizes), len(index)), np.int16)
+    bias_words, reach = _words(bias(width, len(sizes)), BIAS_WORDS), np.array(sizes, np.int64)
+    arguments = (scalars.limbs, scalars.order, index, width, bias_words, reach, values)
+    parts = ranges(len(index), min(threads, 1 + len(index) // THREAD_GRAIN), BLOCK)
+    parallel([lambda b=b, e=e: cut_digits()(*arguments, b, e) for b, e in parts], threads)
+    return values
+
+
+def _words(value: int, count: int) -> Limbs:
+    return np.array([(value >> (64 * j)) & (2**64 - 1) for j in range(count)], np.uint64)
+
+
+def magnitude(limbs: Any, i: int, order: Any) -> Any:
+    """(whether order - k is the smaller, the four limbs of the smaller) for the scalar k = limbs[i]."""
+    k0, k1, k2, k3 = limbs[i, 0], limbs[i, 1], limbs[i, 2], limbs[i, 3]
+    d0 = order[0] - k0
+    borrow = ONE if order[0] < k0 else ZERO
+    d1 = order[1] - k1 - borrow
+    borrow = ONE if order[1] < k1 or (order[1] == k1 and borrow) else ZERO
+    d2 = order[2] - k2 - borrow
+    borrow = ONE if order[2] < k2 or (order[2] == k2 and borrow) else ZERO
+    d3 = order[3] - k3 - borrow
+    if d3 != k3:
+        flip = d3 < k3
+    elif d2 != k2:
+        flip = d2 < k2
+    else:
+        flip = d1 < k1 or (d1 == k1 and d0 < k0)
+    if flip:
+        return True, d0, d1, d2, d3
+    return False, k0, k1, k2, k3
+
+
+def bit_length(word: Any) -> int:
+    """Bits of a 64-bit word, by halving."""
+    bits = 0
+    for step in (32, 16, 8, 4, 2, 1):
+        if word >> np.uint64(step):
+            word >>= np.uint64(step)
+            bits += step
+    return bits + (1 if word else 0)
+
+
+@kernel
+def measure() -> Any:
+    """measure(limbs, order, lengths): the bits of every magnitude, at most TOO_LONG."""
+    smaller, bits_of = subroutine(magnitude), subroutine(bit_length)
+
+    def run(limbs, order, lengths):
+        for i in range(len(limbs)):
+            flip, m0, m1, m2, m3 = smaller(limbs, i, order)
+            if m3:
+                bits = 192 + bits_of(m3)
+            elif m2:
+                bits = 128 + bits_of(m2)
+            elif m1:
+                bits = 64 + bits_of(m1)
+            else:
+                bits = bits_of(m0)
+            equals_order = flip and bits == 0
+            lengths[i] = TOO_LONG if equals_order else min(bits, TOO_LONG)
+
+    return run
+
+
+@kernel
+def order_by_windows() -> Any:
+    """order(lengths, width, sizes, index): the scalars that are not zero by falling number of windows, stably.
+
+    sizes[w] scalars reach window w, so those with exactly k windows begin at sizes[k]. sizes is overwritten.
+    """
+
+    def run(lengths, width, sizes, index):
+        for i in range(len(lengths)):
+            if lengths[i]:
+                windows = (lengths[i] + width) // width
+                index[sizes[windows]] = i
+                sizes[windows] += 1
+
+    return run
+
+
+@kernel
+def cut_digits() -> Any:
+    """cut(limbs, order, index, width, bias, sizes, values, begin, end): digits of the scalars index[begin:end]."""
+    smaller = subroutine(magnitude)
+
+    def run(limbs, order, index, width, bias, sizes, values, begin, end):
+        biased, sign = np.empty((BIAS_WORDS + 1, BLOCK), np.uint64), np.empty(BLOCK, np.int64)
+        biased[BIAS_WORDS] = 0
+        mask, middle = (ONE << np.uint64(width)) - ONE, (1 << (width - 1)) - 1
+        for first in range(begin, end, BLOCK):
+            count = min(BLOCK, end - first)
+            for i in range(count):
+                flip, m0, m1, m2, m3 = smaller(limbs, index[first + i], order)
+                sign[i] = -1 if flip else 1
+                carry = ZERO
+                for j, word in enumerate((m0, m1, m2, m3, ZERO)):
+                    total = word + carry
+                    carry = ONE if total < word else ZERO
+                    biased[j, i] = total + bias[j]
+                    carry |= ONE if biased[j, i] < total else ZERO
+            for w in range(len(sizes)):
+                if sizes[w] <= first:
+                    break
+                word, shift = (w * width) >> 6, np.uint64((w * width) & 63)
+                rest = (np.uint64(64) - shift) & np.uint64(63)
+                crosses = mask if shift + np.uint64(width) > np.uint64(64) else ZERO
+                for i in range(count):
+                    bits = (biased[word, i] >> shift) | ((biased[word + 1, i] << rest) & crosses)
+                    values[w, first + i] = sign[i] * (np.int64(bits & mask) - middle)
+
+    return run

@@ -1,0 +1,128 @@
+"""Sums of many runs of points at once: the kernel behind buckets, tables of multiples and sparse matrices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.jit.kernel import kernel, subroutine
+from zkgpu.jit.memory import aligned_empty, aligned_zeros
+from zkgpu.jit.path import InstructionPath
+from zkgpu.msm import buckets
+from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scratch_words
+from zkgpu.msm.buckets import CARRY_ROW, FREE_ROW, INFINITY_ROW, SINK_ROW, SIZE_CLASSES
+from zkgpu.msm.inversion import invert_totals, reset_totals
+
+CHUNK = 1 << 14  # references summed together: their partial sums stay in the second-level cache
+BATCH = 1 << 11  # additions that share an inversion
+LIST_MARGIN = 64  # the prefetches read ahead in the pair lists
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Memory of one thread for segment sums: bounded, whatever the number of points.
+
+    arena            (rows, row words) partial sums, and the rows named in buckets
+    left, right      pair lists
+    scratch, totals  state of a batch of additions
+    first, count     where each segment of the chunk begins, and what is left of it
+    order, sizes     the segments by rising size
+    """
+
+    arena: NDArray[np.uint64]
+    left: NDArray[np.int64]
+    right: NDArray[np.int64]
+    scratch: NDArray[np.uint64]
+    totals: NDArray[np.uint64]
+    first: NDArray[np.int64]
+    count: NDArray[np.int64]
+    order: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    @property
+    def chunk(self) -> int:
+        """References summed together."""
+        return len(self.left) - LIST_MARGIN
+
+    def arrays(self) -> tuple[NDArray, ...]:
+        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+
+
+def workspace(path: InstructionPath, degree: int, references: int, segments: int) -> Workspace:
+    """Room for calls of sum_segments with up to that many references and segments."""
+    chunk, row_words = max(min(CHUNK, references), 2), 8 * degree
+    rounds = chunk.bit_length() + 1
+    arena = aligned_empty((FREE_ROW + chunk + rounds * path.lanes, row_words))
+    arena[:FREE_ROW] = 0
+    blocks = -(-min(BATCH, chunk) // path.lanes) + 1
+    return Workspace(
+        arena=arena,
+        left=np.full(chunk + LIST_MARGIN, arena.ctypes.data, np.int64),
+        right=np.full(chunk + LIST_MARGIN, arena.ctypes.data, np.int64),
+        scratch=aligned_empty(blocks * scratch_words(path, degree)),
+        totals=aligned_zeros(2 * degree * path.block_words),
+        first=np.empty(segments, np.int64),
+        count=np.empty(segments, np.int64),
+        order=np.empty(segments, np.int64),
+        sizes=np.empty(SIZE_CLASSES + 1, np.int64),
+    )
+
+
+@kernel
+def sum_segments(path: InstructionPath, modulus: int, degree: int) -> Any:
+    """sum(points, references, start, out, chunk, *workspace arrays): row s of out = sum of segment s.
+
+    points      address of the rows the references mean
+    references  int32, see buckets; overwritten
+    start       segment s is references[start[s]:start[s + 1]]; len(workspace.order) segments
+    out         address of the rows to write; they and the points are 64-byte aligned
+    chunk       references summed together, as the workspace was made for
+    """
+    shape = (path, modulus, degree)
+    forward, invert, backward = forward_pass(*shape), invert_totals(*shape), backward_pass(*shape)
+    reset, move = reset_totals(*shape), move_rows(*shape)
+    order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
+    pair_up, what_is_left = subroutine(buckets.pair_up), subroutine(buckets.what_is_left)
+    lanes, row_bytes, shift, batch_blocks = path.lanes, 64 * degree, 5 + degree, BATCH // path.lanes
+
+    def run(points, references, start, out, chunk, arena, left, right, scratch, totals, first, count, order, sizes):
+        rows, segments, span = arena.ctypes.data, len(order), np.empty(2, np.int64)
+        order_by_size(start, segments, order, sizes)
+        begin = done = 0
+        while begin < segments:
+            taken, done = take_chunk(start, order, begin, done, chunk, references, first, count)
+            row, span[0], span[1] = FREE_ROW, 0, taken
+            while True:
+                pairs = pair_up(points, rows, shift, references, first, count, span, row, (left, right))
+                if pairs == 0:
+                    break
+                blocks = -(-pairs // lanes)
+                for i in range(pairs, blocks * lanes):
+                    left[i] = right[i] = rows + INFINITY_ROW * row_bytes
+                batches = -(-blocks // batch_blocks)
+                for batch in range(batches):
+                    low, high = blocks * batch // batches, blocks * (batch + 1) // batches
+                    reset(totals)
+                    for k in range(low, high):
+                        forward(left, right, k * lanes, scratch, totals, k - low)
+                    invert(totals)
+                    for k in range(high - 1, low - 1, -1):
+                        sums = rows + (row + k * lanes) * row_bytes
+                        backward(left, right, k * lanes, scratch, totals, k - low, sums)
+                row += blocks * lanes
+            for i in range(0, taken, lanes):
+                for lane in range(lanes):
+                    left[lane] = rows + INFINITY_ROW * row_bytes
+                    right[lane] = rows + SINK_ROW * row_bytes
+                    if i + lane < taken:
+                        left[lane] = what_is_left(points, rows, shift, references, first, count, i + lane)
+                        right[lane] = (
+                            rows + CARRY_ROW * row_bytes if done else out + order[begin + i + lane] * row_bytes
+                        )
+                move(left, right)
+            begin += 0 if done else taken
+
+    return run
