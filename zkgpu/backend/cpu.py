@@ -1,0 +1,86 @@
+"""The CPU: Numba kernels on one of two instruction paths, spread over a thread pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.errors import LengthError
+from zkgpu.fields.cpu import CpuField, CpuVector
+from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.path import choose
+from zkgpu.jit.threads import available_threads
+from zkgpu.msm.checks import first_invalid
+from zkgpu.msm.combine import combine
+from zkgpu.msm.cpu import msm_many
+from zkgpu.msm.fixed_base import fixed_base, scale_points
+from zkgpu.msm.points import CpuPoints, load_points
+from zkgpu.ntt.cpu import intt, ntt
+from zkgpu.ntt.domain import Domain
+
+
+class CpuBackend:
+    """Backend on this machine's cores.
+
+    threads       how many threads to use, all available when None
+    instructions  "ifma" or "portable"; None chooses from the CPU's features
+    """
+
+    def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None):
+        self.curve = curve
+        self.path = choose(instructions)
+        self.threads = threads or available_threads()
+        self.name = f"cpu ({self.path.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
+        self._field = CpuField(curve.scalar_field, self.path, self.threads)
+
+    def vector(self, limbs: Limbs) -> CpuVector:
+        return self._field.vector(limbs)
+
+    def limbs(self, vector: CpuVector) -> Limbs:
+        return self._field.limbs(vector)
+
+    def matrix(self, matrix: SparseMatrix) -> CpuMatrix:
+        return cpu_matrix(
+            self._field, matrix.shape, matrix.indptr, matrix.indices, matrix.coefficient, matrix.table
+        )
+
+    def matvec(self, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
+        return matvec(self._field, matrix, vector)
+
+    def ntt(self, coefficients: CpuVector, domain: Domain) -> CpuVector:
+        return ntt(self._field, coefficients, domain)
+
+    def intt(self, evaluations: CpuVector, domain: Domain) -> CpuVector:
+        return intt(self._field, evaluations, domain)
+
+    def pointwise(self, f: Callable[..., Any], *vectors: CpuVector) -> CpuVector:
+        return self._field.pointwise(f, *vectors)
+
+    def points(self, group: Group, rows: Limbs) -> CpuPoints:
+        return load_points(group, rows, self.path, self.threads)
+
+    def msm(self, points: CpuPoints, scalars: CpuVector) -> Point:
+        return self.msm_many([(points, scalars)])[0]
+
+    def msm_many(self, pairs: Sequence[tuple[CpuPoints, CpuVector]]) -> list[Point]:
+        for points, scalars in pairs:
+            if len(points) != len(scalars):
+                raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
+        vectors = {id(scalars): scalars for _, scalars in pairs}
+        limbs = {key: self.limbs(vector) for key, vector in vectors.items()}
+        return msm_many([(points, limbs[id(scalars)]) for points, scalars in pairs], self.threads)
+
+    def fixed_base(self, base: Point, scalars: CpuVector) -> Limbs:
+        return fixed_base(base, self.limbs(scalars), self.path, self.threads)
+
+    def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
+        return scale_points(group, rows, k, self.path, self.threads)
+
+    def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
+        return combine(group, matrix, rows, self.path, self.threads)
+
+    def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
+        return first_invalid(group, rows, self.path, self.threads)
