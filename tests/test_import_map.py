@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "backend": BASE | {"jit", "fields", "curves", "circuits", "ntt", "msm"},
     "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "formats"},
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "msm"},
-    "circom": BASE | {"fields", "formats"},
+    "circom": BASE | {"fields", "curves", "formats"},
     "solidity": BASE | {"fields", "curves", "groth16"},
     "cli": {
         *BASE,
