@@ -43,9 +43,7 @@ class CpuBackend:
         return self._field.limbs(vector)
 
     def matrix(self, matrix: SparseMatrix) -> CpuMatrix:
-        return cpu_matrix(
-            self._field, matrix.shape, matrix.indptr, matrix.indices, matrix.coefficient, matrix.table
-        )
+        return cpu_matrix(self._field, matrix.shape, matrix.indptr, matrix.indices, matrix.coefficient, matrix.table)
 
     def matvec(self, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
         return matvec(self._field, matrix, vector)

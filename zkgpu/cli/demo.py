@@ -67,16 +67,13 @@ def membership_circuit(depth: int) -> Any:
 
 
 def membership_inputs(depth: int) -> dict[str, Any]:
-    """Inputs for one leaf of a tree whose other subtrees are made up."""
-    from zkgpu.circuits.gadgets import poseidon_hash
+    """Inputs that show leaf 6 of a tree with a handful of members."""
+    from zkgpu.circuits.gadgets import MerkleTree
 
-    leaf, index = 123456789, 0b1011_0010_1110_0101_1010 % (1 << depth)
-    bits = [index >> level & 1 for level in range(depth)]
-    siblings = [1000 + level for level in range(depth)]
-    node = leaf
-    for bit, sibling in zip(bits, siblings, strict=True):
-        node = poseidon_hash([sibling, node] if bit else [node, sibling])
-    return {"root": node, "leaf": leaf, "index_bits": bits, "siblings": siblings}
+    members = [1000 + i for i in range(11)]
+    tree = MerkleTree(members, depth)
+    path = tree.path(6)
+    return {"root": tree.root, "leaf": members[6], "index_bits": path.index_bits, "siblings": path.siblings}
 
 
 def _write_files(
