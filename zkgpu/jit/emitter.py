@@ -18,6 +18,9 @@ from numba.core import cgutils
 from zkgpu.jit.element import Fe, Fe2, coordinates
 from zkgpu.jit.path import InstructionPath
 
+# most terms a sum of wide rows may have before it is collapsed
+ROW_SUM_TERMS = 512
+
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -184,6 +187,35 @@ class Emitter(ABC):
     @abstractmethod
     def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
         """Writes point rows, one address a lane; the elements must be canonical."""
+
+    # Wide rows: one element a row of path.row_words words, 64-byte aligned, for access in any order and long sums.
+
+    @abstractmethod
+    def gather(self, addresses: Sequence[Any]) -> Fe:
+        """The canonical elements at the addresses of wide rows, one a lane."""
+
+    @abstractmethod
+    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
+        """Writes each lane's element as a wide row."""
+
+    @abstractmethod
+    def accumulate(self, total: Any, row: Any, negative: bool) -> None:
+        """Adds the wide row at one address to the total at another, or subtracts it.
+
+        A total of at most ROW_SUM_TERMS rows is in range for collapse().
+        """
+
+    @abstractmethod
+    def collapse(self, addresses: Sequence[Any]) -> Fe:
+        """The canonical values of totals, one a lane."""
+
+    def pointer(self, address: Any) -> Any:
+        """The address as a pointer to 64-bit words."""
+        return self.builder.inttoptr(address, I64.as_pointer())
+
+    def row_addresses(self, base: Any) -> list[Any]:
+        """Addresses of `lanes` consecutive wide rows."""
+        return [self.shifted(base, 8 * self.path.row_words * lane) for lane in range(self.path.lanes)]
 
     def prefetch(self, address: Any) -> None:
         """Asks for the cache line at an address; harmless when nothing is there."""

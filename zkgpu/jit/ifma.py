@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from zkgpu.jit.element import Fe
-from zkgpu.jit.emitter import I8, I32, I64, Emitter
+from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
 from zkgpu.jit.path import IFMA
 
 LANES, LIMBS, BITS = IFMA.lanes, IFMA.limbs, IFMA.limb_bits
@@ -153,19 +153,28 @@ class IfmaEmitter(Emitter):
     # -- reduction
 
     def weak(self, x: Fe) -> Fe:
-        """x minus the estimated quotient times p; the estimate is low by less than 1 + 2^-38."""
-        limit = self.modulus + (self.modulus >> 32)
-        if x.limit <= limit:
+        if x.limit <= self.weak_limit:
             return self.carried(x)
-        limbs = self.carried(x).limbs
+        return self._minus_quotient(self.carried(x).limbs, spare_bits=0)
+
+    @property
+    def weak_limit(self) -> int:
+        return self.modulus + (self.modulus >> 32)
+
+    def _minus_quotient(self, limbs: Sequence[Any], spare_bits: int) -> Fe:
+        """x minus the estimated quotient times p, for carried limbs of which the top one is below 2^(52 + spare_bits).
+
+        The estimate, from the top limb alone, is low by less than 1 + 2^-32.
+        """
         ratio = (1 << (LIMBS * BITS + ESTIMATE_BITS)) // self.modulus
         assert ratio <= LIMB_MAXIMUM, "the quotient estimate needs p > 2^248"
-        quotient = self._multiply_add("h", splat(0), limbs[-1], splat(ratio))
-        quotient = self.builder.lshr(quotient, splat(ESTIMATE_BITS))
+        top = self.builder.lshr(limbs[-1], splat(spare_bits)) if spare_bits else limbs[-1]
+        quotient = self._multiply_add("h", splat(0), top, splat(ratio))
+        quotient = self.builder.lshr(quotient, splat(ESTIMATE_BITS - spare_bits))
         columns = list(limbs)  # adding quotient * (2^260 - p) subtracts quotient * p modulo 2^260
         self._add_scaled(columns, 0, self.limb_constants(CAPACITY - self.modulus), quotient)
         *low, top = self._carry(columns)
-        return self.element([*low, self.builder.and_(top, splat(LIMB_MAXIMUM))], limit)
+        return self.element([*low, self.builder.and_(top, splat(LIMB_MAXIMUM))], self.weak_limit)
 
     def canonical(self, x: Fe) -> Fe:
         if x.limit <= self.modulus:
@@ -234,6 +243,31 @@ class IfmaEmitter(Emitter):
 
     def _line_pointers(self, addresses: Sequence[Any], offset: int) -> list[Any]:
         return [self.builder.inttoptr(self.shifted(a, offset), WORD.as_pointer()) for a in addresses]
+
+    def gather(self, addresses: Sequence[Any]) -> Fe:
+        return self.element(self._gather_columns(addresses))
+
+    def _gather_columns(self, addresses: Sequence[Any]) -> list[Any]:
+        rows = [self.builder.load(pointer, align=64) for pointer in self._line_pointers(addresses, 0)]
+        return self.transpose(rows)[:LIMBS]
+
+    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
+        rows = self.transpose([*self.carried(element).limbs, *[splat(0)] * (LANES - LIMBS)])
+        for row, pointer in zip(rows, self._line_pointers(addresses, 0), strict=True):
+            self.builder.store(row, pointer, align=64)
+
+    def accumulate(self, total: Any, row: Any, negative: bool) -> None:
+        target, source = self._line_pointers([total, row], 0)
+        operation = self.builder.sub if negative else self.builder.add
+        self.builder.store(
+            operation(self.builder.load(target, align=64), self.builder.load(source, align=64)), target, align=64
+        )
+
+    def collapse(self, addresses: Sequence[Any]) -> Fe:
+        # rows are below 2p, so the total and the lift that makes it positive are below 2^12 p < 2^266
+        lift = self._lift_columns(2 * ROW_SUM_TERMS * self.modulus)
+        columns = [self.builder.add(a, b) for a, b in zip(self._gather_columns(addresses), lift, strict=True)]
+        return self.canonical(self._minus_quotient(self._carry(columns), spare_bits=6))
 
     def to_limbs(self, words: Sequence[Any]) -> list[Any]:
         """Five 52-bit limbs of a number given by four 64-bit words."""

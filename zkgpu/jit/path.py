@@ -22,7 +22,7 @@ class InstructionPath:
     """Shape of one block: `lanes` elements side by side, each of `limbs` limbs of `limb_bits` bits.
 
     A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery
-    form with R = 2^montgomery_bits; the lanes beyond n are zero.
+    form with R = 2^montgomery_bits; the lanes beyond n are zero. A wide row holds one element in row_words words.
     """
 
     name: str
@@ -30,6 +30,7 @@ class InstructionPath:
     limbs: int
     limb_bits: int
     montgomery_bits: int
+    row_words: int
 
     @property
     def block_words(self) -> int:
@@ -49,8 +50,8 @@ class InstructionPath:
         return (1 << self.montgomery_bits) % modulus
 
 
-IFMA = InstructionPath("ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260)
-PORTABLE = InstructionPath("portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256)
+IFMA = InstructionPath("ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260, row_words=8)
+PORTABLE = InstructionPath("portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256, row_words=4)
 PATHS = {path.name: path for path in (IFMA, PORTABLE)}
 
 

@@ -175,3 +175,16 @@ class PortableEmitter(Emitter):
 
     def _part_pointers(self, address: Any, parts: int) -> list[Any]:
         return [self.builder.inttoptr(self.shifted(address, 32 * k), I256.as_pointer()) for k in range(parts)]
+
+    def gather(self, addresses: Sequence[Any]) -> Fe:
+        return self.load(self.pointer(addresses[0]), self.integer(0))
+
+    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
+        self.store(self.canonical(element), self.pointer(addresses[0]), self.integer(0))
+
+    def accumulate(self, total: Any, row: Any, negative: bool) -> None:
+        sign = -1 if negative else 1
+        self.scatter([total], self.linear([(1, self.gather([total])), (sign, self.gather([row]))]))
+
+    def collapse(self, addresses: Sequence[Any]) -> Fe:
+        return self.gather(addresses)

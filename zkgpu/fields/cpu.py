@@ -1,0 +1,228 @@
+"""Vectors of field elements on the CPU: conversion, pointwise arithmetic, sparse matrix times vector.
+
+field = CpuField(Fr, choose())
+x = field.vector(limbs)                                  # (n, 4) uint64 canonical -> blocks in Montgomery form
+y = field.pointwise(lambda a, b: a * b - 1, x, x)
+field.limbs(y)                                           # and back
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import LengthError, UsageError
+from zkgpu.fields import kernels
+from zkgpu.fields.expression import Program, trace
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.jit.memory import aligned_empty, aligned_zeros
+from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.threads import available_threads, parallel, ranges
+
+# below this many elements a second thread costs more than it saves
+PARALLEL_SIZE = 1 << 13
+# blocks a pointwise program handles between two steps: a register then takes 5 or 2 KiB of the first-level cache
+PIECE = {"ifma": 16, "portable": 64}
+
+Blocks = NDArray[np.uint64]
+
+
+@dataclass(frozen=True, eq=False)
+class CpuVector:
+    """n elements of a field in blocks: uint64 of shape path.shape(n), canonical, Montgomery with the path's R."""
+
+    field: Field
+    path: InstructionPath
+    blocks: Blocks
+    n: int
+
+    def __len__(self) -> int:
+        return self.n
+
+
+@dataclass(frozen=True)
+class CpuField:
+    """Vector arithmetic over one field by one instruction path.
+
+    threads  how many threads long vectors are spread over; None means all available
+    """
+
+    field: Field
+    path: InstructionPath
+    threads: int | None = None
+
+    # -- conversion
+
+    def vector(self, limbs: Limbs) -> CpuVector:
+        """The elements of an (n, 4) uint64 array of little-endian limbs; integers >= p are reduced."""
+        return self._imported(limbs, self._radix * self._radix % self._p)
+
+    def limbs(self, vector: CpuVector) -> Limbs:
+        """(n, 4) uint64: canonical little-endian limbs."""
+        return self._exported(vector, 1)
+
+    def vector_from_montgomery(self, limbs: Limbs) -> CpuVector:
+        """The elements of an (n, 4) uint64 array in the Montgomery form of files, R = 2^256."""
+        return self._imported(limbs, self._radix * self._radix * pow(2, -256, self._p) % self._p)
+
+    def montgomery_limbs(self, vector: CpuVector) -> Limbs:
+        """(n, 4) uint64 in the Montgomery form of files, R = 2^256, canonical."""
+        return self._exported(vector, pow(2, 256, self._p))
+
+    def from_integers(self, values: list[int]) -> CpuVector:
+        """The residues of Python integers."""
+        return self.vector(self.field.to_limbs(values))
+
+    def to_integers(self, vector: CpuVector) -> list[int]:
+        """The entries as canonical Python integers."""
+        return self.field.from_limbs(self.limbs(vector))
+
+    def zeros(self, n: int) -> CpuVector:
+        """n zeros."""
+        return CpuVector(self.field, self.path, aligned_zeros(self.path.shape(n)), n)
+
+    def copy(self, vector: CpuVector) -> CpuVector:
+        """A vector with memory of its own."""
+        out = self._empty(vector.n)
+        np.copyto(out.blocks, vector.blocks)
+        return out
+
+    # -- arithmetic
+
+    def pointwise(self, function: Callable[..., Any], *vectors: CpuVector, out: CpuVector | None = None) -> CpuVector:
+        """function(*vectors), entry by entry, in one pass, for a function made of + - * and integers.
+
+        out  where to write, which may be one of the vectors. Raises LengthError unless all lengths agree.
+        """
+        if not vectors:
+            raise UsageError("pointwise needs at least one vector")
+        n = vectors[0].n
+        out = out or self._empty(n)
+        for vector in (*vectors, out):
+            self._check(vector, n)
+        program = trace(function, len(vectors), self._p)
+        self._split(n, lambda begin, end: self._evaluate(program, vectors, out, begin, end))
+        self._clear_padding(out)
+        return out
+
+    def multiply_by_powers(
+        self, vector: CpuVector, base: int, scale: int = 1, out: CpuVector | None = None
+    ) -> CpuVector:
+        """vector[i] * scale * base^i; out may be the vector itself."""
+        self._check(vector, vector.n)
+        out = out or self._empty(vector.n)
+        self._check(out, vector.n)
+        self._split(vector.n, lambda begin, end: self._progression(vector, out, base, scale, begin, end))
+        self._clear_padding(out)
+        return out
+
+    def spread(self, vector: CpuVector) -> Limbs:
+        """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
+        self._check(vector, vector.n)
+        rows = aligned_empty((len(vector.blocks) * self.path.lanes, self.path.row_words))
+        kernel = kernels.spread_rows(self.path, self._p)
+        self._split(vector.n, lambda begin, end: kernel(rows.ctypes.data, vector.blocks, begin, end))
+        return rows
+
+    # -- inside
+
+    @property
+    def _p(self) -> int:
+        return self.field.modulus
+
+    @cached_property
+    def _radix(self) -> int:
+        return self.path.montgomery_factor(self._p)
+
+    def _empty(self, n: int) -> CpuVector:
+        return CpuVector(self.field, self.path, aligned_empty(self.path.shape(n)), n)
+
+    def _check(self, vector: CpuVector, n: int) -> None:
+        if vector.n != n:
+            raise LengthError(f"vectors of {n} and {vector.n} entries: the two must be equally long")
+        if (vector.field, vector.path) != (self.field, self.path):
+            raise UsageError(
+                f"a vector of {vector.field.name} on the {vector.path.name} path was given to arithmetic in "
+                f"{self.field.name} on the {self.path.name} path: convert it through limbs"
+            )
+
+    def thread_count(self, n: int) -> int:
+        """Threads worth using for n elements."""
+        return 1 if n < PARALLEL_SIZE else self.threads or available_threads()
+
+    def _split(self, n: int, work: Callable[[int, int], object]) -> None:
+        """Runs work(begin, end) over ranges of blocks."""
+        threads = self.thread_count(n)
+        pieces = ranges(self.path.blocks(n), threads)
+        parallel([partial(work, *piece) for piece in pieces], threads)
+
+    def _clear_padding(self, vector: CpuVector) -> None:
+        if vector.n % self.path.lanes:
+            vector.blocks[-1, :, vector.n % self.path.lanes :] = 0
+
+    def _imported(self, limbs: Limbs, factor: int) -> CpuVector:
+        if limbs.ndim != 2 or limbs.shape[1] != 4 or limbs.dtype != np.uint64:
+            raise UsageError(f"elements come as an (n, 4) uint64 array, not {limbs.dtype} of shape {limbs.shape}")
+        out = self._empty(len(limbs))
+        kernel = kernels.import_words(self.path, self._p, factor)
+        words, whole = np.ascontiguousarray(limbs), len(limbs) // self.path.lanes
+        self._split(whole * self.path.lanes, lambda begin, end: kernel(out.blocks, words, begin, end))
+        if whole < len(out.blocks):
+            padded = np.zeros((self.path.lanes, 4), np.uint64)
+            padded[: len(limbs) - whole * self.path.lanes] = words[whole * self.path.lanes :]
+            kernel(out.blocks[whole:], padded, 0, 1)
+        return out
+
+    def _exported(self, vector: CpuVector, factor: int) -> Limbs:
+        self._check(vector, vector.n)
+        words = np.empty((len(vector.blocks) * self.path.lanes, 4), np.uint64)
+        kernel = kernels.export_words(self.path, self._p, factor)
+        self._split(vector.n, lambda begin, end: kernel(words, vector.blocks, begin, end))
+        return words[: vector.n]
+
+    def _block(self, values: list[int]) -> Blocks:
+        """One block, from the values of its lanes."""
+        return self.from_integers(values).blocks
+
+    def _progression(self, vector: CpuVector, out: CpuVector, base: int, scale: int, begin: int, end: int) -> None:
+        lanes, p = self.path.lanes, self._p
+        first = scale * pow(base, begin * lanes, p)
+        power = self._block([first * pow(base, lane, p) for lane in range(lanes)])
+        ratio = self._block([pow(base, lanes, p)] * lanes)
+        kernels.multiply_by_progression(self.path, p)(out.blocks, vector.blocks, power, ratio, begin, end)
+
+    def _evaluate(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector, begin: int, end: int) -> None:
+        constants = [self._block([value] * self.path.lanes) for value in program.constants]
+        piece, stride = PIECE[self.path.name], 8 * self.path.block_words
+        registers, count = _allocate(program)
+        scratch = aligned_empty((max(count, 1) * piece, *self.path.shape(1)[1:]))
+        places = [(vector.blocks.ctypes.data, stride, stride) for vector in vectors]
+        places += [(constant.ctypes.data, 0, 0) for constant in constants]
+        places += [(scratch.ctypes.data + register * piece * stride, 0, stride) for register in registers]
+        places.append((out.blocks.ctypes.data, stride, stride))
+        first = program.inputs + len(program.constants)
+        table = [
+            (kernels.OPERATORS.index(step.operator), *places[first + k], *places[step.left], *places[step.right])
+            for k, step in enumerate(program.steps)
+        ]
+        kernels.evaluate(self.path, self._p)(np.array(table, np.int64), begin, end, piece)
+
+
+def _allocate(program: Program) -> tuple[list[int], int]:
+    """(the register of every step but the last, number of registers), each register free again after its last use."""
+    first = program.inputs + len(program.constants)
+    last_use, count = program.last_uses(), 0
+    registers: list[int] = []
+    free: list[int] = []
+    for k, step in enumerate(program.steps[:-1]):
+        free += [registers[v - first] for v in {step.left, step.right} if v >= first and last_use[v] == k]
+        if not free:
+            free.append(count)
+            count += 1
+        registers.append(free.pop())
+    return registers, count

@@ -1,0 +1,112 @@
+"""Sparse matrices on the CPU: sorted by kind of entry once, then multiplied with many vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import LengthError, UsageError
+from zkgpu.fields.cpu import CpuField, CpuVector
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.matvec_kernel import matvec as matvec_kernel
+from zkgpu.fields.matvec_kernel import scratch_words
+from zkgpu.jit.memory import aligned_zeros
+from zkgpu.jit.threads import parallel, ranges
+
+Pointers = NDArray[np.int64]
+Indices = NDArray[np.int32]
+
+# row ranges a thread: rows are uneven, so more pieces than threads keep all of them busy
+PIECES = 8
+
+
+@dataclass(frozen=True, eq=False)
+class CpuMatrix:
+    """A sparse matrix by rows, its entries 1 and -1 apart from the others, which need a product.
+
+    ones, minus_ones  indptr and indices
+    others            indptr, indices and rows of `table`
+    table             the values as wide rows, canonical, Montgomery with the path's R
+    """
+
+    shape: tuple[int, int]
+    ones: tuple[Pointers, Indices]
+    minus_ones: tuple[Pointers, Indices]
+    others: tuple[Pointers, Indices, Indices]
+    table: Limbs
+
+    @property
+    def entries(self) -> int:
+        return len(self.ones[1]) + len(self.minus_ones[1]) + len(self.others[1])
+
+
+def cpu_matrix(
+    cpu: CpuField, shape: tuple[int, int], indptr: Pointers, indices: Indices, coefficient: Indices, table: Limbs
+) -> CpuMatrix:
+    """The matrix of compressed rows, ready for matvec.
+
+    indptr       (rows + 1,) int64;  indices  (entries,) int32 columns
+    coefficient  (entries,) int32 row of `table`, which is (k, 4) uint64, canonical little-endian limbs
+    Raises UsageError for arrays that do not make a matrix of that shape.
+    """
+    _check_rows(shape, indptr, len(indices))
+    _check_indices("columns", indices, shape[1])
+    _check_indices("coefficients", coefficient, len(table))
+    if len(coefficient) != len(indices):
+        raise LengthError(f"{len(indices)} columns but {len(coefficient)} coefficients: each entry needs both")
+    one, minus_one = (_rows_equal_to(cpu.field, table, value)[coefficient] for value in (1, -1))
+    other = ~(one | minus_one)
+    values = cpu.spread(cpu.vector(table))
+    return CpuMatrix(
+        shape,
+        (_pointers(indptr, one), _int32(indices[one])),
+        (_pointers(indptr, minus_one), _int32(indices[minus_one])),
+        (_pointers(indptr, other), _int32(indices[other]), _int32(coefficient[other])),
+        values,
+    )
+
+
+def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
+    """matrix @ vector. Raises LengthError when the matrix has other columns than the vector entries."""
+    if matrix.shape[1] != len(vector):
+        raise LengthError(f"{matrix.shape[1]} matrix columns but {len(vector)} vector entries: the two must be equal")
+    x, out = cpu.spread(vector), cpu.zeros(matrix.shape[0])
+    kernel = matvec_kernel(cpu.path, cpu.field.modulus)
+
+    def work(begin: int, end: int) -> None:
+        scratch = aligned_zeros(scratch_words(cpu.path), np.int64)
+        addresses = x.ctypes.data, matrix.table.ctypes.data
+        entries = matrix.ones, matrix.minus_ones, matrix.others
+        kernel(out.blocks, *addresses, matrix.shape[0], *entries, scratch.ctypes.data, scratch, begin, end)
+
+    threads = cpu.thread_count(matrix.entries + matrix.shape[0])
+    pieces = ranges(len(out.blocks), threads * PIECES if threads > 1 else 1)
+    parallel([partial(work, *piece) for piece in pieces], threads)
+    return out
+
+
+def _check_rows(shape: tuple[int, int], indptr: Pointers, entries: int) -> None:
+    if len(indptr) != shape[0] + 1 or indptr[0] != 0 or indptr[-1] != entries or (np.diff(indptr) < 0).any():
+        raise UsageError(f"the row pointers do not cut {entries} entries into {shape[0]} rows: rebuild the matrix")
+
+
+def _check_indices(what: str, indices: Indices, bound: int) -> None:
+    if len(indices) and (indices.min() < 0 or indices.max() >= bound):
+        raise UsageError(f"matrix {what} run from {indices.min()} to {indices.max()}, outside 0 .. {bound - 1}")
+
+
+def _rows_equal_to(field: Field, table: Limbs, value: int) -> NDArray[np.bool_]:
+    return (table == field.to_limbs([value])).all(axis=1)
+
+
+def _pointers(indptr: Pointers, chosen: NDArray[np.bool_]) -> Pointers:
+    """Row pointers of the chosen entries alone."""
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(chosen, dtype=np.int64)])
+    return np.ascontiguousarray(before[indptr])
+
+
+def _int32(indices: NDArray) -> Indices:
+    return np.ascontiguousarray(indices, dtype=np.int32)

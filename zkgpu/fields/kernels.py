@@ -1,0 +1,131 @@
+"""Kernels on vectors of field elements in blocks; see zkgpu.jit.path for the layout.
+
+Values at rest are canonical and in Montgomery form with the path's R. Block ranges [begin, end) let threads share
+one call. Nothing is checked here: zkgpu.fields.cpu does that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.path import InstructionPath
+
+OPERATORS = ("+", "-", "*")
+
+
+@kernel
+def import_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
+    """run(blocks, words, begin, end): blocks = words * factor / R; words are (n, 4) uint64, any 256-bit values."""
+
+    @operation(path, modulus)
+    def convert(e: Any, blocks: Any, words: Any, block: Any, row: Any) -> None:
+        value = e.from_words(words, row, 1 << 256)
+        e.store((value * e.exact(factor)).canonical(), blocks, block)
+
+    block_words, row_words = path.block_words, 4 * path.lanes
+
+    def run(blocks, words, begin, end):
+        for k in range(begin, end):
+            convert(blocks, words, k * block_words, k * row_words)
+
+    return run
+
+
+@kernel
+def export_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
+    """run(words, blocks, begin, end): words = blocks * factor / R, canonical, (n, 4) uint64."""
+
+    @operation(path, modulus)
+    def convert(e: Any, words: Any, blocks: Any, block: Any, row: Any) -> None:
+        value = e.load(blocks, block)
+        e.to_words((value * e.exact(factor)).canonical(), words, row)
+
+    block_words, row_words = path.block_words, 4 * path.lanes
+
+    def run(words, blocks, begin, end):
+        for k in range(begin, end):
+            convert(words, blocks, k * block_words, k * row_words)
+
+    return run
+
+
+@kernel
+def evaluate(path: InstructionPath, modulus: int) -> Callable[..., None]:
+    """run(table, begin, end, chunk): a program of + - * on whole vectors, a chunk of blocks at a time.
+
+    table  (steps, 10) int64: the operator's index in OPERATORS, then base, advance and stride in bytes of the
+           result and of the two operands: block k of the chunk that begins at block c is at
+           base + c * advance + k * stride
+    """
+
+    def binary(combine: Callable[[Any, Any], Any]) -> Any:
+        @operation(path, modulus)
+        def apply(e: Any, out: Any, left: Any, right: Any) -> None:
+            zero = e.integer(0)
+            x, y = e.load(e.pointer(left), zero), e.load(e.pointer(right), zero)
+            e.store(combine(x, y).canonical(), e.pointer(out), zero)
+
+        return apply
+
+    add, subtract, multiply = binary(lambda x, y: x + y), binary(lambda x, y: x - y), binary(lambda x, y: x * y)
+
+    def run(table, begin, end, chunk):
+        for first in range(begin, end, chunk):
+            blocks = min(chunk, end - first)
+            for s in range(table.shape[0]):
+                out, out_stride = table[s, 1] + first * table[s, 2], table[s, 3]
+                left, left_stride = table[s, 4] + first * table[s, 5], table[s, 6]
+                right, right_stride = table[s, 7] + first * table[s, 8], table[s, 9]
+                if table[s, 0] == 0:
+                    for k in range(blocks):
+                        add(out + k * out_stride, left + k * left_stride, right + k * right_stride)
+                elif table[s, 0] == 1:
+                    for k in range(blocks):
+                        subtract(out + k * out_stride, left + k * left_stride, right + k * right_stride)
+                else:
+                    for k in range(blocks):
+                        multiply(out + k * out_stride, left + k * left_stride, right + k * right_stride)
+
+    return run
+
+
+@kernel
+def multiply_by_progression(path: InstructionPath, modulus: int) -> Callable[..., None]:
+    """run(out, blocks, power, ratio, begin, end): out[k] = blocks[k] * power * ratio^(k - begin).
+
+    power  one block, changed; ratio  one block; a block of out gets lane by lane products.
+    """
+
+    @operation(path, modulus)
+    def multiply(e: Any, out: Any, blocks: Any, power: Any, ratio: Any, offset: Any) -> None:
+        zero = e.integer(0)
+        current = e.load(power, zero, limit=2 * modulus)
+        e.store((e.load(blocks, offset) * current).canonical(), out, offset)
+        e.store((current * e.load(ratio, zero)).below(2 * modulus), power, zero)
+
+    words = path.block_words
+
+    def run(out, blocks, power, ratio, begin, end):
+        for k in range(begin, end):
+            multiply(out, blocks, power, ratio, k * words)
+
+    return run
+
+
+@kernel
+def spread_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
+    """run(rows, blocks, begin, end): each element of the blocks as a wide row; rows is the address of row 0."""
+
+    @operation(path, modulus)
+    def spread(e: Any, rows: Any, blocks: Any, offset: Any) -> None:
+        e.scatter(e.row_addresses(rows), e.load(blocks, offset))
+
+    words, block_bytes = path.block_words, 8 * path.lanes * path.row_words
+
+    def run(rows, blocks, begin, end):
+        for k in range(begin, end):
+            spread(rows + k * block_bytes, blocks, k * words)
+
+    return run

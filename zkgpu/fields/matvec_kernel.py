@@ -1,0 +1,98 @@
+"""The kernel of sparse matrix times vector; zkgpu.fields.cpu checks the indices and cuts the rows into ranges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from zkgpu.jit.kernel import kernel, operation, subroutine
+from zkgpu.jit.path import InstructionPath
+
+# most terms a sum of wide rows may have before it is collapsed; one less than the emitters allow, for the carry-over
+TERMS = 511
+
+
+@kernel
+def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
+    """run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end), for row blocks [begin, end).
+
+    out      blocks of the result
+    x        address of the vector's wide rows;  table: address of the coefficients' wide rows
+    ones     (indptr int64, indices int32) of the entries equal to 1; minus_ones likewise for -1: no product needed
+    others   (indptr, indices, coefficient) of all other entries
+    scratch  (scratch_words(path),) int64, 64-byte aligned, one a thread;  totals: its address
+    """
+    lanes, words, row_bytes = path.lanes, path.block_words, 8 * path.row_words
+    totals_words = lanes * path.row_words
+
+    @operation(path, modulus)
+    def add(e: Any, total: Any, row: Any) -> None:
+        e.accumulate(total, row, negative=False)
+
+    @operation(path, modulus)
+    def subtract(e: Any, total: Any, row: Any) -> None:
+        e.accumulate(total, row, negative=True)
+
+    @operation(path, modulus)
+    def multiply(e: Any, products: Any, addresses: Any) -> None:
+        x = e.gather(e.lane_integers(addresses, e.integer(0)))
+        coefficient = e.gather(e.lane_integers(addresses, e.integer(lanes)))
+        e.scatter(e.row_addresses(products), x * coefficient)
+
+    @operation(path, modulus)
+    def collapse_one(e: Any, total: Any) -> None:
+        e.scatter([total] * lanes, e.collapse([total] * lanes))
+
+    @operation(path, modulus)
+    def collapse(e: Any, out: Any, offset: Any, totals: Any) -> None:
+        e.store(e.collapse(e.row_addresses(totals)), out, offset)
+
+    @subroutine
+    def count(terms, lane, totals):
+        terms[lane] += 1
+        if terms[lane] == TERMS:
+            collapse_one(totals + lane * row_bytes)
+            terms[lane] = 1
+
+    @subroutine
+    def add_products(x, table, others, row, rows, totals, addresses, terms):
+        indptr, indices, coefficient = others
+        products, lane, last = totals + totals_words * 8, 0, indptr[row + rows] - 1
+        for first in range(indptr[row], last + 1, lanes):
+            for k in range(lanes):
+                entry = min(first + k, last)
+                addresses[k] = x + np.int64(indices[entry]) * row_bytes
+                addresses[lanes + k] = table + np.int64(coefficient[entry]) * row_bytes
+            multiply(products, addresses)
+            for k in range(min(lanes, last + 1 - first)):
+                while first + k >= indptr[row + lane + 1]:
+                    lane += 1
+                add(totals + lane * row_bytes, products + k * row_bytes)
+                count(terms, lane, totals)
+
+    def run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end):
+        integers = scratch[2 * totals_words :]
+        addresses, terms = integers[: 2 * lanes], integers[2 * lanes :]
+        for block in range(begin, end):
+            row = block * lanes
+            rows = min(lanes, n_rows - row)
+            scratch[:totals_words] = 0
+            terms[:] = 0
+            for lane in range(rows):
+                for entry in range(ones[0][row + lane], ones[0][row + lane + 1]):
+                    add(totals + lane * row_bytes, x + np.int64(ones[1][entry]) * row_bytes)
+                    count(terms, lane, totals)
+                for entry in range(minus_ones[0][row + lane], minus_ones[0][row + lane + 1]):
+                    subtract(totals + lane * row_bytes, x + np.int64(minus_ones[1][entry]) * row_bytes)
+                    count(terms, lane, totals)
+            add_products(x, table, others, row, rows, totals, addresses, terms)
+            collapse(out, block * words, totals)
+
+    return run
+
+
+def scratch_words(path: InstructionPath) -> int:
+    """int64 words of scratch: totals and products as wide rows, two addresses and a counter for each lane."""
+    return path.lanes * (2 * path.row_words + 3)
