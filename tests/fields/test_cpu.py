@@ -1,5 +1,10 @@
 """Vectors on the CPU against Python integers, on both instruction paths."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -193,6 +198,29 @@ def test_threads_do_not_change_a_matrix_product(cpu):
         field = CpuField(Fr, cpu.path, threads)
         matrix = cpu_matrix(field, (rows, columns), indptr, indices, coefficient, Fr.to_limbs(table))
         assert field.to_integers(matvec(field, matrix, field.from_integers(x))) == [v % P for v in expected]
+
+
+PROGRAM = """
+import numpy as np
+from zkgpu.curves.bn254 import Fr
+from zkgpu.fields.cpu import CpuField
+from zkgpu.fields.cpu_matrix import cpu_matrix, matvec
+from zkgpu.jit.path import choose
+
+cpu = CpuField(Fr, choose())
+arrays = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.int32), np.array([0, 1, 0], np.int32)
+matrix = cpu_matrix(cpu, (2, 2), *arrays, Fr.to_limbs([2, 9]))
+print(cpu.to_integers(matvec(cpu, matrix, cpu.from_integers([3, 5]))))
+"""
+
+
+def test_code_from_the_disk_cache_computes_what_fresh_code_does(cpu, tmp_path):
+    variables = {"ZKGPU_CACHE_DIR": str(tmp_path / "cache"), "ZKGPU_CPU_PATH": cpu.path.name}
+    environment = {**os.environ, **variables, "PYTHONPATH": str(Path(__file__).parents[2])}
+    for _ in range(2):
+        command = [sys.executable, "-c", PROGRAM]
+        output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert output.strip() == str([2 * 3 + 9 * 5, 2 * 5])
 
 
 def test_arrays_that_are_no_matrix_are_refused(cpu):

@@ -154,3 +154,19 @@ def test_kernels_of_several_parameters_live_side_by_side():
         out = np.zeros(4, np.uint64)
         scaled_square(factor)(out, np.array([7, 0, 0, 0], np.uint64))
         assert out.tolist() == [49 * factor, 0, 0, 0]
+
+
+def test_a_callee_compiled_by_itself_is_refused():
+    import numba
+
+    callee = numba.njit(lambda x: x + 1)
+
+    @kernel
+    def caller():
+        def run(x):
+            return callee(x)
+
+        return run
+
+    with pytest.raises(TypeError, match="callee"):
+        caller()

@@ -19,8 +19,8 @@ A kernel is written as a builder, a function of hashable parameters that returns
     multiply_blocks(IFMA, Fr.modulus)(out, x, y, len(x))
 
 Importing a module of kernels imports neither Numba nor LLVM. Kernels release the GIL. A helper function that a
-kernel calls is wrapped in `subroutine`; give each heavy operation one call site, for Numba compiles a copy into
-every caller. Kernels index raw memory without bounds checks: the caller checks every length and index.
+kernel calls is wrapped in `subroutine`, never in numba.njit; give each heavy operation one call site, for every call
+is compiled again. Kernels index raw memory without bounds checks: the caller checks every length and index.
 """
 
 from __future__ import annotations
@@ -38,7 +38,6 @@ from zkgpu.jit.path import IFMA, InstructionPath
 Builder = Callable[..., Callable[..., Any]]
 
 _lock = threading.RLock()
-_building = threading.local()
 
 
 def kernel(builder: Builder) -> Callable[..., Any]:
@@ -61,8 +60,16 @@ def kernel(builder: Builder) -> Callable[..., Any]:
 
 
 def subroutine(function: Callable[..., Any]) -> Any:
-    """A Numba function that the kernel being built calls; not cached by itself."""
-    return _njit(_renamed(function, _building.name))
+    """A Numba function that kernels call; its body is copied into every caller.
+
+    Compiled by itself it would go through LLVM's code generator and then, linked into the caller, through the
+    optimiser once more, which takes the integer addresses as the generator rewrote them for pointers to nothing
+    and reorders loads and stores (seen with LLVM 22). So kernels refuse callees made by numba.njit.
+    """
+    import numba
+
+    _refuse_compiled_callees(function)
+    return numba.njit(inline="always")(function)
 
 
 def operation(path: InstructionPath, modulus: int, returns: Literal["nothing", "int64"] = "nothing") -> Any:
@@ -87,12 +94,12 @@ def emitter(path: InstructionPath, modulus: int, builder: Any) -> Any:
 
 def _dispatcher(builder: Builder, parameters: tuple[Any, ...]) -> Any:
     name = _unique_name(builder, parameters)
-    outer, _building.name = getattr(_building, "name", None), name
-    try:
-        dispatcher = _njit(_renamed(builder(*parameters), name))
-    finally:
-        _building.name = outer
-    return cache.attach(dispatcher, name)
+    import numba
+
+    run = builder(*parameters)
+    _refuse_compiled_callees(run)
+    run.__qualname__ = run.__name__ = name
+    return cache.attach(numba.njit(nogil=True, error_model="numpy")(run), name)
 
 
 def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:
@@ -106,15 +113,13 @@ def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:
     return f"{builder.__name__}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def _renamed(function: Callable[..., Any], suffix: str) -> Callable[..., Any]:
-    function.__qualname__ = function.__name__ = f"{function.__name__}_{suffix}"
-    return function
+def _refuse_compiled_callees(function: Callable[..., Any]) -> None:
+    from numba.core.dispatcher import Dispatcher
 
-
-def _njit(function: Callable[..., Any]) -> Any:
-    import numba
-
-    return numba.njit(nogil=True, error_model="numpy")(function)
+    used = inspect.getclosurevars(function)
+    for name, value in {**used.globals, **used.nonlocals}.items():
+        if isinstance(value, Dispatcher) and value.targetoptions.get("inline") != "always":
+            raise TypeError(f"{function.__name__} calls {name}, which is compiled by itself: wrap it in subroutine")
 
 
 def _intrinsic(path: InstructionPath, modulus: int, returns: str, body: Callable[..., Any]) -> Any:
