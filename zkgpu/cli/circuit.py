@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,7 +85,9 @@ def load_circuit(source: str) -> CompiledCircuit:
         circuit = getattr(_load_module(path), name, None)
         if circuit is None:
             raise UsageError(f"{path} has no '{name}'")
-        return _compiled(circuit() if callable(circuit) else circuit, source)
+        with _code_of(path):
+            circuit = circuit() if callable(circuit) else circuit
+        return _compiled(circuit, source)
 
 
 def _load_module(path: str) -> Any:
@@ -95,14 +99,22 @@ def _load_module(path: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(Path(path).resolve().parent))
     try:
-        spec.loader.exec_module(module)
-    except ZkgpuError:
-        raise
-    except Exception as error:  # whatever the user's file raises is the user's
-        raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
+        with _code_of(path):
+            spec.loader.exec_module(module)
     finally:
         sys.path.pop(0)
     return module
+
+
+@contextlib.contextmanager
+def _code_of(path: str) -> Iterator[None]:
+    """Whatever the user's file raises is the user's: a UsageError that names the file."""
+    try:
+        yield
+    except ZkgpuError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
 
 
 def _compiled(circuit: Any, source: str) -> CompiledCircuit:
