@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from zkgpu.groth16.keys import VerifyingKey
 
 
-@click.group("export")
+@click.group("export", no_args_is_help=False)
 def export_group() -> None:
     """Export a verifying key, a Solidity verifier, or calldata for it."""
 

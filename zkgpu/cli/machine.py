@@ -84,7 +84,7 @@ def self_test(backend: Backend) -> dict[str, Any]:
     return {"device": backend.name, "self-test": f"passed in {time.perf_counter() - start:.1f} s"}
 
 
-@click.group("cache")
+@click.group("cache", no_args_is_help=False)
 def cache_group() -> None:
     """The cache of compiled kernels."""
 
