@@ -100,7 +100,7 @@ def _prove(
     circuit: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    from zkgpu.formats.json_files import write_proof, write_public
+    from zkgpu.formats.json_files import write_proof_and_public
     from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.groth16.prover import Prover
 
@@ -108,8 +108,7 @@ def _prove(
     prover = Prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
     proof = prover.prove(assignment)
     public_inputs = prover.public_inputs(assignment)
-    write_public(public_file, public_inputs)
-    write_proof(proof_file, proof)
+    write_proof_and_public(proof_file, proof, public_file, public_inputs)
     session.finish(
         {
             "proof": proof_file,

@@ -14,6 +14,7 @@ from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats import strict_json
+from zkgpu.formats.atomic import replacing
 from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import Proof, VerifyingKey
@@ -55,6 +56,15 @@ def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
     strict_json.dump(path, [str(value) for value in public_inputs])
+
+
+def write_proof_and_public(
+    proof_path: StrPath, proof: Proof, public_path: StrPath, public_inputs: Sequence[int], curve: Curve = BN254
+) -> None:
+    """Writes proof.json and public.json, both or neither."""
+    with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
+        public_file.write(strict_json.text_of([str(value) for value in public_inputs]).encode())
+        proof_file.write(strict_json.text_of(proof_to_json(proof, curve)).encode())
 
 
 def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:

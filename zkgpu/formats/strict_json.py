@@ -47,8 +47,13 @@ def parse(text: str) -> Any:
 
 
 def dump(path: str | os.PathLike[str], value: Any) -> None:
-    """Writes JSON as snarkjs does: one space a level, no newline at the end. Whole or not at all."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
+    """Writes JSON as snarkjs does, whole or not at all."""
+    write_text(path, text_of(value))
+
+
+def text_of(value: Any) -> str:
+    """JSON in snarkjs' form: one space a level, no newline at the end."""
+    return json.dumps(value, indent=1, ensure_ascii=False)
 
 
 def decimal(value: Any, bound: int, where: str) -> int:
