@@ -286,6 +286,13 @@ def test_a_hint_of_the_wrong_shape_or_kind_is_named():
             c.compile().witness({"x": [1]})
 
 
+def test_a_hint_may_mix_small_and_large_integers():
+    c = Circuit()
+    c.output("y", c.hint(lambda: [1, 2**63, -(2**200)], [], shape=3))
+    compiled = c.compile()
+    assert compiled.value("y", compiled.witness({})).tolist() == [1, 2**63, P - 2**200]
+
+
 # inputs
 
 

@@ -79,10 +79,10 @@ class Hint:
             values[self.first : self.first + result.size, instance] = result % arithmetic.modulus
 
     def _as_integers(self, result: object) -> Values:
-        array = np.asarray(result)
+        array = result if isinstance(result, np.ndarray) else np.array(result, dtype=object)
         if array.shape != self.shape:
             raise UsageError(f"hint '{self.label}' returned shape {array.shape} in place of {self.shape}")
-        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int)]
+        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int | np.integer)]
         if len(integers) != array.size:
             raise UsageError(f"hint '{self.label}' returned something that is not an integer")
         return object_array(integers)
