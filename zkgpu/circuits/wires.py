@@ -130,17 +130,17 @@ class Wires:
     # arithmetic
 
     def __add__(self, other: Operand) -> Wires:
-        x, y = self._aligned(other)
+        x, y = self.aligned(other)
         return _sum(x, y, 1)
 
     __radd__ = __add__
 
     def __sub__(self, other: Operand) -> Wires:
-        x, y = self._aligned(other)
+        x, y = self.aligned(other)
         return _sum(x, y, -1)
 
     def __rsub__(self, other: Operand) -> Wires:
-        x, y = self._aligned(other)
+        x, y = self.aligned(other)
         return _sum(y, x, -1)
 
     def __neg__(self) -> Wires:
@@ -152,7 +152,7 @@ class Wires:
     def __mul__(self, other: Operand) -> Wires:
         if isinstance(other, int | np.integer):
             return self._times(int(other))
-        x, y = self._aligned(other)
+        x, y = self.aligned(other)
         if y.is_constant:
             return _scaled(x, y)
         return _scaled(y, x) if x.is_constant else x._product_with(y)
@@ -171,7 +171,7 @@ class Wires:
 
     def __truediv__(self, other: Operand) -> Wires:
         """Division in the field: x / y is the z with z * y = x. A divisor of 0 satisfies no witness."""
-        x, y = self._aligned(other)
+        x, y = self.aligned(other)
         return x * y.inverse()
 
     def __rtruediv__(self, other: Operand) -> Wires:
@@ -235,7 +235,8 @@ class Wires:
         zero = LinearCombinations.of_constants(np.zeros(self.size, dtype=np.int32))
         return Wires(self.circuit, self.shape, zero, product)
 
-    def _aligned(self, other: Operand) -> tuple[Wires, Wires]:
+    def aligned(self, other: Operand) -> tuple[Wires, Wires]:
+        """self and other, broadcast to one shape as NumPy does."""
         other = self.circuit.wires(other)
         if self.shape == other.shape:
             return self, other

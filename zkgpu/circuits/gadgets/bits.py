@@ -1,0 +1,123 @@
+"""Booleans, binary decomposition and range checks."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits.circuit import Circuit
+from zkgpu.circuits.wires import Wires
+from zkgpu.errors import UsageError
+
+
+def assert_boolean(x: Wires) -> None:
+    """Constrains each entry to 0 or 1: one constraint an entry that is not already known to be boolean."""
+    unproven = _unproven(x, 1)
+    zero = np.zeros(unproven.shape, dtype=np.int64)
+    x.circuit.assert_product(unproven, unproven - 1, zero, label="boolean")
+    x.circuit.widths.prove(unproven, 1)
+
+
+def to_bits(x: Wires, bits: int | None = None) -> Wires:
+    """The bits of each entry, lowest first, on a new last axis of length `bits`; constrains x < 2^bits.
+
+    bits   from 1 to the field's width, which is the default; at the full width the bits are those of the
+           canonical integer: the bits of x + modulus are refused
+    bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
+    """
+    bits = x.circuit.field.bits if bits is None else bits
+    _require_width(x.circuit, bits)
+    if x.is_constant:
+        return _bits_of_constant(x, bits)
+    decomposed = x.circuit.hint(lambda v: _bits_of(v, bits), [x], shape=(*x.shape, bits), label="bits")
+    if bits == x.circuit.field.bits:
+        _assert_bits_at_most(decomposed, x.circuit.field.modulus - 1)
+    else:
+        assert_boolean(decomposed)
+    x.circuit.assert_equal(_weighted(decomposed), x, label="sum of bits")
+    x.circuit.widths.prove(x, bits)
+    return decomposed
+
+
+def from_bits(bits: Wires) -> Wires:
+    """The integers whose bits, lowest first, lie on the last axis; they are constrained to be bits.
+
+    Raises UsageError when there are so many that the sum could exceed the modulus.
+    """
+    if not bits.shape or 1 << bits.shape[-1] > bits.circuit.field.modulus:
+        raise UsageError(f"wires of shape {bits.shape} hold no row of bits that stays below the modulus")
+    assert_boolean(bits)
+    return _weighted(bits)
+
+
+def range_check(x: Wires, bits: int) -> None:
+    """Constrains each entry to 0 .. 2^bits - 1: `bits` constraints an entry that is not already known to fit."""
+    _require_width(x.circuit, bits)
+    if 1 << bits > x.circuit.field.modulus:
+        return  # true of every element
+    unproven = _unproven(x, bits)
+    with x.circuit.scope("range"):
+        if bits > 1 and unproven.size:
+            _assert_in_range(unproven, bits)
+        else:
+            assert_boolean(unproven)
+    x.circuit.widths.prove(unproven, bits)
+
+
+def _assert_in_range(x: Wires, bits: int) -> None:
+    """All bits but the top one have wires; the top one is what they leave over, and has to be 0 or 1 as well."""
+    low = x.circuit.hint(lambda v: _bits_of(v, bits - 1), [x], shape=(*x.shape, bits - 1), label="bits")
+    with x.circuit.scope("bits"):
+        assert_boolean(low)
+        assert_boolean((x - _weighted(low)) / (1 << bits - 1))
+
+
+def _unproven(x: Wires, bits: int) -> Wires:
+    """The entries not yet known to be below 2^bits, in one row. Raises UsageError for a constant that is not."""
+    widths = x.circuit.widths.of(x)
+    entries = x.ravel()[np.flatnonzero(widths > bits)]
+    constant = (entries.lc.lengths == 1) & (entries.lc.wires[entries.lc.indptr[:-1]] == 0)
+    if constant.any():
+        raise UsageError(f"a constant of {widths[widths > bits][constant][0]} bits does not fit into {bits}")
+    return entries
+
+
+def _assert_bits_at_most(bits: Wires, bound: int) -> None:
+    """Constrains the last axis to be bits, lowest first, of integers up to the constant `bound`.
+
+    From the top, `equal` says whether all bits so far are the bound's: while it is 1, a bit cannot be 1 where
+    the bound has 0. There b * (1 - equal - b) = 0 makes b boolean and says just that.
+    """
+    equal = bits.circuit.constant(np.ones(bits.shape[:-1], dtype=np.int64))
+    zero = np.zeros(bits.shape[:-1], dtype=np.int64)
+    for i in reversed(range(bits.shape[-1])):
+        bit = bits[..., i]
+        if bound >> i & 1:
+            assert_boolean(bit)
+            equal = bits.circuit.materialize(equal * bit)
+        else:
+            bits.circuit.assert_product(bit, 1 - equal - bit, zero, label="canonical")
+    bits.circuit.widths.prove(bits, 1)
+
+
+def _weighted(bits: Wires) -> Wires:
+    powers = np.array([1 << i for i in range(bits.shape[-1])], dtype=object)
+    return bits @ powers
+
+
+def _bits_of(values: NDArray[np.object_], bits: int) -> NDArray[np.object_]:
+    return (values[..., None] >> np.arange(bits).astype(object)) & 1
+
+
+def _bits_of_constant(x: Wires, bits: int) -> Wires:
+    values = np.array(x.circuit.constant_values(x), dtype=object)
+    if any(v >> bits for v in values):
+        raise UsageError(f"a constant of {max(int(v).bit_length() for v in values)} bits does not fit into {bits}")
+    return x.circuit.constant(_bits_of(values, bits).reshape(*x.shape, bits))
+
+
+def _require_width(circuit: Circuit, bits: int) -> None:
+    if not 1 <= bits <= circuit.field.bits:
+        raise UsageError(
+            f"{bits} bits: a width must be from 1 to {circuit.field.bits}, the width of {circuit.field.name}"
+        )

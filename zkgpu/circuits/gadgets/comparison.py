@@ -1,0 +1,92 @@
+"""Comparisons: with zero, with each other, and in order, over declared widths."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkgpu.circuits.circuit import Circuit
+from zkgpu.circuits.gadgets.bits import range_check, to_bits
+from zkgpu.circuits.gadgets.logic import select
+from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.errors import UsageError
+
+
+def is_zero(x: Wires) -> Wires:
+    """1 where x is 0, else 0: three constraints an entry.
+
+    With m = 1/x, or 0: out = 1 - x m, x out = 0, and m out = 0, which leaves m no freedom where x is 0.
+    """
+    circuit, zero = x.circuit, np.zeros(x.shape, dtype=np.int64)
+    inverse = circuit.hint(lambda v: _inverse_or_zero(circuit, v), [x], shape=x.shape, label="is_zero")
+    with circuit.scope("is_zero"):
+        out = circuit.materialize(1 - x * inverse)
+        circuit.assert_product(x, out, zero)
+        circuit.assert_product(inverse, out, zero)
+    circuit.widths.prove(out, 1)
+    return out
+
+
+def is_equal(x: Wires, y: Operand) -> Wires:
+    """1 where x equals y, else 0: three constraints an entry."""
+    return is_zero(x - y)
+
+
+def less_than(x: Wires, y: Operand, bits: int) -> Wires:
+    """1 where x < y, else 0, for integers of `bits` bits: both operands are constrained to be such.
+
+    bits + 2 constraints an entry besides the operands' range checks. Raises UsageError when 2^(bits + 1)
+    exceeds the modulus: differences would wrap around it.
+    """
+    _require_room(x.circuit, bits)
+    x, y = x.aligned(y)
+    range_check(x, bits)
+    range_check(y, bits)
+    with x.circuit.scope("less_than"):
+        difference = to_bits(x - y + (1 << bits), bits + 1)
+    return 1 - difference[..., bits]
+
+
+def less_equal(x: Wires, y: Operand, bits: int) -> Wires:
+    """1 where x <= y, else 0; as less_than."""
+    x, y = x.aligned(y)
+    return 1 - less_than(y, x, bits)
+
+
+def assert_less_than(x: Wires, y: Operand, bits: int) -> None:
+    """Constrains x < y, for integers of `bits` bits: both operands are constrained to be such.
+
+    `bits` constraints an entry besides the operands' range checks.
+    """
+    _require_room(x.circuit, bits)
+    x, y = x.aligned(y)
+    range_check(x, bits)
+    range_check(y, bits)
+    with x.circuit.scope("less_than"):
+        range_check(y - x - 1, bits)
+
+
+def minimum(x: Wires, y: Operand, bits: int) -> Wires:
+    """The smaller of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more."""
+    x, y = x.aligned(y)
+    return _chosen(less_than(x, y, bits), x, y, bits)
+
+
+def maximum(x: Wires, y: Operand, bits: int) -> Wires:
+    """The larger of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more."""
+    x, y = x.aligned(y)
+    return _chosen(less_than(x, y, bits), y, x, bits)
+
+
+def _chosen(condition: Wires, x: Wires, y: Wires, bits: int) -> Wires:
+    chosen = select(condition, x, y)
+    chosen.circuit.widths.prove(chosen, bits)
+    return chosen
+
+
+def _inverse_or_zero(circuit: Circuit, values: np.ndarray) -> np.ndarray:
+    return np.frompyfunc(lambda v: circuit.field.inverse(v) if v else 0, 1, 1)(values)
+
+
+def _require_room(circuit: Circuit, bits: int) -> None:
+    if bits < 1 or 1 << (bits + 1) > circuit.field.modulus:
+        raise UsageError(f"{bits} bits: compared integers need from 1 to {circuit.field.bits - 2} bits")

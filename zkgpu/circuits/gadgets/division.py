@@ -1,0 +1,71 @@
+"""Division: in the field, and of integers with a remainder."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits.gadgets.bits import range_check
+from zkgpu.circuits.gadgets.comparison import assert_less_than
+from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.errors import UsageError
+
+
+def inverse(x: Wires) -> Wires:
+    """1 / x in the field: one constraint an entry. No witness satisfies it where x is 0."""
+    return x.inverse()
+
+
+def divide(x: Wires, y: Operand) -> Wires:
+    """x / y in the field: two constraints an entry, none when y is constant. No witness satisfies it where y is 0."""
+    return x / y
+
+
+def integer_divide(x: Wires, y: Operand, bits: int) -> tuple[Wires, Wires]:
+    """Quotient and remainder over the integers: x = quotient * y + remainder with 0 <= remainder < y.
+
+    bits   width of the quotient and of y; all three of quotient, remainder and y are constrained, and x
+           with them: a dividend whose quotient is wider is refused, and so is a divisor 0
+    Raises UsageError when quotient * y could reach a quarter of the modulus, or when a constant y is 0.
+    """
+    x, y = x.aligned(y)
+    _require_room(x, y, bits)
+    quotient, remainder = x.circuit.hint(_divmod, [x, y], shape=(2, *x.shape), label="integer_divide")
+    with x.circuit.scope("integer_divide"):
+        range_check(quotient, bits)
+        _assert_below_divisor(remainder, y, bits)
+        x.circuit.assert_equal(quotient * y + remainder, x, label="product")
+    return quotient, remainder
+
+
+def _assert_below_divisor(remainder: Wires, y: Wires, bits: int) -> None:
+    divisors = set(y.circuit.constant_values(y)) if y.is_constant else set()
+    shift = max(divisors, default=0).bit_length() - 1
+    if shift > 0 and divisors == {1 << shift}:
+        range_check(remainder, shift)
+    else:
+        assert_less_than(remainder, y, _divisor_bits(y, bits))
+
+
+def _divisor_bits(y: Wires, bits: int) -> int:
+    """The divisor's width: its own when it is constant, else the declared one."""
+    if not y.is_constant:
+        return bits
+    return max(value.bit_length() for value in y.circuit.constant_values(y))
+
+
+def _require_room(x: Wires, y: Wires, bits: int) -> None:
+    if y.is_constant and not all(y.circuit.constant_values(y)):
+        raise UsageError("a circuit divides by the constant 0")
+    total = bits + _divisor_bits(y, bits)
+    if bits < 1 or total > x.circuit.field.bits - 2:
+        raise UsageError(
+            f"a quotient of {bits} bits and a divisor of {total - bits} do not fit: "
+            f"together they may have {x.circuit.field.bits - 2} bits in {x.circuit.field.name}"
+        )
+
+
+def _divmod(x: NDArray[np.object_], y: NDArray[np.object_]) -> NDArray[np.object_]:
+    """(2, ...): quotients and remainders; zeros where y is 0, for the constraints to refuse."""
+    safe = np.where(y == 0, 1, y)
+    return np.stack([x // safe, np.where(y == 0, 0, x % safe)])

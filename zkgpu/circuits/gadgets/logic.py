@@ -1,0 +1,54 @@
+"""Booleans as 0 and 1: connectives, and choosing between two values."""
+
+from __future__ import annotations
+
+from zkgpu.circuits.gadgets.bits import assert_boolean
+from zkgpu.circuits.wires import Operand, Wires
+
+
+def logical_not(x: Wires) -> Wires:
+    """1 - x, for booleans."""
+    assert_boolean(x)
+    return 1 - x
+
+
+def logical_and(x: Wires, y: Operand) -> Wires:
+    """x y, for booleans: one constraint an entry."""
+    x, y = _booleans(x, y)
+    return _boolean(x * y)
+
+
+def logical_or(x: Wires, y: Operand) -> Wires:
+    """x + y - x y, for booleans: one constraint an entry."""
+    x, y = _booleans(x, y)
+    return _boolean(x + y - x * y)
+
+
+def logical_xor(x: Wires, y: Operand) -> Wires:
+    """x + y - 2 x y, for booleans: one constraint an entry."""
+    x, y = _booleans(x, y)
+    return _boolean(x + y - 2 * (x * y))
+
+
+def select(condition: Wires, x: Operand, y: Operand) -> Wires:
+    """x where condition is 1, y where it is 0: one constraint an entry, none when x - y is constant.
+
+    condition   booleans, constrained to be such; shapes broadcast as in numpy.where
+    """
+    assert_boolean(condition)
+    x, y = condition.circuit.wires(x), condition.circuit.wires(y)
+    return condition * (x - y) + y
+
+
+def _booleans(x: Wires, y: Operand) -> tuple[Wires, Wires]:
+    x, y = x.aligned(y)
+    assert_boolean(x)
+    assert_boolean(y)
+    return x, y
+
+
+def _boolean(value: Wires) -> Wires:
+    """A wire for a value that booleans make boolean."""
+    out = value if value.is_constant else value.circuit.materialize(value)
+    out.circuit.widths.prove(out, 1)
+    return out
