@@ -23,21 +23,21 @@ RANGE = SAMPLES / "range" / "range.wasm"
 @pytest.mark.parametrize("name", ["multiplier", "range"])
 def test_the_witness_file_equals_that_of_circoms_own_script(tmp_path, name):
     folder = SAMPLES / name
-    witness = compute_witness(folder / f"{name}.wasm", read_inputs(folder / "input.json"))
+    witness = compute_witness(folder / f"{name}.wasm", read_inputs(folder / "input.json"), Fr)
     write_wtns(tmp_path / "witness.wtns", Fr, witness)
     assert (tmp_path / "witness.wtns").read_bytes() == (folder / "witness.wtns").read_bytes()
 
 
 def test_a_negative_input_counts_from_the_modulus():
-    negative = compute_witness(MULTIPLIER, {"a": -3, "b": "-0xb", "k": 4})
-    canonical = compute_witness(MULTIPLIER, {"a": Fr.modulus - 3, "b": str(Fr.modulus - 11), "k": "4"})
+    negative = compute_witness(MULTIPLIER, {"a": -3, "b": "-0xb", "k": 4}, Fr)
+    canonical = compute_witness(MULTIPLIER, {"a": Fr.modulus - 3, "b": str(Fr.modulus - 11), "k": "4"}, Fr)
     assert np.array_equal(negative, canonical)
 
 
 def test_a_failed_assertion_is_reported_with_circoms_trace():
     inputs = {"x": 5, "salt": 1, "lo": 6, "hi": 9}
     with pytest.raises(UnsatisfiedError, match=r"assertion of the circuit: .*template Range_75 line: 13") as error:
-        compute_witness(RANGE, inputs)
+        compute_witness(RANGE, inputs, Fr)
     assert "\n" not in str(error.value)
 
 
@@ -59,7 +59,7 @@ def test_a_failed_assertion_is_reported_with_circoms_trace():
 )
 def test_wrong_inputs_are_refused_by_name(inputs, message):
     with pytest.raises(UsageError, match=message):
-        compute_witness(MULTIPLIER, inputs)
+        compute_witness(MULTIPLIER, inputs, Fr)
 
 
 def test_arrays_keep_their_name_and_buses_name_their_members():
@@ -94,25 +94,25 @@ def module(tmp_path, text):
 def test_a_module_that_asks_for_more_than_circoms_callbacks_is_refused(tmp_path):
     text = '(module (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32))))'
     with pytest.raises(FormatError, match=r"fd_write.*refused"):
-        compute_witness(module(tmp_path, text), {})
+        compute_witness(module(tmp_path, text), {}, Fr)
 
 
 def test_a_module_without_circoms_interface_is_refused(tmp_path):
     with pytest.raises(FormatError, match="not a witness calculator of circom 2"):
-        compute_witness(module(tmp_path, '(module (memory (export "memory") 1))'), {})
+        compute_witness(module(tmp_path, '(module (memory (export "memory") 1))'), {}, Fr)
 
 
 @pytest.mark.parametrize("size", [0, 3, 4, 8, 1000, 34000])
 def test_a_truncated_module_is_refused(tmp_path, size):
     (tmp_path / "cut.wasm").write_bytes(MULTIPLIER.read_bytes()[:size])
     with pytest.raises(FormatError):
-        compute_witness(tmp_path / "cut.wasm", {"a": 3, "b": 11, "k": 4})
+        compute_witness(tmp_path / "cut.wasm", {"a": 3, "b": 11, "k": 4}, Fr)
 
 
 def test_a_text_is_not_taken_for_a_module(tmp_path):
     (tmp_path / "text.wasm").write_text("(module)")
     with pytest.raises(FormatError, match="not a WebAssembly module"):
-        compute_witness(tmp_path / "text.wasm", {})
+        compute_witness(tmp_path / "text.wasm", {}, Fr)
 
 
 def test_a_module_that_traps_gives_an_error(tmp_path):
@@ -124,17 +124,17 @@ def test_a_module_that_traps_gives_an_error(tmp_path):
         (func (export "setInputSignal") (param i32 i32 i32))
         (func (export "getInputSignalSize") (param i32 i32) (result i32) i32.const 1))"""
     with pytest.raises(FormatError, match="the calculator failed"):
-        compute_witness(module(tmp_path, text), {})
+        compute_witness(module(tmp_path, text), {}, Fr)
 
 
 def test_a_module_with_a_function_missing_is_refused(tmp_path):
     text = MULTIPLIER.read_bytes().replace(b"getVersion", b"getVersiom")
     (tmp_path / "renamed.wasm").write_bytes(text)
     with pytest.raises(FormatError, match="1 functions missing"):
-        compute_witness(tmp_path / "renamed.wasm", {"a": 3, "b": 11, "k": 4})
+        compute_witness(tmp_path / "renamed.wasm", {"a": 3, "b": 11, "k": 4}, Fr)
 
 
 def test_without_wasmtime_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "wasmtime", None)
     with pytest.raises(ResourceError, match=r"pip install 'zkgpu\[circom\]'"):
-        compute_witness(MULTIPLIER, {"a": 3, "b": 11, "k": 4})
+        compute_witness(MULTIPLIER, {"a": 3, "b": 11, "k": 4}, Fr)

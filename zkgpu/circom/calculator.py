@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from zkgpu.circom.signals import flatten, name_hash
-from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
@@ -70,7 +69,7 @@ _MOVER = """
 """
 
 
-def compute_witness(wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field = Fr) -> Limbs:
+def compute_witness(wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field) -> Limbs:
     """The assignment (1, public, private): (n, 4) uint64 canonical limbs, as circom's own scripts compute it.
 
     inputs  values by signal name, see `circom.signals.flatten`
