@@ -143,11 +143,10 @@ def open_container(path: str | os.PathLike[str], magic: bytes, versions: Sequenc
 def map_file(path: str | os.PathLike[str]) -> Bytes:
     """The bytes of a regular file, mapped read-only. Raises UsageError when it cannot be opened."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a pipe would wait for its writer
+            raise UsageError(f"{os.fspath(path)}: is not a regular file: give the path of a file")
         with open(path, "rb") as stream:
-            status = os.fstat(stream.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise UsageError(f"{os.fspath(path)}: is not a regular file: give the path of a file")
-            if status.st_size == 0:
+            if os.fstat(stream.fileno()).st_size == 0:
                 raise FormatError(f"{os.fspath(path)}: the file is empty: copy it again")
             # the plain ndarray behind the memmap: slices of np.memmap are several times slower to make
             return np.asarray(np.memmap(stream, dtype=np.uint8, mode="r"))

@@ -102,7 +102,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
     """The verifying key of a parsed verification_key.json."""
     curve = _require_groth16(value, "verification key")
     n_public, ic = _member(value, "nPublic"), _list(_member(value, "IC"), "IC")
-    if type(n_public) is not int or len(ic) != n_public + 1:
+    if type(n_public) is not int or not 0 <= n_public == len(ic) - 1:
         raise FormatError(f"IC has {len(ic):,} points but nPublic is {shown(n_public)}: export the key again")
     return VerifyingKey(
         curve,

@@ -157,7 +157,7 @@ def _rows(file: Container, section_id: int, what: str, group: Group, count: int)
 
 
 def _read_lagrange(file: Container, curve: Curve, n: int) -> tuple[Limbs, Limbs, Limbs, Limbs] | None:
-    if not file.has(LAGRANGE_TAU_G1):
+    if not any(file.has(section_id) for section_id in range(LAGRANGE_TAU_G1, LAGRANGE_BETA_G1 + 1)):
         return None
     return (
         _rows(file, LAGRANGE_TAU_G1, "Lagrange points of tau in G1", curve.g1, 4 * n - 1),

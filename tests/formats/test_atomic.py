@@ -1,0 +1,79 @@
+"""Writers leave the whole new file, or the old one as it was, and nothing beside it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from zkgpu.errors import ResourceError
+from zkgpu.formats.atomic import replacing, write_text
+
+
+def test_a_written_file_is_whole_and_alone(tmp_path):
+    write_text(tmp_path / "proof.json", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["proof.json"]
+    assert (tmp_path / "proof.json").read_text() == "new"
+
+
+def test_an_error_while_writing_keeps_the_old_file(tmp_path):
+    write_text(tmp_path / "key", "old")
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "key") as stream:  # noqa: PT012
+        stream.write(b"half of the new")
+        raise ZeroDivisionError
+    assert [p.name for p in tmp_path.iterdir()] == ["key"]
+    assert (tmp_path / "key").read_text() == "old"
+
+
+def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
+    write_text(tmp_path / "key", "old")
+    with replacing(tmp_path / "key") as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert (tmp_path / "key").read_text() == "old"
+    assert (tmp_path / "key").read_text() == "new"
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):
+    program = (
+        "import os, sys\nfrom zkgpu.formats.atomic import replacing\n"
+        "with replacing(sys.argv[1]) as s:\n    s.write(b'half'); s.flush(); os.kill(os.getpid(), 9)"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(tmp_path / "key")])
+    assert run.returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    write_text(tmp_path / "key", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["key"]
+
+
+def test_the_part_of_a_running_process_is_left_alone(tmp_path):
+    with replacing(tmp_path / "key") as stream:
+        stream.write(b"first")
+        write_text(tmp_path / "key", "second")
+    assert (tmp_path / "key").read_text() == "first"
+
+
+def test_a_link_is_followed_and_stays_a_link(tmp_path):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    write_text(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_text() == "new"
+
+
+def test_a_device_is_written_directly():
+    write_text("/dev/null", "gone")
+    assert not os.path.isfile("/dev/null")
+
+
+@pytest.mark.parametrize("name", ["missing/file", "."])
+def test_a_place_that_cannot_be_written_is_a_one_line_error(tmp_path, name):
+    with pytest.raises(ResourceError, match="cannot be written") as error:
+        write_text(tmp_path / name, "text")
+    assert "\n" not in str(error.value)
+
+
+def test_files_get_the_permissions_of_any_new_file(tmp_path):
+    (tmp_path / "plain").write_text("x")
+    write_text(tmp_path / "ours", "x")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
