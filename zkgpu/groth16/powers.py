@@ -8,7 +8,7 @@ Checked for a circuit of N = 2^log_size rows, on exactly the points a key is mad
    the last leads to the file's points.
 Sums with 128-bit random weights stand for all points of an array: a wrong point passes with probability 2^-128.
 Not checked: the hash that links the file to each contributor's published response, which covers every point of the
-original file and needs the responses themselves; so contributors must recognise their entry by name and points.
+original file and needs the responses themselves; and that a beacon's factors come from the beacon.
 Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
-from zkgpu.errors import FormatError, PointError, UsageError
+from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.ceremony import require_proper, same_ratio
 from zkgpu.groth16.challenge import blake2b, encode, hash_to_g2
@@ -129,6 +129,8 @@ class _Check:
 
 def verify_contributions(ptau: PowersOfTau) -> None:
     """Raises unless each contribution of phase 1 is valid and the last one left the file's tau, alpha and beta."""
+    if not ptau.contributions:
+        raise InsecureKeyError(f"{ptau.path}: nobody contributed, so tau is known to all: take another file")
     curve, challenge, before = ptau.curve, first_challenge(ptau.curve, ptau.ceremony_power), _start(ptau.curve)
     for i, contribution in enumerate(ptau.contributions):
         where = f"{ptau.path}: contribution {i + 1} ({contribution.name!r})"

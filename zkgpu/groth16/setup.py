@@ -19,6 +19,7 @@ from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.keys import UNSAFE_NAME, ProvingKey, VerifyingKey
+from zkgpu.groth16.powers import verify_powers
 from zkgpu.groth16.qap import QapMatrices, domain_for, qap_matrices
 from zkgpu.ntt.domain import Domain
 
@@ -134,7 +135,8 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
     can recompute. Others can contribute after it; one honest party is enough.
 
     name  recorded with the contribution
-    Raises UsageError when the file is for another curve or too small for the circuit.
+    Raises UsageError when the file is for another curve or too small for the circuit, FormatError when what the
+    circuit needs of it are not powers of one tau that others contributed to (`groth16.powers`).
     """
     key = _key_without_contribution(r1cs, ptau, backend)
     return contribute(key, backend, name=name)
@@ -158,6 +160,7 @@ def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -
     curve, qap = backend.curve, qap_matrices(r1cs)
     _require_fitting(ptau, curve, qap.a.shape[0])
     log_size = qap.a.shape[0].bit_length() - 1
+    verify_powers(ptau, log_size, backend)
     tau_g1 = ptau.lagrange_tau_g1(log_size)
     a_columns, b_columns, c_columns = (m.transpose() for m in (qap.a, qap.b, qap.c))
     ic_and_l = backend.combine_points(
