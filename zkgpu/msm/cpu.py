@@ -6,9 +6,9 @@ buckets with signed digits.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,14 +17,15 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.path import InstructionPath
-from zkgpu.jit.threads import available_threads, parallel
+from zkgpu.jit.threads import available_threads
 from zkgpu.msm import buckets
 from zkgpu.msm.fold import fold
 from zkgpu.msm.plan import Cost, Slice, bucket_width, slices
 from zkgpu.msm.points import CpuPoints, b3_of, degree_of
 from zkgpu.msm.projective import reduce_buckets
+from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
-from zkgpu.msm.segments import Workspace, sum_segments, workspace
+from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 # nanoseconds measured on one core of an EPYC (Zen 4); the addition includes cutting and sorting the digit
 COSTS = {
@@ -62,14 +63,10 @@ def _by_buckets(points: CpuPoints, scalars: Balanced, threads: int) -> Point:
         return points.group.infinity
     sums = np.empty((len(work), 2, 3 * degree, path.limbs, path.lanes), np.uint64)
     largest = max(s.end - s.begin for s in work)
-    idle = deque(_room(path, degree, largest, width) for _ in range(min(threads, len(work))))
-
-    def task(i: int) -> None:
-        room = idle.pop()  # there are as many rooms as threads
-        _sum_slice(points, cut, work[i], width, room, sums[i].reshape(-1))
-        idle.append(room)
-
-    parallel([lambda i=i: task(i) for i in range(len(work))], threads)
+    tasks = [
+        partial(_sum_slice, points, cut, part, width, row.reshape(-1)) for part, row in zip(work, sums, strict=True)
+    ]
+    parallel_in_rooms(tasks, partial(_room, path, degree, largest, width), threads)
     return fold(points.group, path, sums, [s.window for s in work], width, (1 << (width - 1)) // path.lanes)
 
 
@@ -93,18 +90,14 @@ def _room(path: InstructionPath, degree: int, references: int, width: int) -> _R
     )
 
 
-def _sum_slice(points: CpuPoints, cut: Digits, part: Slice, width: int, room: _Room, sums: Limbs) -> None:
+def _sum_slice(points: CpuPoints, cut: Digits, part: Slice, width: int, sums: Limbs, room: _Room) -> None:
     """Fills the buckets of a slice and reduces them into sums."""
     group, path, count = points.group, points.path, 1 << (width - 1)
     modulus, degree = group.base_field.modulus, degree_of(group)
     values, index = cut.values[part.window, part.begin : part.end], cut.index[part.begin : part.end]
     fill_buckets()(values, index, count, room.start, room.references)
-    address = room.buckets.ctypes.data
-    space = room.workspace
-    sum_segments(path, modulus, degree)(
-        points.rows.ctypes.data, room.references, room.start, address, space.chunk, *space.arrays()
-    )
-    reduce_buckets(path, modulus, degree, *b3_of(group))(address, count // path.lanes, sums)
+    add_segments(group, path, points.rows, room.references, room.start, room.buckets, room.workspace)
+    reduce_buckets(path, modulus, degree, *b3_of(group))(room.buckets.ctypes.data, count // path.lanes, sums)
 
 
 @kernel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def _scale(group: Group, rows: Limbs, path: InstructionPath, bits: int, threads:
         return
     run = scale_coordinates(path, group.base_field.modulus, degree_of(group), bits)
     parts = ranges(len(rows), threads if len(rows) >= COPY_ROWS else 1, path.lanes)
-    parallel([lambda b=b, e=e: run(rows[b:e]) for b, e in parts], threads)
+    parallel([partial(run, rows[begin:end]) for begin, end in parts], threads)
 
 
 @kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _cut(
     bias_words, reach = _words(bias(width, len(sizes)), BIAS_WORDS), np.array(sizes, np.int64)
     arguments = (scalars.limbs, scalars.order, index, width, bias_words, reach, values)
     parts = ranges(len(index), min(threads, 1 + len(index) // THREAD_GRAIN), BLOCK)
-    parallel([lambda b=b, e=e: cut_digits()(*arguments, b, e) for b, e in parts], threads)
+    parallel([partial(cut_digits(), *arguments, begin, end) for begin, end in parts], threads)
     return values
 
 

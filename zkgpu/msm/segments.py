@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.curves.points import Group
+from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath
@@ -15,6 +17,7 @@ from zkgpu.msm import buckets
 from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scratch_words
 from zkgpu.msm.buckets import CARRY_ROW, FREE_ROW, INFINITY_ROW, SINK_ROW, SIZE_CLASSES
 from zkgpu.msm.inversion import invert_totals, reset_totals
+from zkgpu.msm.points import degree_of
 
 CHUNK = 1 << 14  # references summed together: their partial sums stay in the second-level cache
 BATCH = 1 << 11  # additions that share an inversion
@@ -47,8 +50,10 @@ class Workspace:
         """References summed together."""
         return len(self.left) - LIST_MARGIN
 
-    def arrays(self) -> tuple[NDArray, ...]:
-        return tuple(getattr(self, name) for name in self.__dataclass_fields__)
+    def arrays(self, segments: int) -> tuple[NDArray, ...]:
+        """The arrays in the order sum_segments wants them, for that many segments."""
+        of_segments = (self.first[:segments], self.count[:segments], self.order[:segments])
+        return (self.arena, self.left, self.right, self.scratch, self.totals, *of_segments, self.sizes)
 
 
 def workspace(path: InstructionPath, degree: int, references: int, segments: int) -> Workspace:
@@ -69,6 +74,24 @@ def workspace(path: InstructionPath, degree: int, references: int, segments: int
         order=np.empty(segments, np.int64),
         sizes=np.empty(SIZE_CLASSES + 1, np.int64),
     )
+
+
+def add_segments(
+    group: Group,
+    path: InstructionPath,
+    points: Limbs,
+    references: NDArray[np.int32],
+    start: NDArray[np.int64],
+    out: Limbs,
+    space: Workspace,
+) -> None:
+    """out[s] = sum of the points that references[start[s]:start[s + 1]] mean; references are overwritten.
+
+    points, out  rows in the path's Montgomery form, 64-byte aligned; they may be parts of one array
+    """
+    run = sum_segments(path, group.base_field.modulus, degree_of(group))
+    arrays = space.arrays(len(out))
+    run(points.ctypes.data, references, start, out.ctypes.data, space.chunk, *arrays)
 
 
 @kernel

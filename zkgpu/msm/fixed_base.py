@@ -1,0 +1,77 @@
+"""Many multiples of one point: a table of its multiples for every window, and one addition a window."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves.points import Point
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.kernel import kernel
+from zkgpu.jit.memory import aligned_zeros
+from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.threads import available_threads, ranges
+from zkgpu.msm.multiples import Multiples, multiples
+from zkgpu.msm.plan import BALANCED_BITS, comb_width, windows_of
+from zkgpu.msm.points import degree_of, from_path, to_path
+from zkgpu.msm.rooms import parallel_in_rooms
+from zkgpu.msm.scalars import balanced, digits_in_order
+from zkgpu.msm.segments import Workspace, add_segments, workspace
+
+GRAIN = 1 << 12  # scalars a task
+
+
+def fixed_base(base: Point, scalars: Limbs, path: InstructionPath, threads: int | None = None) -> Limbs:
+    """(n, row_limbs) points rows as by Group.to_rows: scalars[i] * base.
+
+    scalars  (n, 4) uint64, canonical limbs below the group's order. Variable time.
+    """
+    threads, group = threads or available_threads(), base.group
+    cut = balanced(scalars, group.order)
+    out = aligned_zeros((len(scalars), group.row_limbs))
+    if base.is_infinity or not len(scalars):
+        return out
+    width = comb_width(len(scalars))
+    windows = windows_of(BALANCED_BITS, width)
+    values = digits_in_order(cut, width, windows, threads)
+    table = _comb(base, width, windows, path, threads)
+
+    def task(begin: int, end: int, space: Workspace) -> None:
+        references, start = np.empty((end - begin) * windows, np.int32), np.empty(end - begin + 1, np.int64)
+        comb_references()(np.ascontiguousarray(values[:, begin:end].T), references, start)
+        add_segments(group, path, table.rows, references, start, out[begin:end], space)
+
+    make_room = partial(workspace, path, degree_of(group), GRAIN * windows, GRAIN)
+    parts = ranges(len(scalars), -(-len(scalars) // GRAIN))
+    parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
+    return from_path(group, out, path, threads)
+
+
+def _comb(base: Point, width: int, windows: int, path: InstructionPath, threads: int) -> Multiples:
+    """d * 2^(width * w) * base for each window w and digit d = 1 .. 2^(width - 1), in row (d - 1) * windows + w."""
+    teeth = [base]
+    while len(teeth) < windows:
+        teeth.append(teeth[-1] * (1 << width))
+    rows = to_path(base.group, base.group.to_rows(teeth), path)
+    return multiples(base.group, path, rows, np.arange(windows), 1 << (width - 1), threads)
+
+
+@kernel
+def comb_references() -> Any:
+    """references(digits, references, start): a segment for each row of digits (n, windows), rows as in _comb."""
+
+    def run(digits: NDArray, references: NDArray, start: NDArray) -> None:
+        n, windows = digits.shape
+        k = start[0] = 0
+        for i in range(n):
+            for w in range(windows):
+                digit = digits[i, w]
+                if digit:
+                    references[k] = 2 * ((abs(digit) - 1) * windows + w) + (digit < 0)
+                    k += 1
+            start[i + 1] = k
+
+    return run

@@ -1,0 +1,174 @@
+"""A sparse matrix times a vector of points, and one factor times many points.
+
+Coefficients are cut into signed digits of a few bits. For every output row and every window the small multiples
+named by the digits are summed in batches of affine additions; doublings then join the windows of a row, so a row
+pays for them once however many entries it has. Coefficients such as 1 and -1 have a single digit and no doubling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.curves.points import Group
+from zkgpu.errors import LengthError, UsageError
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.kernel import kernel
+from zkgpu.jit.memory import aligned_empty, aligned_zeros
+from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.threads import available_threads
+from zkgpu.msm.horner import evaluate
+from zkgpu.msm.multiples import Multiples, multiples
+from zkgpu.msm.plan import sparse_width, windows_of
+from zkgpu.msm.points import check_rows, degree_of, from_path, to_path
+from zkgpu.msm.rooms import parallel_in_rooms
+from zkgpu.msm.scalars import balanced, digits_in_order
+from zkgpu.msm.segments import Workspace, add_segments, workspace
+
+SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
+SCALE_ROWS = 1 << 12
+
+
+def combine(
+    group: Group, matrix: SparseMatrix, rows: Limbs, path: InstructionPath, threads: int | None = None
+) -> Limbs:
+    """(matrix rows, row_limbs) points rows as by Group.to_rows: matrix times the vector of points.
+
+    rows  one point for each column of the matrix
+    Raises LengthError or UsageError for a matrix whose parts do not fit together. Variable time.
+    """
+    threads = threads or available_threads()
+    check_rows(group, rows)
+    _check(matrix, len(rows))
+    plan = _plan(group, matrix, to_path(group, rows, path, threads), path, threads)
+    out = aligned_zeros((matrix.shape[0], group.row_limbs))
+    tasks = [partial(_combine_rows, group, path, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
+    parallel_in_rooms(tasks, partial(workspace, path, degree_of(group), 1 << 30, SEGMENTS), threads)
+    return from_path(group, out, path, threads)
+
+
+def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threads: int | None = None) -> Limbs:
+    """(n, row_limbs) points rows as by Group.to_rows: k times every point. Variable time."""
+    out = np.empty(rows.shape, np.uint64)
+    check_rows(group, rows)
+    for begin in range(0, len(rows), SCALE_ROWS):
+        part = rows[begin : begin + SCALE_ROWS]
+        out[begin : begin + SCALE_ROWS] = combine(group, _diagonal(k % group.order, len(part)), part, path, threads)
+    return out
+
+
+def _diagonal(k: int, n: int) -> SparseMatrix:
+    table = np.frombuffer(k.to_bytes(32, "little"), np.uint64).reshape(1, 4)
+    return SparseMatrix((n, n), np.arange(n + 1), np.arange(n, dtype=np.int32), np.zeros(n, np.int32), table)
+
+
+def _check(matrix: SparseMatrix, points: int) -> None:
+    """Raise unless every index a kernel will follow is inside its array."""
+    n_rows, n_columns = matrix.shape
+    if n_columns != points:
+        raise LengthError(f"a matrix with {n_columns} columns times {points} points: give one point for each column")
+    ends = matrix.indptr
+    if len(ends) != n_rows + 1 or ends[0] != 0 or ends[-1] != matrix.entries or np.any(ends[1:] < ends[:-1]):
+        raise UsageError("sparse matrix: indptr must rise from 0 to the number of entries, one step a row")
+    if len(matrix.coefficient) != matrix.entries:
+        raise LengthError(f"sparse matrix: {matrix.entries} columns for {len(matrix.coefficient)} coefficients")
+    for name, values, bound in (
+        ("column", matrix.indices, n_columns),
+        ("coefficient", matrix.coefficient, len(matrix.table)),
+    ):
+        if matrix.entries and (values.min() < 0 or values.max() >= bound):
+            raise UsageError(f"sparse matrix: a {name} index is outside 0 .. {bound - 1}")
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What all output rows share.
+
+    width    of the windows
+    digits   (k, windows) int16: the digits of each value in the matrix' table
+    table    the points and their small multiples
+    windows  (rows,) the windows each output row needs
+    """
+
+    width: int
+    digits: NDArray[np.int16]
+    table: Multiples
+    windows: NDArray[np.int64]
+
+
+def _plan(group: Group, matrix: SparseMatrix, points: Limbs, path: InstructionPath, threads: int) -> _Plan:
+    values = balanced(matrix.table, group.order)
+    large = values.lengths[matrix.coefficient] > 1
+    columns = np.unique(matrix.indices[large]).astype(np.int64)
+    width = sparse_width(len(columns), int(np.count_nonzero(large)))
+    longest = int(values.lengths.max(initial=0))
+    digits = digits_in_order(values, width, windows_of(longest, width), threads)
+    table = multiples(group, path, points, columns, 1 << (width - 1), threads)
+    needed = np.where(values.lengths, (values.lengths.astype(np.int64) + width) // width, 0)
+    windows = np.zeros(matrix.shape[0], np.int64)
+    np.maximum.at(windows, matrix.row_of_entry(), needed[matrix.coefficient])
+    return _Plan(width, np.ascontiguousarray(digits.T), table, windows)
+
+
+def _chunks(matrix: SparseMatrix, plan: _Plan) -> list[NDArray[np.int64]]:
+    """Output rows that need the same number of windows, as many as make SEGMENTS sums; the largest first."""
+    by_windows = np.argsort(plan.windows, kind="stable")
+    chunks = []
+    for windows in np.unique(plan.windows[plan.windows > 0]):
+        begin, end = np.searchsorted(plan.windows[by_windows], [windows, windows + 1])
+        step = max(1, SEGMENTS // int(windows))
+        chunks += [by_windows[at : min(at + step, end)] for at in range(begin, end, step)]
+    entries = np.diff(matrix.indptr)
+    return sorted(chunks, key=lambda chunk: -int(entries[chunk].sum() * plan.windows[chunk[0]]))
+
+
+def _combine_rows(
+    group: Group,
+    path: InstructionPath,
+    matrix: SparseMatrix,
+    plan: _Plan,
+    chunk: NDArray[np.int64],
+    out: Limbs,
+    space: Workspace,
+) -> None:
+    """Fills the output rows of a chunk."""
+    windows = int(plan.windows[chunk[0]])
+    entries = int((matrix.indptr[chunk + 1] - matrix.indptr[chunk]).sum())
+    references, start = np.empty(entries * windows, np.int32), np.empty(len(chunk) * windows + 1, np.int64)
+    table = plan.table
+    entry_references()(
+        *(chunk, windows, matrix.indptr, matrix.indices, matrix.coefficient, plan.digits),
+        *(table.n, table.position, len(table.columns), references, start),
+    )
+    sums = aligned_empty((len(chunk) * windows, group.row_limbs))
+    add_segments(group, path, table.rows, references, start, sums, space)
+    out[chunk] = sums if windows == 1 else evaluate(group, path, sums, windows, plan.width)
+
+
+@kernel
+def entry_references() -> Any:
+    """references(rows, windows, indptr, indices, coefficient, digits, n, position, columns, references, start).
+
+    Segment i * windows + w: the rows, numbered as in Multiples, that window w of matrix row rows[i] sums.
+    """
+
+    def run(rows, windows, indptr, indices, coefficient, digits, n, position, columns, references, start):
+        k = segment = start[0] = 0
+        for row in rows:
+            for w in range(windows):
+                for entry in range(indptr[row], indptr[row + 1]):
+                    digit, column = digits[coefficient[entry], w], indices[entry]
+                    if digit:
+                        size = abs(digit)
+                        at = column if size == 1 else n + (size - 2) * columns + position[column]
+                        references[k] = 2 * at + (digit < 0)
+                        k += 1
+                segment += 1
+                start[segment] = k
+
+    return run
