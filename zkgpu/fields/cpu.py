@@ -114,7 +114,7 @@ class CpuField:
         self, vector: CpuVector, base: int, scale: int = 1, out: CpuVector | None = None
     ) -> CpuVector:
         """vector[i] * scale * base^i; out may be the vector itself."""
-        self._check(vector, vector.n)
+        self.check(vector)
         out = out or self._empty(vector.n)
         self._check(out, vector.n)
         self._split(vector.n, lambda begin, end: self._progression(vector, out, base, scale, begin, end))
@@ -123,7 +123,7 @@ class CpuField:
 
     def spread(self, vector: CpuVector) -> Limbs:
         """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
-        self._check(vector, vector.n)
+        self.check(vector)
         rows = aligned_empty((len(vector.blocks) * self.path.lanes, self.path.row_words))
         kernel = kernels.spread_rows(self.path, self._p)
         self._split(vector.n, lambda begin, end: kernel(rows.ctypes.data, vector.blocks, begin, end))
@@ -142,14 +142,18 @@ class CpuField:
     def _empty(self, n: int) -> CpuVector:
         return CpuVector(self.field, self.path, aligned_empty(self.path.shape(n)), n)
 
-    def _check(self, vector: CpuVector, n: int) -> None:
-        if vector.n != n:
-            raise LengthError(f"vectors of {n} and {vector.n} entries: the two must be equally long")
+    def check(self, vector: CpuVector) -> None:
+        """Raises UsageError for a vector of another field or path."""
         if (vector.field, vector.path) != (self.field, self.path):
             raise UsageError(
                 f"a vector of {vector.field.name} on the {vector.path.name} path was given to arithmetic in "
                 f"{self.field.name} on the {self.path.name} path: convert it through limbs"
             )
+
+    def _check(self, vector: CpuVector, n: int) -> None:
+        if vector.n != n:
+            raise LengthError(f"vectors of {n} and {vector.n} entries: the two must be equally long")
+        self.check(vector)
 
     def thread_count(self, n: int) -> int:
         """Threads worth using for n elements."""
@@ -179,7 +183,7 @@ class CpuField:
         return out
 
     def _exported(self, vector: CpuVector, factor: int) -> Limbs:
-        self._check(vector, vector.n)
+        self.check(vector)
         words = np.empty((len(vector.blocks) * self.path.lanes, 4), np.uint64)
         kernel = kernels.export_words(self.path, self._p, factor)
         self._split(vector.n, lambda begin, end: kernel(words, vector.blocks, begin, end))

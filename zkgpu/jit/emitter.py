@@ -30,6 +30,7 @@ class Emitter(ABC):
     path: InstructionPath
     word: ir.Type
     element_words: int  # words (in the sense above) of one element
+    lazy: bool  # sums stay unreduced and uncarried, their limits grow; otherwise every result is canonical
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
         assert modulus % 2 == 1, "Montgomery arithmetic needs an odd modulus"
@@ -187,6 +188,10 @@ class Emitter(ABC):
     @abstractmethod
     def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
         """Writes point rows, one address a lane; the elements must be canonical."""
+
+    @abstractmethod
+    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
+        """`lanes` blocks with element (block i, lane j) and (block j, lane i) exchanged."""
 
     # Wide rows: one element a row of path.row_words words, 64-byte aligned, for access in any order and long sums.
 

@@ -41,6 +41,7 @@ class IfmaEmitter(Emitter):
     path = IFMA
     word = WORD
     element_words = LIMBS
+    lazy = True
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
         super().__init__(builder, modulus)
@@ -243,6 +244,11 @@ class IfmaEmitter(Emitter):
 
     def _line_pointers(self, addresses: Sequence[Any], offset: int) -> list[Any]:
         return [self.builder.inttoptr(self.shifted(a, offset), WORD.as_pointer()) for a in addresses]
+
+    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
+        columns = [self.transpose([block.limbs[j] for block in blocks]) for j in range(LIMBS)]
+        limit, spread = max(block.limit for block in blocks), max(block.spread for block in blocks)
+        return [Fe(self, limbs, limit, spread) for limbs in zip(*columns, strict=True)]
 
     def gather(self, addresses: Sequence[Any]) -> Fe:
         return self.element(self._gather_columns(addresses))

@@ -21,6 +21,7 @@ class PortableEmitter(Emitter):
     path = PORTABLE
     word = I256
     element_words = 1
+    lazy = False
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
         super().__init__(builder, modulus)
@@ -188,3 +189,6 @@ class PortableEmitter(Emitter):
 
     def collapse(self, addresses: Sequence[Any]) -> Fe:
         return self.gather(addresses)
+
+    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
+        return list(blocks)

@@ -1,0 +1,102 @@
+"""Number-theoretic transforms on the CPU, in place on blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from zkgpu.errors import LengthError
+from zkgpu.fields.cpu import CpuField, CpuVector
+from zkgpu.jit.threads import parallel
+from zkgpu.ntt import kernels
+from zkgpu.ntt.domain import Domain
+from zkgpu.ntt.plan import Plan, plan, smallest_log
+from zkgpu.ntt.twiddles import Words, twiddles
+
+
+def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool = False) -> CpuVector:
+    """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order.
+
+    The offsets 1 and omega_2n (the odd coset) cost nothing; any other costs one more pass over the data.
+    in_place  overwrite the coefficients. Raises LengthError unless there are as many as domain points.
+    """
+    data = _working_copy(cpu, coefficients, domain, in_place)
+    if _is_small(cpu, domain):
+        return _replace(cpu, data, _evaluate(domain, cpu.to_integers(data)))
+    group = _group(domain)
+    if group is None:
+        cpu.multiply_by_powers(data, domain.offset, out=data)
+    tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, False)
+    reduce_tiles = domain.log_size > kernels.LOG_SIZE_WITHOUT_REDUCTION
+    kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, reduce_tiles), data.blocks)
+    _run(_plan(cpu, domain, group), cpu.thread_count(domain.size), kernel, tables.single, tables.tiles)
+    return data
+
+
+def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool = False) -> CpuVector:
+    """Coefficients in natural order from the values on a domain in bit-reversed order: the inverse of ntt."""
+    data = _working_copy(cpu, evaluations, domain, in_place)
+    if _is_small(cpu, domain):
+        return _replace(cpu, data, _interpolate(domain, cpu.to_integers(data)))
+    group = _group(domain)
+    tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, True)
+    kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus), data.blocks)
+    backwards = _plan(cpu, domain, group).reversed()
+    _run(backwards, cpu.thread_count(domain.size), kernel, tables.single, tables.tiles, tables.last)
+    if group is None:
+        cpu.multiply_by_powers(data, cpu.field.inverse(domain.offset), out=data)
+    return data
+
+
+def _working_copy(cpu: CpuField, vector: CpuVector, domain: Domain, in_place: bool) -> CpuVector:
+    if len(vector) != domain.size:
+        raise LengthError(f"{len(vector)} entries but {domain.size} domain points: the two must be equal")
+    cpu.check(vector)
+    return vector if in_place else cpu.copy(vector)
+
+
+def _group(domain: Domain) -> int | None:
+    """0 for the roots of unity, 1 for the odd coset, None for any other coset."""
+    if domain.offset == 1:
+        return 0
+    has_double = domain.log_size < domain.field.two_adicity
+    return 1 if has_double and domain.offset == domain.field.root_of_unity(2 * domain.size) else None
+
+
+def _plan(cpu: CpuField, domain: Domain, group: int | None) -> Plan:
+    return plan(domain.log_size, cpu.path.lanes.bit_length() - 1, group or 0)
+
+
+def _run(plan: Plan, threads: int, kernel: Callable[..., None], *tables: Words) -> None:
+    for phase in plan.phases:
+        parallel([partial(kernel, passes, *tables) for passes in phase], threads)
+
+
+# Transforms too short for a tile, by their definition.
+
+
+def _is_small(cpu: CpuField, domain: Domain) -> bool:
+    return domain.log_size < smallest_log(cpu.path.lanes.bit_length() - 1)
+
+
+def _points(domain: Domain) -> list[int]:
+    p = domain.field.modulus
+    return [domain.offset * pow(domain.omega, int(i), p) % p for i in domain.bit_reversal]
+
+
+def _evaluate(domain: Domain, coefficients: list[int]) -> list[int]:
+    p = domain.field.modulus
+    return [sum(c * pow(x, k, p) for k, c in enumerate(coefficients)) % p for x in _points(domain)]
+
+
+def _interpolate(domain: Domain, values: list[int]) -> list[int]:
+    p, scale = domain.field.modulus, domain.field.inverse(domain.size)
+    inverses = [domain.field.inverse(x) for x in _points(domain)]
+    return [
+        scale * sum(v * pow(x, k, p) for v, x in zip(values, inverses, strict=True)) % p for k in range(domain.size)
+    ]
+
+
+def _replace(cpu: CpuField, data: CpuVector, values: list[int]) -> CpuVector:
+    data.blocks[:] = cpu.from_integers(values).blocks
+    return data
