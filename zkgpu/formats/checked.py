@@ -11,6 +11,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from zkgpu.errors import ResourceError
 from zkgpu.formats.container import Bytes
 
 _CHECKS = b"zkgpu points 1"  # part of the digest: stricter checks forget what weaker ones passed
@@ -22,19 +23,20 @@ def digest(data: Bytes) -> str:
 
 
 def is_known(digest: str) -> bool:
-    """Whether a file with this digest was remembered."""
-    return _mark(digest).is_file()
+    """Whether a file with this digest was remembered, in a folder that nobody else can write."""
+    try:
+        return (_folder() / digest).is_file()
+    except (OSError, ResourceError):
+        return False
 
 
 def remember(digest: str) -> None:
     """Notes that a file with this digest passed every check. Does nothing when the cache cannot be written."""
-    mark = _mark(digest)
-    with suppress(OSError):
-        mark.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(mark, os.O_CREAT | os.O_WRONLY, 0o600))
+    with suppress(OSError, ResourceError):
+        os.close(os.open(_folder() / digest, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
-def _mark(digest: str) -> Path:
-    from zkgpu.jit.cache import cache_dir
+def _folder() -> Path:
+    from zkgpu.jit.cache import cache_dir, private_folder
 
-    return cache_dir() / "checked" / digest
+    return private_folder(private_folder(cache_dir()) / "checked")
