@@ -166,7 +166,7 @@ def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix
             raise section.error(
                 f"entry {int(values.argmax()):,}: {name} {int(values.max()):,} is not below {bound:,}: set up again"
             )
-    table, ids = distinct_rows(np.ascontiguousarray(entries["value"]))
+    table, ids = distinct_rows(entries["value"])
     table = _from_double_montgomery(section, header.curve.scalar_field, table)
     shape = (header.domain_size, header.n_wires)
     a, b = (_by_rows(shape, row[mask], wire[mask], ids[mask], table) for mask in (matrix == 0, matrix == 1))
