@@ -1,0 +1,41 @@
+"""What `inspect_file` says of each kind of file."""
+
+import json
+
+import pytest
+
+from zkgpu.errors import FormatError
+from zkgpu.formats.inspection import inspect_file
+
+
+@pytest.mark.parametrize(
+    ("file", "facts"),
+    [
+        ("range/range.r1cs", {"constraints": 575, "wires": 575, "public outputs": 1, "public inputs": 2}),
+        ("range/witness.wtns", {"values": 575}),
+        ("pot6_0.ptau", {"power": 6, "prepared for phase 2": False, "contributions": []}),
+        ("pot6_final.ptau", {"power of the ceremony": 6, "prepared for phase 2": True}),
+        ("range/range_groth16.zkey", {"domain": 1024, "public": 3, "made by one party": False, "insecure": "no"}),
+        ("multiplier/m_0.zkey", {"insecure": "phase 2 of the setup has no contribution"}),
+        ("range/groth16_vk.json", {"public": 3, "insecure": "no"}),
+        ("range/groth16_proof.json", {"curve": "bn128"}),
+        ("range/groth16_public.json", {"values": 3}),
+    ],
+)
+def test_a_file_is_described(samples, file, facts):
+    found = inspect_file(samples / file)
+    assert facts.items() <= found.items()
+    assert json.dumps(found)
+
+
+def test_contributions_are_listed_with_name_beacon_and_hash(samples):
+    first, beacon = inspect_file(samples / "multiplier" / "multiplier_beacon.zkey")["contributions"]
+    assert first.startswith("'sample' 9eba3639b8ee")
+    assert beacon.startswith("'final beacon', beacon 0102030405")
+
+
+@pytest.mark.parametrize("file", ["multiplier.wasm", "multiplier.circom", "input.json"])
+def test_a_file_of_no_known_kind_is_refused_in_one_line(samples, file):
+    with pytest.raises(FormatError) as error:
+        inspect_file(samples / "multiplier" / file)
+    assert "\n" not in str(error.value)
