@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from zkgpu.circuits import CompiledCircuit, SparseMatrix
-from zkgpu.circuits.evaluation import evaluate, signed_table
+from zkgpu.circuits.evaluation import Table, evaluate
 from zkgpu.circuits.program import Hint
 from zkgpu.circuits.signals import read_inputs
 from zkgpu.errors import UnsatisfiedError
@@ -101,5 +101,5 @@ def solutions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> int:
 
 
 def _times(matrix: SparseMatrix, values: np.ndarray, field: Field) -> np.ndarray:
-    table = signed_table(field.from_limbs(matrix.table), field.modulus)
+    table = Table.of(field.from_limbs(matrix.table), field.modulus)
     return evaluate(matrix.indptr, matrix.indices, matrix.coefficient, table, values)

@@ -49,7 +49,7 @@ class LinearCombinations:
 
     @property
     def lengths(self) -> Index:
-        return np.diff(self.indptr)
+        return self.indptr[1:] - self.indptr[:-1]
 
     @property
     def is_constant(self) -> bool:
@@ -69,6 +69,8 @@ class LinearCombinations:
 
     def scale(self, factors: Ids, table: Coefficients) -> LinearCombinations:
         """Row i times the value of factors[i]."""
+        if (factors == ONE).all():
+            return self
         scaled = table.multiply(np.repeat(factors, self.lengths), self.coefficients)
         return _without_zeros(self.row_of_term(), self.wires, scaled, self.rows)
 
@@ -102,6 +104,8 @@ def compose(matrix: LinearCombinations, x: LinearCombinations, table: Coefficien
 
 def add(x: LinearCombinations, y: LinearCombinations, table: Coefficients, sign: int = 1) -> LinearCombinations:
     """x + sign * y, row by row; both have the same number of rows."""
+    if not y.wires.size:
+        return x
     rows = np.concatenate([x.row_of_term(), y.row_of_term()])
     signs = np.full(y.wires.size, table.intern(sign), dtype=np.int32)
     coefficients = np.concatenate([x.coefficients, table.multiply(signs, y.coefficients)])

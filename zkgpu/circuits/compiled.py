@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit, refuse_free_hints, touched_wires
 from zkgpu.circuits.combinations import LinearCombinations
-from zkgpu.circuits.evaluation import Values, object_array, signed_table
+from zkgpu.circuits.evaluation import Table, Values, object_array
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.signals import Signal, read_inputs
@@ -32,10 +32,10 @@ class CompiledCircuit:
 
     r1cs: R1CS
     signals: tuple[Signal, ...]
-    _steps: Sequence[Step]
-    _order: NDArray[np.int64]
-    _traced: tuple[Signal, ...]
-    _arithmetic: Arithmetic
+    _steps: Sequence[Step] = field(repr=False)
+    _order: NDArray[np.int64] = field(repr=False)
+    _traced: tuple[Signal, ...] = field(repr=False)
+    _arithmetic: Arithmetic = field(repr=False)
 
     @property
     def inputs(self) -> tuple[Signal, ...]:
@@ -87,7 +87,7 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
     outputs, public, private = (sum(s.size for s in traced if s.kind == kind) for kind in _KINDS)
     r1cs = R1CS(circuit.field, a, b, c, outputs, public, private, labels=tuple(circuit.labels))
     signals = tuple(Signal(s.name, s.kind, s.shape, int(number[s.first]) if s.size else 0) for s in traced)
-    arithmetic = Arithmetic(circuit.field.modulus, signed_table(circuit.coefficients.values, circuit.field.modulus))
+    arithmetic = Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus))
     return CompiledCircuit(r1cs, signals, tuple(circuit.steps), order, traced, arithmetic)
 
 

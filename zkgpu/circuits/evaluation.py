@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,33 +19,44 @@ def object_array(values: Iterable[object], shape: tuple[int, ...] | None = None)
     return out if shape is None else out.reshape(shape)
 
 
-def signed_table(values: Iterable[int], modulus: int) -> Values:
-    """Each value by its representative nearest zero: -1 multiplies faster than modulus - 1."""
-    return object_array(v - modulus if 2 * v > modulus else v for v in values)
+@dataclass(frozen=True)
+class Table:
+    """The integers that coefficients point into: by their representatives nearest zero, which multiply faster.
+
+    values   the integers
+    scales   which of them are not one
+    """
+
+    values: Values
+    scales: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, values: Iterable[int], modulus: int) -> Table:
+        signed = object_array(v - modulus if 2 * v > modulus else v for v in values)
+        return cls(signed, (signed != 1).astype(bool))
 
 
 def evaluate(
     indptr: NDArray[np.int64],
     wires: NDArray[np.int32],
     coefficients: NDArray[np.int32],
-    table: Values,
+    table: Table,
     values: Values,
 ) -> Values:
     """(rows, ...) Python integers: each row's combination of `values`, not reduced by the modulus.
 
     values   (n_wires, ...): further axes are independent instances
-    table    the integers that `coefficients` points into
     """
     terms = values[wires]
-    scaled = np.flatnonzero((table != 1)[coefficients])
+    scaled = np.flatnonzero(table.scales[coefficients])
     if scaled.size:
-        factors = table[coefficients[scaled]]
+        factors = table.values[coefficients[scaled]]
         terms[scaled] = terms[scaled] * factors.reshape(-1, *(1,) * (terms.ndim - 1))
     return _segment_sums(terms, indptr)
 
 
 def _segment_sums(terms: Values, indptr: NDArray[np.int64]) -> Values:
-    lengths = np.diff(indptr)
+    lengths = indptr[1:] - indptr[:-1]
     if (lengths == 1).all():
         return terms
     out = np.zeros((lengths.size, *terms.shape[1:]), dtype=object)

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from zkgpu.circuits.combinations import LinearCombinations
-from zkgpu.circuits.evaluation import Values, evaluate, object_array
+from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
 from zkgpu.errors import UsageError
 
 HintFunction = Callable[..., object]
@@ -20,7 +20,7 @@ class Arithmetic:
     """What every step needs to know of the field: its modulus and the circuit's coefficients as integers."""
 
     modulus: int
-    table: Values
+    table: Table
 
     def of(self, lc: LinearCombinations, values: Values) -> Values:
         """(rows, instances): the combinations' values, in [0, modulus)."""

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from zkgpu.circuits.evaluation import Values, evaluate, object_array, signed_table
+from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
 from zkgpu.circuits.sparse import Index, SparseMatrix
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
 from zkgpu.fields.field import Field, Limbs
@@ -79,22 +79,30 @@ class R1CS:
         """As `check`, for canonical Python integers in an object array of shape (n_wires,)."""
         if values[0] != 1:
             raise UnsatisfiedError(f"wire 0 is {values[0]}, but it must hold the constant 1")
-        tables = [signed_table(self.field.from_limbs(m.table), self.field.modulus) for m in (self.a, self.b, self.c)]
         for start in range(0, self.n_constraints, _CHUNK):
             stop = min(start + _CHUNK, self.n_constraints)
-            matrices = zip((self.a, self.b, self.c), tables, strict=True)
-            a, b, c = (_rows_times(m, table, values, start, stop) for m, table in matrices)
+            a, b, c = (_rows_times(m, self._tables[id(m.table)], values, start, stop) for m in self._matrices)
             broken = np.flatnonzero((a * b - c) % self.field.modulus)
             if broken.size:
                 i = broken[0]
                 raise UnsatisfiedError(self._violation(start + int(i), a[i], b[i], c[i]))
+
+    @property
+    def _matrices(self) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
+        return self.a, self.b, self.c
+
+    @cached_property
+    def _tables(self) -> dict[int, Table]:
+        """The matrices' tables as integers, by identity: matrices often share one."""
+        distinct = {id(m.table): m.table for m in self._matrices}
+        return {key: Table.of(self.field.from_limbs(table), self.field.modulus) for key, table in distinct.items()}
 
     def _violation(self, row: int, a: int, b: int, c: int) -> str:
         a, b, c, product = (_signed(v, self.field.modulus) for v in (a, b, c, a * b))
         return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
 
 
-def _rows_times(matrix: SparseMatrix, table: Values, values: Values, start: int, stop: int) -> Values:
+def _rows_times(matrix: SparseMatrix, table: Table, values: Values, start: int, stop: int) -> Values:
     """Rows start .. stop of matrix * values, not reduced."""
     indptr = matrix.indptr[start : stop + 1]
     terms = slice(int(indptr[0]), int(indptr[-1]))

@@ -134,7 +134,8 @@ class Field:
 
     def to_limbs(self, values: Iterable[int]) -> Limbs:
         """(n, limbs) uint64, the canonical little-endian limbs of each value mod modulus."""
-        data = b"".join((v % self.modulus).to_bytes(self.bytes, "little") for v in values)
+        modulus, size = self.modulus, self.bytes
+        data = b"".join([(v % modulus).to_bytes(size, "little") for v in values])
         return np.frombuffer(data, dtype="<u8").reshape(-1, self.limbs).copy()
 
     def from_limbs(self, limbs: Limbs) -> list[int]:
