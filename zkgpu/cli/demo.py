@@ -34,12 +34,9 @@ def demo_command(session: Session, output: str | None) -> None:
         with stage("compute witness"):
             assignment = compiled.witness(membership_inputs(DEPTH))
         backend = session.backend()
-        with stage("setup (unsafe, for this demo)"):
-            key = unsafe_setup(compiled.r1cs, backend)
-        with stage("load key"):
-            prover = Prover(key, backend, circuit=compiled.r1cs)
-        with stage("prove, with self-check"):
-            proof = prover.prove(assignment)
+        key = unsafe_setup(compiled.r1cs, backend)
+        prover = Prover(key, backend, circuit=compiled.r1cs)
+        proof = prover.prove(assignment)
         public_inputs = prover.public_inputs(assignment)
         with stage("verify"):
             if not verify(key.verifying_key, public_inputs, proof):
@@ -102,23 +99,10 @@ def _report(session: Session, r1cs: Any, device: str, output: str | None) -> Non
         table.add_column("step")
         table.add_column("seconds", justify="right")
         for name, seconds in session.stage_seconds.items():
-            if name in TOP_LEVEL_STAGES:
-                table.add_row(name, f"{seconds:.3f}")
+            table.add_row(name, f"{seconds:.3f}")
         table.add_row("total", f"{total:.3f}", style="bold")
         session.console.print(table)
         session.warn(UNSAFE_WARNING)
     result = {"constraints": r1cs.n_constraints, "device": device, "valid": True, "unsafe": True, "output": output}
     line = "valid proof; 256 bytes, and a contract that accepts it"
     session.finish({**result, "seconds": total, "stages": session.stage_seconds}, line)
-
-
-TOP_LEVEL_STAGES = (
-    "build circuit",
-    "compute witness",
-    "setup (unsafe, for this demo)",
-    "load key",
-    "prove, with self-check",
-    "verify",
-    "export Solidity verifier",
-    "write files",
-)

@@ -74,13 +74,11 @@ def self_test(backend: Backend) -> dict[str, Any]:
     compiled = circuit.compile()
     assignment = compiled.witness({"x": 3, "y": 35})
     start = time.perf_counter()
-    with stage("self-test: setup"):
-        key = unsafe_setup(compiled.r1cs, backend)
-    with stage("self-test: prove"):
-        blinding = Blinding.random(backend.curve.scalar_field)
-        proof = Prover(key, backend).prove(assignment, _blinding=blinding)
-        if Prover(key, ReferenceBackend(backend.curve)).prove(assignment, _blinding=blinding) != proof:
-            raise SelfCheckError(f"{backend.name} and the reference give different proofs: do not trust this machine")
+    key = unsafe_setup(compiled.r1cs, backend)
+    blinding = Blinding.random(backend.curve.scalar_field)
+    proof = Prover(key, backend).prove(assignment, _blinding=blinding)
+    if Prover(key, ReferenceBackend(backend.curve)).prove(assignment, _blinding=blinding) != proof:
+        raise SelfCheckError(f"{backend.name} and the reference give different proofs: do not trust this machine")
     return {"device": backend.name, "self-test": f"passed in {time.perf_counter() - start:.1f} s"}
 
 

@@ -14,6 +14,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.keys import Proof, ProvingKey
 from zkgpu.groth16.qap import Qap
 from zkgpu.groth16.verifier import verify
+from zkgpu.stages import stage
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Prover:
             _require_same_shape(circuit, key)
         self.key, self.backend, self._circuit = key, backend, circuit
         self._allow_insecure_key = allow_insecure_key
-        self._load()
+        with stage("load key"):
+            self._load()
 
     def _load(self) -> None:
         """Put matrices and queries on the device."""
@@ -86,17 +88,12 @@ class Prover:
 
     def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
         key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)
-        z = self.backend.vector(assignment)
-        h = self._qap.quotient(z)
-        a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many(
-            [
-                (self._a_query, z),
-                (self._b_g1_query, z),
-                (self._b_g2_query, z),
-                (self._l_query, z),
-                (self._h_query, h),
-            ]
-        )
+        with stage("quotient"):
+            z = self.backend.vector(assignment)
+            h = self._qap.quotient(z)
+        with stage("multi-scalar multiplications"):
+            queries = (self._a_query, self._b_g1_query, self._b_g2_query, self._l_query)
+            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many([*((q, z) for q in queries), (self._h_query, h)])
         a = vk.alpha_g1 + a_z + r * key.delta_g1
         b = vk.beta_g2 + b_g2_z + s * vk.delta_g2
         b_g1 = key.beta_g1 + b_g1_z + s * key.delta_g1
@@ -105,7 +102,8 @@ class Prover:
 
     def _accepts(self, assignment: Limbs, proof: Proof) -> bool:
         vk = self.key.verifying_key
-        return verify(vk, self.public_inputs(assignment), proof, allow_insecure_key=self._allow_insecure_key)
+        with stage("self-check"):
+            return verify(vk, self.public_inputs(assignment), proof, allow_insecure_key=self._allow_insecure_key)
 
     def _retry(self, assignment: Limbs, blinding: Blinding) -> Proof:
         """Compute once more: a device may have erred. Refused again, the witness or the key is wrong."""
@@ -138,7 +136,8 @@ class Prover:
         if field.from_limbs(assignment[:1]) != [1]:
             raise UsageError("witness value 0 must be the constant 1")
         if self._circuit is not None:
-            self._circuit.check(assignment)
+            with stage("check constraints"):
+                self._circuit.check(assignment)
 
 
 def _require_same_shape(circuit: R1CS, key: ProvingKey) -> None:

@@ -14,14 +14,15 @@ import numpy as np
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.sparse import SparseMatrix
-from zkgpu.curves.points import Curve
+from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.keys import UNSAFE_NAME, ProvingKey, VerifyingKey
 from zkgpu.groth16.powers import verify_powers
-from zkgpu.groth16.qap import QapMatrices, domain_for, qap_matrices
+from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
+from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.formats.ptau import PowersOfTau
@@ -47,43 +48,58 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     The key says so of itself (`ProvingKey.is_unsafe`), and every file made from it.
     """
     curve, qap = backend.curve, qap_matrices(r1cs)
+    g1, g2 = curve.g1.generator, curve.g2.generator
     waste = _waste or ToxicWaste.random(curve.scalar_field)
-    a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
-    a_query, b_g1_query = (backend.fixed_base(curve.g1.generator, v) for v in (a, b))
-    b_g2_query = backend.fixed_base(curve.g2.generator, b)
-    ic_rows, l_query = _split(backend, ic_and_l, r1cs.n_public + 1, waste.delta)
-    h_query = backend.fixed_base(curve.g1.generator, _h_scalars(backend, r1cs, waste))
-    key = ProvingKey(
-        verifying_key=VerifyingKey(
-            curve=curve,
-            alpha_g1=waste.alpha * curve.g1.generator,
-            beta_g2=waste.beta * curve.g2.generator,
-            gamma_g2=curve.g2.generator,
-            delta_g2=curve.g2.generator,
-            ic=tuple(curve.g1.from_rows(ic_rows)),
-        ),
-        beta_g1=waste.beta * curve.g1.generator,
-        delta_g1=curve.g1.generator,
-        a=qap.a,
-        b=qap.b,
-        a_query=a_query,
-        b_g1_query=b_g1_query,
-        b_g2_query=b_g2_query,
-        l_query=l_query,
-        h_query=h_query,
-        circuit_hash=bytes(64),
-        contributions=(),
-    )
-    h_powers = _h_powers(backend, Domain(curve.scalar_field, key.domain_size), waste.tau)
-    key = replace(key, circuit_hash=ceremony.circuit_hash(key, h_powers))
+    with stage("evaluate polynomials"):
+        a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
+        ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1, waste.delta)
+        h = _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste)
+    with stage("multiply generators"):
+        queries = Queries(
+            a=backend.fixed_base(g1, a),
+            b_g1=backend.fixed_base(g1, b),
+            b_g2=backend.fixed_base(g2, b),
+            ic_and_l=backend.fixed_base(g1, ic_and_l),
+            h=backend.fixed_base(g1, h),
+        )
+    key = _bare_key(curve, qap, r1cs.n_public, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
+    with stage("hash key"):
+        # nobody can recompute a one-party key, so any digest of its points may name its circuit
+        key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query))
     return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
 
 
-def _h_powers(backend: Backend, domain: Domain, tau: int) -> Limbs:
-    """tau^(n + i) - tau^i in G1 for i < n - 1: what the circuit hash covers in place of h_query."""
-    powers = backend.vector(_powers(domain.field, tau, domain.size - 1))
-    vanishing = pow(tau, domain.size, domain.field.modulus) - 1
-    return backend.fixed_base(backend.curve.g1.generator, backend.pointwise(lambda x: vanishing * x, powers))
+@dataclass(frozen=True)
+class Queries:
+    """The points arrays of a key, ic in front of l_query."""
+
+    a: Limbs
+    b_g1: Limbs
+    b_g2: Limbs
+    ic_and_l: Limbs
+    h: Limbs
+
+
+def _bare_key(
+    curve: Curve, qap: QapMatrices, n_public: int, alpha_g1: Point, beta_g1: Point, beta_g2: Point, queries: Queries
+) -> ProvingKey:
+    """A key before any contribution, gamma and delta being 1, and its circuit hash not yet known."""
+    g1, g2 = curve.g1, curve.g2
+    ic = tuple(g1.from_rows(queries.ic_and_l[: n_public + 1]))
+    return ProvingKey(
+        verifying_key=VerifyingKey(curve, alpha_g1, beta_g2, gamma_g2=g2.generator, delta_g2=g2.generator, ic=ic),
+        beta_g1=beta_g1,
+        delta_g1=g1.generator,
+        a=qap.a,
+        b=qap.b,
+        a_query=queries.a,
+        b_g1_query=queries.b_g1,
+        b_g2_query=queries.b_g2,
+        l_query=queries.ic_and_l[n_public + 1 :],
+        h_query=queries.h,
+        circuit_hash=bytes(64),
+        contributions=(),
+    )
 
 
 def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
@@ -109,22 +125,17 @@ def _powers(field: Field, x: int, n: int) -> Limbs:
     return field.to_limbs(values)
 
 
-def _split(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> tuple[Limbs, Limbs]:
-    """Rows of ic, over gamma = 1, and of l_query, over delta."""
-    generator = backend.curve.g1.generator
+def _over_delta(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> Vector:
+    """The same, with the entries of l_query divided by delta; those of ic are over gamma = 1."""
     inverse = backend.curve.scalar_field.inverse(delta)
-    ic = backend.limbs(ic_and_l)[:n_ic]
-    over_delta = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))[n_ic:]
-    return backend.fixed_base(generator, backend.vector(ic)), backend.fixed_base(generator, backend.vector(over_delta))
+    divided = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))
+    return backend.vector(np.concatenate([backend.limbs(ic_and_l)[:n_ic], divided[n_ic:]]))
 
 
-def _h_scalars(backend: Backend, r1cs: R1CS, waste: ToxicWaste) -> Vector:
+def _h_scalars(backend: Backend, domain: Domain, waste: ToxicWaste) -> Vector:
     """L_{2i+1}(tau) / delta over the domain of twice the size, for i below the domain's size."""
-    field = backend.curve.scalar_field
-    domain = domain_for(field, r1cs.n_constraints, r1cs.n_public)
-    double = Domain(field, 2 * domain.size)
-    inverse = field.inverse(waste.delta)
-    odd = backend.limbs(_lagrange_at(backend, double, waste.tau))[1::2]
+    inverse = domain.field.inverse(waste.delta)
+    odd = backend.limbs(_lagrange_at(backend, Domain(domain.field, 2 * domain.size), waste.tau))[1::2]
     return backend.pointwise(lambda x: inverse * x, backend.vector(np.ascontiguousarray(odd)))
 
 
@@ -147,54 +158,46 @@ def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: in
     field, g1 = backend.curve.scalar_field, backend.curve.g1
     k = _secret or field.random_nonzero()
     inverse = field.inverse(k)
-    scaled = replace(
-        key,
-        l_query=backend.scale_points(g1, key.l_query, inverse),
-        h_query=backend.scale_points(g1, key.h_query, inverse),
-    )
-    return ceremony.record_contribution(scaled, k, name=name)
+    with stage("contribute"):
+        scaled = replace(
+            key,
+            l_query=backend.scale_points(g1, key.l_query, inverse),
+            h_query=backend.scale_points(g1, key.h_query, inverse),
+        )
+        return ceremony.record_contribution(scaled, k, name=name)
 
 
 def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
     """The key that everyone can recompute from the circuit and the ceremony: gamma and delta are 1."""
     curve, qap = backend.curve, qap_matrices(r1cs)
     _require_fitting(ptau, curve, qap.a.shape[0])
+    with stage("check powers of tau"):
+        verify_powers(ptau, qap.a.shape[0].bit_length() - 1, backend)
+    with stage("combine Lagrange points"):
+        queries = _combine_lagrange_points(qap, ptau, backend)
+    key = _bare_key(curve, qap, r1cs.n_public, ptau.alpha_g1, ptau.beta_g1, ptau.beta_g2, queries)
+    with stage("hash key"):
+        return replace(key, circuit_hash=ceremony.circuit_hash(key, _h_powers(backend, ptau, key.domain_size)))
+
+
+def _combine_lagrange_points(qap: QapMatrices, ptau: PowersOfTau, backend: Backend) -> Queries:
+    """Every query from the Lagrange points of the ceremony, column by column of the matrices."""
+    g1, g2 = backend.curve.g1, backend.curve.g2
     log_size = qap.a.shape[0].bit_length() - 1
-    verify_powers(ptau, log_size, backend)
+    a, b, c = (m.transpose() for m in (qap.a, qap.b, qap.c))
     tau_g1 = ptau.lagrange_tau_g1(log_size)
-    a_columns, b_columns, c_columns = (m.transpose() for m in (qap.a, qap.b, qap.c))
-    ic_and_l = backend.combine_points(
-        curve.g1,
-        SparseMatrix.side_by_side([a_columns, b_columns, c_columns]),
-        np.concatenate([ptau.lagrange_beta_g1(log_size), ptau.lagrange_alpha_g1(log_size), tau_g1]),
+    beta_alpha_tau = np.concatenate([ptau.lagrange_beta_g1(log_size), ptau.lagrange_alpha_g1(log_size), tau_g1])
+    return Queries(
+        a=backend.combine_points(g1, a, tau_g1),
+        b_g1=backend.combine_points(g1, b, tau_g1),
+        b_g2=backend.combine_points(g2, b, ptau.lagrange_tau_g2(log_size)),
+        ic_and_l=backend.combine_points(g1, SparseMatrix.side_by_side([a, b, c]), beta_alpha_tau),
+        h=np.ascontiguousarray(ptau.lagrange_tau_g1(log_size + 1)[1::2]),
     )
-    n_ic = r1cs.n_public + 1
-    key = ProvingKey(
-        verifying_key=VerifyingKey(
-            curve=curve,
-            alpha_g1=ptau.alpha_g1,
-            beta_g2=ptau.beta_g2,
-            gamma_g2=curve.g2.generator,
-            delta_g2=curve.g2.generator,
-            ic=tuple(curve.g1.from_rows(ic_and_l[:n_ic])),
-        ),
-        beta_g1=ptau.beta_g1,
-        delta_g1=curve.g1.generator,
-        a=qap.a,
-        b=qap.b,
-        a_query=backend.combine_points(curve.g1, a_columns, tau_g1),
-        b_g1_query=backend.combine_points(curve.g1, b_columns, tau_g1),
-        b_g2_query=backend.combine_points(curve.g2, b_columns, ptau.lagrange_tau_g2(log_size)),
-        l_query=ic_and_l[n_ic:],
-        h_query=np.ascontiguousarray(ptau.lagrange_tau_g1(log_size + 1)[1::2]),
-        circuit_hash=bytes(64),
-        contributions=(),
-    )
-    return replace(key, circuit_hash=ceremony.circuit_hash(key, _h_powers_of(backend, ptau, key.domain_size)))
 
 
-def _h_powers_of(backend: Backend, ptau: PowersOfTau, n: int) -> Limbs:
-    """The same as `_h_powers`, from a ceremony's powers."""
+def _h_powers(backend: Backend, ptau: PowersOfTau, n: int) -> Limbs:
+    """(n - 1, 8): tau^(n + i) - tau^i in G1, the form of h_query that a circuit's hash covers."""
     i = np.arange(n - 1, dtype=np.int64)
     shape, rows, columns = (n - 1, 2 * n - 1), np.concatenate([i, i]), np.concatenate([i, i + n])
     signs = np.repeat(np.arange(2), n - 1)
