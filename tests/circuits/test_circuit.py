@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zkgpu.circuits import R1CS, Circuit, stack
+from zkgpu.circuits import R1CS, Circuit, concatenate, stack
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field
@@ -176,6 +176,13 @@ def test_stacking_joins_along_the_asked_axis():
         assert (evaluate(lambda x, y, axis=axis: stack([x, y], axis), x=x, y=y) == np.stack([x, y], axis)).all()
 
 
+def test_concatenating_joins_along_the_asked_axis():
+    x, y = np.arange(6).reshape(2, 3), np.arange(6, 12).reshape(2, 3)
+    for axis in (0, 1, -1):
+        got = evaluate(lambda x, y, axis=axis: concatenate([x, 2 * y, x * y], axis), x=x, y=y)
+        assert (got == np.concatenate([x, 2 * y, x * y], axis)).all()
+
+
 def test_a_product_used_twice_is_constrained_once():
     c = Circuit()
     x, y = c.private("x"), c.private("y")
@@ -238,6 +245,9 @@ def test_assertions_never_broadcast():
         lambda c, x: c.private("x"),
         lambda c, x: c.assert_equal(c.constant(1), 2),
         lambda c, x: stack([x, x[0]]),
+        lambda c, x: concatenate([x, x.reshape(2, 2)]),
+        lambda c, x: x[0] < 5,
+        lambda c, x: x[0] <= 5,
     ],
 )
 def test_mistakes_are_refused_in_one_line(mistake):

@@ -5,6 +5,6 @@ from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.signals import Signal
 from zkgpu.circuits.sparse import SparseMatrix
-from zkgpu.circuits.wires import Wires, stack
+from zkgpu.circuits.wires import Wires, concatenate, stack
 
-__all__ = ["R1CS", "Circuit", "CompiledCircuit", "Signal", "SparseMatrix", "Wires", "stack"]
+__all__ = ["R1CS", "Circuit", "CompiledCircuit", "Signal", "SparseMatrix", "Wires", "concatenate", "stack"]

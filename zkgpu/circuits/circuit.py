@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
-from zkgpu.circuits.combinations import LinearCombinations, add, compose, concatenate
+from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
 from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step
 from zkgpu.circuits.signals import Kind, Signal
 from zkgpu.circuits.template import Template
@@ -201,7 +201,7 @@ class Circuit:
 
     def constraints(self) -> tuple[LinearCombinations, LinearCombinations, LinearCombinations]:
         """The three sides of all constraints so far, one row a constraint."""
-        return concatenate(self._a), concatenate(self._b), concatenate(self._c)
+        return join_rows(self._a), join_rows(self._b), join_rows(self._c)
 
     # hints
 
@@ -252,7 +252,7 @@ class Circuit:
         count = math.prod(outer)
         own = self._new_wires((count * template.n_wires,))
         self.steps.append(Replay(template.steps, inputs.lc, count, self.n_wires - own.size, template.n_wires))
-        columns = concatenate([self._one(1), inputs.lc, own.lc])
+        columns = join_rows([self._one(1), inputs.lc, own.lc])
         a, b, c, outputs = (
             compose(template.repeated(lc, count), columns, self.coefficients)
             for lc in (template.a, template.b, template.c, template.outputs)

@@ -81,7 +81,7 @@ class LinearCombinations:
         return LinearCombinations(self.indptr, _wire_of(key[order]), self.coefficients[order])
 
 
-def concatenate(parts: Sequence[LinearCombinations]) -> LinearCombinations:
+def join_rows(parts: Sequence[LinearCombinations]) -> LinearCombinations:
     """The rows of all parts, one after the other."""
     if len(parts) == 1:
         return parts[0]

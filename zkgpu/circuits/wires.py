@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO
-from zkgpu.circuits.combinations import LinearCombinations, add, compose, concatenate
+from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
 from zkgpu.circuits.evaluation import object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import batch_inverse
@@ -253,6 +253,11 @@ class Wires:
 
     __hash__ = object.__hash__
 
+    def __lt__(self, other: object) -> bool:
+        raise UsageError("a wire has no value yet to compare: use gadgets.less_than, less_equal or assert_less_than")
+
+    __le__ = __gt__ = __ge__ = __lt__
+
     def __bool__(self) -> bool:
         raise UsageError("a wire has no value yet to branch on: use gadgets.select")
 
@@ -261,13 +266,23 @@ class Wires:
 
 
 def stack(parts: Sequence[Wires], axis: int = 0) -> Wires:
-    """Arrays of one shape joined along a new axis."""
-    if any(part.shape != parts[0].shape for part in parts):
-        raise UsageError(f"stack needs equal shapes, not {[part.shape for part in parts]}")
-    joined = Wires(parts[0].circuit, (len(parts), *parts[0].shape), concatenate([part.lc for part in parts]))
-    order = list(range(1, joined.ndim))
-    order.insert(axis % joined.ndim, 0)
-    return joined.transpose(order)
+    """Arrays of one shape joined along a new axis, as numpy.stack."""
+    return _joined(parts, lambda positions: np.stack(positions, axis))
+
+
+def concatenate(parts: Sequence[Wires], axis: int = 0) -> Wires:
+    """Arrays joined along an axis they have, as numpy.concatenate."""
+    return _joined(parts, lambda positions: np.concatenate(positions, axis))
+
+
+def _joined(parts: Sequence[Wires], join: Callable[[list[NDArray[np.int64]]], NDArray[np.int64]]) -> Wires:
+    starts = np.cumsum([0, *(part.size for part in parts)])
+    try:
+        positions = join([part._positions() + start for part, start in zip(parts, starts, strict=False)])
+    except ValueError as error:
+        raise UsageError(f"wires of shapes {[part.shape for part in parts]} cannot be joined: {error}") from error
+    together = join_rows([part.lc for part in parts]).take(positions.ravel())
+    return Wires(parts[0].circuit, positions.shape, together)
 
 
 def _sum(x: Wires, y: Wires, sign: int) -> Wires:
