@@ -6,9 +6,9 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.plan import (
     BALANCED_BITS,
     Cost,
-    bias,
     bucket_width,
     comb_width,
+    signed_digits,
     slices,
     sparse_width,
     window_sizes,
@@ -16,18 +16,12 @@ from zkgpu.msm.plan import (
 )
 
 
-def digits_of(k, width, windows):
-    """Signed digits by the bias, as the kernels cut them."""
-    plain = k + bias(width, windows)
-    assert plain >> (width * windows) == 0, "the scalar needs another window"
-    return [((plain >> (width * w)) & ((1 << width) - 1)) - ((1 << (width - 1)) - 1) for w in range(windows)]
-
-
 @pytest.mark.parametrize("width", range(2, 16))
 @pytest.mark.parametrize("bits", [1, 2, 7, 8, 63, 64, 252, 253])
 def test_the_digits_of_the_extreme_magnitudes_of_each_length_add_up(width, bits):
     for k in ((1 << bits) - 1, 1 << (bits - 1)):
-        digits = digits_of(k, width, windows_of(bits, width))
+        digits = signed_digits(k, width)
+        assert len(digits) == windows_of(bits, width)
         assert sum(d << (width * w) for w, d in enumerate(digits)) == k
         assert all(-(1 << (width - 1)) < d <= 1 << (width - 1) for d in digits)
 

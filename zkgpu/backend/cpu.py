@@ -16,8 +16,9 @@ from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid
 from zkgpu.msm.combine import combine
 from zkgpu.msm.cpu import msm_many
-from zkgpu.msm.fixed_base import fixed_base, scale_points
+from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.points import CpuPoints, load_points
+from zkgpu.msm.scale import scale_points
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
 

@@ -1,60 +1,72 @@
-"""Many sums 2^(c (w-1)) P_(w-1) + .. + 2^c P_1 + P_0 side by side: doublings and additions in the lanes."""
+"""Many sums of points times powers of two, side by side: the same doublings and additions in every lane."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath
-from zkgpu.msm.formulas import Coordinates, Element, Projective, add_affine, double, select
+from zkgpu.msm.formulas import Coordinates, Element, Projective, select
 from zkgpu.msm.inversion import CHAINS, chain_offset, invert_totals, reset_totals
 from zkgpu.msm.points import b3_of, degree_of
-from zkgpu.msm.projective import point_words
+from zkgpu.msm.projective import doubling, mixed_addition, point_words, set_infinity
 
 
-def evaluate(group: Group, path: InstructionPath, rows: Limbs, windows: int, width: int) -> Limbs:
-    """(n, row_limbs): sum over w of 2^(width * w) * rows[i * windows + w], aligned, the path's Montgomery form."""
-    degree, n = degree_of(group), len(rows) // windows
+@dataclass(frozen=True)
+class Step:
+    """Double `doublings` times, then add row `first + i * stride` to sum i, negated where `negative`.
+
+    first is None for a step without an addition.
+    """
+
+    doublings: int
+    first: int | None
+    negative: bool = False
+
+
+def evaluate(group: Group, path: InstructionPath, rows: Limbs, steps: Sequence[Step], stride: int, n: int) -> Limbs:
+    """(n, row_limbs): the n sums that the steps make, aligned, the path's Montgomery form as the rows."""
+    degree = degree_of(group)
     blocks, words = path.blocks(n), degree * path.block_words
-    out = aligned_empty((blocks * path.lanes, group.row_limbs))
+    out, nothing = aligned_empty((blocks * path.lanes, group.row_limbs)), aligned_zeros(group.row_limbs)
     memory, prefixes = aligned_empty(blocks * point_words(path, degree)), aligned_empty(blocks * words)
-    run = evaluate_windows(path, group.base_field.modulus, degree, *b3_of(group))
-    nothing = aligned_zeros(group.row_limbs)
-    run(rows, n, windows, width, nothing, memory, prefixes, aligned_empty(CHAINS * words), out)
+    totals = aligned_empty(CHAINS * words)
+    run = run_steps(path, group.base_field.modulus, degree, *b3_of(group))
+    run(_table(rows, steps), stride, n, nothing, memory, prefixes, totals, out)
     return out[:n]
 
 
+def _table(rows: Limbs, steps: Sequence[Step]) -> NDArray[np.int64]:
+    """(steps, 2) int64: doublings, and the reference of the row to add to sum 0, or 0."""
+    address, size = rows.ctypes.data, rows.shape[1] * rows.itemsize
+
+    def reference(step: Step) -> int:
+        return 0 if step.first is None else address + step.first * size + step.negative
+
+    return np.array([(step.doublings, reference(step)) for step in steps], np.int64).reshape(-1, 2)
+
+
 @kernel
-def evaluate_windows(path: InstructionPath, modulus: int, degree: int, b3_0: int, b3_1: int) -> Any:
-    """evaluate(rows, n, windows, width, nothing, memory, prefixes, totals, out): see evaluate.
+def run_steps(path: InstructionPath, modulus: int, degree: int, b3_0: int, b3_1: int) -> Any:
+    """run(steps, stride, n, nothing, memory, prefixes, totals, out): see evaluate and _table.
 
     nothing   a row that is infinity, for the lanes beyond n
     memory    projective sums, one block for `lanes` of them
     prefixes  products of earlier denominators, for the one inversion that makes all the sums affine
     """
-    shape, curve3 = (path, modulus, degree), (b3_0, b3_1)
+    shape, b3 = (path, modulus, degree), (b3_0, b3_1)
     size, words, lanes = point_words(path, degree), degree * path.block_words, path.lanes
 
-    @operation(path, modulus)
-    def clear(e: Any, memory: Any, at: Any) -> None:
-        curve = Coordinates(e, degree)
-        curve.store_projective(curve.infinity(), memory, at)
-
-    @operation(path, modulus)
-    def twice(e: Any, memory: Any, at: Any) -> None:
-        curve = Coordinates(e, degree, curve3)
-        curve.store_projective(double(curve, curve.load_projective(memory, at)), memory, at)
-
-    @operation(path, modulus)
-    def add_rows(e: Any, memory: Any, at: Any, addresses: Any) -> None:
-        curve = Coordinates(e, degree, curve3)
-        q = curve.load_points(e.lane_integers(addresses, e.integer(0)))
-        curve.store_projective(add_affine(curve, curve.load_projective(memory, at), q), memory, at)
+    clear, twice = set_infinity(*shape), doubling(*shape, b3)
+    add_references = mixed_addition(*shape, b3)
 
     @operation(path, modulus)
     def gather_denominator(e: Any, memory: Any, at: Any, prefixes: Any, totals: Any, block: Any) -> None:
@@ -77,20 +89,19 @@ def evaluate_windows(path: InstructionPath, modulus: int, degree: int, b3_0: int
 
     reset, invert, row_bytes = reset_totals(*shape), invert_totals(*shape), 64 * degree
 
-    def run(rows, n, windows, width, nothing, memory, prefixes, totals, out):
-        addresses, blocks = np.empty(lanes, np.int64), -(-n // lanes)
+    def run(steps, stride, n, nothing, memory, prefixes, totals, out):
+        references, blocks = np.empty(lanes, np.int64), -(-n // lanes)
         reset(totals)
         for k in range(blocks):
             clear(memory, k * size)
-            for w in range(windows - 1, -1, -1):
-                for _ in range(width if w < windows - 1 else 0):
+            for step in steps:
+                for _ in range(step[0]):
                     twice(memory, k * size)
                 for lane in range(lanes):
-                    row = (k * lanes + lane) * windows + w
-                    addresses[lane] = rows.ctypes.data + row * row_bytes
-                    if k * lanes + lane >= n:
-                        addresses[lane] = nothing.ctypes.data
-                add_rows(memory, k * size, addresses)
+                    i = k * lanes + lane
+                    references[lane] = step[1] + i * stride * row_bytes if i < n else nothing.ctypes.data
+                if step[1]:
+                    add_references(memory, k * size, k * size, references)
             gather_denominator(memory, k * size, prefixes, totals, k)
         invert(totals)
         for k in range(blocks - 1, -1, -1):

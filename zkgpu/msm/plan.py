@@ -39,6 +39,13 @@ def bias(width: int, windows: int) -> int:
     return sum(((1 << (width - 1)) - 1) << (width * w) for w in range(windows))
 
 
+def signed_digits(k: int, width: int) -> list[int]:
+    """The digits of k >= 0, the lowest first: k is the sum of digit[w] * 2^(width * w)."""
+    windows = windows_of(k.bit_length(), width)
+    plain, middle = k + bias(width, windows), (1 << (width - 1)) - 1
+    return [((plain >> (width * w)) & ((1 << width) - 1)) - middle for w in range(windows)]
+
+
 def window_sizes(histogram: Sequence[int], width: int) -> list[int]:
     """For each window, the number of scalars long enough to reach it.
 

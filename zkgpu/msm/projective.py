@@ -6,12 +6,58 @@ from typing import Any
 
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
-from zkgpu.msm.formulas import Coordinates, add, add_affine
+from zkgpu.msm.formulas import Coordinates, add, add_affine, double
 
 
 def point_words(path: InstructionPath, degree: int) -> int:
     """64-bit words of a block of projective points."""
     return 3 * degree * path.block_words
+
+
+def set_infinity(path: InstructionPath, modulus: int, degree: int) -> Any:
+    """clear(memory, at): the block at word `at` becomes infinity in every lane."""
+
+    @operation(path, modulus)
+    def clear(e: Any, memory: Any, at: Any) -> None:
+        curve = Coordinates(e, degree)
+        curve.store_projective(curve.infinity(), memory, at)
+
+    return clear
+
+
+def doubling(path: InstructionPath, modulus: int, degree: int, b3: tuple[int, int]) -> Any:
+    """twice(memory, at): doubles the block in place."""
+
+    @operation(path, modulus)
+    def twice(e: Any, memory: Any, at: Any) -> None:
+        curve = Coordinates(e, degree, b3)
+        curve.store_projective(double(curve, curve.load_projective(memory, at)), memory, at)
+
+    return twice
+
+
+def mixed_addition(path: InstructionPath, modulus: int, degree: int, b3: tuple[int, int]) -> Any:
+    """add(memory, out, at, references): block out = block at + the referenced affine points."""
+
+    @operation(path, modulus)
+    def add_references(e: Any, memory: Any, out: Any, at: Any, references: Any) -> None:
+        curve = Coordinates(e, degree, b3)
+        q = curve.gather(references, e.integer(0))
+        curve.store_projective(add_affine(curve, curve.load_projective(memory, at), q), memory, out)
+
+    return add_references
+
+
+def addition(path: InstructionPath, modulus: int, degree: int, b3: tuple[int, int]) -> Any:
+    """add(memory, out, a, b): block out = block a + block b."""
+
+    @operation(path, modulus)
+    def add_blocks(e: Any, memory: Any, out: Any, a: Any, b: Any) -> None:
+        curve = Coordinates(e, degree, b3)
+        total = add(curve, curve.load_projective(memory, a), curve.load_projective(memory, b))
+        curve.store_projective(total, memory, out)
+
+    return add_blocks
 
 
 @kernel
@@ -32,12 +78,7 @@ def reduce_buckets(path: InstructionPath, modulus: int, degree: int, b3_0: int, 
         weighted = add(curve, curve.load_projective(sums, e.integer(size)), running)
         curve.store_projective(weighted, sums, e.integer(size))
 
-    @operation(path, modulus)
-    def clear(e: Any, sums: Any, offset: Any) -> None:
-        curve = Coordinates(e, degree)
-        curve.store_projective(curve.infinity(), sums, offset)
-
-    row_bytes = 64 * degree
+    clear, row_bytes = set_infinity(path, modulus, degree), 64 * degree
 
     def run(buckets, count, sums):
         clear(sums, 0)
@@ -57,14 +98,10 @@ def run_additions(path: InstructionPath, modulus: int, degree: int, b3_0: int, b
     """
     size = point_words(path, degree)
 
-    @operation(path, modulus)
-    def addition(e: Any, blocks: Any, out: Any, a: Any, b: Any) -> None:
-        curve = Coordinates(e, degree, (b3_0, b3_1))
-        total = add(curve, curve.load_projective(blocks, a), curve.load_projective(blocks, b))
-        curve.store_projective(total, blocks, out)
+    add_blocks = addition(path, modulus, degree, (b3_0, b3_1))
 
     def run(blocks, program):
         for row in program:
-            addition(blocks, row[0] * size, row[1] * size, row[2] * size)
+            add_blocks(blocks, row[0] * size, row[1] * size, row[2] * size)
 
     return run

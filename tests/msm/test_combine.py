@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msm_cases import limbs, reference_sum
 
-from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.jit.path import PORTABLE, supported
-from zkgpu.msm import multiples, sparse
-from zkgpu.msm.sparse import combine, scale_points
+from zkgpu.msm import combine as module
+from zkgpu.msm import multiples
+from zkgpu.msm.combine import combine
 
 R = Fr.modulus
 
@@ -69,7 +70,7 @@ def test_small_tasks_do_not_change_the_rows(path, group, progressions, monkeypat
     points = progressions[group].points[:12]
     matrix = matrix_of(random_rows(random.Random(9), 30, 12), 12)
     whole = combine(group, matrix, group.to_rows(points), path, 1)
-    monkeypatch.setattr(sparse, "SEGMENTS", 150)
+    monkeypatch.setattr(module, "SEGMENTS", 150)
     monkeypatch.setattr(multiples, "GRAIN", 7)
     assert np.array_equal(combine(group, matrix, group.to_rows(points), path, 2), whole)
 
@@ -90,19 +91,6 @@ def test_columns_that_repeat_cancel_or_are_infinity(group, multiples, rows):
         result = combine(group, matrix_of(rows, len(points)), group.to_rows(points), path, 1)
         want = [group.generator * sum(multiples[c] * v for c, v in row.items()) for row in rows]
         assert group.from_rows(result) == want
-
-
-@pytest.mark.parametrize("k", [0, 1, 2, R - 1, R // 3, 1 << 200, R + 5])
-def test_every_point_is_scaled(path, group, k):
-    points = [group.generator * m for m in (1, 5, -7)] + [group.infinity] + [group.generator * m for m in range(9)]
-    assert group.from_rows(scale_points(group, group.to_rows(points), k, path, 2)) == [p * k for p in points]
-
-
-def test_scaling_in_parts_changes_nothing(path, group, progressions, monkeypatch):
-    rows = progressions[group].rows[:50]
-    whole = scale_points(group, rows, R // 7, path, 1)
-    monkeypatch.setattr(sparse, "SCALE_ROWS", 16)
-    assert np.array_equal(scale_points(group, rows, R // 7, path, 1), whole)
 
 
 GOOD = matrix_of([{0: 1, 1: 2}, {2: 3}], 3)

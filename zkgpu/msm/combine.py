@@ -1,4 +1,4 @@
-"""A sparse matrix times a vector of points, and one factor times many points.
+"""A sparse matrix times a vector of points.
 
 Coefficients are cut into signed digits of a few bits. For every output row and every window the small multiples
 named by the digits are summed in batches of affine additions; doublings then join the windows of a row, so a row
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.r1cs import SparseMatrix
+from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
@@ -22,7 +22,7 @@ from zkgpu.jit.kernel import kernel
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads
-from zkgpu.msm.horner import evaluate
+from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import Multiples, multiples
 from zkgpu.msm.plan import sparse_width, windows_of
 from zkgpu.msm.points import check_rows, degree_of, from_path, to_path
@@ -31,7 +31,6 @@ from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
-SCALE_ROWS = 1 << 12
 
 
 def combine(
@@ -50,21 +49,6 @@ def combine(
     tasks = [partial(_combine_rows, group, path, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
     parallel_in_rooms(tasks, partial(workspace, path, degree_of(group), 1 << 30, SEGMENTS), threads)
     return from_path(group, out, path, threads)
-
-
-def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threads: int | None = None) -> Limbs:
-    """(n, row_limbs) points rows as by Group.to_rows: k times every point. Variable time."""
-    out = np.empty(rows.shape, np.uint64)
-    check_rows(group, rows)
-    for begin in range(0, len(rows), SCALE_ROWS):
-        part = rows[begin : begin + SCALE_ROWS]
-        out[begin : begin + SCALE_ROWS] = combine(group, _diagonal(k % group.order, len(part)), part, path, threads)
-    return out
-
-
-def _diagonal(k: int, n: int) -> SparseMatrix:
-    table = np.frombuffer(k.to_bytes(32, "little"), np.uint64).reshape(1, 4)
-    return SparseMatrix((n, n), np.arange(n + 1), np.arange(n, dtype=np.int32), np.zeros(n, np.int32), table)
 
 
 def _check(matrix: SparseMatrix, points: int) -> None:
@@ -147,7 +131,10 @@ def _combine_rows(
     )
     sums = aligned_empty((len(chunk) * windows, group.row_limbs))
     add_segments(group, path, table.rows, references, start, sums, space)
-    out[chunk] = sums if windows == 1 else evaluate(group, path, sums, windows, plan.width)
+    if windows > 1:
+        steps = [Step(0 if w == windows - 1 else plan.width, w) for w in range(windows - 1, -1, -1)]
+        sums = evaluate(group, path, sums, steps, windows, len(chunk))
+    out[chunk] = sums
 
 
 @kernel

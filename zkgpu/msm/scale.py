@@ -1,0 +1,49 @@
+"""One factor times many points: every lane runs the same doublings and additions."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from zkgpu.curves.points import Group
+from zkgpu.fields.field import Limbs
+from zkgpu.jit.memory import aligned_zeros
+from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.threads import available_threads, parallel, ranges
+from zkgpu.msm.horner import Step, evaluate
+from zkgpu.msm.multiples import multiples
+from zkgpu.msm.plan import signed_digits, sparse_width
+from zkgpu.msm.points import check_rows, from_path, to_path
+
+GRAIN = 1 << 11  # points a task
+
+
+def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threads: int | None = None) -> Limbs:
+    """(n, row_limbs) points rows as by Group.to_rows: k times every point, k taken modulo the group's order.
+
+    Variable time.
+    """
+    check_rows(group, rows)
+    k, width = k % group.order, sparse_width(1, 1)
+    digits = signed_digits(min(k, group.order - k), width)
+    if 2 * k > group.order:
+        digits = [-digit for digit in digits]
+    out = aligned_zeros(rows.shape)
+    parts = ranges(len(rows), 1 + len(rows) // GRAIN)
+    tasks = [partial(_scale, group, rows[b:e], digits, width, path, out[b:e]) for b, e in parts if any(digits)]
+    parallel(tasks, threads or available_threads())
+    return from_path(group, out, path)
+
+
+def _scale(group: Group, rows: Limbs, digits: list[int], width: int, path: InstructionPath, out: Limbs) -> None:
+    """Fills one task's rows; digit w counts 2^(width * w)."""
+    n = len(rows)
+    table = multiples(group, path, to_path(group, rows, path), np.arange(n), 1 << (width - 1), threads=1)
+    steps, doublings = [], 0
+    for digit in reversed(digits):
+        if digit:
+            steps.append(Step(doublings, (abs(digit) - 1) * n, digit < 0))
+        doublings = width + (doublings if not digit else 0)
+    steps.append(Step(doublings - width, None))
+    out[:] = evaluate(group, path, table.rows, steps, 1, n)
