@@ -141,6 +141,7 @@ ZKEY = Sample(
         *((f"point of section {s} has y = 2^256 - 1", s, 64 if s == 7 else 32, MAX) for s in (3, 5, 6, 7, 8, 9)),
         *((f"header point at byte {at} is off its curve", 2, at, _OFF_CURVE) for at in (84, 148, 212, 340, 468, 532)),
         *((f"contribution point at byte {at} is off its curve", 10, at, _OFF_CURVE) for at in (68, 132, 196, 260)),
+        ("a parameter comes twice", 10, 460, b"\x01\x02aa\x01\x02bb"),
         ("a parameter has an unknown tag", 10, 460, b"\x09"),
         ("a parameter is longer than all of them", 10, 461, b"\xff"),
         ("the name of a contribution is not UTF-8", 10, 462, b"\xff"),

@@ -138,6 +138,19 @@ def test_an_altered_contribution_is_refused(sample, which, change):
         ceremony.verify_contributions(replace(sample, contributions=tuple(contributions)))
 
 
+def test_a_contribution_without_knowledge_of_its_secret_is_refused(initial):
+    """Everything fits but g1_sx is no known multiple of g1_s, as it would be for someone who did not know k."""
+    key = ceremony.record_contribution(initial, 5, name="honest")
+    (honest,) = key.contributions
+    transcript = blake2b(initial.circuit_hash, encode(honest.g1_s, 6 * honest.g1_s))
+    forged = replace(
+        honest, g1_sx=6 * honest.g1_s, transcript=transcript, g2_spx=5 * hash_to_g2(BN254, transcript), name="forged"
+    )
+    ceremony.verify_contributions(key)
+    with pytest.raises(FormatError, match="knew the secret"):
+        ceremony.verify_contributions(replace(key, contributions=(forged,)))
+
+
 def test_contributions_out_of_order_or_left_out_are_refused(sample):
     first, second = sample.contributions
     for contributions in ((second, first), (first,), (second,), (first, second, second)):
