@@ -1,0 +1,111 @@
+"""Field products, transforms and multi-scalar multiplications of the CPU backend, by threads and instruction path.
+
+`python bench/primitives.py [--quick]` prints a table and appends to bench/results/primitives.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Callable
+
+from harness import Measurement, Recorder, measure
+
+from zkgpu import open_backend
+from zkgpu.backend import Backend
+from zkgpu.curves.bn254 import G1, G2, Fr
+from zkgpu.curves.points import Group
+from zkgpu.jit.path import supported
+from zkgpu.ntt.domain import Domain
+
+SIZES = {
+    "product": [20],
+    "ntt": range(12, 21, 2),
+    "intt": range(12, 21, 2),
+    "msm_g1": [12, 14, 16, 18],
+    "msm_g2": [12, 14, 16],
+}
+QUICK_SIZES = {"product": [16], "ntt": [12], "intt": [12], "msm_g1": [12], "msm_g2": [12]}
+Bench = Callable[[Backend, int], Measurement]
+r = Fr.modulus
+
+
+def require(holds: bool, what: str) -> None:
+    if not holds:
+        raise SystemExit(f"wrong result: {what}")
+
+
+def scalars(n: int, seed: int) -> list[int]:
+    rng = random.Random(seed)
+    return [rng.randrange(r) for _ in range(n)]
+
+
+def product(backend: Backend, log_size: int) -> Measurement:
+    """Products of two vectors, entry by entry; seconds of one product."""
+    n = 1 << log_size
+    x, y = (scalars(n, seed) for seed in (1, 2))
+    left, right = (backend.vector(Fr.to_limbs(v)) for v in (x, y))
+    run = lambda: backend.pointwise(lambda a, b: a * b, left, right)  # noqa: E731
+    require(Fr.from_limbs(backend.limbs(run())) == [a * b % r for a, b in zip(x, y, strict=True)], "product")
+    return Measurement(tuple(s / n for s in measure(run).seconds))
+
+
+def ntt(backend: Backend, log_size: int) -> Measurement:
+    """Coefficients to evaluations, checked at one point."""
+    domain, values = Domain(Fr, 1 << log_size), scalars(1 << log_size, 3)
+    coefficients = backend.vector(Fr.to_limbs(values))
+    evaluations = Fr.from_limbs(backend.limbs(backend.ntt(coefficients, domain))[-1:])
+    x, expected = pow(domain.omega, int(domain.bit_reversal[-1]), r), 0
+    for c in reversed(values):
+        expected = (expected * x + c) % r
+    require(evaluations == [expected], "ntt")
+    return measure(lambda: backend.ntt(coefficients, domain))
+
+
+def intt(backend: Backend, log_size: int) -> Measurement:
+    """Evaluations to coefficients, checked by a round trip."""
+    domain, limbs = Domain(Fr, 1 << log_size), Fr.to_limbs(scalars(1 << log_size, 4))
+    evaluations = backend.ntt(backend.vector(limbs), domain)
+    require(bool((backend.limbs(backend.intt(evaluations, domain)) == limbs).all()), "intt")
+    return measure(lambda: backend.intt(evaluations, domain))
+
+
+def msm(backend: Backend, group: Group, log_size: int) -> Measurement:
+    """Points whose multiples of the generator are known, so that the sum is."""
+    n = 1 << log_size
+    multiples, factors = scalars(n, 5), scalars(n, 6)
+    points = backend.points(group, backend.fixed_base(group.generator, backend.vector(Fr.to_limbs(multiples))))
+    vector = backend.vector(Fr.to_limbs(factors))
+    total = sum(m * k for m, k in zip(multiples, factors, strict=True)) % r
+    require(backend.msm(points, vector) == total * group.generator, f"msm in {group.name}")
+    return measure(lambda: backend.msm(points, vector))
+
+
+BENCHES: dict[str, Bench] = {
+    "product": product,
+    "ntt": ntt,
+    "intt": intt,
+    "msm_g1": lambda backend, log_size: msm(backend, G1, log_size),
+    "msm_g2": lambda backend, log_size: msm(backend, G2, log_size),
+}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--quick", action="store_true", help="small sizes only")
+    options.add_argument("--only", choices=BENCHES, help="one primitive only")
+    chosen = options.parse_args()
+    recorder = Recorder("primitives")
+    for name in [chosen.only] if chosen.only else BENCHES:
+        for log_size in (QUICK_SIZES if chosen.quick else SIZES)[name]:
+            for path in supported():
+                for threads in (1, 2):
+                    backend = open_backend("cpu", threads=threads, instructions=path.name)
+                    taken = BENCHES[name](backend, log_size)
+                    recorder.add(
+                        taken, primitive=name, log_size=log_size, path=path.name, threads=threads, checked=True
+                    )
+
+
+if __name__ == "__main__":
+    main()
