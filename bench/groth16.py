@@ -1,0 +1,122 @@
+"""A whole proof, step by step: circuit, witness, setup, key, proof, verification, for Poseidon chains that fill 2^k.
+
+`python bench/groth16.py [--sizes 12 14 16] [--ptau FILE]` prints a table and appends to bench/results/groth16.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from unittest.mock import patch
+
+from chain import ChainFiles, chain, hashes_for, inputs_for, write_files
+from harness import Measurement, Recorder, measure
+from workers import require_valid, zkgpu_worker
+
+from zkgpu import open_backend
+from zkgpu.formats.json_files import read_proof, read_public
+from zkgpu.formats.ptau import read_ptau
+from zkgpu.formats.zkey import read_zkey
+from zkgpu.groth16 import Prover, ProvingKey, setup, unsafe_setup, verify
+
+THREADS = (1, 2)
+
+
+class Steps:
+    """The steps for one size, each checked, then recorded with the facts they share."""
+
+    def __init__(self, log_size: int, folder: Path):
+        self.log_size, self.folder = log_size, folder
+        self.hashes = hashes_for(log_size)
+        self.inputs = inputs_for(self.hashes)
+        self.compiled = chain(self.hashes).compile()
+        self.assignment = self.compiled.witness(self.inputs)
+        self.recorder = Recorder("groth16")
+
+    def record(self, step: str, measurement: Measurement, **facts: Any) -> None:
+        size = {"log_size": self.log_size, "constraints": self.compiled.r1cs.n_constraints}
+        self.recorder.add(measurement, step=step, **size, **facts, checked=True)
+
+    def circuit(self) -> None:
+        """`witness` raises when a constraint does not hold, so both steps are checked by having run."""
+        self.record("compile", measure(lambda: chain(self.hashes).compile()))
+        self.record("witness", measure(lambda: self.compiled.witness(self.inputs)))
+
+    def setup(self, ptau_file: str | None) -> ChainFiles:
+        backend = open_backend("cpu")
+        if ptau_file:
+            ptau = read_ptau(ptau_file, backend.first_invalid_point)
+            run = lambda: setup(self.compiled.r1cs, ptau, backend)  # noqa: E731
+            self._require_working(run(), "setup")
+            self.record("setup", measure(run, warm_up=0), device=backend.name, threads=backend.threads)
+        key = unsafe_setup(self.compiled.r1cs, backend)
+        self._require_working(key, "unsafe_setup")
+        taken = measure(lambda: unsafe_setup(self.compiled.r1cs, backend), warm_up=0)
+        self.record("unsafe_setup", taken, device=backend.name, threads=backend.threads)
+        return write_files(self.folder, self.compiled, self.assignment, key)
+
+    def _require_working(self, key: ProvingKey, what: str) -> None:
+        prover = Prover(key, open_backend("cpu"))
+        proof = prover.prove(self.assignment)
+        if key.domain_size != 1 << self.log_size or not verify(key.verifying_key, self._public(prover), proof):
+            raise SystemExit(f"the key of {what} does not work")
+
+    def _public(self, prover: Prover) -> list[int]:
+        return prover.public_inputs(self.assignment)
+
+    def open_key(self, files: ChainFiles) -> None:
+        """Opening with the check of every point, then with the file remembered; both give the key that was written."""
+        backend = open_backend("cpu")
+        for step, known in (("open key, points checked", False), ("open key", True)):
+            run = lambda known=known: _open(files, backend, known)  # noqa: E731
+            if (run().a_query != read_zkey(files.key).a_query).any():
+                raise SystemExit("the key read is not the key written")
+            facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
+            self.record(step, measure(run), **facts)
+
+    def prove(self, files: ChainFiles) -> None:
+        """Proofs in a process of its own, the key open; each proof verified there and the last one here."""
+        for threads in THREADS:
+            worker = zkgpu_worker(files.key, files.witness, threads, self.folder)
+            answers = [worker.prove() for _ in range(6)]
+            worker.close()
+            require_valid(worker.name, files.verifying_key, worker.public, worker.proof)
+            taken = Measurement(tuple(a["seconds"] for a in answers[1:]))
+            facts = {"device": worker.opened["device"], "threads": threads, "load_seconds": worker.opened["seconds"]}
+            memory = {name: answers[-1][name] for name in ("peak_bytes", "idle_bytes")}
+            self.record("prove", taken, **facts, **memory)
+
+    def verify(self, files: ChainFiles) -> None:
+        key = read_zkey(files.key).verifying_key
+        proof, public = read_proof(self.folder / "zkgpu-1.proof.json"), read_public(self.folder / "zkgpu-1.public.json")
+        if not verify(key, public, proof) or verify(key, [public[0] ^ 1, *public[1:]], proof):
+            raise SystemExit("the verifier errs")
+        self.record("verify", measure(lambda: verify(key, public, proof), repeats=21))
+
+
+def _open(files: ChainFiles, backend: Any, known: bool) -> ProvingKey:
+    with patch("zkgpu.formats.checked.is_known", lambda digest: known):
+        return read_zkey(files.key, backend.first_invalid_point)
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--sizes", type=int, nargs="+", default=[12, 14, 16], help="logarithms of the domains")
+    options.add_argument("--ptau", help="a prepared powers-of-tau file, to time setup with; at least the largest size")
+    chosen = options.parse_args()
+    os.environ.pop("ZKGPU_CPU_PATH", None)
+    for log_size in chosen.sizes:
+        with TemporaryDirectory() as folder:
+            steps = Steps(log_size, Path(folder))
+            steps.circuit()
+            files = steps.setup(chosen.ptau)
+            steps.open_key(files)
+            steps.prove(files)
+            steps.verify(files)
+
+
+if __name__ == "__main__":
+    main()

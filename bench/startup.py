@@ -1,0 +1,60 @@
+"""What a process pays before it computes: imports, cached kernels, and compiling everything the first time.
+
+`python bench/startup.py` prints a table and appends to bench/results/startup.jsonl.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from harness import ROOT, Measurement, Recorder, measure, seconds_of
+
+MAIN = "from zkgpu.cli import main; main()"
+SAMPLE = ROOT / "tests" / "data" / "samples" / "range"
+
+
+def run(cache: str, *arguments: object) -> None:
+    """`zkgpu ARGUMENTS` in a fresh process with its kernels kept in `cache`. Exits when the command fails."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": cache}
+    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"zkgpu {arguments[0]}: {done.stderr}")
+
+
+def import_seconds() -> float:
+    """Seconds that `import zkgpu` takes within a fresh process."""
+    probe = "import time; t = time.perf_counter(); import zkgpu; print(time.perf_counter() - t)"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return float(subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, check=True).stdout)
+
+
+def cold(*arguments: object) -> Measurement:
+    """With an empty cache each time; three runs, for each takes long."""
+    taken = []
+    for _ in range(3):
+        with TemporaryDirectory() as cache:
+            taken.append(seconds_of(lambda cache=cache: run(cache, *arguments)))
+    return Measurement(tuple(taken))
+
+
+def main() -> None:
+    recorder = Recorder("startup")
+    verify = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
+    recorder.add(Measurement(tuple(import_seconds() for _ in range(9))), what="import zkgpu", checked=True)
+    with TemporaryDirectory() as cache, TemporaryDirectory() as folder:
+        outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
+        prove = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
+        for what, command in (("verify", verify), ("prove, 575 constraints", prove), ("demo", ["demo"])):
+            recorder.add(cold(*command), what=f"zkgpu {what}", cache="empty", checked=True)
+            warm = measure(lambda command=command, cache=cache: run(cache, *command))
+            recorder.add(warm, what=f"zkgpu {what}", cache="warm", checked=True)
+        recorder.add(cold("cache", "warm"), what="zkgpu cache warm", cache="empty", checked=True)
+
+
+if __name__ == "__main__":
+    main()

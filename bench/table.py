@@ -1,0 +1,84 @@
+"""Prints the README's tables, in Markdown, from the newest line of each figure in bench/results/*.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from harness import RESULTS
+
+Line = dict[str, Any]
+
+
+def newest(bench: str, *keys: str) -> list[Line]:
+    """The last line of each combination of `keys`, in the order in which the combinations first occur."""
+    path = RESULTS / f"{bench}.jsonl"
+    lines = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
+    return list({tuple(line.get(key) for key in keys): line for line in lines}.values())
+
+
+def pivot(
+    title: str, lines: Iterable[Line], row: Callable[[Line], str], cell: Callable[[Line], str], column: str = "log_size"
+) -> None:
+    """One row for each value of `row`, one column for each value of `column`."""
+    cells: dict[str, dict[Any, str]] = {}
+    for line in lines:
+        cells.setdefault(row(line), {})[line[column]] = cell(line)
+    columns = sorted({c for values in cells.values() for c in values})
+    if not cells:
+        return
+    print(f"| {title} | " + " | ".join(f"2^{c}" for c in columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for name, values in cells.items():
+        print(f"| {name} | " + " | ".join(values.get(c, "") for c in columns) + " |")
+    print()
+
+
+def duration(line: Line) -> str:
+    """Three digits of the median, in the unit that suits it."""
+    seconds = line["seconds"]
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def with_ratio(line: Line) -> str:
+    return f"{duration(line)} ({line['over_zkgpu_1_thread']:.3g}x)"
+
+
+def with_threads(name: str) -> Callable[[Line], str]:
+    """Labels such as "prove, 2 threads", where the line tells threads."""
+
+    def label(line: Line) -> str:
+        parts = [line[name], line.get("path"), f"{line['threads']} threads" if "threads" in line else None]
+        return ", ".join(part for part in parts if part)
+
+    return label
+
+
+def memory(line: Line) -> str:
+    return f"{(line['peak_bytes'] - line['idle_bytes']) / 2**20:.0f} MB"
+
+
+def main() -> None:
+    peers = newest("peers", "prover", "log_size")
+    pivot("one proof, the same key and witness", peers, lambda line: line["prover"], with_ratio)
+    steps = newest("groth16", "step", "threads", "log_size")
+    pivot("step", steps, with_threads("step"), duration)
+    proofs = [line for line in steps if line["step"] == "prove"]
+    pivot("memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
+    pivot(
+        "primitive",
+        newest("primitives", "primitive", "path", "threads", "log_size"),
+        with_threads("primitive"),
+        duration,
+    )
+    for line in newest("startup", "what", "cache"):
+        cache = f", {line['cache']} cache" if "cache" in line else ""
+        print(f"| {line['what']}{cache} | {duration(line)} |")
+
+
+if __name__ == "__main__":
+    main()

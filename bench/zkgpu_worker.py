@@ -1,0 +1,68 @@
+"""A process that proves with zkgpu: `python bench/zkgpu_worker.py KEY.zkey WITNESS.wtns THREADS`.
+
+Reads lines from standard input and answers each with one line of JSON. A line "prove PROOF.json PUBLIC.json" makes a
+proof from the witness file with the key already loaded. The answer says the seconds and the peak of the process's own
+memory so far, without what files are mapped to.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+
+from zkgpu import open_backend
+from zkgpu.formats.json_files import write_proof_and_public
+from zkgpu.formats.wtns import read_wtns
+from zkgpu.formats.zkey import read_zkey
+from zkgpu.groth16 import Prover
+
+
+def anonymous_bytes() -> int:
+    """Memory of this process that no file backs."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("this system does not tell anonymous memory")
+
+
+class PeakMemory(threading.Thread):
+    """The largest of many samples; Linux keeps no such peak itself."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak = anonymous_bytes()
+
+    def run(self) -> None:
+        while True:
+            self.peak = max(self.peak, anonymous_bytes())
+            time.sleep(0.002)
+
+
+def answer(**facts: object) -> None:
+    print(json.dumps(facts), flush=True)
+
+
+def main() -> None:
+    key_file, witness, threads = sys.argv[1:]
+    start = time.perf_counter()
+    backend = open_backend("cpu", threads=int(threads))
+    idle = anonymous_bytes()
+    memory = PeakMemory()
+    memory.start()
+    prover = Prover(read_zkey(key_file, backend.first_invalid_point), backend)
+    answer(seconds=time.perf_counter() - start, device=backend.name)
+    for line in sys.stdin:
+        _, proof_file, public_file = line.split()
+        start = time.perf_counter()
+        assignment = read_wtns(witness)
+        proof = prover.prove(assignment)
+        seconds = time.perf_counter() - start
+        write_proof_and_public(proof_file, proof, public_file, prover.public_inputs(assignment))
+        answer(seconds=seconds, peak_bytes=memory.peak, idle_bytes=idle)
+
+
+if __name__ == "__main__":
+    main()
