@@ -16,12 +16,13 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "stages": set(),
     "jit": BASE,
+    "gpu": BASE,
     "fields": BASE | {"jit"},
     "curves": BASE | {"jit", "fields"},
     "circuits": BASE | {"fields", "curves"},  # of curves, only the numbers of a scalar field
-    "ntt": BASE | {"jit", "fields"},
-    "msm": BASE | {"jit", "fields", "curves", "circuits"},  # of circuits, only the type of sparse matrices
-    "backend": BASE | {"jit", "fields", "curves", "circuits", "ntt", "msm"},
+    "ntt": BASE | {"gpu", "jit", "fields"},
+    "msm": BASE | {"gpu", "jit", "fields", "curves", "circuits"},  # of circuits, only the type of sparse matrices
+    "backend": BASE | {"gpu", "jit", "fields", "curves", "circuits", "ntt", "msm"},
     "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "formats"},
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},

@@ -1,0 +1,1 @@
+"""What runs CUDA kernels: their sources, the checks on every launch, and the drivers that reach a device."""

@@ -1,0 +1,61 @@
+"""What a driver does: reach one device's memory and run kernels on it. CuPy is one; tests bring an emulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.gpu.source import Source
+
+Bytes = NDArray[np.uint8]
+Extent = tuple[int, int, int]
+
+
+class Memory(Protocol):
+    """An allocation on a device, freed when the last reference to it goes."""
+
+    @property
+    def address(self) -> int: ...
+
+
+class Driver(Protocol):
+    """One device. Work is done in the order it is asked for; `read` waits for all of it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the device."""
+        ...
+
+    @property
+    def free_memory(self) -> int:
+        """Bytes that can still be allocated."""
+        ...
+
+    def allocate(self, nbytes: int) -> Memory:
+        """Memory with arbitrary contents. Raises ResourceError when there is not enough."""
+        ...
+
+    def write(self, memory: Any, offset: int, data: Bytes) -> None:
+        """Copy bytes to the device."""
+        ...
+
+    def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
+        """Bytes from the device."""
+        ...
+
+    def compile(self, source: Source) -> Any:
+        """The module of a source, kept by its text's digest. Raises ResourceError when it cannot be compiled."""
+        ...
+
+    def launch(
+        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+    ) -> None:
+        """Run a kernel; pointers are passed as uint64. `Program.launch` has checked the arguments."""
+        ...
+
+    def synchronize(self) -> None:
+        """Wait for all work. Raises ResourceError when a kernel failed."""
+        ...

@@ -1,0 +1,149 @@
+"""Typed arrays on a device, and the one door through which kernels are launched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import ZkgpuError
+from zkgpu.gpu.driver import Driver
+from zkgpu.gpu.source import Parameter, Source
+
+WARP = 32
+NUMBERS = {"uint32_t": np.uint32, "uint64_t": np.uint64}
+
+
+@dataclass(frozen=True)
+class Element:
+    """A type of the kernels: its name there, and its size."""
+
+    name: str
+    nbytes: int
+
+
+U8 = Element("uint8_t", 1)
+U32 = Element("uint32_t", 4)
+U64 = Element("uint64_t", 8)
+
+
+@dataclass(frozen=True)
+class DeviceArray:
+    """`length` elements on a device, from byte `offset` of an allocation that it keeps alive."""
+
+    driver: Driver
+    memory: Any
+    element: Element
+    length: int
+    offset: int = 0
+
+    def __len__(self) -> int:
+        return self.length
+
+    @property
+    def address(self) -> int:
+        return int(self.memory.address) + self.offset
+
+    def part(self, begin: int, end: int) -> DeviceArray:
+        """Elements begin .. end, in the same memory."""
+        if not 0 <= begin <= end <= self.length:
+            raise ZkgpuError(f"elements {begin} to {end} of an array of {self.length}")
+        at = self.offset + begin * self.element.nbytes
+        return DeviceArray(self.driver, self.memory, self.element, end - begin, at)
+
+    def as_element(self, element: Element) -> DeviceArray:
+        """The same bytes, read as another type."""
+        length = self.length * self.element.nbytes // element.nbytes
+        return DeviceArray(self.driver, self.memory, element, length, self.offset)
+
+    def write(self, data: NDArray[Any]) -> DeviceArray:
+        """Copy a host array of exactly this size to the device; returns self."""
+        flat = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
+        if flat.size != self.length * self.element.nbytes:
+            raise ZkgpuError(f"{flat.size} bytes for {self.length} elements of {self.element.nbytes} bytes")
+        if flat.size:
+            self.driver.write(self.memory, self.offset, flat)
+        return self
+
+    def read(self, dtype: Any) -> NDArray[Any]:
+        """The bytes as a flat host array of `dtype`, after all work that was asked for."""
+        nbytes = self.length * self.element.nbytes
+        data = self.driver.read(self.memory, self.offset, nbytes) if nbytes else np.zeros(0, np.uint8)
+        return data.view(dtype)
+
+
+def allocate(driver: Driver, element: Element, length: int) -> DeviceArray:
+    """An array with arbitrary contents."""
+    return DeviceArray(driver, driver.allocate(max(length, 1) * element.nbytes), element, length)
+
+
+def upload(driver: Driver, element: Element, data: NDArray[Any]) -> DeviceArray:
+    """A host array on the device."""
+    return allocate(driver, element, data.nbytes // element.nbytes).write(data)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How many blocks (in x and y), of how many threads, with how many bytes of shared memory each."""
+
+    blocks: int
+    threads: int
+    shared: int = 0
+    rows: int = 1
+
+    @staticmethod
+    def over(n: int, threads: int = 128) -> Grid:
+        """At least n threads."""
+        return Grid(-(-n // threads), threads)
+
+
+class Program:
+    """The kernels of one source on one device. CUDA checks neither number nor type of arguments: this does."""
+
+    def __init__(self, driver: Driver, source: Source):
+        self._driver, self._source = driver, source
+        self._signatures = source.signatures()
+        self._module = driver.compile(source)
+
+    def launch(self, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
+        """Run a kernel, its arguments by name; an empty grid does nothing."""
+        signature = self._signatures[kernel]
+        names = [p.name for p in signature.parameters]
+        if list(arguments) != names:
+            raise ZkgpuError(f"{kernel} takes {', '.join(names)}, not {', '.join(arguments)}")
+        if not 0 < grid.threads <= signature.max_threads:
+            raise ZkgpuError(f"{kernel} runs in blocks of 1 to {signature.max_threads} threads, not {grid.threads}")
+        values = [self._value(kernel, p, arguments[p.name]) for p in signature.parameters]
+        if grid.blocks and grid.rows:
+            extents = (grid.blocks, grid.rows, 1), (grid.threads, 1, 1)
+            self._driver.launch(self._module, kernel, *extents, grid.shared, values)
+
+    def _value(self, kernel: str, parameter: Parameter, argument: DeviceArray | int) -> np.generic:
+        if isinstance(argument, DeviceArray):
+            if parameter.is_pointer and argument.element.name == parameter.type and argument.driver is self._driver:
+                return np.uint64(argument.address)
+            found = f"an array of {argument.element.name} on {argument.driver.name}"
+        elif not parameter.is_pointer and parameter.type in NUMBERS:
+            number = NUMBERS[parameter.type]
+            if 0 <= argument <= np.iinfo(number).max:
+                return number(argument)
+            found = str(argument)
+        else:
+            found = "a number"
+        pointer = " array" if parameter.is_pointer else ""
+        raise ZkgpuError(f"{kernel}: {parameter.name} is a {parameter.type}{pointer}, not {found}")
+
+
+class Programs:
+    """The programs of one device, each compiled on first use."""
+
+    def __init__(self, driver: Driver):
+        self.driver = driver
+        self._programs: dict[Source, Program] = {}
+
+    def __call__(self, source: Source) -> Program:
+        if source not in self._programs:
+            self._programs[source] = Program(self.driver, source)
+        return self._programs[source]
