@@ -53,10 +53,8 @@ def _first_fault(group: Group, rows: Limbs, path: InstructionPath) -> tuple[int,
 def _faults(group: Group, rows: Limbs, path: InstructionPath) -> Iterator[tuple[NDArray[np.bool_], str]]:
     """(which rows fail, what that means), the test to report first first."""
     base, modulus, degree = group.base_field, group.base_field.modulus, degree_of(group)
-    yield (
-        ~base.is_canonical(rows.reshape(-1, base.limbs)).reshape(len(rows), -1).all(axis=1),
-        ("a coordinate is not below the field's modulus"),
-    )
+    canonical = base.is_canonical(rows.reshape(-1, base.limbs)).reshape(len(rows), -1)
+    yield np.logical_not(canonical.all(axis=1)), "a coordinate is not below the field's modulus"
     points = to_path(group, rows, path)
     flags, n = np.empty(len(rows) + path.lanes, np.uint8), len(rows)
     b = group.b if degree == 2 else (group.b, 0)
