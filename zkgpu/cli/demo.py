@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.table import Table
 
 from zkgpu.cli.session import Session, pass_session
@@ -101,7 +102,7 @@ def _report(session: Session, r1cs: Any, device: str, output: str | None) -> Non
         for name, seconds in session.stage_seconds.items():
             table.add_row(name, f"{seconds:.3f}")
         table.add_row("total", f"{total:.3f}", style="bold")
-        session.console.print(table)
+        Console(highlight=False).print(table)
         session.warn(UNSAFE_WARNING)
     result = {"constraints": r1cs.n_constraints, "device": device, "valid": True, "unsafe": True, "output": output}
     line = "valid proof; 256 bytes, and a contract that accepts it"
