@@ -21,6 +21,7 @@ FORMULAS = {
     "x^2": lambda x, y: x.square() if hasattr(x, "square") else x * x,
     "9 x": lambda x, y: x.small(9) if hasattr(x, "small") else 9 * x,
     "deep sum of products": lambda x, y: ((x * y - y) * (x + y) - x * x) * ((x - y) * (x - y) + y),
+    "three terms": lambda x, y: x + y + x,
     "two sums": lambda x, y: (x + y + x + y + x) * (x - y - y - y),
 }
 
