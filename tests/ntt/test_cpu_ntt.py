@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField
 from zkgpu.jit.path import supported
@@ -11,7 +11,7 @@ from zkgpu.ntt import cpu as cpu_module
 from zkgpu.ntt import kernels
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import FIRST, TAIL, plan, smallest_log
+from zkgpu.ntt.plan import LAST, TAIL, plan, smallest_log
 
 P = Fr.modulus
 
@@ -74,6 +74,18 @@ def test_the_inverse_gives_the_coefficients_back(cpu, log_size):
         assert (forth.blocks == vector.blocks).all()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("log_size", [20, 21, 22])
+def test_transforms_of_millions_agree_with_the_definition_and_invert(cpu, log_size):
+    domain = Domain(Fr, 1 << log_size, Fr.root_of_unity(2 << log_size))
+    vector = cpu.vector(random_limbs(domain.size))
+    values = ntt(cpu, vector, domain)
+    i = 12345
+    x = domain.offset * pow(domain.omega, int(domain.bit_reversal[i]), P) % P
+    assert Fr.from_limbs(cpu.limbs(values)[i : i + 1]) == [evaluate(cpu.to_integers(vector), x)]
+    assert (intt(cpu, values, domain, in_place=True).blocks == vector.blocks).all()
+
+
 def test_extreme_values_do_not_overflow(cpu):
     n = 1 << 14
     for value in (P - 1, 0, 1):
@@ -117,6 +129,8 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
         ntt(cpu, cpu.from_integers([1] * 5), Domain(Fr, 8))
     with pytest.raises(LengthError):
         intt(cpu, cpu.from_integers([1] * 9), Domain(Fr, 8))
+    with pytest.raises(UsageError, match="BN254 Fq"):
+        ntt(cpu, cpu.from_integers([1, 2]), Domain(Fq, 2))
     for path in supported():
         if path != cpu.path:
             with pytest.raises(UsageError, match="convert"):
@@ -125,16 +139,19 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
 
 @pytest.mark.parametrize("log_lanes", [0, 3])
 @pytest.mark.parametrize("group", [0, 1])
-def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group):
-    for log_size in range(smallest_log(log_lanes), 21):
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, backwards):
+    for log_size in range(smallest_log(log_lanes), 19):
         blocks = 1 << (log_size - log_lanes)
         stages = np.zeros(blocks, np.int64)
-        for phase in plan(log_size, log_lanes, group).phases:
+        planned = plan(log_size, log_lanes, group)
+        planned = planned.backwards() if backwards else planned
+        for phase in planned.phases:
             touched = np.zeros(blocks, np.int64)
             for item in phase:
                 mine = np.zeros(blocks, bool)
                 for kind, offset, stride, columns, _, groups in item.tolist():
-                    radix_log = {TAIL: log_lanes, FIRST: 3}.get(kind, kind)
+                    radix_log = {TAIL: log_lanes, LAST: 3}.get(kind, kind)
                     if kind == TAIL:
                         covered = offset + np.arange(groups << log_lanes)
                     else:

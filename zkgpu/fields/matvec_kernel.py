@@ -1,4 +1,8 @@
-"""The kernel of sparse matrix times vector; zkgpu.fields.cpu checks the indices and cuts the rows into ranges."""
+"""The kernel of sparse matrix times vector; zkgpu.fields.cpu_matrix checks the indices and cuts the rows into ranges.
+
+The vector and the coefficients lie in wide rows, so that any entry is one load. A block of rows is summed in wide
+rows too, uncarried, and brought back to a block of canonical elements at the end.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,74 @@ from zkgpu.jit.path import InstructionPath
 TERMS = 511
 
 
+def scratch_words(path: InstructionPath) -> int:
+    """int64 words of scratch: totals and products as wide rows, two addresses and a counter for each lane."""
+    return path.lanes * (2 * path.row_words + 3)
+
+
+# Bodies of the operations; see zkgpu.jit.kernel.operation.
+
+
+def add_row(e: Any, total: Any, row: Any) -> None:
+    e.accumulate(total, row, negative=False)
+
+
+def subtract_row(e: Any, total: Any, row: Any) -> None:
+    e.accumulate(total, row, negative=True)
+
+
+def multiply_rows(e: Any, products: Any, addresses: Any) -> None:
+    x = e.gather(e.lane_integers(addresses, e.integer(0)))
+    coefficient = e.gather(e.lane_integers(addresses, e.integer(e.path.lanes)))
+    e.scatter(e.row_addresses(products), x * coefficient)
+
+
+def collapse_one(e: Any, total: Any) -> None:
+    every_lane = [total] * e.path.lanes
+    e.scatter(every_lane, e.collapse(every_lane))
+
+
+def collapse_block(e: Any, out: Any, offset: Any, totals: Any) -> None:
+    e.store(e.collapse(e.row_addresses(totals)), out, offset)
+
+
+def _counter(path: InstructionPath, modulus: int) -> Any:
+    """count(terms, lane, totals): notes one more term of a lane's total, which must not grow too long."""
+    collapse, row_bytes = operation(path, modulus)(collapse_one), 8 * path.row_words
+
+    @subroutine
+    def count(terms, lane, totals):
+        terms[lane] += 1
+        if terms[lane] == TERMS:
+            collapse(totals + lane * row_bytes)
+            terms[lane] = 1
+
+    return count
+
+
+def _products(path: InstructionPath, modulus: int, add: Any, count: Any) -> Any:
+    """add_products(...): adds the entries that need a product to the totals of a block of rows, `lanes` at a time."""
+    multiply, lanes, row_bytes = operation(path, modulus)(multiply_rows), path.lanes, 8 * path.row_words
+
+    @subroutine
+    def add_products(x, table, others, row, rows, totals, addresses, terms):
+        indptr, indices, coefficient = others
+        products, lane, last = totals + lanes * row_bytes, 0, indptr[row + rows] - 1
+        for first in range(indptr[row], last + 1, lanes):
+            for k in range(lanes):  # beyond the last entry, that one again
+                entry = min(first + k, last)
+                addresses[k] = x + np.int64(indices[entry]) * row_bytes
+                addresses[lanes + k] = table + np.int64(coefficient[entry]) * row_bytes
+            multiply(products, addresses)
+            for k in range(min(lanes, last + 1 - first)):
+                while first + k >= indptr[row + lane + 1]:
+                    lane += 1
+                add(totals + lane * row_bytes, products + k * row_bytes)
+                count(terms, lane, totals)
+
+    return add_products
+
+
 @kernel
 def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
     """run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end), for row blocks [begin, end).
@@ -24,53 +96,15 @@ def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
     others   (indptr, indices, coefficient) of all other entries
     scratch  (scratch_words(path),) int64, 64-byte aligned, one a thread;  totals: its address
     """
-    lanes, words, row_bytes = path.lanes, path.block_words, 8 * path.row_words
-    totals_words = lanes * path.row_words
-
-    @operation(path, modulus)
-    def add(e: Any, total: Any, row: Any) -> None:
-        e.accumulate(total, row, negative=False)
-
-    @operation(path, modulus)
-    def subtract(e: Any, total: Any, row: Any) -> None:
-        e.accumulate(total, row, negative=True)
-
-    @operation(path, modulus)
-    def multiply(e: Any, products: Any, addresses: Any) -> None:
-        x = e.gather(e.lane_integers(addresses, e.integer(0)))
-        coefficient = e.gather(e.lane_integers(addresses, e.integer(lanes)))
-        e.scatter(e.row_addresses(products), x * coefficient)
-
-    @operation(path, modulus)
-    def collapse_one(e: Any, total: Any) -> None:
-        e.scatter([total] * lanes, e.collapse([total] * lanes))
-
-    @operation(path, modulus)
-    def collapse(e: Any, out: Any, offset: Any, totals: Any) -> None:
-        e.store(e.collapse(e.row_addresses(totals)), out, offset)
-
-    @subroutine
-    def count(terms, lane, totals):
-        terms[lane] += 1
-        if terms[lane] == TERMS:
-            collapse_one(totals + lane * row_bytes)
-            terms[lane] = 1
-
-    @subroutine
-    def add_products(x, table, others, row, rows, totals, addresses, terms):
-        indptr, indices, coefficient = others
-        products, lane, last = totals + totals_words * 8, 0, indptr[row + rows] - 1
-        for first in range(indptr[row], last + 1, lanes):
-            for k in range(lanes):
-                entry = min(first + k, last)
-                addresses[k] = x + np.int64(indices[entry]) * row_bytes
-                addresses[lanes + k] = table + np.int64(coefficient[entry]) * row_bytes
-            multiply(products, addresses)
-            for k in range(min(lanes, last + 1 - first)):
-                while first + k >= indptr[row + lane + 1]:
-                    lane += 1
-                add(totals + lane * row_bytes, products + k * row_bytes)
-                count(terms, lane, totals)
+    lanes, words, row_bytes, totals_words = (
+        path.lanes,
+        path.block_words,
+        8 * path.row_words,
+        path.lanes * path.row_words,
+    )
+    add, subtract, collapse = map(operation(path, modulus), (add_row, subtract_row, collapse_block))
+    count = _counter(path, modulus)
+    add_products = _products(path, modulus, add, count)
 
     def run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end):
         integers = scratch[2 * totals_words :]
@@ -91,8 +125,3 @@ def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
             collapse(out, block * words, totals)
 
     return run
-
-
-def scratch_words(path: InstructionPath) -> int:
-    """int64 words of scratch: totals and products as wide rows, two addresses and a counter for each lane."""
-    return path.lanes * (2 * path.row_words + 3)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from zkgpu.errors import LengthError
+from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.jit.threads import parallel
 from zkgpu.ntt import kernels
 from zkgpu.ntt.domain import Domain
 from zkgpu.ntt.plan import Plan, plan, smallest_log
-from zkgpu.ntt.twiddles import Words, twiddles
+from zkgpu.ntt.twiddles import Twiddles, twiddles
 
 
 def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool = False) -> CpuVector:
@@ -29,7 +29,7 @@ def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool =
     tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, False)
     reduce_tiles = domain.log_size > kernels.LOG_SIZE_WITHOUT_REDUCTION
     kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, reduce_tiles), data.blocks)
-    _run(_plan(cpu, domain, group), cpu.thread_count(domain.size), kernel, tables.single, tables.tiles)
+    _run(_plan(cpu, domain, group), cpu.thread_count(domain.size), kernel, tables)
     return data
 
 
@@ -41,8 +41,8 @@ def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool =
     group = _group(domain)
     tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, True)
     kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus), data.blocks)
-    backwards = _plan(cpu, domain, group).reversed()
-    _run(backwards, cpu.thread_count(domain.size), kernel, tables.single, tables.tiles, tables.last)
+    backwards = _plan(cpu, domain, group).backwards()
+    _run(backwards, cpu.thread_count(domain.size), kernel, tables)
     if group is None:
         cpu.multiply_by_powers(data, cpu.field.inverse(domain.offset), out=data)
     return data
@@ -51,6 +51,8 @@ def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool =
 def _working_copy(cpu: CpuField, vector: CpuVector, domain: Domain, in_place: bool) -> CpuVector:
     if len(vector) != domain.size:
         raise LengthError(f"{len(vector)} entries but {domain.size} domain points: the two must be equal")
+    if domain.field != cpu.field:
+        raise UsageError(f"a domain of {domain.field.name} was given to transforms over {cpu.field.name}")
     cpu.check(vector)
     return vector if in_place else cpu.copy(vector)
 
@@ -67,9 +69,9 @@ def _plan(cpu: CpuField, domain: Domain, group: int | None) -> Plan:
     return plan(domain.log_size, cpu.path.lanes.bit_length() - 1, group or 0)
 
 
-def _run(plan: Plan, threads: int, kernel: Callable[..., None], *tables: Words) -> None:
+def _run(plan: Plan, threads: int, kernel: Callable[..., None], tables: Twiddles) -> None:
     for phase in plan.phases:
-        parallel([partial(kernel, passes, *tables) for passes in phase], threads)
+        parallel([partial(kernel, passes, tables.single, tables.tiles, tables.last) for passes in phase], threads)
 
 
 # Transforms too short for a tile, by their definition.

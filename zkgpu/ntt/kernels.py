@@ -13,7 +13,7 @@ from typing import Any
 from zkgpu.jit.element import Fe
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
-from zkgpu.ntt.plan import FIRST, TAIL
+from zkgpu.ntt.plan import LAST, TAIL
 
 # stages of the largest transform before its tiles, less the three of a pass
 STAGES_BEFORE_A_PASS = 22
@@ -94,10 +94,40 @@ def store_settled(e: Any, values: list[Fe], data: Any, offsets: list[Any]) -> No
         e.store_columns(small, data, offset)
 
 
+def driver(path: InstructionPath, radix: dict[int, Any]) -> Callable[..., None]:
+    """run(data, passes, single, tiles, last): the passes of one item of a plan, in place.
+
+    single, tiles, last  the tables of Twiddles
+    """
+    words, lanes = path.block_words, path.lanes
+    tile, radix2, radix4, radix8, last_radix8 = radix[TAIL], radix[1], radix[2], radix[3], radix[LAST]
+
+    def run(data, passes, single, tiles, last):
+        for row in range(passes.shape[0]):
+            kind, offset, stride = passes[row, 0], passes[row, 1] * words, passes[row, 2] * words
+            columns, first_group, groups = passes[row, 3], passes[row, 4], passes[row, 5]
+            for g in range(groups):
+                if kind == TAIL:
+                    tile(data, offset + g * lanes * words, tiles, first_group + g)
+                elif kind == LAST:
+                    for c in range(columns):
+                        last_radix8(data, offset + c * words, stride, single, first_group, last)
+                elif kind == 1:
+                    for c in range(columns):
+                        radix2(data, offset + 2 * g * stride + c * words, stride, single, first_group + g)
+                elif kind == 2:
+                    for c in range(columns):
+                        radix4(data, offset + 4 * g * stride + c * words, stride, single, first_group + g)
+                else:
+                    for c in range(columns):
+                        radix8(data, offset + 8 * g * stride + c * words, stride, single, first_group + g)
+
+    return run
+
+
 @kernel
 def forward(path: InstructionPath, modulus: int, reduce_tiles: bool) -> Callable[..., None]:
-    """run(data, passes, twiddles, tile_twiddles): the passes of one item of a plan, in place."""
-    words, lanes = path.block_words, path.lanes
+    """The driver of coefficients to evaluations; reduce_tiles is needed beyond 2^LOG_SIZE_WITHOUT_REDUCTION."""
 
     def radix(k: int) -> Any:
         @operation(path, modulus)
@@ -111,43 +141,23 @@ def forward(path: InstructionPath, modulus: int, reduce_tiles: bool) -> Callable
 
     @operation(path, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(words), lanes)
+        offsets = run_offsets(e, offset, e.integer(path.block_words), path.lanes)
         values = load_run(e, data, offsets, grown(e, STAGES_BEFORE_A_PASS + 3 - (not reduce_tiles)))
         values = [value.weak() for value in values] if reduce_tiles else values
         values = forward_stages(e.transpose_tile(values), tile_factors(e, table, index))
         for value, at in zip(e.transpose_tile([v.canonical() for v in values]), offsets, strict=True):
             e.store(value, data, at)
 
-    radix2, radix4, radix8 = radix(1), radix(2), radix(3)
+    @operation(path, modulus)
+    def nothing(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any, last: Any) -> None:
+        """Forward plans have no pass of this kind."""
 
-    def run(data, passes, twiddles, tile_twiddles):
-        for row in range(passes.shape[0]):
-            kind, offset, stride = passes[row, 0], passes[row, 1] * words, passes[row, 2] * words
-            columns, first_group, groups = passes[row, 3], passes[row, 4], passes[row, 5]
-            for g in range(groups):
-                if kind == TAIL:
-                    tile(data, offset + g * lanes * words, tile_twiddles, first_group + g)
-                elif kind == 1:
-                    for c in range(columns):
-                        radix2(data, offset + 2 * g * stride + c * words, stride, twiddles, first_group + g)
-                elif kind == 2:
-                    for c in range(columns):
-                        radix4(data, offset + 4 * g * stride + c * words, stride, twiddles, first_group + g)
-                else:
-                    for c in range(columns):
-                        radix8(data, offset + 8 * g * stride + c * words, stride, twiddles, first_group + g)
-
-    return run
+    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), LAST: nothing})
 
 
 @kernel
 def inverse(path: InstructionPath, modulus: int) -> Callable[..., None]:
-    """run(data, passes, twiddles, tile_twiddles, last): the passes of one item of a reversed plan, in place.
-
-    twiddles       inverse factors
-    last           two elements: 1/n, and the inverse factor of the first stage divided by n
-    """
-    words, lanes = path.block_words, path.lanes
+    """The driver of evaluations to coefficients, with tables of inverse factors."""
 
     def radix(k: int) -> Any:
         @operation(path, modulus)
@@ -159,42 +169,19 @@ def inverse(path: InstructionPath, modulus: int) -> Callable[..., None]:
         return butterflies
 
     @operation(path, modulus)
-    def last_butterflies(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any, last: Any) -> None:
-        offsets = run_offsets(e, offset, stride, 8)
-        later = broadcast_factors(e, table, group)
+    def last_radix8(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any, last: Any) -> None:
+        offsets, factors = run_offsets(e, offset, stride, 8), broadcast_factors(e, table, group)
         scale, scaled_factor = e.broadcast(last, e.integer(0)), e.broadcast(last, e.integer(path.limbs))
         values = load_run(e, data, offsets, settled(e))
-        values = inverse_stages(values, lambda s, g: later(s, g) if s else scaled_factor, scale)
+        values = inverse_stages(values, lambda s, g: factors(s, g) if s else scaled_factor, scale)
         for value, at in zip(values, offsets, strict=True):
             e.store(value.canonical(), data, at)
 
     @operation(path, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(words), lanes)
+        offsets = run_offsets(e, offset, e.integer(path.block_words), path.lanes)
         values = e.transpose_tile([e.load(data, at) for at in offsets])
         values = inverse_stages(values, tile_factors(e, table, index))
         store_settled(e, e.transpose_tile(values), data, offsets)
 
-    radix2, radix4, radix8 = radix(1), radix(2), radix(3)
-
-    def run(data, passes, twiddles, tile_twiddles, last):
-        for row in range(passes.shape[0]):
-            kind, offset, stride = passes[row, 0], passes[row, 1] * words, passes[row, 2] * words
-            columns, first_group, groups = passes[row, 3], passes[row, 4], passes[row, 5]
-            for g in range(groups):
-                if kind == TAIL:
-                    tile(data, offset + g * lanes * words, tile_twiddles, first_group + g)
-                elif kind == FIRST:
-                    for c in range(columns):
-                        last_butterflies(data, offset + c * words, stride, twiddles, first_group, last)
-                elif kind == 1:
-                    for c in range(columns):
-                        radix2(data, offset + 2 * g * stride + c * words, stride, twiddles, first_group + g)
-                elif kind == 2:
-                    for c in range(columns):
-                        radix4(data, offset + 4 * g * stride + c * words, stride, twiddles, first_group + g)
-                else:
-                    for c in range(columns):
-                        radix8(data, offset + 8 * g * stride + c * words, stride, twiddles, first_group + g)
-
-    return run
+    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), LAST: last_radix8})

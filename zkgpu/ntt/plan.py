@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from zkgpu.jit.threads import ranges
 
-# kinds of pass; 1, 2 and 3 are radix 2, 4 and 8
-TAIL, FIRST = 0, 4
+# kinds of pass: 1, 2 and 3 are radix 2, 4 and 8; TAIL the stages in tiles; LAST the radix 8 that ends the inverse
+TAIL, LAST = 0, 4
 
 # values of a piece: 2^12 take 160 KiB at most
 PIECE_LOG = 12
@@ -38,9 +38,12 @@ class Plan:
 
     phases: tuple[tuple[Rows, ...], ...]
 
-    def reversed(self) -> Plan:
-        """The passes backwards."""
-        return Plan(tuple(tuple(np.ascontiguousarray(item[::-1]) for item in phase) for phase in self.phases[::-1]))
+    def backwards(self) -> Plan:
+        """The plan of the inverse: every pass in opposite order, with the last kind for the first stages."""
+        first, *others = ([item[::-1].copy() for item in phase] for phase in self.phases)
+        for item in first:
+            item[-1, 0] = LAST
+        return Plan(tuple(tuple(phase) for phase in [first, *others][::-1]))
 
 
 def smallest_log(log_lanes: int) -> int:
@@ -56,16 +59,13 @@ def plan(log_size: int, log_lanes: int, group: int) -> Plan:
     """
     blocks = 1 << (log_size - log_lanes)
     top = 3 * max(0, -(-(log_size - PIECE_LOG) // 3))
-    phases = [
-        _columns_apart(np.array([_pass(3, stage, blocks, group, first=stage == 0)], np.int64))
-        for stage in range(0, top, 3)
-    ]
+    phases = [_columns_apart(np.array([_pass(3, stage, blocks, group)], np.int64)) for stage in range(0, top, 3)]
     return Plan((*phases, _pieces(blocks, top, log_lanes, group)))
 
 
-def _pass(radix_log: int, stage: int, blocks: int, group: int, first: bool) -> tuple[int, ...]:
+def _pass(radix_log: int, stage: int, blocks: int, group: int) -> tuple[int, ...]:
     stride = blocks >> (stage + radix_log)
-    return (FIRST if first else radix_log, 0, stride, stride, group << stage, 1 << stage)
+    return (radix_log, 0, stride, stride, group << stage, 1 << stage)
 
 
 def _columns_apart(row: Rows) -> tuple[Rows, ...]:
@@ -84,7 +84,7 @@ def _pieces(blocks: int, top: int, log_lanes: int, group: int) -> tuple[Rows, ..
     size, rows, steps, stage = blocks >> top, [], [], 0
     while size >> stage > 1:
         radix_log = min(3, (size >> stage).bit_length() - 1)
-        rows.append(_pass(radix_log, stage, size, group << top, first=top == stage == 0))
+        rows.append(_pass(radix_log, stage, size, group << top))
         steps.append((0, size, 0, 0, 1 << stage, 0))
         stage += radix_log
     if log_lanes:
