@@ -112,8 +112,8 @@ class _Calculator:
     def set_inputs(self, signals: Mapping[str, list[int]]) -> None:
         """Hands over all inputs; the circuit runs when the last one arrives."""
         self._check_inputs(signals)
+        mover = self._mover(max((len(values) for values in signals.values()), default=0))
         for name, values in signals.items():
-            mover = self._mover(len(values))
             data = b"".join(value.to_bytes(self._field.bytes, "little") for value in values)
             mover["memory"].write(self._store, data, 0)
             high, low = _halves(name)

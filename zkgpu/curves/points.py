@@ -58,6 +58,10 @@ class Group:
             raise PointError(f"{p} is outside the prime-order subgroup of {self.name}")
         return p
 
+    def clear_cofactor(self, point: Point) -> Point:
+        """cofactor * point: a point of the subgroup, from any point of the curve."""
+        return _multiply(point, self.cofactor)
+
     def to_rows(self, points: Iterable[Point]) -> Limbs:
         """(n, row_limbs) uint64: x then y (c0 before c1), Montgomery with R = 2^256; infinity is a zero row."""
         base = self.base_field

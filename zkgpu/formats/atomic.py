@@ -70,6 +70,8 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def _is_running(pid: int) -> bool:
+    if os.name != "posix":  # elsewhere signal 0 is not a mere question
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

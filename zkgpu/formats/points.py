@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +14,14 @@ from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Container, SectionReader
 
 Validator: TypeAlias = Callable[[Group, Limbs], tuple[int, str] | None]
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """Points of one group, as rows."""
+
+    group: Group
+    rows: Limbs
 
 
 def read_rows(section: SectionReader, group: Group, count: int) -> Limbs:
@@ -59,15 +68,15 @@ def point_bytes(*points: Point) -> bytes:
     return b"".join(point.group.to_rows((point,)).tobytes() for point in points)
 
 
-def require_valid(file: Container, arrays: Mapping[str, tuple[Group, Limbs]], validate: Validator) -> None:
+def require_valid(file: Container, arrays: Mapping[str, GroupRows], validate: Validator) -> None:
     """Raises PointError unless `validate` passes all arrays. A file that passed once is known by its digest."""
     from zkgpu.formats import checked
 
     digest = checked.digest(file.data)
     if checked.is_known(digest):
         return
-    for what, (group, rows) in arrays.items():
-        found = validate(group, rows)
+    for what, array in arrays.items():
+        found = validate(array.group, array.rows)
         if found is not None:
             index, reason = found
             raise PointError(f"{file.path}: {what}: point {index:,}: {reason}: copy the file again, or set up again")

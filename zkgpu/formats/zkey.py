@@ -20,7 +20,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.mpc import contributions_bytes, read_contributions
-from zkgpu.formats.points import Validator, point_bytes, read_point, read_rows, require_valid
+from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 
@@ -51,40 +51,28 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
     every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
-    again. Without it only the points outside the queries are checked: pass it for every file you did not just write.
+    again. Without it only the points of the header are checked: pass it for every file you did not just write.
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
     _require_groth16(file)
     header = read_header(file)
-    g1, g2 = header.curve.g1, header.curve.g2
-    wires, private = header.n_wires, header.n_wires - header.n_public - 1
-    ic = read_rows(file.read(IC, "IC points"), g1, header.n_public + 1)
-    queries = {
-        "A points": (g1, read_rows(file.read(A, "A points"), g1, wires)),
-        "B1 points": (g1, read_rows(file.read(B1, "B1 points"), g1, wires)),
-        "B2 points": (g2, read_rows(file.read(B2, "B2 points"), g2, wires)),
-        "C points": (g1, read_rows(file.read(L, "C points"), g1, private)),
-        "H points": (g1, read_rows(file.read(H, "H points"), g1, header.domain_size)),
-    }
+    points = _read_points(file, header)
     a, b = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate is not None:
-        require_valid(file, {"IC points": (g1, ic), **queries}, validate)
-    key = VerifyingKey(
-        header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, tuple(g1.from_rows(ic))
-    )
+        require_valid(file, points, validate)
     return ProvingKey(
-        verifying_key=key,
+        verifying_key=_verifying_key(header, points["IC points"].rows),
         beta_g1=header.beta_g1,
         delta_g1=header.delta_g1,
         a=a,
         b=b,
-        a_query=queries["A points"][1],
-        b_g1_query=queries["B1 points"][1],
-        b_g2_query=queries["B2 points"][1],
-        l_query=queries["C points"][1],
-        h_query=queries["H points"][1],
+        a_query=points["A points"].rows,
+        b_g1_query=points["B1 points"].rows,
+        b_g2_query=points["B2 points"].rows,
+        l_query=points["C points"].rows,
+        h_query=points["H points"].rows,
         circuit_hash=circuit_hash,
         contributions=contributions,
     )
@@ -122,6 +110,28 @@ def read_header(file: Container) -> Header:
     )
     section.end()
     return Header(curve, n_wires, n_public, domain_size, alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2)
+
+
+def _read_points(file: Container, header: Header) -> dict[str, GroupRows]:
+    """The arrays of points, by what messages call them."""
+    g1, g2, wires = header.curve.g1, header.curve.g2, header.n_wires
+    arrays = {
+        "IC points": (IC, g1, header.n_public + 1),
+        "A points": (A, g1, wires),
+        "B1 points": (B1, g1, wires),
+        "B2 points": (B2, g2, wires),
+        "C points": (L, g1, wires - header.n_public - 1),
+        "H points": (H, g1, header.domain_size),
+    }
+    return {
+        what: GroupRows(group, read_rows(file.read(section_id, what), group, count))
+        for what, (section_id, group, count) in arrays.items()
+    }
+
+
+def _verifying_key(header: Header, ic: Limbs) -> VerifyingKey:
+    points = tuple(header.curve.g1.from_rows(ic))
+    return VerifyingKey(header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points)
 
 
 def _require_groth16(file: Container) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from Crypto.Cipher import ChaCha20
 
-from zkgpu.curves.points import Curve, Group, Point, _multiply
+from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
 
@@ -84,7 +84,7 @@ class Stream:
             y = group.field.sqrt(group.field.add(group.field.mul(group.field.square(x), x), group.b))
             if y is not None:
                 point = Point(group, x, y if _is_greater(group, y) == greater else group.field.neg(y))
-                return _multiply(point, group.cofactor)
+                return group.clear_cofactor(point)
 
     def _coordinate(self, group: Group) -> Any:
         if isinstance(group.field, QuadraticExtension):
