@@ -27,6 +27,13 @@ def test_powers_of_snarkjs_are_powers_at_every_size(ptau, log_size):
     verify_powers(ptau, log_size, BACKEND)
 
 
+@pytest.mark.parametrize("log_size", [2, 3])
+def test_a_file_cut_down_from_a_larger_ceremony_passes_at_every_size(log_size):
+    ptau = read_ptau(SAMPLES / "pot6_final_03.ptau")
+    assert (ptau.power, ptau.ceremony_power) == (3, 6)
+    verify_powers(ptau, log_size, BACKEND)
+
+
 @pytest.mark.parametrize("name", ["pot6_1", "pot6_b", "pot6_final"])
 def test_contributions_of_snarkjs_verify(name):
     verify_contributions(read_ptau(SAMPLES / f"{name}.ptau"))

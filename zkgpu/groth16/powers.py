@@ -18,8 +18,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
@@ -94,13 +92,26 @@ class _Check:
             ("Lagrange points of beta tau", g1, p.lagrange_beta_g1(k), p.beta_tau_g1),
         ):
             n = block.shape[0]
-            domain = Domain(p.curve.scalar_field, n)
-            weights = p.curve.scalar_field.random_weights(n)
-            coefficients = self.backend.intt(self.backend.vector(weights[domain.bit_reversal]), domain)
-            # the largest block of a file lacks the last power and has infinity in its place
-            padded = np.concatenate([powers[:n], np.zeros((max(0, n - powers.shape[0]), powers.shape[1]), np.uint64)])
-            ours = self._sum(group, block, self.backend.vector(weights))
-            self._require(ours == self._sum(group, padded, coefficients), name)
+            weights, coefficients = self._lagrange_weights(n, skip_last=powers.shape[0] < n)
+            left = self._sum(group, block, self.backend.vector(weights))
+            right = self._sum(group, powers[:n], self.backend.vector(coefficients[: powers.shape[0]]))
+            self._require(left == right, name)
+
+    def _lagrange_weights(self, n: int, skip_last: bool) -> tuple[Limbs, Limbs]:
+        """Random w and their inverse transform c; with skip_last, w_0 is chosen so that c_{n-1} = 0.
+
+        The largest block of a file rests on tau^(n-1), one power more than the file has, or infinity in its place.
+        A quotient has no such coefficient, so that point does not matter to any proof.
+        """
+        backend, field = self.backend, self.ptau.curve.scalar_field
+        domain = Domain(field, n)
+        weights = field.random_weights(n)
+        coefficients = backend.intt(backend.vector(weights[domain.bit_reversal]), domain)
+        if skip_last:
+            last = field.from_limbs(backend.limbs(coefficients)[-1:])[0]
+            weights[:1] = field.to_limbs([field.from_limbs(weights[:1])[0] - n * last])
+            coefficients = backend.pointwise(lambda c: c - last, coefficients)
+        return weights, backend.limbs(coefficients)
 
     def _arrays(self) -> list[tuple[str, Group, Limbs]]:
         p, n, k, g1, g2 = self.ptau, self.size, self.log_size, self.ptau.curve.g1, self.ptau.curve.g2
