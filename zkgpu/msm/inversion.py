@@ -5,27 +5,26 @@ Products run side by side in CHAINS places of `totals`, over even and odd blocks
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from zkgpu.jit.kernel import operation
 from zkgpu.jit.path import InstructionPath
+from zkgpu.msm import gcd
 from zkgpu.msm.formulas import Coordinates, Element, lin
 
 CHAINS = 2
 
 
 def invert_totals(path: InstructionPath, modulus: int, degree: int) -> Any:
-    """invert(totals): both products become their inverses, by one power p - 2 in every lane."""
+    """invert(totals): both products become their inverses, by one inversion."""
 
     @operation(path, modulus)
     def invert(e: Any, totals: Any) -> None:
         curve = Coordinates(e, degree)
         first, second = (curve.load(totals, e.integer(k * curve.words)) for k in range(CHAINS))
         a, b = _norm(curve, first), _norm(curve, second)
-        inverse = _power(curve, a * b, modulus - 2)
+        inverse = _inverse(curve, a * b)
         curve.store(_times(curve, _conjugate(curve, first), inverse * b), totals, e.integer(0))
         curve.store(_times(curve, _conjugate(curve, second), inverse * a), totals, e.integer(curve.words))
 
@@ -64,46 +63,43 @@ def _times(curve: Coordinates, x: Element, factor: Any) -> Element:
     return factor if curve.degree == 1 else type(x)(x.c0 * factor, x.c1 * factor)
 
 
-def _power(curve: Coordinates, x: Any, exponent: int) -> Any:
-    """x^exponent for x in F_p by a loop over windows of four bits."""
-    e = curve.e
-    table = _powers(curve, x)
-    digits = [(exponent >> shift) & 15 for shift in range(0, exponent.bit_length(), 4)][::-1]
-    result = e.slot(replace(e.constant(1), limit=curve.bound(2)))
-    with _loop(e, digits) as digit:
-        y = result.get()
-        for _ in range(4):
-            y = y.square()
-        y = y * e.load(table, e.builder.mul(digit, e.integer(e.path.block_words)), curve.bound(2))
-        assert y.limit <= curve.bound(2)
-        result.set(y)
-    return result.get()
+def _inverse(curve: Coordinates, x: Any) -> Any:
+    """x^-1 in F_p in every lane, by one inversion of the product of all lanes."""
+    e, others, distance = curve.e, None, curve.e.path.lanes // 2
+    while distance:
+        partner = _rotated(e, x, distance)
+        x, others = x * partner, partner if others is None else others * partner
+        distance //= 2
+    inverse = _inverse_of_first_lane(e, x)
+    return inverse if others is None else inverse * others
 
 
-def _powers(curve: Coordinates, x: Any) -> Any:
-    """Pointer to the blocks 1, x, .., x^15 on the stack."""
-    e, words = curve.e, curve.e.path.block_words
-    table = _stack_words(e, 16 * words)
-    last, x = e.slot(replace(e.constant(1), limit=curve.bound(2))), x.carried()
-    with _loop(e, range(16)) as k:
-        power = last.get()
-        e.store(power, table, e.builder.mul(k, e.integer(words)))
-        power = power * x
-        assert power.limit <= curve.bound(2)
-        last.set(power)
-    return table
-
-
-@contextmanager
-def _loop(e: Any, values: Sequence[int]) -> Iterator[Any]:
-    """The code of the block runs once for each of the values, given as an i64."""
+def _rotated(e: Any, x: Any, distance: int) -> Any:
+    """Lane l holds what x has in lane l + distance, counted around."""
     from llvmlite import ir
-    from numba.core import cgutils
 
-    kind = ir.ArrayType(ir.IntType(64), len(values))
-    table = cgutils.global_constant(e.builder, "loop_values", ir.Constant(kind, list(values)))
-    with cgutils.for_range(e.builder, e.integer(len(values)), intp=ir.IntType(64)) as loop:
-        yield e.builder.load(e.builder.gep(table, [e.integer(0), loop.index]))
+    lanes = e.path.lanes
+    order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [(lane + distance) % lanes for lane in range(lanes)])
+    x = x.carried()
+    return replace(x, limbs=tuple(e.builder.shuffle_vector(limb, limb, order) for limb in x.limbs))
+
+
+def _inverse_of_first_lane(e: Any, x: Any) -> Any:
+    """The inverse of the element in lane 0, in every lane."""
+    words, radix = _stack_words(e, 4 * e.path.lanes), e.path.montgomery_factor(e.modulus)
+    e.to_words(x.canonical(), words, e.integer(0))
+    first, *rest = (_word_pointer(e, words, 4 * lane) for lane in range(e.path.lanes))
+    inverse = gcd.inverse(e.builder, e.builder.load(first, align=8), e.modulus)
+    for pointer in (first, *rest):
+        e.builder.store(inverse, pointer, align=8)
+    # 1 / (z R) is z^-1 / R, and a product divides by R once more
+    return e.from_words(words, e.integer(0), e.modulus) * e.exact(pow(radix, 3, e.modulus))
+
+
+def _word_pointer(e: Any, words: Any, offset: int) -> Any:
+    from llvmlite import ir
+
+    return e.builder.bitcast(e.builder.gep(words, [e.integer(offset)]), ir.IntType(256).as_pointer())
 
 
 def _stack_words(e: Any, words: int) -> Any:
