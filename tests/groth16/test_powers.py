@@ -10,7 +10,7 @@ from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
 from zkgpu.formats.ptau import read_ptau
-from zkgpu.groth16.powers import verify_contributions, verify_powers
+from zkgpu.groth16.powers import compute_first_challenge, first_challenge, verify_contributions, verify_powers
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 BACKEND = ReferenceBackend(BN254)
@@ -37,6 +37,16 @@ def test_a_file_cut_down_from_a_larger_ceremony_passes_at_every_size(log_size):
 @pytest.mark.parametrize("name", ["pot6_1", "pot6_b", "pot6_final"])
 def test_contributions_of_snarkjs_verify(name):
     verify_contributions(read_ptau(SAMPLES / f"{name}.ptau"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("power", [27, 28])
+def test_the_known_challenges_are_what_hashing_gives(power):
+    assert first_challenge(BN254, power) == compute_first_challenge(BN254, power)
+
+
+def test_the_first_challenge_of_other_sizes_is_computed():
+    assert first_challenge(BN254, 6) == compute_first_challenge(BN254, 6) != first_challenge(BN254, 7)
 
 
 def test_powers_nobody_contributed_to_are_insecure():

@@ -31,6 +31,18 @@ if TYPE_CHECKING:
 
 _TAU, _ALPHA, _BETA = range(3)  # personalizations of the hash to G2
 
+# What `compute_first_challenge` gives for the sizes of the large public ceremonies: it hashes 50 and 100 GB for them.
+_KNOWN_CHALLENGES = {
+    ("bn254", 27): bytes.fromhex(
+        "36bcd31f9d5ed309ded4a17ee8279e34eceec40b56be88e2fb604aebe2c714ba"
+        "fbf99218e7269f20ec3392bab9d45f5198b826c94bd3d3c2d780f46dfd65be67"
+    ),
+    ("bn254", 28): bytes.fromhex(
+        "93da91920d5a54a8a0fde55cd9dc3a10c4f3eef768b62c0948741370864254b4"
+        "c1920f3f29d4ebc0ef3acecf2e2db63a755713d77e1ed77347a56fbc317c7a93"
+    ),
+}
+
 
 def verify_powers(ptau: PowersOfTau, log_size: int, backend: Backend) -> None:
     """Raises FormatError or PointError, naming the array, unless the file is what this module's text says."""
@@ -154,7 +166,12 @@ def verify_contributions(ptau: PowersOfTau) -> None:
 
 
 def first_challenge(curve: Curve, power: int) -> bytes:
-    """The hash a ceremony of 2^power powers starts from: all of its points are generators."""
+    """The hash a ceremony of 2^power powers starts from."""
+    return _KNOWN_CHALLENGES.get((curve.name, power)) or compute_first_challenge(curve, power)
+
+
+def compute_first_challenge(curve: Curve, power: int) -> bytes:
+    """BLAKE2b of the file a ceremony starts from, in which all points are generators: 384 * 2^power bytes."""
     n, (g1, g2) = 1 << power, (encode(curve.g1.generator), encode(curve.g2.generator))
     state = hashlib.blake2b(blake2b())
     for point, count in ((g1, 2 * n - 1), (g2, n), (g1, 2 * n), (g2, 1)):
