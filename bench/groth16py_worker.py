@@ -22,11 +22,11 @@ def main():
     answer(seconds=time.perf_counter() - start, device=f"groth16py {groth16py.__version__}")
     for line in sys.stdin:
         _, proof_file, _ = line.split()
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         proof = groth16py.prove_wtns(key, witness)
-        seconds = time.perf_counter() - start
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
         Path(proof_file).write_text(proof.hex())
-        answer(seconds=seconds)
+        answer(seconds=seconds, cpu_seconds=cpu_seconds)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,32 +32,53 @@ CALIBRATION_PRODUCTS = 1 << 10  # three arrays of them stay in the second-level 
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds of several runs of one thing."""
+    """Several runs of one thing: seconds by the clock, and of the processor, which a busy machine disturbs less."""
 
     seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...] = ()
+
+    @staticmethod
+    def joined(parts: Sequence[Measurement]) -> Measurement:
+        return Measurement(sum((p.seconds for p in parts), ()), sum((p.cpu_seconds for p in parts), ()))
 
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
 
+    @property
+    def cpu_median(self) -> float:
+        return statistics.median(self.cpu_seconds)
+
     def facts(self) -> dict[str, float | int]:
-        return {"seconds": self.median, "best": min(self.seconds), "repeats": len(self.seconds)}
+        cpu = {"cpu_seconds": self.cpu_median} if self.cpu_seconds else {}
+        return {"seconds": self.median, "best": min(self.seconds), **cpu, "repeats": len(self.seconds)}
 
 
-def measure(run: Callable[[], object], repeats: int = REPEATS, warm_up: int = 1) -> Measurement:
-    """Seconds of `repeats` runs, after `warm_up` that are not counted."""
+Run = Callable[[], object]
+
+
+def measure(run: Run, repeats: int = REPEATS, warm_up: int = 1) -> Measurement:
+    """`repeats` runs, after `warm_up` that are not counted."""
     for _ in range(warm_up):
         run()
-    return Measurement(tuple(seconds_of(run) for _ in range(repeats)))
+    return Measurement.joined([measure_once(run) for _ in range(repeats)])
 
 
-def measure_interleaved(runs: Mapping[str, Callable[[], float]], repeats: int = REPEATS) -> dict[str, Measurement]:
-    """A B A B ...: each entry runs once a round and returns its own seconds; the first round is not counted."""
+def measure_once(run: Run) -> Measurement:
+    start, cpu = time.perf_counter(), time.process_time()
+    run()
+    return Measurement((time.perf_counter() - start,), (time.process_time() - cpu,))
+
+
+def measure_interleaved(
+    runs: Mapping[str, Callable[[], Measurement]], repeats: int = REPEATS
+) -> dict[str, Measurement]:
+    """A B A B ...: each entry runs once a round and measures itself; the first round is not counted."""
     rounds = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)]
-    return {name: Measurement(tuple(r[name] for r in rounds[1:])) for name in runs}
+    return {name: Measurement.joined([r[name] for r in rounds[1:]]) for name in runs}
 
 
-def seconds_of(run: Callable[[], object]) -> float:
+def seconds_of(run: Run) -> float:
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
@@ -79,7 +100,7 @@ class Recorder:
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         described = "  ".join(str(value) for name, value in facts.items() if name != "checked")
-        print(f"{described:<60} {measurement.median * 1e3:12.3f} ms", flush=True)
+        print(f"{described:<60} {measurement.median:12.6f} s", flush=True)
 
 
 @functools.cache

@@ -11,6 +11,7 @@ last proof, and snarkjs verifies zkgpu's. zkgpu verifies its own proof before it
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def start_workers(files: ChainFiles, folder: Path, chosen: argparse.Namespace) -
     return workers
 
 
-def commands(files: ChainFiles, folder: Path, chosen: argparse.Namespace) -> dict[str, Callable[[], float]]:
+def commands(files: ChainFiles, folder: Path, chosen: argparse.Namespace) -> dict[str, Callable[[], Measurement]]:
     """Whole processes: from the start of the program to the proof on disk."""
     outputs = [folder / "command.proof.json", folder / "command.public.json"]
     zkgpu = [sys.executable, "-c", "from zkgpu.cli import main; main()", "prove", files.key, files.witness]
@@ -48,7 +49,18 @@ def commands(files: ChainFiles, folder: Path, chosen: argparse.Namespace) -> dic
     if chosen.node_modules:
         snarkjs = Path(chosen.node_modules, ".bin", "snarkjs")
         programs["snarkjs, command"] = [snarkjs, "groth16", "prove", files.key, files.witness, *outputs]
-    return {name: lambda program=program: seconds_of(lambda: run(program)) for name, program in programs.items()}
+    return {name: lambda program=program: run_program(program) for name, program in programs.items()}
+
+
+def run_program(program: list[object]) -> Measurement:
+    cpu = _cpu_of_ended_children()
+    seconds = seconds_of(lambda: run(program))
+    return Measurement((seconds,), (_cpu_of_ended_children() - cpu,))
+
+
+def _cpu_of_ended_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def run(program: list[object]) -> str:
@@ -77,7 +89,7 @@ def compare(log_size: int, chosen: argparse.Namespace) -> dict[str, Measurement]
             for worker in workers.values():
                 worker.prove()
             check(workers, files, chosen)
-            provers = {name: worker.seconds for name, worker in workers.items()}
+            provers = {name: worker.measure for name, worker in workers.items()}
             taken = measure_interleaved({**provers, **commands(files, folder, chosen)}, chosen.repeats)
             check(workers, files, chosen)
         return taken
@@ -95,10 +107,13 @@ def main() -> None:
     recorder = Recorder("peers")
     for log_size in chosen.sizes:
         taken = compare(log_size, chosen)
-        ours = taken["zkgpu, 1 thread"].median
+        ours = taken["zkgpu, 1 thread"]
         for prover, measurement in taken.items():
-            ratio = round(measurement.median / ours, 2)
-            recorder.add(measurement, prover=prover, log_size=log_size, over_zkgpu_1_thread=ratio, checked=True)
+            ratios = {
+                "over_zkgpu_1_thread": round(measurement.median / ours.median, 2),
+                "cpu_over_zkgpu_1_thread": round(measurement.cpu_median / ours.cpu_median, 2),
+            }
+            recorder.add(measurement, prover=prover, log_size=log_size, **ratios, checked=True)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ def duration(line: Line) -> str:
 
 
 def with_ratio(line: Line) -> str:
-    return f"{duration(line)} ({line['over_zkgpu_1_thread']:.3g}x)"
+    """The clock's time, and how much more of the processor's time it took than zkgpu on one thread."""
+    return f"{duration(line)} ({line['cpu_over_zkgpu_1_thread']:.2g}x cpu)"
 
 
 def with_threads(name: str) -> Callable[[Line], str]:
@@ -75,7 +76,10 @@ def main() -> None:
         with_threads("primitive"),
         duration,
     )
-    for line in newest("startup", "what", "cache"):
+    starts = newest("startup", "what", "cache")
+    if starts:
+        print("| a fresh process | |\n|---|---|")
+    for line in starts:
         cache = f", {line['cache']} cache" if "cache" in line else ""
         print(f"| {line['what']}{cache} | {duration(line)} |")
 

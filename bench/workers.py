@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import ROOT
+from harness import ROOT, Measurement
 
 from zkgpu.curves.bn254 import G1, G2
 from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key
@@ -45,8 +45,10 @@ class Worker:
         self._process.stdin.flush()
         return self._answer()
 
-    def seconds(self) -> float:
-        return self.prove()["seconds"]
+    def measure(self) -> Measurement:
+        """One proof, as the prover measured it."""
+        answer = self.prove()
+        return Measurement((answer["seconds"],), (answer["cpu_seconds"],))
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
