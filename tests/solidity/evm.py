@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyrevm
+import pytest
+
+pyrevm = pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python: pip install pyrevm builds one")
 
 CONTRACTS = Path(__file__).parents[1] / "data" / "solidity"
 CALLER = "0x" + "11" * 20
