@@ -17,14 +17,14 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.path import InstructionPath
-from zkgpu.jit.threads import available_threads
+from zkgpu.jit.threads import available_threads, parallel
 from zkgpu.msm import buckets
 from zkgpu.msm.fold import fold
 from zkgpu.msm.plan import Cost, Slice, bucket_width, slices
 from zkgpu.msm.points import CpuPoints, b3_of, degree_of
 from zkgpu.msm.projective import reduce_buckets
-from zkgpu.msm.rooms import parallel_in_rooms
-from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
+from zkgpu.msm.rooms import Rooms
+from zkgpu.msm.scalars import Digits, balanced, digits
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 # nanoseconds measured on one core of an EPYC (Zen 4); the addition includes cutting and sorting the digit
@@ -43,31 +43,59 @@ def msm(points: CpuPoints, scalars: Limbs, threads: int | None = None) -> Point:
     Raises LengthError when there is not one scalar for each point, UsageError for a scalar that is too large.
     Variable time.
     """
-    threads = threads or available_threads()
-    selected = balanced(points.scalars_of_rows(scalars), points.group.order)
-    return _by_buckets(points, selected, threads)
+    return msm_many([(points, scalars)], threads)[0]
 
 
 def msm_many(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = None) -> list[Point]:
-    """[msm(points, scalars) for each pair]."""
-    return [msm(points, scalars, threads) for points, scalars in pairs]
+    """[msm(points, scalars) for each pair], with the work of all sums shared out together: no thread waits."""
+    threads = threads or available_threads()
+    sums = [_planned(points, scalars, threads) for points, scalars in pairs]
+    slices_of_all = [(s, i) for s in sums for i in range(len(s.slices))]
+    slices_of_all.sort(key=lambda task: -task[0].cost(task[1]))
+    parallel([partial(s.add_slice, i) for s, i in slices_of_all], threads)
+    return parallel([s.fold for s in sums], threads)
 
 
-def _by_buckets(points: CpuPoints, scalars: Balanced, threads: int) -> Point:
+def _planned(points: CpuPoints, scalars: Limbs, threads: int) -> _BucketSum:
     path, degree = points.path, degree_of(points.group)
+    selected = balanced(points.scalars_of_rows(scalars), points.group.order)
     least = path.lanes.bit_length() + 1  # at least two buckets a lane
-    width = bucket_width(scalars.histogram, COSTS[path.name, degree], least)
-    cut = digits(scalars, width, threads)
+    width = bucket_width(selected.histogram, COSTS[path.name, degree], least)
+    cut = digits(selected, width, threads)
     work = slices(cut.sizes, 1 << (width - 1), threads)
-    if not work:
-        return points.group.infinity
+    largest = max((s.end - s.begin for s in work), default=0)
     sums = np.empty((len(work), 2, 3 * degree, path.limbs, path.lanes), np.uint64)
-    largest = max(s.end - s.begin for s in work)
-    tasks = [
-        partial(_sum_slice, points, cut, part, width, row.reshape(-1)) for part, row in zip(work, sums, strict=True)
-    ]
-    parallel_in_rooms(tasks, partial(_room, path, degree, largest, width), threads)
-    return fold(points.group, path, sums, [s.window for s in work], width, (1 << (width - 1)) // path.lanes)
+    return _BucketSum(points, cut, width, work, sums, Rooms(partial(_room, path, degree, largest, width)))
+
+
+@dataclass(frozen=True)
+class _BucketSum:
+    """One multi-scalar multiplication, cut into slices that may be added up in any order on any thread."""
+
+    points: CpuPoints
+    digits: Digits
+    width: int
+    slices: list[Slice]
+    sums: Limbs
+    rooms: Rooms[_Room]
+
+    def cost(self, i: int) -> float:
+        """Nanoseconds of slice i, roughly."""
+        costs = COSTS[self.points.path.name, degree_of(self.points.group)]
+        additions = self.slices[i].end - self.slices[i].begin
+        return costs.addition * additions + costs.bucket * (1 << (self.width - 1))
+
+    def add_slice(self, i: int) -> None:
+        """Fills sums[i]."""
+        row = self.sums[i].reshape(-1)
+        self.rooms.run(partial(_sum_slice, self.points, self.digits, self.slices[i], self.width, row))
+
+    def fold(self) -> Point:
+        """The result, once every slice is added."""
+        group, path, windows = self.points.group, self.points.path, [s.window for s in self.slices]
+        if not windows:
+            return group.infinity
+        return fold(group, path, self.sums, windows, self.width, (1 << (self.width - 1)) // path.lanes)
 
 
 @dataclass(frozen=True)

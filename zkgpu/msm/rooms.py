@@ -1,26 +1,35 @@
-"""Tasks on several threads, each thread with working memory of its own that its tasks use one after the other."""
+"""Working memory for tasks on several threads: a task takes a room nobody else is using and leaves it to the next."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from zkgpu.jit.threads import parallel
 
 Room = TypeVar("Room")
 
 
-def parallel_in_rooms(tasks: Sequence[Callable[[Room], None]], make_room: Callable[[], Room], threads: int) -> None:
-    """Runs every task with a room that no other task is using; there are no more rooms than threads."""
-    idle = deque(make_room() for _ in range(min(threads, len(tasks))))
+class Rooms(Generic[Room]):
+    """Rooms of one kind, made when needed: never more than tasks that run at the same time."""
 
-    def run(task: Callable[[Room], None]) -> None:
-        room = idle.pop()
+    def __init__(self, make: Callable[[], Room]):
+        self._make = make
+        self._idle: deque[Room] = deque()
+
+    def run(self, task: Callable[[Room], None]) -> None:
+        """task(a room)."""
         try:
-            task(room)
-        finally:
-            idle.append(room)
+            room = self._idle.pop()
+        except IndexError:
+            room = self._make()
+        task(room)
+        self._idle.append(room)
 
-    parallel([partial(run, task) for task in tasks], threads)
+
+def parallel_in_rooms(tasks: Sequence[Callable[[Room], None]], make: Callable[[], Room], threads: int) -> None:
+    """Runs every task with a room of its own for as long as it runs."""
+    rooms = Rooms(make)
+    parallel([partial(rooms.run, task) for task in tasks], threads)
