@@ -182,6 +182,15 @@ def test_combine_points_is_a_sparse_matrix_times_points(backend: Backend, group:
 
 
 @groups
+def test_canonical_rows_are_the_plain_coordinates(backend: Backend, group: Group) -> None:
+    points = some_points(group, 9)
+    rows = backend.canonical_rows(group, group.to_rows(points))
+    assert rows.shape == (9, group.row_limbs)
+    plain = group.base_field.from_limbs(rows.reshape(-1, group.base_field.limbs))
+    assert plain == [c for p in points for c in p.coordinates()]
+
+
+@groups
 @pytest.mark.parametrize("at", [0, 5, 8])
 def test_an_invalid_point_is_found_wherever_it_is(backend: Backend, group: Group, at: int) -> None:
     rows = group.to_rows(some_points(group, 9))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError
@@ -80,6 +82,11 @@ class CpuBackend:
 
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
         return combine(group, matrix, rows, self.path, self.threads)
+
+    def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
+        field = CpuField(group.base_field, self.path, self.threads)
+        coordinates = np.ascontiguousarray(rows).reshape(-1, group.base_field.limbs)
+        return field.limbs(field.vector_from_montgomery(coordinates)).reshape(rows.shape)
 
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         return first_invalid(group, rows, self.path, self.threads)

@@ -109,6 +109,10 @@ class Backend(Protocol):
         """Host rows of matrix @ points: row i is the sum of the entries of matrix row i times the points."""
         ...
 
+    def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
+        """The same shape, each coordinate as a plain integer instead of in Montgomery form."""
+        ...
+
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         """(index, reason) of the first row with a coordinate >= q, off the curve or outside the subgroup; or None."""
         ...

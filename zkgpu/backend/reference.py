@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point, sum_points
 from zkgpu.errors import LengthError
@@ -141,6 +143,11 @@ class ReferenceBackend:
         for row, column, value in _entries(self.curve.scalar_field, matrix):
             terms[row].append(value * points[column])
         return group.to_rows(sum_points(group, row) for row in terms)
+
+    def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
+        base = group.base_field
+        values = base.from_montgomery_limbs(np.ascontiguousarray(rows).reshape(-1, base.limbs))
+        return base.to_limbs(values).reshape(rows.shape)
 
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         base = group.base_field

@@ -22,10 +22,11 @@ from zkgpu.fields.field import Limbs
 from zkgpu.groth16.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
 from zkgpu.groth16.keys import Contribution, ProvingKey
 
+_ROWS_AT_ONCE = 1 << 16
 _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
 
 
-def circuit_hash(key: ProvingKey, h_powers: Limbs) -> bytes:
+def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
     """64 bytes that name the key before any contribution, and so the circuit and the first phase.
 
     h_powers  (domain_size - 1, 8): tau^(n + i) - tau^i, n the domain's size, in G1; h_query in another basis
@@ -42,8 +43,8 @@ def circuit_hash(key: ProvingKey, h_powers: Limbs) -> bytes:
     )
     for group, rows in lists:
         state.update(rows.shape[0].to_bytes(4, "big"))
-        for piece in encode_rows(group, rows):
-            state.update(piece)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            state.update(encode_rows(group, rows[start : start + _ROWS_AT_ONCE], backend))
     return state.digest()
 
 

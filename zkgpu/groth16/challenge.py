@@ -7,17 +7,15 @@ infinity is all zero. The formats are those of snarkjs' ceremonies.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from Crypto.Cipher import ChaCha20
 
+from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
-
-_ROWS_AT_ONCE = 1 << 12
 
 
 def blake2b(*pieces: bytes) -> bytes:
@@ -33,12 +31,13 @@ def encode(*points: Point) -> bytes:
     return b"".join(_encode_coordinates(point.group, point.coordinates()) for point in points)
 
 
-def encode_rows(group: Group, rows: Limbs) -> Iterator[bytes]:
-    """The points of a host array as they are hashed, some thousand at a time."""
-    base, width = group.base_field, group.row_limbs // group.base_field.limbs
-    for start in range(0, rows.shape[0], _ROWS_AT_ONCE):
-        values = base.from_montgomery_limbs(rows[start : start + _ROWS_AT_ONCE].reshape(-1, base.limbs))
-        yield b"".join(_encode_coordinates(group, values[i : i + width]) for i in range(0, len(values), width))
+def encode_rows(group: Group, rows: Limbs, backend: Backend) -> bytes:
+    """The points of a host array as they are hashed, infinity being all zero."""
+    base = group.base_field
+    words = backend.canonical_rows(group, rows).reshape(len(rows), -1, base.limbs)
+    if words.shape[1] == 4:
+        words = words[:, [1, 0, 3, 2]]  # the imaginary part first
+    return words[:, :, ::-1].astype(">u8").tobytes()
 
 
 def _encode_coordinates(group: Group, coordinates: Any) -> bytes:

@@ -65,7 +65,7 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     key = _bare_key(curve, qap, r1cs.n_public, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit
-        key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query))
+        key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query, backend))
     return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
 
 
@@ -177,7 +177,8 @@ def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -
         queries = _combine_lagrange_points(qap, ptau, backend)
     key = _bare_key(curve, qap, r1cs.n_public, ptau.alpha_g1, ptau.beta_g1, ptau.beta_g2, queries)
     with stage("hash key"):
-        return replace(key, circuit_hash=ceremony.circuit_hash(key, _h_powers(backend, ptau, key.domain_size)))
+        h_powers = _h_powers(backend, ptau, key.domain_size)
+        return replace(key, circuit_hash=ceremony.circuit_hash(key, h_powers, backend))
 
 
 def _combine_lagrange_points(qap: QapMatrices, ptau: PowersOfTau, backend: Backend) -> Queries:
