@@ -75,6 +75,12 @@ def test_small_tasks_do_not_change_the_rows(path, group, progressions, monkeypat
     assert np.array_equal(combine(group, matrix, group.to_rows(points), path, 2), whole)
 
 
+def test_the_parts_of_a_matrix_may_be_read_only(path, progressions):
+    matrix, rows = matrix_of(random_rows(random.Random(10), 5, 12), 12), progressions[G1].rows[:12]
+    frozen = {name: np.frombuffer(part.tobytes(), part.dtype) for name, part in vars(matrix).items() if name[0] in "ic"}
+    assert np.array_equal(combine(G1, replace(matrix, **frozen), rows, path, 1), combine(G1, matrix, rows, path, 1))
+
+
 small = st.sampled_from([0, 1, 2, 3, 4, 8, 15, 16, 17, R - 1, R - 2, R - 16, R // 2, R // 2 + 1, 1 << 128])
 
 

@@ -117,6 +117,15 @@ def test_points_may_be_an_unaligned_read_only_view(path, group, progressions, tm
     assert msm(load_points(group, rows, path), limbs(scalars), 1) == points.sum(scalars)
 
 
+def test_scalars_may_be_read_only_or_strided(path, progressions):
+    points, rng = progressions[G1], random.Random(9)
+    scalars = [rng.randrange(R) for _ in range(60)]
+    read_only = np.frombuffer(limbs(scalars).tobytes(), np.uint64).reshape(-1, 4)
+    strided = np.repeat(limbs(scalars), 2, axis=0)[::2]
+    for given_limbs in (read_only, strided):
+        assert msm(load_points(G1, points.rows[:60], path), given_limbs, 1) == points.sum(scalars)
+
+
 def test_one_scalar_for_each_point(progressions):
     points = load_points(G1, progressions[G1].rows[:5], PORTABLE)
     with pytest.raises(LengthError, match="4 scalars for 5 points"):

@@ -7,7 +7,7 @@ pays for them once however many entries it has. Coefficients such as 1 and -1 ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,7 @@ def combine(
     threads = threads or available_threads()
     check_rows(group, rows)
     _check(matrix, len(rows))
+    matrix = _for_kernels(matrix)
     plan = _plan(group, matrix, to_path(group, rows, path, threads), path, threads)
     out = aligned_zeros((matrix.shape[0], group.row_limbs))
     tasks = [partial(_combine_rows, group, path, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
@@ -67,6 +68,16 @@ def _check(matrix: SparseMatrix, points: int) -> None:
     ):
         if matrix.entries and (values.min() < 0 or values.max() >= bound):
             raise UsageError(f"sparse matrix: a {name} index is outside 0 .. {bound - 1}")
+
+
+def _for_kernels(matrix: SparseMatrix) -> SparseMatrix:
+    """The matrix with arrays of the types the kernels are compiled for: a read-only array would be another type."""
+    return replace(
+        matrix,
+        indptr=np.require(matrix.indptr, np.int64, ["C", "W"]),
+        indices=np.require(matrix.indices, np.int32, ["C", "W"]),
+        coefficient=np.require(matrix.coefficient, np.int32, ["C", "W"]),
+    )
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Digits:
 
 def balanced(limbs: Limbs, order: int) -> Balanced:
     """The scalars with their lengths. Raises UsageError when one is not below the order."""
-    limbs = np.ascontiguousarray(limbs, dtype=np.uint64)
+    limbs = np.require(limbs, np.uint64, ["C", "W"])  # a read-only array would be a second type to compile for
     if limbs.ndim != 2 or limbs.shape[1] != 4:
         raise LengthError(f"scalars have shape {limbs.shape}: give an (n, 4) array of 64-bit limbs")
     order_limbs = _words(order, 4)

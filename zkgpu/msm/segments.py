@@ -89,6 +89,8 @@ def add_segments(
 
     points, out  rows in the path's Montgomery form, 64-byte aligned; they may be parts of one array
     """
+    assert len(out) <= len(space.order), "the workspace is too small"
+    assert len(start) > len(out), "every segment needs a beginning and an end"
     run = sum_segments(path, group.base_field.modulus, degree_of(group))
     arrays = space.arrays(len(out))
     run(points.ctypes.data, references, start, out.ctypes.data, space.chunk, *arrays)
