@@ -13,7 +13,7 @@
 #include "ptx.cuh"
 
 template <int N>
-struct Words {
+struct alignas(16) Words {
     uint32_t w[N];
 };
 
@@ -384,6 +384,14 @@ ZK_INLINE Fp<M> from_words(const Words<M::N>& x) {
 }
 
 template <class M>
+ZK_INLINE Words<M::N> as_words(const Fp<M>& a) {
+    Words<M::N> x;
+#pragma unroll
+    for (int i = 0; i < M::N; i++) x.w[i] = a.w[i];
+    return x;
+}
+
+template <class M>
 ZK_INLINE void set_zero(Fp<M>& a) {
 #pragma unroll
     for (int i = 0; i < M::N; i++) a.w[i] = 0;
@@ -407,6 +415,11 @@ ZK_INLINE bool is_zero(const Fp<M>& a) {
     return any == 0 || other == 0;  // lazily, zero is 0 or p
 }
 
+template <class M>
+ZK_INLINE bool is_canonical(const Fp<M>& a) {
+    return !at_least(as_words(a), words_of(M{}));
+}
+
 // ---- forms
 
 // Montgomery form of a number below p.
@@ -422,11 +435,7 @@ ZK_INLINE Words<M::N> from_montgomery(const Fp<M>& a) {
     Fp<M> unit;
     set_zero(unit);
     unit.w[0] = 1;
-    Fp<M> x = canonical(mul(a, unit));
-    Words<M::N> r;
-#pragma unroll
-    for (int i = 0; i < M::N; i++) r.w[i] = x.w[i];
-    return r;
+    return as_words(canonical(mul(a, unit)));
 }
 
 // ---- powers

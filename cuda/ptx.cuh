@@ -16,6 +16,7 @@ typedef unsigned long long uint64_t;
 
 #ifdef __CUDA_ARCH__
 #define ZK_INLINE __device__ __forceinline__
+#define ZK_MEMBER __device__ __forceinline__
 
 // volatile keeps the instructions of a chain in order: the flag is no operand the compiler knows of
 #define ZK_PTX2(name, instruction)                                                            \
@@ -45,11 +46,15 @@ ZK_PTX3(madc_lo_cc, "madc.lo.cc.u32")
 ZK_PTX3(madc_hi_cc, "madc.hi.cc.u32")
 ZK_PTX3(madc_hi, "madc.hi.u32")
 
+// What is in memory is read again after this, instead of waiting in registers.
+ZK_INLINE void forget_memory() { asm volatile("" ::: "memory"); }
+
 #undef ZK_PTX2
 #undef ZK_PTX3
 
 #else
 #define ZK_INLINE static inline
+#define ZK_MEMBER inline
 
 static thread_local uint32_t zk_carry;
 
@@ -71,4 +76,5 @@ ZK_INLINE uint32_t mad_lo_cc(uint32_t a, uint32_t b, uint32_t c) { return add_cc
 ZK_INLINE uint32_t madc_lo_cc(uint32_t a, uint32_t b, uint32_t c) { return addc_cc(mul_lo(a, b), c); }
 ZK_INLINE uint32_t madc_hi_cc(uint32_t a, uint32_t b, uint32_t c) { return addc_cc(mul_hi(a, b), c); }
 ZK_INLINE uint32_t madc_hi(uint32_t a, uint32_t b, uint32_t c) { return addc(mul_hi(a, b), c); }
+ZK_INLINE void forget_memory() {}
 #endif

@@ -51,6 +51,11 @@ ZK_INLINE Fp2<F> canonical(const Fp2<F>& a) {
 }
 
 template <class F>
+ZK_INLINE bool is_canonical(const Fp2<F>& a) {
+    return is_canonical(a.c0) && is_canonical(a.c1);
+}
+
+template <class F>
 ZK_INLINE bool is_zero(const Fp2<F>& a) {
     return is_zero(a.c0) && is_zero(a.c1);
 }
