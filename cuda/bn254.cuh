@@ -11,3 +11,6 @@ using Scalar = Fp<Modulus<
 using Base = Fp<Modulus<
     0xd87cfd47, 0x3c208c16, 0x6871ca8d, 0x97816a91, 0x8181585d, 0xb85045b6, 0xe131a029, 0x30644e72>>;
 
+
+// a scalar as a plain number, not in Montgomery form
+using Number = Words<8>;

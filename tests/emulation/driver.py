@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.errors import ResourceError, ZkgpuError
-from zkgpu.gpu.driver import Bytes, Extent
+from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
 from zkgpu.gpu.source import Source
 
 HERE = Path(__file__).parent
@@ -113,7 +113,7 @@ class EmulatedDriver:
     def allocate(self, nbytes: int) -> EmulatedMemory:
         address = self._ask("a", struct.pack("<Q", nbytes))
         if not address:
-            raise ResourceError(f"{self.name}: no memory for {nbytes} bytes")
+            raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
         return EmulatedMemory(self, address)
 
     def free(self, address: int) -> None:

@@ -8,10 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.errors import ResourceError
 from zkgpu.gpu.source import Source
 
 Bytes = NDArray[np.uint8]
 Extent = tuple[int, int, int]
+
+
+class OutOfMemory(ResourceError):
+    """The device has not enough free memory; smaller pieces may do."""
 
 
 class Memory(Protocol):
@@ -35,7 +40,7 @@ class Driver(Protocol):
         ...
 
     def allocate(self, nbytes: int) -> Memory:
-        """Memory with arbitrary contents. Raises ResourceError when there is not enough."""
+        """Memory with arbitrary contents. Raises OutOfMemory when there is not enough."""
         ...
 
     def write(self, memory: Any, offset: int, data: Bytes) -> None:

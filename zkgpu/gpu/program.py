@@ -95,7 +95,8 @@ class Grid:
 
     @staticmethod
     def over(n: int, threads: int = 128) -> Grid:
-        """At least n threads."""
+        """At least n threads, in blocks of at most `threads`."""
+        threads = min(threads, max(1, -(-n // WARP)) * WARP)
         return Grid(-(-n // threads), threads)
 
 

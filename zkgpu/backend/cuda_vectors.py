@@ -1,0 +1,156 @@
+"""Vectors and matrices of scalars on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zkgpu.backend.expression import trace
+from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.errors import LengthError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
+from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, upload
+from zkgpu.gpu.source import load
+
+LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
+SHARE = 32  # entries of a prefix product a thread multiplies
+
+
+@dataclass(frozen=True)
+class Level:
+    """Rows for one launch of the matrix kernel."""
+
+    rows: int
+    begin: DeviceArray
+    column: DeviceArray
+    coefficient: DeviceArray
+    table: DeviceArray
+
+
+@dataclass(frozen=True)
+class DeviceMatrix:
+    """A sparse matrix as a product of matrices with short rows, the first to be applied first."""
+
+    shape: tuple[int, int]
+    levels: tuple[Level, ...]
+
+
+class Vectors:
+    """The kernels of vector.cu on one device, and those traced from expressions."""
+
+    def __init__(self, programs: Programs, curve: str, field: Field):
+        self._programs, self._curve, self._field = programs, curve, field
+        self.driver = programs.driver
+        self._program = programs(scalar_source(curve, "vector.cu"))
+
+    def from_limbs(self, limbs: Limbs) -> DeviceArray:
+        """Scalars in Montgomery form, from (n, 4) canonical limbs."""
+        numbers = upload(self.driver, NUMBER, np.ascontiguousarray(limbs))
+        out = allocate(self.driver, SCALAR, len(numbers))
+        n = len(numbers)
+        self._program.launch("numbers_to_scalars", Grid.over(n), n=n, numbers=numbers, out=out)
+        return out
+
+    def to_numbers(self, scalars: DeviceArray) -> DeviceArray:
+        """Canonical numbers on the device."""
+        n = len(scalars)
+        out = allocate(self.driver, NUMBER, n)
+        self._program.launch("scalars_to_numbers", Grid.over(n), n=n, scalars=scalars, out=out)
+        return out
+
+    def to_limbs(self, scalars: DeviceArray) -> Limbs:
+        return self.to_numbers(scalars).read(np.uint64).reshape(-1, self._field.limbs)
+
+    def matrix(self, matrix: SparseMatrix) -> DeviceMatrix:
+        levels: list[Level] = []
+        rest: SparseMatrix | None = matrix
+        while rest is not None:
+            pieces, rest = split_rows(rest, LONGEST_ROW)
+            levels.append(self._level(pieces))
+        return DeviceMatrix(matrix.shape, tuple(levels))
+
+    def _level(self, matrix: SparseMatrix) -> Level:
+        return Level(
+            matrix.shape[0],
+            upload(self.driver, U64, matrix.indptr.astype(np.uint64)),
+            upload(self.driver, U32, matrix.indices.astype(np.uint32)),
+            upload(self.driver, U32, matrix.coefficient.astype(np.uint32)),
+            self.from_limbs(matrix.table),
+        )
+
+    def matvec(self, matrix: DeviceMatrix, vector: DeviceArray) -> DeviceArray:
+        if matrix.shape[1] != len(vector):
+            raise LengthError(
+                f"{matrix.shape[1]} matrix columns but {len(vector)} vector entries: the two must be equal"
+            )
+        for level in matrix.levels:
+            out = allocate(self.driver, SCALAR, level.rows)
+            self._program.launch(
+                "matrix_times_vector",
+                Grid.over(level.rows),
+                rows=level.rows,
+                begin=level.begin,
+                column=level.column,
+                coefficient=level.coefficient,
+                table=level.table,
+                vector=vector,
+                out=out,
+            )
+            vector = out
+        return vector
+
+    def pointwise(self, f: Callable[..., Any], *vectors: DeviceArray) -> DeviceArray:
+        """f entry by entry, as one kernel; constants are arguments, so expressions that differ in them share it."""
+        n = len(vectors[0])
+        for other in vectors[1:]:
+            if len(other) != n:
+                raise LengthError(f"{n} entries but {len(other)} entries: the two must be equal")
+        expression = trace(f, len(vectors))
+        source = load("grid.cuh", f"{self._curve}.cuh", expression.text, name=f"{self._curve}_pointwise.cu")
+        constants = upload(self.driver, SCALAR, self._field.to_montgomery_limbs(expression.constants))
+        out = allocate(self.driver, SCALAR, n)
+        inputs = {f"x{k}": vector for k, vector in enumerate(vectors)}
+        arguments: dict[str, DeviceArray | int] = {"n": n, "constants": constants, **inputs, "out": out}
+        self._programs(source).launch("pointwise", Grid.over(n), **arguments)
+        return out
+
+    def inverse(self, values: DeviceArray) -> DeviceArray:
+        """1 / value for each, and 0 for 0."""
+        n = len(values)
+        step = max(1, -(-n // 64))
+        out = allocate(self.driver, SCALAR, n)
+        self._program.launch("invert", Grid.over(step), n=n, step=step, values=values, out=out)
+        return out
+
+    def prefix_product(self, values: DeviceArray) -> DeviceArray:
+        """out[i] = values[0] * ... * values[i]."""
+        n = len(values)
+        shares = -(-n // SHARE)
+        out, totals = allocate(self.driver, SCALAR, n), allocate(self.driver, SCALAR, shares)
+        sizes = {"n": n, "width": SHARE}
+        self._program.launch("multiply_shares", Grid.over(shares), **sizes, values=values, out=out, totals=totals)
+        if shares > 1:
+            before = self.prefix_product(totals)
+            self._program.launch("scale_shares", Grid.over(n), **sizes, before=before, out=out)
+        return out
+
+
+def split_rows(matrix: SparseMatrix, longest: int) -> tuple[SparseMatrix, SparseMatrix | None]:
+    """(pieces, sums) with matrix = sums @ pieces, no row of pieces longer than `longest`; sums is None if none is."""
+    lengths = np.diff(matrix.indptr)
+    counts = np.maximum(1, -(-lengths // longest))
+    if int(counts.max(initial=1)) == 1:
+        return matrix, None
+    first = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
+    n, row = int(first[-1]), np.repeat(np.arange(matrix.shape[0]), counts)
+    begin = matrix.indptr[row] + longest * (np.arange(n) - first[row])
+    indptr = np.append(begin, matrix.indptr[-1]).astype(np.int64)
+    pieces = SparseMatrix((n, matrix.shape[1]), indptr, matrix.indices, matrix.coefficient, matrix.table)
+    columns, ones = np.arange(n, dtype=np.int32), np.zeros(n, np.int32)
+    one = np.zeros((1, matrix.table.shape[1]), np.uint64)
+    one[0, 0] = 1
+    return pieces, SparseMatrix((matrix.shape[0], n), first, columns, ones, one)
