@@ -1,0 +1,130 @@
+"""Work lists of a multi-scalar multiplication on a GPU: prefix sums, a counting sort, and pieces of long runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zkgpu.gpu.elements import scalar_source
+from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
+
+SCAN_SHARED = 4 * 33  # what block_scan asks for
+SCAN_WIDTH = 4  # values a thread
+SORT_TILE = 8192
+LOW_BITS = 12  # the second level counts 2^12 keys in 16 KiB of shared memory
+BINS_BITS = 11  # and the first level at most 2^11 bins in 8 KiB
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Runs cut into pieces of at most `size`: run r has the pieces first[r] .. first[r + 1].
+
+    `bound` is at least the number of pieces; pieces beyond the last are empty.
+    """
+
+    first: DeviceArray
+    begin: DeviceArray
+    end: DeviceArray
+    missing: DeviceArray
+    names: DeviceArray
+    bound: int
+
+
+class WorkLists:
+    """The kernels of sort.cu on one device."""
+
+    def __init__(self, programs: Programs, curve: str):
+        self.driver = programs.driver
+        self._program = programs(scalar_source(curve, "sort.cu"))
+
+    def digits(
+        self, scalars: DeviceArray, width: int, windows: int, bucket_step: int, point_step: int, none: int
+    ) -> tuple[DeviceArray, DeviceArray]:
+        """(bucket, point with sign) of every signed digit of every scalar; `none` is the bucket of zeros."""
+        n = len(scalars)
+        keys, values = self._words(n * windows), self._words(n * windows)
+        self._program.launch(
+            "split_digits",
+            Grid.over(n),
+            n=n,
+            width=width,
+            windows=windows,
+            bucket_step=bucket_step,
+            point_step=point_step,
+            none=none,
+            scalars=scalars,
+            keys=keys,
+            values=values,
+        )
+        return keys, values
+
+    def exclusive_sums(self, values: DeviceArray) -> None:
+        """Replace each value by the sum of those before it."""
+        n = len(values)
+        grid = Grid.over(-(-n // SCAN_WIDTH), 256)
+        tile = grid.threads * SCAN_WIDTH
+        totals = self._words(grid.blocks)
+        shared = Grid(grid.blocks, grid.threads, SCAN_SHARED)
+        self._program.launch("scan_tiles", shared, n=n, width=SCAN_WIDTH, values=values, totals=totals)
+        if grid.blocks > 1:
+            self.exclusive_sums(totals)
+            self._program.launch("add_tiles", Grid.over(n, 256), n=n, tile=tile, before=totals, values=values)
+
+    def sort(self, keys: DeviceArray, values: DeviceArray, largest: int) -> tuple[DeviceArray, DeviceArray]:
+        """(values ordered by their keys, which are at most `largest`; where each key's run begins)."""
+        n, bits = len(keys), max(1, largest.bit_length())
+        high = min(BINS_BITS, max(bits - LOW_BITS, min(bits, (n // SORT_TILE).bit_length())))
+        low = bits - high
+        bins, tiles = (largest >> low) + 1, -(-n // SORT_TILE)
+        places = self._words(bins * tiles)
+        threads = Grid.over(n, 256).threads
+        grid, sizes = Grid(tiles, threads, 4 * bins), {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": bins}
+        self._program.launch("count_bins", grid, **sizes, keys=keys, counts=places)
+        self.exclusive_sums(places)
+        in_bins = {"keys": self._words(n), "values": self._words(n)}
+        moved = {"keys_out": in_bins["keys"], "values_out": in_bins["values"]}
+        self._program.launch("move_to_bins", grid, **sizes, keys=keys, values=values, places=places, **moved)
+        starts, out = self._words(largest + 1), self._words(n)
+        self._program.launch(
+            "sort_bin",
+            Grid(bins, threads, (4 << low) + SCAN_SHARED),
+            n=n,
+            low_bits=low,
+            tiles=tiles,
+            keys_end=largest,
+            places=places,
+            **in_bins,
+            starts=starts,
+            values_out=out,
+        )
+        return out, starts
+
+    def cut(self, starts: DeviceArray, entries: int, size: int) -> Pieces:
+        """Pieces of the runs starts[r] .. starts[r + 1], which hold at most `entries` entries together."""
+        runs = len(starts) - 1
+        bound = runs + entries // size
+        first = self._words(runs + 1)
+        self._program.launch("count_pieces", Grid.over(runs + 1), runs=runs, size=size, starts=starts, counts=first)
+        self.exclusive_sums(first)
+        begin, end, missing, names = (self._words(bound) for _ in range(4))
+        pieces = Pieces(first, begin, end, missing, names, bound)
+        self._program.launch(
+            "cut_pieces",
+            Grid.over(bound),
+            runs=runs,
+            size=size,
+            pieces=bound,
+            starts=starts,
+            first_piece=first,
+            begin=pieces.begin,
+            end=pieces.end,
+            missing=pieces.missing,
+            names=pieces.names,
+        )
+        return pieces
+
+    def longest_first(self, pieces: Pieces, size: int) -> DeviceArray:
+        """The pieces, long ones before short ones."""
+        return self.sort(pieces.missing, pieces.names, size)[0]
+
+    def _words(self, n: int) -> DeviceArray:
+        return allocate(self.driver, U32, n)

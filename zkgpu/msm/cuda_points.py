@@ -1,0 +1,111 @@
+"""Arrays of points on a GPU: multiples, tables for multi-scalar multiplications, affine form, validity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkgpu.curves.points import Group
+from zkgpu.fields.field import Limbs
+from zkgpu.gpu.elements import NUMBER, coordinate, point, point_source, point_sum
+from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
+from zkgpu.msm.cuda import Shape
+
+LEAST_INVERSIONS = 1 << 14  # threads that keep a device busy, when there are so many points
+FAULTS = {
+    1: "a coordinate is not below the field's modulus",
+    2: "it is not on the curve {}",
+    3: "it is outside the prime-order subgroup of {}",
+}
+
+
+class PointArrays:
+    """The kernels of points.cu for one group on one device."""
+
+    def __init__(self, programs: Programs, curve: str, group: Group):
+        self.group, self.driver = group, programs.driver
+        degree = group.row_limbs // (2 * group.base_field.limbs)
+        self.point, self.sum, self.coordinate = point(degree), point_sum(degree), coordinate(degree)
+        self._program = programs(point_source(curve, degree, "points.cu"))
+
+    def upload(self, rows: Limbs) -> DeviceArray:
+        return upload(self.driver, self.point, rows)
+
+    def rows(self, points: DeviceArray) -> Limbs:
+        return points.read(np.uint64).reshape(-1, self.group.row_limbs)
+
+    def multiply(self, points: DeviceArray, numbers: DeviceArray) -> DeviceArray:
+        """numbers[i] * points[i] as sums; an array of one element is repeated."""
+        n = max(len(points), len(numbers)) if len(points) and len(numbers) else 0
+        out = allocate(self.driver, self.sum, n)
+        steps = {"point_step": int(len(points) > 1), "number_step": int(len(numbers) > 1)}
+        self._program.launch("multiply_points", Grid.over(n), n=n, **steps, points=points, numbers=numbers, out=out)
+        return out
+
+    def number(self, k: int) -> DeviceArray:
+        """One canonical scalar."""
+        words = np.frombuffer((k % self.group.order).to_bytes(NUMBER.nbytes, "little"), np.uint8)
+        return upload(self.driver, NUMBER, words)
+
+    def take(self, points: DeviceArray, places: DeviceArray) -> DeviceArray:
+        """points[places[i]]; the places have been checked."""
+        n = len(places)
+        out = allocate(self.driver, self.point, n)
+        self._program.launch("take_points", Grid.over(n), n=n, places=places, points=points, out=out)
+        return out
+
+    def affine(self, sums: DeviceArray) -> DeviceArray:
+        """Sums as canonical affine points."""
+        out = allocate(self.driver, self.point, len(sums))
+        self._affine_into(sums, out)
+        return out
+
+    def _affine_into(self, sums: DeviceArray, out: DeviceArray) -> None:
+        n = len(sums)
+        step = inversions(n)
+        self._program.launch("to_affine_points", Grid.over(step), n=n, step=step, sums=sums, out=out)
+
+    def tables(self, points: DeviceArray, shape: Shape) -> DeviceArray:
+        """windows * n points: 2^(width w) P_i at place w n + i."""
+        n = len(points)
+        out = allocate(self.driver, self.point, n * shape.windows)
+        self._affine_into(self._doubled(points, 0), out.part(0, n))
+        for w in range(1, shape.windows):
+            last, place = out.part((w - 1) * n, w * n), out.part(w * n, (w + 1) * n)
+            self._affine_into(self._doubled(last, shape.width), place)
+        return out
+
+    def _doubled(self, points: DeviceArray, times: int) -> DeviceArray:
+        n = len(points)
+        out = allocate(self.driver, self.sum, n)
+        self._program.launch("double_points", Grid.over(n), n=n, times=times, points=points, out=out)
+        return out
+
+    def first_fault(self, rows: Limbs) -> tuple[int, str] | None:
+        """(index, reason) of the first point that is not canonical, off the curve or outside the subgroup."""
+        faults = self._faults(self.upload(rows)).read(np.uint32)
+        wrong = np.flatnonzero(faults)
+        if not wrong.size:
+            return None
+        return int(wrong[0]), FAULTS[int(faults[wrong[0]])].format(self.group.name)
+
+    def _faults(self, points: DeviceArray) -> DeviceArray:
+        n, group = len(points), self.group
+        b = group.b if isinstance(group.b, tuple) else (group.b,)
+        faults = allocate(self.driver, U32, n)
+        whole = group.cofactor == 1
+        self._program.launch(
+            "find_faults",
+            Grid.over(n),
+            n=n,
+            cofactor_is_one=int(whole),
+            b=upload(self.driver, self.coordinate, group.base_field.to_montgomery_limbs(b)),
+            points=points,
+            multiples=allocate(self.driver, self.sum, 1 if whole else n),
+            faults=faults,
+        )
+        return faults
+
+
+def inversions(n: int) -> int:
+    """How many threads invert for n points: 64 points share an inversion, but a large device stays busy."""
+    return max(1, -(-n // 64), min(LEAST_INVERSIONS, n // 8))
