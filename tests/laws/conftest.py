@@ -1,16 +1,33 @@
-"""Every law runs over every backend, and over both instruction paths of the CPU."""
+"""Every law runs over every backend: over both instruction paths of the CPU, and on a GPU that is emulated."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.emulation.driver import EmulatedDriver, compiler
 from zkgpu.backend import Backend, open_backend
+from zkgpu.backend.cuda import CudaBackend
+from zkgpu.curves.bn254 import BN254
 from zkgpu.jit.path import supported
 
-DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported())]
+DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated"]
+
+
+@pytest.fixture(scope="session")
+def emulated() -> Iterator[CudaBackend]:
+    """A small tile makes transforms of a few values take several passes."""
+    if compiler() is None:
+        pytest.skip("the emulation needs g++")
+    driver = EmulatedDriver()
+    yield CudaBackend(driver, BN254, log_tile=4)
+    driver.close()
 
 
 @pytest.fixture(params=DEVICES)
 def backend(request: pytest.FixtureRequest) -> Backend:
+    if request.param == "emulated":
+        return request.getfixturevalue("emulated")
     device, _, instructions = request.param.partition("-")
     return open_backend(device, threads=2, instructions=instructions or None)
