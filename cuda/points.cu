@@ -62,6 +62,12 @@ ZK_KERNEL(128) to_affine_points(uint32_t n, uint32_t step, const Sum* sums, Poin
     }
 }
 
+// coordinates of points, one of the base field a thread, as plain numbers
+ZK_KERNEL(128) plain_coordinates(uint32_t n, const Base* coordinates, Base* out) {
+    uint32_t i = thread_index();
+    if (i < n) out[i] = from_words<Base::Prime>(from_montgomery(coordinates[i]));
+}
+
 ZK_INLINE bool is_on_curve(const Point& p, const Coordinate& b) {
     return is_zero(sub(square(p.y), add(mul(square(p.x), p.x), b)));
 }

@@ -148,5 +148,8 @@ class CudaBackend:
         longest = int(np.diff(matrix.indptr).max(initial=1))
         return arrays.rows(arrays.affine(sums.spread(*sums.sum_runs(starts, products, longest))))
 
+    def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
+        return self._group(group)[0].plain_rows(rows)
+
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         return self._group(group)[0].first_fault(rows)

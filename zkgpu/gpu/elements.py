@@ -6,6 +6,7 @@ from zkgpu.gpu.program import Element
 from zkgpu.gpu.source import Source, load
 
 NUMBER = Element("Number", 32)  # canonical
+BASE = Element("Base", 32)  # Montgomery form; one of the numbers a coordinate is made of
 SCALAR = Element("Scalar", 32)  # Montgomery form, below twice the modulus
 
 

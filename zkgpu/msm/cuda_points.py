@@ -6,7 +6,7 @@ import numpy as np
 
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
-from zkgpu.gpu.elements import NUMBER, coordinate, point, point_source, point_sum
+from zkgpu.gpu.elements import BASE, NUMBER, coordinate, point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda import Shape
 
@@ -79,6 +79,14 @@ class PointArrays:
         out = allocate(self.driver, self.sum, n)
         self._program.launch("double_points", Grid.over(n), n=n, times=times, points=points, out=out)
         return out
+
+    def plain_rows(self, rows: Limbs) -> Limbs:
+        """The same shape, each coordinate as a plain integer."""
+        coordinates = self.upload(rows).as_element(BASE)
+        n = len(coordinates)
+        out = allocate(self.driver, BASE, n)
+        self._program.launch("plain_coordinates", Grid.over(n), n=n, coordinates=coordinates, out=out)
+        return out.read(np.uint64).reshape(rows.shape)
 
     def first_fault(self, rows: Limbs) -> tuple[int, str] | None:
         """(index, reason) of the first point that is not canonical, off the curve or outside the subgroup."""
