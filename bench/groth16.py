@@ -48,7 +48,7 @@ class Steps:
     def setup(self, ptau_file: str | None) -> ChainFiles:
         backend = open_backend("cpu")
         if ptau_file:
-            ptau = read_ptau(ptau_file, backend.first_invalid_point)
+            ptau = read_ptau(ptau_file)
             run = lambda: setup(self.compiled.r1cs, ptau, backend)  # noqa: E731
             self._require_working(run(), "setup")
             self.record("setup", measure(run, warm_up=0), device=backend.name, threads=backend.threads)

@@ -2,7 +2,8 @@
 
 Each line of bench/results/*.jsonl holds the commit, the machine, the device, the size, the median seconds and a
 calibration: the nanoseconds of a scalar 64-bit Montgomery product in the same minute. Clocks of shared machines drift,
-so compare seconds of two lines only after dividing by their calibrations.
+so compare seconds of two lines only after dividing by their calibrations. `load` is how many processes wanted the
+cores: above the number of cores, trust `cpu_seconds`, the processor's time, and the best run rather than the median.
 """
 
 from __future__ import annotations
@@ -95,12 +96,21 @@ class Recorder:
         """One line. The caller has checked the result: say how in `checked`."""
         if not facts.get("checked"):
             raise SystemExit(f"{self.name}: a figure without a checked result is not recorded")
-        line = {"bench": self.name, **context(), **facts, **measurement.facts(), "calibration_ns": calibration()}
+        conditions = {"calibration_ns": calibration(), "load": round(os.getloadavg()[0], 1)}
+        line = {"bench": self.name, **context(), **facts, **measurement.facts(), **conditions}
         self.path.parent.mkdir(exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         described = "  ".join(str(value) for name, value in facts.items() if name != "checked")
-        print(f"{described:<60} {measurement.median:12.6f} s", flush=True)
+        print(f"{described:<60} {duration(measurement.median):>10}", flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Three digits, in the unit that suits them."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
 
 
 @functools.cache

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness import RESULTS
+from harness import RESULTS, duration
 
 Line = dict[str, Any]
 
@@ -35,18 +35,13 @@ def pivot(
     print()
 
 
-def duration(line: Line) -> str:
-    """Three digits of the median, in the unit that suits it."""
-    seconds = line["seconds"]
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
+def seconds(line: Line) -> str:
+    return duration(line["seconds"])
 
 
 def with_ratio(line: Line) -> str:
     """The clock's time, and how much more of the processor's time it took than zkgpu on one thread."""
-    return f"{duration(line)} ({line['cpu_over_zkgpu_1_thread']:.2g}x cpu)"
+    return f"{duration(line['seconds'])} ({line['cpu_over_zkgpu_1_thread']:.2g}x cpu)"
 
 
 def with_threads(name: str) -> Callable[[Line], str]:
@@ -67,7 +62,7 @@ def main() -> None:
     peers = newest("peers", "prover", "log_size")
     pivot("one proof, the same key and witness", peers, lambda line: line["prover"], with_ratio)
     steps = newest("groth16", "step", "threads", "log_size")
-    pivot("step", steps, with_threads("step"), duration)
+    pivot("step", steps, with_threads("step"), seconds)
     proofs = [line for line in steps if line["step"] == "prove"]
     pivot("memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
     pivot(
@@ -81,7 +76,7 @@ def main() -> None:
         print("| a fresh process | |\n|---|---|")
     for line in starts:
         cache = f", {line['cache']} cache" if "cache" in line else ""
-        print(f"| {line['what']}{cache} | {duration(line)} |")
+        print(f"| {line['what']}{cache} | {duration(line['seconds'])} |")
 
 
 if __name__ == "__main__":
