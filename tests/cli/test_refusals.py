@@ -205,3 +205,11 @@ def test_a_fresh_process_shows_no_traceback_unless_asked(samples: Path) -> None:
     assert plain.returncode == asked.returncode == 3
     assert plain.stderr.count("\n") == 1
     assert "Traceback" in asked.stderr
+
+
+def test_a_proof_can_go_down_a_pipe(samples: Path) -> None:
+    folder = samples / "multiplier"
+    files = folder / "multiplier_groth16.zkey", folder / "witness.wtns"
+    piped = zkgpu("-q", "prove", *files, "--proof", "/dev/stdout", "--public", os.devnull)
+    assert piped.returncode == 0, piped.stderr
+    assert json.loads(piped.stdout)["protocol"] == "groth16"

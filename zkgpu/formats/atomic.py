@@ -22,13 +22,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Whoever opens `path` meanwhile, or after a crash or a full disk, sees the old file whole. A pipe or a device such
     as /dev/stdout is written directly. Raises ResourceError when the system refuses to write.
     """
-    target = Path(os.path.realpath(path))
     try:
-        if target.exists() and not target.is_file():
-            with open(target, "wb") as stream:
+        if os.path.exists(path) and not os.path.isfile(path):
+            with open(path, "wb") as stream:  # the resolved name of a pipe is no name to open
                 yield stream
         else:
-            yield from _replaced(target)
+            yield from _replaced(Path(os.path.realpath(path)))
     except OSError as error:
         raise ResourceError(f"{path}: cannot be written ({error.strerror or error}): choose another place") from error
 
