@@ -48,10 +48,15 @@ def with_threads(name: str) -> Callable[[Line], str]:
     """Labels such as "prove, 2 threads", where the line tells threads."""
 
     def label(line: Line) -> str:
-        parts = [line[name], line.get("path"), f"{line['threads']} threads" if "threads" in line else None]
+        parts = [line[name], line.get("path"), _threads(line)]
         return ", ".join(part for part in parts if part)
 
     return label
+
+
+def _threads(line: Line) -> str | None:
+    count = line.get("threads")
+    return f"{count} thread{'s' if count > 1 else ''}" if count else None
 
 
 def memory(line: Line) -> str:
@@ -69,7 +74,7 @@ def main() -> None:
         "primitive",
         newest("primitives", "primitive", "path", "threads", "log_size"),
         with_threads("primitive"),
-        duration,
+        seconds,
     )
     starts = newest("startup", "what", "cache")
     if starts:
