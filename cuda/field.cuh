@@ -444,17 +444,14 @@ ZK_INLINE Words<M::N> from_montgomery(const Fp<M>& a) {
 template <class M>
 ZK_INLINE Fp<M> inverse(const Fp<M>& a) {
     constexpr Words<M::N> two = {{2}};
-    constexpr auto exponent = minus(words_of(M{}), two);
+    auto exponent = minus(words_of(M{}), two);
     Fp<M> r;
     set_one(r);
-#pragma unroll
-    for (int i = M::N - 1; i >= 0; i--) {
-        uint32_t word = exponent.w[i];
 #pragma unroll 1
-        for (int bit = 0; bit < 32; bit++, word <<= 1) {
-            r = square(r);
-            if (word >> 31) r = mul(r, a);
-        }
+    for (int bit = 0; bit < 32 * M::N; bit++) {
+        r = square(r);
+        if (exponent.w[M::N - 1] >> 31) r = mul(r, a);
+        exponent = twice(exponent);
     }
     return r;
 }

@@ -69,7 +69,7 @@ class Expression:
 def trace(f: Callable[..., Any], vectors: int) -> Expression:
     """The kernel `pointwise` of out[i] = f(x0[i], x1[i], ...)."""
     tape = Tape()
-    result = f(*(tape.record(f"x{k}[i]") for k in range(vectors)))
+    result = f(*(Entry(tape, f"x{k}[i]") for k in range(vectors)))
     entry = result if isinstance(result, Entry) else tape.constant(result)
     inputs = "".join(f"const Scalar* x{k}, " for k in range(vectors))
     body = "\n".join(f"    {statement}" for statement in tape.statements)

@@ -1,0 +1,153 @@
+"""Multi-scalar multiplications on the emulated device: tables, chunks, skewed scalars, memory that runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tests.emulation.driver import EmulatedDriver, EmulatedMemory, compiler
+from zkgpu.backend.cuda import CudaBackend
+from zkgpu.curves.bn254 import BN254, G1, G2, Fr
+from zkgpu.curves.points import Group
+from zkgpu.errors import ResourceError
+from zkgpu.gpu.driver import OutOfMemory
+from zkgpu.gpu.elements import SCALAR
+from zkgpu.gpu.program import U32, Programs, upload
+from zkgpu.msm import cuda as buckets
+from zkgpu.msm.cuda import Shape, best_shape
+from zkgpu.msm.cuda_lists import WorkLists
+
+r = Fr.modulus
+
+
+def multiples(group: Group, n: int) -> tuple[np.ndarray, list[int]]:
+    """(rows of points, their logarithms), with infinity, repeats and opposites among them."""
+    logs = [(i * i - 3 * i + (i % 5 == 0)) % 17 - 6 for i in range(n)]
+    points = {k: k % r * group.generator for k in set(logs)}
+    return group.to_rows(points[k] for k in logs), logs
+
+
+def check(backend: CudaBackend, group: Group, factors: list[int]) -> None:
+    rows, logs = multiples(group, len(factors))
+    total = backend.msm(backend.points(group, rows), backend.vector(Fr.to_limbs(factors)))
+    assert total == sum(k * f for k, f in zip(logs, factors, strict=True)) % r * group.generator
+
+
+def some(n: int) -> list[int]:
+    edges = [0, 1, r - 1, r >> 1, (r >> 1) + 1, 2, 1 << 253]
+    return [edges[i] if i < len(edges) else pow(5, 3 * i, r) for i in range(n)]
+
+
+@pytest.mark.parametrize("group", [G1, G2], ids=["G1", "G2"])
+@pytest.mark.parametrize("n", [1, 9, 40])
+def test_tables_of_multiples_give_the_same_sum(driver: EmulatedDriver, group: Group, n: int) -> None:
+    check(CudaBackend(driver, BN254, tables=True), group, some(n))
+
+
+@pytest.mark.parametrize("n", [7, 8, 9, 33])
+def test_points_stream_through_in_chunks(driver: EmulatedDriver, n: int) -> None:
+    check(CudaBackend(driver, BN254, chunk=8), G1, some(n))
+
+
+@pytest.mark.parametrize("width", range(2, 10))
+def test_every_width_of_window_gives_the_same_sum(
+    driver: EmulatedDriver, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "best_shape", lambda n, tables: Shape(width, tables))
+    check(CudaBackend(driver, BN254), G1, some(12))
+
+
+@pytest.mark.parametrize("factor", [0, 1, r - 1, 12345])
+def test_a_heavy_bucket_is_cut_and_summed_as_a_tree(driver: EmulatedDriver, factor: int) -> None:
+    check(CudaBackend(driver, BN254), G1, [factor] * 400)
+
+
+class Small(EmulatedDriver):
+    """A device that refuses large allocations."""
+
+    largest = 1 << 30
+
+    def allocate(self, nbytes: int) -> EmulatedMemory:
+        if nbytes > self.largest:
+            raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
+        return super().allocate(nbytes)
+
+
+@pytest.fixture
+def small() -> Iterator[Small]:
+    if compiler() is None:
+        pytest.skip("the emulation needs g++")
+    device = Small()
+    yield device
+    device.close()
+
+
+def test_where_memory_runs_out_chunks_get_smaller_and_the_next_sum_works(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(buckets, "LEAST_CHUNK", 8)
+    backend = CudaBackend(small, BN254)
+    check(backend, G1, some(5))
+    small.largest = 60_000
+    check(backend, G1, some(60))
+    small.largest = 100
+    with pytest.raises(ResourceError, match="no memory"):
+        check(backend, G1, some(20))
+    small.largest = 1 << 30
+    check(backend, G1, some(20))
+
+
+def test_points_that_do_not_fit_stay_on_the_host(small: Small) -> None:
+    small.free_memory = 1000
+    backend = CudaBackend(small, BN254, chunk=8)
+    rows, _ = multiples(G1, 20)
+    points = backend.points(G1, rows)
+    assert points.array is None
+    check(backend, G1, some(20))
+
+
+@pytest.mark.parametrize(("n", "largest"), [(1, 1), (5, 1), (700, 3), (20000, 50), (9000, 70000)])
+def test_sorting_orders_values_by_key_and_finds_each_run(driver: EmulatedDriver, n: int, largest: int) -> None:
+    rng = np.random.default_rng(n)
+    keys = rng.integers(0, largest + 1, n, dtype=np.uint32)
+    lists = WorkLists(Programs(driver), "bn254")
+    order, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, np.arange(n, dtype=np.uint32)), largest)
+    ordered, runs = order.read(np.uint32), starts.read(np.uint32)
+    assert np.array_equal(keys[ordered], np.sort(keys))
+    assert np.array_equal(np.sort(ordered), np.arange(n))
+    assert np.array_equal(runs, np.searchsorted(np.sort(keys), np.arange(largest + 1)))
+
+
+@pytest.mark.parametrize("n", [1, 31, 129, 1025, 5000])
+def test_exclusive_sums_are_the_sums_before_each_value(driver: EmulatedDriver, n: int) -> None:
+    values = np.arange(n, dtype=np.uint32) % 7
+    array = upload(driver, U32, values)
+    WorkLists(Programs(driver), "bn254").exclusive_sums(array)
+    assert np.array_equal(array.read(np.uint32), np.cumsum(values) - values)
+
+
+@pytest.mark.parametrize("width", [2, 5, 13, 16, 22])
+def test_digits_sum_to_their_scalar_and_stay_within_half_of_the_base(driver: EmulatedDriver, width: int) -> None:
+    values, shape = some(40), Shape(width, False)
+    scalars = upload(driver, SCALAR, Fr.to_montgomery_limbs(values))
+    lists = WorkLists(Programs(driver), "bn254")
+    keys, signed = lists.digits(scalars, width, shape.windows, shape.set_buckets, 0, shape.buckets)
+    key, sign = (a.read(np.uint32).reshape(shape.windows, -1) for a in (keys, signed))
+    for i, value in enumerate(values):
+        total = 0
+        for w in range(shape.windows):
+            if key[w, i] == shape.buckets:
+                continue
+            digit = int(key[w, i]) - w * shape.set_buckets + 1
+            assert 1 <= digit <= shape.set_buckets
+            assert int(sign[w, i]) & 0x7FFFFFFF == i
+            total += (-digit if int(sign[w, i]) >> 31 else digit) << (width * w)
+        assert total % r == value
+
+
+def test_wider_windows_pay_for_more_points() -> None:
+    widths = [best_shape(1 << k, tables).width for tables in (False, True) for k in range(0, 27, 2)]
+    assert widths == [*sorted(widths[:14]), *sorted(widths[14:])]
+    assert best_shape(1 << 22, True).windows < best_shape(1 << 10, True).windows

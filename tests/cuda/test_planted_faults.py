@@ -1,0 +1,139 @@
+"""The emulation finds faults: each is planted in the text of a kernel, and a law must then fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.emulation.driver import EmulatedDriver, EmulationError, compiler
+from zkgpu.backend.cuda import CudaBackend
+from zkgpu.curves.bn254 import BN254, G1, Fr
+from zkgpu.errors import ZkgpuError
+from zkgpu.gpu.source import Source
+from zkgpu.ntt.domain import Domain
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="the emulation needs g++")
+
+
+class Sabotaged(EmulatedDriver):
+    """A device whose compiler changes one line of one source."""
+
+    def __init__(self, name: str, right: str, wrong: str):
+        super().__init__()
+        self._fault = name, right, wrong
+
+    def compile(self, source: Source) -> int:
+        name, right, wrong = self._fault
+        if not source.name.endswith(name):
+            return super().compile(source)
+        assert source.text.count(right) >= 1, "the line to sabotage is gone"
+        return super().compile(Source(source.name, source.text.replace(right, wrong, 1)))
+
+
+def transform_is_right(backend: CudaBackend) -> bool:
+    domain = Domain(Fr, 64)
+    values = [pow(7, i, Fr.modulus) for i in range(64)]
+    there = backend.ntt(backend.vector(Fr.to_limbs(values)), domain)
+    x = pow(domain.omega, int(domain.bit_reversal[5]), Fr.modulus)
+    return Fr.from_limbs(backend.limbs(there))[5] == sum(v * pow(x, k, Fr.modulus) for k, v in enumerate(values)) % (
+        Fr.modulus
+    )
+
+
+def product_is_right(backend: CudaBackend) -> bool:
+    values = [pow(5, 3 * i, Fr.modulus) for i in range(64)]
+    vector = backend.vector(Fr.to_limbs(values))
+    return Fr.from_limbs(backend.limbs(vector)) == values
+
+
+def msm_is_right(backend: CudaBackend) -> bool:
+    factors = [pow(3, i, Fr.modulus) for i in range(9)]
+    points = backend.points(G1, G1.to_rows([G1.generator] * 9))
+    return backend.msm(points, backend.vector(Fr.to_limbs(factors))) == sum(factors) % Fr.modulus * G1.generator
+
+
+Law = Callable[[CudaBackend], bool]
+
+
+def holds(law: Law, backend: CudaBackend) -> bool:
+    """Whether a law holds; a sanitizer that stops the device says that it does not."""
+    try:
+        return law(backend)
+    except EmulationError:
+        return False
+
+
+FAULTS: dict[str, tuple[str, str, str, Law]] = {
+    "a missing __syncthreads": (
+        "ntt.cu",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);\n    __syncthreads();",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);",
+        transform_is_right,
+    ),
+    "a dropped carry": (
+        "vector.cu",
+        "    accumulate<N>(even, a, b);\n    odd[N - 1] = addc(odd[N - 1], 0);",
+        "    accumulate<N>(even, a, b);",
+        product_is_right,
+    ),
+    "an off-by-one bucket": (
+        "msm.cu",
+        "uint32_t bucket = first + width - 1 - step / 2",
+        "uint32_t bucket = first + width - step / 2",
+        msm_is_right,
+    ),
+    "a digit in the wrong bucket": ("sort.cu", "w * bucket_step + digit - 1", "w * bucket_step + digit", msm_is_right),
+    "a carry between windows": ("sort.cu", "carry = digit > base / 2;", "carry = digit > base / 2 + 1;", msm_is_right),
+}
+
+
+@pytest.fixture(params=FAULTS)
+def fault(request: pytest.FixtureRequest) -> tuple[Any, ...]:
+    return FAULTS[request.param]
+
+
+@pytest.fixture
+def sabotaged(fault: tuple[Any, ...]) -> Iterator[CudaBackend]:
+    driver = Sabotaged(*fault[:3])
+    yield CudaBackend(driver, BN254, log_tile=6)
+    driver.close()
+
+
+def test_a_planted_fault_is_found(fault: tuple[Any, ...], sabotaged: CudaBackend) -> None:
+    assert not holds(fault[3], sabotaged)
+
+
+@pytest.mark.parametrize("law", [transform_is_right, product_is_right, msm_is_right])
+def test_without_a_fault_the_same_laws_hold(driver: EmulatedDriver, law: Law) -> None:
+    assert law(CudaBackend(driver, BN254, log_tile=6))
+
+
+@pytest.mark.parametrize(
+    ("body", "sign"),
+    [
+        ("out[n] = in[0];", "heap-buffer-overflow"),
+        ("out[i] = in[(int)i - 1 - (int)n];", "heap-buffer-overflow"),
+        ("shared_memory<uint32_t>()[4 + i] = 1;", "use-after-poison"),
+        ("out[i] = 1 << (int)(32 + in[i] % 2);", "shift exponent"),
+        ("if (i % 2) __syncthreads();", "threads wait for others"),
+    ],
+)
+def test_the_sanitizers_name_what_a_kernel_does_wrong(body: str, sign: str) -> None:
+    from zkgpu.gpu.program import U32, Grid, Program, allocate
+    from zkgpu.gpu.source import load
+
+    text = f"""
+ZK_KERNEL(32) wrong(uint32_t n, const uint32_t* in, uint32_t* out) {{
+    uint32_t i = thread_index();
+    if (i == n || !in || !out) return;
+    {body}
+}}
+"""
+    driver = EmulatedDriver()
+    program = Program(driver, load("grid.cuh", text, name="wrong.cu"))
+    a, b = allocate(driver, U32, 32), allocate(driver, U32, 32)
+    with pytest.raises(ZkgpuError, match=sign):
+        program.launch("wrong", Grid(1, 32, 16), **{"n": 32, "in": a, "out": b})
+    driver.close()
