@@ -1,0 +1,205 @@
+"""NVIDIA's run-time compiler without a driver or a GPU: what a kernel becomes on an architecture.
+
+Needs the packages nvidia-cuda-nvrtc, nvidia-cuda-cuobjdump and nvidia-cuda-nvdisasm. As a script it prints a table of
+all kernels: `python -m tests.gate.nvrtc sm_90 sm_120`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from zkgpu.gpu.elements import point_source, scalar_source
+from zkgpu.gpu.source import Source, load
+
+ARCHITECTURES = ("sm_80", "sm_89", "sm_90", "sm_100", "sm_120")
+SCALAR_FILES = ("vector.cu", "ntt.cu", "sort.cu")
+POINT_FILES = ("msm.cu", "points.cu")
+
+PRODUCTS = """
+using F = ZK_GATE_FIELD;
+// loops, as in kernels that live on products: a lone product is scheduled for latency and its multiply-adds are split
+ZK_KERNEL(128) product(uint32_t n, const F* a, F* out) {
+    F x = out[thread_index()], y = a[thread_index()];
+#pragma unroll 1
+    for (uint32_t i = 0; i < n; i++) x = mul(x, y);
+    out[thread_index()] = x;
+}
+ZK_KERNEL(128) squaring(uint32_t n, F* out) {
+    F x = out[thread_index()];
+#pragma unroll 1
+    for (uint32_t i = 0; i < n; i++) x = square(x);
+    out[thread_index()] = x;
+}
+"""
+MERGED = """
+ZK_KERNEL(128) merged_product(uint32_t n, const F* a, F* out) {
+    F x = out[thread_index()], y = a[thread_index()];
+#pragma unroll 1
+    for (uint32_t i = 0; i < n; i++) x = mul_add_mul(x, y, y, x);
+    out[thread_index()] = x;
+}
+"""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a kernel takes of a thread and a block, and its instructions by name."""
+
+    kernel: str
+    registers: int
+    stack: int
+    shared: int
+    local: int
+    spills: int
+    instructions: Counter[str]
+
+    @property
+    def multiply_slots(self) -> int:
+        """Slots of the integer multiplier: a wide multiply-add takes two."""
+        wide = sum(n for name, n in self.instructions.items() if name.startswith("IMAD.WIDE"))
+        high = sum(n for name, n in self.instructions.items() if name.startswith("IMAD.HI"))
+        # IMAD.MOV and IMAD.X move and add; IMAD.SHL shifts: they take a slot, but are no products
+        plain = self.instructions["IMAD"]
+        return 2 * wide + high + plain
+
+
+def missing() -> str | None:
+    """What keeps the gate from running here; None when nothing does."""
+    try:
+        _library(), _tools()
+    except (FileNotFoundError, OSError) as error:
+        return str(error)
+    return None
+
+
+def _folders() -> list[Path]:
+    """Where the packages of NVIDIA keep their files."""
+    spec = importlib.util.find_spec("nvidia")
+    places = list(spec.submodule_search_locations or []) if spec else []
+    return [folder for place in places for folder in Path(place).iterdir() if folder.is_dir()]
+
+
+def _find(pattern: str) -> Path:
+    found = [path for folder in _folders() for path in folder.glob(pattern)]
+    if not found:
+        raise FileNotFoundError(f"{pattern} is not installed: pip install 'zkgpu[gate]'")
+    return found[0]
+
+
+@lru_cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(str(_find("lib/libnvrtc.so.*")))
+
+
+@lru_cache
+def _tools() -> tuple[Path, Path]:
+    return _find("bin/cuobjdump"), _find("bin/nvdisasm")
+
+
+@lru_cache
+def compiled(source: Source, architecture: str) -> tuple[bytes, str]:
+    """(cubin, the compiler's log). Raises RuntimeError with the log when it does not compile."""
+    nvrtc, program = _library(), ctypes.c_void_p()
+    text, name = source.text.encode(), source.name.encode()
+    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
+    array = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))
+    failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
+    log = _text(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program).decode(errors="replace")
+    if failed:
+        raise RuntimeError(f"{source.name} for {architecture}: {log}")
+    return _text(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program), log
+
+
+def _text(size_of: ctypes._CFuncPtr, get: ctypes._CFuncPtr, program: ctypes.c_void_p) -> bytes:
+    size = ctypes.c_size_t()
+    size_of(program, ctypes.byref(size))
+    buffer = ctypes.create_string_buffer(size.value)
+    get(program, buffer)
+    return buffer.raw
+
+
+def usages(source: Source, architecture: str) -> list[Usage]:
+    """What each kernel of a source takes on an architecture."""
+    cubin, log = compiled(source, architecture)
+    resources, instructions = _resources(cubin), _instructions(cubin)
+    spills = _spills(log)
+    return [
+        Usage(name, r["REG"], r["STACK"], r["SHARED"], r["LOCAL"], spills[name], instructions[name])
+        for name, r in resources.items()
+    ]
+
+
+def _run_tool(tool: Path, option: str, cubin: bytes) -> str:
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(cubin)
+        file.flush()
+        # cuobjdump calls nvdisasm by name
+        path = {**os.environ, "PATH": f"{_tools()[1].parent}:{os.environ.get('PATH', '')}"}
+        return subprocess.run([tool, option, file.name], capture_output=True, text=True, check=True, env=path).stdout
+
+
+def _resources(cubin: bytes) -> dict[str, dict[str, int]]:
+    text = _run_tool(_tools()[0], "--dump-resource-usage", cubin)
+    found = re.findall(r"Function (\w+):\s+(.*)", text)
+    return {name: {k: int(v) for k, v in re.findall(r"(\w+):(\d+)", line)} for name, line in found}
+
+
+def _instructions(cubin: bytes) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    current: Counter[str] = Counter()
+    for line in _run_tool(_tools()[0], "--dump-sass", cubin).splitlines():
+        if named := re.search(r"Function : (\w+)", line):
+            current = counts.setdefault(named[1], Counter())
+        elif found := re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]+)", line):
+            current[found[1]] += 1
+    return counts
+
+
+def _spills(log: str) -> dict[str, int]:
+    """Bytes stored and loaded for want of registers, by kernel, as the assembler reports them."""
+    pattern = r"Function properties for (\w+)\s.*?(\d+) bytes spill stores, (\d+) bytes spill loads"
+    return {name: int(stores) + int(loads) for name, stores, loads in re.findall(pattern, log, re.DOTALL)}
+
+
+def product_source(curve: str, field: str) -> Source:
+    """The products of a field, alone in loops."""
+    merged = "" if (curve, field) == ("bls12_381", "Scalar") else MERGED
+    text = PRODUCTS.replace("ZK_GATE_FIELD", field) + merged
+    return load("grid.cuh", f"{curve}.cuh", text, name=f"{curve}_{field}_products.cu")
+
+
+def all_sources() -> Iterator[Source]:
+    yield product_source("bn254", "Scalar")
+    yield product_source("bls12_381", "Base")
+    for file in SCALAR_FILES:
+        yield scalar_source("bn254", file)
+    for degree in (1, 2):
+        for file in POINT_FILES:
+            yield point_source("bn254", degree, file)
+
+
+def main(architectures: list[str]) -> None:
+    print(
+        f"{'source':28} {'kernel':22} {'arch':7} {'regs':>4} {'stack':>5} {'local':>5} {'spills':>6} {'IMAD slots':>10}"
+    )
+    for source in all_sources():
+        for architecture in architectures or ARCHITECTURES:
+            for u in usages(source, architecture):
+                sizes = f"{u.registers:4} {u.stack:5} {u.local:5} {u.spills:6} {u.multiply_slots:10}"
+                print(f"{source.name:28} {u.kernel:22} {architecture:7} {sizes}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
