@@ -1,4 +1,4 @@
-// Vectors of scalars: forms, sparse matrix times vector, batch inversion, prefix products.
+// Vectors of scalars: forms, sparse matrix times vector, batch inversion, prefix products, division by X - root.
 #include "field.cuh"
 #include "grid.cuh"
 
@@ -70,4 +70,32 @@ ZK_KERNEL(128) multiply_shares(uint32_t n, uint32_t width, const Scalar* values,
 ZK_KERNEL(128) scale_shares(uint32_t n, uint32_t width, const Scalar* before, Scalar* out) {
     uint32_t i = thread_index();
     if (i < n && i >= width) out[i] = mul(out[i], before[i / width - 1]);
+}
+
+// values[share] = sum of coefficients[i] x^(i - first) over the share from `first` on. Shares are `width` neighbours;
+// the first one lacks `missing` of them, the last one those beyond n
+ZK_KERNEL(128) evaluate_shares(uint32_t n, uint32_t width, uint32_t missing, const Scalar* x,
+                               const Scalar* coefficients, Scalar* values) {
+    uint64_t share = thread_index(), i = (share + 1) * width - missing;
+    uint64_t first = share ? share * width - missing : 0;
+    if (first >= n) return;
+    if (i > n) i = n;
+    Scalar sum = coefficients[--i];
+    while (i > first) sum = add(mul(sum, x[0]), coefficients[--i]);
+    values[share] = sum;
+}
+
+// out[i] = coefficients[i + 1] + x out[i + 1] within each share, whose last entry is above[share]; shares are full
+// but for the first
+ZK_KERNEL(128) divide_shares(uint32_t n, uint32_t width, uint32_t missing, const Scalar* x,
+                             const Scalar* coefficients, const Scalar* above, Scalar* out) {
+    uint64_t share = thread_index(), i = (share + 1) * width - missing;
+    uint64_t first = share ? share * width - missing : 0;
+    if (first >= n) return;
+    Scalar quotient = above[share];
+    out[--i] = quotient;
+    while (i > first) {
+        quotient = add(mul(quotient, x[0]), coefficients[i]);
+        out[--i] = quotient;
+    }
 }

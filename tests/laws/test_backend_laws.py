@@ -98,6 +98,87 @@ def random_matrix(rows: int, columns: int, seed: int) -> tuple[SparseMatrix, lis
     return matrix, [{w: values[i] for w, i in row.items()} for row in dense]
 
 
+def nonzero_scalars(n: int, seed: int = 1) -> list[int]:
+    return [x or 5 for x in some_scalars(n, seed)]
+
+
+scan_lengths = pytest.mark.parametrize("n", [1, 2, 3, 7, 8, 9, 16, 63, 64, 65, 200])
+
+
+@scan_lengths
+def test_inverse_times_the_vector_is_one(backend: Backend, n: int) -> None:
+    values = nonzero_scalars(n, seed=2)
+    inverses = values_of(backend, backend.inverse(backend.vector(Fr.to_limbs(values))))
+    assert [x * y % r for x, y in zip(values, inverses, strict=True)] == [1] * n
+
+
+@pytest.mark.parametrize("zeros", [{0}, {7}, {12}, {0, 1, 8}, set(range(13))])
+def test_the_inverse_of_zero_is_zero_and_leaves_the_others_alone(backend: Backend, zeros: set[int]) -> None:
+    values = [0 if i in zeros else x for i, x in enumerate(nonzero_scalars(13))]
+    inverses = values_of(backend, backend.inverse(backend.vector(Fr.to_limbs(values))))
+    assert inverses == [x and pow(x, -1, r) for x in values]
+
+
+@scan_lengths
+def test_prefix_product_multiplies_the_entries_up_to_each(backend: Backend, n: int) -> None:
+    values, product, wanted = nonzero_scalars(n, seed=3), 1, []
+    for x in values:
+        product = product * x % r
+        wanted.append(product)
+    assert values_of(backend, backend.prefix_product(backend.vector(Fr.to_limbs(values)))) == wanted
+
+
+@over_backends
+@given(st.lists(scalars, min_size=1, max_size=40), scalars, scalars)
+def test_quotient_times_divisor_plus_remainder_is_the_polynomial(
+    backend: Backend, coefficients: list, root: int, leading: int
+) -> None:
+    vector = backend.vector(Fr.to_limbs(coefficients))
+    quotient = values_of(backend, backend.divide_by_linear(vector, root, leading))
+    remainder = (backend.evaluate(vector, root) + leading * pow(root, len(coefficients), r)) % r
+    product = [(low - root * high) % r for low, high in zip([0, *quotient], [*quotient, 0], strict=True)]
+    product[0] = (product[0] + remainder) % r
+    assert product == [*coefficients, leading]
+
+
+@scan_lengths
+def test_evaluate_is_the_sum_of_coefficients_times_powers(backend: Backend, n: int) -> None:
+    coefficients = some_scalars(n, seed=9)
+    for x in (0, 1, r - 1, 12345):
+        wanted = sum(c * pow(x, k, r) for k, c in enumerate(coefficients)) % r
+        assert backend.evaluate(backend.vector(Fr.to_limbs(coefficients)), x) == wanted
+
+
+def test_scans_leave_their_arguments_as_they_were(backend: Backend) -> None:
+    values = nonzero_scalars(21)
+    vector = backend.vector(Fr.to_limbs(values))
+    for result in (backend.inverse(vector), backend.prefix_product(vector), backend.divide_by_linear(vector, 3, 4)):
+        assert len(result) == 21
+    assert values_of(backend, vector) == values
+
+
+def test_scans_of_long_vectors_on_several_threads_agree_with_short_ones(backend: Backend) -> None:
+    if backend.name == "reference":
+        pytest.skip("long vectors are not for Python integers")
+    n = (1 << 14) + 3
+    values = nonzero_scalars(n, seed=8)
+    vector = backend.vector(Fr.to_limbs(values))
+    inverses = values_of(backend, backend.inverse(vector))
+    assert all(x * y % r == 1 for x, y in zip(values, inverses, strict=True))
+    value, product, wanted = 0, 1, []
+    for x in values:
+        product = product * x % r
+        wanted.append(product)
+    assert values_of(backend, backend.prefix_product(vector)) == wanted
+    quotient = [9]
+    for c in values[:0:-1]:
+        quotient.append((c + 5 * quotient[-1]) % r)
+    assert values_of(backend, backend.divide_by_linear(vector, 5, 9)) == quotient[::-1]
+    for c in values[::-1]:
+        value = (value * 5 + c) % r
+    assert backend.evaluate(vector, 5) == value
+
+
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (4, 9), (16, 5), (33, 40)])
 def test_matvec_sums_the_entries_of_each_row(backend: Backend, rows: int, columns: int) -> None:
     matrix, dense = random_matrix(rows, columns, seed=rows)

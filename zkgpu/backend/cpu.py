@@ -10,6 +10,7 @@ import numpy as np
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError
+from zkgpu.fields import cpu_scan
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Limbs
@@ -59,6 +60,18 @@ class CpuBackend:
 
     def pointwise(self, f: Callable[..., Any], *vectors: CpuVector) -> CpuVector:
         return self._field.pointwise(f, *vectors)
+
+    def inverse(self, vector: CpuVector) -> CpuVector:
+        return cpu_scan.inverse(self._field, vector)
+
+    def prefix_product(self, vector: CpuVector) -> CpuVector:
+        return cpu_scan.prefix_product(self._field, vector)
+
+    def divide_by_linear(self, coefficients: CpuVector, root: int, leading: int = 0) -> CpuVector:
+        return cpu_scan.divide_by_linear(self._field, coefficients, root, leading)
+
+    def evaluate(self, coefficients: CpuVector, x: int) -> int:
+        return cpu_scan.evaluate(self._field, coefficients, x)
 
     def points(self, group: Group, rows: Limbs) -> CpuPoints:
         return load_points(group, rows, self.path, self.threads)

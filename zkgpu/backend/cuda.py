@@ -89,12 +89,16 @@ class CudaBackend:
         return self._vectors.pointwise(f, *vectors)
 
     def inverse(self, vector: DeviceArray) -> DeviceArray:
-        """1 / v for each entry, and 0 for 0."""
         return self._vectors.inverse(vector)
 
     def prefix_product(self, vector: DeviceArray) -> DeviceArray:
-        """The products of the first 1, 2, 3 ... entries."""
         return self._vectors.prefix_product(vector)
+
+    def divide_by_linear(self, coefficients: DeviceArray, root: int, leading: int = 0) -> DeviceArray:
+        return self._vectors.divide_by_linear(coefficients, root, leading)
+
+    def evaluate(self, coefficients: DeviceArray, x: int) -> int:
+        return self._vectors.evaluate(coefficients, x)
 
     # points
 

@@ -17,7 +17,7 @@ from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, u
 from zkgpu.gpu.source import load
 
 LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
-SHARE = 32  # entries of a prefix product a thread multiplies
+SHARE = 32  # entries of a prefix product, or of a polynomial, that are one thread's
 
 
 @dataclass(frozen=True)
@@ -137,6 +137,39 @@ class Vectors:
             before = self.prefix_product(totals)
             self._program.launch("scale_shares", Grid.over(n), **sizes, before=before, out=out)
         return out
+
+    def evaluate(self, coefficients: DeviceArray, x: int) -> int:
+        """The value at x of the polynomial with these coefficients."""
+        while len(coefficients) > 1:
+            coefficients, x = self._evaluate_shares(coefficients, x, 0), pow(x, SHARE, self._field.modulus)
+        return sum(self._field.from_limbs(self.to_limbs(coefficients)))
+
+    def divide_by_linear(self, coefficients: DeviceArray, root: int, leading: int) -> DeviceArray:
+        """Quotient of coefficients(X) + leading X^n by X - root, n coefficients."""
+        n = len(coefficients)
+        if n <= 1:
+            return self._scalars([leading] * n)
+        # what a share passes down to the next one is a quotient too: of the shares' values, by X - root^SHARE
+        missing = -n % SHARE
+        values = self._evaluate_shares(coefficients, root, missing)
+        above = self.divide_by_linear(values, pow(root, SHARE, self._field.modulus), leading)
+        out = allocate(self.driver, SCALAR, n)
+        sizes = {"n": n, "width": SHARE, "missing": missing}
+        vectors = {"x": self._scalars([root]), "coefficients": coefficients, "above": above, "out": out}
+        self._program.launch("divide_shares", Grid.over(len(values)), **sizes, **vectors)
+        return out
+
+    def _evaluate_shares(self, coefficients: DeviceArray, x: int, missing: int) -> DeviceArray:
+        """The values at x of the polynomials that shares of the coefficients make; the first share is shorter."""
+        n = len(coefficients)
+        out = allocate(self.driver, SCALAR, -(-(n + missing) // SHARE))
+        sizes = {"n": n, "width": SHARE, "missing": missing}
+        vectors = {"x": self._scalars([x]), "coefficients": coefficients, "values": out}
+        self._program.launch("evaluate_shares", Grid.over(len(out)), **sizes, **vectors)
+        return out
+
+    def _scalars(self, values: list[int]) -> DeviceArray:
+        return self.from_limbs(self._field.to_limbs(values))
 
 
 def split_rows(matrix: SparseMatrix, longest: int) -> tuple[SparseMatrix, SparseMatrix | None]:

@@ -81,6 +81,22 @@ class Backend(Protocol):
         """f(*vectors), entry by entry, for an f made of + - * and integers."""
         ...
 
+    def inverse(self, vector: Any) -> Vector:
+        """1/x, entry by entry, and 0 for 0."""
+        ...
+
+    def prefix_product(self, vector: Any) -> Vector:
+        """The product of all entries up to each one, that one included."""
+        ...
+
+    def divide_by_linear(self, coefficients: Any, root: int, leading: int = 0) -> Vector:
+        """Quotient of coefficients(X) + leading X^n by X - root: n coefficients; the remainder is dropped."""
+        ...
+
+    def evaluate(self, coefficients: Any, x: int) -> int:
+        """The value at x of the polynomial with these coefficients."""
+        ...
+
     # points
 
     def points(self, group: Group, rows: Limbs) -> Points:

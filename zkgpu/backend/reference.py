@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -118,6 +119,23 @@ class ReferenceBackend:
             _require_equal_lengths("entries", len(vectors[0]), "entries", len(v))
         rows = zip(*(v.values for v in vectors), strict=True)
         return self._scalars(f(*(_Traced(field, x) for x in row)).value for row in rows)
+
+    def inverse(self, vector: Scalars) -> Scalars:
+        return self._scalars(x and vector.field.inverse(x) for x in vector.values)
+
+    def prefix_product(self, vector: Scalars) -> Scalars:
+        return self._scalars(prod(vector.values[: i + 1]) for i in range(len(vector)))
+
+    def divide_by_linear(self, coefficients: Scalars, root: int, leading: int = 0) -> Scalars:
+        """q_(n-1) = leading, q_(i-1) = c_i + root q_i."""
+        quotient = [leading][: len(coefficients)]
+        for c in coefficients.values[:0:-1]:
+            quotient.append((c + root * quotient[-1]) % coefficients.field.modulus)
+        return self._scalars(reversed(quotient))
+
+    def evaluate(self, coefficients: Scalars, x: int) -> int:
+        r = coefficients.field.modulus
+        return sum(c * pow(x, k, r) for k, c in enumerate(coefficients.values)) % r
 
     def points(self, group: Group, rows: Limbs) -> PointList:
         return PointList(group, tuple(group.from_rows(rows)))
