@@ -10,9 +10,20 @@ from tests.emulation.driver import EmulatedDriver, compiler
 from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254
+from zkgpu.errors import ResourceError
 from zkgpu.jit.path import supported
 
-DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated"]
+
+def gpus() -> list[str]:
+    """The first GPU, on a machine that has one."""
+    try:
+        open_backend("cuda")
+    except ResourceError:
+        return []
+    return ["cuda"]
+
+
+DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated", *gpus()]
 
 
 @pytest.fixture(scope="session")

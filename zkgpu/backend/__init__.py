@@ -5,7 +5,7 @@ from __future__ import annotations
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve
-from zkgpu.errors import ResourceError, UsageError
+from zkgpu.errors import UsageError
 
 __all__ = ["Backend", "open_backend"]
 
@@ -31,5 +31,8 @@ def open_backend(
 
         return CpuBackend(curve, threads=threads, instructions=instructions)
     if kind == "cuda" and (number.isdecimal() or device == "cuda"):
-        raise ResourceError(f"{device}: this release computes on the CPU only: use --device cpu")
+        from zkgpu.backend.cuda import CudaBackend
+        from zkgpu.gpu.cupy_driver import CupyDriver
+
+        return CudaBackend(CupyDriver(int(number or 0)), curve)
     raise UsageError(f"unknown device '{device}': use auto, cpu, cuda or cuda:N")

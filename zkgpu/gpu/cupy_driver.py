@@ -1,0 +1,116 @@
+"""A CUDA GPU through CuPy: memory from its pool, kernels compiled by NVRTC and cached on disk by text and GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from zkgpu.errors import ResourceError
+from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.source import Source
+
+UNASKED_SHARED = 48 * 1024  # bytes of shared memory a block may have without a kernel asking for more
+INSTALL = "pip install 'zkgpu[cuda13]' (or cuda12), or use --device cpu"
+
+
+class CupyMemory:
+    """An allocation of CuPy's pool."""
+
+    def __init__(self, pointer: Any):
+        self.pointer = pointer
+
+    @property
+    def address(self) -> int:
+        return int(self.pointer.ptr)
+
+
+class CupyDriver:
+    """GPU `number`. Raises ResourceError, with the reason in one line, when it cannot be used."""
+
+    def __init__(self, number: int = 0):
+        self.name = f"cuda:{number}"
+        self._cupy = _import_cupy(self.name)
+        with self._translated():
+            count = self._cupy.cuda.runtime.getDeviceCount()
+            if number >= count:
+                raise ResourceError(f"{self.name}: this machine has {count} GPUs, numbered from 0")
+            self._device = self._cupy.cuda.Device(number)
+            self._device.use()
+
+    @property
+    def free_memory(self) -> int:
+        with self._on_device():
+            free, _ = self._cupy.cuda.runtime.memGetInfo()
+            return int(free + self._cupy.get_default_memory_pool().free_bytes())
+
+    def allocate(self, nbytes: int) -> CupyMemory:
+        try:
+            with self._on_device():
+                return CupyMemory(self._cupy.cuda.alloc(nbytes))
+        except self._cupy.cuda.memory.OutOfMemoryError:
+            # blocks of other sizes that the pool keeps may be what is missing
+            self._cupy.get_default_memory_pool().free_all_blocks()
+            raise OutOfMemory(
+                f"{self.name}: no memory for {nbytes:,} bytes: close other programs on this GPU, or use --device cpu"
+            ) from None
+
+    def write(self, memory: CupyMemory, offset: int, data: Bytes) -> None:
+        with self._on_device():
+            (memory.pointer + offset).copy_from_host(data.ctypes.data, data.size)
+
+    def read(self, memory: CupyMemory, offset: int, nbytes: int) -> Bytes:
+        data = np.empty(nbytes, np.uint8)
+        with self._on_device():
+            (memory.pointer + offset).copy_to_host(data.ctypes.data, nbytes)
+        return data
+
+    def compile(self, source: Source) -> Any:
+        try:
+            with self._on_device():
+                module = self._cupy.RawModule(code=source.text, options=("--std=c++17",), backend="nvrtc")
+                module.compile()
+                return module
+        except self._cupy.cuda.compiler.CompileException as error:
+            first = str(error).strip().splitlines()[0]
+            raise ResourceError(f"{self.name}: {source.name} does not compile: {first}") from error
+
+    def launch(
+        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+    ) -> None:
+        with self._on_device():
+            function = module.get_function(kernel)
+            if shared > UNASKED_SHARED:
+                function.max_dynamic_shared_size_bytes = shared
+            function(grid, block, tuple(arguments), shared_mem=shared)
+
+    def synchronize(self) -> None:
+        with self._on_device():
+            self._cupy.cuda.get_current_stream().synchronize()
+
+    @contextmanager
+    def _on_device(self) -> Iterator[None]:
+        with self._translated(), self._device:
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """CUDA's errors as ours."""
+        cuda = self._cupy.cuda
+        try:
+            yield
+        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+            raise ResourceError(
+                f"{self.name}: {error}: check the driver with nvidia-smi, or use --device cpu"
+            ) from error
+
+
+def _import_cupy(name: str) -> Any:
+    try:
+        import cupy
+    except ImportError as error:
+        reason = str(error).strip().splitlines() or ["no reason given"]
+        raise ResourceError(f"{name}: CuPy cannot be imported ({reason[0]}): {INSTALL}") from error
+    return cupy
