@@ -23,7 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "ntt": BASE | {"gpu", "jit", "fields"},
     "msm": BASE | {"gpu", "jit", "fields", "curves", "circuits"},  # of circuits, only the type of sparse matrices
     "backend": BASE | {"gpu", "jit", "fields", "curves", "circuits", "ntt", "msm"},
-    "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "formats"},
+    "ceremony": BASE | {"fields", "curves", "ntt", "backend", "formats"},
+    "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "ceremony", "formats"},
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},
     "solidity": BASE | {"fields", "curves", "groth16"},

@@ -120,7 +120,7 @@ def read_ptau(path: str | os.PathLike[str]) -> PowersOfTau:
     """The powers of tau of a .ptau file, prepared for phase 2 or not.
 
     Sizes and coordinate ranges are checked here; that points are on their curves, and that they are powers of one tau,
-    is for `groth16.ceremony.verify_powers`. Raises FormatError.
+    is for `ceremony.powers.verify_powers`. Raises FormatError.
     """
     file = open_container(path, MAGIC, (VERSION,))
     curve, power, ceremony_power = _read_header(file)

@@ -15,11 +15,12 @@ from dataclasses import replace
 import numpy as np
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
+from zkgpu.ceremony.ratios import require_proper, same_ratio
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
-from zkgpu.errors import FormatError, InsecureKeyError, PointError
+from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
 from zkgpu.groth16.keys import Contribution, ProvingKey
 
 _ROWS_AT_ONCE = 1 << 16
@@ -117,13 +118,6 @@ def verify_key(key: ProvingKey, initial: ProvingKey, backend: Backend) -> None:
             raise FormatError(f"{name} is not the initial one divided by delta: do not use this key")
 
 
-def same_ratio(p: Point, p_x: Point, q: Point, q_x: Point) -> bool:
-    """Whether p_x = x p and q_x = x q for one x: e(p, q_x) = e(p_x, q)."""
-    from zkgpu.curves.pairing import pairing_product_is_one
-
-    return pairing_product_is_one([(p, q_x), (-p_x, q)])
-
-
 def beacon_key(curve: Curve, digest: bytes, exponent: int) -> tuple[int, Point]:
     """(k, s) of a contribution made from a public random beacon: SHA-256 applied 2^exponent times."""
     if exponent > _MAX_BEACON_EXPONENT:
@@ -159,13 +153,6 @@ def _verify_contribution(
         k, g1_s = beacon_key(curve, *contribution.beacon)
         if (g1_s, k * g1_s) != (contribution.g1_s, contribution.g1_sx):
             raise FormatError(f"{where}: the secret is not that of its beacon: do not use this key")
-
-
-def require_proper(where: str, *points: Point) -> None:
-    """Raises PointError unless the points are in their subgroups and none is infinity, which has any ratio."""
-    for point in points:
-        if point.is_infinity or not point.is_on_curve() or not point.is_in_subgroup():
-            raise PointError(f"{where}: {point} is infinity, off its curve or outside the subgroup: do not use it")
 
 
 def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.ceremony.powers import verify_powers
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
@@ -19,7 +20,6 @@ from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.keys import UNSAFE_NAME, ProvingKey, VerifyingKey
-from zkgpu.groth16.powers import verify_powers
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
 from zkgpu.stages import stage
@@ -147,7 +147,7 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
 
     name  recorded with the contribution
     Raises UsageError when the file is for another curve or too small for the circuit, FormatError when what the
-    circuit needs of it are not powers of one tau that others contributed to (`groth16.powers`).
+    circuit needs of it are not powers of one tau that others contributed to (`zkgpu.ceremony.powers`).
     """
     key = _key_without_contribution(r1cs, ptau, backend)
     return contribute(key, backend, name=name)

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.ceremony.challenge import blake2b, encode, hash_to_g2
+from zkgpu.ceremony.ratios import require_proper, same_ratio
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.ceremony import require_proper, same_ratio
-from zkgpu.groth16.challenge import blake2b, encode, hash_to_g2
 from zkgpu.ntt.domain import Domain
 
 if TYPE_CHECKING:
@@ -55,6 +55,18 @@ def verify_powers(ptau: PowersOfTau, log_size: int, backend: Backend) -> None:
     verify_contributions(ptau)
 
 
+def verify_tau_powers(ptau: PowersOfTau, count: int, backend: Backend) -> None:
+    """As verify_powers, for the first `count` powers of tau in G1 and tau in G2 alone: all that KZG takes of a file."""
+    if not 2 <= count <= len(ptau.tau_g1):
+        raise UsageError(f"{ptau.path}: has {len(ptau.tau_g1):,} powers in G1 and {count:,} are needed: take a larger")
+    check = _Check(ptau, backend, 0)
+    g1, g2 = ptau.curve.g1, ptau.curve.g2
+    check.valid("powers of tau in G1", g1, ptau.tau_g1[:count])
+    check.valid("powers of tau in G2", g2, ptau.tau_g2[:2])
+    check.geometric("powers of tau in G1", ptau.tau_g1[:count])
+    verify_contributions(ptau)
+
+
 @dataclass(frozen=True)
 class _Check:
     """The checks of one file, for circuits of 2^log_size rows."""
@@ -69,25 +81,32 @@ class _Check:
 
     def points(self) -> None:
         for name, group, rows in self._arrays():
-            found = self.backend.first_invalid_point(group, rows)
-            if found is not None:
-                raise PointError(f"{self.ptau.path}: {name}: point {found[0]:,}: {found[1]}: copy the file again")
+            self.valid(name, group, rows)
         require_proper(f"{self.ptau.path}: beta", self.ptau.beta_g1, self.ptau.beta_g2)
+
+    def valid(self, name: str, group: Group, rows: Limbs) -> None:
+        found = self.backend.first_invalid_point(group, rows)
+        if found is not None:
+            raise PointError(f"{self.ptau.path}: {name}: point {found[0]:,}: {found[1]}: copy the file again")
+
+    def geometric(self, name: str, rows: Limbs) -> None:
+        """Whether each point is tau times the one before it, and tau^0 is the generator in both groups."""
+        p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
+        if g1.from_rows(p.tau_g1[:1])[0] != g1.generator or g2.from_rows(p.tau_g2[:1])[0] != g2.generator:
+            raise FormatError(f"{p.path}: tau^0 is not the generator: do not use this file")
+        weights = self._weights(rows.shape[0] - 1)
+        low, high = self._sum(g1, rows[:-1], weights), self._sum(g1, rows[1:], weights)
+        self._require(same_ratio(low, high, g2.generator, g2.from_rows(p.tau_g2[1:2])[0]), name)
 
     def powers(self) -> None:
         p, n, curve = self.ptau, self.size, self.ptau.curve
         g1, g2 = curve.g1, curve.g2
-        tau_g2 = g2.from_rows(p.tau_g2[1:2])[0]
-        if g1.from_rows(p.tau_g1[:1])[0] != g1.generator or g2.from_rows(p.tau_g2[:1])[0] != g2.generator:
-            raise FormatError(f"{p.path}: tau^0 is not the generator: do not use this file")
         for name, rows in (
             ("powers of tau in G1", p.tau_g1[: 2 * n - 1]),
             ("alpha times powers", p.alpha_tau_g1[:n]),
             ("beta times powers", p.beta_tau_g1[:n]),
         ):
-            weights = self._weights(rows.shape[0] - 1)
-            low, high = self._sum(g1, rows[:-1], weights), self._sum(g1, rows[1:], weights)
-            self._require(same_ratio(low, high, g2.generator, tau_g2), name)
+            self.geometric(name, rows)
         weights = self._weights(n)
         in_g1, in_g2 = self._sum(g1, p.tau_g1[:n], weights), self._sum(g2, p.tau_g2[:n], weights)
         self._require(same_ratio(g1.generator, in_g1, g2.generator, in_g2), "powers of tau in G2")

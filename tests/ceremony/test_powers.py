@@ -7,10 +7,16 @@ import numpy as np
 import pytest
 
 from zkgpu.backend.reference import ReferenceBackend
+from zkgpu.ceremony.powers import (
+    compute_first_challenge,
+    first_challenge,
+    verify_contributions,
+    verify_powers,
+    verify_tau_powers,
+)
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
 from zkgpu.formats.ptau import read_ptau
-from zkgpu.groth16.powers import compute_first_challenge, first_challenge, verify_contributions, verify_powers
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 BACKEND = ReferenceBackend(BN254)
@@ -147,3 +153,26 @@ def test_contributions_left_out_or_swapped_are_refused(ptau):
     for contributions in ((first,), (second,), (second, first)):
         with pytest.raises(FormatError):
             verify_contributions(replace(ptau, contributions=contributions))
+
+
+@pytest.mark.parametrize("count", [2, 14, 127])
+def test_the_powers_that_kzg_takes_pass_without_preparation(count):
+    verify_tau_powers(read_ptau(SAMPLES / "pot6_b.ptau"), count, BACKEND)
+
+
+def test_more_powers_than_the_file_has_are_refused():
+    with pytest.raises(UsageError, match="127 powers"):
+        verify_tau_powers(read_ptau(SAMPLES / "pot6_b.ptau"), 128, BACKEND)
+
+
+@pytest.mark.parametrize("at", [0, 1, 9])
+def test_a_wrong_power_among_those_kzg_takes_is_noticed(ptau, at):
+    rows = ptau.tau_g1.copy()
+    rows[at] = rows[at + 3]
+    with pytest.raises(FormatError):
+        verify_tau_powers(replace(ptau, tau_g1=rows), 10, BACKEND)
+
+
+def test_powers_nobody_contributed_to_are_insecure_for_kzg_too():
+    with pytest.raises(InsecureKeyError, match="nobody contributed"):
+        verify_tau_powers(read_ptau(SAMPLES / "pot6_0.ptau"), 14, BACKEND)
