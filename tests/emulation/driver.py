@@ -47,6 +47,8 @@ def build_folder() -> Path:
     named = os.environ.get("ZKGPU_EMULATION_DIR")
     folder = Path(named) if named else Path(tempfile.gettempdir()) / f"zkgpu-emulation-{os.getuid()}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.getuid():
+        raise ResourceError(f"{folder} belongs to someone else: set ZKGPU_EMULATION_DIR to a folder of your own")
     return folder
 
 
