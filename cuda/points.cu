@@ -19,6 +19,23 @@ ZK_KERNEL(128) multiply_points(uint32_t n, uint32_t point_step, uint32_t number_
     if (negative) out[i].y = neg(out[i].y);
 }
 
+// out[i] = sum over the windows w of plus or minus table[keys[w n + i]], the digits of sort.cu; key `none` adds nothing.
+// The table holds d 2^(width w) of one base point, so this is a multiple of it.
+ZK_KERNEL(128) add_table_entries(uint32_t n, uint32_t windows, uint32_t none, const uint32_t* keys,
+                                 const uint32_t* values, const Point* table, Sum* out) {
+    uint32_t i = thread_index();
+    if (i >= n) return;
+    Sum sum;
+    set_infinity(sum);
+#pragma unroll 1
+    for (uint32_t w = 0; w < windows; w++) {
+        uint64_t at = (uint64_t)w * n + i;
+        uint32_t key = keys[at];
+        if (key != none) add_affine(sum, negative_if(table[key], values[at] >> 31 != 0));
+    }
+    out[i] = sum;
+}
+
 // out[i] = points[places[i]]
 ZK_KERNEL(128) take_points(uint32_t n, const uint32_t* places, const Point* points, Point* out) {
     uint32_t i = thread_index();

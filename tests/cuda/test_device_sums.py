@@ -151,3 +151,12 @@ def test_wider_windows_pay_for_more_points() -> None:
     widths = [best_shape(1 << k, tables).width for tables in (False, True) for k in range(0, 27, 2)]
     assert widths == [*sorted(widths[:14]), *sorted(widths[14:])]
     assert best_shape(1 << 22, True).windows < best_shape(1 << 10, True).windows
+
+
+@pytest.mark.parametrize("n", [1, 2, 70])
+def test_multiples_of_one_point_come_from_a_table_of_its_digits(driver: EmulatedDriver, n: int) -> None:
+    factors = some(n)
+    backend = CudaBackend(driver, BN254)
+    base = 5 * G1.generator
+    assert G1.from_rows(backend.fixed_base(base, backend.vector(Fr.to_limbs(factors)))) == [k * base for k in factors]
+    assert backend.fixed_base(G1.infinity, backend.vector(Fr.to_limbs(factors))).any() == 0

@@ -135,7 +135,7 @@ class CudaBackend:
     def fixed_base(self, base: Point, scalars: DeviceArray) -> Limbs:
         arrays = self._group(base.group)[0]
         point = arrays.upload(base.group.to_rows([base]))
-        return arrays.rows(arrays.affine(arrays.multiply(point, self._vectors.to_numbers(scalars))))
+        return arrays.rows(arrays.affine(arrays.multiples_of(point, scalars)))
 
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
         arrays = self._group(group)[0]

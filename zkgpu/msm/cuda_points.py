@@ -9,6 +9,8 @@ from zkgpu.fields.field import Limbs
 from zkgpu.gpu.elements import BASE, NUMBER, coordinate, point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda import Shape
+from zkgpu.msm.cuda_lists import WorkLists
+from zkgpu.msm.plan import comb_width
 
 LEAST_INVERSIONS = 1 << 14  # threads that keep a device busy, when there are so many points
 FAULTS = {
@@ -26,6 +28,7 @@ class PointArrays:
         degree = group.row_limbs // (2 * group.base_field.limbs)
         self.point, self.sum, self.coordinate = point(degree), point_sum(degree), coordinate(degree)
         self._program = programs(point_source(curve, degree, "points.cu"))
+        self._lists = WorkLists(programs, curve)
 
     def upload(self, rows: Limbs) -> DeviceArray:
         return upload(self.driver, self.point, rows)
@@ -40,6 +43,32 @@ class PointArrays:
         steps = {"point_step": int(len(points) > 1), "number_step": int(len(numbers) > 1)}
         self._program.launch("multiply_points", Grid.over(n), n=n, **steps, points=points, numbers=numbers, out=out)
         return out
+
+    def multiples_of(self, base: DeviceArray, scalars: DeviceArray) -> DeviceArray:
+        """scalars[i] * base as sums, by a table of the multiples of one point for each digit of each window."""
+        n = len(scalars)
+        shape = Shape(comb_width(n), tables=False)
+        keys, values = self._lists.digits(scalars, shape.width, shape.windows, shape.set_buckets, 0, shape.buckets)
+        out = allocate(self.driver, self.sum, n)
+        self._program.launch(
+            "add_table_entries",
+            Grid.over(n),
+            n=n,
+            windows=shape.windows,
+            none=shape.buckets,
+            keys=keys,
+            values=values,
+            table=self._digit_table(base, shape),
+            out=out,
+        )
+        return out
+
+    def _digit_table(self, base: DeviceArray, shape: Shape) -> DeviceArray:
+        """d 2^(width w) * base at place w * set_buckets + d - 1, for the digits d = 1 .. set_buckets."""
+        order, nbytes = self.group.order, NUMBER.nbytes
+        digits = (d << (shape.width * w) for w in range(shape.windows) for d in range(1, shape.set_buckets + 1))
+        words = b"".join((k % order).to_bytes(nbytes, "little") for k in digits)
+        return self.affine(self.multiply(base, upload(self.driver, NUMBER, np.frombuffer(words, np.uint8))))
 
     def number(self, k: int) -> DeviceArray:
         """One canonical scalar."""
