@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,9 @@ import numpy as np
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
 from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
+from zkgpu.circuits.digest import public_array_of, publish
 from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step
+from zkgpu.circuits.rounds import Rounds
 from zkgpu.circuits.signals import Kind, Signal
 from zkgpu.circuits.template import Template
 from zkgpu.circuits.widths import Widths
@@ -40,6 +42,7 @@ class Circuit:
     field          the scalar field of the curve that will prove it
     coefficients   the table of field values that all its linear combinations share
     widths         which wires are already proven to be small
+    rounds         what is committed to, and the challenges that come after
     """
 
     def __init__(self, field: Field = Fr) -> None:
@@ -52,6 +55,7 @@ class Circuit:
         self.labels: list[tuple[int, str]] = []
         self.n_wires = 1
         self.n_constraints = 0
+        self.rounds = Rounds()
         self._a: list[LinearCombinations] = []
         self._b: list[LinearCombinations] = []
         self._c: list[LinearCombinations] = []
@@ -77,13 +81,16 @@ class Circuit:
 
     def _declare(self, name: str, kind: Kind, shape: int | Shape) -> Wires:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        if name in self.signals:
-            raise UsageError(f"the circuit already has a signal named '{name}'")
+        self._require_new_name(name)
         if any(length < 0 for length in shape):
             raise UsageError(f"signal '{name}' cannot have shape {shape}")
         wires = self._new_wires(shape)
         self.signals[name] = Signal(name, kind, shape, self.n_wires - wires.size)
         return wires
+
+    def _require_new_name(self, name: str) -> None:
+        if name in self.signals or any(array.name == name for array, _ in self.rounds.arrays):
+            raise UsageError(f"the circuit already has a signal named '{name}'")
 
     # values
 
@@ -117,6 +124,12 @@ class Circuit:
         out = self._new_wires(value.shape)
         self._compute(out, value, self.path())
         return out
+
+    def define(self, value: Wires) -> int:
+        """A wire of its own for a single value, whatever wires it already has. One constraint."""
+        out = self._new_wires(())
+        self._compute(out, value, self.path("value"))
+        return self._first(out)
 
     def _compute(self, out: Wires, value: Wires, label: str) -> None:
         """Makes the new wires `out` equal to value, in the witness and by constraints."""
@@ -223,6 +236,63 @@ class Circuit:
         self.hints.append((self._first(out), out.size, name))
         return out
 
+    # commitment and challenges
+
+    def commit(self, wires: Operand, label: str | None = None) -> None:
+        """Has the prover commit to these values, all their wires, before it learns any challenge.
+
+        They may not depend on a challenge: compile refuses that by the label.
+        """
+        self.rounds.claim(self.wires(wires).lc, self.path(label) or "committed values")
+
+    def challenge(self, name: str = "") -> Wires:
+        """A uniform value that the prover cannot foresee: it comes from the commitment and all public values.
+
+        The same name gives the same challenge; without a name it is a new one. Whatever it tests, all of that must
+        be public or committed. Each challenge is a public input of the proof.
+        """
+        name = name or f"challenge {len(self.rounds.challenges)}"
+        if name not in self.rounds.challenges:
+            self.rounds.add_challenge(name, self._first(self._new_wires(())))
+        return Wires(self, (), LinearCombinations.of_wires(np.array([self.rounds.challenges[name]])))
+
+    def collect(self, key: Hashable, item: Any, finish: Callable[[Circuit, list[Any]], None]) -> None:
+        """Gathers items under a key. Once the whole circuit is written, finish(circuit, items) is called."""
+        self.rounds.collect(key, item, lambda items: finish(self, items))
+
+    def public_array(
+        self, name: str, shape: int | Shape = (), *, bits: int | None = None, interval: tuple[int, int] | None = None
+    ) -> Wires:
+        """Public integers that cost no public input each: they reach the verifier packed, and the circuit as wires.
+
+        bits       their width when they are not negative, or
+        interval   (low, high), both included
+        One constraint an entry. The verifier refuses values outside the interval, so it holds without a range check.
+        """
+        wires = self._declare(name, "packed", shape)
+        array = public_array_of(name, wires.shape, bits, interval)
+        publish(self, array, wires)
+        if not array.is_signed:
+            self.widths.prove(wires, array.high.bit_length())
+        return wires
+
+    def output_array(
+        self, name: str, value: Operand, *, bits: int | None = None, interval: tuple[int, int] | None = None
+    ) -> None:
+        """Publishes computed integers as public_array does. They may not depend on a challenge."""
+        value = self.wires(value)
+        self._require_new_name(name)
+        publish(self, public_array_of(name, value.shape, bits, interval), value)
+
+    def finish(self) -> None:
+        """Writes what waited for the whole circuit, and the mask of the commitment when there is one."""
+        self.rounds.finish()
+        if self.rounds.in_use and self.rounds.mask is None:
+            mask = self.hint(lambda: 0, [], label="mask of the commitment")
+            # a row of its own, so that the mask has a key: without one it would hide nothing
+            self.assert_product(mask, 0, 0, label="mask of the commitment")
+            self.rounds.mask = self._first(mask)
+
     # names
 
     @contextmanager
@@ -280,6 +350,8 @@ class Circuit:
         inner.widths = Widths(self.coefficients)
         inputs = inner._new_wires((k,))
         result = build(inner, inputs)
+        if inner.rounds.in_use:
+            raise UsageError(f"'{build.__name__}' is stamped and cannot commit or look up: do that for all its rows")
         outputs = result.lc
         a, b, c = inner.constraints()
         refuse_free_hints(inner.hints, touched_wires(inner.n_wires, a, b, c))
@@ -314,6 +386,7 @@ class Circuit:
         """
         from zkgpu.circuits.compiled import compile_circuit
 
+        self.finish()
         return compile_circuit(self)
 
 

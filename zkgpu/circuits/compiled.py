@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit, refuse_free_hints, touched_wires
 from zkgpu.circuits.combinations import LinearCombinations
+from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
 from zkgpu.circuits.evaluation import Table, Values, object_array
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
+from zkgpu.circuits.rounds import (
+    Claim,
+    Rounds,
+    committed_wires,
+    in_two_rounds,
+    refuse_late_claims,
+    waits_for_challenges,
+)
 from zkgpu.circuits.signals import Signal, read_inputs
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 
-_KINDS = ("output", "public", "private")  # the order of their wires
+_PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
+
+
+@dataclass(frozen=True)
+class TwoRounds:
+    """How the witness program stops for the challenges.
+
+    first_steps   how many steps come before them
+    challenges    their traced wires
+    arrays        the values of the public arrays, in traced wires
+    """
+
+    first_steps: int
+    challenges: tuple[int, ...]
+    arrays: tuple[LinearCombinations, ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +50,7 @@ class CompiledCircuit:
     """What a circuit compiles to. The same circuit gives the same arrays in every process.
 
     r1cs      the constraints
-    signals   named inputs and outputs: outputs, public inputs, private inputs; `first` counts the R1CS's wires
+    signals   named inputs and outputs: outputs, public, packed and private inputs; `first` counts the R1CS's wires
     """
 
     r1cs: R1CS
@@ -36,6 +59,7 @@ class CompiledCircuit:
     _order: NDArray[np.int64] = field(repr=False)
     _traced: tuple[Signal, ...] = field(repr=False)
     _arithmetic: Arithmetic = field(repr=False)
+    _rounds: TwoRounds = field(repr=False)
 
     @property
     def inputs(self) -> tuple[Signal, ...]:
@@ -45,32 +69,75 @@ class CompiledCircuit:
     def outputs(self) -> tuple[Signal, ...]:
         return tuple(signal for signal in self.signals if signal.kind == "output")
 
-    def witness(self, inputs: Mapping[str, object]) -> Limbs:
+    def witness(self, inputs: Mapping[str, object], challenges: ChallengeSource | None = None) -> Limbs:
         """(n_wires, limbs) uint64, canonical: the assignment for these inputs, checked against every constraint.
 
-        inputs   by name: integers, decimal or 0x strings, nested lists or arrays; -5 stands for modulus - 5
-        Raises UsageError for a missing, unknown or misshapen input, UnsatisfiedError naming the constraint that fails.
+        inputs       by name: integers, decimal or 0x strings, nested lists or arrays; -5 stands for modulus - 5
+        challenges   called with the circuit's FirstRound once that is known, and returns its challenges; without it
+                     they are drawn at random, which shows that the circuit holds but cannot be proven
+        Raises UsageError for a missing, unknown or misshapen input and for an integer outside the interval of its
+        public array, UnsatisfiedError naming the constraint that fails. The mask of the commitment is 0.
         """
-        values = self._run(inputs)
+        values = self._run(inputs, challenges or self._random_challenges)
         self.r1cs.check_values(values)
         return self.r1cs.field.to_limbs(values)
 
+    def deferred(self, inputs: Mapping[str, object]) -> Callable[[ChallengeSource], Limbs]:
+        """The witness for these inputs, once somebody gives the challenges: what a prover takes."""
+        return lambda challenges: self.witness(inputs, challenges)
+
     def value(self, name: str, assignment: Limbs) -> Values:
-        """The value of a signal in an assignment: Python integers in an array of the signal's shape."""
+        """The value of a signal in an assignment: integers in [0, modulus), in an array of the signal's shape."""
         for signal in self.signals:
             if signal.name == name:
                 rows = assignment[signal.first : signal.first + signal.size]
                 return object_array(self.r1cs.field.from_limbs(rows), signal.shape)
         raise UsageError(f"the circuit has no signal named '{name}'")
 
-    def _run(self, inputs: Mapping[str, object]) -> Values:
-        given = [signal for signal in self._traced if signal.kind != "output"]
+    def packed(self, assignment: Limbs) -> bytes:
+        """The public arrays of an assignment, packed."""
+        values = np.empty((self.r1cs.n_wires, 1), dtype=object)
+        values[self._order, 0] = self.r1cs.field.from_limbs(assignment)
+        return self._pack_arrays(values)
+
+    def _run(self, inputs: Mapping[str, object], challenges: ChallengeSource) -> Values:
         values = np.ones((self.r1cs.n_wires, 1), dtype=object)
-        for signal, read in zip(given, read_inputs(given, inputs, self.r1cs.field).values(), strict=True):
-            values[signal.first : signal.first + signal.size, 0] = read
-        for step in self._steps:
+        self._read_inputs(inputs, values)
+        for step in self._steps[: self._rounds.first_steps]:
+            step.run(values, self._arithmetic)
+        if self.r1cs.round is not None:
+            values[list(self._rounds.challenges), 0] = self._ask(challenges, values)
+        for step in self._steps[self._rounds.first_steps :]:
             step.run(values, self._arithmetic)
         return values[self._order, 0]
+
+    def _read_inputs(self, inputs: Mapping[str, object], values: Values) -> None:
+        given = [signal for signal in self._traced if signal.kind != "output"]
+        for signal, read in zip(given, read_inputs(given, inputs, self.r1cs.field).values(), strict=True):
+            values[signal.first : signal.first + signal.size, 0] = read
+
+    def _ask(self, challenges: ChallengeSource, values: Values) -> Values:
+        """The challenges for the values of the first round."""
+        r1cs, round_ = self.r1cs, self.r1cs.round
+        assert round_ is not None
+        start, ordinary = r1cs.n_public + 1, r1cs.n_public_outputs + r1cs.n_public_inputs
+        public, committed = (
+            values[self._order[a:b], 0] for a, b in ((1, 1 + ordinary), (start, start + round_.n_committed))
+        )
+        first = FirstRound(tuple(public), r1cs.field.to_limbs(committed), self._pack_arrays(values))
+        answer = [int(v) for v in challenges(first)]
+        if len(answer) != round_.n_challenges or not all(0 <= v < r1cs.field.modulus for v in answer):
+            raise UsageError(f"the circuit takes {round_.n_challenges} challenges in [0, {r1cs.field.name} modulus)")
+        return object_array(answer)
+
+    def _random_challenges(self, first: FirstRound) -> list[int]:
+        return [self.r1cs.field.random() for _ in self._rounds.challenges]
+
+    def _pack_arrays(self, values: Values) -> bytes:
+        arrays = self.r1cs.round.arrays if self.r1cs.round else ()
+        elements = (self._arithmetic.of(lc, values).ravel() for lc in self._rounds.arrays)
+        modulus = self.r1cs.field.modulus
+        return b"".join(array.pack(array.lift(v, modulus)) for array, v in zip(arrays, elements, strict=True))
 
 
 def compile_circuit(circuit: Circuit) -> CompiledCircuit:
@@ -80,29 +147,64 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
     touched = touched_wires(circuit.n_wires, *sides)
     refuse_free_hints(circuit.hints, touched)
     _judge_private_inputs(traced, touched)
-    order = _wire_order(traced, circuit.n_wires)
+    waits = waits_for_challenges(circuit.steps, circuit.n_wires, circuit.rounds.challenge_wires)
+    refuse_late_claims([*circuit.rounds.claims, *_claims_of_public(traced)], waits)
+    committed = committed_wires(circuit.rounds, traced, circuit.n_wires)
+    order = _wire_order(traced, circuit.rounds, committed, circuit.n_wires)
     number = np.empty(circuit.n_wires, dtype=np.int32)
     number[order] = np.arange(circuit.n_wires, dtype=np.int32)
-    a, b, c = _pack(circuit, [side.renumber(number) for side in sides])
-    outputs, public, private = (sum(s.size for s in traced if s.kind == kind) for kind in _KINDS)
-    r1cs = R1CS(circuit.field, a, b, c, outputs, public, private, labels=tuple(circuit.labels))
-    signals = tuple(Signal(s.name, s.kind, s.shape, int(number[s.first]) if s.size else 0) for s in traced)
-    arithmetic = Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus))
-    return CompiledCircuit(r1cs, signals, tuple(circuit.steps), order, traced, arithmetic)
+    steps, first_steps = in_two_rounds(circuit.steps, waits)
+    return CompiledCircuit(
+        _r1cs(circuit, [side.renumber(number) for side in sides], traced, committed),
+        tuple(replace(s, first=int(number[s.first]) if s.size else 0) for s in traced),
+        steps,
+        order,
+        traced,
+        Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus)),
+        TwoRounds(first_steps, tuple(circuit.rounds.challenge_wires), tuple(lc for _, lc in circuit.rounds.arrays)),
+    )
+
+
+def _r1cs(
+    circuit: Circuit, sides: Sequence[LinearCombinations], signals: Sequence[Signal], committed: NDArray[np.int64]
+) -> R1CS:
+    a, b, c = _pack(circuit, sides)
+    outputs, public, packed, private = (
+        sum(s.size for s in signals if s.kind == kind) for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS)
+    )
+    arrays = tuple(array for array, _ in circuit.rounds.arrays)
+    round_ = CommittedRound(committed.size, len(circuit.rounds.challenges), arrays) if committed.size else None
+    labels = tuple(circuit.labels)
+    return R1CS(circuit.field, a, b, c, outputs, public, packed + private, labels=labels, round=round_)
 
 
 def _by_kind(circuit: Circuit) -> tuple[Signal, ...]:
     declared = circuit.signals.values()
-    return tuple(s for kind in _KINDS for s in declared if s.kind == kind)
+    return tuple(s for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS) for s in declared if s.kind == kind)
 
 
-def _wire_order(signals: Sequence[Signal], n_wires: int) -> NDArray[np.int64]:
-    """order[i] is the traced wire that becomes wire i: one, outputs, public, private, then the rest as traced."""
-    named = [np.arange(s.first, s.first + s.size) for s in signals]
-    head = np.concatenate([np.zeros(1, dtype=np.int64), *named])
-    internal = np.ones(n_wires, dtype=bool)
-    internal[head] = False
-    return np.concatenate([head, np.flatnonzero(internal)])
+def _claims_of_public(signals: Sequence[Signal]) -> list[Claim]:
+    return [
+        Claim(np.arange(s.first, s.first + s.size, dtype=np.int32), s.name) for s in signals if s.kind in _PUBLIC_KINDS
+    ]
+
+
+def _wire_order(
+    signals: Sequence[Signal], rounds: Rounds, committed: NDArray[np.int64], n_wires: int
+) -> NDArray[np.int64]:
+    """order[i] is the traced wire that becomes wire i.
+
+    One, outputs, public inputs, challenges, digest, committed wires, other private inputs, then the rest as traced.
+    """
+    public, given = (
+        [np.arange(s.first, s.first + s.size) for s in signals if s.kind in kinds]
+        for kinds in (_PUBLIC_KINDS, _INPUT_KINDS)
+    )
+    added = [*rounds.challenge_wires, *([] if rounds.digest is None else [rounds.digest])]
+    parts = [np.zeros(1, dtype=np.int64), *public, np.array(added, dtype=np.int64), committed, *given]
+    wanted = np.concatenate([*parts, np.arange(n_wires)])
+    _, first = np.unique(wanted, return_index=True)
+    return wanted[np.sort(first)]
 
 
 def _pack(circuit: Circuit, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,7 +29,19 @@ class Arithmetic:
 
 
 class Step(Protocol):
-    """Computes some wires from earlier ones. values has shape (n_wires, instances) and is filled in place."""
+    """Computes wires first .. first + count - 1 from earlier ones.
+
+    values has shape (n_wires, instances) and is filled in place.
+    """
+
+    @property
+    def first(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def reads(self) -> Sequence[LinearCombinations]: ...
 
     def run(self, values: Values, arithmetic: Arithmetic) -> None: ...
 
@@ -39,6 +52,14 @@ class Assign:
 
     first: int
     value: LinearCombinations
+
+    @property
+    def count(self) -> int:
+        return self.value.rows
+
+    @property
+    def reads(self) -> Sequence[LinearCombinations]:
+        return (self.value,)
 
     def run(self, values: Values, arithmetic: Arithmetic) -> None:
         values[self.first : self.first + self.value.rows] = arithmetic.of(self.value, values)
@@ -52,6 +73,14 @@ class Multiply:
     a: LinearCombinations
     b: LinearCombinations
     plus: LinearCombinations
+
+    @property
+    def count(self) -> int:
+        return self.a.rows
+
+    @property
+    def reads(self) -> Sequence[LinearCombinations]:
+        return self.a, self.b, self.plus
 
     def run(self, values: Values, arithmetic: Arithmetic) -> None:
         product = arithmetic.of(self.a, values) * arithmetic.of(self.b, values)
@@ -70,6 +99,14 @@ class Hint:
     first: int
     shape: tuple[int, ...]
     label: str
+
+    @property
+    def count(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def reads(self) -> Sequence[LinearCombinations]:
+        return self.inputs
 
     def run(self, values: Values, arithmetic: Arithmetic) -> None:
         inputs = [arithmetic.of(lc, values) for lc in self.inputs]
@@ -92,23 +129,31 @@ class Hint:
 class Replay:
     """The steps of a template, for many instances at once: instance i fills `wires` wires from first + i * wires.
 
-    inputs   (count * template inputs) combinations, instance by instance
+    inputs   (instances * template inputs) combinations, instance by instance
     """
 
     steps: Sequence[Step]
     inputs: LinearCombinations
-    count: int
+    instances: int
     first: int
     wires: int
 
+    @property
+    def count(self) -> int:
+        return self.instances * self.wires
+
+    @property
+    def reads(self) -> Sequence[LinearCombinations]:
+        return (self.inputs,)
+
     def run(self, values: Values, arithmetic: Arithmetic) -> None:
         outer = values.shape[1]
-        inputs = arithmetic.of(self.inputs, values).reshape(self.count, -1, outer)
+        inputs = arithmetic.of(self.inputs, values).reshape(self.instances, -1, outer)
         n_inputs = inputs.shape[1]
-        local = np.ones((1 + n_inputs + self.wires, self.count * outer), dtype=object)
+        local = np.ones((1 + n_inputs + self.wires, self.instances * outer), dtype=object)
         local[1 : 1 + n_inputs] = inputs.swapaxes(0, 1).reshape(n_inputs, -1)
         for step in self.steps:
             step.run(local, arithmetic)
-        made = local[1 + n_inputs :].reshape(self.wires, self.count, outer)
-        last = self.first + self.count * self.wires
+        made = local[1 + n_inputs :].reshape(self.wires, self.instances, outer)
+        last = self.first + self.count
         values[self.first : last] = made.swapaxes(0, 1).reshape(-1, outer)

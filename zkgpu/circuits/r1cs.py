@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
 from zkgpu.circuits.sparse import Index, SparseMatrix
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
@@ -24,6 +25,8 @@ class R1CS:
     inputs, internal wires. a, b and c have one row a constraint and one column a wire.
     labels names ranges of constraints, for messages: (first row, name) in ascending order. It may be empty.
     wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
+    round is there when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
+    wires come right after the public ones, and private inputs may be among them.
     """
 
     field: Field
@@ -36,6 +39,7 @@ class R1CS:
     wire_labels: Index | None = None
     labels: tuple[tuple[int, str], ...] = ()
     n_labels: int = 0
+    round: CommittedRound | None = None
 
     @property
     def n_wires(self) -> int:
@@ -47,7 +51,13 @@ class R1CS:
 
     @cached_property
     def n_public(self) -> int:
-        return self.n_public_outputs + self.n_public_inputs
+        """Public inputs of a proof: outputs, public inputs, and what a committed round adds."""
+        return self.n_public_outputs + self.n_public_inputs + (self.round.n_public if self.round else 0)
+
+    @property
+    def n_committed(self) -> int:
+        """Wires from n_public + 1 on that the prover commits to before it learns the challenges."""
+        return self.round.n_committed if self.round else 0
 
     def label(self, row: int) -> str:
         """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""

@@ -14,7 +14,7 @@ from zkgpu.circuits.evaluation import Values, object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
 
-Kind = Literal["output", "public", "private"]
+Kind = Literal["output", "public", "packed", "private"]
 
 _NUMERAL = re.compile(r"-?(0x[0-9a-fA-F]{1,128}|[0-9]{1,160})", re.ASCII)
 
@@ -23,7 +23,8 @@ _NUMERAL = re.compile(r"-?(0x[0-9a-fA-F]{1,128}|[0-9]{1,160})", re.ASCII)
 class Signal:
     """A named value of a circuit.
 
-    kind    "output" and "public" signals are seen by the verifier, "private" ones are not
+    kind    "output" and "public" signals are public inputs of the proof, "packed" ones reach the verifier through a
+            digest, "private" ones not at all
     shape   () for a single value
     first   its first wire; the others follow in C order
     """

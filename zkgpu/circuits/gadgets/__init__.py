@@ -15,18 +15,23 @@ from zkgpu.circuits.gadgets.comparison import (
     minimum,
 )
 from zkgpu.circuits.gadgets.division import divide, integer_divide, inverse
+from zkgpu.circuits.gadgets.freivalds import product
+from zkgpu.circuits.gadgets.limbs import in_range
 from zkgpu.circuits.gadgets.logic import logical_and, logical_not, logical_or, logical_xor, select
+from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.gadgets.merkle import MerklePath, MerkleTree, assert_merkle_path, merkle_root
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 
 __all__ = [
     "MerklePath",
     "MerkleTree",
+    "Table",
     "assert_boolean",
     "assert_less_than",
     "assert_merkle_path",
     "divide",
     "from_bits",
+    "in_range",
     "integer_divide",
     "inverse",
     "is_equal",
@@ -42,6 +47,7 @@ __all__ = [
     "minimum",
     "poseidon",
     "poseidon_hash",
+    "product",
     "range_check",
     "select",
     "to_bits",

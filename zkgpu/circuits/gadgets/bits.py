@@ -12,9 +12,8 @@ from zkgpu.errors import UsageError
 
 def assert_boolean(x: Wires) -> None:
     """Constrains each entry to 0 or 1: one constraint an entry that is not already known to be boolean."""
-    unproven = _unproven(x, 1)
-    zero = np.zeros(unproven.shape, dtype=np.int64)
-    x.circuit.assert_product(unproven, unproven - 1, zero, label="boolean")
+    unproven = unproven_entries(x, 1)
+    _constrain_boolean(unproven)
     x.circuit.widths.prove(unproven, 1)
 
 
@@ -26,7 +25,7 @@ def to_bits(x: Wires, bits: int | None = None) -> Wires:
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
     """
     bits = x.circuit.field.bits if bits is None else bits
-    _require_width(x.circuit, bits)
+    require_width(x.circuit, bits)
     if x.is_constant:
         return _bits_of_constant(x, bits)
     decomposed = x.circuit.hint(lambda v: _bits_of(v, bits), [x], shape=(*x.shape, bits), label="bits")
@@ -52,27 +51,34 @@ def from_bits(bits: Wires) -> Wires:
 
 def range_check(x: Wires, bits: int) -> None:
     """Constrains each entry to 0 .. 2^bits - 1: `bits` constraints an entry that is not already known to fit."""
-    _require_width(x.circuit, bits)
+    require_width(x.circuit, bits)
     if 1 << bits > x.circuit.field.modulus:
         return  # true of every element
-    unproven = _unproven(x, bits)
+    unproven = unproven_entries(x, bits)
     with x.circuit.scope("range"):
-        if bits > 1 and unproven.size:
-            _assert_in_range(unproven, bits)
-        else:
-            assert_boolean(unproven)
+        constrain_range(unproven, bits)
     x.circuit.widths.prove(unproven, bits)
 
 
-def _assert_in_range(x: Wires, bits: int) -> None:
-    """All bits but the top one have wires; the top one is what they leave over, and has to be 0 or 1 as well."""
+def constrain_range(x: Wires, bits: int) -> None:
+    """As range_check, whatever is known of the entries, and without noting it.
+
+    All bits but the top one have wires; the top one is what they leave over, and has to be 0 or 1 as well.
+    """
+    if bits == 1 or not x.size:
+        _constrain_boolean(x)
+        return
     low = x.circuit.hint(lambda v: _bits_of(v, bits - 1), [x], shape=(*x.shape, bits - 1), label="bits")
     with x.circuit.scope("bits"):
-        assert_boolean(low)
-        assert_boolean((x - _weighted(low)) / (1 << bits - 1))
+        _constrain_boolean(low)
+        _constrain_boolean((x - _weighted(low)) / (1 << bits - 1))
 
 
-def _unproven(x: Wires, bits: int) -> Wires:
+def _constrain_boolean(x: Wires) -> None:
+    x.circuit.assert_product(x, x - 1, np.zeros(x.shape, dtype=np.int64), label="boolean")
+
+
+def unproven_entries(x: Wires, bits: int) -> Wires:
     """The entries not yet known to be below 2^bits, in one row. Raises UsageError for a constant that is not."""
     widths = x.circuit.widths.of(x)
     entries = x.ravel()[np.flatnonzero(widths > bits)]
@@ -116,7 +122,7 @@ def _bits_of_constant(x: Wires, bits: int) -> Wires:
     return x.circuit.constant(_bits_of(values, bits).reshape(*x.shape, bits))
 
 
-def _require_width(circuit: Circuit, bits: int) -> None:
+def require_width(circuit: Circuit, bits: int) -> None:
     if not 1 <= bits <= circuit.field.bits:
         raise UsageError(
             f"{bits} bits: a width must be from 1 to {circuit.field.bits}, the width of {circuit.field.name}"

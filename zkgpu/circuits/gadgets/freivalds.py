@@ -1,0 +1,77 @@
+"""Products of matrices by Freivalds' test: C = A B if A (B r) = C r for a random vector r.
+
+r holds the powers of a challenge drawn after A, B and C are committed to: a wrong C passes with probability at most
+(columns - 1) / r. Freivalds, "Probabilistic machines can use less running time", IFIP Congress 1977.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zkgpu.circuits.evaluation import Values
+from zkgpu.circuits.horner import horner
+from zkgpu.circuits.rounds import DIGEST_POINT
+from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.errors import UsageError
+
+
+def product(a: Operand, b: Operand, label: str | None = None) -> Wires:
+    """The matrix product a b: (..., m, k) times (..., k, n), with equal leading axes.
+
+    Free when a or b is constant. Else by plain products, m k n constraints, or by Freivalds' test, which takes
+    m k + (m + k)(n - 1) or, on the other side, k n + (k + n)(m - 1); whichever is the least. With the test, the wires
+    of a and b are committed, so they may not depend on a challenge.
+    """
+    circuit = (a if isinstance(a, Wires) else b).circuit
+    a, b = circuit.wires(a), circuit.wires(b)
+    if a.ndim < 2 or b.ndim != a.ndim or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
+        raise UsageError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")
+    m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
+    plain = 0 if a.is_constant or b.is_constant else m * k * n
+    right, left = m * k + (m + k) * (n - 1), k * n + (k + n) * (m - 1)
+    if plain <= min(right, left):
+        return _plain(a, b)
+    if right <= left:
+        return _tested(a, b, label)
+    return _swapped(_tested(_swapped(b), _swapped(a), label))
+
+
+def _plain(a: Wires, b: Wires) -> Wires:
+    if a.ndim == 2:
+        return a @ b
+    pairs = a[..., :, None, :] * _swapped(b)[..., None, :, :]
+    return pairs.sum(axis=-1)
+
+
+def _tested(a: Wires, b: Wires, label: str | None) -> Wires:
+    """a b, tested from the right."""
+    circuit = a.circuit
+    with circuit.scope(label or "matrix product"):
+        modulus = circuit.field.modulus
+        c = circuit.hint(
+            lambda x, y: _product_of(x, y, modulus), [a, b], shape=(*a.shape[:-1], b.shape[-1]), label="product"
+        )
+        for name, matrix in (("a", a), ("b", b), ("c", c)):
+            circuit.commit(matrix, name)
+        point = circuit.challenge(DIGEST_POINT)
+        b_r, c_r = horner(b, point), horner(c, point)
+        b_r = b_r.reshape(*b_r.shape[:-1], 1, b_r.shape[-1]).broadcast_to(a.shape)
+        # the last product of each row needs no wire of its own: the assertion is its constraint
+        left = (a[..., :-1] * b_r[..., :-1]).sum(axis=-1) + a[..., -1] * b_r[..., -1]
+        circuit.assert_equal(left, c_r, label="freivalds")
+    return c
+
+
+def _swapped(x: Wires) -> Wires:
+    return x.transpose((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
+
+
+def _product_of(a: Values, b: Values, modulus: int) -> Values:
+    """a b, on machine integers when it is certain that they suffice."""
+    a, b = (np.where(2 * x > modulus, x - modulus, x) for x in (a, b))
+    bound = a.shape[-1] * math.prod(int(abs(x).max(initial=0)) for x in (a, b))
+    if bound < 1 << 63:
+        a, b = a.astype(np.int64), b.astype(np.int64)
+    return np.asarray(a @ b, dtype=object)

@@ -1,0 +1,121 @@
+"""Range checks by limbs that are looked up in tables all the circuit's checks share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkgpu.circuits.circuit import Circuit
+from zkgpu.circuits.evaluation import Values
+from zkgpu.circuits.gadgets.bits import constrain_range, require_width, unproven_entries
+from zkgpu.circuits.gadgets.lookup import Table
+from zkgpu.circuits.wires import Wires
+from zkgpu.errors import UsageError
+
+_WIDEST = 20  # bits of a limb: a table of a million rows
+
+
+def in_range(x: Wires, bits: int) -> None:
+    """Constrains each entry to 0 .. 2^bits - 1, by lookups: about bits / 8 constraints an entry when there are many.
+
+    When the circuit is compiled, all its checks are weighed together: the limbs' width, hence the tables' sizes, or
+    plain bits, whichever takes the fewest constraints. Entries already known to fit cost nothing.
+    """
+    require_width(x.circuit, bits)
+    if 1 << bits > x.circuit.field.modulus:
+        raise UsageError(f"{bits} bits reach beyond the modulus of {x.circuit.field.name}: every value is in range")
+    entries = unproven_entries(x, bits)
+    if entries.size:
+        x.circuit.collect("ranges", _Check(entries, bits, x.circuit.path() or "range"), _write_checks)
+        x.circuit.widths.prove(entries, bits)
+
+
+@dataclass(frozen=True)
+class _Check:
+    """One call of in_range."""
+
+    entries: Wires
+    bits: int
+    label: str
+
+
+@dataclass(frozen=True)
+class LimbPlan:
+    """How values of given widths are cut: into limbs of `width` bits, and a shorter one at the top.
+
+    A short limb is looked up in a table of its own width where `tables` has one; else twice in the main table, as
+    itself and shifted up by the bits it must not have. width 0 means plain bits in place of lookups.
+    """
+
+    width: int
+    tables: frozenset[int]
+    constraints: int
+
+    def limbs(self, bits: int) -> list[int]:
+        """The widths of the limbs, lowest first."""
+        short = [bits % self.width] if bits % self.width else []
+        return [self.width] * (bits // self.width) + short
+
+
+def plan_limbs(counts: Mapping[int, int]) -> LimbPlan:
+    """The plan with the fewest constraints for counts[bits] values of each width."""
+    plain = LimbPlan(0, frozenset(), sum(bits * n for bits, n in counts.items()))
+    return min([plain, *(_plan(width, counts) for width in range(1, _WIDEST + 1))], key=lambda plan: plan.constraints)
+
+
+def _plan(width: int, counts: Mapping[int, int]) -> LimbPlan:
+    full = sum(bits // width * n for bits, n in counts.items())
+    short: Counter[int] = Counter()
+    for bits, n in counts.items():
+        if bits % width:
+            short[bits % width] += n
+    own = frozenset(w for w, n in short.items() if n > _table_cost(w))
+    twice = sum(n for w, n in short.items() if w not in own)
+    tables = [*own, *([width] if full or twice else [])]
+    return LimbPlan(width, own, full + sum(short.values()) + twice + sum(map(_table_cost, tables)))
+
+
+def _table_cost(width: int) -> int:
+    return (1 << width) + 1
+
+
+def _write_checks(circuit: Circuit, checks: list[_Check]) -> None:
+    counts: Counter[int] = Counter()
+    for check in checks:
+        counts[check.bits] += check.entries.size
+    plan = plan_limbs(counts)
+    tables = {width: Table(f"{width} bits", range(1 << width)) for width in {plan.width, *plan.tables} if width}
+    for check in checks:
+        with circuit.scope(check.label):
+            if plan.width:
+                _look_up_limbs(check, plan, tables)
+            else:
+                constrain_range(check.entries, check.bits)
+
+
+def _look_up_limbs(check: _Check, plan: LimbPlan, tables: Mapping[int, Table]) -> None:
+    """All limbs but the top one have wires; the top one is what they leave over."""
+    widths, entries = plan.limbs(check.bits), check.entries
+    top = entries
+    if len(widths) > 1:
+        shifts = np.array([i * plan.width for i in range(len(widths) - 1)], dtype=object)
+        mask = (1 << plan.width) - 1
+
+        def split(x: Values) -> Values:
+            return (x[:, None] >> shifts) & mask
+
+        low = entries.circuit.hint(split, [entries], shape=(entries.size, len(shifts)), label="limbs")
+        tables[plan.width].look_up(low, label="limbs")
+        top = (entries - low @ np.array([1 << s for s in shifts], dtype=object)) / (1 << plan.width * len(shifts))
+    _look_up_top(top, widths[-1], plan, tables)
+
+
+def _look_up_top(top: Wires, width: int, plan: LimbPlan, tables: Mapping[int, Table]) -> None:
+    if width == plan.width or width in plan.tables:
+        tables[width].look_up(top, label="top limb")
+    else:
+        tables[plan.width].look_up(top, label="top limb")
+        tables[plan.width].look_up(top * (1 << plan.width - width), label="top limb")
