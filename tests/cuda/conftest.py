@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.emulation.driver import EmulatedDriver, compiler
+from tests.emulation.driver import EmulatedDriver, missing
 
 
 @pytest.fixture(scope="session")
 def driver() -> Iterator[EmulatedDriver]:
-    if compiler() is None:
-        pytest.skip("the emulation needs g++")
+    if missing():
+        pytest.skip(str(missing()))
     device = EmulatedDriver()
     yield device
     device.close()

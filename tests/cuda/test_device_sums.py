@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tests.emulation.driver import EmulatedDriver, EmulatedMemory, compiler
+from tests.emulation.driver import EmulatedDriver, EmulatedMemory, missing
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
@@ -77,8 +77,8 @@ class Small(EmulatedDriver):
 
 @pytest.fixture
 def small() -> Iterator[Small]:
-    if compiler() is None:
-        pytest.skip("the emulation needs g++")
+    if missing():
+        pytest.skip(str(missing()))
     device = Small()
     yield device
     device.close()

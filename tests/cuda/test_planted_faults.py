@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.emulation.driver import EmulatedDriver, EmulationError, compiler
+from tests.emulation.driver import EmulatedDriver, EmulationError, missing
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, Fr
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.source import Source
 from zkgpu.ntt.domain import Domain
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="the emulation needs g++")
+pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
 class Sabotaged(EmulatedDriver):

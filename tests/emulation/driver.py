@@ -24,12 +24,11 @@ HERE = Path(__file__).parent
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
 # the address sanitizer sees bad pointers better; these three cost half the speed
 SANITIZERS.append("-fno-sanitize=null,object-size,pointer-overflow")
-WARNINGS = ["-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"]
+WARNINGS = ["-Wall", "-Werror=return-type", "-Werror=uninitialized", "-Wno-unknown-pragmas"]
 # the carry flag is thread-local: initial-exec reaches it without a call
 COMMON = ["-std=c++17", "-O1", "-g1", "-fPIC", "-ftls-model=initial-exec", *WARNINGS]
-# headers offer more than each source uses, and a traced function may leave an argument out
-QUIET = ["-Wno-unused-function", "-Wno-unused-parameter"]
-KERNEL = [*COMMON, *SANITIZERS, *QUIET, "-shared", "-include", str(HERE / "cuda_on_host.h")]
+# headers offer more than each source uses
+KERNEL = [*COMMON, *SANITIZERS, "-shared", "-Wno-unused-function", "-include", str(HERE / "cuda_on_host.h")]
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
@@ -37,8 +36,20 @@ class EmulationError(ZkgpuError):
     """The emulated device stopped: a sanitizer's report, or threads that wait for ever."""
 
 
-def compiler() -> str | None:
-    return shutil.which("g++")
+def compiler() -> str:
+    return shutil.which("g++") or "g++"
+
+
+@lru_cache
+def missing() -> str | None:
+    """What keeps the emulation from running here; None when nothing does."""
+    if shutil.which("g++") is None:
+        return "the emulation needs g++"
+    try:
+        build_emulator()
+    except ResourceError as error:
+        return f"the emulation needs g++ with its sanitizers: {str(error).splitlines()[-1]}"
+    return None
 
 
 @lru_cache
@@ -60,7 +71,7 @@ def build(name: str, text: str, flags: Sequence[str]) -> Path:
     if not target.exists():
         work = Path(tempfile.mkdtemp(dir=build_folder()))
         (work / "source.cpp").write_text(text)
-        command = [compiler() or "g++", str(work / "source.cpp"), "-I", str(HERE), *flags, "-o", str(work / "out")]
+        command = [compiler(), str(work / "source.cpp"), "-I", str(HERE), *flags, "-o", str(work / "out")]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise ResourceError(f"{name} does not compile for the emulation:\n{done.stderr[:4000]}")

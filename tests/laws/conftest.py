@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.emulation.driver import EmulatedDriver, compiler
+from tests.emulation.driver import EmulatedDriver, missing
 from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254
@@ -29,8 +29,8 @@ DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated
 @pytest.fixture(scope="session")
 def emulated() -> Iterator[CudaBackend]:
     """A small tile makes transforms of a few values take several passes."""
-    if compiler() is None:
-        pytest.skip("the emulation needs g++")
+    if missing():
+        pytest.skip(str(missing()))
     driver = EmulatedDriver()
     yield CudaBackend(driver, BN254, log_tile=4)
     driver.close()

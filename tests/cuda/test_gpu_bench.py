@@ -1,0 +1,50 @@
+"""The bench of GPUs computes and checks each figure, here on the emulated device at tiny sizes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.emulation.driver import EmulatedDriver
+from zkgpu.backend.cuda import CudaBackend
+from zkgpu.curves.bn254 import BN254, G1
+
+BENCHES = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.syspath_prepend(str(BENCHES))
+    monkeypatch.delitem(sys.modules, "gpu", raising=False)
+    import gpu
+
+    monkeypatch.setattr(gpu, "PRODUCTS", 4)
+    monkeypatch.setattr(gpu, "measure", lambda run: run())
+    return gpu
+
+
+@pytest.mark.parametrize(("name", "log_size"), [("ntt", 5), ("msm_g1", 4), ("msm_g2", 2)])
+def test_a_figure_is_checked_before_it_is_measured(
+    gpu: Any, driver: EmulatedDriver, name: str, log_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = gpu.Bench(CudaBackend(driver, BN254), driver)
+    bench.run(name, log_size)
+    if name == "msm_g1":
+        monkeypatch.setattr(CudaBackend, "msm", lambda *_: G1.generator)
+        with pytest.raises(SystemExit, match="wrong result: msm in BN254 G1"):
+            bench.run(name, log_size)
+
+
+def test_sizes_grow_and_every_bench_is_in_the_plan(gpu: Any) -> None:
+    steps = list(gpu.plan(22))
+    assert {name for name, _ in steps} == set(gpu.FIRST)
+    assert [size for _, size in steps] == sorted(size for _, size in steps)
+
+
+def test_random_scalars_are_canonical(gpu: Any) -> None:
+    assert BN254.scalar_field.is_canonical(gpu.random_scalars(1000, 1)).all()
+    assert not np.array_equal(gpu.random_scalars(4, 1), gpu.random_scalars(4, 2))
