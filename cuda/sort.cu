@@ -66,25 +66,28 @@ ZK_KERNEL(256) add_tiles(uint32_t n, uint32_t tile, const uint32_t* before, uint
 
 // ---- counting sort
 
-// First level: counts[bin * blocks + block] is how many keys of the block's tile have the upper bits `bin`.
-ZK_KERNEL(256) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, const uint32_t* keys,
-                          uint32_t* counts) {
+// First level: counts[bin * blocks + block] is how many keys of the block's tile have the upper bits `bin`; one more
+// entry is 0, for the sum of all. Keys that equal `dropped` are left out: most digits of a real witness are zero.
+ZK_KERNEL(256) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
+                          const uint32_t* keys, uint32_t* counts) {
     uint32_t* count = shared_memory<uint32_t>();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) count[bin] = 0;
     __syncthreads();
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
-    for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x) atomicAdd(&count[keys[i] >> low_bits], 1u);
+    for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x)
+        if (keys[i] != dropped) atomicAdd(&count[keys[i] >> low_bits], 1u);
     __syncthreads();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) {
         uint64_t at = (uint64_t)bin * gridDim.x + blockIdx.x;
         counts[at] = count[bin];
     }
+    if (thread_index() == 0) counts[(uint64_t)bins * gridDim.x] = 0;
 }
 
 // Keys and values to their bins; `places` are the exclusive sums of the counts.
-ZK_KERNEL(256) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, const uint32_t* keys,
-                            const uint32_t* values, const uint32_t* places, uint32_t* keys_out,
-                            uint32_t* values_out) {
+ZK_KERNEL(256) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
+                            const uint32_t* keys, const uint32_t* values, const uint32_t* places,
+                            uint32_t* keys_out, uint32_t* values_out) {
     uint32_t* place = shared_memory<uint32_t>();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) {
         uint64_t at = (uint64_t)bin * gridDim.x + blockIdx.x;
@@ -93,6 +96,7 @@ ZK_KERNEL(256) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32
     __syncthreads();
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
     for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
+        if (keys[i] == dropped) continue;
         uint32_t at = atomicAdd(&place[keys[i] >> low_bits], 1u);
         keys_out[at] = keys[i];
         values_out[at] = values[i];
@@ -112,12 +116,12 @@ ZK_INLINE void scan_shared(uint32_t* counts, uint32_t size, uint32_t before, uin
 
 // Second level: a block sorts one bin by the lower bits, and writes where every key's run begins: starts[key], for
 // keys up to and with `keys_end`, whose start is the number of values with a smaller key. No order within a run.
-ZK_KERNEL(256) sort_bin(uint32_t n, uint32_t low_bits, uint32_t tiles, uint32_t keys_end, const uint32_t* places,
+ZK_KERNEL(256) sort_bin(uint32_t low_bits, uint32_t tiles, uint32_t keys_end, const uint32_t* places,
                         const uint32_t* keys, const uint32_t* values, uint32_t* starts, uint32_t* values_out) {
     uint32_t size = 1u << low_bits, mask = size - 1;
     uint32_t* counts = shared_memory<uint32_t>();
     uint32_t begin = places[(uint64_t)blockIdx.x * tiles];
-    uint32_t end = blockIdx.x + 1 < gridDim.x ? places[(uint64_t)(blockIdx.x + 1) * tiles] : n;
+    uint32_t end = places[(uint64_t)(blockIdx.x + 1) * tiles];
     for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) counts[i] = 0;
     __syncthreads();
     for (uint64_t i = (uint64_t)begin + threadIdx.x; i < end; i += blockDim.x) atomicAdd(&counts[keys[i] & mask], 1u);

@@ -120,6 +120,16 @@ def test_sorting_orders_values_by_key_and_finds_each_run(driver: EmulatedDriver,
     assert np.array_equal(runs, np.searchsorted(np.sort(keys), np.arange(largest + 1)))
 
 
+def test_a_key_can_be_left_out_of_sorting(driver: EmulatedDriver) -> None:
+    keys = np.array([9, 3, 9, 0, 3, 9], dtype=np.uint32)
+    lists = WorkLists(Programs(driver), "bn254")
+    values = upload(driver, U32, np.arange(6, dtype=np.uint32))
+    order, starts = lists.sort(upload(driver, U32, keys), values, 9, dropped=9)
+    assert starts.read(np.uint32).tolist() == [0, 1, 1, 1, 3, 3, 3, 3, 3, 3]
+    kept = order.read(np.uint32)[:3].tolist()
+    assert (kept[0], sorted(kept[1:])) == (3, [1, 4])
+
+
 @pytest.mark.parametrize("n", [1, 31, 129, 1025, 5000])
 def test_exclusive_sums_are_the_sums_before_each_value(driver: EmulatedDriver, n: int) -> None:
     values = np.arange(n, dtype=np.uint32) % 7

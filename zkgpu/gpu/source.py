@@ -45,6 +45,7 @@ class Source:
         return {signature.name: signature for signature in found}
 
 
+@lru_cache(maxsize=256)
 def load(*parts: str, name: str = "") -> Source:
     """The source made of parts, each a file of cuda/ (its includes in place, every file once) or a line of code.
 

@@ -133,7 +133,7 @@ class BucketSums:
         n, lists = len(scalars), self._lists
         bucket_step, point_step = (0, n) if shape.tables else (shape.set_buckets, 0)
         keys, values = lists.digits(scalars, shape.width, shape.windows, bucket_step, point_step, shape.buckets)
-        entries, starts = lists.sort(keys, values, shape.buckets)
+        entries, starts = lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
         size = piece_size(n * shape.windows, shape.buckets)
         pieces = lists.cut(starts, n * shape.windows, size)
         sums = allocate(self.driver, self.sum, pieces.bound)

@@ -11,6 +11,7 @@ SCAN_SHARED = 4 * 33  # what block_scan asks for
 SCAN_WIDTH = 4  # values a thread
 SORT_TILE = 8192
 LOW_BITS = 12  # the second level counts 2^12 keys in 16 KiB of shared memory
+NOTHING = 0xFFFFFFFF  # a key that none has
 BINS_BITS = 11  # and the first level at most 2^11 bins in 8 KiB
 
 
@@ -69,15 +70,23 @@ class WorkLists:
             self.exclusive_sums(totals)
             self._program.launch("add_tiles", Grid.over(n, 256), n=n, tile=tile, before=totals, values=values)
 
-    def sort(self, keys: DeviceArray, values: DeviceArray, largest: int) -> tuple[DeviceArray, DeviceArray]:
-        """(values ordered by their keys, which are at most `largest`; where each key's run begins)."""
+    def sort(
+        self, keys: DeviceArray, values: DeviceArray, largest: int, dropped: int = NOTHING
+    ) -> tuple[DeviceArray, DeviceArray]:
+        """(values ordered by their keys, which are at most `largest`; where each key's run begins).
+
+        Values whose key is `dropped` are left out.
+        """
         n, bits = len(keys), max(1, largest.bit_length())
         high = min(BINS_BITS, max(bits - LOW_BITS, min(bits, (n // SORT_TILE).bit_length())))
         low = bits - high
         bins, tiles = (largest >> low) + 1, -(-n // SORT_TILE)
-        places = self._words(bins * tiles)
+        places = self._words(bins * tiles + 1)
         threads = Grid.over(n, 256).threads
-        grid, sizes = Grid(tiles, threads, 4 * bins), {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": bins}
+        grid, sizes = (
+            Grid(tiles, threads, 4 * bins),
+            {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": bins, "dropped": dropped},
+        )
         self._program.launch("count_bins", grid, **sizes, keys=keys, counts=places)
         self.exclusive_sums(places)
         in_bins = {"keys": self._words(n), "values": self._words(n)}
@@ -87,7 +96,6 @@ class WorkLists:
         self._program.launch(
             "sort_bin",
             Grid(bins, threads, (4 << low) + SCAN_SHARED),
-            n=n,
             low_bits=low,
             tiles=tiles,
             keys_end=largest,
