@@ -25,7 +25,10 @@ ROOMS: dict[str, set[str]] = {
     "backend": BASE | {"gpu", "jit", "fields", "curves", "circuits", "ntt", "msm"},
     "ceremony": BASE | {"fields", "curves", "ntt", "backend", "formats"},
     "groth16": BASE | {"fields", "curves", "circuits", "ntt", "backend", "ceremony", "formats"},
-    "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "msm"},
+    "transcript": BASE | {"fields", "curves"},
+    "poly": BASE | {"fields", "curves", "ntt", "backend", "ceremony", "formats"},
+    "plonk": BASE | {"fields", "curves", "circuits", "ntt", "backend", "transcript", "poly", "formats"},
+    "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "plonk", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},
     "solidity": BASE | {"fields", "curves", "groth16"},
     "cli": {

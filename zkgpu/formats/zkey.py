@@ -25,6 +25,7 @@ from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 
 MAGIC, VERSION, GROTH16 = b"zkey", 1, 1
+PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK"}
 PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
 
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
@@ -55,7 +56,7 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
-    _require_groth16(file)
+    require_protocol(file, GROTH16)
     header = read_header(file)
     points = _read_points(file, header)
     a, b = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
@@ -134,13 +135,21 @@ def _verifying_key(header: Header, ic: Limbs) -> VerifyingKey:
     return VerifyingKey(header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points)
 
 
-def _require_groth16(file: Container) -> None:
+def protocol_of(file: Container) -> int:
+    """The number of the proof system that a .zkey is for."""
     section = file.read(PROTOCOL, "protocol")
     protocol = section.u32()
     section.end()
-    if protocol != GROTH16:
-        name = {2: "PLONK", 10: "FFLONK"}.get(protocol, f"protocol {protocol:,}")
-        raise section.error(f"this is a key for {name}, not for Groth16: use a key made by a Groth16 setup")
+    return protocol
+
+
+def require_protocol(file: Container, wanted: int) -> None:
+    """Raises FormatError, naming both, when a .zkey is for another proof system than the wanted one."""
+    protocol = protocol_of(file)
+    if protocol != wanted:
+        name, right = PROTOCOL_NAMES.get(protocol, f"protocol {protocol:,}"), PROTOCOL_NAMES[wanted]
+        section = file.read(PROTOCOL, "protocol")
+        raise section.error(f"this is a key for {name}, not for {right}: use a key made by a {right} setup")
 
 
 def _check_sizes(section: SectionReader, curve: Curve, n_wires: int, n_public: int, domain_size: int) -> None:

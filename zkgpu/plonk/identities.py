@@ -1,0 +1,114 @@
+"""What PLONK proves (eprint 2019/953, sections 5 to 7), each identity written once.
+
+Whoever evaluates them chooses what the letters are:
+    prover    vectors of values on a coset, traced by a backend: the numerator of the quotient
+    prover    openings as numbers, the polynomials that stay closed as `Linear`: the linearization
+    verifier  the same, over commitments
+    checker   values on the domain itself, where every identity must be 0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Wires(Generic[T]):
+    """The three values of a row."""
+
+    a: T
+    b: T
+    c: T
+
+
+@dataclass(frozen=True)
+class Selectors(Generic[T]):
+    """What a row does with its wires; public is the public inputs' polynomial PI, minus the input in its row."""
+
+    qm: T
+    ql: T
+    qr: T
+    qo: T
+    qc: T
+    public: Any = 0
+
+
+@dataclass(frozen=True)
+class Copying(Generic[T]):
+    """What the permutation argument looks at: the running product z here and one row on, and sigma."""
+
+    z: T
+    z_next: Any
+    s1: Any
+    s2: Any
+    s3: T
+
+
+@dataclass(frozen=True)
+class Challenges:
+    """beta and gamma of the permutation, alpha that keeps the identities apart."""
+
+    beta: int
+    gamma: int
+    alpha: int
+
+
+def gate(w: Wires[Any], q: Selectors[Any]) -> Any:
+    """qm a b + ql a + qr b + qo c + PI + qc."""
+    return w.a * w.b * q.qm + w.a * q.ql + w.b * q.qr + w.c * q.qo + q.public + q.qc
+
+
+def permutation(w: Wires[Any], p: Copying[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
+    """The running product goes on as it should: z times the names before, minus z_next times the names after."""
+    before = permuted(w, Wires(x, k[0] * x, k[1] * x), ch)
+    after = permuted(w, Wires(p.s1, p.s2, p.s3), ch)
+    return before * p.z - after * p.z_next
+
+
+def permuted(w: Wires[Any], names: Wires[Any], ch: Challenges) -> Any:
+    """The product over the three wires of value + beta name + gamma."""
+    beta, gamma = ch.beta, ch.gamma
+    return (w.a + beta * names.a + gamma) * (w.b + beta * names.b + gamma) * (w.c + beta * names.c + gamma)
+
+
+def start(z: Any, l1: Any) -> Any:
+    """The running product starts at 1: (z - 1) L_1."""
+    return (z - 1) * l1
+
+
+def all_identities(
+    w: Wires[Any], q: Selectors[Any], p: Copying[Any], x: Any, l1: Any, k: tuple[int, int], ch: Challenges
+) -> Any:
+    """gate + alpha permutation + alpha^2 start: a multiple of X^n - 1 when the witness is right."""
+    return gate(w, q) + ch.alpha * permutation(w, p, x, k, ch) + ch.alpha * ch.alpha * start(p.z, l1)
+
+
+@dataclass(frozen=True)
+class Linear:
+    """constant + the sum of factors[name] * name, over names of polynomials or of their commitments. Not reduced."""
+
+    factors: dict[str, int]
+    constant: int = 0
+
+    @staticmethod
+    def named(name: str) -> Linear:
+        return Linear({name: 1})
+
+    def __add__(self, other: Linear | int) -> Linear:
+        if isinstance(other, int):
+            return Linear(self.factors, self.constant + other)
+        names = {**self.factors, **other.factors}
+        total = {name: self.factors.get(name, 0) + other.factors.get(name, 0) for name in names}
+        return Linear(total, self.constant + other.constant)
+
+    def __mul__(self, k: int) -> Linear:
+        return Linear({name: k * factor for name, factor in self.factors.items()}, k * self.constant)
+
+    def __sub__(self, other: Linear | int) -> Linear:
+        return self + -1 * other
+
+    __radd__ = __add__
+    __rmul__ = __mul__

@@ -1,0 +1,176 @@
+"""What setup makes and what the prover hands out. Letters as in PLONK's paper (eprint 2019/953), section 8.
+
+Two differences of snarkjs' protocol are kept, so that its files and contracts fit: public inputs lie in the first
+rows with ql = 1, and wire 0 holds 0, constants being in qc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves.points import Curve, Point
+from zkgpu.errors import InsecureKeyError
+from zkgpu.fields.field import Limbs
+from zkgpu.ntt.domain import Domain
+
+Index = NDArray[np.int32]
+
+SELECTORS = ("qm", "ql", "qr", "qo", "qc")
+SIGMAS = ("s1", "s2", "s3")
+FIXED = SELECTORS + SIGMAS  # the polynomials a key commits to, in the order of files and of the transcript
+OPENED = ("a", "b", "c", "s1", "s2")  # at zeta, in the order of the transcript
+EXTRA_POWERS = 6  # powers of tau that a key has beyond the size of its domain: the last quotient part has that many
+MIN_LOG_SIZE = 3
+
+
+@dataclass(frozen=True)
+class VerifyingKey:
+    """log_size is of the domain; k1, k2 name the second and third columns; tau_g2 is x_2 in files."""
+
+    curve: Curve
+    n_public: int
+    log_size: int
+    k1: int
+    k2: int
+    qm: Point
+    ql: Point
+    qr: Point
+    qo: Point
+    qc: Point
+    s1: Point
+    s2: Point
+    s3: Point
+    tau_g2: Point
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(self.curve.scalar_field, 1 << self.log_size)
+
+    @property
+    def commitments(self) -> tuple[Point, ...]:
+        """Those to the fixed polynomials, in the order of FIXED."""
+        return tuple(getattr(self, name) for name in FIXED)
+
+    def weakness(self) -> str | None:
+        """Why anyone could forge proofs for this key, or None."""
+        if self.tau_g2.is_infinity or self.tau_g2 == self.curve.g2.generator:
+            return "tau is 0 or 1: nobody contributed to the powers of tau"
+        r, n = self.curve.scalar_field.modulus, 1 << self.log_size
+        # the columns have names of their own only if no quotient of 1, k1, k2 is a root of unity of the domain
+        powers = {1, pow(self.k1, n, r), pow(self.k2, n, r)}
+        if len(powers) < 3 or 0 in powers:
+            return "k1 and k2 do not keep the columns of the permutation apart"
+        if any(getattr(self, name).is_infinity for name in SIGMAS):
+            return "a permutation polynomial is zero"
+        return None
+
+    def require_secure(self) -> None:
+        """Raise InsecureKeyError when the key has a weakness."""
+        reason = self.weakness()
+        if reason is not None:
+            raise InsecureKeyError.because(reason)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Nine points and six openings, in the order of calldata. zeta is the point that files call xi.
+
+    a, b, c, z             commitments to the wires and to the running product
+    t1, t2, t3             to the parts of the quotient
+    w_zeta, w_zeta_omega   proofs of the openings at zeta and at zeta omega
+    eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega
+    """
+
+    a: Point
+    b: Point
+    c: Point
+    z: Point
+    t1: Point
+    t2: Point
+    t3: Point
+    w_zeta: Point
+    w_zeta_omega: Point
+    eval_a: int
+    eval_b: int
+    eval_c: int
+    eval_s1: int
+    eval_s2: int
+    eval_zw: int
+
+    @property
+    def points(self) -> dict[str, Point]:
+        return {name: getattr(self, name) for name in POINTS}
+
+    @property
+    def evaluations(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in EVALUATIONS}
+
+
+POINTS = tuple(f.name for f in fields(Proof) if not f.name.startswith("eval_"))
+EVALUATIONS = tuple(f.name for f in fields(Proof) if f.name.startswith("eval_"))
+
+
+@dataclass(frozen=True)
+class Additions:
+    """Wires that sum up others, so that a row has no more than three: n_circuit_wires + i holds
+    table[factors[i, 0]] * wire[i, 0] + table[factors[i, 1]] * wire[i, 1], where wires come before their uses.
+
+    wires, factors  (count, 2) int32
+    table           (k, 4) uint64 canonical limbs
+    """
+
+    wires: Index
+    factors: Index
+    table: Limbs
+
+    def __len__(self) -> int:
+        return len(self.wires)
+
+
+@dataclass(frozen=True)
+class ProvingKey:
+    """All the prover needs, and the verifying key. Arrays may be views of a memory-mapped file.
+
+    n_wires      wires of the rows: those of the circuit and then the additions
+    wires        (3, rows) int32: the wire in columns a, b and c of each row in use; the others hold wire 0
+    fixed        by the names of FIXED: (5 n, 4) uint64, Montgomery with R = 2^256: n coefficients, then the values on
+                 the 4n-th roots of unity in natural order
+    lagrange     (max(1, n_public), 5 n, 4), the same of L_1, L_2, ..
+    powers_g1    (n + 6, 8) points rows: powers of tau
+    is_unsafe    whether one party drew tau and could forge proofs
+    """
+
+    verifying_key: VerifyingKey
+    n_wires: int
+    additions: Additions
+    wires: Index
+    fixed: Mapping[str, Limbs]
+    lagrange: Limbs
+    powers_g1: Limbs
+    is_unsafe: bool = False
+
+    @property
+    def n_public(self) -> int:
+        return self.verifying_key.n_public
+
+    @property
+    def domain_size(self) -> int:
+        return 1 << self.verifying_key.log_size
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in use, of domain_size."""
+        return int(self.wires.shape[1])
+
+    @property
+    def n_circuit_wires(self) -> int:
+        """Values of a witness."""
+        return self.n_wires - len(self.additions)
+
+    def weakness(self) -> str | None:
+        """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
+        return self.verifying_key.weakness()

@@ -1,0 +1,301 @@
+"""PLONK's prover (eprint 2019/953, section 8.3), round by round; it verifies every proof before it hands it out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.circuits.r1cs import R1CS
+from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.plonk.assignment import WireTables, selection
+from zkgpu.plonk.conversation import begin, last_challenge, next_challenge, permutation_challenges
+from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permuted
+from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, OPENED, SELECTORS, SIGMAS, Proof, ProvingKey
+from zkgpu.plonk.linearization import linearization
+from zkgpu.plonk.quotient import Quotient
+from zkgpu.plonk.verifier import verify
+from zkgpu.poly import Coefficients, Committer, batch_quotient, combine, evaluate
+from zkgpu.stages import stage
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Blinding:
+    """b_1 to b_11 of the paper, the random scalars that hide the witness."""
+
+    b: tuple[int, ...]
+
+    @staticmethod
+    def random(field: Field) -> Blinding:
+        return Blinding(tuple(field.random() for _ in range(11)))
+
+    @property
+    def wires(self) -> tuple[tuple[int, int], ...]:
+        """The multiples of X^n - 1 added to a, b and c, constant first."""
+        b = self.b
+        return ((b[1], b[0]), (b[3], b[2]), (b[5], b[4]))
+
+    @property
+    def z(self) -> tuple[int, int, int]:
+        """The multiple of X^n - 1 added to z, constant first."""
+        return (self.b[8], self.b[7], self.b[6])
+
+    @property
+    def quotient(self) -> tuple[int, int]:
+        """What moves between the parts of the quotient."""
+        return (self.b[9], self.b[10])
+
+
+class Prover:
+    """A proving key at home on a device: loaded once, for many proofs.
+
+    key                  the proving key; its arrays may be views of a mapped file
+    backend              where to compute
+    circuit              the key's constraints, when at hand: a wrong witness is then named by constraint at once
+    allow_insecure_key   accept a key for which anyone can forge proofs
+
+    Keeps the key's polynomials on four cosets: 1.6 kB a row on a CPU.
+    Raises InsecureKeyError for such a key, UsageError when circuit and key do not belong together.
+    """
+
+    def __init__(
+        self, key: ProvingKey, backend: Backend, *, circuit: R1CS | None = None, allow_insecure_key: bool = False
+    ):
+        weakness = key.weakness()
+        if weakness and not allow_insecure_key:
+            raise InsecureKeyError.because(weakness)
+        if circuit is not None:
+            _require_same_shape(circuit, key)
+        self.key, self.backend, self._circuit = key, backend, circuit
+        self._allow_insecure_key = allow_insecure_key
+        self._domain = key.verifying_key.domain
+        with stage("load key"):
+            self._load()
+
+    def _load(self) -> None:
+        """Put the key on the device."""
+        key, vk, backend, domain = self.key, self.key.verifying_key, self.backend, self._domain
+        field, order = domain.field, domain.bit_reversal
+        self._fixed = {name: Coefficients(self._from_montgomery(key.fixed[name][: domain.size])) for name in FIXED}
+        self._committer = Committer(backend, key.powers_g1, domain.size)
+        self._wire_tables = WireTables(backend, key)
+        self._reverse = backend.matrix(selection(order, domain.size, field))
+        # the running product before each row, from the products up to each: they end in 1, and that is the first
+        self._reverse_shifted = backend.matrix(selection((order - 1) % domain.size, domain.size, field))
+        self._sigma = [self._natural(self._fixed[name]) for name in SIGMAS]
+        identity = Coefficients(backend.vector(field.to_limbs([0, 1, *[0] * (domain.size - 2)])))
+        self._identity = self._natural(identity)
+        self._quotient = Quotient(backend, domain, self._fixed, (vk.k1, vk.k2))
+
+    def prove(self, assignment: Limbs, *, _blinding: Blinding | None = None) -> Proof:
+        """A proof that the circuit is satisfied by `assignment`, verified.
+
+        assignment  (n_circuit_wires, 4) uint64 canonical limbs: the constant 1, public values, private values
+        Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
+        SelfCheckError when a proof of a right assignment does not come out exact or does not verify.
+        """
+        self._check_assignment(assignment)
+        blinding = _blinding or Blinding.random(self._domain.field)
+        try:
+            return self._prove_and_verify(assignment, blinding)
+        except SelfCheckError:
+            self._check_gates(assignment)
+            proof = self._prove_and_verify(assignment, blinding)
+        log.warning("%s: a proof failed its self-check and was made again: check this machine", self.backend.name)
+        return proof
+
+    def public_inputs(self, assignment: Limbs) -> list[int]:
+        """The public values of an assignment, in the verifier's order."""
+        return self._domain.field.from_limbs(assignment[1 : self.key.n_public + 1])
+
+    def _prove_and_verify(self, assignment: Limbs, blinding: Blinding) -> Proof:
+        proof, public_inputs = self._prove_unchecked(assignment, blinding), self.public_inputs(assignment)
+        with stage("self-check"):
+            valid = verify(self.key.verifying_key, public_inputs, proof, allow_insecure_key=self._allow_insecure_key)
+        if not valid:
+            raise SelfCheckError("the proof does not verify: the key is damaged or belongs to another circuit")
+        return proof
+
+    def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
+        public_inputs = self.public_inputs(assignment)
+        transcript = begin(self.key.verifying_key, public_inputs)
+        with stage("wires"):
+            columns = self._wire_tables.columns(self.backend.vector(assignment))
+            wires = self._wire_polynomials(columns, blinding)
+            transcript.write(**self._commit(a=wires.a, b=wires.b, c=wires.c))
+        beta, gamma = permutation_challenges(transcript)
+        with stage("running product"):
+            z = self._running_product(columns, beta, gamma).plus_multiple_of_vanishing(blinding.z, self._r)
+            transcript.write(**self._commit(z=z))
+        challenges = Challenges(beta, gamma, next_challenge(transcript))
+        with stage("quotient"):
+            t = self._quotient_parts(wires, z, public_inputs, challenges, blinding)
+        with stage("commit to quotient"):
+            transcript.write(**self._commit(**t))
+        zeta = next_challenge(transcript)
+        with stage("openings"):
+            polynomials = {**self._fixed, "a": wires.a, "b": wires.b, "c": wires.c, "z": z, **t}
+            openings = self._open(polynomials, zeta)
+            transcript.write(**openings)
+            r = self._linearization(polynomials, public_inputs, openings, challenges, zeta)
+            transcript.write(**self._prove_openings(polynomials, openings, r, zeta, last_challenge(transcript)))
+        return Proof(**transcript.written)  # type: ignore[arg-type]
+
+    # round 1
+
+    def _wire_polynomials(self, columns: Wires[Vector], blinding: Blinding) -> Wires[Coefficients]:
+        polynomials = (self._interpolated(column) for column in (columns.a, columns.b, columns.c))
+        return Wires(
+            *(p.plus_multiple_of_vanishing(b, self._r) for p, b in zip(polynomials, blinding.wires, strict=True))
+        )
+
+    # round 2
+
+    def _running_product(self, columns: Wires[Vector], beta: int, gamma: int) -> Coefficients:
+        """z, not blinded: in each row the product over all rows before of names before over names after sigma."""
+        backend, vk, ch = self.backend, self.key.verifying_key, Challenges(beta, gamma, 0)
+        values = (columns.a, columns.b, columns.c)
+        before = backend.pointwise(
+            lambda a, b, c, x: permuted(Wires(a, b, c), Wires(x, vk.k1 * x, vk.k2 * x), ch), *values, self._identity
+        )
+        after = backend.pointwise(
+            lambda a, b, c, s1, s2, s3: permuted(Wires(a, b, c), Wires(s1, s2, s3), ch), *values, *self._sigma
+        )
+        ratio = backend.pointwise(lambda x, y: x * y, before, backend.inverse(after))
+        products = backend.matvec(self._reverse_shifted, backend.prefix_product(ratio))
+        return Coefficients(backend.intt(products, self._domain))
+
+    # round 3
+
+    def _quotient_parts(
+        self, wires: Wires[Coefficients], z: Coefficients, public_inputs: list[int], ch: Challenges, blinding: Blinding
+    ) -> dict[str, Coefficients]:
+        """t1, t2, t3 with t = t1 + t2 X^n + t3 X^2n, each blinded by what the next one takes back."""
+        n, (b10, b11) = self._domain.size, blinding.quotient
+        qc = combine(self.backend, (1, 1), (self._fixed["qc"], self._public_polynomial(public_inputs)))
+        low, middle, high, rest = parts = self._quotient.parts(wires, z, qc, ch)
+        if not self._quotient.is_exact(parts, EXTRA_POWERS):
+            raise SelfCheckError("the quotient does not come out exact: the key is damaged or the device erred")
+        last = self._domain.field.from_limbs(self.backend.limbs(rest.dense)[:EXTRA_POWERS])
+        return {
+            "t1": low.plus({n: b10}),
+            "t2": middle.plus({0: -b10 % self._r, n: b11}),
+            "t3": high.plus({0: -b11 % self._r, **{n + i: k for i, k in enumerate(last)}}),
+        }
+
+    def _public_polynomial(self, public_inputs: list[int]) -> Coefficients:
+        """PI: minus each public input in its row."""
+        field = self._domain.field
+        values = np.zeros((self._domain.size, field.limbs), dtype=np.uint64)
+        values[: len(public_inputs)] = field.to_limbs(-x for x in public_inputs)
+        return self._interpolated(self.backend.vector(values))
+
+    # rounds 4 and 5
+
+    def _open(self, polynomials: Mapping[str, Coefficients], zeta: int) -> dict[str, int]:
+        openings = {f"eval_{name}": evaluate(self.backend, polynomials[name], zeta) for name in OPENED}
+        return {**openings, "eval_zw": evaluate(self.backend, polynomials["z"], self._after(zeta))}
+
+    def _linearization(
+        self,
+        polynomials: Mapping[str, Coefficients],
+        public_inputs: list[int],
+        openings: Mapping[str, int],
+        ch: Challenges,
+        zeta: int,
+    ) -> Coefficients:
+        """r, the polynomial whose value at zeta must be 0."""
+        linear = linearization(self.key.verifying_key, public_inputs, openings, ch, zeta)
+        closed = [polynomials[name] for name in linear.factors]
+        return combine(self.backend, list(linear.factors.values()), closed, linear.constant)
+
+    def _prove_openings(
+        self, polynomials: Mapping[str, Coefficients], openings: Mapping[str, int], r: Coefficients, zeta: int, v: int
+    ) -> dict[str, Any]:
+        opened, values = [polynomials[name] for name in OPENED], [openings[f"eval_{name}"] for name in OPENED]
+        at_zeta = batch_quotient(self.backend, [r, *opened], [0, *values], zeta, v)
+        at_next = batch_quotient(self.backend, [polynomials["z"]], [openings["eval_zw"]], self._after(zeta), v)
+        return self._commit(w_zeta=at_zeta, w_zeta_omega=at_next)
+
+    # what the rounds share
+
+    @property
+    def _r(self) -> int:
+        return self._domain.field.modulus
+
+    def _after(self, zeta: int) -> int:
+        return zeta * self._domain.omega % self._r
+
+    def _commit(self, **polynomials: Coefficients) -> dict[str, Any]:
+        return dict(zip(polynomials, self._committer.commit(list(polynomials.values())), strict=True))
+
+    def _interpolated(self, column: Vector) -> Coefficients:
+        """The polynomial with the values of a column, natural order, on the domain."""
+        return Coefficients(self.backend.intt(self.backend.matvec(self._reverse, column), self._domain))
+
+    def _natural(self, p: Coefficients) -> Vector:
+        """The values of a polynomial on the domain in natural order."""
+        return self.backend.matvec(self._reverse, self.backend.ntt(p.dense, self._domain))
+
+    def _from_montgomery(self, rows: Limbs) -> Vector:
+        inverse = self._domain.field.from_montgomery(1)
+        vector = self.backend.vector(np.require(rows, np.uint64, ["C", "A"]))
+        return self.backend.pointwise(lambda x: inverse * x, vector)
+
+    # refusals
+
+    def _check_gates(self, assignment: Limbs) -> None:
+        """Raises UnsatisfiedError, naming the first row, unless every gate holds on the domain itself."""
+        columns = self._wire_tables.columns(self.backend.vector(assignment))
+        field, public = self._domain.field, self.public_inputs(assignment)
+        minus_public = field.to_limbs([*(-x for x in public), *[0] * (self._domain.size - len(public))])
+        values = self.backend.pointwise(
+            lambda a, b, c, qm, ql, qr, qo, qc, public: gate(Wires(a, b, c), Selectors(qm, ql, qr, qo, qc, public)),
+            *(columns.a, columns.b, columns.c),
+            *(self._natural(self._fixed[name]) for name in SELECTORS),
+            self.backend.vector(minus_public),
+        )
+        broken = np.flatnonzero(self.backend.limbs(values).any(axis=1))
+        if broken.size:
+            raise UnsatisfiedError(
+                f"the witness does not satisfy row {broken[0]} of this key: "
+                "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
+            )
+
+    def _check_assignment(self, assignment: Limbs) -> None:
+        field = self._domain.field
+        if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
+            raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
+        if assignment.shape[0] != self.key.n_circuit_wires:
+            raise LengthError(
+                f"the witness has {assignment.shape[0]} values but the key is for {self.key.n_circuit_wires} wires: "
+                "it belongs to another circuit"
+            )
+        canonical = field.is_canonical(assignment)
+        if not canonical.all():
+            raise UsageError(f"witness value {int(np.argmin(canonical))} is not below the modulus of {field.name}")
+        if field.from_limbs(assignment[:1]) != [1]:
+            raise UsageError("witness value 0 must be the constant 1")
+        if self._circuit is not None:
+            with stage("check constraints"):
+                self._circuit.check(assignment)
+
+
+def _require_same_shape(circuit: R1CS, key: ProvingKey) -> None:
+    if (circuit.n_wires, circuit.n_public) != (key.n_circuit_wires, key.n_public):
+        raise UsageError(
+            f"the circuit has {circuit.n_wires} wires and {circuit.n_public} public inputs, "
+            f"the key {key.n_circuit_wires} and {key.n_public}: they do not belong together"
+        )
+
+
+def prove(key: ProvingKey, assignment: Limbs, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
+    """One proof; `Prover` keeps the key for more."""
+    return Prover(key, backend, circuit=circuit).prove(assignment)

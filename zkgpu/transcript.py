@@ -1,0 +1,59 @@
+"""Fiat-Shamir by Keccak-256, as snarkjs' PLONK does it: what a proof says and what is hashed are one call.
+
+transcript = Transcript(BN254)
+transcript.absorb(*key_points, *public_inputs)        # what both sides know
+transcript.write(a=a, b=b, c=c)                       # what the prover says: absorbed, and kept in `written`
+beta = transcript.challenge()
+
+A challenge is the hash of everything absorbed since the one before it, so a protocol that wants earlier challenges
+to count absorbs them. Scalars are hashed as 32 bytes and points as x then y, big-endian, infinity being all zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from Crypto.Hash import keccak
+
+from zkgpu.curves.points import Curve, Point
+
+Item: TypeAlias = "Point | int"
+
+
+class Transcript:
+    """A conversation over one curve, with the challenges that the other side would have drawn."""
+
+    def __init__(self, curve: Curve) -> None:
+        self._curve = curve
+        self._pending = bytearray()
+        self._written: dict[str, Item] = {}
+
+    @property
+    def written(self) -> Mapping[str, Item]:
+        """What the prover has said so far, by name."""
+        return dict(self._written)
+
+    def absorb(self, *items: Item) -> None:
+        """Points and canonical scalars that both sides know and that the next challenge depends on."""
+        for item in items:
+            self._pending += self._encode(item)
+
+    def write(self, **items: Item) -> None:
+        """Points and canonical scalars that the prover says, each under a name of its own."""
+        for name, item in items.items():
+            assert name not in self._written, f"{name} was written before"
+            self._written[name] = item
+            self.absorb(item)
+
+    def challenge(self) -> int:
+        """Keccak-256 of all that was absorbed since the last challenge, as a scalar."""
+        digest = keccak.new(digest_bits=256, data=bytes(self._pending)).digest()
+        self._pending.clear()
+        return int.from_bytes(digest, "big") % self._curve.scalar_field.modulus
+
+    def _encode(self, item: Item) -> bytes:
+        if isinstance(item, Point):
+            size = self._curve.base_field.bytes
+            return b"".join(c.to_bytes(size, "big") for c in item.coordinates())
+        return item.to_bytes(self._curve.scalar_field.bytes, "big")
