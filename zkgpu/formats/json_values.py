@@ -1,0 +1,84 @@
+"""What the JSON files of both proof systems have in common: protocol and curve, points, lists."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.errors import FormatError, PointError
+from zkgpu.formats.primes import CURVES
+from zkgpu.formats.strict_json import decimal, shown
+
+TITLES = {"groth16": "Groth16", "plonk": "PLONK"}
+
+
+def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:
+    """convert(*arguments), with the file's name in front of the message of an error."""
+    try:
+        return convert(*arguments)
+    except FormatError as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from None
+
+
+def protocol_of(value: Any, what: str) -> str:
+    """The proof system that a proof or key says it is for. Raises FormatError unless zkgpu knows it."""
+    protocol = member(value, "protocol")
+    if not isinstance(protocol, str) or protocol not in TITLES:
+        raise FormatError(f"the protocol of the {what} is {shown(protocol)}: zkgpu knows {' and '.join(TITLES)}")
+    return protocol
+
+
+def require_curve(value: Any, what: str, protocol: str) -> Curve:
+    """The curve a proof or key names. Raises FormatError unless it is of that proof system, over a supported curve."""
+    found, name = member(value, "protocol"), member(value, "curve")
+    if found != protocol:
+        title = TITLES[protocol]
+        raise FormatError(f'the protocol of the {what} is {shown(found)}, not "{protocol}": give a {title} file')
+    for curve in CURVES:
+        if name == curve.snarkjs_name:
+            return curve
+    raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use bn128 (BN254)")
+
+
+def member(value: Any, key: str) -> Any:
+    """value[key]. Raises FormatError when value is no object or has no such key."""
+    if not isinstance(value, dict) or key not in value:
+        raise FormatError(f'the key "{key}" is missing: this is not the right file')
+    return value[key]
+
+
+def list_of(value: Any, where: str, length: int | None = None) -> list[Any]:
+    """The value, if it is a list, of that length when one is given."""
+    if not isinstance(value, list) or length not in (None, len(value)):
+        wanted = "a list" if length is None else f"a list of {length}"
+        raise FormatError(f"{where}: {shown(value)} is not {wanted}: make the file again")
+    return value
+
+
+def point_of(group: Group, value: Any, where: str) -> Point:
+    """The point that a list of three coordinates spells, on the curve and in the subgroup."""
+    x, y, z = (_coordinate(group, item, f"{where}[{i}]") for i, item in enumerate(list_of(value, where, length=3)))
+    field = group.field
+    if z == field.zero and (x, y) == (field.zero, field.one):
+        return group.infinity
+    if z != field.one:
+        raise FormatError(f"{where}: the point is not affine (z is not 1): make the file again")
+    try:
+        return group.point(x, y)
+    except PointError as error:
+        raise PointError(f"{where}: {error}: make the file again") from None
+
+
+def _coordinate(group: Group, value: Any, where: str) -> Any:
+    q = group.base_field.modulus
+    if group.field is group.base_field:
+        return decimal(value, q, where)
+    return tuple(decimal(item, q, f"{where}[{i}]") for i, item in enumerate(list_of(value, where, length=2)))
+
+
+def point_json(point: Point) -> list[Any]:
+    """The coordinates as decimal strings, with z = 1; (0, 1, 0) for infinity."""
+    field = point.group.field
+    coordinates = (field.zero, field.one, field.zero) if point.is_infinity else (point.x, point.y, field.one)
+    return [[str(c) for c in v] if isinstance(v, tuple) else str(v) for v in coordinates]
