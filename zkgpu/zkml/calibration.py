@@ -1,0 +1,129 @@
+"""What values the tensors of a float model take on sample inputs, and what it answers: run by onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.stages import stage
+from zkgpu.zkml.graph import Graph
+from zkgpu.zkml.onnx_import import fix_shapes, import_onnx, load
+
+Floats = NDArray[np.float64]
+Samples = Mapping[str, NDArray[Any]]
+
+_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The smallest and largest value of each tensor, over all samples, and which inputs held integers only."""
+
+    low: Mapping[str, float]
+    high: Mapping[str, float]
+    integral: frozenset[str]
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
+        if name not in self.low:
+            raise UsageError(f"tensor '{name}' was not calibrated")
+        return min(self.low[name], 0.0), max(self.high[name], 0.0)
+
+
+class FloatModel:
+    """The model as onnxruntime runs it, one sample at a time: the reference that accuracy is measured by.
+
+    tensors   names of the tensors to return
+    """
+
+    def __init__(self, source: Any, tensors: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
+        onnx, runtime = import_onnx(), import_onnxruntime()
+        model = load(source)
+        fix_shapes(model, shapes)
+        del model.graph.output[:]
+        computed = {out for node in model.graph.node for out in node.output}
+        self.tensors = tuple(name for name in tensors if name in computed)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.tensors)
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = 1
+        try:
+            self._session = runtime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own, all of which mean the same here
+            raise FormatError(f"onnxruntime cannot run this model: {str(error).splitlines()[0]}") from error
+        self.inputs = {i.name: (tuple(i.shape), _TYPES.get(i.type, np.float32)) for i in self._session.get_inputs()}
+
+    def run(self, sample: Samples) -> dict[str, Floats]:
+        """All tensors for one sample, by name."""
+        feed = {name: np.asarray(sample[name]).reshape(shape).astype(kind) for name, (shape, kind) in self.inputs.items()}
+        values = self._session.run(list(self.tensors), feed)
+        return {name: np.asarray(v, dtype=np.float64) for name, v in zip(self.tensors, values, strict=True)}
+
+
+def import_onnxruntime() -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ResourceError("calibration needs the onnxruntime package: pip install 'zkgpu[onnx]'") from error
+    return onnxruntime
+
+
+def as_samples(graph_inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
+    """Sample inputs by name, each with a first axis that counts samples.
+
+    data   an array when the model has one input, else a mapping of names to arrays
+    Raises UsageError for names that do not fit, empty data, or values that are not finite numbers.
+    """
+    if not isinstance(data, Mapping):
+        if len(graph_inputs) != 1:
+            raise UsageError(f"the model has inputs {', '.join(graph_inputs)}: give data for each, by name")
+        data = {graph_inputs[0]: data}
+    missing = [name for name in graph_inputs if name not in data]
+    if missing:
+        raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
+    samples = {name: np.asarray(data[name]) for name in graph_inputs}
+    for name, array in samples.items():
+        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise UsageError(f"data for input '{name}' must be finite numbers, with at least one sample")
+    if len({array.shape[0] for array in samples.values()}) != 1:
+        raise UsageError("the inputs have different numbers of samples")
+    return samples
+
+
+def sample(samples: Samples, index: int) -> dict[str, NDArray[Any]]:
+    """One sample, with a batch axis of one."""
+    return {name: array[index : index + 1] for name, array in samples.items()}
+
+
+def calibrate(graph: Graph, model: FloatModel, samples: Samples, percentile: float | None) -> Calibration:
+    """The bounds of every tensor of the graph over the samples.
+
+    percentile   None for the extremes; else the share in per cent of each sample's values that bounds must cover
+    """
+    if percentile is not None and not 50 < percentile <= 100:
+        raise UsageError(f"percentile {percentile}: it must be above 50 and at most 100")
+    count = len(next(iter(samples.values())))
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+    with stage("calibrate"):
+        for i in range(count):
+            given = sample(samples, i)
+            for name, value in {**model.run(given), **given}.items():
+                least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
+                low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
+    integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
+    return Calibration(low, high, integral)
+
+
+def _bounds(value: Floats, percentile: float | None) -> tuple[float, float]:
+    finite = value[np.isfinite(value)]
+    if not finite.size:
+        return 0.0, 0.0
+    if percentile is None:
+        return float(finite.min()), float(finite.max())
+    return float(np.percentile(finite, 100 - percentile)), float(np.percentile(finite, percentile))

@@ -1,0 +1,123 @@
+"""A network as it was imported: nodes over named float tensors of known shape, before any of them is an integer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One operator.
+
+    name         the node's own name, or its operator and first output where it has none
+    operator     as in ONNX, or one of those that patterns make
+    inputs       tensor names; '' for an optional input that is absent
+    attributes   numbers, strings, tuples, arrays; for 'Function' also the function
+    """
+
+    name: str
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def output(self) -> str:
+        return self.outputs[0]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes in an order in which they can run.
+
+    inputs      name and shape of what the user gives, each with a batch of one
+    outputs     the tensors asked for
+    constants   weights and other arrays known from the file
+    shapes      of every tensor
+    """
+
+    inputs: Mapping[str, Shape]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    shapes: Mapping[str, Shape]
+
+    def producers(self) -> dict[str, Node]:
+        return {out: node for node in self.nodes for out in node.outputs}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """For each tensor the nodes that read it; an output of the graph has one reader more that is not listed."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                found.setdefault(name, []).append(node)
+        return found
+
+    def sole_consumer(self, name: str) -> Node | None:
+        """The one node that reads a tensor, when nothing else needs it."""
+        readers = self.consumers().get(name, [])
+        return readers[0] if len(readers) == 1 and name not in self.outputs else None
+
+    def constant(self, name: str) -> Array | None:
+        return self.constants.get(name)
+
+    def argument(self, node: Node, index: int, attribute: str, default: Any = None) -> Any:
+        """What newer opsets give as an input and older ones as an attribute; the constant's value, or the default."""
+        if index < len(node.inputs) and node.inputs[index]:
+            return self.constants.get(node.inputs[index], default)
+        return node.attributes.get(attribute, default)
+
+    def with_nodes(
+        self, nodes: Iterable[Node], constants: Mapping[str, Array] | None = None, shapes: Mapping[str, Shape] | None = None
+    ) -> Graph:
+        """The same inputs and outputs with other nodes, in any order, of which only those needed are kept."""
+        merged = {**self.constants, **(constants or {})}
+        kept = _needed(list(nodes), self.outputs)
+        return replace(
+            self,
+            nodes=tuple(_in_order(kept, {*self.inputs, *merged, ""})),
+            constants=merged,
+            shapes={**self.shapes, **{k: v.shape for k, v in merged.items()}, **(shapes or {})},
+        )
+
+
+Rewrite = Callable[[Graph], Graph]
+
+
+def _needed(nodes: list[Node], outputs: Iterable[str]) -> list[Node]:
+    producer = {out: node for node in nodes for out in node.outputs}
+    wanted, todo = set(), list(outputs)
+    while todo:
+        node = producer.get(todo.pop())
+        if node is not None and id(node) not in wanted:
+            wanted.add(id(node))
+            todo.extend(node.inputs)
+    return [node for node in nodes if id(node) in wanted]
+
+
+def _in_order(nodes: list[Node], known: set[str]) -> list[Node]:
+    """Each node after those it reads from."""
+    ordered: list[Node] = []
+    waiting = list(nodes)
+    while waiting:
+        ready = [node for node in waiting if all(name in known for name in node.inputs)]
+        if not ready:
+            raise AssertionError(f"the graph has a cycle, or lacks {waiting[0].inputs}")
+        for node in ready:
+            known.update(node.outputs)
+        ordered += ready
+        waiting = [node for node in waiting if node not in ready]
+    return ordered
+
+
+def one_value(array: Array | None) -> float | None:
+    """The value of a constant that holds a single one, else None."""
+    return float(np.ravel(array)[0]) if array is not None and np.size(array) == 1 else None

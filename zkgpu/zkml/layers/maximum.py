@@ -1,0 +1,65 @@
+"""The largest of several values, and its place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkgpu.circuits import Wires
+from zkgpu.zkml.layers.signed import Integers, signed, within
+from zkgpu.zkml.ranges import Interval
+
+
+def spread(interval: Interval) -> int:
+    """The largest difference of two entries of one row."""
+    return int((interval.high.max(axis=-1) - interval.low.min(axis=-1)).max())
+
+
+def maximum(x: Wires, interval: Interval) -> Wires:
+    """The maximum along the last axis: not below any entry, and equal to one of them."""
+    if x.shape[-1] == 1:
+        return x[..., 0]
+    top, distance = top_of(x)
+    within(distance, 0, spread(interval), exactly=False)
+    return top
+
+
+def top_of(x: Wires) -> tuple[Wires, Wires]:
+    """(maximum, maximum - x), provided the caller constrains the differences not to be negative."""
+    circuit = x.circuit
+    top = circuit.hint(lambda v: signed(circuit, v).max(axis=-1), [x], shape=x.shape[:-1], label="maximum")
+    distance = top.reshape(*top.shape, 1).broadcast_to(x.shape) - x
+    assert_one_is_zero(distance)
+    return top, distance
+
+
+def assert_one_is_zero(x: Wires) -> None:
+    """Constrains the product along the last axis to 0: one constraint less than there are entries, if not one."""
+    circuit, n = x.circuit, x.shape[-1]
+    product = x[..., 0]
+    for i in range(1, n - 1):
+        product = circuit.materialize(product * x[..., i])
+    zero = np.zeros(product.shape, dtype=np.int64)
+    if n == 1:
+        circuit.assert_equal(product, zero, label="one of them")
+    else:
+        circuit.assert_product(product, x[..., n - 1], zero, label="one of them")
+
+
+def argmax(x: Wires, interval: Interval) -> Wires:
+    """The place of the maximum, the lowest one of several.
+
+    All n x_i + (n - 1 - i) are distinct and their maximum M belongs to the answer, which is n - 1 - (M mod n).
+    """
+    circuit, n = x.circuit, x.shape[-1]
+    if n == 1:
+        return circuit.constant(np.zeros(x.shape[:-1], dtype=np.int64))
+    top, distance = top_of(x * n + np.arange(n)[::-1])
+    within(distance, 0, n * spread(interval) + n - 1, exactly=False)
+
+    def remainder(v: np.ndarray) -> Integers:
+        return signed(circuit, v) % n
+
+    rest = circuit.hint(remainder, [top], shape=top.shape, label="place of the maximum")
+    within(rest, 0, n - 1)
+    within((top - rest) / n, interval.least, interval.greatest, exactly=False)
+    return n - 1 - rest

@@ -1,0 +1,31 @@
+"""Integers in a circuit: a negative one stands above half of the modulus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits import Circuit, Wires
+from zkgpu.circuits.gadgets.limbs import in_range
+from zkgpu.zkml.semantics import narrowed
+
+Integers = NDArray[Any]
+
+
+def signed(circuit: Circuit, values: NDArray[np.object_]) -> Integers:
+    """The integers nearest zero that field elements stand for."""
+    modulus = circuit.field.modulus
+    return narrowed(np.where(2 * values > modulus, values - modulus, values))
+
+
+def within(x: Wires, low: int, high: int, *, exactly: bool = True) -> None:
+    """Constrains each entry to low .. high; without `exactly`, to low .. low + 2^k - 1 for the least k that will do."""
+    bits = (high - low).bit_length()
+    if bits == 0:
+        x.circuit.assert_equal(x, np.full(x.shape, low), label="constant")
+        return
+    in_range(x - low, bits)
+    if exactly and high - low + 1 != 1 << bits:
+        in_range(high - x, bits)

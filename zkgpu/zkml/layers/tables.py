@@ -1,0 +1,62 @@
+"""Functions of one integer as tables; a requantisation that leads only to a table is made part of its lookup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from zkgpu.circuits import Wires
+from zkgpu.circuits.gadgets.lookup import Table
+from zkgpu.zkml.layers.rounding import clamped, rounded_unchecked
+from zkgpu.zkml.layers.signed import Integers, signed
+from zkgpu.zkml.ranges import Interval
+from zkgpu.zkml.semantics import round_half_up
+
+_CLAMP = 6  # constraints of a clamp beyond rounding, about
+
+
+@dataclass
+class Tables:
+    """The function tables of one circuit: equal ones are one."""
+
+    _found: dict[tuple[int, tuple[int, ...]], Table] = field(default_factory=dict)
+
+    def of(self, values: Integers, first: int) -> Table:
+        """The rows (first + i, values[i])."""
+        key = (first, tuple(int(v) for v in values))
+        if key not in self._found:
+            keys = range(first, first + len(values))
+            self._found[key] = Table(f"function {len(self._found)}", [list(keys), list(key[1])])
+        return self._found[key]
+
+
+def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
+    """values[x - first]; constrains x to lie in the table. Two constraints an entry."""
+    circuit = x.circuit
+    y = circuit.hint(
+        lambda v: values[np.clip(signed(circuit, v) - first, 0, len(values) - 1).astype(np.int64)],
+        [x],
+        shape=x.shape,
+        label="value of a table",
+    )
+    tables.of(values, first).look_up(x, y, label="table")
+    return y
+
+
+def rounded_look_up(
+    tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
+) -> Wires:
+    """values[clamp(rounded x) - first], by clamping, or by a table of all rounded values where that is less.
+
+    The table itself keeps the rounded value in range, so that no other check does.
+    """
+    least, greatest = (int(round_half_up(np.array(end), shift)) for end in (interval.least, interval.greatest))
+    last = first + len(values) - 1
+    rows = greatest - least + 1
+    if rows - len(values) <= _CLAMP * x.size or (first <= least and greatest <= last):
+        wide = values[np.clip(np.arange(least, greatest + 1), first, last) - first]
+        return look_up(tables, wide, least, rounded_unchecked(x, shift))
+    low = first if first > least else None
+    high = last if last < greatest else None
+    return look_up(tables, values, first, clamped(x, shift, low, high, least, greatest))

@@ -1,0 +1,218 @@
+"""Writes an integer model operation by operation, with the scale and the interval of each tensor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from zkgpu.errors import UsageError
+from zkgpu.zkml import ranges
+from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.graph import Graph
+from zkgpu.zkml.operations import (
+    Arrange,
+    Combine,
+    IntegerModel,
+    Integers,
+    Operation,
+    Requantise,
+    Shape,
+    Tensor,
+)
+
+WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantisation before it
+_HEADROOM = 14  # bits an activation may need for the worst input before it is clamped
+_PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A tensor of the integer model that stands for a float tensor: float = scale * integer."""
+
+    name: str
+    scale: float
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How fine the integers are.
+
+    bits         width of activations and weights
+    limb         requantisations drop a multiple of this many bits, the width of a looked-up limb
+    table_bits   width of the index of a table
+    """
+
+    bits: int = 8
+    limb: int = 8
+    table_bits: int = 8
+
+
+@dataclass
+class Builder:
+    """The integer model being written."""
+
+    graph: Graph
+    calibration: Calibration
+    settings: Settings
+    operations: list[Operation] = field(default_factory=list)
+    intervals: dict[str, ranges.Interval] = field(default_factory=dict)
+    tensors: dict[str, Quantised] = field(default_factory=dict)
+    inputs: list[Tensor] = field(default_factory=list)
+    layer: str = ""
+    _arranged: dict[str, Arrange] = field(default_factory=dict)
+
+    # writing
+
+    def add(self, kind: type[Operation], inputs: Sequence[Quantised], scale: float, **parameters: object) -> Quantised:
+        """Appends an operation; its output, with the given scale."""
+        name = f"{self.layer}/{len(self.operations)}"
+        operation = kind(self.layer, tuple(x.name for x in inputs), name, **parameters)
+        return self._append(operation, scale)
+
+    def _append(self, operation: Operation, scale: float) -> Quantised:
+        self.intervals[operation.output] = ranges.after(operation, [self.intervals[i] for i in operation.inputs])
+        self.operations.append(operation)
+        return Quantised(operation.output, scale)
+
+    def declare(self, name: str, shape: Shape, scale: float, low: int, high: int) -> Quantised:
+        """An input of the model."""
+        tensor = Tensor(name, shape, scale, low, high)
+        self.inputs.append(tensor)
+        self.intervals[name] = ranges.of_input(tensor)
+        return Quantised(name, scale)
+
+    def arrange(self, inputs: Sequence[Quantised], positions: Integers) -> Quantised:
+        """Entries of tensors of one scale in another shape; two in a row become one."""
+        positions = np.asarray(positions, dtype=np.int64)
+        before = self._arranged.get(inputs[0].name) if len(inputs) == 1 else None
+        names: tuple[str, ...] = tuple(x.name for x in inputs)
+        if before is not None:
+            positions = np.append(before.positions.ravel(), -1)[positions]
+            names = before.inputs
+        operation = Arrange(self.layer, names, f"{self.layer}/{len(self.operations)}", positions)
+        self._arranged[operation.output] = operation
+        return self._append(operation, inputs[0].scale)
+
+    def reshape(self, x: Quantised, shape: Shape) -> Quantised:
+        if self.shape(x) == shape:
+            return x
+        return self.arrange([x], np.arange(math.prod(shape)).reshape(shape))
+
+    def combine(
+        self, inputs: Sequence[Quantised], multipliers: Sequence[object], scale: float, offset: object = 0
+    ) -> Quantised:
+        arrays = tuple(np.asarray(m, dtype=np.int64) for m in multipliers)
+        return self.add(Combine, inputs, scale, multipliers=arrays, offset=np.asarray(offset, dtype=np.int64))
+
+    # what is known of a tensor
+
+    def shape(self, x: Quantised) -> Shape:
+        return self.intervals[x.name].shape
+
+    def interval(self, x: Quantised) -> ranges.Interval:
+        return self.intervals[x.name]
+
+    # scales
+
+    def nominal(self, name: str) -> float:
+        """The scale at which a float tensor just fills its bits, measured where its Relu and pooling end."""
+        while (reader := self.graph.sole_consumer(name)) is not None and reader.operator in _PASSING:
+            name = reader.output
+        if reader is not None and reader.operator == "Function":
+            return self.table_scale(name)
+        return self.nominal_here(name)
+
+    def table_scale(self, name: str) -> float:
+        """The scale at which a tensor's calibrated range fills the index of a table."""
+        low, high = self.calibration.bounds(name)
+        return (high - low) / (2**self.settings.table_bits - 1) or 1.0
+
+    def nominal_here(self, name: str) -> float:
+        low, high = self.calibration.bounds(name)
+        return fitting_scale(low, high, self.settings.bits)
+
+    def whole_limbs(self, bits: float) -> int:
+        """The least multiple of a limb's width that is not below `bits`."""
+        return max(0, math.ceil(bits / self.settings.limb - 1e-9)) * self.settings.limb
+
+    def requantise(self, x: Quantised, scale: float, low: int | None = None, high: int | None = None) -> Quantised:
+        """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high]."""
+        shift = self.whole_limbs(math.log2(scale / x.scale))
+        if shift == 0 and scale < 2 * x.scale:
+            factor, scale = 1, x.scale
+        else:
+            factor, shift = self._multiplier(x.scale / scale, shift)
+        if factor != 1:
+            x = self.combine([x], [factor], x.scale / factor)
+        return self.add(Requantise, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
+
+    def _multiplier(self, ratio: float, shift: int) -> tuple[int, int]:
+        """(m, s) with m / 2^s near ratio and s a multiple of a limb."""
+        while True:
+            exact = ratio * 2.0**shift
+            factor = round(exact)
+            if factor and abs(exact - factor) <= 0.2 * exact:
+                return factor, shift
+            shift += self.settings.limb
+
+    def bounded(self, x: Quantised, scale: float, low: int | None, high: int) -> Quantised:
+        """As requantise, but clamped at the top only when the worst input would need many more bits."""
+        reach = self.interval(x).greatest * x.scale / scale
+        return self.requantise(x, scale, low, high if reach >= 2**_HEADROOM else None)
+
+    def narrow(self, x: Quantised, name: str, bits: int = WIDE) -> Quantised:
+        """x itself when it has at most `bits` bits, else requantised to the width of an activation."""
+        if self.interval(x).bits <= bits:
+            return x
+        scale = self.nominal_here(name)
+        if self.interval(x).magnitude * x.scale / scale < 2**_HEADROOM:
+            return self.requantise(x, scale)
+        low, high = self.calibration.bounds(name)
+        return self.requantise(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
+
+    def aligned(self, tensors: Sequence[Quantised]) -> tuple[list[int], float]:
+        """(multipliers, scale) that bring tensors to one scale, each within a part in 500."""
+        finest = min(x.scale for x in tensors)
+        ratios = [x.scale / finest for x in tensors]
+        for extra in range(12):
+            wanted = [ratio * 2.0**extra for ratio in ratios]
+            if all(abs(round(w) - w) <= w / 500 for w in wanted):
+                break
+        return [round(w) for w in wanted], finest / 2.0**extra
+
+    def model(self, outputs: Sequence[tuple[str, Quantised]]) -> IntegerModel:
+        """The finished model; outputs are named as in the graph."""
+        operations = _needed(self.operations, {x.name for _, x in outputs})
+        names = {x.name: name for name, x in outputs}
+        if len(names) != len(outputs) or any(x.name in self.graph.inputs for _, x in outputs):
+            raise UsageError("two outputs of the model are the same tensor, or an output is an input: name others")
+        renamed = tuple(_renamed(op, names) for op in operations)
+        ends = tuple(self._tensor(name, x) for name, x in outputs)
+        return IntegerModel(tuple(self.inputs), ends, renamed)
+
+    def _tensor(self, name: str, x: Quantised) -> Tensor:
+        interval = self.interval(x)
+        return Tensor(name, interval.shape, x.scale, interval.least, interval.greatest)
+
+
+def fitting_scale(low: float, high: float, bits: int) -> float:
+    """The scale at which [low, high], which holds 0, takes 2^bits integers."""
+    reach = (high - low) / (2**bits - 1) if low >= 0 or high <= 0 else max(high, -low) / (2 ** (bits - 1) - 1)
+    return reach if reach > 0 else 1.0
+
+
+def _needed(operations: Sequence[Operation], wanted: set[str]) -> list[Operation]:
+    kept: list[Operation] = []
+    for operation in reversed(operations):
+        if operation.output in wanted:
+            wanted = wanted | set(operation.inputs)
+            kept.append(operation)
+    return kept[::-1]
+
+
+def _renamed(operation: Operation, names: dict[str, str]) -> Operation:
+    inputs = tuple(names.get(name, name) for name in operation.inputs)
+    return replace(operation, inputs=inputs, output=names.get(operation.output, operation.output))

@@ -1,0 +1,198 @@
+"""Dense and convolution layers, sums and products: float weights to integers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from zkgpu.errors import UsageError
+from zkgpu.zkml.graph import Array, Node
+from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantised
+from zkgpu.zkml.lowering.windows import Windows
+from zkgpu.zkml.operations import Linear, MatMul, Multiply, Total
+from zkgpu.zkml.supported import unsupported
+
+_FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
+_MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
+
+
+def dense(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
+    rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
+    out = linear(builder, node, rows, weight[None], bias[None])
+    return builder.reshape(out, builder.graph.shapes[node.output])
+
+
+def _rows(builder: Builder, x: Quantised) -> int:
+    return math.prod(builder.shape(x)[:-1])
+
+
+def convolution(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    weight = builder.graph.constant(node.inputs[1])
+    if weight is None or len(builder.shape(x)) not in (3, 4):
+        raise unsupported(node, "only convolutions over one or two axes, with constant weights, are supported")
+    channels, groups = weight.shape[0], int(node.attributes.get("group", 1))
+    bias = builder.graph.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels)
+    windows = Windows.of(node, builder.shape(x), weight.shape[2:])
+    patches = builder.arrange([x], windows.patches(groups))
+    flat = weight.reshape(groups, channels // groups, -1).swapaxes(1, 2)
+    out = linear(builder, node, patches, flat, np.broadcast_to(bias, (channels,)).reshape(groups, -1))
+    shape = builder.graph.shapes[node.output]
+    return builder.arrange([out], _channels_first(groups, windows.count, channels).reshape(shape))
+
+
+def _channels_first(groups: int, count: int, channels: int) -> Array:
+    """Positions that turn (group, place, channel) into (channel, place)."""
+    positions = np.arange(count * channels).reshape(groups, count, channels // groups)
+    return positions.swapaxes(1, 2)
+
+
+def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Array) -> Quantised:
+    """x @ weight + bias, group by group, at a scale that a later requantisation reaches by dropping whole limbs."""
+    shape = builder.shape(x)
+    x = builder.reshape(builder.narrow(x, node.inputs[0]), shape)
+    top = 2 ** (builder.settings.bits - 1) - 1
+    per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n): scale of the products of each channel
+    largest = float(per_channel.max()) or 1.0
+    target = builder.nominal(node.output)
+    shift = builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / largest))
+    scale = target / 2.0**shift
+    multiplier = np.maximum(1, np.ceil(per_channel / scale - 1e-9)).astype(np.int64)
+    units = multiplier * scale
+    integers = np.rint(weight * x.scale / units[:, None, :]).astype(np.int64)
+    offset = np.rint(bias / units).astype(np.int64)
+    return builder.add(Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset)
+
+
+def matmul(builder: Builder, node: Node) -> Quantised:
+    """The product of two tensors that both depend on the input; a constant side becomes weights."""
+    graph = builder.graph
+    constant = [graph.constant(name) for name in node.inputs[:2]]
+    if constant[0] is not None or (constant[1] is not None and constant[1].ndim > 2):
+        return _constant_matmul(builder, node, constant)
+    x, y = (builder.narrow(builder.tensors[name], name) for name in node.inputs)
+    shapes = [builder.shape(x), builder.shape(y)]
+    if len(shapes[0]) < 2 or len(shapes[1]) < 2:
+        raise unsupported(node, "a matrix product of two computed tensors needs two axes on each side")
+    outer = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
+    x, y = (_batched(builder, v, outer) for v in (x, y))
+    out = builder.add(MatMul, [x, y], x.scale * y.scale)
+    return builder.reshape(out, graph.shapes[node.output])
+
+
+def _batched(builder: Builder, x: Quantised, outer: tuple[int, ...]) -> Quantised:
+    shape = builder.shape(x)
+    positions = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), (*outer, *shape[-2:]))
+    wanted = (math.prod(outer), *shape[-2:])
+    return x if shape == wanted else builder.arrange([x], positions.reshape(wanted))
+
+
+def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None]) -> Quantised:
+    """weight @ x, as the transpose of x^T @ weight^T; or one weight matrix for each group."""
+    left, right = constant
+    name = node.inputs[0] if right is not None else node.inputs[1]
+    x, shape = builder.tensors[name], builder.graph.shapes[node.output]
+    positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
+    if left is not None:
+        left, positions = np.swapaxes(left, -1, -2), np.swapaxes(positions, -1, -2)
+    weight = left if left is not None else right
+    outer = shape[:-2]
+    groups, (m, k) = math.prod(outer), positions.shape[-2:]
+    rows = builder.arrange([x], np.broadcast_to(positions, (*outer, m, k)).reshape(groups, m, k))
+    matrices = np.broadcast_to(weight, (*outer, *weight.shape[-2:])).reshape(groups, k, -1)
+    out = linear(builder, node, rows, matrices, np.zeros((groups, matrices.shape[2])))
+    order = np.arange(math.prod(shape)).reshape(*outer, m, -1)
+    return builder.arrange([out], (np.swapaxes(order, -1, -2) if left is not None else order).reshape(shape))
+
+
+# sums and products
+
+
+def add(builder: Builder, node: Node) -> Quantised:
+    sign = -1 if node.operator == "Sub" else 1
+    constants = [builder.graph.constant(name) for name in node.inputs]
+    if constants[0] is not None or constants[1] is not None:
+        return _add_constant(builder, node, constants, sign)
+    pair = [builder.narrow(builder.tensors[name], name) for name in node.inputs]
+    multipliers, scale = builder.aligned(pair)
+    return builder.combine(pair, [multipliers[0], sign * multipliers[1]], scale)
+
+
+def _add_constant(builder: Builder, node: Node, constants: list[Array | None], sign: int) -> Quantised:
+    first = constants[0] is None
+    x = builder.tensors[node.inputs[0 if first else 1]]
+    value = np.asarray(constants[1] if first else constants[0], dtype=np.float64)
+    value, factor = (sign * value, 1) if first else (value, sign)
+    extra = 0 if builder.interval(x).bits >= 16 else 6
+    scale = x.scale / 2**extra
+    low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
+    value = np.where(value < _MASK, np.maximum(value, 2 * (low - high) - 64), value)
+    shape = builder.graph.shapes[node.output]
+    x = _expanded(builder, x, shape)
+    return builder.combine([x], [factor << extra], scale, np.rint(value / scale))
+
+
+def _expanded(builder: Builder, x: Quantised, shape: tuple[int, ...]) -> Quantised:
+    own = builder.shape(x)
+    if own == shape:
+        return x
+    return builder.arrange([x], np.broadcast_to(np.arange(math.prod(own)).reshape(own), shape))
+
+
+def multiply(builder: Builder, node: Node) -> Quantised:
+    """A product: with a constant a change of scale, entry by entry where it must be."""
+    constants = [builder.graph.constant(name) for name in node.inputs]
+    if constants[0] is None and constants[1] is None:
+        if node.operator == "Div":
+            raise unsupported(node, "division is supported by constants, and inside softmax and norms")
+        x, y = (builder.narrow(builder.tensors[name], name) for name in node.inputs)
+        return builder.add(Multiply, [x, y], x.scale * y.scale)
+    if node.operator == "Div" and constants[1] is None:
+        raise unsupported(node, "a constant divided by a computed tensor is supported only as a function of one tensor")
+    at = 0 if constants[0] is None else 1
+    value = np.asarray(constants[1 - at], dtype=np.float64)
+    value = 1 / value if node.operator == "Div" else value
+    return scaled(builder, builder.tensors[node.inputs[at]], value, np.zeros(1), builder.graph.shapes[node.output])
+
+
+def scale_and_offset(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    factor, offset = (builder.graph.constants[name] for name in node.inputs[1:3])
+    return scaled(builder, x, factor, offset, builder.graph.shapes[node.output])
+
+
+def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: tuple[int, ...]) -> Quantised:
+    """factor * x + offset for constant arrays. One positive number, and no offset, only changes the scale."""
+    if not np.isfinite(factor).all() or not np.isfinite(offset).all():
+        raise UsageError(f"layer '{builder.layer}' multiplies by, or divides by, a constant that gives no finite number")
+    x = _expanded(builder, x, shape)
+    largest = float(np.abs(factor).max()) or 1.0
+    if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
+        return Quantised(x.name, x.scale * largest)
+    top = 1 if np.unique(np.abs(factor)).size == 1 else 2 ** (builder.settings.bits - 1) - 1
+    if offset.any() and builder.interval(x).bits < 16:
+        top = max(top, 64)
+    scale = x.scale * largest / top
+    return builder.combine([x], [np.rint(factor / largest * top)], scale, np.rint(offset / scale))
+
+
+def negate(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    return builder.combine([x], [-1], x.scale)
+
+
+def mean(builder: Builder, node: Node) -> Quantised:
+    """ReduceMean and ReduceSum over any axes."""
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], WIDE)
+    shape = builder.shape(x)
+    axes = builder.graph.argument(node, 1, "axes")
+    chosen = sorted(range(len(shape)) if axes is None else {int(a) % len(shape) for a in np.ravel(axes)})
+    kept = [a for a in range(len(shape)) if a not in chosen]
+    positions = np.arange(math.prod(shape)).reshape(shape).transpose(*kept, *chosen)
+    rows = builder.arrange([x], positions.reshape(*(shape[a] for a in kept), -1))
+    count = math.prod(shape[a] for a in chosen) if node.operator == "ReduceMean" else 1
+    out = builder.add(Total, [rows], x.scale / count)
+    return builder.reshape(out, builder.graph.shapes[node.output])

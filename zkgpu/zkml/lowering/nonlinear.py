@@ -1,0 +1,181 @@
+"""Steps, tables, pools, softmax and normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from zkgpu.errors import UsageError
+from zkgpu.zkml.graph import Array, Node, one_value
+from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.lowering.windows import Windows
+from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Requantise, Softmax, Total
+from zkgpu.zkml.supported import unsupported
+
+_EXP_BITS = 12  # the largest entry of a table of exp
+_EXP_STEP = 1 / 32  # the exponent between neighbours in it, at most
+_GUARD = 10  # bits of a reciprocal or an inverse root beyond what its range takes
+
+
+def relu(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    return builder.bounded(x, builder.nominal(node.output), 0, 2**builder.settings.bits - 1)
+
+
+def leaky_relu(builder: Builder, node: Node) -> Quantised:
+    """alpha * x + (1 - alpha) * max(x, 0), from one requantisation of x and one Relu."""
+    alpha = float(node.attributes.get("alpha", 0.01))
+    x = builder.tensors[node.inputs[0]]
+    positive = builder.requantise(x, builder.nominal_here(node.output), 0)
+    linear = Quantised(x.name, x.scale * abs(alpha))
+    part = Quantised(positive.name, positive.scale * (1 - alpha))
+    multipliers, scale = builder.aligned([linear, part])
+    return builder.combine([x, positive], [multipliers[0] if alpha >= 0 else -multipliers[0], multipliers[1]], scale)
+
+
+def clip(builder: Builder, node: Node) -> Quantised:
+    bounds = [one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max"))]
+    x = builder.tensors[node.inputs[0]]
+    scale = builder.nominal(node.output)
+    probe = builder.requantise(x, scale)  # tells the scale that is reached
+    low, high = (None if b is None or abs(b) > 1e30 else round(b / probe.scale) for b in bounds)
+    return builder.requantise(x, scale, low, high)
+
+
+# tables
+
+
+def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantised:
+    """A table of the function over the calibrated range of its input; beyond it, the value at its end."""
+    name = node.inputs[0]
+    low, high = builder.calibration.bounds(name)
+    index = _indices(builder, builder.tensors[name], builder.table_scale(name), low, high)
+    interval = builder.interval(index)
+    points = np.arange(interval.least, interval.greatest + 1) * index.scale
+    values = np.asarray(evaluate(points), dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise UsageError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
+    least, greatest = min(values.min(), 0.0), max(values.max(), 0.0)
+    unit = (greatest - least) / (2**builder.settings.bits - 1) or 1.0
+    table = np.rint(values / unit).astype(np.int64)
+    return builder.add(Lookup, [index], unit, table=table, first=interval.least)
+
+
+def _indices(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
+    """x requantised and clamped to a calibrated range; x itself when it is narrow already."""
+    if builder.interval(x).bits <= builder.settings.table_bits:
+        return x
+    probe = builder.requantise(x, scale)
+    reached = probe.scale
+    return builder.requantise(x, scale, math.floor(low / reached), math.ceil(high / reached))
+
+
+def named_function(builder: Builder, node: Node) -> Quantised:
+    return function(builder, node, node.attributes["function"])
+
+
+# pools
+
+
+def max_pool(builder: Builder, node: Node) -> Quantised:
+    if len(node.outputs) > 1 and node.outputs[1]:
+        raise unsupported(node, "the indices of a maximum are not supported")
+    x = builder.tensors[node.inputs[0]]
+    shape = builder.shape(x)
+    kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
+    windows = Windows.of(node, shape, [int(k) for k in kernel])
+    places = _padding_repeats_an_entry(windows.places)
+    out = builder.add(Maximum, [builder.arrange([x], places)], x.scale)
+    return builder.reshape(out, builder.graph.shapes[node.output])
+
+
+def _padding_repeats_an_entry(places: Array) -> Array:
+    """Padding never wins a maximum: it is replaced by a place of the same window that lies inside."""
+    inside = places.max(axis=-1, keepdims=True)
+    return np.where(places < 0, inside, places)
+
+
+def reduce_max(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    shape = builder.shape(x)
+    axes = builder.graph.argument(node, 1, "axes")
+    chosen = sorted(range(len(shape)) if axes is None else {int(a) % len(shape) for a in np.ravel(axes)})
+    kept = [a for a in range(len(shape)) if a not in chosen]
+    positions = np.arange(math.prod(shape)).reshape(shape).transpose(*kept, *chosen)
+    rows = builder.arrange([x], positions.reshape(*(shape[a] for a in kept), -1))
+    return builder.reshape(builder.add(Maximum, [rows], x.scale), builder.graph.shapes[node.output])
+
+
+def average_pool(builder: Builder, node: Node) -> Quantised:
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
+    shape = builder.shape(x)
+    kernel = shape[2:] if node.operator == "GlobalAveragePool" else node.attributes["kernel_shape"]
+    windows = Windows.of(node, shape, [int(k) for k in kernel])
+    size = windows.places.shape[-1]
+    out = builder.add(Total, [builder.arrange([x], windows.places)], x.scale / size)
+    counts = (windows.places >= 0).sum(axis=-1)
+    if not node.attributes.get("count_include_pad", 0) and (counts != size).any():
+        common = math.lcm(*(int(c) for c in np.unique(counts)))
+        out = builder.combine([out], [common // counts], out.scale * size / common)
+    return builder.reshape(out, builder.graph.shapes[node.output])
+
+
+def argmax(builder: Builder, node: Node) -> Quantised:
+    if node.attributes.get("select_last_index", 0):
+        raise unsupported(node, "of equal entries the first one is taken, not the last")
+    x = builder.tensors[node.inputs[0]]
+    positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
+    rows = builder.arrange([x], np.moveaxis(positions, int(node.attributes.get("axis", 0)), -1))
+    return builder.reshape(builder.add(ArgMax, [rows], 1.0), builder.graph.shapes[node.output])
+
+
+# softmax and normalisation
+
+
+def softmax(builder: Builder, node: Node) -> Quantised:
+    x = builder.tensors[node.inputs[0]]
+    shape = builder.shape(x)
+    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    positions = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
+    rows = builder.arrange([x], positions.reshape(-1, shape[axis]))
+    rows, shift = _in_exponent_steps(builder, rows)
+    step = rows.scale * 2.0**shift
+    length = int((_EXP_BITS * math.log(2) + 1) / step) + 1
+    table = np.rint(2.0**_EXP_BITS * np.exp(-step * np.arange(length))).astype(np.int64)
+    table = table[: np.flatnonzero(table)[-1] + 1]
+    bits = _EXP_BITS + shape[axis].bit_length() + _GUARD
+    out = builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
+    back = np.moveaxis(np.arange(math.prod(shape)).reshape(positions.shape), -1, axis)
+    return _shortened(builder, builder.arrange([out], back), node, bits)
+
+
+def _in_exponent_steps(builder: Builder, x: Quantised) -> tuple[Quantised, int]:
+    """(x, shift) such that x / 2^shift counts steps between _EXP_STEP / 2 and _EXP_STEP."""
+    shift = builder.whole_limbs(max(0.0, math.log2(_EXP_STEP / x.scale)))
+    factor = max(1, math.ceil(x.scale * 2.0**shift / _EXP_STEP))
+    return (x if factor == 1 else builder.combine([x], [factor], x.scale / factor)), shift
+
+
+def _shortened(builder: Builder, x: Quantised, node: Node, bits: int) -> Quantised:
+    """Probabilities in the width of an activation, unless they leave the model: then as they are."""
+    if node.output in builder.graph.outputs:
+        return x
+    shift = max(0, bits - builder.settings.bits) // builder.settings.limb * builder.settings.limb
+    return builder.add(Requantise, [x], x.scale * 2.0**shift, shift=shift)
+
+
+def normalise(builder: Builder, node: Node) -> Quantised:
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
+    n = builder.shape(x)[-1]
+    epsilon = max(1, round(node.attributes["epsilon"] * n**3 / x.scale**2))
+    low, high = builder.calibration.bounds(node.inputs[0]) if node.inputs[0] in builder.calibration.low else (0.0, 0.0)
+    reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
+    bits = math.ceil(math.log2(max(2.0, reach * n**1.5))) + _GUARD
+    shape = builder.shape(x)
+    rows = builder.reshape(x, (math.prod(shape[:-1]), n))
+    out = builder.add(Normalise, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
+    return builder.reshape(out, shape)
+
+

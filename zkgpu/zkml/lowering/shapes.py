@@ -1,0 +1,107 @@
+"""Operators that only move entries: each is run once, on positions instead of values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.supported import unsupported
+
+Move = Callable[[Graph, Node, Array], Array]
+
+
+def move(builder: Builder, node: Node) -> None:
+    """Records each output of a node that reads one tensor."""
+    x = builder.tensors[node.inputs[0]]
+    shape = builder.shape(x)
+    positions = np.arange(math.prod(shape)).reshape(shape)
+    if node.operator == "Split":
+        parts: Sequence[Array] = _split(builder.graph, node, positions)
+    else:
+        parts = [MOVES[node.operator](builder.graph, node, positions)]
+    for name, part in zip(node.outputs, parts, strict=False):
+        builder.tensors[name] = builder.arrange([x], part)
+
+
+def concatenate(builder: Builder, node: Node) -> Quantised:
+    """Tensors and constants side by side, brought to one scale."""
+    if any(name in builder.graph.constants for name in node.inputs):
+        raise unsupported(node, "joining a constant to a computed tensor is not supported")
+    parts = [builder.narrow(builder.tensors[name], name) for name in node.inputs]
+    multipliers, scale = builder.aligned(parts)
+    parts = [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(parts, multipliers, strict=True)]
+    starts = np.cumsum([0, *(math.prod(builder.shape(x)) for x in parts)])
+    positions = [
+        np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x)) + start
+        for x, start in zip(parts, starts, strict=False)
+    ]
+    axis = int(node.attributes["axis"])
+    return builder.arrange([Quantised(x.name, scale) for x in parts], np.concatenate(positions, axis))
+
+
+def _split(graph: Graph, node: Node, positions: Array) -> list[Array]:
+    axis = int(node.attributes.get("axis", 0))
+    lengths = [graph.shapes[name][axis] for name in node.outputs]
+    return np.split(positions, np.cumsum(lengths)[:-1], axis)
+
+
+def _known_shape(graph: Graph, node: Node, positions: Array) -> Array:
+    return positions.reshape(graph.shapes[node.output])
+
+
+def _transpose(graph: Graph, node: Node, positions: Array) -> Array:
+    return positions.transpose(node.attributes.get("perm") or None)
+
+
+def _slice(graph: Graph, node: Node, positions: Array) -> Array:
+    starts, ends = (np.ravel(graph.argument(node, i, key)) for i, key in ((1, "starts"), (2, "ends")))
+    axes = np.ravel(graph.argument(node, 3, "axes", np.arange(len(starts))))
+    steps = np.ravel(graph.argument(node, 4, "steps", np.ones(len(starts), dtype=np.int64)))
+    key = [slice(None)] * positions.ndim
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        stop = None if step < 0 and end <= -positions.shape[axis] - 1 else int(end)
+        key[int(axis)] = slice(int(start), stop, int(step))
+    return positions[tuple(key)]
+
+
+def _gather(graph: Graph, node: Node, positions: Array) -> Array:
+    indices = graph.constant(node.inputs[1])
+    if indices is None:
+        raise unsupported(node, "only constant indices are supported")
+    return np.take(positions, indices.astype(np.int64), axis=int(node.attributes.get("axis", 0)))
+
+
+def _pad(graph: Graph, node: Node, positions: Array) -> Array:
+    pads = graph.argument(node, 1, "pads")
+    value = graph.argument(node, 2, "value", 0.0)
+    if pads is None or node.attributes.get("mode", "constant") != "constant" or np.any(value) or np.any(np.less(pads, 0)):
+        raise unsupported(node, "only padding with zeros is supported")
+    pads = np.ravel(pads)
+    axes = np.ravel(graph.argument(node, 3, "axes", np.arange(positions.ndim)))
+    widths = [(0, 0)] * positions.ndim
+    for i, axis in enumerate(axes):
+        widths[int(axis)] = (int(pads[i]), int(pads[i + len(axes)]))
+    return np.pad(positions, widths, constant_values=-1)
+
+
+def _expand(graph: Graph, node: Node, positions: Array) -> Array:
+    return np.broadcast_to(positions, graph.shapes[node.output])
+
+
+def _tile(graph: Graph, node: Node, positions: Array) -> Array:
+    return np.tile(positions, np.ravel(graph.constants[node.inputs[1]]))
+
+
+MOVES: dict[str, Move] = {
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _known_shape),
+    "Transpose": _transpose,
+    "Slice": _slice,
+    "Gather": _gather,
+    "Pad": _pad,
+    "Expand": _expand,
+    "Tile": _tile,
+}

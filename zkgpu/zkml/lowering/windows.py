@@ -1,0 +1,76 @@
+"""Sliding windows over images and rows: where convolutions and pools read, as arrays of positions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zkgpu.zkml.graph import Node, Shape
+from zkgpu.zkml.operations import Integers
+from zkgpu.zkml.supported import unsupported
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """The windows of one node over a tensor of shape (1, channels, *space).
+
+    places   (channels, windows, entries of a window): positions in the tensor, -1 in the padding
+    """
+
+    places: Integers
+
+    @property
+    def count(self) -> int:
+        return self.places.shape[1]
+
+    @classmethod
+    def of(cls, node: Node, shape: Shape, kernel: Sequence[int]) -> Windows:
+        space = shape[2:]
+        strides, dilations = (_numbers(node, key, len(space)) for key in ("strides", "dilations"))
+        begin, end = _padding(node, space, kernel, strides, dilations)
+        padded = np.pad(
+            np.arange(math.prod(shape[1:])).reshape(shape[1:]),
+            [(0, 0), *zip(begin, end, strict=True)],
+            constant_values=-1,
+        )
+        reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+        if any(r > n for r, n in zip(reach, padded.shape[1:], strict=True)):
+            raise unsupported(node, f"a window of {tuple(reach)} does not fit into {padded.shape[1:]}")
+        view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(1, padded.ndim)))
+        steps = tuple(slice(None, None, s) for s in strides)
+        inside = tuple(slice(None, None, d) for d in dilations)
+        chosen = view[(slice(None), *steps, *inside)]
+        return cls(chosen.reshape(shape[1], math.prod(chosen.shape[1 : 1 + len(space)]), -1))
+
+    def patches(self, groups: int) -> Integers:
+        """(groups, windows, channels of a group * entries): the rows a convolution's matrix product reads."""
+        channels, count, entries = self.places.shape
+        grouped = self.places.reshape(groups, channels // groups, count, entries)
+        return grouped.swapaxes(1, 2).reshape(groups, count, -1)
+
+
+def _numbers(node: Node, key: str, length: int) -> tuple[int, ...]:
+    return tuple(int(v) for v in node.attributes.get(key) or (1,) * length)
+
+
+def _padding(
+    node: Node, space: Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Padding before and after each axis. Raises UsageError for a pool that rounds its size up."""
+    if node.attributes.get("ceil_mode", 0):
+        raise unsupported(node, "ceil_mode is not supported")
+    mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode in ("SAME_UPPER", "SAME_LOWER"):
+        totals = [
+            max(0, (math.ceil(n / s) - 1) * s + (k - 1) * d + 1 - n)
+            for n, k, s, d in zip(space, kernel, strides, dilations, strict=True)
+        ]
+        small, large = tuple(t // 2 for t in totals), tuple(t - t // 2 for t in totals)
+        return (small, large) if mode == "SAME_UPPER" else (large, small)
+    pads = tuple(int(v) for v in node.attributes.get("pads") or (0,) * (2 * len(space)))
+    if any(p < 0 for p in pads):
+        raise unsupported(node, "negative padding is not supported")
+    return pads[: len(space)], pads[len(space) :]

@@ -1,0 +1,155 @@
+"""The operations of an integer model: few, exact, and each one provable.
+
+A tensor is an array of integers q that stands for the real numbers scale * q: zero is always 0, so an asymmetric
+tensor is one whose range is not symmetric about 0. Every operation reads earlier tensors by name and writes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What all operations have.
+
+    layer    the node of the imported model it comes from, for messages and reports
+    inputs   the tensors it reads
+    output   the tensor it writes
+    """
+
+    layer: str
+    inputs: tuple[str, ...]
+    output: str
+
+
+@dataclass(frozen=True, eq=False)
+class Arrange(Operation):
+    """The inputs' entries, laid end to end, picked by position: every change of shape, slice, joint and padding.
+
+    positions   of the output's shape; -1 picks the integer 0
+    """
+
+    positions: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Linear(Operation):
+    """multiplier * (x @ weight + bias), for x of shape (g, m, k), group by group.
+
+    weight       (g, k, n), 8 bits each
+    multiplier   (g, n), positive: brings the channels, each with a scale of its own, to one scale
+    bias         (g, n)
+    """
+
+    weight: Integers
+    multiplier: Integers
+    bias: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Combine(Operation):
+    """The sum of multipliers[i] * inputs[i], and offset, broadcast together as NumPy does."""
+
+    multipliers: tuple[Integers, ...]
+    offset: Integers
+
+
+@dataclass(frozen=True, eq=False)
+class Total(Operation):
+    """The sum along the last axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class Multiply(Operation):
+    """The entrywise product of two tensors, broadcast."""
+
+
+@dataclass(frozen=True, eq=False)
+class MatMul(Operation):
+    """The matrix product of tensors of shapes (g, m, k) and (g, k, n), group by group."""
+
+
+@dataclass(frozen=True, eq=False)
+class Requantise(Operation):
+    """round_half_up(x / 2^shift), then clamped to [low, high]; None leaves that side open."""
+
+    shift: int
+    low: int | None = None
+    high: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup(Operation):
+    """table[x - first]: any function of one small integer."""
+
+    table: Integers
+    first: int
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum(Operation):
+    """The largest entry along the last axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class ArgMax(Operation):
+    """The position of the largest entry along the last axis; the lowest one where several are equal."""
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Operation):
+    """exp(x) over its sum along the last axis, in units of 2^-bits.
+
+    With d = round_half_up((max - x) / 2^shift), e = table[d] (0 beyond its end), S the sum of e and
+    R = floor(2^bits / S), entries are e * R. Table[0], its largest value, must not be 0.
+    """
+
+    shift: int
+    table: Integers
+    bits: int
+
+
+@dataclass(frozen=True, eq=False)
+class Normalise(Operation):
+    """(x - mean) / sqrt(variance) along the last axis, of length n, in units of 2^-bits / sqrt(n).
+
+    With c = n * x - sum(x), V = sum(c^2) + epsilon and R = floor(2^bits / sqrt(V)), entries are c * R.
+    """
+
+    bits: int
+    epsilon: int
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output of an integer model.
+
+    scale       the real number that the integer 1 stands for
+    low, high   the integers it may hold
+    """
+
+    name: str
+    shape: Shape
+    scale: float
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class IntegerModel:
+    """A quantised network: its operations in the order they run. What a circuit proves is exactly `semantics.run`."""
+
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operations: tuple[Operation, ...]
+
+    @property
+    def n_weights(self) -> int:
+        return sum(op.weight.size for op in self.operations if isinstance(op, Linear))

@@ -1,0 +1,88 @@
+"""From a float graph and its calibration to an integer model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from zkgpu.errors import UsageError
+from zkgpu.stages import stage
+from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.elementwise import FUNCTIONS
+from zkgpu.zkml.graph import Graph, Node
+from zkgpu.zkml.lowering import linear, nonlinear, shapes
+from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale
+from zkgpu.zkml.operations import IntegerModel
+from zkgpu.zkml.supported import unsupported
+
+Rule = Callable[[Builder, Node], Quantised]
+
+RULES: Mapping[str, Rule] = {
+    "Dense": linear.dense,
+    "Conv": linear.convolution,
+    "MatMul": linear.matmul,
+    **dict.fromkeys(("Add", "Sub"), linear.add),
+    **dict.fromkeys(("Mul", "Div"), linear.multiply),
+    "Neg": linear.negate,
+    "Scale": linear.scale_and_offset,
+    **dict.fromkeys(("ReduceMean", "ReduceSum"), linear.mean),
+    "Concat": shapes.concatenate,
+    "Relu": nonlinear.relu,
+    "LeakyRelu": nonlinear.leaky_relu,
+    "Clip": nonlinear.clip,
+    "Function": nonlinear.named_function,
+    **dict.fromkeys(("MaxPool", "GlobalMaxPool"), nonlinear.max_pool),
+    "ReduceMax": nonlinear.reduce_max,
+    **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
+    "ArgMax": nonlinear.argmax,
+    "Softmax": nonlinear.softmax,
+    "Normalise": nonlinear.normalise,
+}
+
+
+@dataclass(frozen=True)
+class Quantisation:
+    """An integer model, and for each tensor of the float graph the integer tensor that stands for it."""
+
+    model: IntegerModel
+    tensors: Mapping[str, Quantised]
+
+
+def quantise(graph: Graph, calibration: Calibration, settings: Settings | None = None) -> Quantisation:
+    """The integer model of a graph. Raises UsageError naming the layer that cannot be quantised."""
+    builder = Builder(graph, calibration, settings or Settings())
+    with stage("quantise"):
+        for name, shape in graph.inputs.items():
+            builder.tensors[name] = _input(builder, name, shape)
+        for node in graph.nodes:
+            builder.layer = node.name
+            _lower(builder, node)
+        return _finished(builder)
+
+
+def _finished(builder: Builder) -> Quantisation:
+    outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
+    model = builder.model(outputs)
+    renamed = {x.name: name for name, x in outputs}
+    tensors = {k: Quantised(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
+    return Quantisation(model, tensors)
+
+
+def _lower(builder: Builder, node: Node) -> None:
+    if node.operator in shapes.MOVES or node.operator == "Split":
+        shapes.move(builder, node)
+    elif node.operator in RULES:
+        builder.tensors[node.output] = RULES[node.operator](builder, node)
+    else:
+        raise unsupported(node, "it cannot be compiled in this place") if node.operator in FUNCTIONS else unsupported(node)
+
+
+def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
+    """Integers that fit the width as they are; other numbers at the scale that fills it."""
+    low, high = builder.calibration.bounds(name)
+    exact = name in builder.calibration.integral and high - low < 2**builder.settings.bits
+    scale = 1.0 if exact else fitting_scale(low, high, builder.settings.bits)
+    if not all(math.isfinite(v) for v in (low, high)):
+        raise UsageError(f"input '{name}' was calibrated with values that are not finite")
+    return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))

@@ -1,0 +1,199 @@
+"""The integer semantics: what each operation computes, exactly. This file is the definition; circuits prove it.
+
+Everything is integer arithmetic in NumPy: int64 where no value can leave 62 bits, Python integers elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import UsageError
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Arrange,
+    Combine,
+    IntegerModel,
+    Linear,
+    Lookup,
+    MatMul,
+    Maximum,
+    Multiply,
+    Normalise,
+    Operation,
+    Requantise,
+    Softmax,
+    Tensor,
+    Total,
+)
+
+Array = NDArray[Any]  # of int64, or of Python integers
+
+_SAFE_BITS = 62
+_isqrt = np.frompyfunc(isqrt, 1, 1)
+
+
+def run(model: IntegerModel, inputs: Mapping[str, object]) -> dict[str, Array]:
+    """All tensors of the model, by name, for inputs within their ranges.
+
+    Raises UsageError naming the input and the index of the first entry that is out of range.
+    """
+    values = {tensor.name: checked_input(tensor, inputs) for tensor in model.inputs}
+    for operation in model.operations:
+        values[operation.output] = apply(operation, [values[name] for name in operation.inputs])
+    return values
+
+
+def apply(operation: Operation, inputs: Sequence[Array]) -> Array:
+    """The operation's output for the values of its inputs."""
+    return _RULES[type(operation)](operation, *inputs)
+
+
+def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
+    """The integers given for an input. Raises UsageError when missing, misshapen or out of range."""
+    if tensor.name not in inputs:
+        raise UsageError(f"missing input '{tensor.name}'")
+    value = np.asarray(inputs[tensor.name])
+    if value.dtype.kind not in "iu" or value.shape != tensor.shape:
+        raise UsageError(
+            f"input '{tensor.name}' is {value.dtype} of shape {value.shape}; integers of shape {tensor.shape} are wanted"
+        )
+    outside = np.argwhere((value < tensor.low) | (value > tensor.high))
+    if outside.size:
+        at = tuple(int(i) for i in outside[0])
+        raise UsageError(
+            f"input '{tensor.name}' holds {value[at]} at index {list(at)}, outside of [{tensor.low}, {tensor.high}]"
+        )
+    return value.astype(np.int64)
+
+
+# arithmetic that does not overflow
+
+
+def bits_of(*arrays: Array) -> int:
+    """Bits that the largest magnitude needs, summed over the arrays."""
+    return sum(max(int(abs(int(a.max()))), int(abs(int(a.min())))).bit_length() if a.size else 0 for a in arrays)
+
+
+def roomy(*arrays: Array, spare: int = 0) -> list[Array]:
+    """The arrays as int64 when a product of one entry of each, times 2^spare, fits; else as Python integers."""
+    fits = bits_of(*arrays) + spare <= _SAFE_BITS
+    return [a.astype(np.int64) if fits else a.astype(object) for a in arrays]
+
+
+def narrowed(array: Array) -> Array:
+    """The same integers as int64 when they fit."""
+    if array.dtype == object and bits_of(array) <= _SAFE_BITS:
+        return array.astype(np.int64)
+    return array
+
+
+def product(x: Array, y: Array) -> Array:
+    x, y = roomy(x, y)
+    return narrowed(x * y)
+
+
+def matrix_product(x: Array, y: Array) -> Array:
+    """x @ y, exactly; through floating point where that is exact, since it is faster."""
+    bits = bits_of(x, y) + x.shape[-1].bit_length()
+    if bits <= 52:
+        return np.rint(x.astype(np.float64) @ y.astype(np.float64)).astype(np.int64)
+    x, y = roomy(x, y, spare=x.shape[-1].bit_length())
+    return narrowed(x @ y)
+
+
+def total(x: Array) -> Array:
+    (x,) = roomy(x, spare=x.shape[-1].bit_length())
+    return narrowed(x.sum(axis=-1))
+
+
+def round_half_up(x: Array, shift: int) -> Array:
+    """floor(x / 2^shift + 1/2)."""
+    if shift == 0:
+        return x
+    (x,) = roomy(x, np.array(1), spare=1)[:1] if shift < _SAFE_BITS else (x.astype(object),)
+    return narrowed((x + (1 << (shift - 1))) >> shift)
+
+
+# operations
+
+
+def _arrange(operation: Arrange, *inputs: Array) -> Array:
+    flat = np.concatenate([np.zeros(1, dtype=np.int64), *(x.ravel() for x in inputs)])
+    return narrowed(flat[operation.positions + 1])
+
+
+def _linear(operation: Linear, x: Array) -> Array:
+    sums = matrix_product(x, operation.weight) + operation.bias[:, None, :]
+    return product(sums, operation.multiplier[:, None, :])
+
+
+def _combine(operation: Combine, *inputs: Array) -> Array:
+    terms = [product(x, m).astype(object) for x, m in zip(inputs, operation.multipliers, strict=True)]
+    return narrowed(sum(terms, operation.offset.astype(object)))
+
+
+def _requantise(operation: Requantise, x: Array) -> Array:
+    rounded = round_half_up(x, operation.shift)
+    if operation.low is None and operation.high is None:
+        return rounded
+    return narrowed(np.clip(rounded, operation.low, operation.high))
+
+
+def _lookup(operation: Lookup, x: Array) -> Array:
+    return operation.table[(x - operation.first).astype(np.int64)]
+
+
+def _softmax(operation: Softmax, x: Array) -> Array:
+    e = exponentials(operation, x)
+    return product(e, reciprocal(total(e)[..., None], operation.bits))
+
+
+def exponentials(operation: Softmax, x: Array) -> Array:
+    """The unscaled numerators of a softmax."""
+    distance = round_half_up(x.max(axis=-1, keepdims=True) - x, operation.shift)
+    padded = np.append(operation.table, 0)
+    return padded[np.minimum(distance, len(operation.table)).astype(np.int64)]
+
+
+def reciprocal(x: Array, bits: int) -> Array:
+    """floor(2^bits / x) for x > 0."""
+    return narrowed((1 << bits) // x.astype(object))
+
+
+def _normalise(operation: Normalise, x: Array) -> Array:
+    c, variance = centred(operation, x)
+    return product(c, inverse_root(variance, operation.bits))
+
+
+def centred(operation: Normalise, x: Array) -> tuple[Array, Array]:
+    """n * x - sum(x), and the sum of its squares plus epsilon, which keeps an axis of length one."""
+    n = x.shape[-1]
+    c = product(x, np.array(n)) - total(x)[..., None]
+    variance = total(product(c, c)).astype(object)[..., None] + operation.epsilon
+    return c, narrowed(variance)
+
+
+def inverse_root(x: Array, bits: int) -> Array:
+    """floor(2^bits / sqrt(x)) for x > 0: the R with R^2 x <= 4^bits < (R + 1)^2 x."""
+    return narrowed(np.asarray(_isqrt((1 << 2 * bits) // x.astype(object)), dtype=object).reshape(x.shape))
+
+
+_RULES: dict[type[Operation], Callable[..., Array]] = {
+    Arrange: _arrange,
+    Linear: _linear,
+    Combine: _combine,
+    Total: lambda _, x: total(x),
+    Multiply: lambda _, x, y: product(x, y),
+    MatMul: lambda _, x, y: matrix_product(x, y),
+    Requantise: _requantise,
+    Lookup: _lookup,
+    Maximum: lambda _, x: x.max(axis=-1),
+    ArgMax: lambda _, x: np.argmax(x, axis=-1),
+    Softmax: _softmax,
+    Normalise: _normalise,
+}
