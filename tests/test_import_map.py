@@ -30,13 +30,14 @@ ROOMS: dict[str, set[str]] = {
     "plonk": BASE | {"fields", "curves", "circuits", "ntt", "backend", "transcript", "poly", "formats"},
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "plonk", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},
+    "zkml": BASE | {"fields", "curves", "circuits"},  # of curves, only the numbers of a scalar field
     "solidity": BASE | {"fields", "curves", "groth16"},
     "cli": {
         *BASE,
         *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "formats", "circom", "solidity"),
     },
 }
-HEAVY = {"numba", "llvmlite", "cupy", "wasmtime"}
+HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}
 
 
 def room_of(path: Path) -> str:

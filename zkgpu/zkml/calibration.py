@@ -17,7 +17,12 @@ from zkgpu.zkml.onnx_import import fix_shapes, import_onnx, load
 Floats = NDArray[np.float64]
 Samples = Mapping[str, NDArray[Any]]
 
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,9 @@ class FloatModel:
 
     def run(self, sample: Samples) -> dict[str, Floats]:
         """All tensors for one sample, by name."""
-        feed = {name: np.asarray(sample[name]).reshape(shape).astype(kind) for name, (shape, kind) in self.inputs.items()}
+        feed = {
+            name: np.asarray(sample[name]).reshape(shape).astype(kind) for name, (shape, kind) in self.inputs.items()
+        }
         values = self._session.run(list(self.tensors), feed)
         return {name: np.asarray(v, dtype=np.float64) for name, v in zip(self.tensors, values, strict=True)}
 

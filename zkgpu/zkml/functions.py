@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
+import numpy as np
+
 from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS, Floats
 from zkgpu.zkml.graph import Graph, Node, one_value
 
@@ -85,8 +87,8 @@ def _evaluate(graph: Graph, producer: dict[str, Node], root: str, name: str, x: 
     if node.operator == "Clip":
         low, high = (graph.argument(node, i, key) for i, key in ((1, "min"), (2, "max")))
         clipped = _evaluate(graph, producer, root, node.inputs[0], x)
-        clipped = clipped if low is None else clipped.clip(min=one_value(low))
-        return clipped if high is None else clipped.clip(max=one_value(high))
+        clipped = clipped if low is None else np.maximum(clipped, np.ravel(low)[0])
+        return clipped if high is None else np.minimum(clipped, np.ravel(high)[0])
     operands = [
         one_value(graph.constants[i]) if i in graph.constants else _evaluate(graph, producer, root, i, x)
         for i in node.inputs

@@ -76,7 +76,10 @@ class Graph:
         return node.attributes.get(attribute, default)
 
     def with_nodes(
-        self, nodes: Iterable[Node], constants: Mapping[str, Array] | None = None, shapes: Mapping[str, Shape] | None = None
+        self,
+        nodes: Iterable[Node],
+        constants: Mapping[str, Array] | None = None,
+        shapes: Mapping[str, Shape] | None = None,
     ) -> Graph:
         """The same inputs and outputs with other nodes, in any order, of which only those needed are kept."""
         merged = {**self.constants, **(constants or {})}

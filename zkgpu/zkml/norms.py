@@ -73,7 +73,9 @@ def split_norms(graph: Graph) -> Graph:
         if not layer:
             affine = [value.reshape(-1, *(1,) * (len(shape) - 2)) for value in affine]
         arrays.update({f"{node.output}.scale": affine[0], f"{node.output}.offset": affine[1]})
-        nodes.append(Node(node.name, "Scale", (rows, f"{node.output}.scale", f"{node.output}.offset"), node.outputs[:1]))
+        nodes.append(
+            Node(node.name, "Scale", (rows, f"{node.output}.scale", f"{node.output}.offset"), node.outputs[:1])
+        )
     return graph.with_nodes(nodes, arrays, shapes)
 
 
@@ -130,5 +132,3 @@ def _is_last_axis_mean(graph: Graph, node: Node) -> bool:
     axes = graph.argument(node, 1, "axes")
     rank = len(graph.shapes[node.inputs[0]])
     return axes is not None and [int(a) % rank for a in np.ravel(axes)] == [rank - 1]
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,12 +12,7 @@ from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.patterns import simplify
-from zkgpu.zkml.supported import OPERATORS, require_supported
-
-if TYPE_CHECKING:
-    import onnx
-
-Source = "str | Path | bytes | onnx.ModelProto"
+from zkgpu.zkml.supported import require_supported
 
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
 
@@ -174,7 +169,9 @@ def _evaluate(node: Node, known: Mapping[str, Array], model: Any) -> dict[str, A
     onnx = import_onnx()
     proto = next(p for p in model.graph.node if tuple(p.output) == node.outputs)
     names = [name for name in dict.fromkeys(node.inputs) if name]
-    infos = [onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(known[n].dtype), None) for n in names]
+    infos = [
+        onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(known[n].dtype), None) for n in names
+    ]
     ends = [onnx.ValueInfoProto(name=out) for out in node.outputs]
     part = onnx.helper.make_graph([proto], "constant", infos, ends)
     alone = onnx.helper.make_model(part, opset_imports=model.opset_import, ir_version=model.ir_version)
@@ -213,6 +210,3 @@ def _initializer(onnx: Any, name: str, value: Array) -> Any:
     if value.size > 4096:  # only the shape of a large one matters here
         value = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=value.dtype), value.shape, (0,) * value.ndim)
     return onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
-
-
-__all__ = ["OPERATORS", "fix_shapes", "import_onnx", "load", "read_graph"]

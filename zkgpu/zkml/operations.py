@@ -144,11 +144,15 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class IntegerModel:
-    """A quantised network: its operations in the order they run. What a circuit proves is exactly `semantics.run`."""
+    """A quantised network: its operations in the order they run. What a circuit proves is exactly `semantics.run`.
+
+    limb   bits of a limb in the circuit's range checks, which most shifts are a multiple of; no value depends on it
+    """
 
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operations: tuple[Operation, ...]
+    limb: int
 
     @property
     def n_weights(self) -> int:

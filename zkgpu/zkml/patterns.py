@@ -141,5 +141,3 @@ def _swap(graph: Graph, relu: Node, pool: Node) -> Graph:
     second = replace(relu, inputs=(between,), outputs=pool.outputs)
     nodes = [{id(relu): first, id(pool): second}.get(id(node), node) for node in graph.nodes]
     return graph.with_nodes(nodes, shapes={between: graph.shapes[pool.output]})
-
-

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.elementwise import FUNCTIONS
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.lowering import linear, nonlinear, shapes
 from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale
 from zkgpu.zkml.operations import IntegerModel
-from zkgpu.zkml.supported import unsupported
+from zkgpu.zkml.supported import OPERATORS, unsupported
 
 Rule = Callable[[Builder, Node], Quantised]
 
@@ -65,8 +64,9 @@ def _finished(builder: Builder) -> Quantisation:
     outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
+    kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
     tensors = {k: Quantised(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
-    return Quantisation(model, tensors)
+    return Quantisation(model, {k: x for k, x in tensors.items() if x.name in kept})
 
 
 def _lower(builder: Builder, node: Node) -> None:
@@ -74,8 +74,10 @@ def _lower(builder: Builder, node: Node) -> None:
         shapes.move(builder, node)
     elif node.operator in RULES:
         builder.tensors[node.output] = RULES[node.operator](builder, node)
+    elif node.operator in OPERATORS:
+        raise unsupported(node, "it is supported only as a part of a function of one tensor")
     else:
-        raise unsupported(node, "it cannot be compiled in this place") if node.operator in FUNCTIONS else unsupported(node)
+        raise unsupported(node)
 
 
 def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:

@@ -70,12 +70,21 @@ class Interval:
         return Interval(function(self.low), function(self.high))
 
 
-def analyse(model: IntegerModel) -> dict[str, Interval]:
-    """The interval of every tensor. Raises UsageError naming the layer whose values could leave their bounds."""
+def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]:
+    """The interval of every tensor. Raises UsageError naming the layer whose values could leave their bounds.
+
+    margin   widen what layers with weights give to a power of two and a bit more, so that other weights will fit
+    """
     found = {tensor.name: of_input(tensor) for tensor in model.inputs}
     for operation in model.operations:
-        found[operation.output] = after(operation, [found[name] for name in operation.inputs])
+        interval = after(operation, [found[name] for name in operation.inputs])
+        found[operation.output] = _widened(interval) if margin and isinstance(operation, Linear) else interval
     return found
+
+
+def _widened(interval: Interval) -> Interval:
+    bound = semantics.narrowed(np.full(interval.shape, 1 << interval.bits + 1, dtype=object))
+    return Interval(-bound, bound - 1)
 
 
 def of_input(tensor: Tensor) -> Interval:

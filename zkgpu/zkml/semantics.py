@@ -60,7 +60,7 @@ def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
     value = np.asarray(inputs[tensor.name])
     if value.dtype.kind not in "iu" or value.shape != tensor.shape:
         raise UsageError(
-            f"input '{tensor.name}' is {value.dtype} of shape {value.shape}; integers of shape {tensor.shape} are wanted"
+            f"input '{tensor.name}' is {value.dtype} of shape {value.shape}, not integers of shape {tensor.shape}"
         )
     outside = np.argwhere((value < tensor.low) | (value > tensor.high))
     if outside.size:

@@ -5,19 +5,31 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.errors import UsageError
-from zkgpu.zkml.elementwise import FUNCTIONS
+from zkgpu.zkml.elementwise import BINARY, FUNCTIONS
 from zkgpu.zkml.graph import Graph, Node
 
 SHAPES = (
     *("Concat", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose"),
     *("Unsqueeze", "Tile", "Identity", "Dropout", "Cast", "Constant", "ConstantOfShape", "Shape"),
 )
-LINEAR = ("Gemm", "MatMul", "Conv", "BatchNormalization", "Add", "Sub", "Mul", "Div", "Neg", "Sum", "ReduceSum", "ReduceMean")
-POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ArgMax", "Max")
+LINEAR = (
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "BatchNormalization",
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Neg",
+    "ReduceSum",
+    "ReduceMean",
+)
+POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ArgMax")
 NORMS = ("Softmax", "LayerNormalization", "InstanceNormalization", "GroupNormalization")
 STEPS = ("Relu", "LeakyRelu", "Clip")
 
-OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *FUNCTIONS} - {"Sum", "Max"}))
+OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *FUNCTIONS, *BINARY}))
 """What a model may hold, as ONNX names it. Functions of one tensor may be made of any number of these."""
 
 _MADE_BY_PATTERNS = {"Function", "Normalise", "Dense", "Scale"}

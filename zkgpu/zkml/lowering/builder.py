@@ -63,6 +63,7 @@ class Builder:
     inputs: list[Tensor] = field(default_factory=list)
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
+    _rounded: dict[tuple[object, ...], Quantised] = field(default_factory=dict)
 
     # writing
 
@@ -140,6 +141,12 @@ class Builder:
 
     def requantise(self, x: Quantised, scale: float, low: int | None = None, high: int | None = None) -> Quantised:
         """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high]."""
+        key = (x, scale, low, high)
+        if key not in self._rounded:
+            self._rounded[key] = self._requantise(x, scale, low, high)
+        return self._rounded[key]
+
+    def _requantise(self, x: Quantised, scale: float, low: int | None, high: int | None) -> Quantised:
         shift = self.whole_limbs(math.log2(scale / x.scale))
         if shift == 0 and scale < 2 * x.scale:
             factor, scale = 1, x.scale
@@ -191,7 +198,7 @@ class Builder:
             raise UsageError("two outputs of the model are the same tensor, or an output is an input: name others")
         renamed = tuple(_renamed(op, names) for op in operations)
         ends = tuple(self._tensor(name, x) for name, x in outputs)
-        return IntegerModel(tuple(self.inputs), ends, renamed)
+        return IntegerModel(tuple(self.inputs), ends, renamed, self.settings.limb)
 
     def _tensor(self, name: str, x: Quantised) -> Tensor:
         interval = self.interval(x)

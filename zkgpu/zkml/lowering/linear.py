@@ -92,20 +92,20 @@ def _batched(builder: Builder, x: Quantised, outer: tuple[int, ...]) -> Quantise
 
 def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None]) -> Quantised:
     """weight @ x, as the transpose of x^T @ weight^T; or one weight matrix for each group."""
-    left, right = constant
-    name = node.inputs[0] if right is not None else node.inputs[1]
-    x, shape = builder.tensors[name], builder.graph.shapes[node.output]
-    positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
-    if left is not None:
-        left, positions = np.swapaxes(left, -1, -2), np.swapaxes(positions, -1, -2)
-    weight = left if left is not None else right
+    left = constant[0] is not None
+    x, shape = builder.tensors[node.inputs[1 if left else 0]], builder.graph.shapes[node.output]
+    positions: Array = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
+    weight = np.asarray(constant[0] if left else constant[1])
+    if left:
+        weight, positions = np.swapaxes(weight, -1, -2), np.swapaxes(positions, -1, -2)
     outer = shape[:-2]
-    groups, (m, k) = math.prod(outer), positions.shape[-2:]
+    groups = math.prod(outer)
+    m, k = int(positions.shape[-2]), int(positions.shape[-1])
     rows = builder.arrange([x], np.broadcast_to(positions, (*outer, m, k)).reshape(groups, m, k))
     matrices = np.broadcast_to(weight, (*outer, *weight.shape[-2:])).reshape(groups, k, -1)
     out = linear(builder, node, rows, matrices, np.zeros((groups, matrices.shape[2])))
     order = np.arange(math.prod(shape)).reshape(*outer, m, -1)
-    return builder.arrange([out], (np.swapaxes(order, -1, -2) if left is not None else order).reshape(shape))
+    return builder.arrange([out], (np.swapaxes(order, -1, -2) if left else order).reshape(shape))
 
 
 # sums and products
@@ -167,7 +167,9 @@ def scale_and_offset(builder: Builder, node: Node) -> Quantised:
 def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: tuple[int, ...]) -> Quantised:
     """factor * x + offset for constant arrays. One positive number, and no offset, only changes the scale."""
     if not np.isfinite(factor).all() or not np.isfinite(offset).all():
-        raise UsageError(f"layer '{builder.layer}' multiplies by, or divides by, a constant that gives no finite number")
+        raise UsageError(
+            f"layer '{builder.layer}' multiplies by, or divides by, a constant that gives no finite number"
+        )
     x = _expanded(builder, x, shape)
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():

@@ -11,12 +11,12 @@ from zkgpu.errors import UsageError
 from zkgpu.zkml.graph import Array, Node, one_value
 from zkgpu.zkml.lowering.builder import Builder, Quantised
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Requantise, Softmax, Total
+from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Softmax, Total
 from zkgpu.zkml.supported import unsupported
 
 _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbours in it, at most
-_GUARD = 10  # bits of a reciprocal or an inverse root beyond what its range takes
+_GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
 def relu(builder: Builder, node: Node) -> Quantised:
@@ -148,7 +148,7 @@ def softmax(builder: Builder, node: Node) -> Quantised:
     bits = _EXP_BITS + shape[axis].bit_length() + _GUARD
     out = builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
     back = np.moveaxis(np.arange(math.prod(shape)).reshape(positions.shape), -1, axis)
-    return _shortened(builder, builder.arrange([out], back), node, bits)
+    return builder.arrange([out], back)
 
 
 def _in_exponent_steps(builder: Builder, x: Quantised) -> tuple[Quantised, int]:
@@ -156,14 +156,6 @@ def _in_exponent_steps(builder: Builder, x: Quantised) -> tuple[Quantised, int]:
     shift = builder.whole_limbs(max(0.0, math.log2(_EXP_STEP / x.scale)))
     factor = max(1, math.ceil(x.scale * 2.0**shift / _EXP_STEP))
     return (x if factor == 1 else builder.combine([x], [factor], x.scale / factor)), shift
-
-
-def _shortened(builder: Builder, x: Quantised, node: Node, bits: int) -> Quantised:
-    """Probabilities in the width of an activation, unless they leave the model: then as they are."""
-    if node.output in builder.graph.outputs:
-        return x
-    shift = max(0, bits - builder.settings.bits) // builder.settings.limb * builder.settings.limb
-    return builder.add(Requantise, [x], x.scale * 2.0**shift, shift=shift)
 
 
 def normalise(builder: Builder, node: Node) -> Quantised:
@@ -177,5 +169,3 @@ def normalise(builder: Builder, node: Node) -> Quantised:
     rows = builder.reshape(x, (math.prod(shape[:-1]), n))
     out = builder.add(Normalise, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
     return builder.reshape(out, shape)
-
-

@@ -78,7 +78,12 @@ def _gather(graph: Graph, node: Node, positions: Array) -> Array:
 def _pad(graph: Graph, node: Node, positions: Array) -> Array:
     pads = graph.argument(node, 1, "pads")
     value = graph.argument(node, 2, "value", 0.0)
-    if pads is None or node.attributes.get("mode", "constant") != "constant" or np.any(value) or np.any(np.less(pads, 0)):
+    if (
+        pads is None
+        or node.attributes.get("mode", "constant") != "constant"
+        or np.any(value)
+        or np.any(np.less(pads, 0))
+    ):
         raise unsupported(node, "only padding with zeros is supported")
     pads = np.ravel(pads)
     axes = np.ravel(graph.argument(node, 3, "axes", np.arange(positions.ndim)))

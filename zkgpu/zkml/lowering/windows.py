@@ -42,7 +42,8 @@ class Windows:
         view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(1, padded.ndim)))
         steps = tuple(slice(None, None, s) for s in strides)
         inside = tuple(slice(None, None, d) for d in dilations)
-        chosen = view[(slice(None), *steps, *inside)]
+        key = (slice(None), *steps, *inside)
+        chosen = view[key]
         return cls(chosen.reshape(shape[1], math.prod(chosen.shape[1 : 1 + len(space)]), -1))
 
     def patches(self, groups: int) -> Integers:

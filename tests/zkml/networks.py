@@ -1,0 +1,68 @@
+"""Integer models of one operation, and what their circuits say of given inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from zkgpu.circuits import Circuit, CompiledCircuit
+from zkgpu.zkml import semantics
+from zkgpu.zkml.layers.matrices import private_values
+from zkgpu.zkml.layers.network import Network, Visibilities, build_circuit
+from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
+from zkgpu.zkml.ranges import analyse
+
+PRIVATE = {"x": "private", "y": "private"}
+
+
+def model_of(
+    operations: Operation | Sequence[Operation], limb: int = 4, **inputs: tuple[tuple, int, int]
+) -> IntegerModel:
+    """The model of operations that end in the tensor 'out', for inputs name=(shape, low, high)."""
+    operations = [operations] if isinstance(operations, Operation) else list(operations)
+    given = tuple(Tensor(name, shape, 1.0, low, high) for name, (shape, low, high) in inputs.items())
+    last = analyse(IntegerModel(given, (), tuple(operations), limb))["out"]
+    out = Tensor("out", last.shape, 1.0, last.least, last.greatest)
+    return IntegerModel(given, (out,), tuple(operations), limb)
+
+
+def compiled(model: IntegerModel, weights: str = "public") -> CompiledCircuit:
+    """Its circuit, with inputs that only the prover knows."""
+    private = {tensor.name: "private" for tensor in model.inputs}
+    return build_circuit(model, Visibilities(weights=weights, inputs=private)).compile()
+
+
+def unpublished(model: IntegerModel) -> CompiledCircuit:
+    """Its circuit without outputs: nothing but the layers' own constraints can refuse a witness."""
+    circuit = Circuit()
+    network = Network(circuit, model, Visibilities(inputs={tensor.name: "private" for tensor in model.inputs}))
+    for tensor in model.inputs:
+        network.declare(tensor)
+    for operation in model.operations:
+        network.write(operation)
+    return circuit.compile()
+
+
+def all_inputs(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> dict[str, object]:
+    """Inputs and private weights, by the circuit's names."""
+    found: dict[str, object] = dict(inputs)
+    if weights == "private":
+        values = semantics.run(model, inputs)
+        for operation in model.operations:
+            if isinstance(operation, Linear):
+                weight, bias = private_values(operation, values[operation.inputs[0]].shape[1])
+                found |= {f"{operation.output}.weight": weight, f"{operation.output}.bias": bias}
+    return found
+
+
+def proven_output(circuit: CompiledCircuit, inputs: Mapping[str, object]) -> np.ndarray:
+    """What the circuit publishes for these inputs, as integers."""
+    assignment = circuit.witness(inputs)
+    return circuit.r1cs.round.unpack(circuit.packed(assignment))["out"]
+
+
+def assert_same_as_semantics(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> None:
+    wanted = semantics.run(model, inputs)["out"]
+    got = proven_output(compiled(model, weights), all_inputs(model, inputs, weights))
+    assert (np.asarray(got) == wanted).all()

@@ -1,0 +1,87 @@
+"""Interval analysis: no input in range leads out of the intervals, and what does not fit is refused by its layer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.zkml.networks import model_of
+from zkgpu.errors import UsageError
+from zkgpu.zkml import semantics
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Arrange,
+    Combine,
+    Linear,
+    Lookup,
+    MatMul,
+    Maximum,
+    Multiply,
+    Normalise,
+    Requantise,
+    Softmax,
+    Total,
+)
+from zkgpu.zkml.ranges import analyse
+
+rng = np.random.default_rng(7)
+WEIGHTS = rng.integers(-127, 128, (1, 3, 4))
+TABLE = rng.integers(-128, 128, 300)
+
+OPERATIONS = [
+    Linear("l", ("x",), "out", WEIGHTS, rng.integers(1, 9, (1, 4)), rng.integers(-99, 99, (1, 4))),
+    Combine("c", ("x", "y"), "out", (np.array(-3), np.array([2, -5, 7])), np.array(11)),
+    Arrange("a", ("x",), "out", np.array([5, -1, 0])),
+    Total("t", ("x",), "out"),
+    Multiply("m", ("x", "y"), "out"),
+    Requantise("r", ("x",), "out", 3, -4, 9),
+    Lookup("u", ("x",), "out", TABLE, -128),
+    Maximum("x", ("x",), "out"),
+    ArgMax("g", ("x",), "out"),
+    Softmax("s", ("x",), "out", 2, np.array([50, 20, 9, 1]), 12),
+    Normalise("n", ("x",), "out", 18, 5),
+]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: type(op).__name__)
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_no_value_leaves_its_interval(operation, data) -> None:
+    shapes = {name: ((1, 2, 3), -128, 127) for name in operation.inputs}
+    model = model_of(operation, **shapes)
+    value = st.one_of(st.integers(-128, 127), st.sampled_from([-128, 127, 0, 1, -1]))
+    rows = st.lists(value, min_size=6, max_size=6)
+    inputs = {name: np.array(data.draw(rows)).reshape(1, 2, 3) for name in operation.inputs}
+    interval, got = analyse(model)["out"], semantics.run(model, inputs)["out"]
+    assert (interval.low <= got).all()
+    assert (got <= interval.high).all()
+
+
+def test_the_ends_of_a_linear_layer_are_reached() -> None:
+    model = model_of(OPERATIONS[0], x=((1, 1, 3), -128, 127))
+    interval = analyse(model)["out"]
+    worst = np.where(WEIGHTS[0, :, 0] > 0, 127, -128).reshape(1, 1, 3)
+    assert semantics.run(model, {"x": worst})["out"][0, 0, 0] == interval.high[0, 0, 0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-7, 7), min_size=12, max_size=12))
+def test_a_product_of_two_tensors_stays_in_its_interval(values: list[int]) -> None:
+    model = model_of(MatMul("m", ("x", "y"), "out"), x=((1, 2, 3), -7, 7), y=((1, 3, 2), -7, 7))
+    x, y = np.array(values[:6]).reshape(1, 2, 3), np.array(values[6:]).reshape(1, 3, 2)
+    interval, got = analyse(model)["out"], semantics.run(model, {"x": x, "y": y})["out"]
+    assert (interval.low <= got).all()
+    assert (got <= interval.high).all()
+
+
+def test_a_sum_that_could_wrap_around_the_field_is_refused_by_its_layer() -> None:
+    squares = [Multiply(f"square {i}", ("x" if i == 0 else f"t{i}",) * 2, f"t{i + 1}") for i in range(8)]
+    with pytest.raises(UsageError, match="layer 'square 6': a value could need 501 bits"):
+        model_of([*squares, Total("end", ("t8",), "out")], x=((2,), -15, 15))
+
+
+def test_a_value_that_could_leave_its_table_is_refused_by_its_layer() -> None:
+    with pytest.raises(UsageError, match=r"layer 'act': values from -9 to 7 could leave the table of \[-8, 7\]"):
+        model_of(Lookup("act", ("x",), "out", np.arange(16), -8), x=((2,), -9, 7))

@@ -1,0 +1,114 @@
+"""The integer semantics against arithmetic on fractions, one number at a time."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import floor, isqrt
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.zkml.networks import model_of
+from zkgpu.errors import UsageError
+from zkgpu.zkml import semantics
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Arrange,
+    Combine,
+    Linear,
+    Lookup,
+    MatMul,
+    Maximum,
+    Multiply,
+    Normalise,
+    Requantise,
+    Softmax,
+    Total,
+)
+
+wide = st.integers(-(2**80), 2**80)
+
+
+@given(st.lists(wide, min_size=1, max_size=5), st.integers(0, 70))
+def test_rounding_takes_halves_up(values: list[int], shift: int) -> None:
+    got = semantics.round_half_up(np.array(values, dtype=object), shift)
+    assert [int(v) for v in got] == [floor(Fraction(v, 2**shift) + Fraction(1, 2)) for v in values]
+
+
+@pytest.mark.parametrize(("x", "y"), [(3, 2), (-3, -1), (1, 1), (-1, 0), (5, 3), (-5, -2), (0, 0)])
+def test_ties_go_up_on_both_sides_of_zero(x: int, y: int) -> None:
+    assert semantics.round_half_up(np.array([x]), 1)[0] == y
+
+
+@given(st.lists(st.integers(-(2**70), 2**70), min_size=6, max_size=6))
+def test_products_and_sums_never_wrap(values: list[int]) -> None:
+    x = semantics.narrowed(np.array(values, dtype=object).reshape(2, 3))
+    squares = semantics.matrix_product(x, x.T)
+    assert int(squares[0, 1]) == sum(a * b for a, b in zip(values[:3], values[3:], strict=True))
+    assert [int(v) for v in semantics.total(x)] == [sum(values[:3]), sum(values[3:])]
+
+
+def test_a_linear_layer_scales_each_channel_by_its_own_multiplier() -> None:
+    layer = Linear("l", ("x",), "out", np.array([[[1, -2], [3, 4]]]), np.array([[2, 5]]), np.array([[7, -1]]))
+    assert semantics.apply(layer, [np.array([[[10, -1]]])]).tolist() == [[[2 * (10 - 3 + 7), 5 * (-20 - 4 - 1)]]]
+
+
+def test_arranging_picks_positions_and_pads_with_zero() -> None:
+    arrange = Arrange("a", ("x", "y"), "out", np.array([[3, 0], [-1, 1]]))
+    assert semantics.apply(arrange, [np.array([5, 6]), np.array([7, 8])]).tolist() == [[8, 5], [0, 6]]
+
+
+def test_combining_broadcasts_multipliers_and_offset() -> None:
+    combine = Combine("c", ("x", "y"), "out", (np.array(2), np.array([1, -1])), np.array([[10], [20]]))
+    got = semantics.apply(combine, [np.array([[1, 2], [3, 4]]), np.array([5, 6])])
+    assert got.tolist() == [[2 + 5 + 10, 4 - 6 + 10], [6 + 5 + 20, 8 - 6 + 20]]
+
+
+@pytest.mark.parametrize(
+    ("operation", "inputs", "wanted"),
+    [
+        (Total("t", ("x",), "out"), [[[1, 2], [3, 4]]], [3, 7]),
+        (Multiply("m", ("x", "y"), "out"), [[[1, 2]], [[3], [-4]]], [[3, 6], [-4, -8]]),
+        (MatMul("m", ("x", "y"), "out"), [[[[1, 2]]], [[[3], [4]]]], [[[11]]]),
+        (Requantise("r", ("x",), "out", 2, 0, 3), [[-9, 1, 2, 6, 100]], [0, 0, 1, 2, 3]),
+        (Lookup("l", ("x",), "out", np.array([9, 8, 7]), -1), [[-1, 1, 0]], [9, 7, 8]),
+        (Maximum("m", ("x",), "out"), [[[1, 9, 9], [-5, -7, -6]]], [9, -5]),
+        (ArgMax("a", ("x",), "out"), [[[1, 9, 9], [-5, -7, -5]]], [1, 0]),
+    ],
+)
+def test_small_operations_give_what_they_say(operation, inputs, wanted) -> None:
+    assert semantics.apply(operation, [np.array(v) for v in inputs]).tolist() == wanted
+
+
+@given(st.lists(st.integers(-500, 500), min_size=2, max_size=6))
+def test_softmax_follows_its_formula(row: list[int]) -> None:
+    table = np.array([64, 40, 25, 16, 10, 6, 4, 2, 1])
+    operation = Softmax("s", ("x",), "out", 4, table, 16)
+    distances = [floor(Fraction(max(row) - v, 16) + Fraction(1, 2)) for v in row]
+    e = [int(table[d]) if d < len(table) else 0 for d in distances]
+    assert semantics.apply(operation, [np.array([row])]).tolist() == [[v * (2**16 // sum(e)) for v in e]]
+
+
+@given(st.lists(st.integers(-500, 500), min_size=2, max_size=6))
+def test_normalising_follows_its_formula(row: list[int]) -> None:
+    n = len(row)
+    c = [n * v - sum(row) for v in row]
+    variance = sum(v * v for v in c) + 3
+    root = isqrt(4**20 // variance)
+    assert root**2 * variance <= 4**20 < (root + 1) ** 2 * variance
+    got = semantics.apply(Normalise("n", ("x",), "out", 20, 3), [np.array([row])])
+    assert got.tolist() == [[v * root for v in c]]
+
+
+def test_an_input_out_of_range_is_refused_with_its_index() -> None:
+    model = model_of(Total("t", ("x",), "out"), x=((2, 2), -8, 7))
+    with pytest.raises(UsageError, match=r"'x' holds 8 at index \[1, 0\], outside of \[-8, 7\]"):
+        semantics.run(model, {"x": np.array([[0, 7], [8, 9]])})
+    with pytest.raises(UsageError, match="shape"):
+        semantics.run(model, {"x": np.zeros(4, dtype=int)})
+    with pytest.raises(UsageError, match="float64"):
+        semantics.run(model, {"x": np.zeros((2, 2))})
+    with pytest.raises(UsageError, match="missing input 'x'"):
+        semantics.run(model, {})
