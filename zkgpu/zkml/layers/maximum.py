@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits import Wires
-from zkgpu.zkml.layers.signed import Integers, signed, within
+from zkgpu.zkml.layers.signed import Checks, Integers, signed
 from zkgpu.zkml.ranges import Interval
 
 
@@ -14,12 +14,12 @@ def spread(interval: Interval) -> int:
     return int((interval.high.max(axis=-1) - interval.low.min(axis=-1)).max())
 
 
-def maximum(x: Wires, interval: Interval) -> Wires:
+def maximum(checks: Checks, x: Wires, interval: Interval) -> Wires:
     """The maximum along the last axis: not below any entry, and equal to one of them."""
     if x.shape[-1] == 1:
         return x[..., 0]
     top, distance = top_of(x)
-    within(distance, 0, spread(interval), exactly=False)
+    checks.within(distance, 0, spread(interval), exactly=False)
     return top
 
 
@@ -45,7 +45,7 @@ def assert_one_is_zero(x: Wires) -> None:
         circuit.assert_product(product, x[..., n - 1], zero, label="one of them")
 
 
-def argmax(x: Wires, interval: Interval) -> Wires:
+def argmax(checks: Checks, x: Wires, interval: Interval) -> Wires:
     """The place of the maximum, the lowest one of several.
 
     All n x_i + (n - 1 - i) are distinct and their maximum M belongs to the answer, which is n - 1 - (M mod n).
@@ -54,12 +54,12 @@ def argmax(x: Wires, interval: Interval) -> Wires:
     if n == 1:
         return circuit.constant(np.zeros(x.shape[:-1], dtype=np.int64))
     top, distance = top_of(x * n + np.arange(n)[::-1])
-    within(distance, 0, n * spread(interval) + n - 1, exactly=False)
+    checks.within(distance, 0, n * spread(interval) + n - 1, exactly=False)
 
     def remainder(v: np.ndarray) -> Integers:
         return signed(circuit, v) % n
 
     rest = circuit.hint(remainder, [top], shape=top.shape, label="place of the maximum")
-    within(rest, 0, n - 1)
-    within((top - rest) / n, interval.least, interval.greatest, exactly=False)
+    checks.within(rest, 0, n - 1)
+    checks.within((top - rest) / n, interval.least, interval.greatest, exactly=False)
     return n - 1 - rest

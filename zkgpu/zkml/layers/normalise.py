@@ -6,19 +6,19 @@ import numpy as np
 
 from zkgpu.circuits import Wires
 from zkgpu.zkml.layers.maximum import spread
-from zkgpu.zkml.layers.signed import within
+from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.operations import Normalise
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import inverse_root
 
 
-def normalise(operation: Normalise, x: Wires, interval: Interval) -> Wires:
+def normalise(checks: Checks, operation: Normalise, x: Wires, interval: Interval) -> Wires:
     """c * R along the last axis."""
     n = x.shape[-1]
     c = x * n - _along(x.sum(axis=-1), x)
     variance = (c * c).sum(axis=-1) + operation.epsilon
     most = n * (n * spread(interval)) ** 2 + operation.epsilon
-    root = _inverse_root(variance, operation.bits, operation.epsilon, most)
+    root = _inverse_root(checks, variance, operation.bits, operation.epsilon, most)
     return c * _along(root, x)
 
 
@@ -26,7 +26,7 @@ def _along(row: Wires, x: Wires) -> Wires:
     return row.reshape(*row.shape, 1).broadcast_to(x.shape)
 
 
-def _inverse_root(x: Wires, bits: int, least: int, greatest: int) -> Wires:
+def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int) -> Wires:
     """R = floor(2^bits / sqrt(x)) for x in [least, greatest]: R^2 x <= 4^bits < (R + 1)^2 x.
 
     R is at most 2^bits / sqrt(least), so that no product here comes near the modulus.
@@ -34,13 +34,13 @@ def _inverse_root(x: Wires, bits: int, least: int, greatest: int) -> Wires:
     circuit = x.circuit
     root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root")
     top = int(inverse_root(np.array([least]), bits)[0])
-    within(root, 0, top, exactly=False)
+    checks.within(root, 0, top, exactly=False)
     square = circuit.materialize(root * root)
     below = circuit.materialize(square * x)
     above = circuit.materialize((2 * root + 1) * x)
     slack = (2 << bits) * _root_above(greatest) + greatest  # (2 R + 1) x is at most this
-    within((1 << 2 * bits) - below, 0, slack, exactly=False)
-    within(below + above - (1 << 2 * bits) - 1, 0, slack, exactly=False)
+    checks.within((1 << 2 * bits) - below, 0, slack, exactly=False)
+    checks.within(below + above - (1 << 2 * bits) - 1, 0, slack, exactly=False)
     return root
 
 

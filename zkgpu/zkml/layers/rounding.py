@@ -10,53 +10,59 @@ import numpy as np
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.zkml.layers.signed import Integers, signed, within
+from zkgpu.zkml.layers.signed import Checks, Integers, signed
 from zkgpu.zkml.operations import Requantise
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import round_half_up
 
 
-def requantise(operation: Requantise, x: Wires, interval: Interval) -> Wires:
+def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interval) -> Wires:
     """The rounded and clamped values, each of them one wire."""
-    least, greatest = (int(round_half_up(np.array(end), operation.shift)) for end in (interval.least, interval.greatest))
+    least, greatest = rounded_ends(interval, operation.shift)
     low = operation.low if operation.low is not None and operation.low > least else None
     high = operation.high if operation.high is not None and operation.high < greatest else None
     if low is None and high is None:
-        return rounded(x, operation.shift, least, greatest)
+        return rounded(checks, x, operation.shift, least, greatest)
     if high is None and low is not None:
-        return at_least(x, operation.shift, low, least, greatest)
-    y = clamped(x, operation.shift, low, high, least, greatest)
-    within(y, least if low is None else low, greatest if high is None else high)
+        return at_least(checks, x, operation.shift, low, least, greatest)
+    y = clamped(checks, x, operation.shift, low, high, least, greatest)
+    checks.within(y, least if low is None else low, greatest if high is None else high)
     return y
 
 
-def rounded(x: Wires, shift: int, least: int, greatest: int) -> Wires:
+def rounded_ends(interval: Interval, shift: int) -> tuple[int, int]:
+    """The interval of the rounded values."""
+    least, greatest = (int(round_half_up(np.array(end), shift)) for end in (interval.least, interval.greatest))
+    return least, greatest
+
+
+def rounded(checks: Checks, x: Wires, shift: int, least: int, greatest: int) -> Wires:
     """round_half_up(x / 2^shift), known to lie in [least, greatest]."""
-    y = rounded_unchecked(x, shift)
+    y = rounded_unchecked(checks, x, shift)
     if shift:
-        within(y, least, greatest, exactly=False)
+        checks.within(y, least, greatest, exactly=False)
     return y
 
 
-def rounded_unchecked(x: Wires, shift: int) -> Wires:
+def rounded_unchecked(checks: Checks, x: Wires, shift: int) -> Wires:
     """round_half_up(x / 2^shift), provided the caller constrains it to a small interval."""
     if shift == 0:
         return x
     circuit = x.circuit
     y = circuit.hint(lambda v: round_half_up(signed(circuit, v), shift), [x], shape=x.shape, label="rounded")
-    _bind_remainder(x, y, shift)
+    _bind_remainder(checks, x, y, shift)
     return y
 
 
-def _bind_remainder(x: Wires, q: Wires, shift: int) -> None:
+def _bind_remainder(checks: Checks, x: Wires, q: Wires, shift: int) -> None:
     """Constrains x + 2^(shift - 1) - 2^shift q to shift bits: q is then x rounded, if q is small at all."""
     if shift == 0:
         x.circuit.assert_equal(q, x, label="same")
         return
-    within(x + (1 << shift - 1) - q * (1 << shift), 0, (1 << shift) - 1)
+    checks.within(x + (1 << shift - 1) - q * (1 << shift), 0, (1 << shift) - 1)
 
 
-def at_least(x: Wires, shift: int, low: int, least: int, greatest: int) -> Wires:
+def at_least(checks: Checks, x: Wires, shift: int, low: int, least: int, greatest: int) -> Wires:
     """max(low, rounded x): with z = w - 2^s low in two's complement, the upper part of z where its sign bit is 0.
 
     Two constraints an entry besides the range checks of all of z's bits.
@@ -71,13 +77,15 @@ def at_least(x: Wires, shift: int, low: int, least: int, greatest: int) -> Wires
     upper = u
     if shift:
         lower = circuit.hint(lambda v: v & ((1 << shift) - 1), [u], shape=z.shape, label="remainder")
-        within(lower, 0, (1 << shift) - 1)
+        checks.within(lower, 0, (1 << shift) - 1)
         upper = (u - lower) / (1 << shift)
-    within(upper, 0, (1 << bits) - 1)
+    checks.within(upper, 0, (1 << bits) - 1)
     return circuit.materialize((1 - negative) * upper) + low
 
 
-def clamped(x: Wires, shift: int, low: int | None, high: int | None, least: int, greatest: int) -> Wires:
+def clamped(
+    checks: Checks, x: Wires, shift: int, low: int | None, high: int | None, least: int, greatest: int
+) -> Wires:
     """The rounded x clamped to [low, high], provided the caller constrains it to that interval.
 
     q = y + over - under, both not negative; over is 0 unless y is high, under 0 unless y is low.
@@ -89,14 +97,14 @@ def clamped(x: Wires, shift: int, low: int | None, high: int | None, least: int,
 
     q = y = circuit.hint(clamp, [x], shape=x.shape, label="clamped")
     if high is not None:
-        q = q + _excess(x, y, shift, high, greatest, 1)
+        q = q + _excess(checks, x, y, shift, high, greatest, 1)
     if low is not None:
-        q = q - _excess(x, y, shift, low, least, -1)
-    _bind_remainder(x, q, shift)
+        q = q - _excess(checks, x, y, shift, low, least, -1)
+    _bind_remainder(checks, x, q, shift)
     return y
 
 
-def _excess(x: Wires, y: Wires, shift: int, bound: int, extreme: int, sign: int) -> Wires:
+def _excess(checks: Checks, x: Wires, y: Wires, shift: int, bound: int, extreme: int, sign: int) -> Wires:
     """How far the rounded x lies beyond `bound`, in the direction of `sign`: not negative, and 0 unless y is there."""
     circuit = x.circuit
 
@@ -104,6 +112,6 @@ def _excess(x: Wires, y: Wires, shift: int, bound: int, extreme: int, sign: int)
         return np.maximum(sign * (round_half_up(signed(circuit, v), shift) - bound), 0)
 
     excess = circuit.hint(beyond, [x], shape=x.shape, label="excess")
-    within(excess, 0, sign * (extreme - bound), exactly=False)
+    checks.within(excess, 0, sign * (extreme - bound), exactly=False)
     circuit.assert_product(excess, bound - y, np.zeros(x.shape, dtype=np.int64), label="excess")
     return excess

@@ -8,10 +8,9 @@ import numpy as np
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.lookup import Table
-from zkgpu.zkml.layers.rounding import clamped, rounded_unchecked
-from zkgpu.zkml.layers.signed import Integers, signed
+from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
+from zkgpu.zkml.layers.signed import Checks, Integers, signed
 from zkgpu.zkml.ranges import Interval
-from zkgpu.zkml.semantics import round_half_up
 
 _CLAMP = 6  # constraints of a clamp beyond rounding, about
 
@@ -45,18 +44,18 @@ def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
 
 
 def rounded_look_up(
-    tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
+    checks: Checks, tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
 ) -> Wires:
     """values[clamp(rounded x) - first], by clamping, or by a table of all rounded values where that is less.
 
     The table itself keeps the rounded value in range, so that no other check does.
     """
-    least, greatest = (int(round_half_up(np.array(end), shift)) for end in (interval.least, interval.greatest))
+    least, greatest = rounded_ends(interval, shift)
     last = first + len(values) - 1
     rows = greatest - least + 1
     if rows - len(values) <= _CLAMP * x.size or (first <= least and greatest <= last):
         wide = values[np.clip(np.arange(least, greatest + 1), first, last) - first]
-        return look_up(tables, wide, least, rounded_unchecked(x, shift))
+        return look_up(tables, wide, least, rounded_unchecked(checks, x, shift))
     low = first if first > least else None
     high = last if last < greatest else None
-    return look_up(tables, values, first, clamped(x, shift, low, high, least, greatest))
+    return look_up(tables, values, first, clamped(checks, x, shift, low, high, least, greatest))

@@ -1,0 +1,115 @@
+"""Provers who answer hints in their own way: another sign of zero, a quotient off by one, another of equal maxima."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from tests.circuits.mutation import assert_forgery_fails
+from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
+from zkgpu.curves.bn254 import Fr
+from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
+
+R = Fr.modulus
+INVERSE_OF_8 = pow(8, -1, R)
+
+
+def forged(operation: Operation, x: object, low: int, high: int, **hints: Callable) -> None:
+    values = np.array(x)
+    named = {name.replace("_", " "): function for name, function in hints.items()}
+    model = model_of(operation, x=(values.shape, low, high))
+    circuit = unpublished(model)
+    labels = {step.label for step in circuit._steps if hasattr(step, "label")}
+    found = {label: f for name, f in named.items() for label in labels if label.rpartition("/")[2] == name}
+    assert len(found) == len(named), labels
+    assert_forgery_fails(circuit, {"x": values}, found)
+
+
+def constantly(*values: int) -> Callable:
+    return lambda *arrays: np.array([v % R for v in values], dtype=object)
+
+
+@pytest.mark.parametrize("x", [-1, 0, 1, -128, 127])
+def test_the_sign_of_a_relu_is_not_free(x: int) -> None:
+    relu = Requantise("r", ("x",), "out", 0, 0)
+    forged(relu, [x], -128, 127, sign=constantly(int(x >= 0)))
+    forged(relu, [x], -128, 127, sign=constantly(2))
+
+
+@pytest.mark.parametrize("x", [-12, -4, 0, 3, 4, 5, 20])
+@pytest.mark.parametrize("delta", [-1, 1, 8, INVERSE_OF_8, -INVERSE_OF_8])
+def test_a_rounded_value_cannot_be_off(x: int, delta: int) -> None:
+    forged(Requantise("r", ("x",), "out", 3), [x], -128, 127, rounded=constantly(((x + 4) >> 3) + delta))
+
+
+@pytest.mark.parametrize("x", [-128, -36, -35, 0, 35, 36, 127])
+@pytest.mark.parametrize("delta", [-1, 1])
+def test_a_clamped_value_cannot_be_off(x: int, delta: int) -> None:
+    q = (x + 4) >> 3
+    y = min(max(q, -4), 4) + delta
+    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    excess = {"excess": lambda v: np.array([0], dtype=object)}
+    forged(clamp, [x], -128, 127, clamped=constantly(y))
+    forged(clamp, [x], -128, 127, clamped=constantly(y), **excess)
+
+
+@pytest.mark.parametrize("remainder", [-1, 8, 7, 8 - INVERSE_OF_8])
+def test_the_remainder_of_a_relu_is_the_one_below_the_divisor(remainder: int) -> None:
+    forged(Requantise("r", ("x",), "out", 3, 0), [12], -128, 127, remainder=constantly(remainder))
+
+
+def test_a_table_gives_no_value_of_another_row() -> None:
+    table = Lookup("f", ("x",), "out", np.array([5, 6, 7, 8]), -2)
+    for wrong in (5, 6, 8, 9):
+        forged(table, [0], -2, 1, value_of_a_table=constantly(wrong))
+
+
+def test_a_maximum_is_neither_another_entry_nor_a_larger_number() -> None:
+    for wrong in (4, 2, 6, 0, -1):
+        forged(Maximum("m", ("x",), "out"), [[2, 5, 4]], -8, 7, maximum=constantly(wrong))
+
+
+@pytest.mark.parametrize("place", [0, 2, 3, 4])
+def test_argmax_names_the_first_of_equal_maxima_only(place: int) -> None:
+    x, n = [[1, 5, 5, -3]], 4
+    top = n * 5 + (n - 1 - 1)
+    argmax = ArgMax("a", ("x",), "out")
+    forged(argmax, x, -8, 7, place_of_the_maximum=constantly(n - 1 - place))
+    forged(argmax, x, -8, 7, maximum=constantly(4 * x[0][place % 4] + n - 1 - place % 4))
+    forged(argmax, x, -8, 7, maximum=constantly(top + 1))
+
+
+EXP = np.array([20, 12, 7, 4, 2, 1])
+
+
+@pytest.mark.parametrize("delta", [-1, 1, 2**12, -(2**4)])
+def test_the_reciprocal_of_a_softmax_cannot_be_off(delta: int) -> None:
+    total = 20 + 7 + 1
+    softmax = Softmax("s", ("x",), "out", 1, EXP, 12)
+    forged(softmax, [[6, 2, -4]], -8, 7, reciprocal=constantly(2**12 // total + delta))
+
+
+def test_softmax_counts_from_the_largest_entry_only() -> None:
+    softmax = Softmax("s", ("x",), "out", 1, EXP, 12)
+    forged(softmax, [[6, 2, -4]], -8, 7, maximum=constantly(2))
+    forged(softmax, [[6, 2, -4]], -8, 7, maximum=constantly(8))
+
+
+@pytest.mark.parametrize("delta", [-1, 1, 64])
+def test_an_inverse_root_cannot_be_off(delta: int) -> None:
+    operation = Normalise("n", ("x",), "out", 16, 2)
+    variance = 13**2 + 2**2 + 11**2 + 2
+    root = int(2**16 / variance**0.5)
+    forged(operation, [[5, 0, -3]], -8, 7, inverse_root=constantly(root + delta))
+    forged(operation, [[5, 0, -3]], -8, 7, inverse_root=constantly(-root))
+
+
+def test_a_sum_of_private_weights_cannot_be_off() -> None:
+    weight = np.array([[[3, 1], [-2, 1], [7, 1], [1, 1]]])
+    layer = Linear("l", ("x",), "out", weight, np.ones((1, 2), int), np.array([[4, 0]]))
+    model = model_of(layer, x=((1, 1, 4), -8, 7))
+    given = all_inputs(model, {"x": np.array([[[1, 2, 3, -1]]])}, "private")
+    assert compiled(model, "private").witness(given) is not None
+    assert_forgery_fails(compiled(model, "private"), given, {"l/sums": lambda *_: np.array([[25, 5]], dtype=object)})

@@ -1,0 +1,217 @@
+"""A whole integer model as one circuit, with the visibility of each input, output and weight that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from zkgpu.circuits import Circuit, Wires, concatenate
+from zkgpu.errors import UsageError
+from zkgpu.zkml.layers.hashing import hash_of_wires
+from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
+from zkgpu.zkml.layers.maximum import argmax, maximum
+from zkgpu.zkml.layers.normalise import normalise
+from zkgpu.zkml.layers.rounding import requantise
+from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.softmax import softmax
+from zkgpu.zkml.layers.tables import Tables, look_up, rounded_look_up
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Arrange,
+    Combine,
+    IntegerModel,
+    Linear,
+    Lookup,
+    MatMul,
+    Maximum,
+    Multiply,
+    Normalise,
+    Operation,
+    Requantise,
+    Softmax,
+    Tensor,
+    Total,
+)
+from zkgpu.zkml.ranges import Interval, analyse
+
+Visibility: TypeAlias = Literal["public", "private", "hashed"]
+
+
+@dataclass(frozen=True)
+class Visibilities:
+    """Who sees what.
+
+    weights   "public": part of the circuit. "private": given by the prover, so that one key serves all weights
+    inputs    by name; those not named are public
+    outputs   likewise
+    Public tensors are values the verifier checks against; of a hashed one it has the Poseidon hash.
+    """
+
+    weights: Literal["public", "private"] = "public"
+    inputs: Mapping[str, Visibility] = field(default_factory=dict)
+    outputs: Mapping[str, Visibility] = field(default_factory=dict)
+
+    def of_input(self, name: str) -> Visibility:
+        return self.inputs.get(name, "public")
+
+    def of_output(self, name: str) -> Visibility:
+        return self.outputs.get(name, "public")
+
+
+def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
+    """Raises UsageError for a tensor that does not exist, an unknown visibility, or when nothing is shown at all."""
+    for kind, tensors, given in (
+        ("input", model.inputs, visibilities.inputs),
+        ("output", model.outputs, visibilities.outputs),
+    ):
+        unknown = set(given) - {tensor.name for tensor in tensors}
+        if unknown:
+            raise UsageError(f"the model has no {kind} '{min(unknown)}'; it has {', '.join(t.name for t in tensors)}")
+    if set([*visibilities.inputs.values(), *visibilities.outputs.values()]) - {"public", "private", "hashed"}:
+        raise UsageError("a tensor is 'public', 'private' or 'hashed'")
+    if visibilities.weights not in ("public", "private"):
+        raise UsageError("weights are 'public' or 'private'")
+    if all(visibilities.of_output(t.name) == "private" for t in model.outputs):
+        raise UsageError("all outputs are private: such a proof says nothing; make one public or hashed")
+
+
+def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
+    """The circuit that proves `semantics.run(model, inputs)`.
+
+    Inputs are signals of the tensors' names; private weights are signals NAME.weight and NAME.bias.
+    """
+    require_names(model, visibilities)
+    circuit = Circuit()
+    network = Network(circuit, model, visibilities)
+    for tensor in model.inputs:
+        network.declare(tensor)
+    for operation in model.operations:
+        with circuit.scope(operation.layer):
+            network.write(operation)
+    for tensor in model.outputs:
+        network.publish(tensor)
+    return circuit
+
+
+class Network:
+    """The circuit being written: wires and intervals of the tensors so far."""
+
+    def __init__(self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities) -> None:
+        self.circuit, self.visibilities = circuit, visibilities
+        self.private_weights = visibilities.weights == "private"
+        self.intervals = analyse(model, margin=self.private_weights)
+        self.tables, self.checks = Tables(), Checks(model.limb)
+        self.values: dict[str, Wires] = {}
+        self._fused = _rounded_only_for_tables(model)
+
+    def declare(self, tensor: Tensor) -> None:
+        visibility = self.visibilities.of_input(tensor.name)
+        if visibility == "public":
+            wires = self.circuit.public_array(tensor.name, tensor.shape, interval=(tensor.low, tensor.high))
+        else:
+            wires = self.circuit.private(tensor.name, tensor.shape)
+            with self.circuit.scope(tensor.name):
+                self.checks.within(wires, tensor.low, tensor.high)
+                if visibility == "hashed":
+                    self.circuit.output(f"{tensor.name}.hash", hash_of_wires(wires, tensor.low, tensor.high))
+        self.values[tensor.name] = wires
+
+    def publish(self, tensor: Tensor) -> None:
+        visibility = self.visibilities.of_output(tensor.name)
+        wires, (low, high) = self.values[tensor.name], packed_interval(tensor, self.intervals[tensor.name])
+        if visibility == "public":
+            self.circuit.output_array(tensor.name, wires, interval=(low, high))
+        elif visibility == "hashed":
+            with self.circuit.scope(tensor.name):
+                self.checks.within(wires, low, high)
+                self.circuit.output(f"{tensor.name}.hash", hash_of_wires(wires, low, high))
+
+    def write(self, operation: Operation) -> None:
+        if operation.output in self._fused:
+            return
+        if isinstance(operation, Lookup):
+            self.values[operation.output] = self._table(operation)
+        elif isinstance(operation, Linear):
+            self.values[operation.output] = self._linear(operation)
+        else:
+            inputs = [self.values[name] for name in operation.inputs]
+            intervals = [self.intervals[name] for name in operation.inputs]
+            self.values[operation.output] = _RULES[type(operation)](self, operation, inputs, intervals)
+
+    def _linear(self, operation: Linear) -> Wires:
+        x = self.values[operation.inputs[0]]
+        if not self.private_weights:
+            return constant_linear(operation, x)
+        return private_linear(operation, x, *declare_weights(self.circuit, operation))
+
+    def _table(self, operation: Lookup) -> Wires:
+        rounding = self._fused.get(operation.inputs[0])
+        if rounding is None:
+            return look_up(self.tables, operation.table, operation.first, self.values[operation.inputs[0]])
+        (name,) = rounding.inputs
+        interval = self.intervals[name]
+        return rounded_look_up(
+            self.checks, self.tables, operation.table, operation.first, self.values[name], interval, rounding.shift
+        )
+
+
+def packed_interval(tensor: Tensor, interval: Interval) -> tuple[int, int]:
+    """The interval of whole bytes that an output travels in: the same for all weights of one circuit."""
+    size = next(w for w in (8, 16, 32, 64, 128) if interval.magnitude.bit_length() < w)
+    return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
+
+
+def _rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantise]:
+    """Requantisations read by one table and nothing else, whose clamp is that table's range."""
+    readers: dict[str, list[Operation]] = {}
+    for operation in model.operations:
+        for name in operation.inputs:
+            readers.setdefault(name, []).append(operation)
+    outputs = {tensor.name for tensor in model.outputs}
+    return {
+        op.output: op
+        for op in model.operations
+        if isinstance(op, Requantise)
+        and op.output not in outputs
+        and len(readers.get(op.output, [])) == 1
+        and _ends_agree(op, readers[op.output][0])
+    }
+
+
+def _ends_agree(rounding: Requantise, reader: Operation) -> bool:
+    if not isinstance(reader, Lookup):
+        return False
+    last = reader.first + len(reader.table) - 1
+    return rounding.low in (None, reader.first) and rounding.high in (None, last)
+
+
+def _arrange(network: Network, operation: Arrange, inputs: list[Wires], _: list[Interval]) -> Wires:
+    parts = [x.ravel() for x in inputs]
+    if (operation.positions < 0).any():
+        parts.append(network.circuit.constant(np.zeros(1, dtype=np.int64)))
+    flat = parts[0] if len(parts) == 1 else concatenate(parts)
+    return flat[np.where(operation.positions < 0, flat.size - 1, operation.positions)]
+
+
+def _combine(network: Network, operation: Combine, inputs: list[Wires], _: list[Interval]) -> Wires:
+    total = network.circuit.constant(operation.offset)
+    for x, multiplier in zip(inputs, operation.multipliers, strict=True):
+        total = x * network.circuit.constant(multiplier) + total
+    return total
+
+
+_RULES: dict[type[Operation], Callable[..., Wires]] = {
+    Arrange: _arrange,
+    Combine: _combine,
+    Total: lambda network, op, x, intervals: x[0].sum(axis=-1),
+    Multiply: lambda network, op, x, intervals: x[0] * x[1],
+    MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
+    Requantise: lambda network, op, x, intervals: requantise(network.checks, op, x[0], intervals[0]),
+    Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),
+    ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
+    Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),
+    Normalise: lambda network, op, x, intervals: normalise(network.checks, op, x[0], intervals[0]),
+}
