@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from committed_statement import CommittedStatement, make
 
 from zkgpu.backend import Backend, open_backend
 from zkgpu.circuits import R1CS, Circuit
@@ -47,3 +48,9 @@ def statement() -> Statement:
 def samples() -> Path:
     """Files of circom and snarkjs, see tests/data/samples/README.md."""
     return SAMPLES
+
+
+@pytest.fixture(scope="session")
+def committed() -> CommittedStatement:
+    """See committed_statement."""
+    return make()

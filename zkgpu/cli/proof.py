@@ -131,14 +131,14 @@ def _prove(
 @pass_session
 def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key
+    from zkgpu.formats.json_files import read_proof, read_public_values, read_verifying_key
     from zkgpu.groth16.verifier import verify
 
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)
         proof = read_proof(proof_file)
-        public_inputs = read_public(public_file, key.curve)
-        valid = verify(key, public_inputs, proof, allow_insecure_key=allow_insecure_key)
+        public_inputs, packed = read_public_values(public_file, key.curve)
+        valid = verify(key, public_inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
     weakness = key.weakness()
     if weakness:
         session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")

@@ -13,6 +13,7 @@ from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
 from zkgpu.formats.zkey import read_zkey
+from zkgpu.groth16.keys import VerifyingKey
 
 Facts = dict[str, Any]
 
@@ -72,6 +73,7 @@ def _describe_zkey(path: str) -> Facts:
         "curve": key.verifying_key.curve.name,
         "wires": key.n_wires,
         "public": key.n_public,
+        **_describe_round(key.verifying_key),
         "domain": key.domain_size,
         "entries of A, B": [key.a.entries, key.b.entries],
         "circuit hash": key.circuit_hash.hex(),
@@ -93,6 +95,9 @@ def _describe_json(path: str) -> Facts:
         raise FormatError(f"{error} (nor is it a .r1cs, .wtns, .ptau or .zkey file)") from None
     if isinstance(value, list):
         return {"format": "public inputs (JSON)", "values": len(json_files.read_public(path))}
+    if isinstance(value, dict) and "packed" in value:
+        inputs, packed = json_files.read_public_values(path)
+        return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
     if isinstance(value, dict) and "pi_a" in value:
         json_files.read_proof(path)
         return {"format": "Groth16 proof (JSON)", "curve": value["curve"]}
@@ -101,5 +106,14 @@ def _describe_json(path: str) -> Facts:
         "format": "Groth16 verification key (JSON)",
         "curve": key.curve.name,
         "public": key.n_public,
+        **_describe_round(key),
         "insecure": key.weakness() or "no",
     }
+
+
+def _describe_round(key: VerifyingKey) -> Facts:
+    if key.commitment is None:
+        return {}
+    round_ = key.commitment.round
+    arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]
+    return {"committed": round_.n_committed, "challenges": round_.n_challenges, "public arrays": arrays}

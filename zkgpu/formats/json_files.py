@@ -2,11 +2,16 @@
 
 Numbers are decimal strings. Points are projective with z = 1: ["x", "y", "1"], and [["x0", "x1"], ["y0", "y1"],
 ["1", "0"]] in G2; infinity is (0, 1, 0). Unknown keys are ignored, as snarkjs does.
+
+Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not know: a
+proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, and public.json is
+{"inputs": ["1", ..], "packed": "0x.."}.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -15,13 +20,17 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing
+from zkgpu.formats.json_commitment import commitment_from_json, commitment_to_json
 from zkgpu.formats.json_values import list_of, located, member, point_json, point_of, require_curve
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
 StrPath: TypeAlias = str | os.PathLike[str]
-PROTOCOL = "groth16"
+PROTOCOL, COMMITTED_PROTOCOL = "groth16", "groth16-commitment"
 MAX_INPUT_BYTES = 1 << 28
+
+_COMMITTED_POINTS = ("pi_commitment", "pi_knowledge")
+_HEX = re.compile(r"0x([0-9a-f]{2})*")
 
 
 def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
@@ -32,6 +41,11 @@ def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
 def read_public(path: StrPath, curve: Curve = BN254) -> list[int]:
     """The public inputs in a file, each canonical and below the scalar field's modulus."""
     return located(path, public_from_json, strict_json.load(path), curve)
+
+
+def read_public_values(path: StrPath, curve: Curve = BN254) -> tuple[list[int], bytes]:
+    """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
+    return located(path, public_values_from_json, strict_json.load(path), curve)
 
 
 def read_inputs(path: StrPath) -> dict[str, Any]:
@@ -59,11 +73,17 @@ def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
 
 
 def write_proof_and_public(
-    proof_path: StrPath, proof: Proof, public_path: StrPath, public_inputs: Sequence[int], curve: Curve = BN254
+    proof_path: StrPath,
+    proof: Proof,
+    public_path: StrPath,
+    public_inputs: Sequence[int],
+    curve: Curve = BN254,
+    packed: bytes = b"",
 ) -> None:
-    """Writes proof.json and public.json, both or neither."""
+    """Writes proof.json and public.json, both or neither; the packed arrays with a proof that has a commitment."""
+    values = public_values_to_json(public_inputs, packed, proof.commitment is not None)
     with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
-        public_file.write(strict_json.text_of([str(value) for value in public_inputs]).encode())
+        public_file.write(strict_json.text_of(values).encode())
         proof_file.write(strict_json.text_of(proof_to_json(proof, curve)).encode())
 
 
@@ -73,21 +93,25 @@ def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
 
 def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     """The proof of a parsed proof.json, over `curve`."""
-    if require_curve(value, "proof", PROTOCOL) is not curve:
+    found, committed = _require_groth16(value, "proof")
+    if found is not curve:
         raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
     return Proof(
         point_of(curve.g1, member(value, "pi_a"), "pi_a"),
         point_of(curve.g2, member(value, "pi_b"), "pi_b"),
         point_of(curve.g1, member(value, "pi_c"), "pi_c"),
+        *(point_of(curve.g1, member(value, name), name) for name in _COMMITTED_POINTS if committed),
     )
 
 
 def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
+    """The object of a proof.json."""
+    points = {"pi_a": proof.a, "pi_b": proof.b, "pi_c": proof.c}
+    committed = dict(zip(_COMMITTED_POINTS, (proof.commitment, proof.knowledge), strict=True))
+    points |= {name: point for name, point in committed.items() if point is not None}
     return {
-        "pi_a": point_json(proof.a),
-        "pi_b": point_json(proof.b),
-        "pi_c": point_json(proof.c),
-        "protocol": PROTOCOL,
+        **{name: point_json(point) for name, point in points.items()},
+        "protocol": PROTOCOL if proof.commitment is None else COMMITTED_PROTOCOL,
         "curve": curve.snarkjs_name,
     }
 
@@ -98,9 +122,25 @@ def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
     return [decimal(item, modulus, f"public input {i}") for i, item in enumerate(list_of(value, "the public inputs"))]
 
 
+def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed: bool) -> Any:
+    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment."""
+    inputs = [str(value) for value in public_inputs]
+    return {"inputs": inputs, "packed": "0x" + packed.hex()} if committed else inputs
+
+
+def public_values_from_json(value: Any, curve: Curve = BN254) -> tuple[list[int], bytes]:
+    """The public inputs of a parsed public.json, and its packed arrays."""
+    if not isinstance(value, dict):
+        return public_from_json(value, curve), b""
+    packed = member(value, "packed")
+    if not isinstance(packed, str) or not _HEX.fullmatch(packed):
+        raise FormatError(f'packed: {shown(packed)} is not a string of bytes such as "0x0aff": make the file again')
+    return public_from_json(member(value, "inputs"), curve), bytes.fromhex(packed[2:])
+
+
 def verifying_key_from_json(value: Any) -> VerifyingKey:
     """The verifying key of a parsed verification_key.json."""
-    curve = require_curve(value, "verification key", PROTOCOL)
+    curve, committed = _require_groth16(value, "verification key")
     n_public, ic = member(value, "nPublic"), list_of(member(value, "IC"), "IC")
     if type(n_public) is not int or not 0 <= n_public == len(ic) - 1:
         raise FormatError(f"IC has {len(ic):,} points but nPublic is {shown(n_public)}: export the key again")
@@ -111,12 +151,14 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
         gamma_g2=point_of(curve.g2, member(value, "vk_gamma_2"), "vk_gamma_2"),
         delta_g2=point_of(curve.g2, member(value, "vk_delta_2"), "vk_delta_2"),
         ic=tuple(point_of(curve.g1, item, f"IC[{i}]") for i, item in enumerate(ic)),
+        commitment=commitment_from_json(value, curve, n_public) if committed else None,
     )
 
 
 def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
+    """The object of a verification_key.json."""
     return {
-        "protocol": PROTOCOL,
+        "protocol": PROTOCOL if key.commitment is None else COMMITTED_PROTOCOL,
         "curve": key.curve.snarkjs_name,
         "nPublic": key.n_public,
         "vk_alpha_1": point_json(key.alpha_g1),
@@ -125,7 +167,14 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         "vk_delta_2": point_json(key.delta_g2),
         "vk_alphabeta_12": _pairing_json(key),
         "IC": [point_json(point) for point in key.ic],
+        **(commitment_to_json(key.commitment) if key.commitment else {}),
     }
+
+
+def _require_groth16(value: Any, what: str) -> tuple[Curve, bool]:
+    """The curve a proof or key of Groth16 names, and whether it has a commitment."""
+    committed = member(value, "protocol") == COMMITTED_PROTOCOL
+    return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL), committed
 
 
 def _pairing_json(key: VerifyingKey) -> list[list[list[str]]]:

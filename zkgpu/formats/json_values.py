@@ -10,7 +10,7 @@ from zkgpu.errors import FormatError, PointError
 from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 
-TITLES = {"groth16": "Groth16", "plonk": "PLONK"}
+TITLES = {"groth16": "Groth16", "groth16-commitment": "Groth16 with a commitment", "plonk": "PLONK"}
 
 
 def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:

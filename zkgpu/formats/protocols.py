@@ -33,15 +33,17 @@ class _Files:
     verifying_key_to_json: Callable[..., dict[str, Any]]
 
 
+_GROTH16 = _Files(
+    zkey.read_zkey,
+    zkey.write_zkey,
+    json_files.proof_from_json,
+    json_files.proof_to_json,
+    json_files.verifying_key_from_json,
+    json_files.verifying_key_to_json,
+)
 _FILES = {
-    "groth16": _Files(
-        zkey.read_zkey,
-        zkey.write_zkey,
-        json_files.proof_from_json,
-        json_files.proof_to_json,
-        json_files.verifying_key_from_json,
-        json_files.verifying_key_to_json,
-    ),
+    "groth16": _GROTH16,
+    "groth16-commitment": _GROTH16,
     "plonk": _Files(
         read_plonk_zkey,
         write_plonk_zkey,
@@ -54,8 +56,10 @@ _FILES = {
 
 
 def protocol_name(value: AnyProvingKey | AnyVerifyingKey | AnyProof) -> str:
-    """The proof system of a key or a proof: "groth16" or "plonk"."""
-    return "plonk" if isinstance(value, plonk.ProvingKey | plonk.VerifyingKey | plonk.Proof) else "groth16"
+    """The proof system of a key or a proof: "groth16", "groth16-commitment" or "plonk"."""
+    if isinstance(value, plonk.ProvingKey | plonk.VerifyingKey | plonk.Proof):
+        return "plonk"
+    return "groth16" if value.commitment is None else "groth16-commitment"
 
 
 def read_key(path: StrPath, validate: Validator | None = None) -> AnyProvingKey:
@@ -83,12 +87,13 @@ def read_proof(path: StrPath, key: AnyVerifyingKey | None = None) -> AnyProof:
 
 
 def write_proof_and_public(
-    proof_path: StrPath, proof: AnyProof, public_path: StrPath, public_inputs: Sequence[int]
+    proof_path: StrPath, proof: AnyProof, public_path: StrPath, public_inputs: Sequence[int], packed: bytes = b""
 ) -> None:
-    """Writes proof.json and public.json, both or neither."""
+    """Writes proof.json and public.json, both or neither; the packed arrays with a proof that has a commitment."""
     value = _FILES[protocol_name(proof)].proof_to_json(proof)
+    public = json_files.public_values_to_json(public_inputs, packed, protocol_name(proof) == "groth16-commitment")
     with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
-        public_file.write(strict_json.text_of([str(x) for x in public_inputs]).encode())
+        public_file.write(strict_json.text_of(public).encode())
         proof_file.write(strict_json.text_of(value).encode())
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
@@ -51,7 +52,12 @@ def read_r1cs(path: str | os.PathLike[str]) -> R1CS:
 
 
 def write_r1cs(path: str | os.PathLike[str], r1cs: R1CS) -> None:
-    """Writes a constraint system, with the sections in circom's order (2, 1, 3)."""
+    """Writes a constraint system, with the sections in circom's order (2, 1, 3).
+
+    Raises UsageError for one with challenges, for which the format has no place.
+    """
+    if r1cs.round is not None:
+        raise UsageError("a circuit with challenges cannot be kept in a .r1cs file: keep its key and its program")
     labels = np.arange(r1cs.n_wires, dtype="<u8") if r1cs.wire_labels is None else r1cs.wire_labels.astype("<u8")
     n_labels = max(r1cs.n_labels, int(labels.max(initial=0)) + 1)
     header = b"".join(

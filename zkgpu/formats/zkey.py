@@ -3,13 +3,14 @@
 Points are affine Montgomery rows with R = 2^256, infinity all zero: the host form, so the queries are views of the
 mapped file. Values of the matrices are x R^2 mod r, so that one Montgomery product with a plain witness value gives
 a Montgomery product. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
+Keys of circuits with challenges have another protocol number and further sections, see `zkey_commitment`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +23,17 @@ from zkgpu.formats.container import Container, Piece, SectionReader, open_contai
 from zkgpu.formats.mpc import contributions_bytes, read_contributions
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
 from zkgpu.formats.primes import read_curve, read_scalar_field
-from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+from zkgpu.formats.zkey_commitment import (
+    GROTH16_COMMITTED,
+    commitment_sections,
+    read_commitment_key,
+    read_commitment_queries,
+    read_committed_rows,
+)
+from zkgpu.groth16.keys import CommitmentKey, ProvingKey, VerifyingKey
 
 MAGIC, VERSION, GROTH16 = b"zkey", 1, 1
-PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK"}
+PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 100: "Groth16 with a commitment"}
 PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
 
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
@@ -45,6 +53,11 @@ class Header:
     gamma_g2: Point
     delta_g1: Point
     delta_g2: Point
+    commitment: CommitmentKey | None = None
+
+    @property
+    def n_committed(self) -> int:
+        return self.commitment.round.n_committed if self.commitment else 0
 
 
 def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
@@ -56,13 +69,20 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
-    require_protocol(file, GROTH16)
+    committed = protocol_of(file) == GROTH16_COMMITTED
+    require_protocol(file, GROTH16_COMMITTED if committed else GROTH16)
     header = read_header(file)
+    if committed:
+        header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
     points = _read_points(file, header)
     a, b = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate is not None:
         require_valid(file, points, validate)
+    queries = None
+    if committed:
+        rows = (points["committed points"].rows, points["knowledge points"].rows)
+        queries = read_commitment_queries(file, header.curve, rows)
     return ProvingKey(
         verifying_key=_verifying_key(header, points["IC points"].rows),
         beta_g1=header.beta_g1,
@@ -76,6 +96,7 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
         h_query=points["H points"].rows,
         circuit_hash=circuit_hash,
         contributions=contributions,
+        commitment=queries,
     )
 
 
@@ -83,7 +104,7 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     """Writes a proving key with its sections in the order 1 .. 10."""
     vk = key.verifying_key
     sections: list[tuple[int, Sequence[Piece]]] = [
-        (PROTOCOL, [GROTH16.to_bytes(4, "little")]),
+        (PROTOCOL, [(GROTH16_COMMITTED if key.commitment else GROTH16).to_bytes(4, "little")]),
         (HEADER, [_header_bytes(key)]),
         (IC, [vk.curve.g1.to_rows(vk.ic)]),
         (COEFFICIENTS, _coefficient_pieces(key)),
@@ -93,6 +114,7 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
         (L, [key.l_query]),
         (H, [key.h_query]),
         (CEREMONY, [contributions_bytes(key.circuit_hash, key.contributions)]),
+        *commitment_sections(key),
     ]
     write_container(path, MAGIC, VERSION, sections)
 
@@ -121,18 +143,25 @@ def _read_points(file: Container, header: Header) -> dict[str, GroupRows]:
         "A points": (A, g1, wires),
         "B1 points": (B1, g1, wires),
         "B2 points": (B2, g2, wires),
-        "C points": (L, g1, wires - header.n_public - 1),
+        "C points": (L, g1, wires - header.n_public - 1 - header.n_committed),
         "H points": (H, g1, header.domain_size),
     }
-    return {
+    rows = {
         what: GroupRows(group, read_rows(file.read(section_id, what), group, count))
         for what, (section_id, group, count) in arrays.items()
     }
+    if header.commitment is not None:
+        names = ("committed points", "knowledge points")
+        found = read_committed_rows(file, header.curve, header.n_committed)
+        rows |= {what: GroupRows(g1, points) for what, points in zip(names, found, strict=True)}
+    return rows
 
 
 def _verifying_key(header: Header, ic: Limbs) -> VerifyingKey:
     points = tuple(header.curve.g1.from_rows(ic))
-    return VerifyingKey(header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points)
+    return VerifyingKey(
+        header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points, header.commitment
+    )
 
 
 def protocol_of(file: Container) -> int:

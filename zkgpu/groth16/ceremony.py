@@ -3,6 +3,8 @@
 A contribution with secret k draws a point s of G1, hashes everything so far with s and k s to a point sp of G2, and
 publishes k sp. Who verifies checks e(s, k sp) = e(k s, sp), so the contributor knew k, and
 e(delta before, k sp) = e(delta after, sp), so delta was multiplied by that k. One honest contributor is enough.
+A circuit with challenges has a second such secret, sigma, with a record of its own: it starts from 1 as well, and
+knowledge_query and sigma in G2 are multiplied by it.
 Bowe, Gabizon, Miers, eprint 2017/1050; record and hashes as in snarkjs' .zkey files.
 """
 
@@ -10,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.keys import Contribution, ProvingKey
+from zkgpu.groth16.keys import Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16
 _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
@@ -34,14 +36,16 @@ def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
     """
     vk, g1, g2 = key.verifying_key, key.verifying_key.curve.g1, key.verifying_key.curve.g2
     state = hashlib.blake2b(encode(vk.alpha_g1, key.beta_g1, vk.beta_g2, vk.gamma_g2, key.delta_g1, vk.delta_g2))
-    lists: Sequence[tuple[Group, Limbs]] = (
+    lists: list[tuple[Group, Limbs]] = [
         (g1, g1.to_rows(vk.ic)),
         (g1, h_powers),
         (g1, key.l_query),
         (g1, key.a_query),
         (g1, key.b_g1_query),
         (g2, key.b_g2_query),
-    )
+    ]
+    if key.commitment is not None:
+        lists.append((g1, key.commitment.committed_query))
     for group, rows in lists:
         state.update(rows.shape[0].to_bytes(4, "big"))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -55,24 +59,65 @@ def record_contribution(key: ProvingKey, k: int, *, name: str = "", _blinding: i
     k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator.
     """
     vk = key.verifying_key
-    s = _blinding or vk.curve.scalar_field.random_nonzero()
-    g1_s = s * vk.curve.g1.generator
-    g1_sx = k * g1_s
-    transcript = _transcript(key.circuit_hash, key.contributions, g1_s, g1_sx)
-    contribution = Contribution(
-        delta_after=k * key.delta_g1,
-        g1_s=g1_s,
-        g1_sx=g1_sx,
-        g2_spx=k * hash_to_g2(vk.curve, transcript),
-        transcript=transcript,
-        name=name,
-    )
+    chain = _Chain("delta", vk.curve, key.circuit_hash, key.contributions)
+    contribution = chain.next(k, name, _blinding)
     return replace(
         key,
         delta_g1=contribution.delta_after,
         verifying_key=replace(vk, delta_g2=k * vk.delta_g2),
         contributions=(*key.contributions, contribution),
     )
+
+
+def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> ProvingKey:
+    """As record_contribution for sigma, in a key with a commitment; knowledge_query stays as it is."""
+    vk, queries, part = key.verifying_key, key.commitment, key.verifying_key.required_commitment
+    assert queries is not None
+    contribution = _sigma_chain(key).next(k, name)
+    return replace(
+        key,
+        verifying_key=replace(vk, commitment=replace(part, sigma_g2=k * part.sigma_g2)),
+        commitment=replace(queries, contributions=(*queries.contributions, contribution)),
+    )
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The contributions to one secret, which starts as 1, and what their transcripts start from."""
+
+    secret: str
+    curve: Curve
+    start: bytes
+    contributions: tuple[Contribution, ...]
+
+    @property
+    def last_g1(self) -> Point:
+        """The secret in G1, as the last contribution left it."""
+        return self.contributions[-1].delta_after if self.contributions else self.curve.g1.generator
+
+    def next(self, k: int, name: str, blinding: int | None = None) -> Contribution:
+        """A contribution that multiplies the secret by k."""
+        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.curve.g1.generator
+        g1_sx = k * g1_s
+        transcript = _transcript(self.start, self.contributions, g1_s, g1_sx)
+        g2_spx = k * hash_to_g2(self.curve, transcript)
+        return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, name=name)
+
+    def verify(self, in_g1: Point, in_g2: Point) -> None:
+        """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2."""
+        before = replace(self, contributions=())
+        for contribution in self.contributions:
+            _verify_contribution(before, contribution)
+            before = replace(before, contributions=(*before.contributions, contribution))
+        if self.last_g1 != in_g1:
+            raise FormatError(f"{self.secret} in G1 is not the one the last contribution left: do not use this key")
+        if not same_ratio(self.curve.g1.generator, in_g1, self.curve.g2.generator, in_g2):
+            raise FormatError(f"{self.secret} in G2 is not the {self.secret} in G1: do not use this key")
+
+
+def _sigma_chain(key: ProvingKey) -> _Chain:
+    contributions = key.commitment.contributions if key.commitment else ()
+    return _Chain("sigma", key.verifying_key.curve, blake2b(b"sigma", key.circuit_hash), contributions)
 
 
 def contribution_hash(contribution: Contribution) -> bytes:
@@ -89,33 +134,39 @@ def verify_contributions(key: ProvingKey) -> None:
     vk = key.verifying_key
     if not key.contributions:
         raise InsecureKeyError.because("phase 2 of the setup has no contribution")
-    delta = vk.curve.g1.generator
-    for i, contribution in enumerate(key.contributions):
-        _verify_contribution(vk.curve, key.circuit_hash, key.contributions[:i], delta, contribution)
-        delta = contribution.delta_after
-    if delta != key.delta_g1:
-        raise FormatError("delta in G1 is not the one the last contribution left: do not use this key")
-    if not same_ratio(vk.curve.g1.generator, delta, vk.curve.g2.generator, vk.delta_g2):
-        raise FormatError("delta in G2 is not the delta in G1: do not use this key")
+    _Chain("delta", vk.curve, key.circuit_hash, key.contributions).verify(key.delta_g1, vk.delta_g2)
+    if key.commitment is not None:
+        if not key.commitment.contributions:
+            raise InsecureKeyError.because("the commitment's key has no contribution")
+        sigma = _sigma_chain(key)
+        sigma.verify(sigma.last_g1, vk.required_commitment.sigma_g2)
 
 
 def verify_key(key: ProvingKey, initial: ProvingKey, backend: Backend) -> None:
     """Raises unless `key` is `initial`, recomputed from circuit and powers of tau, after valid contributions.
 
-    That l_query and h_query were divided by delta is checked on random linear combinations, which a wrong point
-    passes with probability 2^-128.
+    That l_query and h_query were divided by delta, and knowledge_query multiplied by sigma, is checked on random
+    linear combinations, which a wrong point passes with probability 2^-128.
     """
     verify_contributions(key)
     _require_same_circuit(key, initial)
-    field, g1, g2 = backend.curve.scalar_field, backend.curve.g1, backend.curve.g2
+    delta = key.verifying_key.delta_g2
     for name in ("l_query", "h_query"):
-        before, after = getattr(initial, name), getattr(key, name)
-        if before.shape != after.shape:
-            raise FormatError(f"{name} has {after.shape[0]:,} points, not {before.shape[0]:,}: do not use this key")
-        weights = backend.vector(field.random_weights(before.shape[0]))
-        p, q = (backend.msm(backend.points(g1, rows), weights) for rows in (before, after))
-        if not same_ratio(q, p, g2.generator, key.verifying_key.delta_g2):
-            raise FormatError(f"{name} is not the initial one divided by delta: do not use this key")
+        _require_multiple(name, getattr(key, name), getattr(initial, name), delta, backend)
+    if key.commitment is not None:
+        sigma, queries = key.verifying_key.required_commitment.sigma_g2, key.commitment
+        _require_multiple("committed_query", queries.committed_query, queries.knowledge_query, sigma, backend)
+
+
+def _require_multiple(name: str, rows: Limbs, multiples: Limbs, k_g2: Point, backend: Backend) -> None:
+    """Raises FormatError unless each of `multiples` is k times the point of `rows`, k being given in G2."""
+    if rows.shape != multiples.shape:
+        raise FormatError(f"{name} has {rows.shape[0]:,} points, not {multiples.shape[0]:,}: do not use this key")
+    g1, g2 = backend.curve.g1, backend.curve.g2
+    weights = backend.vector(backend.curve.scalar_field.random_weights(rows.shape[0]))
+    p, p_k = (backend.msm(backend.points(g1, points), weights) for points in (rows, multiples))
+    if not same_ratio(p, p_k, g2.generator, k_g2):
+        raise FormatError(f"{name} was not scaled by the key's secret: do not use this key")
 
 
 def beacon_key(curve: Curve, digest: bytes, exponent: int) -> tuple[int, Point]:
@@ -137,18 +188,17 @@ def _record(contribution: Contribution) -> bytes:
     return points + contribution.transcript
 
 
-def _verify_contribution(
-    curve: Curve, start: bytes, earlier: Sequence[Contribution], delta: Point, contribution: Contribution
-) -> None:
+def _verify_contribution(before: _Chain, contribution: Contribution) -> None:
+    curve, earlier = before.curve, before.contributions
     where = f"contribution {len(earlier) + 1} ({contribution.name!r})"
     require_proper(where, contribution.delta_after, contribution.g1_s, contribution.g1_sx, contribution.g2_spx)
-    if contribution.transcript != _transcript(start, earlier, contribution.g1_s, contribution.g1_sx):
+    if contribution.transcript != _transcript(before.start, earlier, contribution.g1_s, contribution.g1_sx):
         raise FormatError(f"{where}: the transcript is not that of what came before it: do not use this key")
     g2_sp = hash_to_g2(curve, contribution.transcript)
     if not same_ratio(contribution.g1_s, contribution.g1_sx, g2_sp, contribution.g2_spx):
         raise FormatError(f"{where}: the proof that its maker knew the secret is wrong: do not use this key")
-    if not same_ratio(delta, contribution.delta_after, g2_sp, contribution.g2_spx):
-        raise FormatError(f"{where}: delta was not multiplied by the secret: do not use this key")
+    if not same_ratio(before.last_g1, contribution.delta_after, g2_sp, contribution.g2_spx):
+        raise FormatError(f"{where}: {before.secret} was not multiplied by the secret: do not use this key")
     if contribution.beacon is not None:
         k, g1_s = beacon_key(curve, *contribution.beacon)
         if (g1_s, k * g1_s) != (contribution.g1_s, contribution.g1_sx):
@@ -156,14 +206,26 @@ def _verify_contribution(
 
 
 def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
-    expected = replace(initial.verifying_key, delta_g2=key.verifying_key.delta_g2)
+    expected = _with_secrets_of(key.verifying_key, initial.verifying_key)
     if key.verifying_key != expected or key.beta_g1 != initial.beta_g1 or key.circuit_hash != initial.circuit_hash:
         raise FormatError("the key's fixed points or circuit hash differ from the circuit's: it is another circuit's")
     for name in ("a_query", "b_g1_query", "b_g2_query"):
         if not np.array_equal(getattr(key, name), getattr(initial, name)):
             raise FormatError(f"{name} is not the one of the circuit: the key is another circuit's, or damaged")
+    mine, other = key.commitment, initial.commitment
+    rows, expected_rows = (queries.committed_query if queries else key.l_query[:0] for queries in (mine, other))
+    if not np.array_equal(rows, expected_rows):
+        raise FormatError("committed_query is not the one of the circuit: the key is another circuit's, or damaged")
     if not (_same_matrix(key, initial, "a") and _same_matrix(key, initial, "b")):
         raise FormatError("the matrices are not those of the circuit: the key is another circuit's, or damaged")
+
+
+def _with_secrets_of(key: VerifyingKey, initial: VerifyingKey) -> VerifyingKey:
+    """The initial key with delta, and sigma if both have one, of another."""
+    commitment = initial.commitment
+    if commitment and key.commitment:
+        commitment = replace(commitment, sigma_g2=key.commitment.sigma_g2)
+    return replace(initial, delta_g2=key.delta_g2, commitment=commitment)
 
 
 def _same_matrix(key: ProvingKey, initial: ProvingKey, name: str) -> bool:

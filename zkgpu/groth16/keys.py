@@ -7,17 +7,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import InsecureKeyError
+from zkgpu.errors import InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
 
 
 @dataclass(frozen=True)
+class CommitmentKey:
+    """What verifying adds for a circuit with challenges: sigma in G2, and what is committed and packed."""
+
+    sigma_g2: Point
+    round: CommittedRound
+
+
+@dataclass(frozen=True)
 class VerifyingKey:
-    """ic has n_public + 1 points: public input i is bound to ic[i + 1]."""
+    """ic has n_public + 1 points: public input i is bound to ic[i + 1].
+
+    With a commitment the last public inputs are challenges and digest, which the verifier computes for itself.
+    """
 
     curve: Curve
     alpha_g1: Point
@@ -25,10 +37,23 @@ class VerifyingKey:
     gamma_g2: Point
     delta_g2: Point
     ic: tuple[Point, ...]
+    commitment: CommitmentKey | None = None
 
     @property
     def n_public(self) -> int:
         return len(self.ic) - 1
+
+    @property
+    def n_given(self) -> int:
+        """How many public inputs a verifier is given: all but the challenges and the digest."""
+        return self.n_public - (self.commitment.round.n_public if self.commitment else 0)
+
+    @property
+    def required_commitment(self) -> CommitmentKey:
+        """The commitment's part. Raises UsageError when there is none."""
+        if self.commitment is None:
+            raise UsageError("the verifying key has no commitment: its circuit asks for no challenge")
+        return self.commitment
 
     def weakness(self) -> str | None:
         """Why anyone could forge proofs for this key, or None.
@@ -44,6 +69,19 @@ class VerifyingKey:
             return "gamma equals delta: phase 2 of the setup was never contributed to"
         if self.delta_g2 == self.curve.g2.generator:
             return "delta is the generator of G2: phase 2 of the setup was never contributed to"
+        return self._weakness_of_commitment()
+
+    def _weakness_of_commitment(self) -> str | None:
+        """With sigma 1, beta or delta, points of the key make sigma D for a D that commits to nothing."""
+        if self.commitment is None:
+            return None
+        sigma = self.commitment.sigma_g2
+        if sigma.is_infinity:
+            return "sigma is the point at infinity"
+        known = {"the generator of G2": self.curve.g2.generator, "beta": self.beta_g2, "delta": self.delta_g2}
+        for name, point in {**known, "gamma": self.gamma_g2}.items():
+            if sigma == point:
+                return f"sigma equals {name}: the commitment's key was never contributed to"
         return None
 
     def require_secure(self) -> None:
@@ -55,11 +93,16 @@ class VerifyingKey:
 
 @dataclass(frozen=True)
 class Proof:
-    """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier."""
+    """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier.
+
+    commitment, knowledge  D and sigma D, for a circuit with challenges
+    """
 
     a: Point
     b: Point
     c: Point
+    commitment: Point | None = None
+    knowledge: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +129,20 @@ class Contribution:
 
 
 @dataclass(frozen=True)
+class CommitmentQueries:
+    """What proving adds for a circuit with challenges.
+
+    committed_query   (n_committed, 8)  K_i = beta A + alpha B + C for the committed wires, gamma being 1
+    knowledge_query   (n_committed, 8)  sigma times these
+    contributions     how sigma came about: their delta_after is sigma in G1
+    """
+
+    committed_query: Limbs
+    knowledge_query: Limbs
+    contributions: tuple[Contribution, ...] = ()
+
+
+@dataclass(frozen=True)
 class ProvingKey:
     """All the prover needs, and the verifying key.
 
@@ -97,8 +154,9 @@ class ProvingKey:
     a_query       (n_wires, 8)   sum of A's column i over the Lagrange points, in G1
     b_g1_query    (n_wires, 8)   the same for B
     b_g2_query    (n_wires, 16)  and in G2
-    l_query       (n_wires - n_public - 1, 8)  (beta A + alpha B + C) / delta for the private wires
+    l_query       (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
     h_query       (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
+    commitment    the queries for committed wires, when the circuit has challenges
     """
 
     verifying_key: VerifyingKey
@@ -113,6 +171,7 @@ class ProvingKey:
     h_query: Limbs
     circuit_hash: bytes
     contributions: tuple[Contribution, ...]
+    commitment: CommitmentQueries | None = None
 
     @property
     def n_wires(self) -> int:
@@ -121,6 +180,10 @@ class ProvingKey:
     @property
     def n_public(self) -> int:
         return self.verifying_key.n_public
+
+    @property
+    def n_committed(self) -> int:
+        return 0 if self.commitment is None else int(self.commitment.committed_query.shape[0])
 
     @property
     def domain_size(self) -> int:
@@ -135,4 +198,6 @@ class ProvingKey:
         """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
         if not self.contributions:
             return "phase 2 of the setup has no contribution"
+        if self.commitment is not None and not self.commitment.contributions:
+            return "the commitment's key has no contribution"
         return self.verifying_key.weakness()

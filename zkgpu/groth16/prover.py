@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.circuits.committed import ChallengeSource
+from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.groth16.committer import Committer
 from zkgpu.groth16.keys import Proof, ProvingKey
 from zkgpu.groth16.qap import Qap
 from zkgpu.groth16.verifier import verify
@@ -21,14 +26,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Blinding:
-    """The two random scalars that hide the witness."""
+    """The random scalars that hide the witness: r and s in A, B and C, the mask in the commitment if there is one."""
 
     r: int
     s: int
+    mask: int = 0
 
     @staticmethod
     def random(field: Field) -> Blinding:
-        return Blinding(field.random(), field.random())
+        return Blinding(field.random(), field.random(), field.random())
+
+
+class Proven(NamedTuple):
+    """A proof and all that a verifier needs beside the key: the arguments of `verify`.
+
+    packed  the public arrays of a circuit that has some
+    """
+
+    public_inputs: list[int]
+    proof: Proof
+    packed: bytes = b""
+
+
+Witness: TypeAlias = Limbs | Callable[[ChallengeSource], Limbs]
 
 
 class Prover:
@@ -63,54 +83,90 @@ class Prover:
         self._a_query = backend.points(curve.g1, key.a_query)
         self._b_g1_query = backend.points(curve.g1, key.b_g1_query)
         self._b_g2_query = backend.points(curve.g2, key.b_g2_query)
-        # l_query starts at the first private wire: points at infinity in front let it meet the whole assignment
-        public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
-        self._l_query = backend.points(curve.g1, np.concatenate([public, key.l_query]))
+        self._l_query, self._l_start = backend.points(curve.g1, key.l_query), key.n_public + 1 + key.n_committed
+        if key.commitment is None:
+            # points at infinity for the public wires let l_query meet the whole assignment, as the others do
+            public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
+            self._l_query, self._l_start = backend.points(curve.g1, np.concatenate([public, key.l_query])), 0
+        self._committer = Committer(key, backend) if key.commitment else None
         self._h_query = backend.points(curve.g1, key.h_query[self._qap.domain.bit_reversal])
 
-    def prove(self, assignment: Limbs, *, _blinding: Blinding | None = None) -> Proof:
-        """A proof that the circuit is satisfied by `assignment`, verified.
+    def prove(self, witness: Witness, *, _blinding: Blinding | None = None) -> Proof:
+        """A proof that the circuit is satisfied, verified.
 
-        assignment  (n_wires, 4) uint64 canonical limbs: the constant 1, public values, private values
+        witness  (n_wires, 4) uint64 canonical limbs: the constant 1, public values, private values; or, for a circuit
+                 with challenges, a function from their source to that (`CompiledCircuit.deferred`)
         Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
         SelfCheckError when a proof of a right assignment does not verify.
         """
+        return self._prove(witness, _blinding).proof
+
+    def prove_circuit(
+        self, circuit: CompiledCircuit, inputs: Mapping[str, object], *, _blinding: Blinding | None = None
+    ) -> Proven:
+        """A proof for these inputs, verified, with the public values it is about. Raises as `prove` and `witness`."""
+        deferred = circuit.deferred(inputs)
+        return self._prove(deferred if circuit.r1cs.round else circuit.witness(inputs), _blinding)
+
+    def _prove(self, witness: Witness, blinding: Blinding | None) -> Proven:
+        blinding = blinding or Blinding.random(self.backend.curve.scalar_field)
+        proven = self._attempt(witness, blinding)
+        return proven if self._accepts(proven) else self._retry(witness, blinding)
+
+    def _attempt(self, witness: Witness, blinding: Blinding) -> Proven:
+        """A proof that was not verified yet."""
+        if self._committer is None:
+            assignment, opening = self._plain(witness), None
+        else:
+            assignment, opening = self._committer.run(witness, blinding.mask)
         self._check_assignment(assignment)
-        blinding = _blinding or Blinding.random(self.backend.curve.scalar_field)
         proof = self._prove_unchecked(assignment, blinding)
-        if not self._accepts(assignment, proof):
-            proof = self._retry(assignment, blinding)
-        return proof
+        if opening is None:
+            return Proven(self.public_inputs(assignment), proof)
+        proof = replace(proof, commitment=opening.commitment, knowledge=opening.knowledge)
+        return Proven(list(opening.public), proof, opening.packed)
+
+    def _plain(self, witness: Witness) -> Limbs:
+        if callable(witness):
+            raise UsageError("the key is for a circuit without challenges: give its assignment")
+        return witness
 
     def public_inputs(self, assignment: Limbs) -> list[int]:
-        """The public values of an assignment, in the verifier's order."""
-        return self.backend.curve.scalar_field.from_limbs(assignment[1 : self.key.n_public + 1])
+        """The public values of an assignment, in the verifier's order; without challenges and digest."""
+        return self.backend.curve.scalar_field.from_limbs(assignment[1 : self.key.verifying_key.n_given + 1])
 
     def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
         key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)
         with stage("quotient"):
             z = self.backend.vector(assignment)
             h = self._qap.quotient(z)
+            private = self.backend.vector(assignment[self._l_start :]) if self._l_start else z
         with stage("multi-scalar multiplications"):
-            queries = (self._a_query, self._b_g1_query, self._b_g2_query, self._l_query)
-            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many([*((q, z) for q in queries), (self._h_query, h)])
+            queries = ((self._a_query, z), (self._b_g1_query, z), (self._b_g2_query, z), (self._l_query, private))
+            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many([*queries, (self._h_query, h)])
         a = vk.alpha_g1 + a_z + r * key.delta_g1
         b = vk.beta_g2 + b_g2_z + s * vk.delta_g2
         b_g1 = key.beta_g1 + b_g1_z + s * key.delta_g1
         c = l_z + h_h + s * a + r * b_g1 - r * s * key.delta_g1
         return Proof(a, b, c)
 
-    def _accepts(self, assignment: Limbs, proof: Proof) -> bool:
+    def _accepts(self, proven: Proven) -> bool:
         vk = self.key.verifying_key
         with stage("self-check"):
-            return verify(vk, self.public_inputs(assignment), proof, allow_insecure_key=self._allow_insecure_key)
+            return verify(
+                vk,
+                proven.public_inputs,
+                proven.proof,
+                packed=proven.packed,
+                allow_insecure_key=self._allow_insecure_key,
+            )
 
-    def _retry(self, assignment: Limbs, blinding: Blinding) -> Proof:
+    def _retry(self, witness: Witness, blinding: Blinding) -> Proven:
         """Compute once more: a device may have erred. Refused again, the witness or the key is wrong."""
-        proof = self._prove_unchecked(assignment, blinding)
-        if self._accepts(assignment, proof):
+        proven = self._attempt(witness, blinding)
+        if self._accepts(proven):
             log.warning("%s: a proof failed its self-check and was made again: check this machine", self.backend.name)
-            return proof
+            return proven
         if self._circuit is None:
             raise UnsatisfiedError(
                 "the witness does not satisfy the circuit of this key, or the key is damaged: "
@@ -141,13 +197,14 @@ class Prover:
 
 
 def _require_same_shape(circuit: R1CS, key: ProvingKey) -> None:
-    if (circuit.n_wires, circuit.n_public) != (key.n_wires, key.n_public):
+    mine, other = ((x.n_wires, x.n_public, x.n_committed) for x in (circuit, key))
+    if mine != other:
         raise UsageError(
-            f"the circuit has {circuit.n_wires} wires and {circuit.n_public} public inputs, "
-            f"the key {key.n_wires} and {key.n_public}: they do not belong together"
+            f"the circuit has {mine[0]} wires, {mine[1]} public inputs and {mine[2]} committed wires, "
+            f"the key {other[0]}, {other[1]} and {other[2]}: they do not belong together"
         )
 
 
-def prove(key: ProvingKey, assignment: Limbs, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
+def prove(key: ProvingKey, witness: Witness, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
     """One proof; `Prover` keeps the key for more."""
-    return Prover(key, backend, circuit=circuit).prove(assignment)
+    return Prover(key, backend, circuit=circuit).prove(witness)

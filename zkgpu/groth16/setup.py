@@ -19,7 +19,7 @@ from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16 import ceremony
-from zkgpu.groth16.keys import UNSAFE_NAME, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
 from zkgpu.stages import stage
@@ -36,10 +36,11 @@ class ToxicWaste:
     alpha: int
     beta: int
     delta: int
+    sigma: int = 1
 
     @staticmethod
     def random(field: Field) -> ToxicWaste:
-        return ToxicWaste(*(field.random_nonzero() for _ in range(4)))
+        return ToxicWaste(*(field.random_nonzero() for _ in range(5)))
 
 
 def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = None) -> ProvingKey:
@@ -52,7 +53,7 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     waste = _waste or ToxicWaste.random(curve.scalar_field)
     with stage("evaluate polynomials"):
         a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
-        ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1, waste.delta)
+        ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1 + r1cs.n_committed, waste.delta)
         h = _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste)
     with stage("multiply generators"):
         queries = Queries(
@@ -62,16 +63,17 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
             ic_and_l=backend.fixed_base(g1, ic_and_l),
             h=backend.fixed_base(g1, h),
         )
-    key = _bare_key(curve, qap, r1cs.n_public, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
+    key = _bare_key(curve, qap, r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit
         key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query, backend))
-    return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
+    key = ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
+    return _contribute_sigma(key, backend, waste.sigma, UNSAFE_NAME)
 
 
 @dataclass(frozen=True)
 class Queries:
-    """The points arrays of a key, ic in front of l_query."""
+    """The points arrays of a key: ic and the committed wires' points in front of l_query."""
 
     a: Limbs
     b_g1: Limbs
@@ -81,13 +83,22 @@ class Queries:
 
 
 def _bare_key(
-    curve: Curve, qap: QapMatrices, n_public: int, alpha_g1: Point, beta_g1: Point, beta_g2: Point, queries: Queries
+    curve: Curve, qap: QapMatrices, r1cs: R1CS, alpha_g1: Point, beta_g1: Point, beta_g2: Point, queries: Queries
 ) -> ProvingKey:
-    """A key before any contribution, gamma and delta being 1, and its circuit hash not yet known."""
+    """A key before any contribution, gamma, delta and sigma being 1, and its circuit hash not yet known."""
     g1, g2 = curve.g1, curve.g2
-    ic = tuple(g1.from_rows(queries.ic_and_l[: n_public + 1]))
+    ic_rows, committed, l_query = np.split(queries.ic_and_l, np.cumsum([r1cs.n_public + 1, r1cs.n_committed]))
+    ic = tuple(g1.from_rows(ic_rows))
     return ProvingKey(
-        verifying_key=VerifyingKey(curve, alpha_g1, beta_g2, gamma_g2=g2.generator, delta_g2=g2.generator, ic=ic),
+        verifying_key=VerifyingKey(
+            curve,
+            alpha_g1,
+            beta_g2,
+            gamma_g2=g2.generator,
+            delta_g2=g2.generator,
+            ic=ic,
+            commitment=CommitmentKey(g2.generator, r1cs.round) if r1cs.round else None,
+        ),
         beta_g1=beta_g1,
         delta_g1=g1.generator,
         a=qap.a,
@@ -95,10 +106,11 @@ def _bare_key(
         a_query=queries.a,
         b_g1_query=queries.b_g1,
         b_g2_query=queries.b_g2,
-        l_query=queries.ic_and_l[n_public + 1 :],
+        l_query=l_query,
         h_query=queries.h,
         circuit_hash=bytes(64),
         contributions=(),
+        commitment=CommitmentQueries(committed, committed) if r1cs.round else None,
     )
 
 
@@ -126,7 +138,7 @@ def _powers(field: Field, x: int, n: int) -> Limbs:
 
 
 def _over_delta(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> Vector:
-    """The same, with the entries of l_query divided by delta; those of ic are over gamma = 1."""
+    """The same, with the entries of l_query divided by delta; the first n_ic are over gamma = 1."""
     inverse = backend.curve.scalar_field.inverse(delta)
     divided = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))
     return backend.vector(np.concatenate([backend.limbs(ic_and_l)[:n_ic], divided[n_ic:]]))
@@ -154,7 +166,10 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
 
 
 def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: int | None = None) -> ProvingKey:
-    """The key with delta multiplied by a secret k drawn from the operating system, and a record that proves it."""
+    """The key with delta multiplied by a secret k drawn from the operating system, and a record that proves it.
+
+    So is sigma, by another secret, when the key has a commitment.
+    """
     field, g1 = backend.curve.scalar_field, backend.curve.g1
     k = _secret or field.random_nonzero()
     inverse = field.inverse(k)
@@ -164,7 +179,17 @@ def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: in
             l_query=backend.scale_points(g1, key.l_query, inverse),
             h_query=backend.scale_points(g1, key.h_query, inverse),
         )
-        return ceremony.record_contribution(scaled, k, name=name)
+        recorded = ceremony.record_contribution(scaled, k, name=name)
+        return _contribute_sigma(recorded, backend, field.random_nonzero(), name)
+
+
+def _contribute_sigma(key: ProvingKey, backend: Backend, k: int, name: str) -> ProvingKey:
+    """The key with sigma multiplied by k, and a record of it; a key without a commitment as it is."""
+    if key.commitment is None:
+        return key
+    knowledge = backend.scale_points(backend.curve.g1, key.commitment.knowledge_query, k)
+    scaled = replace(key, commitment=replace(key.commitment, knowledge_query=knowledge))
+    return ceremony.record_sigma_contribution(scaled, k, name=name)
 
 
 def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
@@ -175,7 +200,7 @@ def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -
         verify_powers(ptau, qap.a.shape[0].bit_length() - 1, backend)
     with stage("combine Lagrange points"):
         queries = _combine_lagrange_points(qap, ptau, backend)
-    key = _bare_key(curve, qap, r1cs.n_public, ptau.alpha_g1, ptau.beta_g1, ptau.beta_g2, queries)
+    key = _bare_key(curve, qap, r1cs, ptau.alpha_g1, ptau.beta_g1, ptau.beta_g2, queries)
     with stage("hash key"):
         h_powers = _h_powers(backend, ptau, key.domain_size)
         return replace(key, circuit_hash=ceremony.circuit_hash(key, h_powers, backend))

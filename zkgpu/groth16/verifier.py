@@ -1,8 +1,10 @@
-"""Groth16's verifier: e(A, B) = e(alpha, beta) e(vk_x, gamma) e(C, delta)."""
+"""Groth16's verifier: e(A, B) = e(alpha, beta) e(vk_x, gamma) e(C, delta), and what a commitment adds to it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from zkgpu.curves.pairing import is_in_subgroup_g2, pairing_product_is_one, small_msm
 from zkgpu.curves.points import Point, sum_points
@@ -10,50 +12,106 @@ from zkgpu.errors import LengthError, PointError, UsageError
 from zkgpu.fields.field import Field
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
-Instance = tuple[Sequence[int], Proof]
+
+class Instance(NamedTuple):
+    """A proof with what it is about.
+
+    public_inputs  canonical integers in [0, r), outputs of the circuit first; without challenges and digest
+    packed         the public arrays of a circuit that has some
+    """
+
+    public_inputs: Sequence[int]
+    proof: Proof
+    packed: bytes = b""
 
 
-def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, allow_insecure_key: bool = False) -> bool:
+def verify(
+    key: VerifyingKey,
+    public_inputs: Sequence[int],
+    proof: Proof,
+    *,
+    packed: bytes = b"",
+    allow_insecure_key: bool = False,
+) -> bool:
     """Whether the proof convinces that the circuit holds for these public inputs.
 
-    public_inputs  canonical integers in [0, r), outputs of the circuit first
-    Raises LengthError for too many or too few of them, UsageError for one outside [0, r), PointError for a point
-    off its curve or outside the subgroup, InsecureKeyError for a key that lets anyone forge.
-    eprint 2016/260, section 3.2.
+    public_inputs  canonical integers in [0, r), outputs of the circuit first; without challenges and digest
+    packed         the public arrays of a circuit that has some (`CommittedRound`)
+    Raises LengthError for too many or too few of them, UsageError for one outside [0, r) and for a proof that lacks a
+    commitment or has one too many, PointError for a point off its curve or outside the subgroup, FormatError for a
+    packed value outside its interval, InsecureKeyError for a key that lets anyone forge.
+    eprint 2016/260, section 3.2; with a commitment, see `groth16.commitment`.
     """
-    _check_question(key, public_inputs, proof, allow_insecure_key)
-    pairs = [
-        (-proof.a, proof.b),
-        (key.alpha_g1, key.beta_g2),
-        (_bind(key, public_inputs), key.gamma_g2),
-        (proof.c, key.delta_g2),
-    ]
-    return pairing_product_is_one(pairs)
+    return verify_batch(key, [Instance(public_inputs, proof, packed)], allow_insecure_key=allow_insecure_key)
 
 
-def verify_batch(key: VerifyingKey, instances: Sequence[Instance], *, allow_insecure_key: bool = False) -> bool:
-    """Whether all of the proofs for one key are valid, with n + 3 pairings in place of 4n.
+def verify_batch(
+    key: VerifyingKey, instances: Sequence[Instance | tuple[Sequence[int], Proof]], *, allow_insecure_key: bool = False
+) -> bool:
+    """Whether all of the proofs for one key are valid, with n + 3 pairings in place of 4n, one more if committed.
 
     Sums the equations with 128-bit random weights: a batch with a wrong proof passes with probability 2^-128.
     Raises as `verify`. An empty batch is valid.
     """
-    for public_inputs, proof in instances:
-        _check_question(key, public_inputs, proof, allow_insecure_key)
-    if not instances:
+    asked = [Instance(*instance) for instance in instances]
+    for instance in asked:
+        _check_question(key, instance, allow_insecure_key)
+    if not asked:
         return True
     field, g1 = key.curve.scalar_field, key.curve.g1
-    weights = [_random_weight(field) for _ in instances]
-    weighted_inputs = [
-        sum(w * public_inputs[i] for w, (public_inputs, _) in zip(weights, instances, strict=True)) % field.modulus
-        for i in range(key.n_public)
-    ]
-    total = sum(weights) % field.modulus
-    vk_x = small_msm(list(key.ic), [total, *weighted_inputs])
-    c = sum_points(g1, (w * proof.c for w, (_, proof) in zip(weights, instances, strict=True)))
-    pairs = [(-(w * proof.a), proof.b) for w, (_, proof) in zip(weights, instances, strict=True)]
-    return pairing_product_is_one(
-        [*pairs, (total * key.alpha_g1, key.beta_g2), (vk_x, key.gamma_g2), (c, key.delta_g2)]
-    )
+    # a single equation needs no weight
+    weights = [1] if len(asked) == 1 else [_random_weight(field) for _ in asked]
+    parts = [(w, instance.proof, _equation(key, instance)) for w, instance in zip(weights, asked, strict=True)]
+    total = sum(weights) * key.alpha_g1
+    c = sum_points(g1, (w * proof.c for w, proof, _ in parts))
+    pairs = [(-(w * proof.a), proof.b) for w, proof, _ in parts]
+    pairs += [(total, key.beta_g2), (_bound(key, parts), key.gamma_g2), (c, key.delta_g2)]
+    if key.commitment is not None:
+        pairs.append((_unknown(parts), key.commitment.sigma_g2))
+    return pairing_product_is_one(pairs)
+
+
+@dataclass(frozen=True)
+class _Equation:
+    """What a proof's equation has besides A, B, C: all public inputs, and for a commitment D, pi and the power t."""
+
+    public_inputs: Sequence[int]
+    committed: tuple[Point, Point] | None = None
+    t: int = 0
+
+
+_Part = tuple[int, Proof, _Equation]
+
+
+def _equation(key: VerifyingKey, instance: Instance) -> _Equation:
+    proof, inputs = instance.proof, instance.public_inputs
+    if proof.commitment is None or proof.knowledge is None:
+        return _Equation(inputs)
+    from zkgpu.groth16 import commitment
+
+    state = commitment.transcript(key, proof.commitment, inputs, instance.packed)
+    everything = commitment.all_public_inputs(key, state, inputs, instance.packed)
+    t = commitment.fold(key, state, proof, proof.knowledge)
+    return _Equation(everything, (proof.commitment, proof.knowledge), t)
+
+
+def _bound(key: VerifyingKey, parts: Sequence[_Part]) -> Point:
+    """The weighted sum of vk_x + D + t pi, vk_x being ic_0 + sum of public_inputs[i] * ic_{i+1}."""
+    modulus = key.curve.scalar_field.modulus
+    points, scalars = list(key.ic), [0] * len(key.ic)
+    for w, _, equation in parts:
+        for i, value in enumerate((1, *equation.public_inputs)):
+            scalars[i] = (scalars[i] + w * value) % modulus
+        if equation.committed:
+            points += equation.committed
+            scalars += [w, w * equation.t]
+    return small_msm(points, scalars)
+
+
+def _unknown(parts: Sequence[_Part]) -> Point:
+    """The weighted sum of -t D, which meets sigma."""
+    committed = [(equation.committed[0], -w * equation.t) for w, _, equation in parts if equation.committed]
+    return small_msm([d for d, _ in committed], [k for _, k in committed])
 
 
 def _random_weight(field: Field) -> int:
@@ -61,24 +119,44 @@ def _random_weight(field: Field) -> int:
     return 1 + field.random() % ((1 << 128) - 1)
 
 
-def _bind(key: VerifyingKey, public_inputs: Sequence[int]) -> Point:
-    """vk_x = ic_0 + sum of public_inputs[i] * ic_{i+1}."""
-    return small_msm(list(key.ic), [1, *public_inputs])
-
-
-def _check_question(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, allow_insecure_key: bool) -> None:
+def _check_question(key: VerifyingKey, instance: Instance, allow_insecure_key: bool) -> None:
     if not allow_insecure_key:
         key.require_secure()
-    if len(public_inputs) != key.n_public:
-        raise LengthError(f"{len(public_inputs)} public inputs, but the verifying key is for {key.n_public}")
+    _check_public_inputs(key, instance.public_inputs)
+    _check_points(key, instance.proof)
+    _check_commitment(key, instance)
+
+
+def _check_public_inputs(key: VerifyingKey, public_inputs: Sequence[int]) -> None:
+    if len(public_inputs) != key.n_given:
+        raise LengthError(f"{len(public_inputs)} public inputs, but the verifying key is for {key.n_given}")
     modulus = key.curve.scalar_field.modulus
     for i, value in enumerate(public_inputs):
         if not 0 <= value < modulus:
             raise UsageError(f"public input {i} is not in [0, r): values are never reduced, give the canonical one")
-    for name, point, group in (("A", proof.a, "g1"), ("B", proof.b, "g2"), ("C", proof.c, "g1")):
+
+
+def _check_points(key: VerifyingKey, proof: Proof) -> None:
+    named = (("A", proof.a, "g1"), ("B", proof.b, "g2"), ("C", proof.c, "g1"))
+    committed = (("commitment", proof.commitment, "g1"), ("knowledge", proof.knowledge, "g1"))
+    for name, point, group in (*named, *committed):
+        if point is None:
+            continue
         if point.group is not getattr(key.curve, group):
             raise UsageError(f"proof point {name} is in {point.group.name}, which is not {group} of {key.curve.name}")
         if not point.is_on_curve():
             raise PointError(f"proof point {name} is not on the curve {point.group.name}")
     if not is_in_subgroup_g2(proof.b):
         raise PointError(f"proof point B is outside the prime-order subgroup of {proof.b.group.name}")
+
+
+def _check_commitment(key: VerifyingKey, instance: Instance) -> None:
+    """A key with a commitment takes proofs with one, and packed values of the right form; another key neither."""
+    proof = instance.proof
+    if key.commitment is None:
+        if proof.commitment is not None or proof.knowledge is not None or instance.packed:
+            raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")
+        return
+    if proof.commitment is None or proof.knowledge is None:
+        raise UsageError("the key asks for a proof with a commitment: this proof is for another key")
+    key.commitment.round.unpack(instance.packed)
