@@ -14,6 +14,7 @@ from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.supported import require_supported
 
+_KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always tell
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
 
 
@@ -33,6 +34,13 @@ def read_graph(source: Any, shapes: Mapping[str, Shape] | None = None, outputs: 
         graph = simplify(graph)
         require_supported(graph)
         return graph
+
+
+def model_inputs(source: Any) -> dict[str, int]:
+    """The names of what the user gives to a model, with their number of axes."""
+    graph = load(source).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    return {i.name: len(i.type.tensor_type.shape.dim) for i in graph.input if i.name not in weights}
 
 
 def load(source: Any) -> Any:
@@ -197,9 +205,19 @@ def _infer_shapes(graph: Graph, model: Any) -> dict[str, Shape]:
     copy.graph.initializer.extend(
         _initializer(onnx, name, value) for name, value in graph.constants.items() if name in read
     )
-    inferred = onnx.shape_inference.infer_shapes(copy, data_prop=True)
-    shapes = dict(graph.inputs)
-    for info in [*inferred.graph.value_info, *inferred.graph.output]:
+    shapes = {**graph.inputs, **_inferred(onnx, copy)}
+    for node in graph.nodes:
+        if node.operator in _KEEP_SHAPE and node.output not in shapes and node.inputs[0] in shapes:
+            shape = shapes[node.inputs[0]]
+            copy.graph.value_info.append(onnx.helper.make_tensor_value_info(node.output, onnx.TensorProto.FLOAT, shape))
+            shapes |= {node.output: shape, **_inferred(onnx, copy)}
+    return shapes
+
+
+def _inferred(onnx: Any, model: Any) -> dict[str, Shape]:
+    inferred = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {}
+    for info in [*inferred.value_info, *inferred.output]:
         dims = info.type.tensor_type.shape.dim
         if info.type.tensor_type.HasField("shape") and all(dim.HasField("dim_value") for dim in dims):
             shapes[info.name] = tuple(dim.dim_value for dim in dims)

@@ -42,15 +42,27 @@ RULES: Mapping[str, Rule] = {
 
 @dataclass(frozen=True)
 class Quantisation:
-    """An integer model, and for each tensor of the float graph the integer tensor that stands for it."""
+    """An integer model, and for each tensor of the float graph the integer tensor that stands for it.
+
+    scales   of the sums of each layer with weights, by its output in the float graph
+    """
 
     model: IntegerModel
     tensors: Mapping[str, Quantised]
+    scales: Mapping[str, float]
 
 
-def quantise(graph: Graph, calibration: Calibration, settings: Settings | None = None) -> Quantisation:
-    """The integer model of a graph. Raises UsageError naming the layer that cannot be quantised."""
-    builder = Builder(graph, calibration, settings or Settings())
+def quantise(
+    graph: Graph,
+    calibration: Calibration,
+    settings: Settings | None = None,
+    scales: Mapping[str, float] | None = None,
+) -> Quantisation:
+    """The integer model of a graph. Raises UsageError naming the layer that cannot be quantised.
+
+    scales   those of an earlier quantisation, which the layers' sums are to have again
+    """
+    builder = Builder(graph, calibration, settings or Settings(), scales=dict(scales or {}))
     with stage("quantise"):
         for name, shape in graph.inputs.items():
             builder.tensors[name] = _input(builder, name, shape)
@@ -66,7 +78,7 @@ def _finished(builder: Builder) -> Quantisation:
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
     tensors = {k: Quantised(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
-    return Quantisation(model, {k: x for k, x in tensors.items() if x.name in kept})
+    return Quantisation(model, {k: x for k, x in tensors.items() if x.name in kept}, builder.scales)
 
 
 def _lower(builder: Builder, node: Node) -> None:

@@ -96,11 +96,28 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     return circuit
 
 
-class Network:
-    """The circuit being written: wires and intervals of the tensors so far."""
+def count_constraints(model: IntegerModel) -> int:
+    """Constraints of the circuit besides what products with weights cost, without the work of building those."""
+    circuit = Circuit()
+    network = Network(circuit, model, Visibilities(), sketched=True)
+    for tensor in model.inputs:
+        network.declare(tensor)
+    for operation in model.operations:
+        network.write(operation)
+    circuit.finish()
+    return circuit.n_constraints
 
-    def __init__(self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities) -> None:
-        self.circuit, self.visibilities = circuit, visibilities
+
+class Network:
+    """The circuit being written: wires and intervals of the tensors so far.
+
+    sketched   layers with weights give unconstrained values: good for counting only
+    """
+
+    def __init__(
+        self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities, *, sketched: bool = False
+    ) -> None:
+        self.circuit, self.visibilities, self.sketched = circuit, visibilities, sketched
         self.private_weights = visibilities.weights == "private"
         self.intervals = analyse(model, margin=self.private_weights)
         self.tables, self.checks = Tables(), Checks(model.limb)
@@ -121,7 +138,7 @@ class Network:
 
     def publish(self, tensor: Tensor) -> None:
         visibility = self.visibilities.of_output(tensor.name)
-        wires, (low, high) = self.values[tensor.name], packed_interval(tensor, self.intervals[tensor.name])
+        wires, (low, high) = self.values[tensor.name], packed_interval(self.intervals[tensor.name])
         if visibility == "public":
             self.circuit.output_array(tensor.name, wires, interval=(low, high))
         elif visibility == "hashed":
@@ -143,6 +160,8 @@ class Network:
 
     def _linear(self, operation: Linear) -> Wires:
         x = self.values[operation.inputs[0]]
+        if self.sketched:
+            return self.circuit.private(operation.output, (*x.shape[:2], operation.weight.shape[2]))
         if not self.private_weights:
             return constant_linear(operation, x)
         return private_linear(operation, x, *declare_weights(self.circuit, operation))
@@ -158,7 +177,7 @@ class Network:
         )
 
 
-def packed_interval(tensor: Tensor, interval: Interval) -> tuple[int, int]:
+def packed_interval(interval: Interval) -> tuple[int, int]:
     """The interval of whole bytes that an output travels in: the same for all weights of one circuit."""
     size = next(w for w in (8, 16, 32, 64, 128) if interval.magnitude.bit_length() < w)
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zkgpu.errors import UsageError
 from zkgpu.zkml import ranges
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import Graph
@@ -61,6 +60,7 @@ class Builder:
     intervals: dict[str, ranges.Interval] = field(default_factory=dict)
     tensors: dict[str, Quantised] = field(default_factory=dict)
     inputs: list[Tensor] = field(default_factory=list)
+    scales: dict[str, float] = field(default_factory=dict)
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantised] = field(default_factory=dict)
@@ -192,13 +192,23 @@ class Builder:
 
     def model(self, outputs: Sequence[tuple[str, Quantised]]) -> IntegerModel:
         """The finished model; outputs are named as in the graph."""
+        outputs = self._distinct(outputs)
         operations = _needed(self.operations, {x.name for _, x in outputs})
         names = {x.name: name for name, x in outputs}
-        if len(names) != len(outputs) or any(x.name in self.graph.inputs for _, x in outputs):
-            raise UsageError("two outputs of the model are the same tensor, or an output is an input: name others")
         renamed = tuple(_renamed(op, names) for op in operations)
         ends = tuple(self._tensor(name, x) for name, x in outputs)
         return IntegerModel(tuple(self.inputs), ends, renamed, self.settings.limb)
+
+    def _distinct(self, outputs: Sequence[tuple[str, Quantised]]) -> list[tuple[str, Quantised]]:
+        """The outputs, with a copy of a tensor that is an input or another output as well."""
+        seen, found = set(self.graph.inputs), []
+        for name, x in outputs:
+            if x.name in seen:
+                shape = self.shape(x)
+                x = self.arrange([x], np.arange(math.prod(shape)).reshape(shape))
+            seen.add(x.name)
+            found.append((name, x))
+        return found
 
     def _tensor(self, name: str, x: Quantised) -> Tensor:
         interval = self.interval(x)

@@ -56,15 +56,18 @@ def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Arra
     x = builder.reshape(builder.narrow(x, node.inputs[0]), shape)
     top = 2 ** (builder.settings.bits - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n): scale of the products of each channel
-    largest = float(per_channel.max()) or 1.0
-    target = builder.nominal(node.output)
-    shift = builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / largest))
-    scale = target / 2.0**shift
+    scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
     multiplier = np.maximum(1, np.ceil(per_channel / scale - 1e-9)).astype(np.int64)
     units = multiplier * scale
     integers = np.rint(weight * x.scale / units[:, None, :]).astype(np.int64)
     offset = np.rint(bias / units).astype(np.int64)
     return builder.add(Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset)
+
+
+def _scale_of_sums(builder: Builder, node: Node, largest: float) -> float:
+    """The scale of the layer's output less whole limbs, such that the largest channel's multiplier is small."""
+    target = builder.nominal(node.output)
+    return target / 2.0 ** builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / (largest or 1.0)))
 
 
 def matmul(builder: Builder, node: Node) -> Quantised:
@@ -154,7 +157,8 @@ def multiply(builder: Builder, node: Node) -> Quantised:
         raise unsupported(node, "a constant divided by a computed tensor is supported only as a function of one tensor")
     at = 0 if constants[0] is None else 1
     value = np.asarray(constants[1 - at], dtype=np.float64)
-    value = 1 / value if node.operator == "Div" else value
+    with np.errstate(divide="ignore"):
+        value = 1 / value if node.operator == "Div" else value
     return scaled(builder, builder.tensors[node.inputs[at]], value, np.zeros(1), builder.graph.shapes[node.output])
 
 

@@ -1,0 +1,169 @@
+"""Importing ONNX: what is refused, and by what name; folding; ranges of inputs; other weights under one circuit."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from tests.zkml.models import model, node, normal, onnx
+from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml.onnx_import import load, read_graph
+from zkgpu.zkml.supported import OPERATORS
+
+X = {"x": (1, 6)}
+SAMPLES = np.random.default_rng(1).normal(size=(30, 6))
+
+
+def mlp(seed: int = 0, width: int = 8):
+    nodes = [node("Gemm", "x w v", "z"), node("Relu", "z", "a"), node("Gemm", "a u t", "out")]
+    weights = {"w": normal(6, width, seed=seed), "v": normal(width), "u": normal(width, 3, seed=seed), "t": normal(3)}
+    return model(nodes, X, weights=weights)
+
+
+def test_an_unknown_operator_is_refused_by_node_with_the_list_of_known_ones() -> None:
+    with pytest.raises(UsageError, match="node '/out': operator Sin is not supported; supported are") as error:
+        read_graph(model([node("Sin", "x", "out")], X))
+    assert all(name in str(error.value) for name in OPERATORS)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "inputs", "weights", "message"),
+    [
+        ([node("Pow", "x y", "out")], {"x": (1, 6), "y": (1, 6)}, {}, "part of a function of one tensor"),
+        ([node("Div", "x y", "out")], {"x": (1, 6), "y": (1, 6)}, {}, "division is supported by constants"),
+        ([node("MaxPool", "x", "out", kernel_shape=[2, 2], ceil_mode=1)], {"x": (1, 1, 5, 5)}, {}, "ceil_mode"),
+        ([node("Pad", "x p", "out", mode="reflect")], X, {"p": np.array([0, 1, 0, 1])}, "padding with zeros"),
+        ([node("ArgMax", "x", "out", axis=1, select_last_index=1)], X, {}, "the first one is taken"),
+        ([node("Div", "x z", "out")], X, {"z": np.array([0.0] * 6)}, "no finite number"),
+        ([node("Concat", "x c", "out", axis=1)], X, {"c": normal(1, 2)}, "constant to a computed"),
+    ],
+)
+def test_what_an_operator_cannot_do_here_is_refused_by_its_node(nodes, inputs, weights, message) -> None:
+    samples = {name: np.ones((4, *shape[1:])) for name, shape in inputs.items()}
+    with pytest.raises(UsageError, match=f"'/out'.*{message}"):
+        compile_model(model(nodes, inputs, weights=weights), samples)
+
+
+def test_damaged_files_are_refused_in_one_line(tmp_path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x07\xff\xff not a model")
+    for source in (tmp_path / "m.onnx", b"", b"\x00" * 40):
+        with pytest.raises(FormatError) as error:
+            load(source)
+        assert "\n" not in str(error.value)
+
+
+def test_weights_outside_of_the_file_are_refused(tmp_path) -> None:
+    big = model([node("Gemm", "x w", "out")], X, weights={"w": normal(6, 400)})
+    onnx.save(big, tmp_path / "m.onnx", save_as_external_data=True, location="weights.bin", size_threshold=100)
+    with pytest.raises(FormatError, match="weights 'w' lie outside of the model's file"):
+        read_graph(tmp_path / "m.onnx")
+
+
+def test_without_the_onnx_package_the_message_says_what_to_install(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ResourceError, match=r"pip install 'zkgpu\[onnx\]'"):
+        read_graph(b"")
+
+
+def test_calibration_data_must_fit_the_model() -> None:
+    for data, message in (
+        (np.zeros((0, 6)), "at least one sample"),
+        (np.full((3, 6), np.nan), "finite"),
+        ({"y": SAMPLES}, "nothing for input 'x'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            compile_model(mlp(), data)
+
+
+def test_inputs_outside_of_the_calibrated_range_are_refused_or_clamped_as_asked() -> None:
+    compiled = compile_model(mlp(), SAMPLES)
+    x = SAMPLES[0].copy()
+    x[4] = 99
+    with pytest.raises(UsageError, match=r"input 'x' at index \[0, 4\] is 9[89]"):
+        compiled.quantised(x)
+    assert compiled.quantised(x, clamp=True)["x"][0, 4] == compiled.model.inputs[0].high
+
+
+def test_integers_that_fit_are_taken_as_they_are() -> None:
+    compiled = compile_model(mlp(), np.random.default_rng(0).integers(0, 17, (20, 6)))
+    (tensor,) = compiled.model.inputs
+    assert (tensor.scale, tensor.low, tensor.high) == (1.0, 0, 16)
+
+
+def test_constants_are_folded_through_any_chain() -> None:
+    nodes = [node("Mul", "w w", "s"), node("Transpose", "s", "t"), node("MatMul", "x t", "out")]
+    graph = read_graph(model(nodes, X, weights={"w": normal(3, 6)}))
+    assert [n.operator for n in graph.nodes] == ["Dense"]
+
+
+def test_the_report_names_the_worst_layer() -> None:
+    accuracy = compile_model(mlp(), SAMPLES).accuracy
+    assert accuracy.samples == 30
+    name, error = accuracy.worst_layer
+    assert error == max(accuracy.layers.values()) == accuracy.layers[name]
+
+
+def test_percentiles_cut_outliers_off() -> None:
+    samples = SAMPLES.copy()
+    samples[0, 0] = 1000
+    full, cut = (compile_model(mlp(), samples, percentile=p, limb=6).model.inputs[0].scale for p in (None, 80))
+    assert cut < full / 2
+    with pytest.raises(UsageError, match="percentile"):
+        compile_model(mlp(), samples, percentile=10)
+
+
+def test_other_weights_fit_the_circuit_of_private_ones() -> None:
+    first = compile_model(mlp(), SAMPLES, weights="private")
+    second = first.with_weights(mlp(seed=1))
+    integers = second.quantised(SAMPLES[3])
+    circuit = first.circuit
+    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(second.circuit_inputs(integers))))["out"]
+    assert (np.asarray(shown) == second.run(integers)["out"]).all()
+    assert (second.run(integers)["out"] != first.run(integers)["out"]).any()
+
+
+def test_weights_that_do_not_fit_are_refused() -> None:
+    first = compile_model(mlp(), SAMPLES, weights="private")
+    with pytest.raises(UsageError, match=r"another architecture|differs in more"):
+        first.with_weights(mlp(width=9))
+    with pytest.raises(UsageError, match="part of the circuit"):
+        compile_model(mlp(), SAMPLES).with_weights(mlp())
+    huge = mlp()
+    for tensor in huge.graph.initializer:
+        tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * 8, tensor.name))
+    with pytest.raises(UsageError, match="these weights give values up to"):
+        first.with_weights(huge)
+
+
+@pytest.mark.parametrize("visibility", ["private", "hashed"])
+def test_tensors_can_be_hidden_or_hashed(visibility: str) -> None:
+    compiled = compile_model(mlp(), SAMPLES, inputs={"x": visibility}, limb=6)
+    integers = compiled.quantised(SAMPLES[2])
+    circuit = compiled.circuit
+    witness = circuit.witness(compiled.circuit_inputs(integers))
+    shown = compiled.public_values(integers)
+    assert set(shown) == ({"out", "x.hash"} if visibility == "hashed" else {"out"})
+    if visibility == "hashed":
+        assert int(circuit.value("x.hash", witness)) == shown["x.hash"]
+
+
+def test_a_hashed_output_is_named_by_its_hash() -> None:
+    compiled = compile_model(mlp(), SAMPLES, outputs={"out": "hashed"}, limb=6)
+    integers = compiled.quantised(SAMPLES[2])
+    witness = compiled.circuit.witness(compiled.circuit_inputs(integers))
+    assert int(compiled.circuit.value("out.hash", witness)) == compiled.public_values(integers)["out.hash"]
+
+
+def test_visibilities_are_checked() -> None:
+    for options, message in (
+        ({"inputs": {"y": "private"}}, "no input 'y'"),
+        ({"inputs": {"x": "secret"}}, "'public', 'private' or 'hashed'"),
+        ({"outputs": {"out": "private"}}, "all outputs are private"),
+        ({"weights": "hashed"}, "weights are"),
+        ({"bits": 1}, "1 bits"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            compile_model(mlp(), SAMPLES, **{"limb": 6, **options})

@@ -1,0 +1,51 @@
+"""Whether another network fits the circuit of a first one that leaves its weights to the prover."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from zkgpu.errors import UsageError
+from zkgpu.zkml.operations import IntegerModel, Linear, Operation
+from zkgpu.zkml.ranges import analyse
+
+_WEIGHTS = {"weight", "multiplier", "bias"}
+
+
+def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
+    """Raises UsageError naming the first layer that differs in more than its weights, or whose sums do not fit."""
+    if len(model.operations) != len(other.operations) or model.inputs != other.inputs:
+        raise UsageError("the other model has another architecture: compile it on its own")
+    for mine, its in zip(model.operations, other.operations, strict=True):
+        if type(mine) is not type(its) or not _same(mine, its):
+            raise UsageError(
+                f"layer '{its.layer}' of the other model differs in more than weights: compile it on its own"
+            )
+    _require_room(model, other)
+
+
+def _same(mine: Operation, its: Operation) -> bool:
+    skipped = _WEIGHTS if isinstance(mine, Linear) else set()
+    if isinstance(mine, Linear) and isinstance(its, Linear) and mine.weight.shape != its.weight.shape:
+        return False
+    return all(_equal(getattr(mine, f.name), getattr(its, f.name)) for f in fields(mine) if f.name not in skipped)
+
+
+def _equal(x: Any, y: Any) -> bool:
+    if isinstance(x, tuple):
+        return len(x) == len(y) and all(_equal(a, b) for a, b in zip(x, y, strict=True))
+    return bool(np.array_equal(x, y))
+
+
+def _require_room(model: IntegerModel, other: IntegerModel) -> None:
+    """Each sum of the other model must lie in the interval that the circuit was made for."""
+    room, needed = analyse(model, margin=True), analyse(other)
+    for operation in other.operations:
+        its, mine = needed[operation.output], room[operation.output]
+        if its.least < mine.least or its.greatest > mine.greatest:
+            raise UsageError(
+                f"layer '{operation.layer}': these weights give values up to {its.bits} bits, the circuit holds "
+                f"{mine.bits}: compile the model on its own"
+            )
