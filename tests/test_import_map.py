@@ -32,9 +32,26 @@ ROOMS: dict[str, set[str]] = {
     "circom": BASE | {"fields", "curves", "formats"},
     "zkml": BASE | {"fields", "curves", "circuits"},  # of curves, only the numbers of a scalar field
     "solidity": BASE | {"fields", "curves", "groth16"},
+    "inference": {
+        *BASE,
+        *("fields", "curves", "circuits", "zkml", "backend", "groth16", "formats", "solidity"),
+    },
     "cli": {
         *BASE,
-        *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "formats", "circom", "solidity"),
+        *(
+            "jit",
+            "fields",
+            "curves",
+            "circuits",
+            "ntt",
+            "backend",
+            "groth16",
+            "formats",
+            "circom",
+            "solidity",
+            "zkml",
+            "inference",
+        ),
     },
 }
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

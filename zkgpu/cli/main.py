@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import click
 
 import zkgpu
-from zkgpu.cli import circuit, demo, export, machine, proof
+from zkgpu.cli import circuit, demo, export, machine, proof, zkml
 from zkgpu.cli import setup as setup_commands
 from zkgpu.cli.session import Session
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError
@@ -68,6 +68,7 @@ for command in (
     export.inspect_command,
     machine.doctor_command,
     machine.cache_group,
+    zkml.zkml_group,
     demo.demo_command,
 ):
     cli.add_command(command)

@@ -1,0 +1,84 @@
+"""The commands of zkml, one after the other in a build folder, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.zkml.models import model, node, normal, onnx
+from zkgpu.cli.main import main
+
+SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 6))
+
+
+def network(seed: int = 0):
+    nodes = [node("Gemm", "x w v", "z"), node("Relu", "z", "a"), node("Gemm", "a u", "out")]
+    weights = {"w": normal(6, 8, seed=seed), "v": normal(8), "u": normal(8, 3, seed=seed)}
+    return model(nodes, {"x": ("N", 6)}, weights=weights)
+
+
+def run(capsys, *arguments: object) -> tuple[int, dict, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--json", "--device", "cpu", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return int(stopped.value.code or 0), json.loads(out.splitlines()[-1]), err
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    onnx.save(network(), tmp_path / "model.onnx")
+    onnx.save(network(seed=1), tmp_path / "other.onnx")
+    np.savez(tmp_path / "data.npz", x=SAMPLES)
+    np.savez(tmp_path / "input.npz", x=SAMPLES[0])
+    np.save(tmp_path / "far.npy", SAMPLES[0] + 100)
+    return tmp_path
+
+
+def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
+    build, proof = folder / "build", folder / "proof.json"
+    calibrated = ("--calibrate", folder / "data.npz", "--weights", "private")
+    code, told, _ = run(capsys, "zkml", "estimate", folder / "model.onnx", *calibrated)
+    assert code == 0
+    assert not build.exists()
+    code, report, _ = run(capsys, "zkml", "compile", folder / "model.onnx", *calibrated, "-o", build)
+    assert (code, report["costs"]) == (0, told["costs"])
+    assert report["accuracy"]["out"]["agreement"] > 0.8
+    code, _, err = run(capsys, "zkml", "setup", build, "--unsafe")
+    assert (code, "UNSAFE" in err) == (0, True)
+    assert (build / "Verifier.sol").read_text().count("contract ") >= 1
+    code, proven, _ = run(capsys, "zkml", "prove", build, folder / "input.npz", "-o", proof)
+    assert (code, proven["values"]["x"]) == (0, [SAMPLES[0].tolist()])
+    code, verdict, _ = run(capsys, "zkml", "verify", build, proof)
+    assert (code, verdict["valid"], verdict["values"]) == (0, True, proven["values"])
+    other = (
+        "--weights",
+        folder / "other.onnx",
+        "-o",
+        folder / "second.json",
+        "--public",
+        folder / "second_public.json",
+    )
+    code, second, _ = run(capsys, "zkml", "prove", build, folder / "input.npz", *other)
+    assert code == 0
+    assert second["values"]["out"] != proven["values"]["out"]
+    mixed = run(capsys, "zkml", "verify", build, proof, "--public", folder / "second_public.json")
+    assert mixed[:2] == (1, {**mixed[1], "valid": False})
+
+
+def test_refusals_are_one_line_with_their_exit_code(folder: Path, capsys) -> None:
+    build, calibrated = folder / "build", ("--calibrate", folder / "data.npz")
+    (folder / "bad.npz").write_bytes(b"not numbers")
+    compile_it = ("zkml", "compile", folder / "model.onnx")
+    assert run(capsys, *compile_it, "--calibrate", folder / "bad.npz", "-o", build)[0] == 3
+    assert run(capsys, *compile_it, *calibrated, "--private", "nothing", "-o", build)[0] == 2
+    assert run(capsys, "zkml", "setup", build, "--unsafe")[0] == 2
+    assert run(capsys, *compile_it, *calibrated, "-o", build)[0] == 0
+    assert run(capsys, "zkml", "setup", build)[0] == 2
+    assert run(capsys, "zkml", "prove", build, folder / "input.npz")[0] == 2
+    assert run(capsys, "zkml", "setup", build, "--unsafe")[0] == 0
+    code, failed, _ = run(capsys, "zkml", "prove", build, folder / "far.npy", "-o", folder / "p.json")
+    assert (code, "input 'x' at index [0, 0]" in failed["error"]) == (2, True)
+    assert not (folder / "p.json").exists()

@@ -1,0 +1,235 @@
+"""zkml: from an ONNX model to a proof of its output, in a build folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+
+from zkgpu.cli.circuit import FILE
+from zkgpu.cli.proof import insecure_option
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
+from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.inference import CompiledModel, Costs, Folder
+
+FOLDER = click.Path(file_okay=False)
+
+_options = (
+    click.option("--calibrate", required=True, type=FILE, help="Sample inputs, .npy or .npz by name."),
+    click.option(
+        "--test", "test", type=FILE, help="Samples to measure accuracy with; those of --calibrate by default."
+    ),
+    click.option("--weights", type=click.Choice(["public", "private"]), default="public", show_default=True),
+    click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
+    click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
+    click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
+    click.option("--percentile", type=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
+)
+
+
+def compile_options(command: Any) -> Any:
+    """The options that say how a model is compiled."""
+    for option in reversed(_options):
+        command = option(command)
+    return command
+
+
+@click.group("zkml", no_args_is_help=False)
+def zkml_group() -> None:
+    """Prove what a neural network answers: compile, setup, prove, verify."""
+
+
+@zkml_group.command("compile")
+@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@compile_options
+@click.option("-o", "--output", required=True, type=FOLDER, help="The build folder.")
+@pass_session
+def compile_command(session: Session, model: str, output: str, **options: Any) -> None:
+    """Quantise a model, report its accuracy, and fix its circuit in a build folder."""
+    from zkgpu.inference import estimate
+
+    with session.working():
+        compiled = _compile(model, options)
+        costs = estimate(compiled.circuit.r1cs)
+        _folder(output).write_model(compiled)
+    session.finish(
+        {"output": output, **_report(compiled, costs)}, *_lines(compiled, costs), f"{output}: ready for setup"
+    )
+
+
+@zkml_group.command("estimate")
+@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@compile_options
+@pass_session
+def estimate_command(session: Session, model: str, **options: Any) -> None:
+    """Say what a model would cost: constraints, time, memory, gas. Nothing is written."""
+    from zkgpu.inference import estimate
+
+    with session.working():
+        compiled = _compile(model, options)
+        costs = estimate(compiled.circuit.r1cs)
+    session.finish(_report(compiled, costs), *_lines(compiled, costs))
+
+
+@zkml_group.command("setup")
+@click.argument("build", type=FOLDER)
+@click.argument("powers", metavar="[POT.ptau]", type=FILE, required=False)
+@click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
+@click.option("--name", default="", help="A name for the contribution recorded in the key.")
+@pass_session
+def setup_command(session: Session, build: str, powers: str | None, unsafe: bool, name: str) -> None:
+    """Make the keys of a build folder, and its Verifier.sol."""
+    from zkgpu.formats.ptau import read_ptau
+    from zkgpu.inference import setup, unsafe_setup
+
+    if unsafe == (powers is not None):
+        raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
+    with session.working():
+        folder = _folder(build)
+        compiled = folder.read_model()
+        if powers is None:
+            session.warn(UNSAFE_WARNING)
+            key = unsafe_setup(compiled, session.backend())
+        else:
+            with stage("read powers of tau"):
+                ptau = read_ptau(powers)
+            key = setup(compiled, ptau, session.backend(), name=name)
+        folder.write_key(key)
+    session.finish(
+        {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
+        f"{folder.key_file}: key of {key.n_wires:,} wires" + (", UNSAFE" if key.is_unsafe else ""),
+    )
+
+
+@zkml_group.command("prove")
+@click.argument("build", type=FOLDER)
+@click.argument("inputs", metavar="INPUT.npz", type=FILE)
+@click.option("-o", "--output", default="proof.json", show_default=True, type=click.Path(dir_okay=False))
+@click.option("--public", "public_file", type=click.Path(dir_okay=False), help="Public values; public.json beside it.")
+@click.option("--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where they are private.")
+@click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@insecure_option
+@pass_session
+def prove_command(
+    session: Session,
+    build: str,
+    inputs: str,
+    output: str,
+    public_file: str | None,
+    weights: str | None,
+    clamp: bool,
+    allow_insecure_key: bool,
+) -> None:
+    """Prove a model's outputs for one sample of inputs."""
+    from zkgpu.formats.json_files import write_proof_and_public
+    from zkgpu.inference import Prover, values_of
+    from zkgpu.inference.folder import read_arrays
+
+    public_file = public_file or str(Path(output).with_name("public.json"))
+    with session.working():
+        folder = _folder(build)
+        compiled = folder.read_model()
+        model = compiled.with_weights(weights) if weights else compiled
+        key = folder.read_key(session.backend())
+        if key.is_unsafe:
+            session.warn(UNSAFE_WARNING)
+        prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
+        inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model)
+        write_proof_and_public(output, inference.proof, public_file, inference.public_inputs, packed=inference.packed)
+    values = {name: array.tolist() for name, array in values_of(key.verifying_key, inference).items()}
+    session.finish(
+        {"proof": output, "public": public_file, "values": values, "verified": True, "unsafe_key": key.is_unsafe},
+        *_answers(model, values),
+        f"{output}: valid proof ({session.backend().name}, {session.seconds():.2f} s)",
+        f"{public_file}: its {len(inference.packed):,} bytes of public values",
+    )
+
+
+@zkml_group.command("verify")
+@click.argument("build", type=FOLDER)
+@click.argument("proof_file", metavar="PROOF.json", type=FILE)
+@click.option("--public", "public_file", type=FILE, help="Public values; public.json beside the proof by default.")
+@insecure_option
+@pass_session
+def verify_command(
+    session: Session, build: str, proof_file: str, public_file: str | None, allow_insecure_key: bool
+) -> int:
+    """Check a proof against its public values; exit code 1 when it is wrong."""
+    from zkgpu.formats.json_files import read_proof, read_public_values
+    from zkgpu.inference import Inference, values_of, verify
+
+    with session.working(), stage("verify"):
+        key = _folder(build).read_verifying_key()
+        public_inputs, packed = read_public_values(public_file or Path(proof_file).with_name("public.json"))
+        inference = Inference(read_proof(proof_file), public_inputs, packed)
+        values = {name: array.tolist() for name, array in values_of(key, inference).items()}
+        valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
+    session.finish({"valid": valid, "values": values}, "valid proof" if valid else "INVALID proof")
+    return 0 if valid else EXIT_INVALID_PROOF
+
+
+def _folder(path: str) -> Folder:
+    from zkgpu.inference import Folder
+
+    return Folder(Path(path))
+
+
+def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
+    from zkgpu.inference import compile_model
+    from zkgpu.inference.folder import read_arrays
+    from zkgpu.zkml.onnx_import import model_inputs
+
+    hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
+    given = set(model_inputs(model))
+    return compile_model(
+        model,
+        read_arrays(options["calibrate"]),
+        weights=options["weights"],
+        inputs={name: how for name, how in hidden.items() if name in given},  # type: ignore[misc]
+        outputs={name: how for name, how in hidden.items() if name not in given},  # type: ignore[misc]
+        tensors=options["tensor"] or None,
+        percentile=options["percentile"],
+        test_data=read_arrays(options["test"]) if options["test"] else None,
+    )
+
+
+def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    report: dict[str, Any] = {"weights": compiled.visibilities.weights, "costs": asdict(costs)}
+    accuracy = compiled.accuracy
+    if accuracy is not None:
+        report["samples"] = accuracy.samples
+        report["accuracy"] = {o.name: {"agreement": o.agreement, "error": o.error} for o in accuracy.outputs}
+        report["worst_layer"] = {"name": accuracy.worst_layer[0], "error": accuracy.worst_layer[1]}
+    return report
+
+
+def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
+    accuracy, lines = compiled.accuracy, []
+    if accuracy is not None:
+        for output in accuracy.outputs:
+            same = round(output.agreement * 1000) / 10
+            lines.append(f"{output.name}: {same}% of answers as the float model's, error {output.error:.2%}")
+        lines.append(f"worst layer: {accuracy.worst_layer[0]}, error {accuracy.worst_layer[1]:.2%}")
+    lines.append(
+        f"{costs.constraints:,} constraints; about {costs.setup_seconds:.1f} s for setup, {costs.prove_seconds:.2f} s "
+        f"a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
+    )
+    return lines
+
+
+def _answers(model: CompiledModel, values: dict[str, Any]) -> list[str]:
+    """Each public output in real numbers, when it is short."""
+    lines = []
+    for tensor in model.model.outputs:
+        if tensor.name in values and np.size(values[tensor.name]) <= 32:
+            real = np.ravel(np.asarray(values[tensor.name], dtype=np.float64)) * tensor.scale
+            lines.append(f"{tensor.name}: " + " ".join(f"{v:.4g}" for v in real))
+    return lines

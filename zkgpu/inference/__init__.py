@@ -1,0 +1,27 @@
+"""Verifiable inference in five steps, as functions on NumPy arrays: compile_model, setup, Prover, verify, export.
+
+compiled = compile_model("model.onnx", calibration, weights="private")
+key      = setup(compiled, powers_of_tau, backend)          # once for each architecture
+prover   = Prover(compiled, key, backend)
+proven   = prover.prove(inputs)                             # proven.values: what the verifier sees
+verify(key.verifying_key, proven)
+"""
+
+from zkgpu.inference.costs import Costs, estimate
+from zkgpu.inference.folder import Folder
+from zkgpu.inference.steps import Inference, Prover, setup, unsafe_setup, values_of, verify
+from zkgpu.zkml.compiled import CompiledModel, compile_model
+
+__all__ = [
+    "CompiledModel",
+    "Costs",
+    "Folder",
+    "Inference",
+    "Prover",
+    "compile_model",
+    "estimate",
+    "setup",
+    "unsafe_setup",
+    "values_of",
+    "verify",
+]

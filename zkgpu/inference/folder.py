@@ -1,0 +1,87 @@
+"""The build folder of a model: everything that its five steps read and write, under fixed names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.formats.atomic import replacing, write_text
+from zkgpu.formats.json_files import read_verifying_key, write_verifying_key
+from zkgpu.formats.zkey import read_zkey, write_zkey
+from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+from zkgpu.solidity import verifier_source
+from zkgpu.stages import stage
+from zkgpu.zkml.compiled import CompiledModel
+from zkgpu.zkml.storage import dump, parse
+
+_MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A build folder.
+
+    model.npz               the integer model with its weights, and how it was made
+    key.zkey                the proving key
+    verification_key.json   the verifying key
+    Verifier.sol            the contract
+    """
+
+    path: Path
+
+    @property
+    def key_file(self) -> Path:
+        return self.path / _KEY
+
+    def write_model(self, compiled: CompiledModel) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with stage("write model"), replacing(self.path / _MODEL) as file:
+            file.write(dump(compiled))
+
+    def read_model(self) -> CompiledModel:
+        """Raises UsageError when nothing was compiled here, FormatError for a damaged file."""
+        self._require(_MODEL, "zkgpu zkml compile")
+        with stage("read model"):
+            return parse((self.path / _MODEL).read_bytes(), os.fspath(self.path / _MODEL))
+
+    def write_key(self, key: ProvingKey) -> None:
+        """The proving key, the verifying key and the contract."""
+        with stage("write key"):
+            write_zkey(self.key_file, key)
+            write_verifying_key(self.path / _VERIFYING_KEY, key.verifying_key)
+            write_text(self.path / _CONTRACT, verifier_source(key.verifying_key, unsafe_setup=key.is_unsafe))
+
+    def read_key(self, backend: Backend) -> ProvingKey:
+        self._require(_KEY, "zkgpu zkml setup")
+        with stage("open key"):
+            return read_zkey(self.key_file, backend.first_invalid_point)
+
+    def read_verifying_key(self) -> VerifyingKey:
+        self._require(_VERIFYING_KEY, "zkgpu zkml setup")
+        return read_verifying_key(self.path / _VERIFYING_KEY)
+
+    def _require(self, name: str, command: str) -> None:
+        if not (self.path / name).is_file():
+            raise UsageError(f"{self.path}: there is no {name} in this folder: run `{command}` first")
+
+
+def read_arrays(path: str | os.PathLike[str]) -> Any:
+    """The arrays of an .npz file by name, or the one of an .npy file. Raises FormatError for anything else."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, EOFError, KeyError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise FormatError(
+            f"{os.fspath(path)}: not an .npy or .npz file of numbers: save it with numpy.savez"
+        ) from error

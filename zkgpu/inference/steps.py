@@ -1,0 +1,94 @@
+"""Keys, proofs and verification for compiled models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu import groth16
+from zkgpu.backend.protocol import Backend
+from zkgpu.errors import SelfCheckError
+from zkgpu.formats.ptau import PowersOfTau
+from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
+from zkgpu.stages import stage
+from zkgpu.zkml.compiled import CompiledModel
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A proven inference.
+
+    proof           the proof
+    public_inputs   ordinary public inputs: the hashes of hashed tensors
+    packed          the public tensors, as they travel
+    """
+
+    proof: Proof
+    public_inputs: Sequence[int]
+    packed: bytes
+
+
+def setup(compiled: CompiledModel, powers: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:
+    """The key of the model's circuit, from a ceremony's powers of tau, with one contribution from this machine."""
+    return groth16.setup(compiled.circuit.r1cs, powers, backend, name=name)
+
+
+def unsafe_setup(compiled: CompiledModel, backend: Backend) -> ProvingKey:
+    """A key whose maker can forge proofs: for tests."""
+    return groth16.unsafe_setup(compiled.circuit.r1cs, backend)
+
+
+class Prover:
+    """A model and its key at home on a device, for many proofs.
+
+    With private weights, `weights` of a call may be another model made by `CompiledModel.with_weights`.
+    """
+
+    def __init__(
+        self, compiled: CompiledModel, key: ProvingKey, backend: Backend, *, allow_insecure_key: bool = False
+    ) -> None:
+        self.compiled = compiled
+        self._prover = groth16.Prover(key, backend, allow_insecure_key=allow_insecure_key)
+
+    def prove(self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None) -> Inference:
+        """A verified proof of the model's outputs for one sample of real numbers.
+
+        clamp     bring numbers outside of the calibrated range to its end, rather than refuse them
+        weights   the model whose weights to use, if not the compiled ones
+        Raises UsageError for inputs out of range, by index.
+        """
+        model = weights or self.compiled
+        with stage("quantise inputs"):
+            integers = model.quantised(inputs, clamp=clamp)
+            given = model.circuit_inputs(integers)
+        proven = self._prover.prove_circuit(self.compiled.circuit, given)
+        inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
+        _require_right_values(model, integers, values_of(self._prover.key.verifying_key, inference))
+        return inference
+
+
+def _require_right_values(model: CompiledModel, integers: Mapping[str, NDArray[Any]], shown: Mapping[str, Any]) -> None:
+    wanted = model.public_values(integers)
+    for name, value in shown.items():
+        if not np.array_equal(np.asarray(wanted[name]), value):
+            raise SelfCheckError(f"the proof shows other values for '{name}' than the integer model computes")
+
+
+def values_of(key: VerifyingKey, inference: Inference) -> dict[str, NDArray[Any]]:
+    """The public tensors that a proof is about, by name, as integers. Raises FormatError for malformed bytes."""
+    return dict(key.commitment.round.unpack(inference.packed)) if key.commitment else {}
+
+
+def verify(key: VerifyingKey, inference: Inference, *, allow_insecure_key: bool = False) -> bool:
+    """Whether the proof shows that the model gives these values. Raises as groth16.verify for malformed questions."""
+    return groth16.verify(
+        key,
+        inference.public_inputs,
+        inference.proof,
+        packed=inference.packed,
+        allow_insecure_key=allow_insecure_key,
+    )

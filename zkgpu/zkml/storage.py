@@ -1,0 +1,232 @@
+"""A compiled model as the bytes of one file: arrays of integers and a JSON description, in an uncompressed .npz."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.zkml import operations
+from zkgpu.zkml.accuracy import Accuracy, OutputAccuracy
+from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.compiled import CompiledModel, Recipe
+from zkgpu.zkml.layers.network import Visibilities, require_names
+from zkgpu.zkml.lowering.builder import Settings
+from zkgpu.zkml.operations import Arrange, IntegerModel, Operation, Softmax, Tensor
+from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.replacing import require_same_architecture
+
+_VERSION = 1
+_KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
+_LARGEST = {"shift": 250, "bits": 120, "epsilon": 1 << 120}
+_BASE = {"layer", "inputs", "output"}
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def dump(compiled: CompiledModel) -> bytes:
+    """The file's bytes. Equal models give equal bytes."""
+    arrays: Arrays = {}
+    description = {
+        "zkgpu model": _VERSION,
+        "model": _describe(compiled.model, arrays),
+        "reference": None if compiled.reference is None else _describe(compiled.reference, arrays),
+        "visibilities": asdict(compiled.visibilities),
+        "recipe": {
+            "low": dict(compiled.recipe.calibration.low),
+            "high": dict(compiled.recipe.calibration.high),
+            "integral": sorted(compiled.recipe.calibration.integral),
+            "scales": dict(compiled.recipe.scales),
+            "settings": asdict(compiled.recipe.settings),
+            "outputs": list(compiled.recipe.outputs),
+        },
+        "accuracy": None if compiled.accuracy is None else asdict(compiled.accuracy),
+    }
+    text = json.dumps(description, sort_keys=True).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in {"description": np.frombuffer(text, dtype=np.uint8), **arrays}.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return out.getvalue()
+
+
+def _describe(model: IntegerModel, arrays: Arrays) -> dict[str, Any]:
+    return {
+        "inputs": [asdict(tensor) for tensor in model.inputs],
+        "outputs": [asdict(tensor) for tensor in model.outputs],
+        "limb": model.limb,
+        "operations": [_describe_operation(operation, arrays) for operation in model.operations],
+    }
+
+
+def _describe_operation(operation: Operation, arrays: Arrays) -> dict[str, Any]:
+    own = {f.name: _describe_value(getattr(operation, f.name), arrays) for f in fields(operation)}
+    return {"kind": type(operation).__name__, **own}
+
+
+def _describe_value(value: Any, arrays: Arrays) -> Any:
+    if isinstance(value, tuple):
+        return [_describe_value(v, arrays) for v in value]
+    if not isinstance(value, np.ndarray):
+        return value
+    name = f"a{len(arrays)}"
+    arrays[name] = value.astype(_smallest(value))
+    return {"array": name}
+
+
+def _smallest(value: NDArray[Any]) -> type[np.signedinteger[Any]]:
+    low, high = (int(value.min()), int(value.max())) if value.size else (0, 0)
+    kinds: tuple[type[np.signedinteger[Any]], ...] = (np.int8, np.int16, np.int32)
+    return next((k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max), np.int64)
+
+
+def parse(data: bytes, name: str) -> CompiledModel:
+    """The model in a file's bytes; every index and range is checked. Raises FormatError that begins with `name`."""
+    try:
+        arrays = _read_arrays(data)
+        description = json.loads(arrays.pop("description").tobytes())
+        if description.get("zkgpu model") != _VERSION:
+            raise FormatError("its version is not the one this program writes")
+        return _compiled(description, arrays)
+    except (FormatError, UsageError) as error:
+        raise FormatError(f"{name}: {error}: compile the model again") from error
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, EOFError, OverflowError) as error:
+        raise FormatError(f"{name}: not a compiled model ({type(error).__name__}): compile it again") from error
+    except (zipfile.BadZipFile, RecursionError, NotImplementedError) as error:
+        raise FormatError(f"{name}: not a compiled model: compile it again") from error
+
+
+def _read_arrays(data: bytes) -> Arrays:
+    """The arrays of the archive. Nothing in it is compressed, so none is larger than the file."""
+    found: Arrays = {}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for info in archive.infolist():
+            if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
+                raise FormatError(f"'{info.filename}' in it is compressed")
+            member = io.BytesIO(archive.read(info))
+            shape, _, kind = _header(member)
+            count = int(np.prod(shape, dtype=object))
+            if kind.kind not in "iu" or count * kind.itemsize != info.file_size - member.tell():
+                raise FormatError(f"'{info.filename}' in it is not an array of integers of the length it says")
+            array = np.frombuffer(member.read(), dtype=kind).reshape(shape)
+            found[info.filename.removesuffix(".npy")] = array
+    return found
+
+
+def _header(member: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    if np.lib.format.read_magic(member) != (1, 0):
+        raise FormatError("an array in it has another version")
+    return np.lib.format.read_array_header_1_0(member)
+
+
+def _compiled(description: Mapping[str, Any], arrays: Arrays) -> CompiledModel:
+    model = _model(description["model"], arrays)
+    reference = None if description["reference"] is None else _model(description["reference"], arrays)
+    visibilities = Visibilities(**description["visibilities"])
+    require_names(model, visibilities)
+    if reference is not None:
+        require_same_architecture(reference, model)
+    return CompiledModel(
+        model, visibilities, _recipe(description["recipe"]), _accuracy(description["accuracy"]), reference
+    )
+
+
+def _recipe(recipe: Mapping[str, Any]) -> Recipe:
+    low, high, scales = ({str(k): float(v) for k, v in recipe[key].items()} for key in ("low", "high", "scales"))
+    calibration = Calibration(low, high, frozenset(recipe["integral"]))
+    return Recipe(calibration, scales, Settings(**recipe["settings"]), tuple(recipe["outputs"]))
+
+
+def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
+    if value is None:
+        return None
+    outputs = tuple(OutputAccuracy(**output) for output in value["outputs"])
+    name, error = value["worst_layer"]
+    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), dict(value["layers"]))
+
+
+def _model(value: Mapping[str, Any], arrays: Arrays) -> IntegerModel:
+    limb = value["limb"]
+    if type(limb) is not int or not 1 <= limb <= 16:
+        raise FormatError(f"limbs of {limb} bits")
+    inputs, outputs = (tuple(_tensor(item) for item in value[key]) for key in ("inputs", "outputs"))
+    steps = tuple(_operation(item, arrays) for item in value["operations"])
+    model = IntegerModel(inputs, outputs, steps, limb)
+    _check(model)
+    return model
+
+
+def _tensor(value: Mapping[str, Any]) -> Tensor:
+    shape = tuple(int(n) for n in value["shape"])
+    low, high, scale = int(value["low"]), int(value["high"]), float(value["scale"])
+    if low > high or not scale > 0 or any(n < 0 for n in shape) or np.prod(shape, dtype=object) > 1 << 28:
+        raise FormatError(f"tensor '{value['name']}' is malformed")
+    return Tensor(str(value["name"]), shape, scale, low, high)
+
+
+def _operation(value: Mapping[str, Any], arrays: Arrays) -> Operation:
+    kind = _KINDS[value["kind"]]
+    wanted = {f.name for f in fields(kind)}
+    if set(value) != wanted | {"kind"}:
+        raise FormatError(f"layer '{value.get('layer')}' has other fields than a {value['kind']}")
+    own = {name: _value(name, value[name], arrays) for name in wanted - _BASE}
+    return kind(str(value["layer"]), tuple(str(i) for i in value["inputs"]), str(value["output"]), **own)
+
+
+def _value(name: str, value: Any, arrays: Arrays) -> Any:
+    if isinstance(value, list):
+        return tuple(_value(name, item, arrays) for item in value)
+    if isinstance(value, dict):
+        return arrays[value["array"]].astype(np.int64)
+    if value is not None and (type(value) is not int or abs(value) > _LARGEST.get(name, 1 << 62)):
+        raise FormatError(f"{name} is not an integer in range")
+    return value
+
+
+def _check(model: IntegerModel) -> None:
+    """Names, shapes, positions and tables: the interval analysis runs through all operations."""
+    sizes = {tensor.name: int(np.prod(tensor.shape, dtype=object)) for tensor in model.inputs}
+    for operation in model.operations:
+        if operation.output in sizes or not operation.inputs:
+            raise FormatError(f"layer '{operation.layer}' writes a tensor twice, or reads none")
+        sizes[operation.output] = -1
+        check = _CHECKS.get(type(operation))
+        if check is not None and not check(operation):
+            raise FormatError(f"layer '{operation.layer}' has values out of range")
+    intervals = analyse(model)
+    for operation in model.operations:
+        total = sum(intervals[name].low.size for name in operation.inputs)
+        if isinstance(operation, Arrange) and operation.positions.size and operation.positions.max() >= total:
+            raise FormatError(f"layer '{operation.layer}' reads beyond its input")
+    for tensor in model.outputs:
+        if intervals[tensor.name].shape != tensor.shape:
+            raise FormatError(f"output '{tensor.name}' has another shape")
+
+
+_CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
+    Arrange: lambda op: bool((op.positions >= -1).all()),
+    operations.Linear: lambda op: (
+        op.weight.ndim == 3
+        and op.multiplier.shape == op.bias.shape == op.weight.shape[::2]
+        and bool((op.multiplier > 0).all())
+    ),
+    operations.Requantise: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
+    operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
+    Softmax: lambda op: (
+        op.table.ndim == 1
+        and op.shift >= 0
+        and op.bits > 0
+        and op.table.size > 0
+        and bool((op.table >= 0).all())
+        and int(op.table[0]) == int(op.table.max()) > 0
+    ),
+    operations.Normalise: lambda op: op.bits > 0 and op.epsilon > 0,
+}
