@@ -31,27 +31,15 @@ ROOMS: dict[str, set[str]] = {
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "plonk", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},
     "zkml": BASE | {"fields", "curves", "circuits"},  # of curves, only the numbers of a scalar field
-    "solidity": BASE | {"fields", "curves", "groth16"},
+    "solidity": BASE | {"fields", "curves", "groth16", "plonk"},
     "inference": {
         *BASE,
         *("fields", "curves", "circuits", "zkml", "backend", "groth16", "formats", "solidity"),
     },
     "cli": {
         *BASE,
-        *(
-            "jit",
-            "fields",
-            "curves",
-            "circuits",
-            "ntt",
-            "backend",
-            "groth16",
-            "formats",
-            "circom",
-            "solidity",
-            "zkml",
-            "inference",
-        ),
+        *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "plonk"),
+        *("formats", "circom", "solidity", "zkml", "inference"),
     },
 }
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from zkgpu.curves.bn254 import Fq, Fr
+from zkgpu.formats.plonk_zkey import read_plonk_zkey
 from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
@@ -167,7 +168,44 @@ PTAU = Sample(
     free=((1, 40, 4),),
     header=((1, 44),),
 )
-ALL = (R1CS, WTNS, ZKEY, PTAU)
+_MULTIPLIER_ROWS, _MULTIPLIER_WIRES = 9, 10  # of which 3 are additions
+PLONK_ZKEY = Sample(
+    "plonk_zkey",
+    read_plonk_zkey,
+    (SAMPLES / "multiplier" / "multiplier_plonk.zkey").read_bytes(),
+    counts=(
+        ("protocol", 1, 0, 4),
+        ("bytes of q", 2, 0, 4),
+        ("bytes of r", 2, 36, 4),
+        ("wires", 2, 72, 4),
+        ("public inputs", 2, 76, 4),
+        ("domain", 2, 80, 4),
+        ("additions", 2, 84, 4),
+        ("rows", 2, 88, 4),
+    ),
+    wrong=(
+        ("q is r", 2, 4, le(Fr.modulus, 32)),
+        ("r is q", 2, 40, le(Fq.modulus, 32)),
+        ("k1 is r", 2, 92, le(Fr.modulus, 32)),
+        ("k2 is 2^256 - 1", 2, 124, MAX),
+        *((f"header point at byte {at} is off its curve", 2, at, _OFF_CURVE) for at in range(156, 668, 64)),
+        ("X_2 is off its curve", 2, 668, _OFF_CURVE),
+        ("an addition sums up itself", 3, 0, le(_MULTIPLIER_WIRES - 3, 4)),
+        ("an addition sums up a later one", 3, 4, le(_MULTIPLIER_WIRES - 1, 4)),
+        ("an addition sums up wire 2^32 - 1", 3, 0, MAX[:4]),
+        ("a factor is r", 3, 8, le(Fr.modulus, 32)),
+        ("a factor is 2^256 - 1", 3, 40, MAX),
+        *((f"a wire of section {s} is one too high", s, 0, le(_MULTIPLIER_WIRES, 4)) for s in (4, 5, 6)),
+        *((f"the last wire of section {s} is 2^32 - 1", s, 4 * _MULTIPLIER_ROWS - 4, MAX[:4]) for s in (4, 5, 6)),
+        *((f"a coefficient of section {s} is r", s, 0, le(Fr.modulus, 32)) for s in range(7, 14)),
+        *((f"a coefficient of section {s} is 2^256 - 1", s, 32 * 15, MAX) for s in range(7, 14)),
+        ("a power of tau has x = q", 14, 0, le(Fq.modulus, 32)),
+        ("the last power of tau has y = 2^256 - 1", 14, 64 * 21 + 32, MAX),
+    ),
+    free=((2, 72, 4),),
+    header=((1, 4), (2, 92)),
+)
+ALL = (R1CS, WTNS, ZKEY, PTAU, PLONK_ZKEY)
 
 
 def truncated(sample: Sample) -> Iterator[Case]:

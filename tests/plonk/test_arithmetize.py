@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.groth16.committed_statement import squares
 from zkgpu.circuits import R1CS, SparseMatrix
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UsageError
@@ -93,6 +94,13 @@ def test_the_domain_is_the_smallest_that_holds_the_rows_and_eight_at_least(n_row
 def test_a_circuit_without_rows_is_refused() -> None:
     with pytest.raises(UsageError, match="nothing to prove"):
         arithmetize(r1cs([], n_public=0))
+
+
+def test_a_circuit_with_challenges_is_refused() -> None:
+    committed = squares().r1cs
+    assert committed.round is not None
+    with pytest.raises(UsageError, match="challenges"):
+        arithmetize(committed)
 
 
 @settings(max_examples=50, deadline=None)

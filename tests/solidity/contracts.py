@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evm import CONTRACTS
 from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
+from plonk_instances import PLONK_MADE, PlonkInstance, plonk_made, plonk_sample
 
 from zkgpu.solidity import verifier_source
 
@@ -25,10 +26,15 @@ def instances() -> list[Instance]:
     return [*(made(n) for n in MADE), *(sample(name) for name in SAMPLES)]
 
 
+def plonk_instances() -> list[PlonkInstance]:
+    return [*(plonk_made(n) for n in PLONK_MADE), *(plonk_sample(name) for name in SAMPLES)]
+
+
 def sources() -> dict[str, str]:
     """The source of every compiled contract, by name."""
     texts = {i.name: verifier_source(i.verifying_key) for i in instances()}
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
+    texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
     return texts
 
 

@@ -11,10 +11,11 @@ from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.systems import system_of
 from zkgpu.errors import InsecureKeyError
 
 if TYPE_CHECKING:
-    from zkgpu.groth16.keys import VerifyingKey
+    from zkgpu.formats.protocols import AnyVerifyingKey
 
 
 @click.group("export", no_args_is_help=False)
@@ -29,7 +30,7 @@ def export_group() -> None:
 @pass_session
 def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
-    from zkgpu.formats.json_files import write_verifying_key
+    from zkgpu.formats.protocols import write_verifying_key
 
     key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
@@ -39,15 +40,16 @@ def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: 
 @export_group.command("solidity")
 @click.argument("key_file", metavar="KEY.zkey|VERIFICATION_KEY.json", type=FILE)
 @click.argument("output", metavar="VERIFIER.sol", type=OUTPUT)
-@click.option("--name", default="Groth16Verifier", show_default=True, help="Name of the contract.")
+@click.option("--name", help="Name of the contract: Groth16Verifier or PlonkVerifier by default.")
 @insecure_option
 @pass_session
-def export_solidity(session: Session, key_file: str, output: str, name: str, allow_insecure_key: bool) -> None:
+def export_solidity(session: Session, key_file: str, output: str, name: str | None, allow_insecure_key: bool) -> None:
     """Write a Solidity contract that verifies proofs for a key."""
     from zkgpu.formats.atomic import write_text
     from zkgpu.solidity import verifier_source
 
     key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
+    name = name or f"{system_of(key).title.capitalize()}Verifier"
     write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key, unsafe_setup=unsafe))
     session.finish({"output": output, "contract": name, "unsafe": unsafe}, f"{output}: contract {name}")
 
@@ -59,7 +61,8 @@ def export_solidity(session: Session, key_file: str, output: str, name: str, all
 @pass_session
 def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
     """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
-    from zkgpu.formats.json_files import read_proof, read_public
+    from zkgpu.formats.json_files import read_public
+    from zkgpu.formats.protocols import read_proof
     from zkgpu.solidity import calldata, calldata_text
 
     proof, public_inputs = read_proof(proof_file), read_public(public_file)
@@ -67,16 +70,16 @@ def export_calldata(session: Session, public_file: str, proof_file: str, as_hex:
     session.finish({"calldata": text}, text)
 
 
-def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> tuple[VerifyingKey, bool]:
+def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> tuple[AnyVerifyingKey, bool]:
     """The verifying key of a .zkey or JSON file, and whether it says that one party made it."""
-    from zkgpu.formats.json_files import read_verifying_key
-    from zkgpu.formats.zkey import read_zkey
+    from zkgpu.formats.protocols import read_key, read_verifying_key
 
     if path.endswith(".json"):
-        key, unsafe = read_verifying_key(path), False
+        key: AnyVerifyingKey = read_verifying_key(path)
+        unsafe = False
         weakness = key.weakness()
     else:
-        proving_key = read_zkey(path, session.backend().first_invalid_point)
+        proving_key = read_key(path, session.backend().first_invalid_point)
         key, unsafe, weakness = proving_key.verifying_key, proving_key.is_unsafe, proving_key.weakness()
     if weakness and not allow_insecure_key:
         raise InsecureKeyError.because(weakness)

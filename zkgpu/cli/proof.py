@@ -9,12 +9,13 @@ import click
 from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.systems import system_of
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.fields.field import Limbs
-    from zkgpu.groth16.keys import ProvingKey
+    from zkgpu.formats.protocols import AnyProvingKey
 
 proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
 public_option = click.option("--public", "public_file", default="public.json", show_default=True, type=OUTPUT)
@@ -78,11 +79,11 @@ def fullprove_command(
         _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
 
 
-def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> ProvingKey:
-    from zkgpu.formats.zkey import read_zkey
+def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyProvingKey:
+    from zkgpu.formats.protocols import read_key
 
     with stage("open key"):
-        key = read_zkey(key_file, session.backend().first_invalid_point)
+        key = read_key(key_file, session.backend().first_invalid_point)
     if key.is_unsafe:
         session.warn(UNSAFE_WARNING)
     weakness = key.weakness()
@@ -93,19 +94,18 @@ def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> Prov
 
 def _prove(
     session: Session,
-    key: ProvingKey,
+    key: AnyProvingKey,
     assignment: Limbs,
     proof_file: str,
     public_file: str,
     circuit: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    from zkgpu.formats.json_files import write_proof_and_public
+    from zkgpu.formats.protocols import write_proof_and_public
     from zkgpu.formats.r1cs import read_r1cs
-    from zkgpu.groth16.prover import Prover
 
-    r1cs = read_r1cs(circuit) if circuit else None
-    prover = Prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
+    r1cs, system = read_r1cs(circuit) if circuit else None, system_of(key)
+    prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
     proof = prover.prove(assignment)
     public_inputs = prover.public_inputs(assignment)
     write_proof_and_public(proof_file, proof, public_file, public_inputs)
@@ -118,7 +118,7 @@ def _prove(
             "insecure_key": key.weakness(),
             "device": prover.backend.name,
         },
-        f"{proof_file}: valid Groth16 proof ({prover.backend.name}, {session.seconds():.2f} s)",
+        f"{proof_file}: valid {system.title} proof ({prover.backend.name}, {session.seconds():.2f} s)",
         f"{public_file}: its {len(public_inputs)} public inputs",
     )
 
@@ -131,14 +131,12 @@ def _prove(
 @pass_session
 def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    from zkgpu.formats.json_files import read_proof, read_public_values, read_verifying_key
-    from zkgpu.groth16.verifier import verify
+    from zkgpu.formats.protocols import read_proof, read_verifying_key
 
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)
-        proof = read_proof(proof_file)
-        public_inputs, packed = read_public_values(public_file, key.curve)
-        valid = verify(key, public_inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
+        proof = read_proof(proof_file, key)
+        valid = system_of(key).verify(key, public_file, proof, allow_insecure_key)
     weakness = key.weakness()
     if weakness:
         session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")

@@ -2,50 +2,80 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+from zkgpu.backend.protocol import Backend
 from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.systems import system_of
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
+    from zkgpu.formats.protocols import AnyProvingKey
 
 UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
 
 
 @click.command("setup")
 @click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs [POT.ptau] KEY.zkey")
+@click.option("--protocol", type=click.Choice(["groth16", "plonk"]), default="groth16", show_default=True)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
-@click.option("--name", default="", help="A name for the contribution recorded in the key.")
+@click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
 @pass_session
-def setup_command(session: Session, files: tuple[str, ...], unsafe: bool, name: str) -> None:
-    """Make a Groth16 key for a circuit.
+def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsafe: bool, name: str) -> None:
+    """Make a key for a circuit.
 
-    From a prepared powers-of-tau file, the key gets one contribution from this machine's randomness. With --unsafe
-    no such file is needed, and whoever made the key can forge proofs.
+    A Groth16 key is made from a prepared powers-of-tau file and gets one contribution from this machine's randomness.
+    A PLONK key follows from the circuit and a powers-of-tau file, prepared or not. With --unsafe no such file is
+    needed, and whoever made the key can forge proofs.
     """
     if len(files) != (2 if unsafe else 3):
         raise UsageError("give CIRCUIT.r1cs POT.ptau KEY.zkey, or CIRCUIT.r1cs KEY.zkey with --unsafe")
+    if name and protocol == "plonk":
+        raise UsageError("--name: a PLONK key records no contribution, leave the name out")
+    from zkgpu.formats.protocols import write_key
     from zkgpu.formats.r1cs import read_r1cs
-    from zkgpu.formats.zkey import write_zkey
-    from zkgpu.groth16.setup import setup, unsafe_setup
 
     circuit, output = files[0], files[-1]
     with session.working():
         with stage("read circuit"):
             r1cs = read_r1cs(circuit)
-        backend = session.backend()
         if unsafe:
             session.warn(UNSAFE_WARNING)
-            key = unsafe_setup(r1cs, backend)
+            key = _unsafe_key(r1cs, session.backend(), protocol)
         else:
-            from zkgpu.formats.ptau import read_ptau
-
-            with stage("read powers of tau"):
-                ptau = read_ptau(files[1])
-            key = setup(r1cs, ptau, backend, name=name)
+            key = _key_from_ceremony(r1cs, files[1], session.backend(), protocol, name)
         with stage("write key"):
-            write_zkey(output, key)
+            write_key(output, key)
+    title = system_of(key).title
     session.finish(
-        {"output": output, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
-        f"{output}: Groth16 key, {key.n_wires:,} wires, {key.n_public:,} public inputs, domain {key.domain_size:,}"
+        {
+            "output": output,
+            "protocol": protocol,
+            "wires": key.n_wires,
+            "domain": key.domain_size,
+            "unsafe": key.is_unsafe,
+        },
+        f"{output}: {title} key, {key.n_wires:,} wires, {key.n_public:,} public inputs, domain {key.domain_size:,}"
         + (", UNSAFE" if key.is_unsafe else ""),
     )
+
+
+def _unsafe_key(r1cs: R1CS, backend: Backend, protocol: str) -> AnyProvingKey:
+    from zkgpu import groth16, plonk
+
+    return plonk.unsafe_setup(r1cs, backend) if protocol == "plonk" else groth16.unsafe_setup(r1cs, backend)
+
+
+def _key_from_ceremony(r1cs: R1CS, path: str, backend: Backend, protocol: str, name: str) -> AnyProvingKey:
+    from zkgpu import groth16, plonk
+    from zkgpu.formats.ptau import read_ptau
+
+    with stage("read powers of tau"):
+        ptau = read_ptau(path)
+    if protocol == "plonk":
+        return plonk.setup(r1cs, ptau, backend)
+    return groth16.setup(r1cs, ptau, backend, name=name)

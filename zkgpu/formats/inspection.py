@@ -6,14 +6,15 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from zkgpu import groth16, plonk
 from zkgpu.errors import FormatError
 from zkgpu.formats import json_files, strict_json
 from zkgpu.formats.container import map_file
+from zkgpu.formats.json_values import TITLES
+from zkgpu.formats.protocols import AnyVerifyingKey, protocol_name, read_key, read_proof, read_verifying_key
 from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.formats.zkey import read_zkey
-from zkgpu.groth16.keys import VerifyingKey
 
 Facts = dict[str, Any]
 
@@ -65,9 +66,27 @@ def _describe_ptau(path: str) -> Facts:
 
 
 def _describe_zkey(path: str) -> Facts:
+    key = read_key(path)
+    return _describe_plonk_key(key) if isinstance(key, plonk.ProvingKey) else _describe_groth16_key(key)
+
+
+def _describe_plonk_key(key: plonk.ProvingKey) -> Facts:
+    return {
+        "format": "PLONK proving key (.zkey)",
+        "curve": key.verifying_key.curve.name,
+        "wires": key.n_circuit_wires,
+        "additions": len(key.additions),
+        "public": key.n_public,
+        "rows": key.n_rows,
+        "domain": key.domain_size,
+        "made by one party": key.is_unsafe,
+        "insecure": key.weakness() or "no",
+    }
+
+
+def _describe_groth16_key(key: groth16.ProvingKey) -> Facts:
     from zkgpu.groth16.ceremony import contribution_hash
 
-    key = read_zkey(path)
     return {
         "format": "Groth16 proving key (.zkey)",
         "curve": key.verifying_key.curve.name,
@@ -98,12 +117,12 @@ def _describe_json(path: str) -> Facts:
     if isinstance(value, dict) and "packed" in value:
         inputs, packed = json_files.read_public_values(path)
         return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
-    if isinstance(value, dict) and "pi_a" in value:
-        json_files.read_proof(path)
-        return {"format": "Groth16 proof (JSON)", "curve": value["curve"]}
-    key = json_files.read_verifying_key(path)
+    if isinstance(value, dict) and ("pi_a" in value or "eval_a" in value):
+        title = TITLES[protocol_name(read_proof(path))]
+        return {"format": f"{title} proof (JSON)", "curve": value["curve"]}
+    key = read_verifying_key(path)
     return {
-        "format": "Groth16 verification key (JSON)",
+        "format": f"{TITLES[protocol_name(key)]} verification key (JSON)",
         "curve": key.curve.name,
         "public": key.n_public,
         **_describe_round(key),
@@ -111,8 +130,8 @@ def _describe_json(path: str) -> Facts:
     }
 
 
-def _describe_round(key: VerifyingKey) -> Facts:
-    if key.commitment is None:
+def _describe_round(key: AnyVerifyingKey) -> Facts:
+    if isinstance(key, plonk.VerifyingKey) or key.commitment is None:
         return {}
     round_ = key.commitment.round
     arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]

@@ -54,7 +54,12 @@ class Rows:
 
 
 def arithmetize(r1cs: R1CS) -> Rows:
-    """The rows of a circuit. Raises UsageError for one without rows, or with more than the field has roots for."""
+    """The rows of a circuit.
+
+    Raises UsageError for one without rows, with more than the field has roots of unity for, or with challenges.
+    """
+    if r1cs.round is not None:
+        raise UsageError("the circuit has challenges, which only Groth16 keys carry: set up with --protocol groth16")
     builder = _Builder(r1cs.field.modulus, r1cs.n_wires)
     for wire in range(1, r1cs.n_public + 1):
         builder.row((wire, 0, 0), ql=1)

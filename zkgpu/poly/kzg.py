@@ -14,7 +14,7 @@ import numpy as np
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.pairing import pairing_product_is_one, small_msm
 from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import SelfCheckError, UsageError
+from zkgpu.errors import SelfCheckError
 from zkgpu.fields.field import Limbs
 from zkgpu.poly.polynomials import Coefficients, combine, divide_by_linear, evaluate
 
@@ -87,12 +87,12 @@ def batch_quotient(
 def openings_hold(curve: Curve, tau_g2: Point, openings: Sequence[Opening], v: int, u: int) -> bool:
     """Whether all claims hold: those of one opening folded by powers of v, the openings by powers of u.
 
-    Points must be on their curves and in their subgroups.
-    Raises UsageError when two claims of an opening say different values of the same thing.
+    Points must be on their curves and in their subgroups. Claims of different values for one thing cannot both hold.
     """
     r, weights, sums = curve.scalar_field.modulus, [1], _Sum([], [])
     for opening in openings:
-        require_consistent(opening.claims)
+        if not _are_consistent(opening.claims):
+            return False
         weight = weights[-1]
         sums.add(opening.proof, weight * opening.x % r)
         for i, claim in enumerate(opening.claims):
@@ -106,12 +106,10 @@ def openings_hold(curve: Curve, tau_g2: Point, openings: Sequence[Opening], v: i
     return pairing_product_is_one([(proofs, tau_g2), (-total, curve.g2.generator)])
 
 
-def require_consistent(claims: Sequence[Claim]) -> None:
-    """Raises UsageError when two claims give one polynomial different values at the same point."""
-    values: dict[tuple[tuple[Point, ...], tuple[int, ...]], int] = {}
-    for claim in claims:
-        if values.setdefault((claim.points, claim.factors), claim.value) != claim.value:
-            raise UsageError("one commitment is claimed to have two values at the same point: they cannot both hold")
+def _are_consistent(claims: Sequence[Claim]) -> bool:
+    """Whether no two claims give one polynomial different values at the same point."""
+    values = {(claim.points, claim.factors): claim.value for claim in claims}
+    return all(values[claim.points, claim.factors] == claim.value for claim in claims)
 
 
 @dataclass

@@ -11,6 +11,9 @@ from zkgpu.errors import UsageError
 SELECTOR_BYTES = 4
 WORD_BYTES = 32
 PROOF_WORDS = 8
+PLONK_PROOF_WORDS = 24
+GROTH16_PARAMETERS = "uint256[2],uint256[2][2],uint256[2]"
+PLONK_PARAMETERS = "uint256[24]"
 
 
 def g1_words(point: Point) -> tuple[int, ...]:
@@ -33,12 +36,12 @@ def _other_group(point: Point, group: str) -> str:
 
 
 def arguments_size(n_public: int) -> int:
-    """Bytes of a call with that many public inputs, the selector included."""
+    """Bytes of a call about a Groth16 proof with that many public inputs, the selector included."""
     return SELECTOR_BYTES + WORD_BYTES * (PROOF_WORDS + n_public)
 
 
-def selector(function: str, n_public: int) -> bytes:
-    """First four bytes of the Keccak-256 of the signature."""
+def selector(function: str, parameters: str, n_public: int) -> bytes:
+    """First four bytes of the Keccak-256 of the signature; `parameters` are those before the public inputs."""
     inputs = f",uint256[{n_public}]" if n_public else ""
-    signature = f"{function}(uint256[2],uint256[2][2],uint256[2]{inputs})"
+    signature = f"{function}({parameters}{inputs})"
     return keccak.new(digest_bits=256, data=signature.encode()).digest()[:SELECTOR_BYTES]

@@ -1,4 +1,4 @@
-"""The source of a Solidity verifier for one Groth16 key."""
+"""The source of a Solidity verifier for one key of either proof system."""
 
 from __future__ import annotations
 
@@ -9,53 +9,71 @@ from string import Template
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.groth16.keys import VerifyingKey
+from zkgpu.plonk import VerifyingKey as PlonkVerifyingKey
 from zkgpu.solidity.abi import arguments_size, g1_words, g2_words
+from zkgpu.solidity.plonk_contract import plonk_substitutions
 
-MAX_INPUTS = 256  # they take 21.8 kB of the 24,576 bytes of code that a chain accepts (EIP-170)
+MAX_INPUTS = 256  # in a Groth16 contract they take 21.8 kB of the 24,576 bytes of code that a chain accepts (EIP-170)
 
 _CONTRACT_NAME = re.compile(r"[A-Z][A-Za-z0-9_]{0,127}")  # no word of the language starts with a capital
 
 
 def verifier_source(
-    verifying_key: VerifyingKey,
-    contract_name: str = "Groth16Verifier",
+    verifying_key: VerifyingKey | PlonkVerifyingKey,
+    contract_name: str | None = None,
     *,
     allow_insecure: bool = False,
     unsafe_setup: bool = False,
 ) -> str:
     """Solidity source of a contract that verifies proofs for `verifying_key`.
 
-    Its verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n_public]) returns a bool; without public inputs
-    the last parameter falls away. requireValidProof, with the same parameters, reverts instead of returning false.
+    Its verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n_public]), or verifyProof(uint256[24],
+    uint256[n_public]) for PLONK, returns a bool; without public inputs the last parameter falls away.
+    requireValidProof, with the same parameters, reverts instead of returning false.
 
     verifying_key   a BN254 key whose points were checked, as every reader does
+    contract_name   Groth16Verifier or PlonkVerifier unless given
     allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
     unsafe_setup    whether one party made the key; the first lines then say so
 
     Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
     public inputs and for a contract name that does not start with a capital or is no identifier.
     """
-    _require_contract_name(contract_name)
-    _require_deployable(verifying_key.n_public)
+    is_plonk, n = isinstance(verifying_key, PlonkVerifyingKey), verifying_key.n_public
+    name = contract_name or ("PlonkVerifier" if is_plonk else "Groth16Verifier")
+    _require_contract_name(name)
+    _require_deployable(n)
     if not allow_insecure:
         verifying_key.require_secure()
-    n = verifying_key.n_public
-    return _template().substitute(
-        contract_name=contract_name,
+    about_key = (
+        plonk_substitutions(verifying_key)
+        if isinstance(verifying_key, PlonkVerifyingKey)
+        else _groth16_substitutions(verifying_key)
+    )
+    return _template("plonk.sol.in" if is_plonk else "groth16.sol.in").substitute(
+        contract_name=name,
         warnings=_warnings(verifying_key.weakness(), unsafe_setup),
-        r=Fr.modulus,
-        n=n,
-        key=_constants(verifying_key),
         input_doc="    /// @param input The public inputs.\n" if n else "",
         input_parameter=f",\n        uint256[{n}] calldata input" if n else "",
         input_argument=", input" if n else "",
-        calldata_size=arguments_size(n),
-        accumulate="".join(_accumulate(i) for i in range(n)),
+        **about_key,
     )
 
 
-def _template() -> Template:
-    return Template(files("zkgpu.solidity").joinpath("groth16.sol.in").read_text(encoding="utf-8"))
+def _groth16_substitutions(key: VerifyingKey) -> dict[str, object]:
+    """The template's holes that depend on the key, by name."""
+    n = key.n_public
+    return {
+        "r": Fr.modulus,
+        "n": n,
+        "key": _constants(key),
+        "calldata_size": arguments_size(n),
+        "accumulate": "".join(_accumulate(i) for i in range(n)),
+    }
+
+
+def _template(name: str) -> Template:
+    return Template(files("zkgpu.solidity").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _require_contract_name(name: str) -> None:
