@@ -49,7 +49,7 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
     from zkgpu.solidity import verifier_source
 
     key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
-    name = name or f"{system_of(key).title.capitalize()}Verifier"
+    name = f"{system_of(key).title.capitalize()}Verifier" if name is None else name
     write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key, unsafe_setup=unsafe))
     session.finish({"output": output, "contract": name, "unsafe": unsafe}, f"{output}: contract {name}")
 

@@ -40,7 +40,8 @@ def verifier_source(
     public inputs and for a contract name that does not start with a capital or is no identifier.
     """
     is_plonk, n = isinstance(verifying_key, PlonkVerifyingKey), verifying_key.n_public
-    name = contract_name or ("PlonkVerifier" if is_plonk else "Groth16Verifier")
+    default = "PlonkVerifier" if is_plonk else "Groth16Verifier"
+    name = default if contract_name is None else contract_name
     _require_contract_name(name)
     _require_deployable(n)
     if not allow_insecure:
