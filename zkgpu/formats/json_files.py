@@ -130,7 +130,7 @@ def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed
 
 def public_values_from_json(value: Any, curve: Curve = BN254) -> tuple[list[int], bytes]:
     """The public inputs of a parsed public.json, and its packed arrays."""
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or "packed" not in value:
         return public_from_json(value, curve), b""
     packed = member(value, "packed")
     if not isinstance(packed, str) or not _HEX.fullmatch(packed):
