@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "solidity"))
 
+from committed_instances import SHAPES, CommittedInstance, made_committed  # noqa: E402
 from contracts import instances  # noqa: E402
 from evm import TRUE, Contract, creation_code  # noqa: E402
 from groth16_instances import Instance  # noqa: E402
@@ -23,30 +24,35 @@ from zkgpu.solidity import calldata, gas_limit  # noqa: E402
 RESULTS = ROOT / "bench" / "results" / "gas.jsonl"
 
 
-def measure(instance: Instance) -> dict[str, object]:
+def measure(instance: Instance | CommittedInstance) -> dict[str, object]:
+    """One row, of a proof that was accepted."""
+    commitment = instance.verifying_key.commitment
+    round_ = commitment.round if commitment else None
     contract = Contract(creation_code(instance.name))
     verify, require = (_gas(contract, instance, function) for function in ("verifyProof", "requireValidProof"))
     return {
         "contract": instance.name,
         "public_inputs": len(instance.public_inputs),
+        "packed_values": sum(array.size for array in round_.arrays) if round_ else 0,
         "deploy_gas": contract.deploy_gas,
         "verify_gas": verify,
         "require_gas": require,
-        "gas_limit": gas_limit(len(instance.public_inputs)),
+        "gas_limit": gas_limit(len(instance.public_inputs), round_=round_),
         "runtime_bytes": contract.runtime_size,
         "checked": True,
     }
 
 
-def _gas(contract: Contract, instance: Instance, function: str) -> int:
-    verdict = contract.call(calldata(instance.proof, instance.public_inputs, function))
+def _gas(contract: Contract, instance: Instance | CommittedInstance, function: str) -> int:
+    packed = getattr(instance, "packed", b"")
+    verdict = contract.call(calldata(instance.proof, instance.public_inputs, function, packed))
     if verdict != TRUE:
         raise SystemExit(f"{instance.name}: {function} said {verdict} of a valid proof")
     return contract.gas_used
 
 
 def main() -> None:
-    rows = [measure(instance) for instance in instances()]
+    rows = [measure(instance) for instance in (*instances(), *map(made_committed, SHAPES))]
     print(*(f"{name:>14}" for name in rows[0]))
     for row in rows:
         print(*(f"{value!s:>14}" for value in row.values()))

@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "formats": BASE | {"jit", "fields", "curves", "circuits", "groth16", "plonk", "msm"},
     "circom": BASE | {"fields", "curves", "formats"},
     "zkml": BASE | {"fields", "curves", "circuits"},  # of curves, only the numbers of a scalar field
-    "solidity": BASE | {"fields", "curves", "groth16", "plonk"},
+    "solidity": BASE | {"fields", "curves", "circuits", "groth16", "plonk"},  # of circuits, only packed values' layout
     "inference": {
         *BASE,
         *("fields", "curves", "circuits", "zkml", "backend", "groth16", "formats", "solidity"),

@@ -23,6 +23,7 @@ from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import Prover, ProvingKey, ceremony, setup, verify
 from zkgpu.groth16.setup import _key_without_contribution, contribute
+from zkgpu.solidity import calldata
 
 BACKEND = open_backend("cpu")
 CIRCUIT = squares()
@@ -253,6 +254,8 @@ def test_the_command_line_verifies_committed_proofs(
     paths = (tmp_path / "vk.json", tmp_path / "public.json", tmp_path / "proof.json")
     json_files.write_proof_and_public(paths[2], proof, paths[1], public, packed=packed)
     assert command("verify", *paths).code == 0
+    expected = calldata(proof, public, packed=packed).hex()
+    assert command("export", "calldata", "--hex", paths[1], paths[2]).out.strip() == "0x" + expected
     json_files.write_proof_and_public(paths[2], proof, paths[1], public, packed=bytes([2]) + packed[1:])
     assert command("verify", *paths).code == 1
 

@@ -22,7 +22,7 @@ if (output.errors) {
   process.exit(1);
 }
 const code = Object.entries(output.contracts).map(([name, contracts]) => {
-  const [contract] = Object.values(contracts);
+  const contract = Object.values(contracts).find((c) => c.evm.bytecode.object); // interfaces have no code
   return [name.slice(0, -".sol".length), contract.evm.bytecode.object];
 });
 console.log(JSON.stringify(Object.fromEntries(code)));

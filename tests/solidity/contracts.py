@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from committed_instances import SHAPES, classifier_prover, made_committed
 from evm import CONTRACTS
 from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
 from plonk_instances import PLONK_MADE, PlonkInstance, plonk_made, plonk_sample
@@ -19,7 +20,7 @@ from zkgpu.solidity import verifier_source
 
 MADE = (0, 1, 2, 16, 100)
 COMPILER = Path(__file__).with_name("compile.cjs")
-INSECURE = "uncontributed"
+INSECURE, CLASSIFIER, VAULT = "uncontributed", "classifier", "vault"
 
 
 def instances() -> list[Instance]:
@@ -33,6 +34,9 @@ def plonk_instances() -> list[PlonkInstance]:
 def sources() -> dict[str, str]:
     """The source of every compiled contract, by name."""
     texts = {i.name: verifier_source(i.verifying_key) for i in instances()}
+    texts |= {name: verifier_source(made_committed(name).verifying_key) for name in SHAPES}
+    texts[CLASSIFIER] = verifier_source(classifier_prover()[1].key.verifying_key, "ClassVerifier")
+    texts[VAULT] = (Path(__file__).parents[2] / "examples" / "solidity" / "ClassifiedVault.sol").read_text()
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
     texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
     return texts

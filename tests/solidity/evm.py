@@ -20,10 +20,13 @@ def creation_code(name: str) -> bytes:
 
 
 class Contract:
-    """The contract that `code` creates. gas_used is that of the last transaction, intrinsic gas included."""
+    """The contract that `code` creates. gas_used is that of the last transaction, intrinsic gas included.
 
-    def __init__(self, code: bytes) -> None:
-        self.evm = pyrevm.EVM(spec_id="CANCUN")
+    beside   a contract in whose chain to create it, if not in one of its own
+    """
+
+    def __init__(self, code: bytes, beside: Contract | None = None) -> None:
+        self.evm = beside.evm if beside else pyrevm.EVM(spec_id="CANCUN")
         self.evm.set_balance(CALLER, 10**20)
         self.address = self.evm.deploy(CALLER, code)
         self.deploy_gas = self.gas_used

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+from committed_instances import SHAPES, made_committed
 from groth16_instances import SAMPLES, made, sample
 
 from zkgpu.curves.bn254 import BN254, Fr
@@ -24,6 +25,20 @@ def test_the_words_of_the_calldata_are_those_of_the_text():
 
 def test_the_text_of_no_inputs_ends_with_an_empty_list():
     assert calldata_text(made(0).proof, []).endswith('"],[]')
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_arguments_of_a_committed_proof_are_the_same_as_text_and_as_words(name):
+    i = made_committed(name)
+    parts = [part[2:] for part in calldata_text(i.proof, i.public_inputs, i.packed).split('"') if part.startswith("0x")]
+    data = calldata(i.proof, i.public_inputs, packed=i.packed)[4:]
+    static = 32 * (12 + len(i.public_inputs))
+    assert "".join(parts[: 12 + len(i.public_inputs)]) == data[:static].hex()
+    if i.packed:
+        assert int.from_bytes(data[static : static + 32], "big") == static + 32
+        assert int.from_bytes(data[static + 32 : static + 64], "big") == len(i.packed)
+        assert parts[-1] == i.packed.hex() == data[static + 64 :][: len(i.packed)].hex()
+        assert len(data) % 32 == 0
 
 
 @pytest.mark.parametrize(("n_public", "expected"), [(1, "43753b4d"), (2, "f5c9d69e"), (3, "11479fea")])

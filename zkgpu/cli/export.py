@@ -61,12 +61,13 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
 @pass_session
 def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
     """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
-    from zkgpu.formats.json_files import read_public
+    from zkgpu.formats.json_files import read_public_values
     from zkgpu.formats.protocols import read_proof
     from zkgpu.solidity import calldata, calldata_text
 
-    proof, public_inputs = read_proof(proof_file), read_public(public_file)
-    text = "0x" + calldata(proof, public_inputs).hex() if as_hex else calldata_text(proof, public_inputs)
+    proof, (public_inputs, packed) = read_proof(proof_file), read_public_values(public_file)
+    data = calldata(proof, public_inputs, packed=packed)
+    text = "0x" + data.hex() if as_hex else calldata_text(proof, public_inputs, packed)
     session.finish({"calldata": text}, text)
 
 

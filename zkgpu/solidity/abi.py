@@ -11,9 +11,12 @@ from zkgpu.errors import UsageError
 SELECTOR_BYTES = 4
 WORD_BYTES = 32
 PROOF_WORDS = 8
+COMMITTED_PROOF_WORDS = 12  # Groth16 with a commitment: D and pi follow C
 PLONK_PROOF_WORDS = 24
 GROTH16_PARAMETERS = "uint256[2],uint256[2][2],uint256[2]"
+COMMITTED_PARAMETERS = f"{GROTH16_PARAMETERS},uint256[2],uint256[2]"
 PLONK_PARAMETERS = "uint256[24]"
+INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * COMMITTED_PROOF_WORDS  # of a proof with a commitment
 
 
 def g1_words(point: Point) -> tuple[int, ...]:
@@ -40,8 +43,20 @@ def arguments_size(n_public: int) -> int:
     return SELECTOR_BYTES + WORD_BYTES * (PROOF_WORDS + n_public)
 
 
-def selector(function: str, parameters: str, n_public: int) -> bytes:
+def packed_at(n_given: int) -> int:
+    """Where the packed values of a proof with a commitment start in the calldata: after their offset and length."""
+    return INPUTS_AT + WORD_BYTES * (n_given + 2)
+
+
+def committed_arguments_size(n_given: int, packed_size: int) -> int:
+    """Bytes of a call about a Groth16 proof with a commitment, the selector included."""
+    if not packed_size:
+        return INPUTS_AT + WORD_BYTES * n_given
+    return packed_at(n_given) + WORD_BYTES * -(-packed_size // WORD_BYTES)
+
+
+def selector(function: str, parameters: str, n_public: int, packed_size: int = 0) -> bytes:
     """First four bytes of the Keccak-256 of the signature; `parameters` are those before the public inputs."""
     inputs = f",uint256[{n_public}]" if n_public else ""
-    signature = f"{function}({parameters}{inputs})"
+    signature = f"{function}({parameters}{inputs}{',bytes' if packed_size else ''})"
     return keccak.new(digest_bits=256, data=signature.encode()).digest()[:SELECTOR_BYTES]

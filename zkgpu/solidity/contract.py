@@ -11,6 +11,7 @@ from zkgpu.errors import UsageError
 from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.plonk import VerifyingKey as PlonkVerifyingKey
 from zkgpu.solidity.abi import arguments_size, g1_words, g2_words
+from zkgpu.solidity.commitment import committed_substitutions
 from zkgpu.solidity.plonk_contract import plonk_substitutions
 
 MAX_INPUTS = 256  # in a Groth16 contract they take 21.8 kB of the 24,576 bytes of code that a chain accepts (EIP-170)
@@ -29,7 +30,9 @@ def verifier_source(
 
     Its verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n_public]), or verifyProof(uint256[24],
     uint256[n_public]) for PLONK, returns a bool; without public inputs the last parameter falls away.
-    requireValidProof, with the same parameters, reverts instead of returning false.
+    requireValidProof, with the same parameters, reverts instead of returning false. For a Groth16 key with a
+    commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n_given], bytes):
+    commitment and knowledge come after C, and the packed values last.
 
     verifying_key   a BN254 key whose points were checked, as every reader does
     contract_name   Groth16Verifier or PlonkVerifier unless given
@@ -39,30 +42,41 @@ def verifier_source(
     Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
     public inputs and for a contract name that does not start with a capital or is no identifier.
     """
-    is_plonk, n = isinstance(verifying_key, PlonkVerifyingKey), verifying_key.n_public
-    default = "PlonkVerifier" if is_plonk else "Groth16Verifier"
+    default = "PlonkVerifier" if isinstance(verifying_key, PlonkVerifyingKey) else "Groth16Verifier"
     name = default if contract_name is None else contract_name
     _require_contract_name(name)
-    _require_deployable(n)
+    _require_deployable(verifying_key.n_public)
     if not allow_insecure:
         verifying_key.require_secure()
-    about_key = (
-        plonk_substitutions(verifying_key)
-        if isinstance(verifying_key, PlonkVerifyingKey)
-        else _groth16_substitutions(verifying_key)
+    template, about_key = _about(verifying_key)
+    return _template(template).substitute(
+        contract_name=name, warnings=_warnings(verifying_key.weakness(), unsafe_setup), **about_key
     )
-    return _template("plonk.sol.in" if is_plonk else "groth16.sol.in").substitute(
-        contract_name=name,
-        warnings=_warnings(verifying_key.weakness(), unsafe_setup),
-        input_doc="    /// @param input The public inputs.\n" if n else "",
-        input_parameter=f",\n        uint256[{n}] calldata input" if n else "",
-        input_argument=", input" if n else "",
-        **about_key,
-    )
+
+
+def _about(key: VerifyingKey | PlonkVerifyingKey) -> tuple[str, dict[str, object]]:
+    """The template for a key, and its holes that depend on the key, by name."""
+    if isinstance(key, PlonkVerifyingKey):
+        return "plonk.sol.in", plonk_substitutions(key) | _parameters(key.n_public)
+    if key.commitment is None:
+        return "groth16.sol.in", _groth16_substitutions(key) | _parameters(key.n_public)
+    own = committed_substitutions(key) | _parameters(key.n_given, key.commitment.round.packed_size)
+    return "commitment.sol.in", own | {"r": Fr.modulus, "n": key.n_given, "key": _constants(key)}
+
+
+def _parameters(n: int, packed_size: int = 0) -> dict[str, object]:
+    """The parameters after the proof: n public inputs, and packed values."""
+    docs = [*(["input The public inputs."] if n else []), *(["packed The packed values."] if packed_size else [])]
+    declared = [*([f"uint256[{n}] calldata input"] if n else []), *(["bytes calldata packed"] if packed_size else [])]
+    return {
+        "input_doc": "".join(f"    /// @param {line}\n" for line in docs),
+        "input_parameter": "".join(f",\n        {parameter}" for parameter in declared),
+        "input_argument": "".join(f", {parameter.split()[-1]}" for parameter in declared),
+    }
 
 
 def _groth16_substitutions(key: VerifyingKey) -> dict[str, object]:
-    """The template's holes that depend on the key, by name."""
+    """The holes of groth16.sol.in that depend on the key."""
     n = key.n_public
     return {
         "r": Fr.modulus,
@@ -113,6 +127,7 @@ def _constants(key: VerifyingKey) -> str:
         *_g2_constants("BETA", g2_words(key.beta_g2)),
         *_g2_constants("GAMMA", g2_words(-key.gamma_g2)),
         *_g2_constants("DELTA", g2_words(-key.delta_g2)),
+        *(_g2_constants("SIGMA", g2_words(key.commitment.sigma_g2)) if key.commitment else []),
     ]
     for i, point in enumerate(key.ic):
         words += zip((f"IC{i}_X", f"IC{i}_Y"), g1_words(point), strict=True)

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity >=0.8.4 <0.9.0;
+
+/// @title Groth16 verifier over BN254 (alt_bn128) with a commitment, written by zkgpu. Public inputs: 0
+/// @notice Tells whether a proof (A, B, C, D, pi) is valid for one verifying key, that is whether
+///   e(A, B) * e(-alpha, beta) * e(vk_x + D + t * pi, -gamma) * e(C, -delta) * e(t * D, sigma) = 1
+/// D commits to values of the circuit, and pi shows that its maker knows them (https://eprint.iacr.org/2022/1072):
+/// the product is that of Groth16's equation and of e(D, sigma) = e(pi, gamma) to the power t, a hash of all the rest.
+/// Further public inputs of the circuit are computed here, as the prover must not choose them:
+///   state = keccak256(key digest, D, public inputs, packed values), challenge k = keccak256(state, k) modulo R
+/// and the digest s of the packed values, the polynomial with them as coefficients, at challenge 0, the first
+/// value with the highest power, two's complement shifted to start at 0. The packed values are, in this order:
+///   pixels: 4 x uint8 from 0 to 15, at byte 0
+///   array 1: 1 x int32 from -2147483648 to 2147483647, at byte 4
+///   array 2: 1 x int32 from -2147483648 to 2147483647, at byte 8
+///   array 3: 1 x int32 from -2147483648 to 2147483647, at byte 12
+/// @dev Points are laid out as EIP-196 and EIP-197 ask: x then y; in G2 the imaginary part of a coordinate comes
+/// first; (0, 0) is infinity. The precompiles refuse coordinates that are not reduced, points off the curve and
+/// points of G2 outside the subgroup. Proofs are malleable: never use one, or its hash, as an identifier.
+contract ClassVerifier {
+    /// @notice What requireValidProof reverts with.
+    error InvalidProof();
+
+    // The order of the groups: a public input must be below it, or two inputs would stand for one field element.
+    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+
+    // Names the verifying key and the layout of the packed values in every challenge.
+    uint256 private constant KEY_DIGEST = 0xfec370c67ae21b4ce2322b2749efbfc727c8b617bf31e35992e628d6d89712f3;
+
+    // The verifying key, with alpha, gamma and delta negated.
+    uint256 private constant ALPHA_X = 7530608290570160337325448892803907864859403126446675006934986852717959442929;
+    uint256 private constant ALPHA_Y = 20377671842474753895361230164654626261312532710702520784663674928126489313150;
+    uint256 private constant BETA_X_IM = 13870068780551608389998638877386023478213059008502361669966977674648794857492;
+    uint256 private constant BETA_X_RE = 18583292603635308816928840653310764814273532532660716556579685467804699624234;
+    uint256 private constant BETA_Y_IM = 19098296201260066322874949061766691442996617492083312524274038285679366865353;
+    uint256 private constant BETA_Y_RE = 8147400005560084852519727227999961849741672238270558032788281339881631214916;
+    uint256 private constant GAMMA_X_IM = 11559732032986387107991004021392285783925812861821192530917403151452391805634;
+    uint256 private constant GAMMA_X_RE = 10857046999023057135944570762232829481370756359578518086990519993285655852781;
+    uint256 private constant GAMMA_Y_IM = 17805874995975841540914202342111839520379459829704422454583296818431106115052;
+    uint256 private constant GAMMA_Y_RE = 13392588948715843804641432497768002650278120570034223513918757245338268106653;
+    uint256 private constant DELTA_X_IM = 7533678915379870655298648482996801870382645750029438081346915731380893965743;
+    uint256 private constant DELTA_X_RE = 567028375646768916948461635722710143551811864111461450426384937178999818557;
+    uint256 private constant DELTA_Y_IM = 4551617208850807249887092083943978530593924128105857576172660631875182123964;
+    uint256 private constant DELTA_Y_RE = 10619811372052724117046272587016882562760169246246134224756534476630128356295;
+    uint256 private constant SIGMA_X_IM = 17632055389060240928835653449318002816804453889849946757949663989170482153495;
+    uint256 private constant SIGMA_X_RE = 21599763835571079780058848270324352294711916267786601424213531212032767299004;
+    uint256 private constant SIGMA_Y_IM = 9059661880747119275136992445377337242908485609431932572005583159389822825778;
+    uint256 private constant SIGMA_Y_RE = 4325018938975628797018351190436015833351969315625649838313937490066628855823;
+    uint256 private constant IC0_X = 10951915015925680119678595445661672550732319283803371952872906393209431277021;
+    uint256 private constant IC0_Y = 10710146003375043932513334468846318251734077684168349225585647420669127398147;
+    uint256 private constant IC1_X = 7100079317181410376830883351551598173007299469806646266154804183359519608635;
+    uint256 private constant IC1_Y = 14048924529918259605776560371701797601657773209910951521600152746106972032731;
+    uint256 private constant IC2_X = 8716415255161938728940562552424306951212907546498765271752891354530482958740;
+    uint256 private constant IC2_Y = 4688415935262210025876646022381303869928272238737581115270879706647834331681;
+    uint256 private constant IC3_X = 17996149601224498776480294561075474465048849686883341974064501046737988635597;
+    uint256 private constant IC3_Y = 21752053936450067362083758508770742902501764739111494632764353903879314540343;
+
+    /// @notice Whether the proof is valid for the public values.
+    /// @dev Gives false, and does not revert, on numbers out of range, points off their curve, bytes after the last
+    /// argument, and too little gas: do not take the gas limit from eth_estimateGas, whose search is content with a
+    /// call that gives false.
+    /// @param a The point A.
+    /// @param b The point B, imaginary parts first.
+    /// @param c The point C.
+    /// @param commitment The point D.
+    /// @param knowledge The point pi.
+    /// @param packed The packed values.
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata b,
+        uint256[2] calldata c,
+        uint256[2] calldata commitment,
+        uint256[2] calldata knowledge,
+        bytes calldata packed
+    ) external view returns (bool) {
+        return _isValid(a, b, c, commitment, knowledge, packed);
+    }
+
+    /// @notice Reverts with InvalidProof unless verifyProof would give true.
+    /// @dev Its gas can be estimated: too little gas reverts.
+    function requireValidProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata b,
+        uint256[2] calldata c,
+        uint256[2] calldata commitment,
+        uint256[2] calldata knowledge,
+        bytes calldata packed
+    ) external view {
+        if (!_isValid(a, b, c, commitment, knowledge, packed)) revert InvalidProof();
+    }
+
+    // The arguments lie where the ABI puts them: A at 0x004, B at 0x044, C at 0x0c4, D at 0x104, pi at 0x144, then the
+    // public inputs, then the packed values. Sizes and offsets are compared with that, so nothing else is read.
+    function _isValid(
+        uint256[2] calldata,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[2] calldata,
+        uint256[2] calldata,
+        bytes calldata
+    ) private view returns (bool valid) {
+        assembly {
+            // The pairing's input, five pairs of six words, fills memory from 0x080 to 0x43f: nothing was allocated
+            // there, as this function is only entered from outside. What is hashed is there before. Until -gamma is
+            // written behind it, vk_x at 0x200 is a running sum, and 0x240 to 0x29f holds the term that comes next.
+
+            // Nothing is asked of a precompile once something was wrong: a failure takes 63 of 64 parts of the gas.
+
+            // Adds the point at 0x240 to vk_x. A call to an address without a precompile succeeds and returns
+            // nothing: hence the sizes.
+            function accumulatePoint(before) -> ok {
+                if before {
+                    ok := staticcall(gas(), 0x06, 0x200, 0x80, 0x200, 0x40)
+                    ok := and(ok, eq(returndatasize(), 0x40))
+                }
+            }
+
+            // Adds s * (x, y) to vk_x; 0 if s is out of range or a precompile fails.
+            function accumulate(before, s, x, y) -> ok {
+                if and(before, lt(s, R)) {
+                    mstore(0x240, x)
+                    mstore(0x260, y)
+                    mstore(0x280, s)
+                    ok := staticcall(gas(), 0x07, 0x240, 0x60, 0x240, 0x40)
+                    ok := accumulatePoint(and(ok, eq(returndatasize(), 0x40)))
+                }
+            }
+
+            // Continues the digest s with values of 1 bytes, from `from` to `to`. A value that exceeds `low` by
+            // more than `span` lies outside.
+            function absorb8InRange(s, x, from, to, flip, low, span) -> digest, outside {
+                digest := s
+                for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
+                    let word := xor(calldataload(from), flip)
+                    { let value := byte(0, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(1, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(2, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(3, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(4, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(5, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(6, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(7, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(8, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(9, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(10, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(11, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(12, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(13, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(14, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(15, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(16, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(17, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(18, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(19, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(20, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(21, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(22, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(23, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(24, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(25, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(26, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(27, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(28, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(29, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(30, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                    { let value := byte(31, word) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                }
+                for { } lt(from, to) { from := add(from, 1) } {
+                    { let value := shr(248, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
+                    digest := add(mulmod(digest, x, R), value) }
+                }
+            }
+
+            // Continues the digest s with values of 4 bytes, from `from` to `to`.
+            function absorb32(s, x, from, to, flip) -> digest {
+                digest := s
+                for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
+                    let word := xor(calldataload(from), flip)
+                    digest := add(mulmod(digest, x, R), and(shr(224, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(160, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(96, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(32, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffff))
+                }
+                for { } lt(from, to) { from := add(from, 4) } {
+                    digest := add(mulmod(digest, x, R), shr(224, xor(calldataload(from), flip)))
+                }
+            }
+
+            let ok := eq(calldatasize(), 484)
+            ok := and(ok, eq(calldataload(0x184), 0x1a0))
+            ok := and(ok, eq(calldataload(0x1a4), 0x10))
+
+            mstore(0x080, KEY_DIGEST)
+            calldatacopy(0x0a0, 0x104, 0x40)
+            calldatacopy(0x0e0, 0x1c4, 0x10)
+            let state := keccak256(0x080, 0x70)
+            mstore(0x00, state)
+            mstore(0x20, 0)
+            let c0 := mod(keccak256(0x00, 0x40), R)
+            mstore(0x20, 1)
+            let c1 := mod(keccak256(0x00, 0x40), R)
+            let s
+            let outside
+            s, outside := absorb8InRange(s, c0, 0x1c4, 0x1c8, 0, 0x0, 0xf)
+            ok := and(ok, iszero(outside))
+            s := absorb32(s, c0, 0x1c8, 0x1cc, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := absorb32(s, c0, 0x1cc, 0x1d0, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := absorb32(s, c0, 0x1d0, 0x1d4, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := mod(s, R)
+
+            mstore(0x080, state)
+            calldatacopy(0x0a0, 0x004, 0x100)
+            calldatacopy(0x1a0, 0x144, 0x40)
+            let t := mod(keccak256(0x080, 0x160), R)
+
+            mstore(0x200, IC0_X)
+            mstore(0x220, IC0_Y)
+            ok := accumulate(ok, c0, IC1_X, IC1_Y)
+            ok := accumulate(ok, c1, IC2_X, IC2_Y)
+            ok := accumulate(ok, s, IC3_X, IC3_Y)
+            ok := accumulate(ok, t, calldataload(0x144), calldataload(0x164))
+            calldatacopy(0x240, 0x104, 0x40)
+            ok := accumulatePoint(ok)
+            if ok {
+                calldatacopy(0x380, 0x104, 0x40)
+                mstore(0x3c0, t)
+                ok := staticcall(gas(), 0x07, 0x380, 0x60, 0x380, 0x40)
+                ok := and(ok, eq(returndatasize(), 0x40))
+            }
+            if ok {
+                calldatacopy(0x080, 0x004, 0xc0)
+                mstore(0x140, ALPHA_X)
+                mstore(0x160, ALPHA_Y)
+                mstore(0x180, BETA_X_IM)
+                mstore(0x1a0, BETA_X_RE)
+                mstore(0x1c0, BETA_Y_IM)
+                mstore(0x1e0, BETA_Y_RE)
+                mstore(0x240, GAMMA_X_IM)
+                mstore(0x260, GAMMA_X_RE)
+                mstore(0x280, GAMMA_Y_IM)
+                mstore(0x2a0, GAMMA_Y_RE)
+                calldatacopy(0x2c0, 0x0c4, 0x40)
+                mstore(0x300, DELTA_X_IM)
+                mstore(0x320, DELTA_X_RE)
+                mstore(0x340, DELTA_Y_IM)
+                mstore(0x360, DELTA_Y_RE)
+                mstore(0x3c0, SIGMA_X_IM)
+                mstore(0x3e0, SIGMA_X_RE)
+                mstore(0x400, SIGMA_Y_IM)
+                mstore(0x420, SIGMA_Y_RE)
+                // The word that comes back is the only thing that can make the proof valid.
+                ok := staticcall(gas(), 0x08, 0x080, 0x3c0, 0x00, 0x20)
+                ok := and(ok, eq(returndatasize(), 0x20))
+                valid := and(ok, eq(mload(0x00), 1))
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity >=0.8.4 <0.9.0;
+
+/// @title Groth16 verifier over BN254 (alt_bn128) with a commitment, written by zkgpu. Public inputs: 0
+/// @notice Tells whether a proof (A, B, C, D, pi) is valid for one verifying key, that is whether
+///   e(A, B) * e(-alpha, beta) * e(vk_x + D + t * pi, -gamma) * e(C, -delta) * e(t * D, sigma) = 1
+/// D commits to values of the circuit, and pi shows that its maker knows them (https://eprint.iacr.org/2022/1072):
+/// the product is that of Groth16's equation and of e(D, sigma) = e(pi, gamma) to the power t, a hash of all the rest.
+/// Further public inputs of the circuit are computed here, as the prover must not choose them:
+///   state = keccak256(key digest, D, public inputs, packed values), challenge k = keccak256(state, k) modulo R
+/// and the digest s of the packed values, the polynomial with them as coefficients, at challenge 0, the first
+/// value with the highest power, two's complement shifted to start at 0. The packed values are, in this order:
+///   image: 784 x int8 from -128 to 127, at byte 0
+///   logits: 10 x int32 from -2147483648 to 2147483647, at byte 784
+/// @dev Points are laid out as EIP-196 and EIP-197 ask: x then y; in G2 the imaginary part of a coordinate comes
+/// first; (0, 0) is infinity. The precompiles refuse coordinates that are not reduced, points off the curve and
+/// points of G2 outside the subgroup. Proofs are malleable: never use one, or its hash, as an identifier.
+contract Groth16Verifier {
+    /// @notice What requireValidProof reverts with.
+    error InvalidProof();
+
+    // The order of the groups: a public input must be below it, or two inputs would stand for one field element.
+    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+
+    // Names the verifying key and the layout of the packed values in every challenge.
+    uint256 private constant KEY_DIGEST = 0xe9a64302f77ab54edd261111e1aa4463215cad31083a26ff3b0a8e1da18501cc;
+
+    // The verifying key, with alpha, gamma and delta negated.
+    uint256 private constant ALPHA_X = 15500815438884320184563847427385771630661665260484631802873337685237356951726;
+    uint256 private constant ALPHA_Y = 9459472735829017527399962573244031722169632294986728588460966347448056755471;
+    uint256 private constant BETA_X_IM = 8142778468258348801383986701916644921165154851765032119585820700397420492059;
+    uint256 private constant BETA_X_RE = 20090984434127425898158732629882056787969331355526285259048642549616167628968;
+    uint256 private constant BETA_Y_IM = 19443801475747768419124005225958922803575003761047765148091084818061107506063;
+    uint256 private constant BETA_Y_RE = 19760793050076177482265767440255446841358646807706408486481345293960783486324;
+    uint256 private constant GAMMA_X_IM = 10517820091512926670125471153160367135207769117434114613763988568625937090261;
+    uint256 private constant GAMMA_X_RE = 17553337488848297139725728145530000779945707391324041454888264049515752544932;
+    uint256 private constant GAMMA_Y_IM = 2739625687194375723139999630331175259523102104800306626045959184404649275903;
+    uint256 private constant GAMMA_Y_RE = 3689725171847638847861259018809584510296656816791865875545463547848281328293;
+    uint256 private constant DELTA_X_IM = 2956961426910047638330566328082379898368404405933341650659996857467906077001;
+    uint256 private constant DELTA_X_RE = 19866340639611133433189886446146669777952942374240058015408015416976384146042;
+    uint256 private constant DELTA_Y_IM = 16247917767415436911204599573825321338902979639063494231660305904054273196772;
+    uint256 private constant DELTA_Y_RE = 17935141265384410468882697594057390607321004816867172502596150404116930986608;
+    uint256 private constant SIGMA_X_IM = 6462824459746805695601113251441003267598131321080798978620471427057351392134;
+    uint256 private constant SIGMA_X_RE = 5176470776630461287326435096152618058388565068170457508989466867077054106496;
+    uint256 private constant SIGMA_Y_IM = 10884894006662389617004201922762408698185490998917340718278060069599669813838;
+    uint256 private constant SIGMA_Y_RE = 17936491320924136683026026935569670848120848413948393140715675882897325347570;
+    uint256 private constant IC0_X = 15946647514974872628246126982727087085498100147870448687341616747080823642155;
+    uint256 private constant IC0_Y = 20549791141109293653635522841853015654409648240373706459567354693536060145263;
+    uint256 private constant IC1_X = 1602507276333495544116641517290938692569092214460549945298707089070641121036;
+    uint256 private constant IC1_Y = 3575968776086255482390643322211842955412137612485131700801552688639479353214;
+    uint256 private constant IC2_X = 13931938833272846760935949018889594900579634314681005121263692082570648649050;
+    uint256 private constant IC2_Y = 19166009736089137907872171446049558362495454921423750267942629816068430396315;
+    uint256 private constant IC3_X = 906990656335835771079445777540065673719475559840883571992262179363017323843;
+    uint256 private constant IC3_Y = 16753645527136408120842409262546178869992979279914494487168177098880703593996;
+
+    /// @notice Whether the proof is valid for the public values.
+    /// @dev Gives false, and does not revert, on numbers out of range, points off their curve, bytes after the last
+    /// argument, and too little gas: do not take the gas limit from eth_estimateGas, whose search is content with a
+    /// call that gives false.
+    /// @param a The point A.
+    /// @param b The point B, imaginary parts first.
+    /// @param c The point C.
+    /// @param commitment The point D.
+    /// @param knowledge The point pi.
+    /// @param packed The packed values.
+    function verifyProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata b,
+        uint256[2] calldata c,
+        uint256[2] calldata commitment,
+        uint256[2] calldata knowledge,
+        bytes calldata packed
+    ) external view returns (bool) {
+        return _isValid(a, b, c, commitment, knowledge, packed);
+    }
+
+    /// @notice Reverts with InvalidProof unless verifyProof would give true.
+    /// @dev Its gas can be estimated: too little gas reverts.
+    function requireValidProof(
+        uint256[2] calldata a,
+        uint256[2][2] calldata b,
+        uint256[2] calldata c,
+        uint256[2] calldata commitment,
+        uint256[2] calldata knowledge,
+        bytes calldata packed
+    ) external view {
+        if (!_isValid(a, b, c, commitment, knowledge, packed)) revert InvalidProof();
+    }
+
+    // The arguments lie where the ABI puts them: A at 0x004, B at 0x044, C at 0x0c4, D at 0x104, pi at 0x144, then the
+    // public inputs, then the packed values. Sizes and offsets are compared with that, so nothing else is read.
+    function _isValid(
+        uint256[2] calldata,
+        uint256[2][2] calldata,
+        uint256[2] calldata,
+        uint256[2] calldata,
+        uint256[2] calldata,
+        bytes calldata
+    ) private view returns (bool valid) {
+        assembly {
+            // The pairing's input, five pairs of six words, fills memory from 0x080 to 0x43f: nothing was allocated
+            // there, as this function is only entered from outside. What is hashed is there before. Until -gamma is
+            // written behind it, vk_x at 0x200 is a running sum, and 0x240 to 0x29f holds the term that comes next.
+
+            // Nothing is asked of a precompile once something was wrong: a failure takes 63 of 64 parts of the gas.
+
+            // Adds the point at 0x240 to vk_x. A call to an address without a precompile succeeds and returns
+            // nothing: hence the sizes.
+            function accumulatePoint(before) -> ok {
+                if before {
+                    ok := staticcall(gas(), 0x06, 0x200, 0x80, 0x200, 0x40)
+                    ok := and(ok, eq(returndatasize(), 0x40))
+                }
+            }
+
+            // Adds s * (x, y) to vk_x; 0 if s is out of range or a precompile fails.
+            function accumulate(before, s, x, y) -> ok {
+                if and(before, lt(s, R)) {
+                    mstore(0x240, x)
+                    mstore(0x260, y)
+                    mstore(0x280, s)
+                    ok := staticcall(gas(), 0x07, 0x240, 0x60, 0x240, 0x40)
+                    ok := accumulatePoint(and(ok, eq(returndatasize(), 0x40)))
+                }
+            }
+
+            // Continues the digest s with values of 1 bytes, from `from` to `to`.
+            function absorb8(s, x, from, to, flip) -> digest {
+                digest := s
+                for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
+                    let word := xor(calldataload(from), flip)
+                    digest := add(mulmod(digest, x, R), byte(0, word))
+                    digest := add(mulmod(digest, x, R), byte(1, word))
+                    digest := add(mulmod(digest, x, R), byte(2, word))
+                    digest := add(mulmod(digest, x, R), byte(3, word))
+                    digest := add(mulmod(digest, x, R), byte(4, word))
+                    digest := add(mulmod(digest, x, R), byte(5, word))
+                    digest := add(mulmod(digest, x, R), byte(6, word))
+                    digest := add(mulmod(digest, x, R), byte(7, word))
+                    digest := add(mulmod(digest, x, R), byte(8, word))
+                    digest := add(mulmod(digest, x, R), byte(9, word))
+                    digest := add(mulmod(digest, x, R), byte(10, word))
+                    digest := add(mulmod(digest, x, R), byte(11, word))
+                    digest := add(mulmod(digest, x, R), byte(12, word))
+                    digest := add(mulmod(digest, x, R), byte(13, word))
+                    digest := add(mulmod(digest, x, R), byte(14, word))
+                    digest := add(mulmod(digest, x, R), byte(15, word))
+                    digest := add(mulmod(digest, x, R), byte(16, word))
+                    digest := add(mulmod(digest, x, R), byte(17, word))
+                    digest := add(mulmod(digest, x, R), byte(18, word))
+                    digest := add(mulmod(digest, x, R), byte(19, word))
+                    digest := add(mulmod(digest, x, R), byte(20, word))
+                    digest := add(mulmod(digest, x, R), byte(21, word))
+                    digest := add(mulmod(digest, x, R), byte(22, word))
+                    digest := add(mulmod(digest, x, R), byte(23, word))
+                    digest := add(mulmod(digest, x, R), byte(24, word))
+                    digest := add(mulmod(digest, x, R), byte(25, word))
+                    digest := add(mulmod(digest, x, R), byte(26, word))
+                    digest := add(mulmod(digest, x, R), byte(27, word))
+                    digest := add(mulmod(digest, x, R), byte(28, word))
+                    digest := add(mulmod(digest, x, R), byte(29, word))
+                    digest := add(mulmod(digest, x, R), byte(30, word))
+                    digest := add(mulmod(digest, x, R), byte(31, word))
+                }
+                for { } lt(from, to) { from := add(from, 1) } {
+                    digest := add(mulmod(digest, x, R), shr(248, xor(calldataload(from), flip)))
+                }
+            }
+
+            // Continues the digest s with values of 4 bytes, from `from` to `to`.
+            function absorb32(s, x, from, to, flip) -> digest {
+                digest := s
+                for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
+                    let word := xor(calldataload(from), flip)
+                    digest := add(mulmod(digest, x, R), and(shr(224, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(160, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(96, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(32, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffff))
+                }
+                for { } lt(from, to) { from := add(from, 4) } {
+                    digest := add(mulmod(digest, x, R), shr(224, xor(calldataload(from), flip)))
+                }
+            }
+
+            let ok := eq(calldatasize(), 1284)
+            ok := and(ok, eq(calldataload(0x184), 0x1a0))
+            ok := and(ok, eq(calldataload(0x1a4), 0x338))
+
+            mstore(0x080, KEY_DIGEST)
+            calldatacopy(0x0a0, 0x104, 0x40)
+            calldatacopy(0x0e0, 0x1c4, 0x338)
+            let state := keccak256(0x080, 0x398)
+            mstore(0x00, state)
+            mstore(0x20, 0)
+            let c0 := mod(keccak256(0x00, 0x40), R)
+            mstore(0x20, 1)
+            let c1 := mod(keccak256(0x00, 0x40), R)
+            let s
+            s := absorb8(s, c0, 0x1c4, 0x4d4, 0x8080808080808080808080808080808080808080808080808080808080808080)
+            s := absorb32(s, c0, 0x4d4, 0x4fc, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := mod(s, R)
+
+            mstore(0x080, state)
+            calldatacopy(0x0a0, 0x004, 0x100)
+            calldatacopy(0x1a0, 0x144, 0x40)
+            let t := mod(keccak256(0x080, 0x160), R)
+
+            mstore(0x200, IC0_X)
+            mstore(0x220, IC0_Y)
+            ok := accumulate(ok, c0, IC1_X, IC1_Y)
+            ok := accumulate(ok, c1, IC2_X, IC2_Y)
+            ok := accumulate(ok, s, IC3_X, IC3_Y)
+            ok := accumulate(ok, t, calldataload(0x144), calldataload(0x164))
+            calldatacopy(0x240, 0x104, 0x40)
+            ok := accumulatePoint(ok)
+            if ok {
+                calldatacopy(0x380, 0x104, 0x40)
+                mstore(0x3c0, t)
+                ok := staticcall(gas(), 0x07, 0x380, 0x60, 0x380, 0x40)
+                ok := and(ok, eq(returndatasize(), 0x40))
+            }
+            if ok {
+                calldatacopy(0x080, 0x004, 0xc0)
+                mstore(0x140, ALPHA_X)
+                mstore(0x160, ALPHA_Y)
+                mstore(0x180, BETA_X_IM)
+                mstore(0x1a0, BETA_X_RE)
+                mstore(0x1c0, BETA_Y_IM)
+                mstore(0x1e0, BETA_Y_RE)
+                mstore(0x240, GAMMA_X_IM)
+                mstore(0x260, GAMMA_X_RE)
+                mstore(0x280, GAMMA_Y_IM)
+                mstore(0x2a0, GAMMA_Y_RE)
+                calldatacopy(0x2c0, 0x0c4, 0x40)
+                mstore(0x300, DELTA_X_IM)
+                mstore(0x320, DELTA_X_RE)
+                mstore(0x340, DELTA_Y_IM)
+                mstore(0x360, DELTA_Y_RE)
+                mstore(0x3c0, SIGMA_X_IM)
+                mstore(0x3e0, SIGMA_X_RE)
+                mstore(0x400, SIGMA_Y_IM)
+                mstore(0x420, SIGMA_Y_RE)
+                // The word that comes back is the only thing that can make the proof valid.
+                ok := staticcall(gas(), 0x08, 0x080, 0x3c0, 0x00, 0x20)
+                ok := and(ok, eq(returndatasize(), 0x20))
+                valid := and(ok, eq(mload(0x00), 1))
+            }
+        }
+    }
+}

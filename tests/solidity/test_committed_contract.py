@@ -1,0 +1,315 @@
+"""The contract for keys with a commitment: what it accepts, what it refuses, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from committed_instances import G1, SHAPES, CommittedInstance, made_committed, secrets_of
+from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zkgpu.circuits.committed import PublicArray
+from zkgpu.curves.bn254 import Fq, Fr
+from zkgpu.errors import ZkgpuError
+from zkgpu.groth16 import Proof, commitment, verify
+from zkgpu.solidity import calldata, gas_limit, verifier_source
+
+INVALID_PROOF = f"{REVERT} 0x09bde339"
+NO_DATA = f"{REVERT} 0x"
+MADE = {name: made_committed(name) for name in SHAPES}
+CONTRACTS: dict[str, Contract] = {}
+
+
+def contract_of(instance: CommittedInstance) -> Contract:
+    if instance.name not in CONTRACTS:
+        CONTRACTS[instance.name] = Contract(creation_code(instance.name))
+    return CONTRACTS[instance.name]
+
+
+def ask(instance: CommittedInstance, function: str = "verifyProof", **changes) -> str:
+    """What the contract says of the instance with other values."""
+    asked = replace(instance, **changes)
+    return contract_of(instance).call(calldata(asked.proof, asked.public_inputs, function, asked.packed))
+
+
+def python_verdict(instance: CommittedInstance) -> str:
+    try:
+        ok = verify(instance.verifying_key, instance.public_inputs, instance.proof, packed=instance.packed)
+    except ZkgpuError:
+        return FALSE
+    return TRUE if ok else FALSE
+
+
+@pytest.fixture(params=SHAPES)
+def instance(request: pytest.FixtureRequest) -> CommittedInstance:
+    return MADE[request.param]
+
+
+@pytest.fixture
+def digits() -> CommittedInstance:
+    return MADE["committed_digits"]
+
+
+@pytest.fixture
+def mixed() -> CommittedInstance:
+    return MADE["committed_mixed"]
+
+
+def test_a_valid_proof_is_accepted_as_in_python(instance):
+    assert python_verdict(instance) == TRUE
+    assert ask(instance) == TRUE
+    assert ask(instance, "requireValidProof") == TRUE
+
+
+def test_a_change_of_any_word_of_the_proof_or_the_inputs_is_refused(instance):
+    data = calldata(instance.proof, instance.public_inputs, packed=instance.packed)
+    for at in range(4, 4 + 32 * (12 + len(instance.public_inputs)), 32):
+        changed = bytearray(data)
+        changed[at + 31] ^= 1
+        assert contract_of(instance).call(bytes(changed)) == FALSE, at
+
+
+def test_a_change_of_any_packed_byte_is_refused(digits, mixed):
+    for instance in (digits, mixed):
+        for i in range(len(instance.packed)):
+            packed = bytearray(instance.packed)
+            packed[i] ^= 1
+            assert ask(instance, packed=bytes(packed)) == FALSE, i
+
+
+def test_a_wrong_proof_reverts_with_the_named_error_when_a_valid_one_is_required(digits):
+    assert ask(digits, "requireValidProof", packed=b"\x01" + digits.packed[1:]) == INVALID_PROOF
+
+
+def test_packed_values_exchanged_between_places_are_refused(digits):
+    a, b = digits.packed[0:1], digits.packed[1:2]
+    assert a != b
+    assert ask(digits, packed=b + a + digits.packed[2:]) == FALSE
+    logits = digits.packed[64:]
+    assert ask(digits, packed=digits.packed[:64] + logits[4:8] + logits[:4] + logits[8:]) == FALSE
+
+
+def test_the_commitment_and_knowledge_of_another_valid_proof_are_refused(instance):
+    secrets = secrets_of(instance.name)
+    other = secrets.prove(instance.verifying_key, instance.public_inputs, instance.packed, d=8)
+    assert ask(instance, proof=other) == TRUE
+    for names in (("commitment",), ("knowledge",), ("commitment", "knowledge"), ("c",), ("c", "commitment")):
+        mixed = replace(instance.proof, **{name: getattr(other, name) for name in names})
+        assert ask(instance, proof=mixed) == FALSE, names
+
+
+# proofs that one check alone refuses: made with the key's secrets
+
+
+def forge(name: str, public: list[int], packed: bytes, inputs: list[int], d: int = 7) -> Proof:
+    """The proof that fits these inputs of the circuit, whatever hashes say; A = 3 G, B = 5 G, D = d G."""
+    secrets = secrets_of(name)
+    vk_x = secrets.ic[0] + sum(x * s for x, s in zip(inputs, secrets.ic[1:], strict=True))
+    c = (15 - secrets.alpha * secrets.beta - (vk_x + d) * secrets.gamma) * Fr.inverse(secrets.delta)
+    honest = secrets.prove(MADE[name].verifying_key, public, MADE[name].packed, d)
+    return replace(honest, c=c * G1)
+
+
+def circuit_inputs(instance: CommittedInstance, packed: bytes, arrays=None, d: int = 7) -> list[int]:
+    """All public inputs of the circuit, the digest by other intervals than the key's when arrays are given."""
+    key = instance.verifying_key
+    round_ = replace(key.commitment.round, arrays=arrays or key.commitment.round.arrays)
+    challenges = commitment.challenges(key, commitment.transcript(key, d * G1, instance.public_inputs, packed))
+    return [*instance.public_inputs, *round_.public_inputs(packed, challenges, Fr.modulus)]
+
+
+WIDENED = (
+    PublicArray("nibbles", (3,), 0, 255),
+    PublicArray("signed", (2,), -(2**15), 2**15 - 1),
+    PublicArray("wide", (), 0, 2**128 - 1),
+)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "verdict"),
+    [
+        (0, b"\x0f", TRUE),
+        (0, b"\x10", FALSE),
+        (2, b"\xff", FALSE),
+        (3, (500).to_bytes(2, "big"), TRUE),
+        (3, (501).to_bytes(2, "big"), FALSE),
+        (5, (-300).to_bytes(2, "big", signed=True), TRUE),
+        (5, (-301).to_bytes(2, "big", signed=True), FALSE),
+        (5, b"\x80\x00", FALSE),
+        (7, b"\xff" * 16, TRUE),
+    ],
+)
+def test_values_outside_their_interval_are_refused_even_with_a_proof_for_them(mixed, at, value, verdict):
+    packed = mixed.packed[:at] + value + mixed.packed[at + len(value) :]
+    proof = forge(mixed.name, mixed.public_inputs, packed, circuit_inputs(mixed, packed, WIDENED))
+    assert ask(mixed, packed=packed, proof=proof) == verdict
+
+
+@pytest.mark.parametrize("position", [0, 1, 30, 31, 32, 33, 62, 63])
+def test_every_lane_of_a_word_counts(digits, position):
+    """The digest of other values at the same challenges, with a proof for it, is not the digest of these."""
+    packed = bytearray(digits.packed)
+    packed[position] ^= 0x80
+    inputs = circuit_inputs(digits, digits.packed)
+    other = replace(digits.verifying_key.commitment.round).digest(bytes(packed), inputs[0], Fr.modulus)
+    proof = forge(digits.name, [], digits.packed, [*inputs[:-1], other])
+    assert other != inputs[-1]
+    assert ask(digits, proof=proof) == FALSE
+    assert ask(digits, proof=forge(digits.name, [], digits.packed, inputs)) == TRUE
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
+    bare = MADE["committed_bare"]
+    inputs = circuit_inputs(bare, b"")
+    assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == TRUE
+    inputs[1 + which] = 5
+    assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == FALSE
+
+
+def test_a_commitment_without_knowledge_of_it_is_refused(digits):
+    for pi in (G1.group.infinity, digits.proof.commitment, 2 * digits.proof.knowledge, -digits.proof.knowledge):
+        assert ask(digits, proof=replace(digits.proof, knowledge=pi)) == FALSE
+
+
+@pytest.mark.parametrize("foreseen", ["one", "the state", "another proof's"])
+def test_errors_of_the_two_equations_cannot_be_made_to_cancel(digits, foreseen):
+    """They would, for one t that does not depend on pi and C."""
+    secrets, proof = secrets_of(digits.name), digits.proof
+    state = commitment.transcript(digits.verifying_key, proof.commitment, [], digits.packed)
+    t = {
+        "one": 1,
+        "the state": int.from_bytes(state, "big") % Fr.modulus,
+        "another proof's": commitment.fold(digits.verifying_key, state, proof, proof.knowledge),
+    }[foreseen]
+    shift = secrets.delta * Fr.inverse(secrets.gamma)
+    crafted = replace(proof, knowledge=proof.knowledge + shift * G1, c=proof.c - t * G1)
+    assert ask(digits, proof=crafted) == FALSE
+
+
+# the form of a call
+
+
+def test_aliases_of_public_inputs_and_coordinates_are_refused(mixed):
+    data = calldata(mixed.proof, mixed.public_inputs, packed=mixed.packed)
+    for word in range(14):
+        at = slice(4 + 32 * word, 36 + 32 * word)
+        value = int.from_bytes(data[at], "big")
+        for modulus in (Fq.modulus, Fr.modulus):
+            dirty = data[: at.start] + ((value + modulus) % 2**256).to_bytes(32, "big") + data[at.stop :]
+            assert contract_of(mixed).call(dirty) == FALSE, word
+
+
+def test_other_lengths_and_offsets_of_the_packed_values_are_refused(digits):
+    contract, size = contract_of(digits), len(digits.packed)
+    data = calldata(digits.proof, [], packed=digits.packed)
+    head = 4 + 32 * 12
+    offset, length = (int.from_bytes(data[at : at + 32], "big") for at in (head, head + 32))
+    assert (offset, length) == (32 * 13, size)
+    for at, value in (
+        (head, offset + 32),
+        (head, offset - 32),
+        (head, 0),
+        (head + 32, size - 1),
+        (head + 32, size + 1),
+    ):
+        changed = data[:at] + value.to_bytes(32, "big") + data[at + 32 :]
+        assert contract.call(changed) in (FALSE, NO_DATA)
+    moved = data[:head] + (offset + 32).to_bytes(32, "big") + bytes(32) + data[head + 32 :]
+    assert contract.call(moved) == FALSE
+    assert contract.call(data + bytes(32)) == FALSE
+    for short in (data[:-1], data[:-32], data[:head], data[:4]):
+        assert contract.call(short) in (FALSE, NO_DATA)
+
+
+def test_packed_values_of_another_length_are_refused(digits):
+    assert ask(digits, packed=digits.packed[:-1]) in (FALSE, NO_DATA)
+    assert ask(digits, packed=digits.packed + b"\0") in (FALSE, NO_DATA)
+
+
+@settings(max_examples=60, deadline=None)
+@given(byte=st.integers(4, 4 + 32 * 18 - 1), flip=st.integers(1, 255))
+def test_no_change_of_one_byte_makes_another_valid_call(byte, flip):
+    """But for the padding behind the packed values, which nobody reads."""
+    mixed = MADE["committed_mixed"]
+    data = bytearray(calldata(mixed.proof, mixed.public_inputs, packed=mixed.packed))
+    padding = range(len(data) - (-len(mixed.packed) % 32), len(data))
+    if byte < len(data):
+        data[byte] ^= flip
+        verdict = contract_of(mixed).call(bytes(data))
+        assert verdict == TRUE if byte in padding else verdict in (FALSE, NO_DATA)
+
+
+# cost
+
+
+def test_74_values_cost_less_than_350000_gas_in_a_contract_below_12_kilobytes(digits):
+    contract = contract_of(digits)
+    assert sum(array.size for array in digits.verifying_key.commitment.round.arrays) == 74
+    assert ask(digits) == TRUE
+    assert contract.gas_used < 285_000
+    assert contract.runtime_size < 3_300
+
+
+def test_a_further_value_of_a_byte_costs_less_than_90_gas(digits):
+    image = MADE["committed_image"]
+    costs = []
+    for instance in (digits, image):
+        assert ask(instance) == TRUE
+        costs.append(contract_of(instance).gas_used)
+    assert (costs[1] - costs[0]) / (28 * 28 - 64) < 90
+
+
+@pytest.mark.parametrize("function", ["verifyProof", "requireValidProof"])
+def test_the_advised_gas_limit_suffices_and_is_not_wasteful(instance, function):
+    data = calldata(instance.proof, instance.public_inputs, function, instance.packed)
+    contract = contract_of(instance)
+    limit = gas_limit(len(instance.public_inputs), round_=instance.verifying_key.commitment.round)
+    assert contract.call(data, gas=limit) == TRUE
+    assert 1.03 * contract.gas_used < limit < 1.08 * contract.gas_used
+
+
+@pytest.mark.parametrize(
+    ("function", "refusals"), [("verifyProof", {FALSE, HALT}), ("requireValidProof", {INVALID_PROOF, HALT})]
+)
+def test_starved_of_gas_a_valid_proof_is_never_accepted(digits, function, refusals):
+    contract = contract_of(digits)
+    data = calldata(digits.proof, [], function, digits.packed)
+    assert contract.call(data) == TRUE
+    needed = contract.gas_used
+    starved = {contract.call(data, gas) for gas in [*range(21_000, needed, 997), *range(needed - 150, needed)]}
+    assert starved == refusals
+
+
+STAND_IN = 0x77
+RETURN = 0xF3
+
+
+@pytest.mark.parametrize(("address", "sites"), [(6, 1), (7, 2), (8, 1)])
+def test_only_a_precompile_that_answers_makes_a_proof_valid(digits, address, sites):
+    code = creation_code(digits.name)
+    here, there = (bytes([0x60, a, 0x5A, 0xFA]) for a in (address, STAND_IN))  # PUSH1 a, GAS, STATICCALL
+    assert code.count(here) == sites
+    for site in range(sites):
+        parts = code.split(here)
+        patched = here.join(parts[: site + 1]) + there + here.join(parts[site + 1 :])
+        contract = Contract(patched)
+        assert contract.call(calldata(digits.proof, [], packed=digits.packed)) == FALSE
+        contract.place(STAND_IN, bytes([0x60, 0x1F, 0x5F, RETURN]))  # 31 bytes of zeros
+        assert contract.call(calldata(digits.proof, [], packed=digits.packed)) == FALSE
+
+
+# the source
+
+
+def test_a_name_cannot_end_the_comment_it_stands_in():
+    source = verifier_source(MADE["committed_mixed"].verifying_key)
+    assert "odd name" not in source
+    assert "///   array 1: 2 x int16 from -300 to 500, at byte 3\n" in source
+    assert "///   nibbles: 3 x uint8 from 0 to 15, at byte 0\n" in source
+
+
+def test_the_key_digest_in_the_contract_is_the_verifier_s(instance):
+    assert commitment.key_digest(instance.verifying_key).hex() in verifier_source(instance.verifying_key)

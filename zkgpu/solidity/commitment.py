@@ -1,0 +1,164 @@
+"""The parts of a verifier contract that a commitment adds: challenges, packed values and their digest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from zkgpu.circuits.committed import PublicArray
+from zkgpu.groth16.commitment import key_digest
+from zkgpu.groth16.keys import VerifyingKey
+from zkgpu.solidity.abi import INPUTS_AT, WORD_BYTES, committed_arguments_size, packed_at
+
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,60}")
+_HASHED_AT = 0xE0  # in memory, after the key's digest and D
+
+
+def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
+    """The holes of commitment.sol.in that depend on what is committed and packed."""
+    round_, given = key.required_commitment.round, key.n_given
+    types = [*([f"uint256[{given}] calldata"] if given else []), *(["bytes calldata"] if round_.packed_size else [])]
+    return {
+        "key_digest": "0x" + key_digest(key).hex(),
+        "digest_doc": _digest_doc(round_.arrays),
+        "packed_place": ", then the packed values" if round_.packed_size else "",
+        "input_types": "".join(f",\n        {type_}" for type_ in types),
+        "calldata_size": committed_arguments_size(given, round_.packed_size),
+        "functions": _digest_functions(round_.arrays),
+        "layout_checks": _layout_checks(key),
+        "copies": _copies(key),
+        "state_size": hex(_HASHED_AT - 0x80 + WORD_BYTES * given + round_.packed_size),
+        "challenges": "".join(_challenge(k) for k in range(round_.n_challenges)),
+        "digest": _digest(key),
+        "accumulate": "".join(_accumulate(i, value) for i, value in enumerate(_public_values(key), 1)),
+    }
+
+
+def _public_values(key: VerifyingKey) -> Iterator[str]:
+    """The expression of each public input, in the order of IC[1], IC[2], and so on."""
+    round_ = key.required_commitment.round
+    yield from (f"calldataload({INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_given))
+    yield from (f"c{k}" for k in range(round_.n_challenges))
+    if round_.arrays:
+        yield "s"
+
+
+def _accumulate(i: int, value: str) -> str:
+    """The statement that adds a value times IC[i] to vk_x."""
+    return f"            ok := accumulate(ok, {value}, IC{i}_X, IC{i}_Y)\n"
+
+
+def _digest_doc(arrays: tuple[PublicArray, ...]) -> str:
+    """Which bytes of the packed values are what. A name that could end the comment is not repeated."""
+    if not arrays:
+        return ""
+    lines = [
+        "and the digest s of the packed values, the polynomial with them as coefficients, at challenge 0, the first",
+        "value with the highest power, two's complement shifted to start at 0. The packed values are, in this order:",
+    ]
+    start = 0
+    for i, array in enumerate(arrays):
+        name = array.name if _PLAIN_NAME.fullmatch(array.name) else f"array {i}"
+        kind = f"{'int' if array.is_signed else 'uint'}{8 * array.width}"
+        lines.append(f"  {name}: {array.size} x {kind} from {array.low} to {array.high}, at byte {start}")
+        start += array.packed_size
+    return "".join(f"/// {line}\n" for line in lines)
+
+
+def _layout_checks(key: VerifyingKey) -> str:
+    round_, head = key.required_commitment.round, INPUTS_AT + WORD_BYTES * key.n_given
+    if not round_.packed_size:
+        return ""
+    checks = {head: packed_at(key.n_given) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
+    return "".join(
+        f"            ok := and(ok, eq(calldataload({at:#x}), {value:#x}))\n" for at, value in checks.items()
+    )
+
+
+def _copies(key: VerifyingKey) -> str:
+    """Public inputs and packed values to memory, where they are hashed."""
+    given, size = WORD_BYTES * key.n_given, key.required_commitment.round.packed_size
+    lines = [f"calldatacopy({_HASHED_AT:#05x}, {INPUTS_AT:#x}, {given:#x})"] if given else []
+    lines += [f"calldatacopy({_HASHED_AT + given:#05x}, {packed_at(key.n_given):#x}, {size:#x})"] if size else []
+    return "".join(f"            {line}\n" for line in lines)
+
+
+def _challenge(k: int) -> str:
+    return f"            mstore(0x20, {k})\n            let c{k} := mod(keccak256(0x00, 0x40), R)\n"
+
+
+def _digest_functions(arrays: Iterable[PublicArray]) -> str:
+    """One function for each width of values, and one that also compares them with an interval where that is needed."""
+    kinds = dict.fromkeys((array.width, _fills_width(array)) for array in arrays if array.size)
+    return "".join(_digest_function(width, fills) for width, fills in kinds)
+
+
+def _digest_function(width: int, fills: bool) -> str:
+    """Horner's rule, a word of values a turn; `add` cannot overflow, as a value has at most 128 bits."""
+    bounds, result = ("", "digest") if fills else (", low, span", "digest, outside")
+    lanes = "".join(_absorbed(_lane(i, width), fills) for i in range(WORD_BYTES // width))
+    last = _absorbed(f"shr({256 - 8 * width}, xor(calldataload(from), flip))", fills)
+    compared = "" if fills else " A value that exceeds `low` by\n            // more than `span` lies outside."
+    return f"""
+            // Continues the digest s with values of {width} bytes, from `from` to `to`.{compared}
+            function {_function_name(width, fills)}(s, x, from, to, flip{bounds}) -> {result} {{
+                digest := s
+                for {{ }} iszero(gt(add(from, 32), to)) {{ from := add(from, 32) }} {{
+                    let word := xor(calldataload(from), flip)
+{lanes}                }}
+                for {{ }} lt(from, to) {{ from := add(from, {width}) }} {{
+{last}                }}
+            }}
+"""
+
+
+def _function_name(width: int, fills: bool) -> str:
+    return f"absorb{8 * width}" + ("" if fills else "InRange")
+
+
+def _lane(i: int, width: int) -> str:
+    """Value i of a word."""
+    if width == 1:
+        return f"byte({i}, word)"
+    shift = 256 - 8 * width * (i + 1)
+    return f"and(shr({shift}, word), {(1 << 8 * width) - 1:#x})"
+
+
+def _absorbed(value: str, fills: bool) -> str:
+    indent = " " * 20
+    if fills:
+        return f"{indent}digest := add(mulmod(digest, x, R), {value})\n"
+    return (
+        f"{indent}{{ let value := {value} outside := or(outside, gt(sub(value, low), span))\n"
+        f"{indent}digest := add(mulmod(digest, x, R), value) }}\n"
+    )
+
+
+def _fills_width(array: PublicArray) -> bool:
+    """Whether every integer of the width is in the interval."""
+    return array.high - array.low == (1 << 8 * array.width) - 1
+
+
+def _digest(key: VerifyingKey) -> str:
+    """Statements that leave the digest in s."""
+    arrays, at = key.required_commitment.round.arrays, packed_at(key.n_given)
+    if not arrays:
+        return ""
+    compared = any(array.size and not _fills_width(array) for array in arrays)
+    lines = ["let s", *(["let outside"] if compared else [])]
+    for array in arrays:
+        if array.size:
+            lines += _absorb(array, at)
+        at += array.packed_size
+    return "".join(f"            {line}\n" for line in [*lines, "s := mod(s, R)"])
+
+
+def _absorb(array: PublicArray, at: int) -> list[str]:
+    """Statements that add the values of an array at `at` to the digest."""
+    flip = array.offset.to_bytes(array.width, "big").hex() * (WORD_BYTES // array.width)
+    call = f"{_function_name(array.width, _fills_width(array))}(s, c0, {at:#x}, {at + array.packed_size:#x}, "
+    call += f"0x{flip}" if array.is_signed else "0"
+    if _fills_width(array):
+        return [f"s := {call})"]
+    low, span = array.low + array.offset, array.high - array.low
+    return [f"s, outside := {call}, {low:#x}, {span:#x})", "ok := and(ok, iszero(outside))"]
