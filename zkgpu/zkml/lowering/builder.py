@@ -24,6 +24,7 @@ from zkgpu.zkml.operations import (
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantisation before it
 _HEADROOM = 14  # bits an activation may need for the worst input before it is clamped
+_NORMAL_REACH = 5.0  # standard deviations that a normalised tensor is taken to reach
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
 
@@ -126,13 +127,22 @@ class Builder:
             return self.table_scale(name)
         return self.nominal_here(name)
 
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The calibrated bounds of a float tensor; for one that only a rewrite knows, those it follows from."""
+        producer = self.graph.producers().get(name)
+        if name in self.calibration.low or producer is None:
+            return self.calibration.bounds(name)
+        if producer.operator == "Normalise":
+            return -_NORMAL_REACH, _NORMAL_REACH
+        return self.bounds(producer.inputs[0])
+
     def table_scale(self, name: str) -> float:
         """The scale at which a tensor's calibrated range fills the index of a table."""
-        low, high = self.calibration.bounds(name)
+        low, high = self.bounds(name)
         return (high - low) / (2**self.settings.table_bits - 1) or 1.0
 
     def nominal_here(self, name: str) -> float:
-        low, high = self.calibration.bounds(name)
+        low, high = self.bounds(name)
         return fitting_scale(low, high, self.settings.bits)
 
     def whole_limbs(self, bits: float) -> int:
@@ -177,7 +187,7 @@ class Builder:
         scale = self.nominal_here(name)
         if self.interval(x).magnitude * x.scale / scale < 2**_HEADROOM:
             return self.requantise(x, scale)
-        low, high = self.calibration.bounds(name)
+        low, high = self.bounds(name)
         return self.requantise(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
 
     def aligned(self, tensors: Sequence[Quantised]) -> tuple[list[int], float]:

@@ -50,7 +50,7 @@ def clip(builder: Builder, node: Node) -> Quantised:
 def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantised:
     """A table of the function over the calibrated range of its input; beyond it, the value at its end."""
     name = node.inputs[0]
-    low, high = builder.calibration.bounds(name)
+    low, high = builder.bounds(name)
     index = _indices(builder, builder.tensors[name], builder.table_scale(name), low, high)
     interval = builder.interval(index)
     points = np.arange(interval.least, interval.greatest + 1) * index.scale
@@ -162,7 +162,7 @@ def normalise(builder: Builder, node: Node) -> Quantised:
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     n = builder.shape(x)[-1]
     epsilon = max(1, round(node.attributes["epsilon"] * n**3 / x.scale**2))
-    low, high = builder.calibration.bounds(node.inputs[0]) if node.inputs[0] in builder.calibration.low else (0.0, 0.0)
+    low, high = builder.bounds(node.inputs[0])
     reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
     bits = math.ceil(math.log2(max(2.0, reach * n**1.5))) + _GUARD
     shape = builder.shape(x)
