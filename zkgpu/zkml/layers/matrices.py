@@ -17,7 +17,7 @@ from zkgpu.circuits import Circuit, Wires, stack
 from zkgpu.circuits.gadgets.freivalds import product
 from zkgpu.zkml.layers.signed import signed
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.semantics import matrix_product, narrowed
+from zkgpu.zkml.semantics import apply, matrix_product, narrowed
 
 Integers = NDArray[Any]
 
@@ -26,10 +26,16 @@ _LONG = 1 << 18  # terms in a layer's sums from which they get wires of their ow
 
 def constant_linear(operation: Linear, x: Wires) -> Wires:
     """multiplier * (x @ weight + bias) as linear combinations."""
-    weight, bias = effective_weights(operation)
-    groups = [x[g] @ weight[g] + bias[g] for g in range(len(weight))]
-    out = stack(groups)
-    return x.circuit.materialize(out) if out.lc.wires.size > _LONG else out
+    circuit, (weight, bias) = x.circuit, effective_weights(operation)
+    sums = stack([x[g] @ weight[g] + bias[g] for g in range(len(weight))])
+    if sums.lc.wires.size <= _LONG:
+        return sums
+    # machine integers give their values much sooner than the sums' own terms would
+    out = circuit.hint(
+        lambda v: apply(operation, [signed(circuit, v)]).astype(object), [x], shape=sums.shape, label="sums"
+    )
+    circuit.assert_equal(sums, out, label="sums")
+    return out
 
 
 def effective_weights(operation: Linear) -> tuple[Integers, Integers]:
