@@ -223,8 +223,9 @@ def test_doctor_names_the_instruction_path_and_passes_its_self_test(command: Any
     assert "self-test" in command("doctor").out
 
 
-def test_demo_proves_membership_and_leaves_files_that_verify(work: Any, command: Any) -> None:
-    outcome = command("demo", "--output", work / "kept")
+@pytest.mark.parametrize("options", [[], ["--membership"]], ids=["digits", "membership"])
+def test_demo_leaves_files_that_verify(options: list[str], work: Any, command: Any) -> None:
+    outcome = command("demo", *options, "--output", work / "kept")
     assert outcome.code == 0, outcome.err
     assert "valid proof" in outcome.out
     assert "UNSAFE" in outcome.err

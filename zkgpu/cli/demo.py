@@ -1,4 +1,4 @@
-"""demo: a membership proof from the first line of the circuit to the contract, with what each step cost."""
+"""demo: a proof from the first line to the contract, with what each step cost."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from zkgpu.cli.digits import run_digits
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
@@ -21,9 +22,18 @@ DEPTH = 20
 @click.option(
     "--output", type=click.Path(file_okay=False), help="Keep the files made (circuit, key, proof, contract) here."
 )
+@click.option("--membership", is_flag=True, help="A leaf of a tree of a million, which is not shown, in its place.")
 @pass_session
-def demo_command(session: Session, output: str | None) -> None:
-    """Prove membership in a tree of a million leaves without showing the leaf; verify; export the contract."""
+def demo_command(session: Session, output: str | None, membership: bool) -> None:
+    """Prove what a small neural network reads in an image of a digit; verify; export the contract."""
+    if membership:
+        run_membership(session, output)
+    else:
+        run_digits(session, output)
+
+
+def run_membership(session: Session, output: str | None) -> None:
+    """Proves membership in a tree without showing the leaf, verifies, and exports the contract."""
     from zkgpu.groth16.prover import Prover
     from zkgpu.groth16.setup import unsafe_setup
     from zkgpu.groth16.verifier import verify

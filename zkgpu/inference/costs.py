@@ -17,9 +17,9 @@ _FIXED_SECONDS = 0.035
 _SECONDS_PER_WIRE = 1.0e-6
 _SECONDS_PER_ENTRY = 0.35e-6
 _SECONDS_OF_SETUP_PER_WIRE = 6e-6
-_GAS = 262_000  # of a proof with a commitment
-_GAS_PER_INPUT = 7_157
-_GAS_PER_VALUE = 220  # with its bytes of calldata
+_GAS = 257_000  # of a proof with a commitment, the whole transaction
+_GAS_PER_INPUT = 7_157  # challenges and digest too
+_GAS_PER_VALUE = 85  # with a byte or two of calldata
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,6 @@ def estimate(r1cs: R1CS) -> Costs:
     key = r1cs.n_wires * _POINTS + domain * 64 + entries * 44
     memory = key * _KEY_COPIES + entries * _ENTRY + r1cs.n_wires * _WITNESS + domain * 160
     values = sum(array.size for array in r1cs.round.arrays) if r1cs.round else 0
-    ordinary = r1cs.n_public - (r1cs.round.n_public if r1cs.round else 0)
     return Costs(
         constraints=r1cs.n_constraints,
         wires=r1cs.n_wires,
@@ -59,5 +58,5 @@ def estimate(r1cs: R1CS) -> Costs:
         prove_seconds=_FIXED_SECONDS + domain * _SECONDS_PER_WIRE * 1.2 + entries * _SECONDS_PER_ENTRY,
         memory=memory + (200 << 20),
         key_bytes=key,
-        gas=_GAS + _GAS_PER_INPUT * ordinary + _GAS_PER_VALUE * values,
+        gas=_GAS + _GAS_PER_INPUT * r1cs.n_public + _GAS_PER_VALUE * values,
     )

@@ -1,0 +1,107 @@
+"""The demo of zkml: a convolutional network reads a handwritten digit, and proves what it read."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from zkgpu.cli.session import Session
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import SelfCheckError
+from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.groth16.keys import ProvingKey
+    from zkgpu.inference import CompiledModel, Inference
+
+# a three from scikit-learn's digits (UCI's Optical Recognition of Handwritten Digits, CC BY 4.0), pixels from 0 to 16
+IMAGE = np.array(
+    [
+        [0, 2, 10, 15, 16, 16, 14, 0],
+        [0, 7, 11, 4, 6, 15, 9, 0],
+        [0, 0, 0, 6, 15, 12, 0, 0],
+        [0, 0, 3, 16, 9, 0, 0, 0],
+        [0, 0, 5, 16, 8, 0, 0, 0],
+        [0, 0, 0, 11, 15, 2, 0, 0],
+        [0, 0, 1, 6, 16, 2, 0, 0],
+        [0, 1, 16, 16, 6, 0, 0, 0],
+    ]
+)
+_SHADES = " .:-=+*#@"
+
+
+def run_digits(session: Session, output: str | None) -> None:
+    """Compiles, sets up, proves, verifies, exports; prints the image, the answer and what each step cost."""
+    from zkgpu.inference import Prover, unsafe_setup, values_of, verify
+    from zkgpu.zkml.storage import parse
+
+    with session.working():
+        with stage("read model"):
+            compiled = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), "digits_cnn.npz")
+        circuit = compiled.circuit  # a stage of its own
+        backend = session.backend()
+        key = unsafe_setup(compiled, backend)
+        inference = Prover(compiled, key, backend).prove(IMAGE)
+        with stage("verify"):
+            if not verify(key.verifying_key, inference):
+                raise SelfCheckError("the proof of the demo does not verify")
+        source = _contract(key)
+        if output:
+            with stage("write files"):
+                _write_files(Path(output), compiled, key, inference, source)
+    (name,) = (tensor.name for tensor in compiled.model.outputs)
+    scores = np.ravel(values_of(key.verifying_key, inference)[name]).astype(np.int64)
+    digit = int(scores.argmax())
+    _show(session, compiled, circuit.r1cs.n_constraints, backend.name, digit)
+    result = {"digit": digit, "constraints": circuit.r1cs.n_constraints, "device": backend.name, "valid": True}
+    timings = {"unsafe": True, "output": output, "seconds": session.seconds(), "stages": session.stage_seconds}
+    line = f"valid proof that the network's scores of this image are highest for {digit}; a contract that accepts it"
+    session.finish({**result, **timings}, line)
+
+
+def _contract(key: ProvingKey) -> str:
+    from zkgpu.solidity import verifier_source
+
+    with stage("export Solidity verifier"):
+        return verifier_source(key.verifying_key, unsafe_setup=True)
+
+
+def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference, source: str) -> None:
+    """A build folder, and the proof with its public values."""
+    from zkgpu.formats.atomic import write_text
+    from zkgpu.formats.json_files import write_proof_and_public
+    from zkgpu.inference import Folder
+
+    build = Folder(folder)
+    build.write_model(compiled)
+    build.write_key(key)
+    write_text(folder / "Verifier.sol", source)
+    write_proof_and_public(
+        folder / "proof.json",
+        inference.proof,
+        folder / "public.json",
+        inference.public_inputs,
+        packed=inference.packed,
+    )
+
+
+def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int) -> None:
+    if session.json or session.quiet:
+        return
+    console = Console(highlight=False)
+    for row in IMAGE:
+        console.print("  " + "".join(_SHADES[int(pixel) // 2] * 2 for pixel in row))
+    weights = f"{compiled.model.n_weights:,} weights"
+    table = Table(title=f"a CNN of {weights} reads {digit}: {constraints:,} constraints on {device}")
+    table.add_column("step")
+    table.add_column("seconds", justify="right")
+    for name, seconds in session.stage_seconds.items():
+        table.add_row(name, f"{seconds:.3f}")
+    table.add_row("total", f"{session.seconds():.3f}", style="bold")
+    console.print(table)
+    session.warn(UNSAFE_WARNING)
