@@ -306,6 +306,31 @@ def test_a_circuit_with_other_committed_wires_is_refused(committed: CommittedSta
         Prover(committed.key, open_backend("reference"), circuit=other)
 
 
+class ErringOnce:
+    """A backend whose first batch of two multi-scalar multiplications, the commitment's, comes out wrong."""
+
+    def __init__(self, backend: Backend, which: int):
+        self._backend, self._which, self.erred = backend, which, False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def msm_many(self, pairs: Any) -> Any:
+        points = self._backend.msm_many(pairs)
+        if len(points) == 2 and not self.erred:
+            self.erred = True
+            points[self._which] = points[self._which] + points[self._which].group.generator
+        return points
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_device_that_errs_in_the_commitment_is_asked_again(committed: CommittedStatement, which: int) -> None:
+    erring = ErringOnce(open_backend("cpu"), which)
+    proven = Prover(committed.key, erring).prove_circuit(committed.circuit, INPUTS)  # type: ignore[arg-type]
+    assert erring.erred
+    assert accepts(committed, proven)
+
+
 # keys
 
 

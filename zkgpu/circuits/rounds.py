@@ -15,7 +15,9 @@ from zkgpu.circuits.program import Step
 from zkgpu.circuits.signals import Signal
 from zkgpu.errors import UsageError
 
-DIGEST_POINT = "powers"  # the challenge whose powers weigh the entries of arrays and vectors
+# The challenge whose powers weigh the entries of arrays, vectors and table rows. All arguments may share it: each fails
+# for few of its values, whatever was committed, and these few add up.
+DIGEST_POINT = "powers"
 
 
 @dataclass(frozen=True)
