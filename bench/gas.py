@@ -10,23 +10,27 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "solidity"))
 
 from committed_instances import SHAPES, CommittedInstance, made_committed  # noqa: E402
-from contracts import instances  # noqa: E402
+from contracts import instances, plonk_instances  # noqa: E402
 from evm import TRUE, Contract, creation_code  # noqa: E402
 from groth16_instances import Instance  # noqa: E402
+from plonk_instances import PlonkInstance  # noqa: E402
 
 from zkgpu.solidity import calldata, gas_limit  # noqa: E402
 
+AnyInstance: TypeAlias = Instance | CommittedInstance | PlonkInstance
 RESULTS = ROOT / "bench" / "results" / "gas.jsonl"
 
 
-def measure(instance: Instance | CommittedInstance) -> dict[str, object]:
+def measure(instance: AnyInstance) -> dict[str, object]:
     """One row, of a proof that was accepted."""
-    commitment = instance.verifying_key.commitment
+    system = "plonk" if isinstance(instance, PlonkInstance) else "groth16"
+    commitment = getattr(instance.verifying_key, "commitment", None)
     round_ = commitment.round if commitment else None
     contract = Contract(creation_code(instance.name))
     verify, require = (_gas(contract, instance, function) for function in ("verifyProof", "requireValidProof"))
@@ -37,13 +41,13 @@ def measure(instance: Instance | CommittedInstance) -> dict[str, object]:
         "deploy_gas": contract.deploy_gas,
         "verify_gas": verify,
         "require_gas": require,
-        "gas_limit": gas_limit(len(instance.public_inputs), round_=round_),
+        "gas_limit": gas_limit(len(instance.public_inputs), system, round_=round_),
         "runtime_bytes": contract.runtime_size,
         "checked": True,
     }
 
 
-def _gas(contract: Contract, instance: Instance | CommittedInstance, function: str) -> int:
+def _gas(contract: Contract, instance: AnyInstance, function: str) -> int:
     packed = getattr(instance, "packed", b"")
     verdict = contract.call(calldata(instance.proof, instance.public_inputs, function, packed))
     if verdict != TRUE:
@@ -52,10 +56,10 @@ def _gas(contract: Contract, instance: Instance | CommittedInstance, function: s
 
 
 def main() -> None:
-    rows = [measure(instance) for instance in (*instances(), *map(made_committed, SHAPES))]
-    print(*(f"{name:>14}" for name in rows[0]))
+    rows = [measure(instance) for instance in (*instances(), *map(made_committed, SHAPES), *plonk_instances())]
+    print(*(f"{name:>16}" for name in rows[0]))
     for row in rows:
-        print(*(f"{value!s:>14}" for value in row.values()))
+        print(*(f"{value!s:>16}" for value in row.values()))
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -70,6 +70,10 @@ def main() -> None:
     pivot("step", steps, with_threads("step"), seconds)
     proofs = [line for line in steps if line["step"] == "prove"]
     pivot("memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
+    plonk = newest("plonk", "step", "threads", "log_size")
+    pivot("PLONK step", plonk, with_threads("step"), seconds)
+    proofs = [line for line in plonk if line["step"] == "prove"]
+    pivot("PLONK memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
     pivot(
         "primitive",
         newest("primitives", "primitive", "path", "threads", "log_size"),

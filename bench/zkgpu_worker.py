@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 
 from zkgpu import open_backend
-from zkgpu.formats.json_files import write_proof_and_public
+from zkgpu.cli.systems import system_of
+from zkgpu.formats.protocols import read_key, write_proof_and_public
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.formats.zkey import read_zkey
-from zkgpu.groth16 import Prover
 
 
 def anonymous_bytes() -> int:
@@ -52,7 +51,8 @@ def main() -> None:
     idle = anonymous_bytes()
     memory = PeakMemory()
     memory.start()
-    prover = Prover(read_zkey(key_file, backend.first_invalid_point), backend)
+    key = read_key(key_file, backend.first_invalid_point)
+    prover = system_of(key).prover(key, backend)
     answer(seconds=time.perf_counter() - start, device=backend.name)
     for line in sys.stdin:
         _, proof_file, public_file = line.split()

@@ -113,7 +113,22 @@ def cache_warm_command(session: Session) -> None:
         facts = self_test(session.backend())
         with stage("warm setup from powers of tau"):
             _warm_ceremony(session.backend())
+        with stage("warm PLONK"):
+            _warm_plonk(session.backend())
     session.finish({**facts, **_cache_facts()}, f"kernels compiled in {session.seconds():.1f} s")
+
+
+def _warm_plonk(backend: Backend) -> None:
+    """Run the kernels that only PLONK uses, and transforms of a size that is not done by definition."""
+    from zkgpu import plonk
+    from zkgpu.circuits import Circuit
+
+    circuit = Circuit()
+    x = circuit.private("x", shape=100)
+    circuit.output("y", (x * x).sum())
+    compiled = circuit.compile()
+    key = plonk.unsafe_setup(compiled.r1cs, backend)
+    plonk.Prover(key, backend).prove(compiled.witness({"x": list(range(100))}))
 
 
 def _warm_ceremony(backend: Backend) -> None:
