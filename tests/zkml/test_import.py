@@ -167,3 +167,44 @@ def test_visibilities_are_checked() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             compile_model(mlp(), SAMPLES, **{"limb": 6, **options})
+
+
+def of_scikit_learn(outputs: tuple[str, ...], after: str = "SOFTMAX", norm: str = "L1"):
+    """A scaler and a linear classifier, as skl2onnx writes them."""
+    scaled = onnx.helper.make_node(
+        "Scaler", ["x"], ["s"], domain="ai.onnx.ml", offset=[0.5] * 6, scale=[0.1, 1.0, 2.0, 1.0, 5.0, 1.0]
+    )
+    classified = onnx.helper.make_node(
+        "LinearClassifier",
+        ["s"],
+        ["label", "raw"],
+        domain="ai.onnx.ml",
+        coefficients=[float(v) for v in normal(18)],
+        intercepts=[0.1, -0.2, 0.3],
+        classlabels_ints=[7, 3, 11],
+        post_transform=after,
+    )
+    normalised = onnx.helper.make_node("Normalizer", ["raw"], ["probabilities"], domain="ai.onnx.ml", norm=norm)
+    given = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 6])]
+    kinds = {"label": onnx.TensorProto.INT64, "probabilities": onnx.TensorProto.FLOAT}
+    shapes = {"label": ["N"], "probabilities": ["N", 3]}
+    ends = [onnx.helper.make_tensor_value_info(name, kinds[name], shapes[name]) for name in outputs]
+    graph = onnx.helper.make_graph([scaled, classified, normalised], "classifier", given, ends)
+    domains = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
+    return onnx.helper.make_model(graph, opset_imports=domains, ir_version=8)
+
+
+def test_a_classifier_of_scikit_learn_gives_its_labels_and_probabilities() -> None:
+    compiled = compile_model(of_scikit_learn(("label", "probabilities")), SAMPLES)
+    label, probabilities = compiled.accuracy.outputs
+    assert label.agreement >= 0.95
+    assert probabilities.error < 0.02
+    integers = compiled.quantised(SAMPLES[2])
+    assert int(compiled.run(integers)["label"].ravel()[0]) in (7, 3, 11)
+    compiled.circuit.witness(compiled.circuit_inputs(integers))
+
+
+def test_probabilities_that_do_not_come_from_a_softmax_are_not_taken_as_normalised() -> None:
+    for options in ({"after": "NONE"}, {"norm": "L2"}):
+        with pytest.raises(UsageError, match="only the probabilities of a softmax"):
+            read_graph(of_scikit_learn(("probabilities",), **options), {"x": (1, 6)}, None, {"probabilities": (1, 3)})

@@ -65,11 +65,27 @@ class FloatModel:
 
     def run(self, sample: Samples) -> dict[str, Floats]:
         """All tensors for one sample, by name."""
+        return {name: np.asarray(v, dtype=np.float64) for name, v in self.run_as_is(sample).items()}
+
+    def run_as_is(self, sample: Samples) -> dict[str, NDArray[Any]]:
+        """As `run`, in the types that the model gives."""
         feed = {
             name: np.asarray(sample[name]).reshape(shape).astype(kind) for name, (shape, kind) in self.inputs.items()
         }
         values = self._session.run(list(self.tensors), feed)
-        return {name: np.asarray(v, dtype=np.float64) for name, v in zip(self.tensors, values, strict=True)}
+        return {name: np.asarray(value) for name, value in zip(self.tensors, values, strict=True)}
+
+
+def observed_shapes(source: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor, seen in one run on zeros; nothing for a model that onnxruntime does not know."""
+    nodes = load(source).graph.node
+    names = [out for node in nodes if node.op_type != "ZipMap" for out in node.output if out]
+    try:
+        model = FloatModel(source, names, shapes)
+    except FormatError:
+        return {}
+    zeros = {name: np.zeros(shape, dtype=kind) for name, (shape, kind) in model.inputs.items()}
+    return {name: value.shape for name, value in model.run_as_is(zeros).items()}
 
 
 def import_onnxruntime() -> Any:

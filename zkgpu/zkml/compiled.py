@@ -15,7 +15,7 @@ from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import Accuracy, measure, to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate
+from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observed_shapes
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
@@ -135,7 +135,7 @@ class CompiledModel:
         if self.visibilities.weights != "private":
             raise UsageError("weights that are public are part of the circuit: compile the other model on its own")
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
-        graph = read_graph(source, shapes, self.recipe.outputs)
+        graph = read_graph(source, shapes, self.recipe.outputs, observed_shapes(source, shapes))
         other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
         reference = self.reference or self.model
         require_same_architecture(reference, other)
@@ -172,7 +172,7 @@ def compile_model(
     samples = as_samples(list(found), calibration)
     # an input with as many axes as its samples have together begins with the batch
     shapes = {n: array.shape[1:] if array.ndim > found[n] else (1, *array.shape[1:]) for n, array in samples.items()}
-    graph = read_graph(source, shapes, tensors)
+    graph = read_graph(source, shapes, tensors, observed_shapes(source, shapes))
     model = FloatModel(source, tuple(graph.shapes), shapes)
     bounds = calibrate(graph, model, samples, percentile)
     quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS)

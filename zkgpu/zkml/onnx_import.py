@@ -18,19 +18,25 @@ _KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not alw
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
 
 
-def read_graph(source: Any, shapes: Mapping[str, Shape] | None = None, outputs: Sequence[str] | None = None) -> Graph:
+def read_graph(
+    source: Any,
+    shapes: Mapping[str, Shape] | None = None,
+    outputs: Sequence[str] | None = None,
+    observed: Mapping[str, Shape] | None = None,
+) -> Graph:
     """The simplified graph of a model.
 
     source    path, bytes or onnx.ModelProto
     shapes    of inputs, with a batch of one, where the file leaves them open
     outputs   names of the tensors to compute; all outputs of the file that are tensors, by default
+    observed  shapes of tensors seen in a run, for operators whose shapes onnx cannot tell
     Raises FormatError for a damaged file, UsageError for an operator or a shape that cannot be compiled,
     ResourceError when the onnx package is missing.
     """
     with stage("read model"):
         model = load(source)
         fix_shapes(model, shapes or {})
-        graph = _fold(_raw_graph(model, outputs), model)
+        graph = _fold(_raw_graph(model, outputs), model, observed or {})
         graph = simplify(graph)
         require_supported(graph)
         return graph
@@ -143,10 +149,10 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
     return tuple(value) if isinstance(value, list) or hasattr(value, "append") else value
 
 
-def _fold(graph: Graph, model: Any) -> Graph:
+def _fold(graph: Graph, model: Any, observed: Mapping[str, Shape]) -> Graph:
     """Computes every node whose inputs are known, and learns all shapes, until neither tells anything new."""
     while True:
-        shapes = _infer_shapes(graph, model)
+        shapes = {**observed, **_infer_shapes(graph, model)}
         known = dict(graph.constants)
         rest: list[Node] = []
         for node in graph.nodes:

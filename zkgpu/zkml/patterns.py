@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from zkgpu.zkml.classifiers import expand_classifiers
 from zkgpu.zkml.functions import fuse_functions
 from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
@@ -14,6 +15,7 @@ from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_nor
 def simplify(graph: Graph) -> Graph:
     """The same function of the same inputs, in the operators that quantisation knows."""
     for rewrite in (
+        expand_classifiers,
         drop_idle_nodes,
         expand_group_norm,
         find_decomposed_norms,

@@ -27,9 +27,10 @@ LINEAR = (
 )
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ArgMax")
 NORMS = ("Softmax", "LayerNormalization", "InstanceNormalization", "GroupNormalization")
+CLASSIFIERS = ("ArrayFeatureExtractor", "LinearClassifier", "Normalizer", "Scaler")  # of scikit-learn's exporter
 STEPS = ("Relu", "LeakyRelu", "Clip")
 
-OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *FUNCTIONS, *BINARY}))
+OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *CLASSIFIERS, *FUNCTIONS, *BINARY}))
 """What a model may hold, as ONNX names it. Functions of one tensor may be made of any number of these."""
 
 _MADE_BY_PATTERNS = {"Function", "Normalise", "Dense", "Scale"}

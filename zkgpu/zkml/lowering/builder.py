@@ -132,6 +132,8 @@ class Builder:
         producer = self.graph.producers().get(name)
         if name in self.calibration.low or producer is None:
             return self.calibration.bounds(name)
+        if producer.operator == "ArgMax":
+            return 0.0, float(self.graph.shapes[producer.inputs[0]][int(producer.attributes.get("axis", 0))] - 1)
         if producer.operator == "Normalise":
             return -_NORMAL_REACH, _NORMAL_REACH
         return self.bounds(producer.inputs[0])

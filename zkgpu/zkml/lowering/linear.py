@@ -178,11 +178,17 @@ def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: 
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantised(x.name, x.scale * largest)
-    top = 1 if np.unique(np.abs(factor)).size == 1 else 2 ** (builder.settings.bits - 1) - 1
+    top = 1 if np.unique(np.abs(factor)).size == 1 else _units(factor, 2 ** (builder.settings.bits - 1) - 1)
     if offset.any() and builder.interval(x).bits < 16:
         top = max(top, 64)
     scale = x.scale * largest / top
     return builder.combine([x], [np.rint(factor / largest * top)], scale, np.rint(offset / scale))
+
+
+def _units(factor: Array, least: int) -> int:
+    """What the largest factor becomes, so that a middling one takes at least `least` units."""
+    sizes = np.abs(factor[factor != 0])
+    return math.ceil(least * min(float(sizes.max() / np.median(sizes)), 64.0))
 
 
 def negate(builder: Builder, node: Node) -> Quantised:

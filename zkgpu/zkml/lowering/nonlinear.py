@@ -58,7 +58,8 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     if not np.isfinite(values).all():
         raise UsageError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
     least, greatest = min(values.min(), 0.0), max(values.max(), 0.0)
-    unit = (greatest - least) / (2**builder.settings.bits - 1) or 1.0
+    whole = greatest - least < 2**builder.settings.bits and (values == np.rint(values)).all()
+    unit = 1.0 if whole else (greatest - least) / (2**builder.settings.bits - 1)
     table = np.rint(values / unit).astype(np.int64)
     return builder.add(Lookup, [index], unit, table=table, first=interval.least)
 
