@@ -22,6 +22,7 @@ from zkgpu.plonk import Proof, Prover, ProvingKey, unsafe_setup, verify
 from zkgpu.plonk.identities import Selectors, Wires, gate
 from zkgpu.plonk.keys import Additions
 from zkgpu.plonk.prover import Blinding
+from zkgpu.plonk.quotient import Quotient
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +113,32 @@ def test_a_wrong_witness_is_named_by_its_row(prover: Prover, statement: Statemen
             continue
         with pytest.raises(UnsatisfiedError, match="row"):
             prover.prove(wrong)
+
+
+def test_the_quotient_of_a_wrong_witness_is_seen_not_to_be_exact(
+    prover: Prover, statement: Statement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+    honest = Quotient.is_exact
+
+    def watched(self: Quotient, *arguments: Any) -> bool:
+        seen.append(honest(self, *arguments))
+        return seen[-1]
+
+    monkeypatch.setattr(Quotient, "is_exact", watched)
+    prover.prove(statement.assignment)
+    with pytest.raises(UnsatisfiedError):
+        prover.prove(with_value(statement.assignment, 3, 4))
+    assert seen == [True, False]
+
+
+def test_a_wrong_witness_gives_no_proof_even_if_the_self_check_slept(
+    prover: Prover, statement: Statement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zkgpu.plonk.prover.verify", lambda *arguments, **options: True)
+    for wire in (1, 3, 4):
+        with pytest.raises(UnsatisfiedError):
+            prover.prove(with_value(statement.assignment, wire, 12345))
 
 
 def test_a_wrong_witness_is_named_by_its_constraint_when_the_circuit_is_there(

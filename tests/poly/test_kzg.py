@@ -70,6 +70,15 @@ def test_errors_of_two_openings_do_not_cancel() -> None:
     assert not holds(replace(first, proof=first.proof + g), replace(second, proof=second.proof - g))
 
 
+def test_errors_chosen_with_tau_to_cancel_do_not_cancel_either() -> None:
+    """Without u the two equations would only hold in sum, and this sum holds."""
+    first, second = opened(17), opened(18)
+    g = BN254.g1.generator
+    shifted = replace(first, proof=first.proof + (TAU - 18) * g), replace(second, proof=second.proof - (TAU - 17) * g)
+    assert openings_hold(BN254, SRS.tau_g2, shifted, V, 1)
+    assert not openings_hold(BN254, SRS.tau_g2, shifted, V, U)
+
+
 def test_two_values_of_one_commitment_at_one_point_are_refused_whatever_the_proof() -> None:
     opening = opened(17, [POLYNOMIALS[0], POLYNOMIALS[0]])
     assert holds(opening)

@@ -15,6 +15,7 @@ from committed_instances import SHAPES, classifier_prover, made_committed
 from evm import CONTRACTS
 from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
 from plonk_instances import PLONK_MADE, PlonkInstance, plonk_made, plonk_sample
+from plonk_trapdoor import TRAPDOOR
 
 from zkgpu.solidity import verifier_source
 
@@ -39,6 +40,7 @@ def sources() -> dict[str, str]:
     texts[VAULT] = (Path(__file__).parents[2] / "examples" / "solidity" / "ClassifiedVault.sol").read_text()
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
     texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
+    texts["plonk_trapdoor"] = verifier_source(TRAPDOOR.verifying_key)
     return texts
 
 

@@ -8,6 +8,7 @@ import pytest
 from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code
 from groth16_instances import DATA, SAMPLES
 from plonk_instances import PLONK_MADE, plonk_made, plonk_sample
+from plonk_trapdoor import COMMITTED, TRAPDOOR, made_up
 
 from zkgpu.curves.bn254 import BN254, Fq, Fr
 from zkgpu.errors import InsecureKeyError, UsageError
@@ -174,3 +175,15 @@ def test_where_a_precompile_is_missing_nothing_is_accepted(verdicts, address):
     code = creation_code(verdicts.name)
     assert code.count(call) == 1
     assert Contract(code.replace(call, nowhere)).call(with_words(verdicts, {})) == FALSE
+
+
+def test_infinity_and_zero_are_refused_though_all_equations_hold():
+    contract, (committed, openings) = Contract(creation_code("plonk_trapdoor")), made_up(17)
+
+    def verdict(committed, openings):
+        return contract.call(calldata(TRAPDOOR.prove([5], committed, openings), [5]))
+
+    assert verdict(committed, openings) == TRUE
+    assert verdict(committed, {**openings, "eval_zw": committed["z"]}) == FALSE
+    assert {verdict({**committed, name: 0}, openings) for name in COMMITTED} == {FALSE}
+    assert {verdict(committed, {**openings, name: 0}) for name in EVALUATIONS} == {FALSE}
