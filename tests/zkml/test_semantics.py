@@ -112,3 +112,9 @@ def test_an_input_out_of_range_is_refused_with_its_index() -> None:
         semantics.run(model, {"x": np.zeros((2, 2))})
     with pytest.raises(UsageError, match="missing input 'x'"):
         semantics.run(model, {})
+
+
+@pytest.mark.parametrize("value", [5, -5, 2**40 + 8, 2**90 + 8])
+def test_a_single_number_is_rounded_as_an_array_is(value: int) -> None:
+    alone = semantics.round_half_up(np.array(value, dtype=object), 4)
+    assert int(alone) == int(semantics.round_half_up(np.array([value], dtype=object), 4)[0]) == (value + 8) >> 4

@@ -86,7 +86,8 @@ def roomy(*arrays: Array, spare: int = 0) -> list[Array]:
 
 
 def narrowed(array: Array) -> Array:
-    """The same integers as int64 when they fit."""
+    """The same integers as int64 when they fit. A single Python integer counts as an array of no axes."""
+    array = np.asarray(array)
     if array.dtype == object and bits_of(array) <= _SAFE_BITS:
         return array.astype(np.int64)
     return array

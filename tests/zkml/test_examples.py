@@ -1,0 +1,33 @@
+"""The models of the examples: each compiles, stays close to its float, and its circuit holds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+
+from examples import diffusion_step, networks, transformer_block
+from zkgpu.inference import compile_model
+
+random = np.random.default_rng(1)
+MODELS = {
+    "perceptron": (
+        networks.perceptron([random.normal(size=(6, 5)), random.normal(size=(5, 3))], [np.zeros(5), np.ones(3)]),
+        (6,),
+    ),
+    "transformer block": (transformer_block.block(), (8, 32)),
+    "diffusion step": (diffusion_step.denoising_step(), (4, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("weights", ["public", "private"])
+@pytest.mark.parametrize("name", MODELS)
+def test_an_example_holds(name: str, weights: str) -> None:
+    model, shape = MODELS[name]
+    samples = random.normal(size=(24, *shape))
+    compiled = compile_model(model, samples, weights=weights, limb=8)
+    (output,) = compiled.accuracy.outputs
+    assert output.error < 0.03
+    compiled.circuit.witness(compiled.circuit_inputs(compiled.quantised(samples[0])))
