@@ -113,3 +113,49 @@ def test_a_sum_of_private_weights_cannot_be_off() -> None:
     given = all_inputs(model, {"x": np.array([[[1, 2, 3, -1]]])}, "private")
     assert compiled(model, "private").witness(given) is not None
     assert_forgery_fails(compiled(model, "private"), given, {"l/sums": lambda *_: np.array([[25, 5]], dtype=object)})
+
+
+# elements of the field that are no small integers
+
+
+def test_a_sign_that_is_no_bit_cannot_turn_a_relu_off() -> None:
+    x, width = 20, 8  # z = x + 4 has 8 bits here without its sign
+    sign = -(x + 4) * pow(1 << width, -1, R)
+    forged(Requantise("r", ("x",), "out", 3, 0), [x], -128, 127, sign=constantly(sign))
+
+
+def in_turn(*answers: int) -> Callable:
+    """A hint that gives one answer after the other."""
+    left = iter(answers)
+    return lambda *_: np.array([next(left) % R], dtype=object)
+
+
+@pytest.mark.parametrize(("y", "over", "under"), [(4, -3, 0), (-4, 0, -5)])
+def test_an_excess_below_zero_cannot_move_a_value_to_an_end(y: int, over: int, under: int) -> None:
+    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
+
+
+@pytest.mark.parametrize("turns", [-1, 1])
+def test_the_place_of_a_maximum_is_below_the_number_of_entries(turns: int) -> None:
+    x, n = [[1, 5, 5, -3]], 4
+    forged(ArgMax("a", ("x",), "out"), x, -8, 7, place_of_the_maximum=constantly(n - 1 - 1 + turns * n))
+
+
+@pytest.mark.parametrize("rest", [0, 1, 27])
+def test_a_reciprocal_is_no_fraction(rest: int) -> None:
+    total, bits = 20 + 7 + 1, 12
+    assert (1 << bits) % total != rest
+    fraction = ((1 << bits) - rest) * pow(total, -1, R)
+    forged(Softmax("s", ("x",), "out", 1, EXP, bits), [[6, 2, -4]], -8, 7, reciprocal=constantly(fraction))
+
+
+def test_an_inverse_root_is_no_half() -> None:
+    """Where x is a multiple of 4, the integer root plus a half can satisfy both inequalities."""
+    bits, row = 16, [[-8, -8, -5]]
+    variance = 3**2 + 3**2 + 6**2 + 2
+    root = int((4**bits // variance) ** 0.5)
+    assert variance % 4 == 0
+    assert (2 * root + 1) ** 2 * variance <= 4 * 4**bits
+    half = (2 * root + 1) * pow(2, -1, R)
+    forged(Normalise("n", ("x",), "out", bits, 2), row, -8, 7, inverse_root=constantly(half))
