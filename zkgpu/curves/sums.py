@@ -1,8 +1,8 @@
-"""Short sums of scalar multiples, for verification keys: a few hundred points in a few milliseconds.
+"""Short sums of scalar multiples, for keys and proofs: a few hundred points in a few milliseconds.
 
 Straus' method with four-bit windows and complete additions: the calls depend on the scalars alone, so every case
 (equal points, opposite points, infinity) is the same straight line. Long sums belong to a backend's MSM.
-Public values only: the time shows which digits are zero.
+Variable time: it shows which digits are zero.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.circuits.committed import ChallengeSource
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
+from zkgpu.curves.pairing import small_msm
 from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.committer import Committer
@@ -144,10 +145,10 @@ class Prover:
         with stage("multi-scalar multiplications"):
             queries = ((self._a_query, z), (self._b_g1_query, z), (self._b_g2_query, z), (self._l_query, private))
             a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many([*queries, (self._h_query, h)])
-        a = vk.alpha_g1 + a_z + r * key.delta_g1
-        b = vk.beta_g2 + b_g2_z + s * vk.delta_g2
-        b_g1 = key.beta_g1 + b_g1_z + s * key.delta_g1
-        c = l_z + h_h + s * a + r * b_g1 - r * s * key.delta_g1
+        a = small_msm((vk.alpha_g1, a_z, key.delta_g1), (1, 1, r))
+        b = small_msm((vk.beta_g2, b_g2_z, vk.delta_g2), (1, 1, s))
+        b_g1 = small_msm((key.beta_g1, b_g1_z, key.delta_g1), (1, 1, s))
+        c = small_msm((l_z, h_h, a, b_g1, key.delta_g1), (1, 1, s, r, -r * s))
         return Proof(a, b, c)
 
     def _accepts(self, proven: Proven) -> bool:
