@@ -36,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
         *BASE,
         *("fields", "curves", "circuits", "zkml", "backend", "groth16", "formats", "solidity"),
     },
+    "__main__": {"cli"},
     "cli": {
         *BASE,
         *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "plonk"),
