@@ -3,114 +3,17 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.cuda.cupy_double import Cupy
 from zkgpu.backend import open_backend
 from zkgpu.errors import ResourceError
+from zkgpu.gpu import pinned
 from zkgpu.gpu.cupy_driver import CupyDriver
 from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.source import Source
-
-
-class Failure(Exception):
-    """Any error of CuPy."""
-
-
-class Full(MemoryError):
-    """CuPy's error of a full device."""
-
-
-class Pointer:
-    """Memory of the double: a host array, addressed as CuPy's pointers are."""
-
-    def __init__(self, data: np.ndarray, ptr: int):
-        self.data, self.ptr = data, ptr
-
-    def __add__(self, offset: int) -> Pointer:
-        return Pointer(self.data[offset:], self.ptr + offset)
-
-    def copy_from_host(self, source: int, size: int) -> None:
-        self._copy(self.data.ctypes.data, source, size)
-
-    def copy_to_host(self, target: int, size: int) -> None:
-        self._copy(target, self.data.ctypes.data, size)
-
-    def _copy(self, target: int, source: int, size: int) -> None:
-        import ctypes
-
-        assert size <= self.data.size
-        ctypes.memmove(target, source, size)
-
-
-class Device:
-    """A context, as CuPy's devices are."""
-
-    def __init__(self, number: int):
-        self.number = number
-
-    def use(self) -> None: ...
-
-    def __enter__(self) -> Device:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-class Cupy:
-    """Two GPUs with 1000 bytes each; every launch is remembered."""
-
-    def __init__(self) -> None:
-        self.launches: list[Any] = []
-        self.freed = 0
-        self.fail_launch = False
-        runtime = SimpleNamespace(getDeviceCount=lambda: 2, memGetInfo=lambda: (600, 1000), CUDARuntimeError=Failure)
-        self.cuda = SimpleNamespace(
-            runtime=runtime,
-            driver=SimpleNamespace(CUDADriverError=Failure),
-            compiler=SimpleNamespace(CompileException=SyntaxError),
-            memory=SimpleNamespace(OutOfMemoryError=Full),
-            alloc=self._alloc,
-            Device=Device,
-            get_current_stream=lambda: SimpleNamespace(synchronize=lambda: None),
-        )
-
-    def _alloc(self, nbytes: int) -> Pointer:
-        if nbytes > 1000:
-            raise Full("out of memory")
-        return Pointer(np.zeros(nbytes, np.uint8), 4096)
-
-    def get_default_memory_pool(self) -> Any:
-        def free() -> None:
-            self.freed += 1
-
-        return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free)
-
-    def RawModule(self, code: str, options: tuple[str, ...], backend: str) -> Any:
-        assert (options, backend) == (("--std=c++17",), "nvrtc")
-
-        def compile_now() -> None:
-            if "broken" in code:
-                raise SyntaxError("line 1: error\nmore")
-
-        return SimpleNamespace(compile=compile_now, get_function=lambda name: Kernel(self, name))
-
-
-class Kernel:
-    """A function of a module."""
-
-    max_dynamic_shared_size_bytes = 0
-
-    def __init__(self, cupy: Cupy, name: str):
-        self._cupy, self._name = cupy, name
-
-    def __call__(self, grid: Any, block: Any, arguments: Any, shared_mem: int) -> None:
-        if self._cupy.fail_launch:
-            raise Failure("an illegal memory access was encountered")
-        self._cupy.launches.append((self._name, grid, block, arguments, shared_mem, self.max_dynamic_shared_size_bytes))
 
 
 @pytest.fixture
@@ -126,6 +29,28 @@ def test_bytes_come_back_as_they_went_in(cupy: Cupy) -> None:
     driver.write(memory, 4, np.arange(8, dtype=np.uint8))
     assert driver.read(memory, 2, 6).tolist() == [0, 0, 0, 1, 2, 3]
     assert (driver.name, driver.free_memory, memory.address) == ("cuda:1", 640, 4096)
+
+
+def test_pinned_memory_is_kept_until_its_copy_is_done(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pinned, "PIECE", 100)
+    monkeypatch.setattr(pinned, "MOST_IN_FLIGHT", 300)
+    driver, data = CupyDriver(), np.arange(250, dtype=np.uint8)
+    memory = driver.allocate(1000)
+    for k in range(4):
+        driver.write(memory, 250 * k, data + k)
+    assert [block.size for block in cupy.pinned] == [100, 100, 50] * 4
+    assert driver.read(memory, 0, 1000).tolist() == [(i + k) % 256 for k in range(4) for i in range(250)]
+    assert sum(not (block == 0xEE).all() for block in cupy.pinned) <= 4
+
+
+def test_streams_wait_for_events_of_others(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    memory, side = driver.allocate(8), driver.stream()
+    with driver.on(side):
+        driver.write(memory, 0, np.arange(8, dtype=np.uint8))
+        done = driver.mark()
+    driver.wait(done)
+    assert driver.read(memory, 0, 8).tolist() == list(range(8))
 
 
 def test_a_launch_passes_extents_arguments_and_shared_memory(cupy: Cupy) -> None:

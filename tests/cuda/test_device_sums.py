@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulatedMemory, missing
+from zkgpu.backend import cuda
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
@@ -99,9 +100,9 @@ def test_where_memory_runs_out_chunks_get_smaller_and_the_next_sum_works(
     check(backend, G1, some(20))
 
 
-def test_points_that_do_not_fit_stay_on_the_host(small: Small) -> None:
-    small.free_memory = 1000
-    backend = CudaBackend(small, BN254, chunk=8)
+def test_points_that_do_not_fit_stay_on_the_host(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda, "POINTS_SHARE", 1 << 30)
+    backend = CudaBackend(driver, BN254, chunk=8)
     rows, _ = multiples(G1, 20)
     points = backend.points(G1, rows)
     assert points.array is None

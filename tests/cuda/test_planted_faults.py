@@ -134,6 +134,7 @@ ZK_KERNEL(32) wrong(uint32_t n, const uint32_t* in, uint32_t* out) {{
     driver = EmulatedDriver()
     program = Program(driver, load("grid.cuh", text, name="wrong.cu"))
     a, b = allocate(driver, U32, 32), allocate(driver, U32, 32)
+    program.launch("wrong", Grid(1, 32, 16), **{"n": 32, "in": a, "out": b})
     with pytest.raises(ZkgpuError, match=sign):
-        program.launch("wrong", Grid(1, 32, 16), **{"n": 32, "in": a, "out": b})
+        driver.synchronize()
     driver.close()

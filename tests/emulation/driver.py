@@ -9,13 +9,16 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.emulation.streams import Deadlock, Event, Scheduler, Stream
 from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
 from zkgpu.gpu.source import Source
@@ -91,22 +94,30 @@ def build_module(source: Source) -> Path:
 
 
 class EmulatedMemory:
-    """An allocation in the emulator's process."""
+    """An allocation in the emulator's process, on the stream that it goes back to."""
 
-    def __init__(self, driver: EmulatedDriver, address: int):
-        self._driver, self.address = driver, address
+    def __init__(self, driver: EmulatedDriver, address: int, nbytes: int, stream: Stream):
+        self._driver, self.address, self._nbytes, self._stream = driver, address, nbytes, stream
 
     def __del__(self) -> None:
-        self._driver.free(self.address)
+        self._driver.take_back(self.address, self._nbytes, self._stream)
 
 
 class EmulatedDriver:
-    """A process that plays the device. `seed` shuffles the order of threads, anew for every launch."""
+    """A process that plays the device. Work is done when its results are read; synchronize() does all of it.
 
-    def __init__(self, seed: int = 1):
+    seed    shuffles the order of streams, and of threads anew for every launch
+    memory  bytes that the device has
+
+    Memory that is let go is given out again on its stream at once, filled with rubbish, as by a pool.
+    """
+
+    def __init__(self, seed: int = 1, memory: int = 1 << 28):
         self.name = "emulated"
-        self.free_memory = 1 << 30
+        self.memory, self.used = memory, 0
+        self._let_go: dict[tuple[Stream, int], list[int]] = defaultdict(list)
         self._seeds = itertools.count(seed * 1_000_003)
+        self._scheduler = Scheduler(seed)
         self._report = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
         self._process = subprocess.Popen(
             [build_emulator()],
@@ -124,20 +135,59 @@ class EmulatedDriver:
         self._process.wait(timeout=10)
         self._report.close()
 
-    def allocate(self, nbytes: int) -> EmulatedMemory:
-        address = self._ask("a", struct.pack("<Q", nbytes))
-        if not address:
-            raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
-        return EmulatedMemory(self, address)
+    def stream(self) -> Stream:
+        return self._scheduler.stream()
 
-    def free(self, address: int) -> None:
-        if self._process.poll() is None and not self._process.stdin.closed:  # type: ignore[union-attr]
-            self._send("f", struct.pack("<Q", address))
+    @contextmanager
+    def on(self, stream: Stream) -> Iterator[None]:
+        outer, self._scheduler.current = self._scheduler.current, stream
+        try:
+            yield
+        finally:
+            self._scheduler.current = outer
+
+    def mark(self) -> Event:
+        return self._scheduler.mark()
+
+    def wait(self, event: Event) -> None:
+        self._scheduler.wait(event)
+
+    @property
+    def free_memory(self) -> int:
+        return self.memory - self.used
+
+    def allocate(self, nbytes: int) -> EmulatedMemory:
+        stream = self._scheduler.current
+        let_go = self._let_go[stream, nbytes]
+        if let_go:
+            address = let_go.pop()
+            self._scheduler.ask(lambda: self._send("p", struct.pack("<QQ", address, nbytes)))
+        else:
+            address = self._allocate_more(nbytes)
+        self.used += nbytes
+        return EmulatedMemory(self, address, nbytes, stream)
+
+    def _allocate_more(self, nbytes: int) -> int:
+        kept = sum(size * len(addresses) for (_, size), addresses in self._let_go.items())
+        if self.used + kept + nbytes > self.memory:
+            self.synchronize()
+            for addresses in self._let_go.values():
+                while addresses:
+                    self._send("f", struct.pack("<Q", addresses.pop()))
+        if self.used + nbytes > self.memory:
+            raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
+        return self._ask("a", struct.pack("<Q", nbytes))
+
+    def take_back(self, address: int, nbytes: int, stream: Stream) -> None:
+        self.used -= nbytes
+        self._let_go[stream, nbytes].append(address)
 
     def write(self, memory: Any, offset: int, data: Bytes) -> None:
-        self._send("w", struct.pack("<QQ", memory.address + offset, data.size), data.tobytes())
+        header, content = struct.pack("<QQ", memory.address + offset, data.size), data.tobytes()
+        self._scheduler.ask(lambda: self._send("w", header, content))
 
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
+        self._finish(self._scheduler.current)
         self._send("r", struct.pack("<QQ", memory.address + offset, nbytes))
         return np.frombuffer(self._receive(nbytes), dtype=np.uint8).copy()
 
@@ -151,15 +201,25 @@ class EmulatedDriver:
     def launch(
         self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
     ) -> None:
+        seed, values = next(self._seeds), [int(a) for a in arguments]  # type: ignore[call-overload]
+        self._scheduler.ask(lambda: self._run(module, kernel, (*grid, *block, shared, seed, len(values)), values))
+
+    def _run(self, module: int, kernel: str, numbers: Sequence[int], arguments: Sequence[int]) -> None:
         name = kernel.encode()
         start = self._ask("k", struct.pack("<QQ", module, len(name)), name)
-        header = struct.pack("<Q6I3Q", start, *grid, *block, shared, next(self._seeds), len(arguments))
-        length = self._ask("l", header, b"".join(struct.pack("<Q", int(a)) for a in arguments))  # type: ignore[call-overload]
+        header = struct.pack("<Q6I3Q", start, *numbers)
+        length = self._ask("l", header, struct.pack(f"<{len(arguments)}Q", *arguments))
         if length:
             raise EmulationError(f"{kernel}: {self._receive(length).decode()}")
 
     def synchronize(self) -> None:
-        """Launches have ended when they return."""
+        self._finish()
+
+    def _finish(self, *streams: Stream) -> None:
+        try:
+            self._scheduler.finish(*streams)
+        except Deadlock:
+            raise EmulationError(f"{self.name}: streams wait for each other") from None
 
     def _ask(self, command: str, *parts: bytes) -> int:
         self._send(command, *parts)

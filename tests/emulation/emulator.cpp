@@ -14,6 +14,7 @@
 namespace {
 
 constexpr size_t ALIGNMENT = 256;
+constexpr int RUBBISH = 0xa5;  // what memory holds before anyone writes it
 
 template <class T>
 T take() {
@@ -50,7 +51,7 @@ void allocate() {
     uint64_t bytes = take<uint64_t>();
     void* at = nullptr;
     if (posix_memalign(&at, ALIGNMENT, bytes)) at = nullptr;
-    if (at) memset(at, 0xa5, bytes);
+    if (at) memset(at, RUBBISH, bytes);
     give<uint64_t>(reinterpret_cast<uint64_t>(at));
 }
 
@@ -60,6 +61,11 @@ void write_memory() {
     std::vector<char> data(bytes);
     if (bytes && fread(data.data(), bytes, 1, stdin) != 1) exit(0);
     memcpy(at, data.data(), bytes);
+}
+
+void fill_with_rubbish() {
+    char* at = take<char*>();
+    memset(at, RUBBISH, take<uint64_t>());
 }
 
 void read_memory() {
@@ -103,6 +109,7 @@ int main() {
             case 'a': allocate(); break;
             case 'f': free(take<void*>()); break;
             case 'w': write_memory(); break;
+            case 'p': fill_with_rubbish(); break;
             case 'r': read_memory(); break;
             case 'm': load_module(); break;
             case 'k': find_kernel(); break;

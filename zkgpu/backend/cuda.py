@@ -16,6 +16,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import Driver, OutOfMemory
 from zkgpu.gpu.elements import NUMBER
 from zkgpu.gpu.program import U32, DeviceArray, Programs, upload
+from zkgpu.gpu.streams import Job, SideStreams
 from zkgpu.msm.cuda import LARGEST_CHUNK, BucketSums, DevicePoints, best_shape
 from zkgpu.msm.cuda_points import PointArrays
 from zkgpu.ntt.cuda import LOG_TILE, Transforms
@@ -24,6 +25,7 @@ from zkgpu.ntt.domain import Domain
 CURVES = {"bn254"}
 TABLES_SHARE = 4  # tables of multiples may take 1/4 of the memory that is free when points are loaded
 LEAST_FOR_TABLES = 1 << 12
+SUMS_AT_ONCE = 5  # the sums of a Groth16 proof
 POINTS_SHARE = 2  # points that would take more than 1/2 of it stay on the host and stream
 
 
@@ -59,6 +61,10 @@ class CudaBackend:
     def _transforms(self) -> Transforms:
         return Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile)
 
+    @cached_property
+    def _side_streams(self) -> SideStreams:
+        return SideStreams(self._driver, SUMS_AT_ONCE)
+
     def _group(self, group: Group) -> tuple[PointArrays, BucketSums]:
         if group.name not in self._groups:
             of_group = self._programs, self.curve.name, group
@@ -68,7 +74,8 @@ class CudaBackend:
     # scalars
 
     def vector(self, limbs: Limbs) -> DeviceArray:
-        return self._vectors.from_limbs(limbs)
+        # marked, so that sums over a witness need not wait for what else is made of it
+        return self._vectors.from_limbs(limbs).marked()
 
     def limbs(self, vector: DeviceArray) -> Limbs:
         return self._vectors.to_limbs(vector)
@@ -107,13 +114,13 @@ class CudaBackend:
         if rows.nbytes * POINTS_SHARE > self._driver.free_memory:
             return DevicePoints(group, n, None, rows)
         try:
-            on_device = arrays.upload(rows)
+            on_device = arrays.upload(rows).marked()
         except OutOfMemory:
             return DevicePoints(group, n, None, rows)
         if not self._wants_tables(rows):
             return DevicePoints(group, n, on_device)
         shape = best_shape(n, tables=True)
-        return DevicePoints(group, n, arrays.tables(on_device, shape), shape=shape)
+        return DevicePoints(group, n, arrays.tables(on_device, shape).marked(), shape=shape)
 
     def _wants_tables(self, rows: Limbs) -> bool:
         n = int(rows.shape[0])
@@ -125,10 +132,16 @@ class CudaBackend:
         return needed * TABLES_SHARE <= self._driver.free_memory
 
     def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
-        return self._group(points.group)[1].msm(points, scalars)
+        return self.msm_many([(points, scalars)])[0]
 
     def msm_many(self, pairs: Sequence[tuple[DevicePoints, DeviceArray]]) -> list[Point]:
-        return [self.msm(points, scalars) for points, scalars in pairs]
+        parts = self._side_streams.run([self._sum(points, scalars) for points, scalars in pairs])
+        return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
+
+    def _sum(self, points: DevicePoints, scalars: DeviceArray) -> Job[list[DeviceArray]]:
+        sums = self._group(points.group)[1]
+        arrays = [scalars] if points.array is None else [points.array, scalars]
+        return Job(lambda: sums.begin(points, scalars), arrays)
 
     # setup
 

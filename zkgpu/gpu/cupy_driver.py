@@ -1,4 +1,9 @@
-"""A CUDA GPU through CuPy: memory from its pool, kernels compiled by NVRTC and cached on disk by text and GPU."""
+"""A CUDA GPU through CuPy: its memory pool, streams, pinned memory, and NVRTC.
+
+CuPy's pool keeps an arena for each stream, so what a stream frees is given out on the same stream only. CuPy keeps
+compiled kernels in its own cache (CUPY_CACHE_DIR), by source, options, architecture and NVRTC's version; entries are
+checked by digest and replaced at once, so processes may share it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ import numpy as np
 
 from zkgpu.errors import ResourceError
 from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.pinned import PinnedCopies
 from zkgpu.gpu.source import Source
 
 UNASKED_SHARED = 48 * 1024  # bytes of shared memory a block may have without a kernel asking for more
@@ -39,6 +45,29 @@ class CupyDriver:
                 raise ResourceError(f"{self.name}: this machine has {count} GPUs, numbered from 0")
             self._device = self._cupy.cuda.Device(number)
             self._device.use()
+            # streams that do not wait for the null stream, where other users of CuPy work
+            self._stream = self._cupy.cuda.Stream(non_blocking=True)
+        self._copies = PinnedCopies(self._cupy)
+
+    def stream(self) -> Any:
+        with self._on_device():
+            return self._cupy.cuda.Stream(non_blocking=True)
+
+    @contextmanager
+    def on(self, stream: Any) -> Iterator[None]:
+        outer, self._stream = self._stream, stream
+        try:
+            yield
+        finally:
+            self._stream = outer
+
+    def mark(self) -> Any:
+        with self._on_device():
+            return self._stream.record(self._cupy.cuda.Event(disable_timing=True))
+
+    def wait(self, event: Any) -> None:
+        with self._on_device():
+            self._stream.wait_event(event)
 
     @property
     def free_memory(self) -> int:
@@ -59,12 +88,13 @@ class CupyDriver:
 
     def write(self, memory: CupyMemory, offset: int, data: Bytes) -> None:
         with self._on_device():
-            (memory.pointer + offset).copy_from_host(data.ctypes.data, data.size)
+            self._copies.start(memory.pointer + offset, data, self._stream)
 
     def read(self, memory: CupyMemory, offset: int, nbytes: int) -> Bytes:
         data = np.empty(nbytes, np.uint8)
         with self._on_device():
-            (memory.pointer + offset).copy_to_host(data.ctypes.data, nbytes)
+            (memory.pointer + offset).copy_to_host_async(data.ctypes.data, nbytes, self._stream)
+            self._stream.synchronize()
         return data
 
     def compile(self, source: Source) -> Any:
@@ -88,11 +118,11 @@ class CupyDriver:
 
     def synchronize(self) -> None:
         with self._on_device():
-            self._cupy.cuda.get_current_stream().synchronize()
+            self._device.synchronize()
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:
-        with self._translated(), self._device:
+        with self._translated(), self._device, self._stream:
             yield
 
     @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -27,7 +28,11 @@ class Memory(Protocol):
 
 
 class Driver(Protocol):
-    """One device. Work is done in the order it is asked for; `read` waits for all of it."""
+    """One device. Work goes to the stream in use, which does it in the order it is asked for; streams run side by side.
+
+    Memory belongs to the stream it was allocated on: freed, it may be given out there again at once. Another stream
+    that still uses it must be waited for first.
+    """
 
     @property
     def name(self) -> str:
@@ -39,16 +44,36 @@ class Driver(Protocol):
         """Bytes that can still be allocated."""
         ...
 
+    # streams
+
+    def stream(self) -> Any:
+        """A new stream."""
+        ...
+
+    def on(self, stream: Any) -> AbstractContextManager[None]:
+        """In the block, `stream` is the one in use."""
+        ...
+
+    def mark(self) -> Any:
+        """An event: it happens when all that was asked of the stream in use so far is done."""
+        ...
+
+    def wait(self, event: Any) -> None:
+        """What is asked of the stream in use from now on is done after the event; the caller does not wait."""
+        ...
+
+    # work
+
     def allocate(self, nbytes: int) -> Memory:
         """Memory with arbitrary contents. Raises OutOfMemory when there is not enough."""
         ...
 
     def write(self, memory: Any, offset: int, data: Bytes) -> None:
-        """Copy bytes to the device."""
+        """Copy bytes to the device; the caller may change its own as soon as this returns."""
         ...
 
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
-        """Bytes from the device."""
+        """Bytes from the device, after all work of the stream in use."""
         ...
 
     def compile(self, source: Source) -> Any:
@@ -62,5 +87,5 @@ class Driver(Protocol):
         ...
 
     def synchronize(self) -> None:
-        """Wait for all work. Raises ResourceError when a kernel failed."""
+        """Wait for all work on all streams. Raises ResourceError when a kernel failed."""
         ...

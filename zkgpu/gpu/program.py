@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,17 @@ U64 = Element("uint64_t", 8)
 
 @dataclass(frozen=True)
 class DeviceArray:
-    """`length` elements on a device, from byte `offset` of an allocation that it keeps alive."""
+    """`length` elements on a device, from byte `offset` of an allocation that it keeps alive.
+
+    ready  an event after which the elements are there; None when only the stream that makes them knows
+    """
 
     driver: Driver
     memory: Any
     element: Element
     length: int
     offset: int = 0
+    ready: Any = None
 
     def __len__(self) -> int:
         return self.length
@@ -51,12 +55,16 @@ class DeviceArray:
         if not 0 <= begin <= end <= self.length:
             raise ZkgpuError(f"elements {begin} to {end} of an array of {self.length}")
         at = self.offset + begin * self.element.nbytes
-        return DeviceArray(self.driver, self.memory, self.element, end - begin, at)
+        return replace(self, length=end - begin, offset=at)
 
     def as_element(self, element: Element) -> DeviceArray:
         """The same bytes, read as another type."""
         length = self.length * self.element.nbytes // element.nbytes
-        return DeviceArray(self.driver, self.memory, element, length, self.offset)
+        return replace(self, element=element, length=length)
+
+    def marked(self) -> DeviceArray:
+        """The same elements, ready when all that was asked of the stream in use so far is done."""
+        return replace(self, ready=self.driver.mark())
 
     def write(self, data: NDArray[Any]) -> DeviceArray:
         """Copy a host array of exactly this size to the device; returns self."""

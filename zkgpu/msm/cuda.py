@@ -91,19 +91,27 @@ class BucketSums:
 
     def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
         """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
+        return self.total(self.begin(points, scalars))
+
+    def begin(self, points: DevicePoints, scalars: DeviceArray) -> list[DeviceArray]:
+        """Sums on the device that together make `msm`; the caller does not wait for them."""
         if len(points) != len(scalars):
             raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
         if not len(points):
-            return self.group.infinity
+            return []
         if points.shape is not None and points.array is not None:
-            return self._sum(points.array, scalars, points.shape)
+            return [self._sum(points.array, scalars, points.shape)]
         return self._chunked(points, scalars, 0, len(points))
 
-    def _chunked(self, points: DevicePoints, scalars: DeviceArray, begin: int, end: int) -> Point:
-        """The sum over begin .. end, in halves where that is more than a chunk or than the device can hold."""
+    def total(self, parts: list[DeviceArray]) -> Point:
+        """The sum of what `begin` gave, on the host."""
+        return sum((point for part in parts for point in self.to_points(part)), self.group.infinity)
+
+    def _chunked(self, points: DevicePoints, scalars: DeviceArray, begin: int, end: int) -> list[DeviceArray]:
+        """Sums over begin .. end, in halves where that is more than a chunk or than the device can hold."""
         if end - begin <= self._largest_chunk:
             try:
-                return self._sum(self._resident(points, begin, end), scalars.part(begin, end))
+                return [self._sum(self._resident(points, begin, end), scalars.part(begin, end))]
             except OutOfMemory:
                 if end - begin <= LEAST_CHUNK:
                     raise
@@ -116,7 +124,7 @@ class BucketSums:
         assert points.rows is not None
         return upload(self.driver, self.point, points.rows[begin:end])
 
-    def _sum(self, points: DeviceArray, scalars: DeviceArray, shape: Shape | None = None) -> Point:
+    def _sum(self, points: DeviceArray, scalars: DeviceArray, shape: Shape | None = None) -> DeviceArray:
         n = len(scalars)
         shape = shape or best_shape(n, tables=False)
         pieces, buckets = self._fill_buckets(points, scalars, shape)
@@ -126,7 +134,7 @@ class BucketSums:
         _, sums = self.sum_runs(of_windows, weighted, shares // shape.sets)
         if shape.sets > 1:
             sums = self._join(sums, shape)
-        return self.to_points(sums.part(0, 1))[0]
+        return sums.part(0, 1)
 
     def _fill_buckets(self, points: DeviceArray, scalars: DeviceArray, shape: Shape) -> tuple[DeviceArray, DeviceArray]:
         """(first piece of each bucket, the pieces' sums), at most one piece a bucket."""
