@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,23 @@ def test_demo_leaves_files_that_verify(options: list[str], work: Any, command: A
     files = kept / "verification_key.json", kept / "public.json", kept / "proof.json"
     assert command("verify", *files).code == 0
     assert "contract" in (kept / "Verifier.sol").read_text()
+
+
+def test_the_demo_asks_the_contract_where_there_is_an_evm(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyrevm", None)
+    told = command("demo")
+    assert (told.code, command("--json", "demo").json["on_chain"]) == (0, None)
+    assert "pip install pyrevm" in told.out
+    monkeypatch.undo()
+    pytest.importorskip("pyrevm")
+    costs = command("--json", "demo").json["on_chain"]
+    assert 250_000 < costs["call_gas"] < 350_000 < costs["deploy_gas"]
+    assert costs["code_bytes"] < 12_000
+    assert "refuses it beside an altered score" in command("demo").out
+
+
+def test_a_contract_that_judges_wrongly_stops_the_demo(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyrevm")
+    always_true = bytes.fromhex("600a600c600039600a6000f3" + "600160005260206000f3")
+    monkeypatch.setattr("zkgpu.solidity.CompiledContract.for_key", lambda self, key: always_true)
+    assert "does not judge" in command("demo").error(6)

@@ -64,7 +64,7 @@ def _scalar(label: str) -> int:
     return int.from_bytes(hashlib.sha512(label.encode()).digest(), "big") % Fr.modulus
 
 
-def _trapdoor(name: str, n_given: int, round_: CommittedRound) -> Trapdoor:
+def made_trapdoor(name: str, n_given: int, round_: CommittedRound) -> Trapdoor:
     scalars = [_scalar(f"{name}, secret {i}") for i in range(6 + n_given + round_.n_public)]
     return Trapdoor(*scalars[:5], ic=tuple(scalars[5:]), round=round_)
 
@@ -86,7 +86,7 @@ SHAPES: dict[str, tuple[int, CommittedRound]] = {
 
 
 def secrets_of(name: str) -> Trapdoor:
-    return _trapdoor(name, *SHAPES[name])
+    return made_trapdoor(name, *SHAPES[name])
 
 
 def example_packed(round_: CommittedRound) -> bytes:

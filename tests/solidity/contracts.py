@@ -14,6 +14,7 @@ from pathlib import Path
 from committed_instances import SHAPES, classifier_prover, made_committed
 from evm import CONTRACTS
 from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
+from model_contracts import DEMO, FORMS, compiled_form, standin_sources
 from plonk_instances import PLONK_MADE, PlonkInstance, plonk_made, plonk_sample
 from plonk_trapdoor import TRAPDOOR
 
@@ -41,7 +42,7 @@ def sources() -> dict[str, str]:
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
     texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
     texts["plonk_trapdoor"] = verifier_source(TRAPDOOR.verifying_key)
-    return texts
+    return texts | standin_sources()
 
 
 def compile_sources(texts: dict[str, str]) -> dict[str, str]:
@@ -60,6 +61,7 @@ def write_all() -> None:
     for name, code in compile_sources(texts).items():
         (CONTRACTS / f"{name}.sol").write_text(texts[name])
         (CONTRACTS / f"{name}.bin").write_text(code + "\n")
+    DEMO.write_text(compiled_form(FORMS[0, 2]).dump())
 
 
 if __name__ == "__main__":

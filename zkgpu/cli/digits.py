@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,13 +11,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from zkgpu.cli.evm import OnChain, call_verifier
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.groth16.keys import ProvingKey
+    from zkgpu.groth16.keys import ProvingKey, VerifyingKey
     from zkgpu.inference import CompiledModel, Inference
 
 # a three from scikit-learn's digits (UCI's Optical Recognition of Handwritten Digits, CC BY 4.0), pixels from 0 to 16
@@ -33,10 +35,11 @@ IMAGE = np.array(
     ]
 )
 _SHADES = " .:-=+*#@"
+_NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyrevm`"
 
 
 def run_digits(session: Session, output: str | None) -> None:
-    """Compiles, sets up, proves, verifies, exports; prints the image, the answer and what each step cost."""
+    """Compiles, sets up, proves, verifies, asks the contract; prints the image, the answer and what each step cost."""
     from zkgpu.inference import Prover, unsafe_setup, values_of, verify
     from zkgpu.zkml.storage import parse
 
@@ -51,17 +54,21 @@ def run_digits(session: Session, output: str | None) -> None:
             if not verify(key.verifying_key, inference):
                 raise SelfCheckError("the proof of the demo does not verify")
         source = _contract(key)
+        on_chain = _ask_contract(key.verifying_key, inference)
         if output:
             with stage("write files"):
                 _write_files(Path(output), compiled, key, inference, source)
     (name,) = (tensor.name for tensor in compiled.model.outputs)
     scores = np.ravel(values_of(key.verifying_key, inference)[name]).astype(np.int64)
     digit = int(scores.argmax())
-    _show(session, compiled, circuit.r1cs.n_constraints, backend.name, digit)
+    _show(session, compiled, circuit.r1cs.n_constraints, backend.name, digit, on_chain)
     result = {"digit": digit, "constraints": circuit.r1cs.n_constraints, "device": backend.name, "valid": True}
+    costs = {"on_chain": None if on_chain is None else asdict(on_chain)}
     timings = {"unsafe": True, "output": output, "seconds": session.seconds(), "stages": session.stage_seconds}
-    line = f"valid proof that the network's scores of this image are highest for {digit}; a contract that accepts it"
-    session.finish({**result, **timings}, line)
+    line = f"valid proof that the network's scores of this image are highest for {digit}; " + (
+        _NOT_CALLED if on_chain is None else "the contract accepts it, and refuses it beside an altered score"
+    )
+    session.finish({**result, **costs, **timings}, line)
 
 
 def _contract(key: ProvingKey) -> str:
@@ -69,6 +76,17 @@ def _contract(key: ProvingKey) -> str:
 
     with stage("export Solidity verifier"):
         return verifier_source(key.verifying_key, unsafe_setup=True)
+
+
+def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
+    """What the contract costs that accepts the proof, and refuses it beside values whose last bit is another."""
+    from zkgpu.solidity import CompiledContract, calldata
+
+    compiled = CompiledContract.parse(files("zkgpu.inference").joinpath("digits_contract.json").read_text())
+    packed = inference.packed
+    altered = packed[:-1] + bytes([packed[-1] ^ 1])
+    valid, invalid = (calldata(inference.proof, inference.public_inputs, packed=p) for p in (packed, altered))
+    return call_verifier(compiled.for_key(key), valid, invalid)
 
 
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference, source: str) -> None:
@@ -90,7 +108,7 @@ def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inferen
     )
 
 
-def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int) -> None:
+def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int, on_chain: OnChain | None) -> None:
     if session.json or session.quiet:
         return
     console = Console(highlight=False)
@@ -100,8 +118,10 @@ def _show(session: Session, compiled: Any, constraints: int, device: str, digit:
     table = Table(title=f"a CNN of {weights} reads {digit}: {constraints:,} constraints on {device}")
     table.add_column("step")
     table.add_column("seconds", justify="right")
+    table.add_column("gas", justify="right")
+    gas = {} if on_chain is None else {"deploy contract": on_chain.deploy_gas, "call contract": on_chain.call_gas}
     for name, seconds in session.stage_seconds.items():
-        table.add_row(name, f"{seconds:.3f}")
+        table.add_row(name, f"{seconds:.3f}", f"{gas[name]:,}" if name in gas else "")
     table.add_row("total", f"{session.seconds():.3f}", style="bold")
     console.print(table)
     session.warn(UNSAFE_WARNING)

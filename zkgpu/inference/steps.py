@@ -54,6 +54,10 @@ class Prover:
         self.compiled = compiled
         self._prover = groth16.Prover(key, backend, allow_insecure_key=allow_insecure_key)
 
+    @property
+    def verifying_key(self) -> VerifyingKey:
+        return self._prover.key.verifying_key
+
     def prove(self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None) -> Inference:
         """A verified proof of the model's outputs for one sample of real numbers.
 
@@ -67,7 +71,7 @@ class Prover:
             given = model.circuit_inputs(integers)
         proven = self._prover.prove_circuit(self.compiled.circuit, given)
         inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
-        _require_right_values(model, integers, values_of(self._prover.key.verifying_key, inference))
+        _require_right_values(model, integers, values_of(self.verifying_key, inference))
         return inference
 
 

@@ -2,5 +2,6 @@
 
 from zkgpu.solidity.calldata import calldata, calldata_text, gas_limit
 from zkgpu.solidity.contract import verifier_source
+from zkgpu.solidity.linking import CompiledContract, standin_source
 
-__all__ = ["calldata", "calldata_text", "gas_limit", "verifier_source"]
+__all__ = ["CompiledContract", "calldata", "calldata_text", "gas_limit", "standin_source", "verifier_source"]

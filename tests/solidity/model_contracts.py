@@ -1,0 +1,39 @@
+"""Contracts for models that read digits: compiled once with stand-ins for a key's numbers, linked for any key.
+
+Both models of the tests take 64 pixels from 0 to 16 and give 10 scores, so all their contracts are of these few forms.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from committed_instances import made_trapdoor
+from evm import CONTRACTS, Contract, creation_code
+
+from zkgpu.circuits.committed import CommittedRound, PublicArray
+from zkgpu.groth16 import VerifyingKey
+from zkgpu.solidity import CompiledContract, standin_source
+
+_ARRAYS = (PublicArray("pixels", (64,), 0, 16), PublicArray("scores", (10,), -(2**31), 2**31 - 1))
+# by the number of public inputs that are given and of challenges
+FORMS = {(0, 1): "digits_sums_only", (0, 2): "digits", (1, 2): "digits_hashed"}
+DEMO = Path(__file__).parents[2] / "zkgpu" / "inference" / "digits_contract.json"
+
+
+def standin_sources() -> dict[str, str]:
+    """The sources with stand-ins, by name."""
+    keys = {
+        name: made_trapdoor(name, given, CommittedRound(1, challenges, _ARRAYS)).verifying_key()
+        for (given, challenges), name in FORMS.items()
+    }
+    return {name: standin_source(key) for name, key in keys.items()}
+
+
+def compiled_form(name: str) -> CompiledContract:
+    return CompiledContract.of((CONTRACTS / f"{name}.sol").read_text(), creation_code(name).hex())
+
+
+def deployed(key: VerifyingKey) -> Contract:
+    """The contract of a model's key, in a chain of its own."""
+    name = FORMS[key.n_given, key.required_commitment.round.n_challenges]
+    return Contract(compiled_form(name).for_key(key))
