@@ -1,6 +1,6 @@
 """How every bench measures and records: a checked result first, warm-up, medians, one JSON line a figure.
 
-Each line of bench/results/*.jsonl holds the commit, the machine, the device, the size, the median seconds and a
+Each line of bench/results/*.jsonl holds the commit, the machine, its cores, the threads, the median seconds and a
 calibration: the nanoseconds of a scalar 64-bit Montgomery product in the same minute. Clocks of shared machines drift,
 so compare seconds of two lines only after dividing by their calibrations. `load` is how many processes wanted the
 cores: above the number of cores, trust `cpu_seconds`, the processor's time, and the best run rather than the median.
@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lines import RESULTS, duration
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import PORTABLE
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "bench" / "results"
 REPEATS = 5
 CALIBRATION_PRODUCTS = 1 << 10  # three arrays of them stay in the second-level cache
 
@@ -93,24 +93,16 @@ class Recorder:
         self.path = RESULTS / f"{name}.jsonl"
 
     def add(self, measurement: Measurement, **facts: Any) -> None:
-        """One line. The caller has checked the result: say how in `checked`."""
+        """One line, of one thread unless `threads` is told. The caller has checked the result: `checked` says so."""
         if not facts.get("checked"):
             raise SystemExit(f"{self.name}: a figure without a checked result is not recorded")
         conditions = {"calibration_ns": calibration(), "load": round(os.getloadavg()[0], 1)}
-        line = {"bench": self.name, **context(), **facts, **measurement.facts(), **conditions}
+        line = {"bench": self.name, **context(), "threads": 1, **facts, **measurement.facts(), **conditions}
         self.path.parent.mkdir(exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
         described = "  ".join(str(value) for name, value in facts.items() if name != "checked")
         print(f"{described:<60} {duration(measurement.median):>10}", flush=True)
-
-
-def duration(seconds: float) -> str:
-    """Three digits, in the unit that suits them."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.3g} ns"
 
 
 @functools.cache

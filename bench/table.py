@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness import RESULTS, duration
-
-Line = dict[str, Any]
-
-
-def newest(bench: str, *keys: str) -> list[Line]:
-    """The last line of each combination of `keys`, in the order in which the combinations first occur."""
-    path = RESULTS / f"{bench}.jsonl"
-    lines = [json.loads(text) for text in path.read_text().splitlines()] if path.exists() else []
-    return list({tuple(line.get(key) for key in keys): line for line in lines}.values())
+from lines import Line, duration, newest
 
 
 def pivot(

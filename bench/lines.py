@@ -1,0 +1,47 @@
+"""Reads what the benches recorded: bench/results/*.jsonl, one JSON object a line, the newest last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+PUBLISHED = HERE / "published.json"
+UNTOLD = {"threads": 1, "circuit": "chain"}  # what a line means that leaves it out
+Line = dict[str, Any]
+
+
+def recorded(bench: str) -> list[Line]:
+    """All lines of a bench, each with its `source`, such as "primitives.jsonl:12"."""
+    path = RESULTS / f"{bench}.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [{**UNTOLD, **json.loads(text), "source": f"{path.name}:{n}"} for n, text in enumerate(lines, 1)]
+
+
+def newest(bench: str, *keys: str, **wanted: Any) -> list[Line]:
+    """The last line of each combination of `keys`, in the order in which the combinations first occur.
+
+    wanted   values that a line must have
+    """
+    lines = [line for line in recorded(bench) if all(line.get(key) == value for key, value in wanted.items())]
+    return list({tuple(line.get(key) for key in keys): line for line in lines}.values())
+
+
+def published() -> dict[str, Any]:
+    """Figures of other provers from another machine: see published.json for where they come from."""
+    return json.loads(PUBLISHED.read_text())
+
+
+def settled_seconds(line: Line) -> float:
+    """The median, or the best run where more processes wanted the cores than there were cores."""
+    return line["best"] if line["load"] > line["cores"] else line["seconds"]
+
+
+def duration(seconds: float) -> str:
+    """Three digits, in the unit that suits them."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
