@@ -1,19 +1,14 @@
-"""Multi-scalar multiplications on the emulated device: tables, chunks, skewed scalars, memory that runs out."""
+"""Multi-scalar multiplications on the emulated device: tables, chunks, skewed scalars."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tests.emulation.driver import EmulatedDriver, EmulatedMemory, missing
-from zkgpu.backend import cuda
+from tests.emulation.driver import EmulatedDriver
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
-from zkgpu.errors import ResourceError
-from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.elements import SCALAR
 from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.msm import cuda as buckets
@@ -63,50 +58,6 @@ def test_every_width_of_window_gives_the_same_sum(
 @pytest.mark.parametrize("factor", [0, 1, r - 1, 12345])
 def test_a_heavy_bucket_is_cut_and_summed_as_a_tree(driver: EmulatedDriver, factor: int) -> None:
     check(CudaBackend(driver, BN254), G1, [factor] * 400)
-
-
-class Small(EmulatedDriver):
-    """A device that refuses large allocations."""
-
-    largest = 1 << 30
-
-    def allocate(self, nbytes: int) -> EmulatedMemory:
-        if nbytes > self.largest:
-            raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
-        return super().allocate(nbytes)
-
-
-@pytest.fixture
-def small() -> Iterator[Small]:
-    if missing():
-        pytest.skip(str(missing()))
-    device = Small()
-    yield device
-    device.close()
-
-
-def test_where_memory_runs_out_chunks_get_smaller_and_the_next_sum_works(
-    small: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(buckets, "LEAST_CHUNK", 8)
-    backend = CudaBackend(small, BN254)
-    check(backend, G1, some(5))
-    small.largest = 60_000
-    check(backend, G1, some(60))
-    small.largest = 100
-    with pytest.raises(ResourceError, match="no memory"):
-        check(backend, G1, some(20))
-    small.largest = 1 << 30
-    check(backend, G1, some(20))
-
-
-def test_points_that_do_not_fit_stay_on_the_host(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cuda, "POINTS_SHARE", 1 << 30)
-    backend = CudaBackend(driver, BN254, chunk=8)
-    rows, _ = multiples(G1, 20)
-    points = backend.points(G1, rows)
-    assert points.array is None
-    check(backend, G1, some(20))
 
 
 @pytest.mark.parametrize(("n", "largest"), [(1, 1), (5, 1), (700, 3), (20000, 50), (9000, 70000)])

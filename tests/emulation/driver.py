@@ -159,7 +159,7 @@ class EmulatedDriver:
     def allocate(self, nbytes: int) -> EmulatedMemory:
         stream = self._scheduler.current
         let_go = self._let_go[stream, nbytes]
-        if let_go:
+        if let_go and nbytes <= self.free_memory:
             address = let_go.pop()
             self._scheduler.ask(lambda: self._send("p", struct.pack("<QQ", address, nbytes)))
         else:
@@ -174,7 +174,7 @@ class EmulatedDriver:
             for addresses in self._let_go.values():
                 while addresses:
                     self._send("f", struct.pack("<Q", addresses.pop()))
-        if self.used + nbytes > self.memory:
+        if nbytes > self.free_memory:
             raise OutOfMemory(f"{self.name}: no memory for {nbytes} bytes")
         return self._ask("a", struct.pack("<Q", nbytes))
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from zkgpu.backend.cuda_room import KeptPoints, Room, in_pieces, making_room
 from zkgpu.backend.cuda_vectors import DeviceMatrix, Vectors
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.gpu.driver import Driver, OutOfMemory
+from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.elements import NUMBER
 from zkgpu.gpu.program import U32, DeviceArray, Programs, upload
 from zkgpu.gpu.streams import Job, SideStreams
-from zkgpu.msm.cuda import LARGEST_CHUNK, BucketSums, DevicePoints, best_shape
+from zkgpu.msm.cuda import LARGEST_CHUNK, BucketSums, best_shape
 from zkgpu.msm.cuda_points import PointArrays
 from zkgpu.ntt.cuda import LOG_TILE, Transforms
 from zkgpu.ntt.domain import Domain
@@ -51,6 +52,7 @@ class CudaBackend:
         self.curve, self.name = curve, driver.name
         self._driver, self._programs = driver, Programs(driver)
         self._log_tile, self._chunk, self._tables = log_tile, chunk, tables
+        self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
 
     @cached_property
@@ -73,54 +75,60 @@ class CudaBackend:
 
     # scalars
 
+    @making_room
     def vector(self, limbs: Limbs) -> DeviceArray:
         # marked, so that sums over a witness need not wait for what else is made of it
         return self._vectors.from_limbs(limbs).marked()
 
+    @making_room
     def limbs(self, vector: DeviceArray) -> Limbs:
         return self._vectors.to_limbs(vector)
 
+    @making_room
     def matrix(self, matrix: SparseMatrix) -> DeviceMatrix:
         return self._vectors.matrix(matrix)
 
+    @making_room
     def matvec(self, matrix: DeviceMatrix, vector: DeviceArray) -> DeviceArray:
         return self._vectors.matvec(matrix, vector)
 
+    @making_room
     def ntt(self, coefficients: DeviceArray, domain: Domain) -> DeviceArray:
         return self._transforms.forward(coefficients, domain)
 
+    @making_room
     def intt(self, evaluations: DeviceArray, domain: Domain) -> DeviceArray:
         return self._transforms.inverse(evaluations, domain)
 
+    @making_room
     def pointwise(self, f: Callable[..., Any], *vectors: DeviceArray) -> DeviceArray:
         return self._vectors.pointwise(f, *vectors)
 
+    @making_room
     def inverse(self, vector: DeviceArray) -> DeviceArray:
         return self._vectors.inverse(vector)
 
+    @making_room
     def prefix_product(self, vector: DeviceArray) -> DeviceArray:
         return self._vectors.prefix_product(vector)
 
+    @making_room
     def divide_by_linear(self, coefficients: DeviceArray, root: int, leading: int = 0) -> DeviceArray:
         return self._vectors.divide_by_linear(coefficients, root, leading)
 
+    @making_room
     def evaluate(self, coefficients: DeviceArray, x: int) -> int:
         return self._vectors.evaluate(coefficients, x)
 
     # points
 
-    def points(self, group: Group, rows: Limbs) -> DevicePoints:
-        arrays, n = self._group(group)[0], int(rows.shape[0])
-        if rows.nbytes * POINTS_SHARE > self._driver.free_memory:
-            return DevicePoints(group, n, None, rows)
-        try:
-            on_device = arrays.upload(rows).marked()
-        except OutOfMemory:
-            return DevicePoints(group, n, None, rows)
-        if not self._wants_tables(rows):
-            return DevicePoints(group, n, on_device)
-        shape = best_shape(n, tables=True)
-        return DevicePoints(group, n, arrays.tables(on_device, shape).marked(), shape=shape)
+    def points(self, group: Group, rows: Limbs) -> KeptPoints:
+        points = self.room.keep(KeptPoints(self._group(group)[0], rows))
+        if rows.nbytes * POINTS_SHARE <= self._driver.free_memory:
+            points.upload()
+        if points.is_resident and self._wants_tables(rows):
+            points.make_tables()
+        return points
 
     def _wants_tables(self, rows: Limbs) -> bool:
         n = int(rows.shape[0])
@@ -131,42 +139,67 @@ class CudaBackend:
         needed = rows.nbytes * best_shape(n, tables=True).windows
         return needed * TABLES_SHARE <= self._driver.free_memory
 
-    def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
+    def msm(self, points: KeptPoints, scalars: DeviceArray) -> Point:
         return self.msm_many([(points, scalars)])[0]
 
-    def msm_many(self, pairs: Sequence[tuple[DevicePoints, DeviceArray]]) -> list[Point]:
+    @making_room
+    def msm_many(self, pairs: Sequence[tuple[KeptPoints, DeviceArray]]) -> list[Point]:
         parts = self._side_streams.run([self._sum(points, scalars) for points, scalars in pairs])
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
 
-    def _sum(self, points: DevicePoints, scalars: DeviceArray) -> Job[list[DeviceArray]]:
-        sums = self._group(points.group)[1]
-        arrays = [scalars] if points.array is None else [points.array, scalars]
-        return Job(lambda: sums.begin(points, scalars), arrays)
+    def _sum(self, points: KeptPoints, scalars: DeviceArray) -> Job[list[DeviceArray]]:
+        sums, placed = self._group(points.group)[1], points.placed
+        arrays = [scalars] if placed.array is None else [placed.array, scalars]
+        return Job(lambda: sums.begin(placed, scalars), arrays)
 
     # setup
 
+    @making_room
     def fixed_base(self, base: Point, scalars: DeviceArray) -> Limbs:
         arrays = self._group(base.group)[0]
         point = arrays.upload(base.group.to_rows([base]))
-        return arrays.rows(arrays.affine(arrays.multiples_of(point, scalars)))
 
+        def multiples(begin: int, end: int) -> Limbs:
+            return arrays.rows(arrays.affine(arrays.multiples_of(point, scalars.part(begin, end))))
+
+        return np.concatenate(in_pieces(multiples, 0, len(scalars)))
+
+    @making_room
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
         arrays = self._group(group)[0]
-        return arrays.rows(arrays.affine(arrays.multiply(arrays.upload(rows), arrays.number(k))))
+        number = arrays.number(k)
 
+        def scaled(begin: int, end: int) -> Limbs:
+            return arrays.rows(arrays.affine(arrays.multiply(arrays.upload(rows[begin:end]), number)))
+
+        return np.concatenate(in_pieces(scaled, 0, len(rows)))
+
+    @making_room
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
         if matrix.shape[1] != rows.shape[0]:
             raise LengthError(f"{matrix.shape[1]} matrix columns but {rows.shape[0]} points: the two must be equal")
+        points = self._group(group)[0].upload(rows)
+        return np.concatenate(in_pieces(lambda i, j: self._combined(group, matrix, points, i, j), 0, matrix.shape[0]))
+
+    def _combined(self, group: Group, matrix: SparseMatrix, points: DeviceArray, begin: int, end: int) -> Limbs:
+        """Rows begin .. end of matrix @ points."""
         arrays, sums = self._group(group)
-        numbers = upload(self._driver, NUMBER, matrix.table[matrix.coefficient])
-        places = upload(self._driver, U32, matrix.indices.astype(np.uint32))
-        products = arrays.multiply(arrays.take(arrays.upload(rows), places), numbers)
-        starts = upload(self._driver, U32, matrix.indptr.astype(np.uint32))
-        longest = int(np.diff(matrix.indptr).max(initial=1))
+        indptr = matrix.indptr[begin : end + 1]
+        entries = slice(int(indptr[0]), int(indptr[-1]))
+        numbers = upload(self._driver, NUMBER, matrix.table[matrix.coefficient[entries]])
+        places = upload(self._driver, U32, matrix.indices[entries].astype(np.uint32))
+        products = arrays.multiply(arrays.take(points, places), numbers)
+        starts = upload(self._driver, U32, (indptr - indptr[0]).astype(np.uint32))
+        longest = int(np.diff(indptr).max(initial=1))
         return arrays.rows(arrays.affine(sums.spread(*sums.sum_runs(starts, products, longest))))
 
+    @making_room
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
-        return self._group(group)[0].plain_rows(rows)
+        arrays = self._group(group)[0]
+        return np.concatenate(in_pieces(lambda i, j: arrays.plain_rows(rows[i:j]), 0, len(rows)))
 
+    @making_room
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
-        return self._group(group)[0].first_fault(rows)
+        arrays = self._group(group)[0]
+        found = in_pieces(lambda i, j: (i, arrays.first_fault(rows[i:j])), 0, len(rows))
+        return next(((begin + fault[0], fault[1]) for begin, fault in found if fault), None)

@@ -1,0 +1,131 @@
+"""Where points for many sums are, and how they give back memory when a device runs out of it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import WeakSet
+
+from zkgpu.fields.field import Limbs
+from zkgpu.gpu.driver import OutOfMemory
+from zkgpu.msm.cuda import DevicePoints as Placed
+from zkgpu.msm.cuda import best_shape
+from zkgpu.msm.cuda_points import PointArrays
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+LEAST_PIECE = 1 << 10  # below it, halving a piece will not help a device without memory
+
+
+def in_pieces(run: Callable[[int, int], T], begin: int, end: int) -> list[T]:
+    """[run(begin, end)], or of its halves where the device has no memory for all at once, and so on."""
+    try:
+        return [run(begin, end)]
+    except OutOfMemory:
+        if end - begin <= LEAST_PIECE:
+            raise
+    middle = (begin + end) // 2
+    return [*in_pieces(run, begin, middle), *in_pieces(run, middle, end)]
+
+
+class KeptPoints:
+    """Points of one group: on the device with tables of multiples, without, or on the host, as memory allows.
+
+    `placed` says where they are now; it changes when the device runs out of memory, and the sums do not.
+    """
+
+    def __init__(self, arrays: PointArrays, rows: Limbs):
+        self.group, self._arrays = arrays.group, arrays
+        self.placed = Placed(self.group, int(rows.shape[0]), None, rows)
+
+    def __len__(self) -> int:
+        return len(self.placed)
+
+    @property
+    def is_resident(self) -> bool:
+        return self.placed.array is not None
+
+    @property
+    def has_tables(self) -> bool:
+        return self.placed.shape is not None
+
+    def upload(self) -> None:
+        """From the host to the device, where there is memory for it."""
+        assert self.placed.rows is not None
+        try:
+            array = self._arrays.upload(self.placed.rows).marked()
+        except OutOfMemory:
+            return
+        self.placed = Placed(self.group, len(self), array)
+
+    def make_tables(self) -> None:
+        """Tables of multiples, where there is memory for them."""
+        assert self.placed.array is not None
+        shape = best_shape(len(self), tables=True)
+        try:
+            tables = self._arrays.tables(self.placed.array, shape).marked()
+        except OutOfMemory:
+            return
+        self.placed = Placed(self.group, len(self), tables, shape=shape)
+
+    def give_back(self) -> None:
+        """Without tables, where there are some; else to the host."""
+        array, had_tables, n = self.placed.array, self.has_tables, len(self)
+        assert array is not None
+        log.warning("%s: memory is short: %d points %s", array.driver.name, n, LESS[had_tables])
+        rows = self._arrays.rows(array.part(0, n))  # the first of the tables are the points themselves
+        self.placed = Placed(self.group, n, None, rows)
+        del array
+        if had_tables:
+            self.upload()
+
+
+LESS = {True: "lose their tables", False: "move to the host"}
+
+
+class Room:
+    """All points kept on a device."""
+
+    def __init__(self) -> None:
+        self._kept: WeakSet[KeptPoints] = WeakSet()
+
+    def keep(self, points: KeptPoints) -> KeptPoints:
+        self._kept.add(points)
+        return points
+
+    def make(self) -> bool:
+        """Give back some memory: tables before points, many before few. False when there is none to give back."""
+        resident = [points for points in self._kept if points.is_resident and len(points)]
+        if not resident:
+            return False
+        max(resident, key=lambda points: (points.has_tables, len(points))).give_back()
+        return True
+
+
+class HasRoom(Protocol):
+    room: Room
+
+
+S = TypeVar("S", bound=HasRoom)
+
+
+def making_room(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+    """The method, run again as long as it finds no memory and points can give some back."""
+
+    @functools.wraps(method)
+    def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+        while True:
+            try:
+                return method(self, *args, **kwargs)
+            except OutOfMemory as error:
+                problem = str(error)
+            # only here, after the handler, are the arrays of the failed attempt let go
+            if not self.room.make():
+                raise OutOfMemory(problem)
+
+    return run
