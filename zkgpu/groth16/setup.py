@@ -125,16 +125,15 @@ def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> t
 
 def _lagrange_at(backend: Backend, domain: Domain, tau: int) -> Vector:
     """L_j(tau) for j in natural order: L_j(tau) = 1/n sum over k of omega^(-jk) tau^k, an inverse transform."""
-    powers = _powers(domain.field, tau, domain.size)
+    powers = backend.limbs(_powers(backend, tau, domain.size))
     return backend.intt(backend.vector(powers[domain.bit_reversal]), domain)
 
 
-def _powers(field: Field, x: int, n: int) -> Limbs:
-    values, power = [], 1
-    for _ in range(n):
-        values.append(power)
-        power = power * x % field.modulus
-    return field.to_limbs(values)
+def _powers(backend: Backend, x: int, n: int) -> Vector:
+    """x^0 .. x^(n - 1)."""
+    factors = np.tile(backend.curve.scalar_field.to_limbs([x]), (n, 1))
+    factors[:1] = backend.curve.scalar_field.to_limbs([1])
+    return backend.prefix_product(backend.vector(factors))
 
 
 def _over_delta(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> Vector:
