@@ -9,8 +9,9 @@ from zkgpu.curves.points import Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.jit.path import PORTABLE
 from zkgpu.msm import checks
-from zkgpu.msm.checks import first_invalid
+from zkgpu.msm.checks import first_invalid, sums_are_in_subgroup
 
+SMALLEST_ORDER = 10069  # of the primes that divide the cofactor of G2
 COUNT = 19  # two full blocks of lanes and a part of one
 
 
@@ -85,6 +86,33 @@ def test_points_of_the_twist_of_small_or_composite_order_are_refused(path):
         assert first_invalid(G2, G2.to_rows([G2.generator, point]), path, 1)[0] == 1
     cleared = _times(outside, G2.cofactor)
     assert first_invalid(G2, G2.to_rows([cleared]), path, 1) is None
+
+
+@pytest.mark.parametrize("bad", ["one", "a pair that cancels out", "all"])
+def test_sums_with_random_weights_show_points_of_the_smallest_order_there_is(path, progressions, bad):
+    small = _times(twist_point_outside_g2(random.Random(3)), Fr.modulus * G2.cofactor // SMALLEST_ORDER)
+    assert not small.is_infinity
+    assert _times(small, SMALLEST_ORDER).is_infinity
+    points = [*progressions[G2].points[:COUNT], G2.infinity]
+    assert sums_are_in_subgroup(G2, G2.to_rows(points), path, 2)
+    changed = {"one": {7: small}, "a pair that cancels out": {2: small, 9: -small}}.get(
+        bad, dict.fromkeys(range(19), small)
+    )
+    for at, part in changed.items():
+        points[at] = points[at] + part
+    assert not sums_are_in_subgroup(G2, G2.to_rows(points), path, 2)
+
+
+def test_a_bad_point_is_named_by_its_place_among_many_that_are_tested_together(path, group, progressions, monkeypatch):
+    monkeypatch.setattr(checks, "FEW", 8)
+    monkeypatch.setattr(checks, "CHUNK", 16)
+    points = list(progressions[group].points[:60])
+    assert first_invalid(group, group.to_rows(points), path, 2) is None
+    points[50] = off_curve(group, points[50])
+    assert first_invalid(group, group.to_rows(points), path, 2)[0] == 50
+    if group is G2:
+        points[37] = points[37] + twist_point_outside_g2(random.Random(4))
+        assert first_invalid(G2, G2.to_rows(points), path, 2)[0] == 37
 
 
 def _times(point, k):
