@@ -40,6 +40,9 @@ class CpuBackend:
         self.name = f"cpu ({self.path.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
         self._field = CpuField(curve.scalar_field, self.path, self.threads)
 
+    def fallback(self) -> None:
+        return None
+
     def vector(self, limbs: Limbs) -> CpuVector:
         return self._field.vector(limbs)
 

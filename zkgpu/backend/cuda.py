@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from zkgpu.msm.cuda import LARGEST_CHUNK, BucketSums, best_shape
 from zkgpu.msm.cuda_points import PointArrays
 from zkgpu.ntt.cuda import LOG_TILE, Transforms
 from zkgpu.ntt.domain import Domain
+
+if TYPE_CHECKING:
+    from zkgpu.backend.cpu import CpuBackend
 
 CURVES = {"bn254"}
 TABLES_SHARE = 4  # tables of multiples may take 1/4 of the memory that is free when points are loaded
@@ -54,6 +57,11 @@ class CudaBackend:
         self._log_tile, self._chunk, self._tables = log_tile, chunk, tables
         self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
+
+    def fallback(self) -> CpuBackend:
+        from zkgpu.backend.cpu import CpuBackend
+
+        return CpuBackend(self.curve)
 
     @cached_property
     def _vectors(self) -> Vectors:

@@ -51,6 +51,10 @@ class Backend(Protocol):
     @property
     def curve(self) -> Curve: ...
 
+    def fallback(self) -> Backend | None:
+        """Another device for what this one gets wrong again and again, opened now; None where there is none."""
+        ...
+
     # scalars
 
     def vector(self, limbs: Limbs) -> Vector:

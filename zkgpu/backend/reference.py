@@ -78,6 +78,9 @@ class ReferenceBackend:
         self.curve = curve
         self.name = "reference"
 
+    def fallback(self) -> None:
+        return None
+
     def vector(self, limbs: Limbs) -> Scalars:
         field = self.curve.scalar_field
         return Scalars(field, tuple(field.from_limbs(limbs)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
@@ -10,19 +9,18 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.backend.second_try import with_second_tries
 from zkgpu.circuits.committed import ChallengeSource
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.pairing import small_msm
-from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.errors import InsecureKeyError, LengthError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.committer import Committer
 from zkgpu.groth16.keys import Proof, ProvingKey
 from zkgpu.groth16.qap import Qap
 from zkgpu.groth16.verifier import verify
 from zkgpu.stages import stage
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -111,8 +109,31 @@ class Prover:
 
     def _prove(self, witness: Witness, blinding: Blinding | None) -> Proven:
         blinding = blinding or Blinding.random(self.backend.curve.scalar_field)
+        try:
+            return with_second_tries(self.backend, lambda backend: self._on(backend)._checked(witness, blinding))
+        except SelfCheckError as error:
+            if self._circuit is not None:
+                raise
+            raise UnsatisfiedError(
+                "the witness does not satisfy the circuit of this key, or the key is damaged: "
+                "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
+            ) from error
+
+    def _on(self, backend: Backend) -> Prover:
+        """A prover for the same key on a device: this one where it is its own."""
+        if backend is self.backend:
+            return self
+        return Prover(self.key, backend, circuit=self._circuit, allow_insecure_key=self._allow_insecure_key)
+
+    def _checked(self, witness: Witness, blinding: Blinding) -> Proven:
+        """A proof that verifies. Raises SelfCheckError when it does not."""
         proven = self._attempt(witness, blinding)
-        return proven if self._accepts(proven) else self._retry(witness, blinding)
+        if not self._accepts(proven):
+            raise SelfCheckError(
+                "the witness satisfies the circuit, but the proof does not verify: "
+                "the key is damaged or belongs to another circuit"
+            )
+        return proven
 
     def _attempt(self, witness: Witness, blinding: Blinding) -> Proven:
         """A proof that was not verified yet."""
@@ -152,31 +173,12 @@ class Prover:
         return Proof(a, b, c)
 
     def _accepts(self, proven: Proven) -> bool:
-        vk = self.key.verifying_key
+        vk, allowed = self.key.verifying_key, self._allow_insecure_key
         with stage("self-check"):
-            return verify(
-                vk,
-                proven.public_inputs,
-                proven.proof,
-                packed=proven.packed,
-                allow_insecure_key=self._allow_insecure_key,
-            )
-
-    def _retry(self, witness: Witness, blinding: Blinding) -> Proven:
-        """Compute once more: a device may have erred. Refused again, the witness or the key is wrong."""
-        proven = self._attempt(witness, blinding)
-        if self._accepts(proven):
-            log.warning("%s: a proof failed its self-check and was made again: check this machine", self.backend.name)
-            return proven
-        if self._circuit is None:
-            raise UnsatisfiedError(
-                "the witness does not satisfy the circuit of this key, or the key is damaged: "
-                "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
-            )
-        raise SelfCheckError(
-            "the witness satisfies the circuit, but the proof does not verify: "
-            "the key is damaged or belongs to another circuit"
-        )
+            try:
+                return verify(vk, proven.public_inputs, proven.proof, packed=proven.packed, allow_insecure_key=allowed)
+            except PointError:  # what a device that errs calls a point may be none
+                return False
 
     def _check_assignment(self, assignment: Limbs) -> None:
         field = self.backend.curve.scalar_field

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.backend.second_try import with_second_tries
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.errors import InsecureKeyError, LengthError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
 from zkgpu.plonk.conversation import begin, last_challenge, next_challenge, permutation_challenges
@@ -22,8 +22,6 @@ from zkgpu.plonk.quotient import Quotient
 from zkgpu.plonk.verifier import verify
 from zkgpu.poly import Coefficients, Committer, batch_quotient, combine, evaluate
 from zkgpu.stages import stage
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,18 @@ class Prover:
         self._check_assignment(assignment)
         blinding = _blinding or Blinding.random(self._domain.field)
         try:
-            return self._prove_and_verify(assignment, blinding)
+            return with_second_tries(
+                self.backend, lambda backend: self._on(backend)._prove_and_verify(assignment, blinding)
+            )
         except SelfCheckError:
             self._check_gates(assignment)
-            proof = self._prove_and_verify(assignment, blinding)
-        log.warning("%s: a proof failed its self-check and was made again: check this machine", self.backend.name)
-        return proof
+            raise
+
+    def _on(self, backend: Backend) -> Prover:
+        """A prover for the same key on a device: this one where it is its own."""
+        if backend is self.backend:
+            return self
+        return Prover(self.key, backend, circuit=self._circuit, allow_insecure_key=self._allow_insecure_key)
 
     def public_inputs(self, assignment: Limbs) -> list[int]:
         """The public values of an assignment, in the verifier's order."""
@@ -117,8 +121,12 @@ class Prover:
 
     def _prove_and_verify(self, assignment: Limbs, blinding: Blinding) -> Proof:
         proof, public_inputs = self._prove_unchecked(assignment, blinding), self.public_inputs(assignment)
+        vk, allowed = self.key.verifying_key, self._allow_insecure_key
         with stage("self-check"):
-            valid = verify(self.key.verifying_key, public_inputs, proof, allow_insecure_key=self._allow_insecure_key)
+            try:
+                valid = verify(vk, public_inputs, proof, allow_insecure_key=allowed)
+            except (PointError, UsageError):  # what a device that errs computes may be no point and no scalar
+                valid = False
         if not valid:
             raise SelfCheckError("the proof does not verify: the key is damaged or belongs to another circuit")
         return proof
