@@ -360,21 +360,3 @@ ZK_INLINE Words<M::N> from_montgomery(const Fp<M>& a) {
     unit.w[0] = 1;
     return as_words(canonical(mul(a, unit)));
 }
-
-// ---- powers
-
-// 1/a as a^(p - 2), and 0 for 0
-template <class M>
-ZK_INLINE Fp<M> inverse(const Fp<M>& a) {
-    constexpr Words<M::N> two = {{2}};
-    auto exponent = minus(words_of(M{}), two);
-    Fp<M> r;
-    set_one(r);
-#pragma unroll 1
-    for (int bit = 0; bit < 32 * M::N; bit++) {
-        r = square(r);
-        if (exponent.w[M::N - 1] >> 31) r = mul(r, a);
-        exponent = twice(exponent);
-    }
-    return r;
-}

@@ -8,7 +8,9 @@
 #pragma once
 
 #ifdef __CUDACC_RTC__
+typedef int int32_t;
 typedef unsigned int uint32_t;
+typedef long long int64_t;
 typedef unsigned long long uint64_t;
 #else
 #include <cstdint>

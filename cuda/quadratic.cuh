@@ -1,7 +1,7 @@
 // Fp2 = Fp[u] / (u^2 + 1), the field of G2's coordinates. Elements c0 + c1 u; the same names as for Fp.
 #pragma once
 
-#include "field.cuh"
+#include "inversion.cuh"
 
 template <class F>
 struct Fp2 {

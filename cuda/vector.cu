@@ -1,5 +1,5 @@
 // Vectors of scalars: forms, sparse matrix times vector, batch inversion, prefix products, division by X - root.
-#include "field.cuh"
+#include "inversion.cuh"
 #include "grid.cuh"
 
 // canonical numbers -> Montgomery form
