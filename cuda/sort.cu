@@ -103,37 +103,72 @@ ZK_KERNEL(256) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32
     }
 }
 
-// turns `size` counts into exclusive sums that begin at `before`; all threads of the block take part
-ZK_INLINE void scan_shared(uint32_t* counts, uint32_t size, uint32_t before, uint32_t* scratch) {
-    for (uint32_t base = 0; base < size; base += blockDim.x) {
-        uint32_t i = base + threadIdx.x, total;
-        uint32_t sum = block_scan(i < size ? counts[i] : 0, scratch, total);
-        if (i < size) counts[i] = before + sum;
-        before += total;
-    }
+ZK_KERNEL(256) clear_words(uint32_t n, uint32_t* words) {
+    uint32_t i = thread_index();
+    if (i < n) words[i] = 0;
+}
+
+// The part of a block's tile that lies in one bin, from `begin` on: keys that differ only in their lower bits.
+struct Segment {
+    uint32_t begin, end, bin;
+};
+
+ZK_INLINE Segment segment_from(uint32_t begin, uint32_t tile_end, uint32_t low_bits, uint32_t tiles,
+                               const uint32_t* places, const uint32_t* keys) {
+    uint32_t bin = keys[begin] >> low_bits, end = places[(uint64_t)(bin + 1) * tiles];
+    return {begin, end < tile_end ? end : tile_end, bin};
+}
+
+// how many keys of the segment have each value of the lower bits; all threads of the block take part
+ZK_INLINE void count_segment(const Segment& segment, uint32_t low_bits, const uint32_t* keys, uint32_t* count) {
+    uint32_t size = 1u << low_bits;
+    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) count[i] = 0;
+    __syncthreads();
+    for (uint32_t i = segment.begin + threadIdx.x; i < segment.end; i += blockDim.x)
+        atomicAdd(&count[keys[i] & (size - 1)], 1u);
     __syncthreads();
 }
 
-// Second level: a block sorts one bin by the lower bits, and writes where every key's run begins: starts[key], for
-// keys up to and with `keys_end`, whose start is the number of values with a smaller key. No order within a run.
-ZK_KERNEL(256) sort_bin(uint32_t low_bits, uint32_t tiles, uint32_t keys_end, const uint32_t* places,
-                        const uint32_t* keys, const uint32_t* values, uint32_t* starts, uint32_t* values_out) {
-    uint32_t size = 1u << low_bits, mask = size - 1;
-    uint32_t* counts = shared_memory<uint32_t>();
-    uint32_t begin = places[(uint64_t)blockIdx.x * tiles];
-    uint32_t end = places[(uint64_t)(blockIdx.x + 1) * tiles];
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) counts[i] = 0;
-    __syncthreads();
-    for (uint64_t i = (uint64_t)begin + threadIdx.x; i < end; i += blockDim.x) atomicAdd(&counts[keys[i] & mask], 1u);
-    __syncthreads();
-    scan_shared(counts, size, begin, counts + size);
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) {
-        uint32_t key = (blockIdx.x << low_bits) + i;
-        if (key <= keys_end) starts[key] = counts[i];
+// Second level, over keys in their bins. A block takes a tile, however many bins it meets: many equal keys, which fill
+// one bin, keep all blocks busy. Here counts[key] grows by the number of equal keys in the tile.
+ZK_KERNEL(256) count_keys(uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t tiles, const uint32_t* places,
+                          const uint32_t* keys, uint32_t* counts) {
+    uint32_t* count = shared_memory<uint32_t>();
+    uint32_t n = places[(uint64_t)bins * tiles], begin = blockIdx.x * tile;
+    if (begin >= n) return;
+    uint32_t tile_end = tile < n - begin ? begin + tile : n;
+    while (begin < tile_end) {
+        Segment segment = segment_from(begin, tile_end, low_bits, tiles, places, keys);
+        count_segment(segment, low_bits, keys, count);
+        for (uint32_t i = threadIdx.x; i < 1u << low_bits; i += blockDim.x)
+            if (count[i]) atomicAdd(&counts[(segment.bin << low_bits) + i], count[i]);
+        __syncthreads();
+        begin = segment.end;
     }
-    __syncthreads();
-    for (uint64_t i = (uint64_t)begin + threadIdx.x; i < end; i += blockDim.x)
-        values_out[atomicAdd(&counts[keys[i] & mask], 1u)] = values[i];
+}
+
+// Values to their places: starts[key] are the exclusive sums of the counts, and used[key] is how many places of the
+// key are taken, 0 at first. No order among equal keys.
+ZK_KERNEL(256) move_to_keys(uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t tiles, const uint32_t* places,
+                            const uint32_t* keys, const uint32_t* values, const uint32_t* starts, uint32_t* used,
+                            uint32_t* values_out) {
+    uint32_t* place = shared_memory<uint32_t>();
+    uint32_t n = places[(uint64_t)bins * tiles], begin = blockIdx.x * tile, mask = (1u << low_bits) - 1;
+    if (begin >= n) return;
+    uint32_t tile_end = tile < n - begin ? begin + tile : n;
+    while (begin < tile_end) {
+        Segment segment = segment_from(begin, tile_end, low_bits, tiles, places, keys);
+        count_segment(segment, low_bits, keys, place);
+        for (uint32_t i = threadIdx.x; i <= mask; i += blockDim.x) {
+            uint32_t key = (segment.bin << low_bits) + i;
+            if (place[i]) place[i] = starts[key] + atomicAdd(&used[key], place[i]);
+        }
+        __syncthreads();
+        for (uint32_t i = segment.begin + threadIdx.x; i < segment.end; i += blockDim.x)
+            values_out[atomicAdd(&place[keys[i] & mask], 1u)] = values[i];
+        __syncthreads();
+        begin = segment.end;
+    }
 }
 
 // ---- pieces of runs

@@ -13,6 +13,8 @@ SORT_TILE = 8192
 LOW_BITS = 12  # the second level counts 2^12 keys in 16 KiB of shared memory
 NOTHING = 0xFFFFFFFF  # a key that none has
 BINS_BITS = 11  # and the first level at most 2^11 bins in 8 KiB
+LOG_BLOCKS = 11  # the second level's tiles grow until there are no more than 2^11 of them
+LEAST_TILE, MOST_TILE = 1 << 10, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -92,27 +94,37 @@ class WorkLists:
         in_bins = {"keys": self._words(n), "values": self._words(n)}
         moved = {"keys_out": in_bins["keys"], "values_out": in_bins["values"]}
         self._program.launch("move_to_bins", grid, **sizes, keys=keys, values=values, places=places, **moved)
-        starts, out = self._words(largest + 1), self._words(n)
-        self._program.launch(
-            "sort_bin",
-            Grid(bins, threads, (4 << low) + SCAN_SHARED),
-            low_bits=low,
-            tiles=tiles,
-            keys_end=largest,
-            places=places,
-            **in_bins,
-            starts=starts,
-            values_out=out,
-        )
+        return self._sort_bins(in_bins["keys"], in_bins["values"], places, low, bins, largest)
+
+    def _sort_bins(
+        self, keys: DeviceArray, values: DeviceArray, places: DeviceArray, low: int, bins: int, largest: int
+    ) -> tuple[DeviceArray, DeviceArray]:
+        """`sort`, for keys and values that are in bins of 2^low keys; `places` is where the tiles of the bins begin."""
+        n = len(keys)
+        tile = min(MOST_TILE, max(LEAST_TILE, n >> LOG_BLOCKS))
+        grid = Grid(-(-n // tile), Grid.over(n, 256).threads, 4 << low)
+        shape = {"tile": tile, "low_bits": low, "bins": bins, "tiles": (len(places) - 1) // bins}
+        starts = self._zeros(largest + 1)
+        self._program.launch("count_keys", grid, **shape, places=places, keys=keys, counts=starts)
+        self.exclusive_sums(starts)
+        used, out = self._zeros(largest + 1), self._words(n)
+        lists = {"places": places, "keys": keys, "values": values, "starts": starts, "used": used}
+        self._program.launch("move_to_keys", grid, **shape, **lists, values_out=out)
         return out, starts
+
+    def _pieces_before(self, starts: DeviceArray, size: int) -> DeviceArray:
+        """How many pieces of `size` the runs before each one have; one more number is that of all."""
+        runs = len(starts) - 1
+        first = self._words(runs + 1)
+        self._program.launch("count_pieces", Grid.over(runs + 1), runs=runs, size=size, starts=starts, counts=first)
+        self.exclusive_sums(first)
+        return first
 
     def cut(self, starts: DeviceArray, entries: int, size: int) -> Pieces:
         """Pieces of the runs starts[r] .. starts[r + 1], which hold at most `entries` entries together."""
         runs = len(starts) - 1
         bound = runs + entries // size
-        first = self._words(runs + 1)
-        self._program.launch("count_pieces", Grid.over(runs + 1), runs=runs, size=size, starts=starts, counts=first)
-        self.exclusive_sums(first)
+        first = self._pieces_before(starts, size)
         begin, end, missing, names = (self._words(bound) for _ in range(4))
         pieces = Pieces(first, begin, end, missing, names, bound)
         self._program.launch(
@@ -133,6 +145,11 @@ class WorkLists:
     def longest_first(self, pieces: Pieces, size: int) -> DeviceArray:
         """The pieces, long ones before short ones."""
         return self.sort(pieces.missing, pieces.names, size)[0]
+
+    def _zeros(self, n: int) -> DeviceArray:
+        out = self._words(n)
+        self._program.launch("clear_words", Grid.over(n, 256), n=n, words=out)
+        return out
 
     def _words(self, n: int) -> DeviceArray:
         return allocate(self.driver, U32, n)
