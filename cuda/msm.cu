@@ -6,23 +6,113 @@
 using Point = Affine<Coordinate>;
 using Sum = Xyzz<Coordinate>;
 
-constexpr uint32_t SIGN = 0x80000000u;
+constexpr uint32_t SIGN = 0x80000000u, ALONE = 0x80000000u;
 
-// sums[piece] = sum of the points that entries begin[piece] .. end[piece] name, the sign in an entry's top bit. Threads
-// take pieces in the order of `longest_first`, so that the lanes of a warp end together.
-ZK_KERNEL(128) add_pieces(uint32_t pieces, const uint32_t* longest_first, const uint32_t* begin, const uint32_t* end,
-                          const uint32_t* entries, const Point* points, Sum* sums) {
+// What is to be added, in the order of its buckets: point entries[k], with its sign in the top bit, or where nothing is
+// listed point k.
+struct Terms {
+    const uint32_t* entries;
+    const Point* points;
+    bool listed;
+
+    ZK_MEMBER uint32_t entry(uint32_t k) const { return listed ? entries[k] : k; }
+    ZK_MEMBER const Point& unsigned_point(uint32_t k) const { return points[entry(k) & ~SIGN]; }
+    // a negative digit adds -P, which is free: half the buckets
+    ZK_MEMBER Point point(uint32_t k) const { return negative_if(unsigned_point(k), (entry(k) & SIGN) != 0); }
+};
+
+// ---- sums in affine form: pairs of points, as many as a thread gets for one inversion
+
+enum Kind : uint32_t { CHORD, TANGENT, FIRST, SECOND, NOTHING };
+
+// how p + q comes about, where it is not plain that they have different x
+ZK_INLINE Kind kind_of(const Point& p, const Point& q) {
+    if (is_infinity(q)) return FIRST;
+    if (is_infinity(p)) return SECOND;
+    if (!is_zero(sub(q.x, p.x))) return CHORD;
+    return is_zero(sub(p.y, q.y)) && !is_zero(p.y) ? TANGENT : NOTHING;
+}
+
+// The denominator of the slope at terms k and k + 1, or 1 where no slope is needed. Of most points only x is read.
+ZK_INLINE Coordinate denominator(const Terms& terms, uint32_t k, Kind& kind) {
+    const Coordinate &x = terms.unsigned_point(k).x, &other = terms.unsigned_point(k + 1).x;
+    Coordinate d = sub(other, x);
+    kind = CHORD;
+    if (is_zero(d) || is_zero(x) || is_zero(other)) {
+        Point p = terms.point(k);
+        kind = kind_of(p, terms.point(k + 1));
+        if (kind == TANGENT) d = twice(p.y);
+        else if (kind != CHORD) set_one(d);
+    }
+    return d;
+}
+
+// p + q, given 1 / denominator: 2 products and a square
+ZK_INLINE Point sum_of(const Point& p, const Point& q, Kind kind, const Coordinate& inverse) {
+    if (kind == FIRST) return p;
+    if (kind == SECOND) return q;
+    Point r;
+    set_zero(r.x);
+    set_zero(r.y);
+    if (kind == NOTHING) return r;
+    Coordinate numerator = sub(q.y, p.y);
+    if (kind == TANGENT) {
+        Coordinate xx = square(p.x);
+        numerator = add(twice(xx), xx);
+    }
+    Coordinate slope = mul(numerator, inverse);
+    r.x = sub(sub(square(slope), p.x), q.x);
+    r.y = sub(mul(slope, sub(p.x, r.x)), p.y);
+    return r;
+}
+
+// sums[pair] = sum of the pair of terms from lefts[pair] on, or the one that is alone. A thread takes pairs i, i + step,
+// i + 2 step ... and inverts the product of their denominators (Montgomery's trick): 5 products, 1 square and a share
+// of an inversion each, against 8 products and 2 squares of add_affine. The x of `sums` holds products on the way.
+ZK_KERNEL(128) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
+                         const uint32_t* entries, const Point* points, Point* sums) {
+    uint32_t first = thread_index(), pairs = first_pair[runs], step = gridDim.x * blockDim.x;
+    if (first >= pairs) return;
+    Terms terms = {entries, points, listed != 0};
+    Coordinate product;
+    set_one(product);
+    Kind kind;
+#pragma unroll 1
+    for (uint64_t i = first; i < pairs; i += step) {
+        uint32_t left = lefts[i];
+        if (left & ALONE) continue;
+        sums[i].x = product;
+        product = mul(product, denominator(terms, left, kind));
+    }
+    product = inverse(product);
+#pragma unroll 1
+    for (uint32_t count = (pairs - 1 - first) / step + 1; count > 0; count--) {
+        uint64_t i = first + (uint64_t)(count - 1) * step;
+        uint32_t left = lefts[i];
+        if (left & ALONE) {
+            sums[i] = terms.point(left & ~ALONE);
+            continue;
+        }
+        Coordinate d = denominator(terms, left, kind), own = mul(product, sums[i].x);
+        product = mul(product, d);
+        sums[i] = sum_of(terms.point(left), terms.point(left + 1), kind, own);
+    }
+}
+
+// ---- sums in XYZZ coordinates
+
+// sums[piece] = sum of the terms begin[piece] .. end[piece]. Threads take pieces in the order of `longest_first`, so
+// that the lanes of a warp end together.
+ZK_KERNEL(128) add_pieces(uint32_t pieces, uint32_t listed, const uint32_t* longest_first, const uint32_t* begin,
+                          const uint32_t* end, const uint32_t* entries, const Point* points, Sum* sums) {
     uint32_t i = thread_index();
     if (i >= pieces) return;
     uint32_t piece = longest_first[i], to = end[piece];
+    Terms terms = {entries, points, listed != 0};
     Sum sum;
     set_infinity(sum);
 #pragma unroll 1
-    for (uint32_t k = begin[piece]; k < to; k++) {
-        uint32_t entry = entries[k];
-        // a negative digit adds -P, which is free: half the buckets
-        add_affine(sum, negative_if(points[entry & ~SIGN], (entry & SIGN) != 0));
-    }
+    for (uint32_t k = begin[piece]; k < to; k++) add_affine(sum, terms.point(k));
     sums[piece] = sum;
 }
 

@@ -3,7 +3,7 @@
 #include "field.cuh"
 #include "grid.cuh"
 
-constexpr uint32_t SIGN = 0x80000000u;
+constexpr uint32_t SIGN = 0x80000000u, ALONE = 0x80000000u;
 
 // ---- digits
 
@@ -208,4 +208,14 @@ ZK_KERNEL(128) cut_pieces(uint32_t runs, uint32_t size, uint32_t pieces, const u
     end[piece] = to;
     missing[piece] = size - (to - from);
     names[piece] = piece;
+}
+
+// lefts[pair] = where the first of the pair's two elements is: run r has the pairs first_pair[r] .. first_pair[r + 1].
+// ALONE in the top bit says that the run ends with it.
+ZK_KERNEL(128) name_pairs(uint32_t runs, uint32_t pairs, const uint32_t* starts, const uint32_t* first_pair,
+                          uint32_t* lefts) {
+    uint32_t pair = thread_index();
+    if (pair >= pairs || pair >= first_pair[runs]) return;
+    uint32_t run = run_of(pair, runs, first_pair), left = starts[run] + 2 * (pair - first_pair[run]);
+    lefts[pair] = left + 1 < starts[run + 1] ? left : left | ALONE;
 }

@@ -18,6 +18,7 @@ from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.elements import point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda_lists import Pieces, WorkLists
+from zkgpu.msm.cuda_pairs import AffineRounds, Terms
 from zkgpu.msm.plan import BALANCED_BITS, windows_of
 
 MAX_WIDTH = 22
@@ -79,15 +80,21 @@ class DevicePoints:
 
 
 class BucketSums:
-    """Multi-scalar multiplications in one group on one device."""
+    """Multi-scalar multiplications in one group on one device.
 
-    def __init__(self, programs: Programs, curve: str, group: Group, largest_chunk: int = LARGEST_CHUNK):
+    affine  whether points of a bucket are first added in affine form, while that is worth its inversions
+    """
+
+    def __init__(
+        self, programs: Programs, curve: str, group: Group, largest_chunk: int = LARGEST_CHUNK, affine: bool = True
+    ):
         self.group, self.driver = group, programs.driver
         degree = group.row_limbs // (2 * group.base_field.limbs)
         self.point, self.sum = point(degree), point_sum(degree)
         self._program = programs(point_source(curve, degree, "msm.cu"))
         self._lists = WorkLists(programs, curve)
         self._largest_chunk = largest_chunk
+        self._rounds = AffineRounds(self._program, self._lists, degree) if affine else None
 
     def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
         """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
@@ -127,7 +134,7 @@ class BucketSums:
     def _sum(self, points: DeviceArray, scalars: DeviceArray, shape: Shape | None = None) -> DeviceArray:
         n = len(scalars)
         shape = shape or best_shape(n, tables=False)
-        pieces, buckets = self._fill_buckets(points, scalars, shape)
+        pieces, buckets = self._fill_buckets(self._terms(points, scalars, shape))
         weighted, shares = self._weigh(pieces, buckets, shape)
         starts = np.arange(shape.sets + 1, dtype=np.uint32) * np.uint32(shares // shape.sets)
         of_windows = upload(self.driver, U32, starts)
@@ -136,28 +143,34 @@ class BucketSums:
             sums = self._join(sums, shape)
         return sums.part(0, 1)
 
-    def _fill_buckets(self, points: DeviceArray, scalars: DeviceArray, shape: Shape) -> tuple[DeviceArray, DeviceArray]:
-        """(first piece of each bucket, the pieces' sums), at most one piece a bucket."""
+    def _terms(self, points: DeviceArray, scalars: DeviceArray, shape: Shape) -> Terms:
+        """One term for each digit that is not zero, sorted into runs by bucket."""
         n, lists = len(scalars), self._lists
         bucket_step, point_step = (0, n) if shape.tables else (shape.set_buckets, 0)
         keys, values = lists.digits(scalars, shape.width, shape.windows, bucket_step, point_step, shape.buckets)
         entries, starts = lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
-        size = piece_size(n * shape.windows, shape.buckets)
-        pieces = lists.cut(starts, n * shape.windows, size)
+        digits = n * shape.windows
+        return Terms(points, entries, starts, digits, digits if shape.tables else n)
+
+    def _fill_buckets(self, terms: Terms) -> tuple[DeviceArray, DeviceArray]:
+        """(first piece of each run, the pieces' sums), at most one piece a run."""
+        if self._rounds is not None:
+            terms = self._rounds.shortened(terms)
+        size = piece_size(terms.bound, terms.runs)
+        pieces = self._lists.cut(terms.starts, terms.bound, size)
         sums = allocate(self.driver, self.sum, pieces.bound)
         self._program.launch(
             "add_pieces",
             Grid.over(pieces.bound),
             pieces=pieces.bound,
-            longest_first=lists.longest_first(pieces, size),
+            listed=terms.listed,
+            longest_first=self._lists.longest_first(pieces, size),
             begin=pieces.begin,
             end=pieces.end,
-            entries=entries,
-            points=points,
+            **terms.arguments(),
             sums=sums,
         )
-        longest_run = n * shape.windows if shape.tables else n
-        return self.sum_runs(pieces.first, sums, -(-longest_run // size))
+        return self.sum_runs(pieces.first, sums, -(-terms.longest // size))
 
     def sum_runs(self, starts: DeviceArray, parts: DeviceArray, longest: int) -> tuple[DeviceArray, DeviceArray]:
         """Sums of the runs of parts, which have at most `longest`: (first piece of each run, sums of the pieces).

@@ -112,6 +112,14 @@ class WorkLists:
         self._program.launch("move_to_keys", grid, **shape, **lists, values_out=out)
         return out, starts
 
+    def pairs(self, starts: DeviceArray, bound: int) -> tuple[DeviceArray, DeviceArray]:
+        """(where the pairs of each run begin, where each pair's first element is), for at most `bound` pairs."""
+        runs = len(starts) - 1
+        first, lefts = self._pieces_before(starts, 2), self._words(bound)
+        lists = {"starts": starts, "first_pair": first, "lefts": lefts}
+        self._program.launch("name_pairs", Grid.over(bound), runs=runs, pairs=bound, **lists)
+        return first, lefts
+
     def _pieces_before(self, starts: DeviceArray, size: int) -> DeviceArray:
         """How many pieces of `size` the runs before each one have; one more number is that of all."""
         runs = len(starts) - 1
