@@ -20,7 +20,6 @@ from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import point, point_source
 from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.msm import cuda_pairs
-from zkgpu.msm.cuda import BucketSums
 from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.msm.cuda_pairs import AffineRounds, Terms
 
@@ -114,10 +113,9 @@ def test_runs_are_halved_until_an_inversion_costs_more_than_it_saves(driver: Emu
 
 def test_both_ways_of_adding_give_the_same_sum(driver: EmulatedDriver, few_threads: None) -> None:
     factors = [pow(3, 5 * i, r) if i % 3 else i for i in range(70)]
-    scalars = CudaBackend(driver, BN254).vector(Fr.to_limbs(factors))
     rows = Sums(driver, G1).points([i % 13 for i in range(70)])
     totals = []
     for affine in (True, False):
-        sums = BucketSums(Programs(driver), "bn254", G1, affine=affine)
-        totals.append(sums.msm(CudaBackend(driver, BN254).points(G1, rows), scalars))
+        backend = CudaBackend(driver, BN254, affine=affine)
+        totals.append(backend.msm(backend.points(G1, rows), backend.vector(Fr.to_limbs(factors))))
     assert totals[0] == totals[1] == sum(k * (i % 13) for i, k in enumerate(factors)) % r * G1.generator

@@ -72,6 +72,21 @@ def test_sorting_orders_values_by_key_and_finds_each_run(driver: EmulatedDriver,
     assert np.array_equal(runs, np.searchsorted(np.sort(keys), np.arange(largest + 1)))
 
 
+@pytest.mark.parametrize("n", [1023, 1024, 1025, 5000])
+@pytest.mark.parametrize("kind", ["equal", "0 and 1", "one other"])
+def test_keys_that_share_a_bin_are_sorted_by_many_blocks(driver: EmulatedDriver, n: int, kind: str) -> None:
+    keys = np.full(n, 4999, np.uint32)
+    if kind == "0 and 1":
+        keys = np.arange(n, dtype=np.uint32) % 7 // 6
+    elif kind == "one other":
+        keys[n // 2] = 0
+    lists = WorkLists(Programs(driver), "bn254")
+    order, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, np.arange(n, dtype=np.uint32)), 5000)
+    assert np.array_equal(keys[order.read(np.uint32)], np.sort(keys))
+    assert np.array_equal(np.sort(order.read(np.uint32)), np.arange(n))
+    assert np.array_equal(starts.read(np.uint32), np.searchsorted(np.sort(keys), np.arange(5001)))
+
+
 def test_a_key_can_be_left_out_of_sorting(driver: EmulatedDriver) -> None:
     keys = np.array([9, 3, 9, 0, 3, 9], dtype=np.uint32)
     lists = WorkLists(Programs(driver), "bn254")

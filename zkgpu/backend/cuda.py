@@ -39,6 +39,7 @@ class CudaBackend:
     log_tile  log2 of the elements a block transforms at once
     chunk     most points of one run through the buckets
     tables    whether points get tables of multiples; None decides by their number and the memory that is free
+    affine    whether sums over many points add in affine form first; else in XYZZ coordinates alone
     """
 
     def __init__(
@@ -49,12 +50,13 @@ class CudaBackend:
         log_tile: int = LOG_TILE,
         chunk: int = LARGEST_CHUNK,
         tables: bool | None = None,
+        affine: bool = True,
     ):
         if curve.name not in CURVES:
             raise UsageError(f"{driver.name}: there are no kernels for the curve {curve.name}: use --device cpu")
         self.curve, self.name = curve, driver.name
         self._driver, self._programs = driver, Programs(driver)
-        self._log_tile, self._chunk, self._tables = log_tile, chunk, tables
+        self._log_tile, self._chunk, self._tables, self._affine = log_tile, chunk, tables, affine
         self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
 
@@ -78,7 +80,7 @@ class CudaBackend:
     def _group(self, group: Group) -> tuple[PointArrays, BucketSums]:
         if group.name not in self._groups:
             of_group = self._programs, self.curve.name, group
-            self._groups[group.name] = PointArrays(*of_group), BucketSums(*of_group, self._chunk)
+            self._groups[group.name] = PointArrays(*of_group), BucketSums(*of_group, self._chunk, self._affine)
         return self._groups[group.name]
 
     # scalars
