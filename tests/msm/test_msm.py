@@ -108,6 +108,21 @@ def test_many_sums_are_the_sums_one_by_one(path, progressions):
     assert msm_many(pairs, 2) == [progressions[g].sum(scalars) for g in (G1, G2)]
 
 
+def test_sums_over_the_same_scalars_share_digits_whatever_their_infinities(path, progressions):
+    rng = random.Random(8)
+    scalars = [rng.randrange(R) >> rng.randrange(254) for _ in range(300)]
+    holes = {0: [], 3: [7, 8, 250], 100: list(range(0, 300, 3))}
+    pairs, expected, shared = [], [], limbs(scalars)
+    for group in (G1, G2):
+        for missing in (*holes.values(), holes[100]):
+            rows = progressions[group].rows[:300].copy()
+            rows[missing] = 0
+            pairs.append((load_points(group, rows, path), shared))
+            expected.append(progressions[group].sum([0 if i in missing else k for i, k in enumerate(scalars)]))
+    for threads in (1, 2):
+        assert msm_many(pairs, threads) == expected
+
+
 def test_points_may_be_an_unaligned_read_only_view(path, group, progressions, tmp_path):
     points, rng = progressions[group], random.Random(7)
     file = tmp_path / "points"

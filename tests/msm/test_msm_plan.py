@@ -6,10 +6,12 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.plan import (
     BALANCED_BITS,
     Cost,
+    Family,
+    bucket_sets,
     bucket_width,
     comb_width,
+    share_out,
     signed_digits,
-    slices,
     sparse_width,
     window_sizes,
     windows_of,
@@ -59,21 +61,54 @@ def test_tables_grow_with_their_use():
     assert sparse_width(100, 100) < sparse_width(100, 100_000)
 
 
-@given(st.lists(st.integers(0, 10_000), max_size=30), st.integers(1, 9), st.integers(1, 2000))
-def test_slices_cover_every_window_once(sizes, threads, buckets):
-    parts = slices(sizes, buckets, threads)
-    for window, size in enumerate(sizes):
-        ranges = sorted((s.begin, s.end) for s in parts if s.window == window)
-        begins, ends = [b for b, _ in ranges], [e for _, e in ranges]
-        assert [*begins, size] == [0, *ends] if size else not ranges
+def test_windows_a_stride_apart_share_their_buckets():
+    sets = bucket_sets([9, 8, 7, 6, 5, 0], stride=2)
+    assert [(s.weight, [p.window for p in s.pieces], s.size) for s in sets] == [(0, [0, 2, 4], 21), (1, [1, 3], 14)]
+
+
+families = st.lists(
+    st.tuples(st.lists(st.integers(0, 10_000), max_size=30), st.integers(1, 9), st.integers(1, 2000)), max_size=4
+)
+
+
+@given(families, st.integers(1, 9))
+def test_tasks_cover_every_window_of_every_family_once(shapes, threads):
+    given_families = [
+        Family(bucket_sets(sorted(sizes, reverse=True), stride), Cost(44, 75), buckets)
+        for sizes, stride, buckets in shapes
+    ]
+    tasks = share_out(given_families, threads)
+    for k, (sizes, stride, _) in enumerate(shapes):
+        for window, size in enumerate(sorted(sizes, reverse=True)):
+            sets = [s for task in tasks if task.family == k for s in task.sets]
+            assert all(p.window % stride == s.weight for s in sets for p in s.pieces)
+            ranges = sorted((p.begin, p.end) for s in sets for p in s.pieces if p.window == window)
+            begins, ends = [b for b, _ in ranges], [e for _, e in ranges]
+            assert [*begins, size] == [0, *ends] if size else not ranges
+
+
+SIZES = {
+    "even": [65536] * 19,
+    "skewed": [65536] + [655] * 18,
+    "one": [65536],
+    "two": [100_000, 100_000, 10],
+    "small": [300] * 50,
+}
 
 
 @pytest.mark.parametrize("threads", [2, 3, 8])
-@pytest.mark.parametrize(
-    "sizes", [[65536] * 19, [65536] + [655] * 18, [65536], [100_000, 100_000, 10]], ids=["even", "skewed", "one", "two"]
-)
-def test_workers_that_take_one_slice_at_a_time_end_together(sizes, threads):
-    buckets, loads = 1000, [0] * threads
-    for part in slices(sizes, buckets, threads):
-        loads[loads.index(min(loads))] += part.end - part.begin + buckets
-    assert max(loads) < 1.2 * (sum(sizes) / threads + 4 * buckets)
+@pytest.mark.parametrize("stride", [1, 4, 50])
+@pytest.mark.parametrize("name", SIZES)
+def test_workers_that_take_one_task_at_a_time_end_together(name, threads, stride):
+    sizes, buckets, cost = SIZES[name], 100 if name == "small" else 1000, Cost(1, 1)
+    family, loads = Family(bucket_sets(sizes, stride), cost, buckets), [0.0] * threads
+    uncut = sum(sizes) + len(family.sets) * buckets
+    for task in share_out([family], threads):
+        loads[loads.index(min(loads))] += task.cost
+    assert max(loads) < 1.1 * uncut / threads + 3 * buckets
+
+
+def test_one_thread_gets_small_sets_together_and_cuts_nothing():
+    tasks = share_out([Family(bucket_sets([300] * 50, 50), Cost(1, 1), 16)], 1)
+    assert len(tasks) == 1
+    assert len(share_out([Family(bucket_sets([65536] * 19, 19), Cost(1, 1), 4096)], 1)) == 19

@@ -47,6 +47,13 @@ def test_scalars_stand_by_falling_length_and_else_in_order():
     assert cut.sizes == [4, 2, 2, 2, 2, 2]
 
 
+def test_selected_scalars_keep_their_own_numbers():
+    scalars, rows = [9, 0, 1 << 20, 5, R - (1 << 20), 300], np.array([5, 2, 1, 3], np.int32)
+    cut = digits(balanced(limbs(scalars), R).select(rows), 4, 1)
+    assert cut.index.tolist() == [1, 0, 3]
+    assert [value(cut.values[: sum(s > i for s in cut.sizes), i], 4) for i in range(3)] == [1 << 20, 300, 5]
+
+
 def test_digits_in_order_keep_the_zero_scalars():
     scalars = EDGES * 40
     values = digits_in_order(balanced(limbs(scalars), R), 5, windows_of(BALANCED_BITS, 5), 2)

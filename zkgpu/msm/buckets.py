@@ -1,4 +1,4 @@
-"""Integer work around the additions: sorting digits into buckets, and listing which points to add next.
+"""Integer work around the additions: listing which points to add next.
 
 A reference is 2 * (row of the points array) + (1 for the negated point), or ~(row of the arena), where partial sums
 are kept. A segment is a run of references whose points are to be summed: a bucket, or an output row.
@@ -12,23 +12,6 @@ from typing import Any
 # rows of the arena with a purpose of their own
 INFINITY_ROW, CARRY_ROW, SINK_ROW, FREE_ROW = 0, 1, 2, 8
 SIZE_CLASSES = 1024
-
-
-def sort_digits(digits: Any, index: Any, buckets: int, start: Any, references: Any) -> None:
-    """Counting sort by |digit|; the references of digit d end up in start[d - 1] .. start[d].
-
-    Zero digits are sorted in front and never looked at, which costs less than a branch.
-    """
-    start[: buckets + 2] = 0
-    for i in range(len(digits)):
-        start[abs(digits[i]) + 1] += 1
-    for b in range(1, buckets + 1):
-        start[b] += start[b - 1]
-    for i in range(len(digits)):
-        digit = digits[i]
-        slot = start[abs(digit)]
-        start[abs(digit)] = slot + 1
-        references[slot] = 2 * index[i] + (digit < 0)
 
 
 def order_by_size(start: Any, segments: int, order: Any, counts: Any) -> None:

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import add
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.curves.points import Point
+from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, parallel
-from zkgpu.msm import buckets
 from zkgpu.msm.fold import fold
-from zkgpu.msm.plan import Cost, Slice, bucket_width, slices
+from zkgpu.msm.plan import BucketSet, Cost, Family, Task, bucket_sets, bucket_width, share_out
 from zkgpu.msm.points import CpuPoints, b3_of, degree_of
 from zkgpu.msm.projective import reduce_buckets
 from zkgpu.msm.rooms import Rooms
-from zkgpu.msm.scalars import Digits, balanced, digits
+from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
 from zkgpu.msm.segments import Workspace, add_segments, workspace
+from zkgpu.msm.sorting import sort_task
 
 # nanoseconds measured on one core of an EPYC (Zen 4); the addition includes cutting and sorting the digit
 COSTS = {
@@ -47,93 +50,152 @@ def msm(points: CpuPoints, scalars: Limbs, threads: int | None = None) -> Point:
 
 
 def msm_many(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = None) -> list[Point]:
-    """[msm(points, scalars) for each pair], with the work of all sums shared out together: no thread waits."""
+    """[msm(points, scalars) for each pair], with the work of all sums shared out together: no thread waits.
+
+    Sums with the same array of scalars share its digits, and their sorting where they also have the same rows.
+    """
     threads = threads or available_threads()
-    sums = [_planned(points, scalars, threads) for points, scalars in pairs]
-    slices_of_all = [(s, i) for s in sums for i in range(len(s.slices))]
-    slices_of_all.sort(key=lambda task: -task[0].cost(task[1]))
-    parallel([partial(s.add_slice, i) for s, i in slices_of_all], threads)
-    return parallel([s.fold for s in sums], threads)
+    families = _families(pairs, threads)
+    tasks = share_out([family.plan for family in families], threads)
+    rooms = Rooms(partial(_room, families, tasks))
+    done = parallel([partial(families[t.family].add_up, t.sets, rooms) for t in tasks], threads)
+    parts: list[list[_Part]] = [[] for _ in pairs]
+    for task, sums in zip(tasks, done, strict=True):
+        for place, of_one in zip(families[task.family].places, sums, strict=True):
+            parts[place].append(_Part(task.sets, of_one))
+    folded = {place: partial(f.fold, k, parts[place]) for f in families for k, place in enumerate(f.places)}
+    return parallel([folded[place] for place in range(len(pairs))], threads)
 
 
-def _planned(points: CpuPoints, scalars: Limbs, threads: int) -> _BucketSum:
-    path, degree = points.path, degree_of(points.group)
-    selected = balanced(points.scalars_of_rows(scalars), points.group.order)
+class _Part(NamedTuple):
+    """Bucket sets of one sum, and for each the sums of its lanes as reduce_buckets leaves them."""
+
+    sets: Sequence[BucketSet]
+    sums: Limbs
+
+
+def _families(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[_Family]:
+    measured: dict[tuple[int, int], Balanced] = {}
+    members: list[list[int]] = []
+    for place, (points, scalars) in enumerate(pairs):
+        if len(scalars) != len(points):
+            raise LengthError(f"{len(scalars)} scalars for {len(points)} points: give one for each point")
+        key = id(scalars), points.group.order
+        if key not in measured:
+            measured[key] = balanced(scalars, points.group.order, threads)
+        for family in members:
+            other, its_scalars = pairs[family[0]]
+            if its_scalars is scalars and other.same_rows(points):
+                family.append(place)
+                break
+        else:
+            members.append([place])
+    return [_family([pairs[p][0] for p in f], measured[_key(pairs[f[0]])], f, threads) for f in members]
+
+
+def _key(pair: tuple[CpuPoints, Limbs]) -> tuple[int, int]:
+    return id(pair[1]), pair[0].group.order
+
+
+def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _Family:
+    path, table = points[0].path, points[0].table
+    selected, cost = scalars.select(points[0].index), reduce(add, (_cost(p) for p in points))
     least = path.lanes.bit_length() + 1  # at least two buckets a lane
-    width = bucket_width(selected.histogram, COSTS[path.name, degree], least)
+    width = table.width if table else bucket_width(selected.histogram, cost, least)
     cut = digits(selected, width, threads)
-    work = slices(cut.sizes, 1 << (width - 1), threads)
-    largest = max((s.end - s.begin for s in work), default=0)
-    sums = np.empty((len(work), 2, 3 * degree, path.limbs, path.lanes), np.uint64)
-    return _BucketSum(points, cut, width, work, sums, Rooms(partial(_room, path, degree, largest, width)))
+    sets = bucket_sets(cut.sizes, table.stride if table else len(cut.sizes))
+    return _Family(points, places, cut, width, Family(sets, cost, 1 << (width - 1)))
+
+
+def _cost(points: CpuPoints) -> Cost:
+    return COSTS[points.path.name, degree_of(points.group)]
 
 
 @dataclass(frozen=True)
-class _BucketSum:
-    """One multi-scalar multiplication, cut into slices that may be added up in any order on any thread."""
+class _Family:
+    """Sums of one vector of scalars with several arrays of the same rows: one set of digits, sorted once.
 
-    points: CpuPoints
+    places  which of the sums asked for these are
+    """
+
+    points: list[CpuPoints]
+    places: list[int]
     digits: Digits
     width: int
-    slices: list[Slice]
-    sums: Limbs
-    rooms: Rooms[_Room]
+    plan: Family
 
-    def cost(self, i: int) -> float:
-        """Nanoseconds of slice i, roughly."""
-        costs = COSTS[self.points.path.name, degree_of(self.points.group)]
-        additions = self.slices[i].end - self.slices[i].begin
-        return costs.addition * additions + costs.bucket * (1 << (self.width - 1))
+    def add_up(self, sets: Sequence[BucketSet], rooms: Rooms[_Room]) -> list[Limbs]:
+        """For each array of points: (sets, 2, 3 * degree, limbs, lanes), the sums of the sets' buckets by lanes."""
+        return rooms.run(partial(self._add_up, sets))
 
-    def add_slice(self, i: int) -> None:
-        """Fills sums[i]."""
-        row = self.sums[i].reshape(-1)
-        self.rooms.run(partial(_sum_slice, self.points, self.digits, self.slices[i], self.width, row))
+    def _add_up(self, sets: Sequence[BucketSet], room: _Room) -> list[Limbs]:
+        count, size = self.plan.buckets, sum(s.size for s in sets)
+        rows = [self.points[0].first_row(window) for window in range(len(self.digits.sizes))]
+        start, sorted_once = room.start[: len(sets) * count + 1], room.references[:size]
+        sort_task(self.digits, sets, count, rows, start, sorted_once)
+        out = []
+        for k, points in enumerate(self.points):
+            references = sorted_once
+            if k + 1 < len(self.points):  # the additions overwrite them
+                references = room.spare[:size]
+                references[:] = sorted_once
+            out.append(_sum_buckets(points, references, start, len(sets), count, room))
+        return out
 
-    def fold(self) -> Point:
-        """The result, once every slice is added."""
-        group, path, windows = self.points.group, self.points.path, [s.window for s in self.slices]
-        if not windows:
+    def fold(self, k: int, parts: Sequence[_Part]) -> Point:
+        """The sum with the k-th array of points, once all tasks are done."""
+        group, path = self.points[k].group, self.points[k].path
+        if not parts:
             return group.infinity
-        return fold(group, path, self.sums, windows, self.width, (1 << (self.width - 1)) // path.lanes)
+        weights, sums = [s.weight for part in parts for s in part.sets], np.concatenate([part.sums for part in parts])
+        return fold(group, path, sums, weights, self.width, self.plan.buckets // path.lanes)
+
+
+def _sum_buckets(
+    points: CpuPoints, references: NDArray[np.int32], start: NDArray[np.int64], sets: int, count: int, room: _Room
+) -> Limbs:
+    group, path, degree = points.group, points.path, degree_of(points.group)
+    ground = room.grounds[degree]
+    filled = ground.buckets[: sets * count]
+    add_segments(group, path, points.rows, references, start, filled, ground.workspace)
+    sums = np.empty((sets, 2, 3 * degree, path.limbs, path.lanes), np.uint64)
+    reduce_set = reduce_buckets(path, group.base_field.modulus, degree, *b3_of(group))
+    for s in range(sets):
+        reduce_set(filled[s * count :].ctypes.data, count // path.lanes, sums[s].reshape(-1))
+    return sums
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """Memory of one thread for the additions in one group."""
+
+    buckets: Limbs
+    workspace: Workspace
 
 
 @dataclass(frozen=True)
 class _Room:
-    """Memory of one thread: the sorted references of a slice, its buckets, and the workspace of the additions."""
+    """Memory of one thread: sorted references, a copy of them, and by degree of the coordinates what additions need."""
 
-    start: np.ndarray
-    references: np.ndarray
-    buckets: np.ndarray
-    workspace: Workspace
+    start: NDArray[np.int64]
+    references: NDArray[np.int32]
+    spare: NDArray[np.int32]
+    grounds: dict[int, _Ground]
 
 
-def _room(path: InstructionPath, degree: int, references: int, width: int) -> _Room:
-    count = 1 << (width - 1)
+def _room(families: Sequence[_Family], tasks: Sequence[Task]) -> _Room:
+    """Room for the largest of the tasks."""
+    references = max(task.size for task in tasks)
+    buckets = max(len(task.sets) * families[task.family].plan.buckets for task in tasks)
+    shared = max((task.size for task in tasks if len(families[task.family].points) > 1), default=0)
+    kinds = {degree_of(p.group): p.path for f in families for p in f.points}
     return _Room(
-        np.empty(count + 2, np.int64),
+        np.empty(buckets + 1, np.int64),
         np.empty(references, np.int32),
-        aligned_empty((count, 8 * degree)),
-        workspace(path, degree, references, count),
+        np.empty(shared, np.int32),
+        {degree: _ground(path, degree, references, buckets) for degree, path in kinds.items()},
     )
 
 
-def _sum_slice(points: CpuPoints, cut: Digits, part: Slice, width: int, sums: Limbs, room: _Room) -> None:
-    """Fills the buckets of a slice and reduces them into sums."""
-    group, path, count = points.group, points.path, 1 << (width - 1)
-    modulus, degree = group.base_field.modulus, degree_of(group)
-    values, index = cut.values[part.window, part.begin : part.end], cut.index[part.begin : part.end]
-    fill_buckets()(values, index, count, room.start, room.references)
-    add_segments(group, path, points.rows, room.references, room.start, room.buckets, room.workspace)
-    reduce_buckets(path, modulus, degree, *b3_of(group))(room.buckets.ctypes.data, count // path.lanes, sums)
-
-
-@kernel
-def fill_buckets():
-    """fill(digits, index, buckets, start, references): see buckets.sort_digits."""
-    sort = subroutine(buckets.sort_digits)
-
-    def run(digits, index, buckets, start, references):
-        sort(digits, index, buckets, start, references)
-
-    return run
+def _ground(path: InstructionPath, degree: int, references: int, buckets: int) -> _Ground:
+    return _Ground(aligned_empty((buckets, 8 * degree)), workspace(path, degree, references, buckets))

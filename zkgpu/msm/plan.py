@@ -6,13 +6,17 @@ in (-2^(c-1), 2^(c-1)], so a window has 2^(c-1) buckets; a negative digit adds t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import heapq
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise, product
 
 MAX_WIDTH = 15  # digits are kept as int16
 BALANCED_BITS = 253  # of min(k, r - k) for an order r below 2^254
 BIAS_WORDS = 5
+GROUP = 1 << 14  # references that a task takes together
+FAIR = 1.02  # threads that end so close together are not worth another plan
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,12 @@ class Cost:
 
     addition: float
     bucket: float
+
+    def of(self, additions: int, buckets: int) -> float:
+        return self.addition * additions + self.bucket * buckets
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.addition + other.addition, self.bucket + other.bucket)
 
 
 def windows_of(bits: int, width: int) -> int:
@@ -51,16 +61,27 @@ def window_sizes(histogram: Sequence[int], width: int) -> list[int]:
 
     histogram[b] is the number of scalars whose magnitude has exactly b bits.
     """
-    longest = max((b for b, count in enumerate(histogram) if count), default=0)
-    return [sum(histogram[max(1, width * w) :]) for w in range(windows_of(longest, width))]
+    return _window_sizes(_at_least(histogram), width)
+
+
+def _at_least(histogram: Sequence[int]) -> list[int]:
+    """For each b up to the longest, the number of scalars of at least max(1, b) bits."""
+    counts = list(accumulate(reversed(histogram[1:])))[::-1]
+    longest = next((b for b in range(len(counts), 0, -1) if counts[b - 1]), 0)
+    return counts[:1] + counts[:longest]
+
+
+def _window_sizes(at_least: Sequence[int], width: int) -> list[int]:
+    return [at_least[width * w] for w in range(windows_of(len(at_least) - 1, width))]
 
 
 def bucket_width(histogram: Sequence[int], cost: Cost, least: int) -> int:
     """The window width of least cost for scalars of these lengths; `least` is the smallest allowed."""
+    at_least = _at_least(histogram)
 
     def total(width: int) -> float:
-        sizes = window_sizes(histogram, width)
-        return cost.addition * sum(sizes) + cost.bucket * len(sizes) * 2 ** (width - 1)
+        sizes = _window_sizes(at_least, width)
+        return cost.of(sum(sizes), len(sizes) << (width - 1))
 
     return _cheapest(total, least, MAX_WIDTH)
 
@@ -83,31 +104,141 @@ def _cheapest(cost: Callable[[int], float], least: int, most: int) -> int:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Scalars begin .. end of one window: the unit of work that has its own buckets."""
+class Piece:
+    """Scalars begin .. end of one window."""
 
     window: int
     begin: int
     end: int
 
 
-def slices(sizes: Sequence[int], buckets: int, threads: int) -> list[Slice]:
-    """The windows, largest first, cut so that `threads` workers taking one at a time end together.
+@dataclass(frozen=True)
+class BucketSet:
+    """Pieces whose digits fall into the same buckets; their sum counts 2^(width * weight) times."""
 
-    A window is cut only when it is a large share of the work or would be left over in the last round: every
-    slice pays for its own bucket reduction.
+    weight: int
+    pieces: tuple[Piece, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(piece.end - piece.begin for piece in self.pieces)
+
+
+def bucket_sets(sizes: Sequence[int], stride: int) -> list[BucketSet]:
+    """The windows by the buckets they use: windows `stride` apart share them, as a table of multiples allows."""
+    reached = [w for w, size in enumerate(sizes) if size]
+    return [
+        BucketSet(weight, tuple(Piece(w, 0, sizes[w]) for w in reached[weight::stride]))
+        for weight in range(min(stride, len(reached)))
+    ]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Bucket sets of one family of sums, for one thread at one go.
+
+    size  digits in them
+    cost  nanoseconds, roughly
     """
-    order = sorted((w for w, size in enumerate(sizes) if size), key=lambda w: -sizes[w])
-    work = sum(sizes[w] + buckets for w in order)
-    left_over = set(order[len(order) - len(order) % threads :])
-    out: list[Slice] = []
-    for w in order:
-        large = 2 * threads * (sizes[w] + buckets) > work
-        parts = threads if (large or w in left_over) and sizes[w] >= buckets else 1
-        out += _cut(w, sizes[w], parts)
-    return sorted(out, key=lambda s: s.begin - s.end)
+
+    family: int
+    sets: tuple[BucketSet, ...]
+    size: int
+    cost: float
 
 
-def _cut(window: int, size: int, parts: int) -> list[Slice]:
-    cuts = [size * k // parts for k in range(parts + 1)]
-    return [Slice(window, begin, end) for begin, end in pairwise(cuts) if begin < end]
+@dataclass(frozen=True)
+class Family:
+    """What a plan needs to know of sums that share their digits.
+
+    cost     of all of them together
+    buckets  in a set
+    """
+
+    sets: Sequence[BucketSet]
+    cost: Cost
+    buckets: int
+
+    def task(self, number: int, sets: Sequence[BucketSet]) -> Task:
+        """A task of the family, which has that number."""
+        size = sum(s.size for s in sets)
+        return Task(number, tuple(sets), size, self.cost.of(size, len(sets) * self.buckets))
+
+
+def share_out(families: Sequence[Family], threads: int) -> list[Task]:
+    """All bucket sets as tasks, the longest first, so that workers that take one at a time end together.
+
+    Small sets go together, which saves calls and inversions. Where threads would wait for the last one, tasks are cut;
+    a set that is cut pays for more reductions of its buckets, so the cheapest of some plans is taken.
+    """
+    tasks = [task for k, family in enumerate(families) for task in _grouped(k, family, threads)]
+    best = _by_cost(tasks)
+    ends = _makespan(best, threads)
+    fair = sum(task.cost for task in tasks) / threads
+    for pieces, last in product((2, 3, 4), (0, 1, 2)) if threads > 1 else ():
+        if ends < FAIR * fair:
+            break
+        plan = [part for t in tasks for part in _cut(families[t.family], t, math.ceil(pieces * t.cost / fair))]
+        plan = _with_last_cut(families, _by_cost(plan), last, threads)
+        if (end := _makespan(plan, threads)) < ends:
+            best, ends = plan, end
+    return best
+
+
+def _by_cost(tasks: list[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda task: -task.cost)
+
+
+def _grouped(number: int, family: Family, threads: int) -> list[Task]:
+    """Neighbours together up to GROUP references, and at least two tasks a thread."""
+    limit = min(GROUP, sum(s.size for s in family.sets) // (2 * threads) if threads > 1 else GROUP)
+    groups: list[list[BucketSet]] = []
+    taken = 0
+    for s in family.sets:
+        if not groups or taken + s.size > limit:
+            groups.append([])
+            taken = 0
+        groups[-1].append(s)
+        taken += s.size
+    return [family.task(number, group) for group in groups]
+
+
+def _with_last_cut(families: Sequence[Family], tasks: list[Task], cuts: int, parts: int) -> list[Task]:
+    """The last `cuts` tasks, which are the shortest, in `parts` each."""
+    at = max(len(tasks) - cuts, 0)
+    return _by_cost([*tasks[:at], *(part for t in tasks[at:] for part in _cut(families[t.family], t, parts))])
+
+
+def _cut(family: Family, task: Task, parts: int) -> list[Task]:
+    """The task in at most that many tasks: sets apart where there are enough, else parts of every set."""
+    if parts <= 1:
+        return [task]
+    if len(task.sets) >= parts:
+        cuts = [len(task.sets) * k // parts for k in range(parts + 1)]
+        return [family.task(task.family, task.sets[a:b]) for a, b in pairwise(cuts)]
+    shares = zip(*(_cut_set(s, parts) for s in task.sets), strict=True)
+    kept = [[s for s in share if s.pieces] for share in shares]
+    return [family.task(task.family, share) for share in kept if share]
+
+
+def _cut_set(s: BucketSet, parts: int) -> list[BucketSet]:
+    cuts = [s.size * k // parts for k in range(parts + 1)]
+    return [BucketSet(s.weight, tuple(_between(s.pieces, a, b))) for a, b in pairwise(cuts)]
+
+
+def _between(pieces: Sequence[Piece], begin: int, end: int) -> Iterator[Piece]:
+    """Scalars begin .. end of the pieces, counted through."""
+    at = 0
+    for piece in pieces:
+        first, last = max(begin - at, 0), min(end - at, piece.end - piece.begin)
+        if first < last:
+            yield Piece(piece.window, piece.begin + first, piece.begin + last)
+        at += piece.end - piece.begin
+
+
+def _makespan(tasks: Sequence[Task], threads: int) -> float:
+    """When the last worker ends."""
+    loads = [0.0] * threads
+    for task in tasks:
+        heapq.heapreplace(loads, loads[0] + task.cost)
+    return max(loads)

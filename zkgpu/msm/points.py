@@ -1,4 +1,4 @@
-"""Points arrays as the kernels want them: aligned rows, the path's Montgomery form, no infinity."""
+"""Points arrays as the kernels want them: aligned rows, the path's Montgomery form, little infinity."""
 
 from __future__ import annotations
 
@@ -21,30 +21,51 @@ from zkgpu.msm.formulas import Coordinates
 HOST_BITS = 256  # rows outside this room are in Montgomery form with R = 2^256
 MAX_POINTS = 1 << 30  # a reference is a signed 32-bit number
 COPY_ROWS = 1 << 14
+FEW = 64  # infinity stays in an array where it is less than one point in so many
+
+
+@dataclass(frozen=True)
+class Table:
+    """Multiples 2^(width * stride * t) of all points: windows of `width` bits that are `stride` apart share buckets."""
+
+    width: int
+    stride: int
 
 
 @dataclass(frozen=True)
 class CpuPoints:
     """n points resident for many multi-scalar multiplications.
 
-    rows   (m, row_limbs) uint64, 64-byte aligned, Montgomery with the path's R: the points that are not infinity
-    index  (m,) which of the n points each row is; None when all are there
+    rows   (m, row_limbs) uint64, 64-byte aligned, Montgomery with the path's R; with a table (t * m, row_limbs), the
+           points, then their multiples
+    index  (m,) which of the n points each row is; None when all are there. Infinity is left out where it is more than
+           a few points: otherwise the sums of one vector with several arrays can share their digits
     """
 
     group: Group
     path: InstructionPath
     n: int
     rows: Limbs
-    index: NDArray[np.int64] | None
+    index: NDArray[np.int32] | None
+    table: Table | None = None
 
     def __len__(self) -> int:
         return self.n
 
-    def scalars_of_rows(self, scalars: Limbs) -> Limbs:
-        """The scalars that belong to the rows. Raises LengthError unless there is one for each of the n points."""
-        if len(scalars) != self.n:
-            raise LengthError(f"{len(scalars)} scalars for {self.n} points: give one for each point")
-        return scalars if self.index is None else scalars[self.index]
+    @property
+    def m(self) -> int:
+        """Points that are kept."""
+        return self.n if self.index is None else len(self.index)
+
+    def first_row(self, window: int) -> int:
+        """Where the points begin that digits of this window count."""
+        return self.m * (window // self.table.stride) if self.table else 0
+
+    def same_rows(self, other: CpuPoints) -> bool:
+        """Whether row i of both is the same one of their points, for every i."""
+        if self.index is None or other.index is None or self.table != other.table:
+            return self.index is other.index and self.n == other.n and self.table == other.table
+        return np.array_equal(self.index, other.index)
 
 
 def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> CpuPoints:
@@ -54,7 +75,8 @@ def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int =
     """
     check_rows(group, rows)
     finite = np.concatenate([part.any(axis=1) for part in _parts(rows)]) if len(rows) else np.empty(0, bool)
-    index = None if finite.all() else np.flatnonzero(finite)
+    few = FEW * np.count_nonzero(~finite) <= len(rows)
+    index = None if few else np.flatnonzero(finite).astype(np.int32)
     resident = to_path(group, rows if index is None else rows[index], path, threads)
     return CpuPoints(group, path, len(rows), resident, index)
 

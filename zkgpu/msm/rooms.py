@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from zkgpu.jit.threads import parallel
 
 Room = TypeVar("Room")
+Result = TypeVar("Result")
 
 
 class Rooms(Generic[Room]):
@@ -19,14 +20,15 @@ class Rooms(Generic[Room]):
         self._make = make
         self._idle: deque[Room] = deque()
 
-    def run(self, task: Callable[[Room], None]) -> None:
+    def run(self, task: Callable[[Room], Result]) -> Result:
         """task(a room)."""
         try:
             room = self._idle.pop()
         except IndexError:
             room = self._make()
-        task(room)
+        result = task(room)
         self._idle.append(room)
+        return result
 
 
 def parallel_in_rooms(tasks: Sequence[Callable[[Room], None]], make: Callable[[], Room], threads: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -28,22 +28,31 @@ class Balanced:
 
     limbs      (n, 4) uint64, C-contiguous, canonical
     order      (4,) uint64, the limbs of the group's order
-    lengths    (n,) uint8, bits of each magnitude
-    histogram  number of scalars of each length
+    lengths    (m,) uint8, bits of the magnitude of each scalar that was selected
+    histogram  number of them of each length
+    rows       (m,) the rows of `limbs` that were selected; None for all
     """
 
     limbs: Limbs
     order: Limbs
     lengths: NDArray[np.uint8]
     histogram: list[int]
+    rows: NDArray[np.int32] | None = None
+
+    def select(self, rows: NDArray[np.int32] | None) -> Balanced:
+        """Those of the scalars alone, sharing the memory of all."""
+        if rows is None:
+            return self
+        lengths = self.lengths[rows]
+        return replace(self, lengths=lengths, histogram=_histogram(lengths), rows=rows)
 
 
 @dataclass(frozen=True)
 class Digits:
-    """Signed digits of the scalars that are not zero, the longest scalars first.
+    """Signed digits of the selected scalars that are not zero, the longest scalars first.
 
     values  (windows, m) int16; row w is meaningful up to sizes[w]
-    index   (m,) int32: which scalar each column belongs to
+    index   (m,) int32: which of the selected scalars each column belongs to
     sizes   for each window, the number of scalars that reach it, never increasing
     """
 
@@ -52,19 +61,29 @@ class Digits:
     sizes: list[int]
 
 
-def balanced(limbs: Limbs, order: int) -> Balanced:
+def balanced(limbs: Limbs, order: int, threads: int = 1) -> Balanced:
     """The scalars with their lengths. Raises UsageError when one is not below the order."""
     limbs = np.require(limbs, np.uint64, ["C", "W"])  # a read-only array would be a second type to compile for
     if limbs.ndim != 2 or limbs.shape[1] != 4:
         raise LengthError(f"scalars have shape {limbs.shape}: give an (n, 4) array of 64-bit limbs")
     order_limbs = _words(order, 4)
     lengths = np.empty(len(limbs), np.uint8)
-    measure()(limbs, order_limbs, lengths)
-    histogram = np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
+    parts = _parts_for(len(limbs), threads)
+    parallel([partial(measure(), limbs[a:b], order_limbs, lengths[a:b]) for a, b in parts], threads)
+    histogram = _histogram(lengths)
     if any(histogram[BALANCED_BITS + 1 :]):
         at = int(np.argmax(lengths > BALANCED_BITS))
         raise UsageError(f"scalar {at} is not below the group's order: reduce it first")
     return Balanced(limbs, order_limbs, lengths, histogram)
+
+
+def _histogram(lengths: NDArray[np.uint8]) -> list[int]:
+    return np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
+
+
+def _parts_for(n: int, threads: int) -> list[tuple[int, int]]:
+    """Ranges of scalars for threads."""
+    return ranges(n, min(threads, 1 + n // THREAD_GRAIN), BLOCK)
 
 
 def digits(scalars: Balanced, width: int, threads: int) -> Digits:
@@ -72,7 +91,8 @@ def digits(scalars: Balanced, width: int, threads: int) -> Digits:
     sizes = window_sizes(scalars.histogram, width)
     index = np.empty(sizes[0] if sizes else 0, np.int32)
     order_by_windows()(scalars.lengths, width, np.array([*sizes, 0], np.int64), index)
-    values = _cut(scalars, index, sizes, width, threads)
+    rows = index if scalars.rows is None else scalars.rows[index]
+    values = _cut(scalars, rows, sizes, width, threads)
     return Digits(values, index, sizes)
 
 
@@ -83,12 +103,13 @@ def digits_in_order(scalars: Balanced, width: int, windows: int, threads: int) -
 
 
 def _cut(
-    scalars: Balanced, index: NDArray[np.int32], sizes: Sequence[int], width: int, threads: int
+    scalars: Balanced, rows: NDArray[np.int32], sizes: Sequence[int], width: int, threads: int
 ) -> NDArray[np.int16]:
-    values = np.empty((len(sizes), len(index)), np.int16)
+    """The digits of these rows of limbs."""
+    values = np.empty((len(sizes), len(rows)), np.int16)
     bias_words, reach = _words(bias(width, len(sizes)), BIAS_WORDS), np.array(sizes, np.int64)
-    arguments = (scalars.limbs, scalars.order, index, width, bias_words, reach, values)
-    parts = ranges(len(index), min(threads, 1 + len(index) // THREAD_GRAIN), BLOCK)
+    arguments = (scalars.limbs, scalars.order, rows, width, bias_words, reach, values)
+    parts = _parts_for(len(rows), threads)
     parallel([partial(cut_digits(), *arguments, begin, end) for begin, end in parts], threads)
     return values
 
