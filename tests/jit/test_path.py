@@ -50,6 +50,12 @@ def test_the_features_numba_is_told_to_use_count():
     assert run_python(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="+sse2").strip() == "['portable']"
 
 
+def test_a_cpu_with_avx2_has_the_path_of_fused_multiply_adds():
+    program = "from zkgpu.jit.path import supported; print([p.name for p in supported()])"
+    found = run_python(program, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx2,+fma")
+    assert found.strip() == "['fma', 'portable']"
+
+
 def test_importing_the_room_imports_no_compiler():
     program = """
 import sys, zkgpu, zkgpu.jit.path, zkgpu.jit.kernel, zkgpu.jit.cache, zkgpu.jit.element, zkgpu.jit.threads

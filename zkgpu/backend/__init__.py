@@ -17,7 +17,7 @@ def open_backend(
 
     device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only
     threads       CPU threads, all cores when None
-    instructions  the CPU's instruction path: "ifma" or "portable"; None chooses from the CPU's features and the
+    instructions  the CPU's instruction path: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
                   environment variable ZKGPU_CPU_PATH
     Raises ResourceError when the device is not there; nothing is ever replaced in silence.
     """

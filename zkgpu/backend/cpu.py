@@ -30,7 +30,7 @@ class CpuBackend:
     """Backend on this machine's cores.
 
     threads       how many threads to use, all available when None
-    instructions  "ifma" or "portable"; None chooses from the CPU's features
+    instructions  "ifma", "fma" or "portable"; None chooses from the CPU's features
     """
 
     def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None):

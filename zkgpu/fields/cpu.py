@@ -27,7 +27,7 @@ from zkgpu.jit.threads import available_threads, parallel, ranges
 # below this many elements a second thread costs more than it saves
 PARALLEL_SIZE = 1 << 13
 # blocks a pointwise program handles between two steps: a register then takes 5 or 2 KiB of the first-level cache
-PIECE = {"ifma": 16, "portable": 64}
+PIECE = {"ifma": 16, "fma": 16, "portable": 64}
 
 Blocks = NDArray[np.uint64]
 

@@ -1,6 +1,6 @@
 """Field elements while code is being generated: formulas are written with + - * and become LLVM code.
 
-An `Fe` holds the LLVM values of one block (8 elements on the ifma path, 1 on the portable path) and what is
+An `Fe` holds the LLVM values of one block (8 elements on the ifma and fma paths, 1 on the portable path) and what is
 known about them for certain: an upper bound of the value, and of the size of its limbs. Range mistakes are
 therefore assertion failures at generation time and never wrong results at run time. All values are in
 Montgomery form with the path's R.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Fe:
     """One block of elements of F_p.
 
-    limbs   LLVM values, least significant first; on the ifma path signed 64-bit columns of weight 2^52j
+    limbs   LLVM values, least significant first; on these paths signed 64-bit columns of weight 2^52j
     limit   every value is >= 0 and < limit; canonical means limit <= p
     spread  every column's absolute value is <= spread; the value is carried when each column is a limb
     """
@@ -49,7 +49,7 @@ class Fe:
         return self.emitter.multiply(self, other)
 
     def square(self) -> Fe:
-        """self * self, cheaper than a product on the ifma path."""
+        """self * self, cheaper than a product but on the portable path."""
         return self.emitter.square(self)
 
     def small(self, factor: int) -> Fe:

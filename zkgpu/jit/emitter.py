@@ -1,6 +1,6 @@
 """What the two emitters have in common: words, masks, memory and branches, written with an LLVM IR builder.
 
-A word is `<8 x i64>` on the ifma path and `i256` on the portable path (there an element is a single word of
+A word is `<8 x i64>` on the ifma and fma paths and `i256` on the portable path (there an element is a single word of
 four limbs). A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addresses are `i64` values.
 """
 

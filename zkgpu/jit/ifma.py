@@ -70,6 +70,10 @@ class IfmaEmitter(Emitter):
         for j, limb in enumerate(limbs[: len(columns) - at]):
             columns[at + j] = self._multiply_add(half, columns[at + j], limb, factor)
 
+    def _overflow(self, column: Any) -> Any:
+        """What a column of a product holds beyond its 52 bits."""
+        return self.builder.lshr(column, splat(BITS))
+
     def _carry(self, columns: Sequence[Any]) -> tuple[Any, ...]:
         """Limbs below 2^52 of a non-negative value below 2^260 given by signed columns."""
         limbs, carry = [], None
@@ -141,12 +145,12 @@ class IfmaEmitter(Emitter):
         """
         for i in range(LIMBS - 1):
             lowest = columns[i]
-            columns[i + 1] = self.builder.add(columns[i + 1], self.builder.lshr(lowest, splat(BITS)))
+            columns[i + 1] = self.builder.add(columns[i + 1], self._overflow(lowest))
             self._add_scaled(columns, i + 1, self.fold, lowest)
         last = LIMBS - 1
         quotient = self._multiply_add("l", splat(0), columns[last], self.negative_inverse)
         self._add_halves("l", columns, last, self.p, quotient)
-        columns[last + 1] = self.builder.add(columns[last + 1], self.builder.lshr(columns[last], splat(BITS)))
+        columns[last + 1] = self.builder.add(columns[last + 1], self._overflow(columns[last]))
         self._add_halves("h", columns, last + 1, self.p, quotient)
         bound = limit // CAPACITY + self.fold_value + (self.fold_value >> 50) + self.modulus + 2
         return Fe(self, tuple(columns[LIMBS:]), bound, PRODUCT_SPREAD)

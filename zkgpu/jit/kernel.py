@@ -33,7 +33,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from zkgpu.jit import cache
-from zkgpu.jit.path import IFMA, InstructionPath
+from zkgpu.jit.path import FMA, IFMA, InstructionPath
 
 Builder = Callable[..., Callable[..., Any]]
 
@@ -87,6 +87,10 @@ def emitter(path: InstructionPath, modulus: int, builder: Any) -> Any:
         from zkgpu.jit.ifma import IfmaEmitter
 
         return IfmaEmitter(builder, modulus)
+    if path == FMA:
+        from zkgpu.jit.fma import FmaEmitter
+
+        return FmaEmitter(builder, modulus)
     from zkgpu.jit.portable import PortableEmitter
 
     return PortableEmitter(builder, modulus)

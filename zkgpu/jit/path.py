@@ -1,16 +1,17 @@
-"""The two ways CPU kernels are generated, and the choice between them.
+"""The ways CPU kernels are generated, and the choice between them.
 
     ifma      AVX-512 IFMA: 8 elements at a time, 5 limbs of 52 bits, R = 2^260
+    fma       AVX2 and FMA, the same layout: products of limbs by fused multiply-adds of doubles
     portable  any 64-bit CPU: 1 element at a time, 4 limbs of 64 bits, R = 2^256
 
-Both give the same numbers; only the memory layout and the Montgomery factor R differ.
+All give the same numbers; only the memory layout and the Montgomery factor R differ.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zkgpu.errors import ResourceError, UsageError
 
@@ -51,8 +52,10 @@ class InstructionPath:
 
 
 IFMA = InstructionPath("ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260, row_words=8)
+FMA = replace(IFMA, name="fma")
 PORTABLE = InstructionPath("portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256, row_words=4)
-PATHS = {path.name: path for path in (IFMA, PORTABLE)}
+FEATURES: dict[str, set[str]] = {"ifma": {"avx512f", "avx512ifma"}, "fma": {"avx2", "fma"}, "portable": set()}
+PATHS = {path.name: path for path in (IFMA, FMA, PORTABLE)}
 
 
 def code_generation_target() -> tuple[str, str, str]:
@@ -67,11 +70,11 @@ def code_generation_target() -> tuple[str, str, str]:
 def supported() -> tuple[InstructionPath, ...]:
     """The paths this process can compile, fastest first.
 
-    An IFMA instruction emitted without the feature ends the process inside LLVM, so this looks at the
+    An instruction emitted without its feature ends the process inside LLVM, so this looks at the
     features Numba will use and not at the CPU's.
     """
-    features = set(code_generation_target()[2].split(","))
-    return (IFMA, PORTABLE) if {"+avx512f", "+avx512ifma"} <= features else (PORTABLE,)
+    features = {feature[1:] for feature in code_generation_target()[2].split(",") if feature.startswith("+")}
+    return tuple(path for path in PATHS.values() if FEATURES[path.name] <= features)
 
 
 def choose(name: str | None = None) -> InstructionPath:
@@ -85,5 +88,7 @@ def choose(name: str | None = None) -> InstructionPath:
             f"CPU path {name!r} is unknown: use one of {', '.join(PATHS)}, or unset {ENVIRONMENT_VARIABLE}"
         )
     if PATHS[name] not in supported():
-        raise ResourceError(f"CPU path {name!r} needs AVX-512 IFMA, which Numba does not target here: use 'portable'")
+        needed = ", ".join(sorted(FEATURES[name])).upper()
+        fastest = supported()[0].name
+        raise ResourceError(f"CPU path {name!r} needs {needed}, which Numba does not target here: use {fastest!r}")
     return PATHS[name]

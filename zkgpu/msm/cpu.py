@@ -34,6 +34,8 @@ from zkgpu.msm.sorting import sort_task
 COSTS = {
     ("ifma", 1): Cost(addition=44, bucket=75),
     ("ifma", 2): Cost(addition=97, bucket=310),
+    ("fma", 1): Cost(addition=120, bucket=260),
+    ("fma", 2): Cost(addition=330, bucket=1000),
     ("portable", 1): Cost(addition=150, bucket=420),
     ("portable", 2): Cost(addition=430, bucket=1300),
 }
