@@ -82,3 +82,25 @@ def test_refusals_are_one_line_with_their_exit_code(folder: Path, capsys) -> Non
     code, failed, _ = run(capsys, "zkml", "prove", build, folder / "far.npy", "-o", folder / "p.json")
     assert (code, "input 'x' at index [0, 0]" in failed["error"]) == (2, True)
     assert not (folder / "p.json").exists()
+
+
+def test_hashed_weights_are_shown_by_their_hash_and_compared_with_it(folder: Path, capsys) -> None:
+    build, proof, other = folder / "build", folder / "proof.json", folder / "other.json"
+    compile_it = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "data.npz", "--weights", "hashed")
+    code, report, _ = run(capsys, *compile_it, "-o", build)
+    wanted = report["weights_hash"]
+    assert (code, run(capsys, "zkml", "setup", build, "--unsafe")[0]) == (0, 0)
+    assert run(capsys, "zkml", "prove", build, folder / "input.npz", "-o", proof)[0] == 0
+    for hidden in ("model.npz", "key.zkey"):
+        (build / hidden).rename(folder / hidden)
+    code, verdict, _ = run(capsys, "zkml", "verify", build, proof, "--weights-hash", wanted)
+    assert (code, verdict["valid"], verdict["hashes"]) == (0, True, {"weights.hash": wanted})
+    for hidden in ("model.npz", "key.zkey"):
+        (folder / hidden).rename(build / hidden)
+    theirs = ("--weights", folder / "other.onnx", "-o", other, "--public", folder / "theirs.json")
+    assert run(capsys, "zkml", "prove", build, folder / "input.npz", *theirs)[0] == 0
+    verify = ("zkml", "verify", build, other, "--public", folder / "theirs.json")
+    code, verdict, _ = run(capsys, *verify)
+    assert (code, verdict["valid"], verdict["hashes"]["weights.hash"] != wanted) == (0, True, True)
+    code, verdict, _ = run(capsys, *verify, "--weights-hash", wanted)
+    assert (code, verdict["valid"], verdict["proof_valid"]) == (1, False, True)

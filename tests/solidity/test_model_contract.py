@@ -17,12 +17,12 @@ from model_contracts import DEMO, FORMS, compiled_form, deployed
 
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.inference import Inference, unsafe_setup, values_of
+from zkgpu.inference import Inference, hashes_of, unsafe_setup, values_of
 from zkgpu.solidity import CompiledContract, calldata, gas_limit, verifier_source
 from zkgpu.solidity.abi import g1_words
 from zkgpu.solidity.linking import key_constants
 
-MODELS = [("cnn", "public"), ("cnn", "private"), ("dense", "public"), ("dense", "private")]
+MODELS = [(name, weights) for name in ("cnn", "dense") for weights in ("public", "private", "hashed")]
 ACCEPTED, REFUSED = (TRUE, True), (FALSE, False)
 SCORES = slice(64, 104)
 
@@ -95,11 +95,25 @@ def test_the_proof_of_a_model_with_other_weights_is_refused_where_weights_are_pu
 
 
 @pytest.mark.parametrize("name", ["cnn", "dense"])
-def test_other_weights_are_accepted_under_the_same_key_where_weights_are_private(name: str) -> None:
-    mine = deployed_model(name, "private")
+@pytest.mark.parametrize("weights", ["private", "hashed"])
+def test_other_weights_are_accepted_under_the_same_key_where_weights_are_private(name: str, weights: str) -> None:
+    mine = deployed_model(name, weights)
     theirs = mine.prove(PIXELS[0], weights=other_weights(mine.compiled))
     assert mine.verdicts(theirs) == ACCEPTED
     assert theirs.packed != mine.prove(PIXELS[0]).packed
+
+
+@pytest.mark.parametrize("name", ["cnn", "dense"])
+def test_hashed_weights_are_named_by_their_hash_and_by_no_other(name: str) -> None:
+    mine = deployed_model(name, "hashed")
+    other = other_weights(mine.compiled)
+    honest, theirs = mine.prove(PIXELS[0]), mine.prove(PIXELS[0], weights=other)
+    assert hashes_of(mine.compiled.hash_names, honest) == {"weights.hash": mine.compiled.weights_hash}
+    assert hashes_of(other.hash_names, theirs) == {"weights.hash": other.weights_hash}
+    hashes = [mine.compiled.weights_hash, other.weights_hash, other.weights_hash + 1, other.weights_hash - 1, 0]
+    for claimed in hashes:
+        verdict = mine.verdicts(replace(theirs, public_inputs=(claimed,)))
+        assert verdict == (ACCEPTED if claimed == other.weights_hash else REFUSED)
 
 
 # a contract that acts on the class
@@ -118,14 +132,22 @@ def opening(inference: Inference) -> bytes:
     return selector + calldata(inference.proof, inference.public_inputs, packed=inference.packed)[4:]
 
 
-def test_the_vault_opens_for_the_class_that_the_model_reads_and_for_no_other(model, inference) -> None:
+@pytest.fixture(params=[m for m in MODELS if m[1] != "hashed"], ids="-".join)
+def unhashed(request: pytest.FixtureRequest) -> Deployed:
+    """The vault's interface has no room for a hash."""
+    return deployed_model(*request.param)
+
+
+def test_the_vault_opens_for_the_class_that_the_model_reads_and_for_no_other(unhashed) -> None:
+    model, inference = unhashed, unhashed.prove(PIXELS[0])
     scores = list(values_of(model.key, inference).values())[1]
     wanted = int(np.argmax(scores.ravel().astype(int)))
     assert vault(model, wanted).call(opening(inference)) == TRUE
     assert vault(model, (wanted + 1) % 10).call(opening(inference)).startswith(REVERT)
 
 
-def test_the_vault_stays_shut_when_the_scores_were_altered(model, inference) -> None:
+def test_the_vault_stays_shut_when_the_scores_were_altered(unhashed) -> None:
+    model, inference = unhashed, unhashed.prove(PIXELS[0])
     scores = list(values_of(model.key, inference).values())[1].ravel().astype(int)
     wanted = int(scores.argmin())
     packed = altered(inference.packed, 64 + wanted, int(scores.max() - scores.min()) + 1)

@@ -10,6 +10,7 @@ from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.matrices import private_values
 from zkgpu.zkml.layers.network import Network, Visibilities, build_circuit
+from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
 from zkgpu.zkml.ranges import analyse
 
@@ -47,12 +48,16 @@ def unpublished(model: IntegerModel) -> CompiledCircuit:
 def all_inputs(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> dict[str, object]:
     """Inputs and private weights, by the circuit's names."""
     found: dict[str, object] = dict(inputs)
-    if weights == "private":
-        values = semantics.run(model, inputs)
-        for operation in model.operations:
-            if isinstance(operation, Linear):
-                weight, bias = private_values(operation, values[operation.inputs[0]].shape[1])
-                found |= {f"{operation.output}.weight": weight, f"{operation.output}.bias": bias}
+    values = semantics.run(model, inputs)
+    for operation in model.operations:
+        if weights == "public" or not isinstance(operation, Linear):
+            continue
+        rows = values[operation.inputs[0]].shape[1]
+        if weights == "private":
+            parts = dict(zip(("weight", "bias"), private_values(operation, rows), strict=True))
+        else:
+            parts = {name: part.values for name, part in hashed_parts(operation, rows).items()}
+        found |= {f"{operation.output}.{name}": part for name, part in parts.items()}
     return found
 
 

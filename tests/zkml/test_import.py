@@ -115,8 +115,9 @@ def test_percentiles_cut_outliers_off() -> None:
         compile_model(mlp(), samples, percentile=10)
 
 
-def test_other_weights_fit_the_circuit_of_private_ones() -> None:
-    first = compile_model(mlp(), SAMPLES, weights="private")
+@pytest.mark.parametrize("weights", ["private", "hashed"])
+def test_other_weights_fit_the_circuit_of_private_ones(weights: str) -> None:
+    first = compile_model(mlp(), SAMPLES, weights=weights, limb=6)
     second = first.with_weights(mlp(seed=1))
     integers = second.quantised(SAMPLES[3])
     circuit = first.circuit
@@ -162,7 +163,7 @@ def test_visibilities_are_checked() -> None:
         ({"inputs": {"y": "private"}}, "no input 'y'"),
         ({"inputs": {"x": "secret"}}, "'public', 'private' or 'hashed'"),
         ({"outputs": {"out": "private"}}, "all outputs are private"),
-        ({"weights": "hashed"}, "weights are"),
+        ({"weights": "secret"}, "weights are"),
         ({"bits": 1}, "1 bits"),
     ):
         with pytest.raises(UsageError, match=message):

@@ -25,7 +25,7 @@ _options = (
     click.option(
         "--test", "test", type=FILE, help="Samples to measure accuracy with; those of --calibrate by default."
     ),
-    click.option("--weights", type=click.Choice(["public", "private"]), default="public", show_default=True),
+    click.option("--weights", type=click.Choice(["public", "private", "hashed"]), default="public", show_default=True),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
     click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
@@ -112,7 +112,9 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
 @click.argument("inputs", metavar="INPUT.npz", type=FILE)
 @click.option("-o", "--output", default="proof.json", show_default=True, type=click.Path(dir_okay=False))
 @click.option("--public", "public_file", type=click.Path(dir_okay=False), help="Public values; public.json beside it.")
-@click.option("--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where they are private.")
+@click.option(
+    "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
+)
 @click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
 @insecure_option
 @pass_session
@@ -128,7 +130,7 @@ def prove_command(
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
     from zkgpu.formats.json_files import write_proof_and_public
-    from zkgpu.inference import Prover, values_of
+    from zkgpu.inference import Prover, hashes_of, values_of
     from zkgpu.inference.folder import read_arrays
 
     public_file = public_file or str(Path(output).with_name("public.json"))
@@ -143,9 +145,12 @@ def prove_command(
         inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model)
         write_proof_and_public(output, inference.proof, public_file, inference.public_inputs, packed=inference.packed)
     values = {name: array.tolist() for name, array in values_of(key.verifying_key, inference).items()}
+    hashes = _in_decimal(hashes_of(model.hash_names, inference))
+    facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
     session.finish(
-        {"proof": output, "public": public_file, "values": values, "verified": True, "unsafe_key": key.is_unsafe},
+        {**facts, "values": values, "hashes": hashes},
         *_answers(model, values),
+        *_hash_lines(hashes),
         f"{output}: valid proof ({session.backend().name}, {session.seconds():.2f} s)",
         f"{public_file}: its {len(inference.packed):,} bytes of public values",
     )
@@ -155,23 +160,53 @@ def prove_command(
 @click.argument("build", type=FOLDER)
 @click.argument("proof_file", metavar="PROOF.json", type=FILE)
 @click.option("--public", "public_file", type=FILE, help="Public values; public.json beside the proof by default.")
+@click.option("--weights-hash", metavar="HASH", help="The hash that the weights must have, where they are hashed.")
 @insecure_option
 @pass_session
 def verify_command(
-    session: Session, build: str, proof_file: str, public_file: str | None, allow_insecure_key: bool
+    session: Session,
+    build: str,
+    proof_file: str,
+    public_file: str | None,
+    weights_hash: str | None,
+    allow_insecure_key: bool,
 ) -> int:
     """Check a proof against its public values; exit code 1 when it is wrong."""
     from zkgpu.formats.json_files import read_proof, read_public_values
-    from zkgpu.inference import Inference, values_of, verify
+    from zkgpu.inference import Inference, hashes_of, values_of, verify
 
     with session.working(), stage("verify"):
         key = _folder(build).read_verifying_key()
+        names = _folder(build).read_hash_names()
         public_inputs, packed = read_public_values(public_file or Path(proof_file).with_name("public.json"))
         inference = Inference(read_proof(proof_file), public_inputs, packed)
         values = {name: array.tolist() for name, array in values_of(key, inference).items()}
+        hashes = _in_decimal(hashes_of(names, inference))
+        wanted = _wanted_hash(hashes, weights_hash)
         valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
-    session.finish({"valid": valid, "values": values}, "valid proof" if valid else "INVALID proof")
-    return 0 if valid else EXIT_INVALID_PROOF
+    verdict = "INVALID proof" if not valid else "valid proof" if wanted else "valid proof, but of OTHER WEIGHTS"
+    facts = {"valid": valid and wanted, "proof_valid": valid, "values": values, "hashes": hashes}
+    session.finish(facts, *_hash_lines(hashes), verdict)
+    return 0 if valid and wanted else EXIT_INVALID_PROOF
+
+
+def _wanted_hash(hashes: dict[str, str], wanted: str | None) -> bool:
+    """Whether the weights have the wanted hash, or none is wanted."""
+    from zkgpu.zkml.layers.network import WEIGHTS_HASH
+
+    if wanted is None:
+        return True
+    if WEIGHTS_HASH not in hashes:
+        raise UsageError("--weights-hash is for models compiled with --weights hashed")
+    return hashes[WEIGHTS_HASH] == wanted
+
+
+def _in_decimal(hashes: dict[str, int]) -> dict[str, str]:
+    return {name: str(value) for name, value in hashes.items()}
+
+
+def _hash_lines(hashes: dict[str, str]) -> list[str]:
+    return [f"{name}: {value}" for name, value in hashes.items()]
 
 
 def _folder(path: str) -> Folder:
@@ -203,6 +238,8 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     from dataclasses import asdict
 
     report: dict[str, Any] = {"weights": compiled.visibilities.weights, "costs": asdict(costs)}
+    if compiled.weights_hash is not None:
+        report["weights_hash"] = str(compiled.weights_hash)
     accuracy = compiled.accuracy
     if accuracy is not None:
         report["samples"] = accuracy.samples
@@ -222,6 +259,8 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
         f"{costs.constraints:,} constraints; about {costs.setup_seconds:.1f} s for setup, {costs.prove_seconds:.2f} s "
         f"a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
     )
+    if compiled.weights_hash is not None:
+        lines.append(f"hash of the weights: {compiled.weights_hash}")
     return lines
 
 

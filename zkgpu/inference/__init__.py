@@ -9,7 +9,7 @@ verify(key.verifying_key, proven)
 
 from zkgpu.inference.costs import Costs, estimate
 from zkgpu.inference.folder import Folder
-from zkgpu.inference.steps import Inference, Prover, setup, unsafe_setup, values_of, verify
+from zkgpu.inference.steps import Inference, Prover, hashes_of, setup, unsafe_setup, values_of, verify
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Prover",
     "compile_model",
     "estimate",
+    "hashes_of",
     "setup",
     "unsafe_setup",
     "values_of",

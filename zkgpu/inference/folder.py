@@ -11,6 +11,7 @@ import numpy as np
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, write_text
 from zkgpu.formats.json_files import read_verifying_key, write_verifying_key
 from zkgpu.formats.zkey import read_zkey, write_zkey
@@ -21,6 +22,7 @@ from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
 _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
+_STATEMENT = "statement.json"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Folder:
     model.npz               the integer model with its weights, and how it was made
     key.zkey                the proving key
     verification_key.json   the verifying key
+    statement.json          what the public inputs of a proof are called
     Verifier.sol            the contract
+    A verifier needs the verifying key and the statement, and neither the model nor the proving key.
     """
 
     path: Path
@@ -43,6 +47,7 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         with stage("write model"), replacing(self.path / _MODEL) as file:
             file.write(dump(compiled))
+        strict_json.dump(self.path / _STATEMENT, {"hashes": list(compiled.hash_names)})
 
     def read_model(self) -> CompiledModel:
         """Raises UsageError when nothing was compiled here, FormatError for a damaged file."""
@@ -65,6 +70,16 @@ class Folder:
     def read_verifying_key(self) -> VerifyingKey:
         self._require(_VERIFYING_KEY, "zkgpu zkml setup")
         return read_verifying_key(self.path / _VERIFYING_KEY)
+
+    def read_hash_names(self) -> tuple[str, ...]:
+        """What the public inputs are called. Raises FormatError for a damaged statement."""
+        self._require(_STATEMENT, "zkgpu zkml compile")
+        path = self.path / _STATEMENT
+        value = strict_json.load(path)
+        names = value.get("hashes") if isinstance(value, dict) else None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise FormatError(f"{path}: not the statement of a model: compile it again")
+        return tuple(names)
 
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():

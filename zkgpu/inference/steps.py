@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import SelfCheckError
+from zkgpu.errors import LengthError, SelfCheckError
 from zkgpu.formats.ptau import PowersOfTau
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
 from zkgpu.stages import stage
@@ -23,7 +23,7 @@ class Inference:
     """A proven inference.
 
     proof           the proof
-    public_inputs   ordinary public inputs: the hashes of hashed tensors
+    public_inputs   ordinary public inputs: the hashes of hashed tensors, and of hashed weights; see `hashes_of`
     packed          the public tensors, as they travel
     """
 
@@ -45,7 +45,7 @@ def unsafe_setup(compiled: CompiledModel, backend: Backend) -> ProvingKey:
 class Prover:
     """A model and its key at home on a device, for many proofs.
 
-    With private weights, `weights` of a call may be another model made by `CompiledModel.with_weights`.
+    With private or hashed weights, `weights` of a call may be another model made by `CompiledModel.with_weights`.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Prover:
             given = model.circuit_inputs(integers)
         proven = self._prover.prove_circuit(self.compiled.circuit, given)
         inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
-        _require_right_values(model, integers, values_of(self.verifying_key, inference))
+        shown = {**values_of(self.verifying_key, inference), **hashes_of(model.hash_names, inference)}
+        _require_right_values(model.public_values(integers), shown)
         return inference
 
 
-def _require_right_values(model: CompiledModel, integers: Mapping[str, NDArray[Any]], shown: Mapping[str, Any]) -> None:
-    wanted = model.public_values(integers)
+def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
     for name, value in shown.items():
         if not np.array_equal(np.asarray(wanted[name]), value):
             raise SelfCheckError(f"the proof shows other values for '{name}' than the integer model computes")
@@ -85,6 +85,17 @@ def _require_right_values(model: CompiledModel, integers: Mapping[str, NDArray[A
 def values_of(key: VerifyingKey, inference: Inference) -> dict[str, NDArray[Any]]:
     """The public tensors that a proof is about, by name, as integers. Raises FormatError for malformed bytes."""
     return dict(key.commitment.round.unpack(inference.packed)) if key.commitment else {}
+
+
+def hashes_of(names: Sequence[str], inference: Inference) -> dict[str, int]:
+    """The hashes that a proof shows, by name. Raises LengthError when there are not as many as names.
+
+    names   `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared with
+            `CompiledModel.weights_hash` of the model that was published
+    """
+    if len(names) != len(inference.public_inputs):
+        raise LengthError(f"{len(inference.public_inputs)} public inputs, but the model shows {len(names)} hashes")
+    return dict(zip(names, inference.public_inputs, strict=True))
 
 
 def verify(key: VerifyingKey, inference: Inference, *, allow_insecure_key: bool = False) -> bool:

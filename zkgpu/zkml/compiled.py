@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,20 @@ from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import Accuracy, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observed_shapes
 from zkgpu.zkml.graph import Graph
-from zkgpu.zkml.layers.hashing import hash_of_values
+from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
 from zkgpu.zkml.layers.network import (
+    WEIGHTS_HASH,
     Visibilities,
     Visibility,
     build_circuit,
     count_constraints,
+    hash_name,
+    hash_names,
     packed_interval,
     require_names,
 )
+from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.lowering.builder import Settings
 from zkgpu.zkml.onnx_import import model_inputs, read_graph
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
@@ -65,7 +69,7 @@ class CompiledModel:
 
     @cached_property
     def circuit(self) -> CompiledCircuit:
-        """The constraints and the witness program. With private weights the same for all weights."""
+        """The constraints and the witness program. With private or hashed weights the same for all weights."""
         with stage("build circuit"):
             return build_circuit(self.reference or self.model, self.visibilities).compile()
 
@@ -89,19 +93,50 @@ class CompiledModel:
 
     def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, object]:
         """What the circuit's witness wants: the inputs, and the weights where they are private."""
-        found: dict[str, object] = dict(integers)
+        return {**integers, **self._given_weights}
+
+    @cached_property
+    def _given_weights(self) -> dict[str, NDArray[Any]]:
+        """What the prover gives for the weights, by the names of the circuit's signals."""
+        if self.visibilities.weights == "hashed":
+            return {name: part.values for name, part in self._hashed_parts.items()}
         if self.visibilities.weights == "private":
-            values = semantics.run(self.model, integers)
-            for operation in self.model.operations:
-                if isinstance(operation, Linear):
-                    weight, bias = private_values(operation, values[operation.inputs[0]].shape[1])
-                    found |= {f"{operation.output}.weight": weight, f"{operation.output}.bias": bias}
-        return found
+            linear = (op for op in self.model.operations if isinstance(op, Linear))
+            given = [(op.output, private_values(op, self._rows(op))) for op in linear]
+            return {f"{o}.{name}": v for o, values in given for name, v in zip(("weight", "bias"), values, strict=True)}
+        return {}
+
+    @cached_property
+    def _hashed_parts(self) -> dict[str, Ranged[NDArray[Any]]]:
+        """The arrays that the hash of the weights covers, in order, by the names of the circuit's signals."""
+        pairs = zip(self.model.operations, (self.reference or self.model).operations, strict=True)
+        layers = [
+            (op.output, hashed_parts(op, self._rows(op), its))
+            for op, its in pairs
+            if isinstance(op, Linear) and isinstance(its, Linear)
+        ]
+        return {f"{output}.{name}": part for output, parts in layers for name, part in parts.items()}
+
+    def _rows(self, operation: Linear) -> int:
+        """Rows of each group that the layer multiplies."""
+        return int(self._intervals[operation.inputs[0]].shape[1])
+
+    @cached_property
+    def weights_hash(self) -> int | None:
+        """The Poseidon hash that a proof shows of these weights, or None unless weights are "hashed"."""
+        if self.visibilities.weights != "hashed":
+            return None
+        return hash_of_values(list(self._hashed_parts.values()))
+
+    @property
+    def hash_names(self) -> tuple[str, ...]:
+        """What a proof's ordinary public inputs are, in order: hashes of tensors, and of the weights."""
+        return hash_names(self.model, self.visibilities)
 
     def public_values(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
-        """What the verifier sees: public tensors as integers, and the hashes of hashed ones as NAME.hash."""
+        """What the verifier sees: public tensors as integers, and hashes as NAME.hash and weights.hash."""
         outputs = self.run(integers)
-        shown: dict[str, Any] = {}
+        shown: dict[str, Any] = {} if self.weights_hash is None else {WEIGHTS_HASH: self.weights_hash}
         for tensor in self.model.inputs:
             shown |= self._shown(tensor, self.visibilities.of_input(tensor.name), integers[tensor.name], None)
         for tensor in self.model.outputs:
@@ -115,7 +150,7 @@ class CompiledModel:
 
     @cached_property
     def _intervals(self) -> Mapping[str, Any]:
-        return analyse(self.reference or self.model, margin=self.visibilities.weights == "private")
+        return analyse(self.reference or self.model, margin=self.visibilities.weights_are_given)
 
     def _shown(
         self, tensor: Tensor, visibility: Visibility, value: NDArray[Any], ends: tuple[int, int] | None
@@ -125,28 +160,34 @@ class CompiledModel:
         if visibility == "public":
             return {tensor.name: value}
         low, high = ends or (tensor.low, tensor.high)
-        return {f"{tensor.name}.hash": hash_of_values(value, low, high)}
+        return {hash_name(tensor.name): hash_of_values([Ranged(value, low, high)])}
 
     def with_weights(self, source: Any) -> CompiledModel:
         """The same circuit, hence the same keys, with the weights of another model of the same architecture.
 
         Raises UsageError when weights are public, when the architecture differs, or when the weights do not fit.
         """
-        if self.visibilities.weights != "private":
+        if not self.visibilities.weights_are_given:
             raise UsageError("weights that are public are part of the circuit: compile the other model on its own")
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
         graph = read_graph(source, shapes, self.recipe.outputs, observed_shapes(source, shapes))
         other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
         reference = self.reference or self.model
         require_same_architecture(reference, other)
-        return replace(self, model=other, reference=reference, accuracy=None)
+        return self._with_model(other)
+
+    def _with_model(self, other: IntegerModel) -> CompiledModel:
+        """The same circuit with another model of the same architecture. Raises UsageError for weights out of range."""
+        replaced = replace(self, model=other, reference=self.reference or self.model, accuracy=None)
+        _ = replaced._given_weights
+        return replaced
 
 
 def compile_model(
     source: Any,
     calibration: Any,
     *,
-    weights: Literal["public", "private"] = "public",
+    weights: Visibility = "public",
     inputs: Mapping[str, Visibility] | None = None,
     outputs: Mapping[str, Visibility] | None = None,
     tensors: Sequence[str] | None = None,
@@ -159,7 +200,8 @@ def compile_model(
 
     source        path or bytes of an ONNX file, or an onnx.ModelProto
     calibration   sample inputs: an array with a first axis that counts samples, or a mapping of such by name
-    weights       "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself
+    weights       "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
+                  "hashed": given with each proof, which shows their Poseidon hash
     inputs        visibility by name, "public" by default; outputs likewise
     tensors       which tensors to compute; all outputs of the file by default
     percentile    cut this off the range of each tensor (99.9 keeps all but the last thousandth on each side)

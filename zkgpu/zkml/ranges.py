@@ -5,7 +5,7 @@ A sum that could leave (-r/2, r/2), or an index its table, is refused here, when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,47 @@ def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]
     return found
 
 
+def require_no_wrap(
+    model: IntegerModel, enforced: Mapping[str, Interval], largest: Callable[[Linear, Interval], int]
+) -> None:
+    """Raises UsageError naming a layer whose values could wrap around the field for other weights than the model's.
+
+    enforced   the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
+    largest    the magnitude that no output of a layer with weights exceeds, for inputs in an interval
+    """
+    found = {tensor.name: of_input(tensor) for tensor in model.inputs}
+    for operation in model.operations:
+        inputs = [found[name] for name in operation.inputs]
+        _require_room_inside(operation, inputs[0], model.limb)
+        if isinstance(operation, (Requantise, Lookup, Softmax, Normalise)):
+            bound = enforced[operation.output].magnitude << model.limb + 1
+        elif isinstance(operation, Linear):
+            bound = largest(operation, *inputs)
+        else:
+            found[operation.output] = after(operation, inputs)
+            continue
+        found[operation.output] = _within_field(operation, _symmetric(enforced[operation.output].shape, bound))
+
+
+def _require_room_inside(operation: Operation, x: Interval, limb: int) -> None:
+    """Raises UsageError where a number that only an operation's constraints hold could wrap."""
+    n, bits = x.shape[-1] if x.shape else 1, x.bits
+    if isinstance(operation, ArgMax):
+        bits += n.bit_length() + 1  # n x_i + n - 1 - i
+    if isinstance(operation, Normalise):
+        # R^2 V, of R checked up to whole limbs, V = sum of (n x_i - sum of all x)^2
+        bits = 2 * (operation.bits + limb + 1) + 2 * (bits + n.bit_length() + 1) + n.bit_length()
+    if bits + 1 >= Fr.bits:
+        raise UsageError(f"layer '{operation.layer}': with other weights a value could need {bits} bits")
+
+
 def _widened(interval: Interval) -> Interval:
-    bound = semantics.narrowed(np.full(interval.shape, 1 << interval.bits + 1, dtype=object))
-    return Interval(-bound, bound - 1)
+    return _symmetric(interval.shape, (1 << interval.bits + 1) - 1)
+
+
+def _symmetric(shape: Shape, bound: int) -> Interval:
+    high = semantics.narrowed(np.full(shape, bound, dtype=object))
+    return Interval(-high - 1, high)
 
 
 def of_input(tensor: Tensor) -> Interval:
@@ -93,7 +131,10 @@ def of_input(tensor: Tensor) -> Interval:
 
 def after(operation: Operation, inputs: Sequence[Interval]) -> Interval:
     """The interval of an operation's output. Raises UsageError when it is too wide for the field."""
-    found = _RULES[type(operation)](operation, *inputs)
+    return _within_field(operation, _RULES[type(operation)](operation, *inputs))
+
+
+def _within_field(operation: Operation, found: Interval) -> Interval:
     if 2 * found.magnitude >= Fr.modulus:
         raise UsageError(
             f"layer '{operation.layer}': a value could need {found.bits} bits and wrap around the field: "

@@ -1,53 +1,78 @@
-"""The Poseidon hash of a tensor, by which a circuit elsewhere or a contract can name it without its values.
+"""The Poseidon hash of tensors, by which a circuit elsewhere or a contract can name them without their values.
 
-Values, less the lower end of their range, are packed into field elements, lowest first; these are hashed in a chain:
-h = Poseidon(h, 15 elements), beginning with h = the number of values, the last block filled up with zeros.
+Values, less the lower end of their range, are packed into field elements, lowest first, each tensor beginning with an
+element of its own; all elements are hashed in a chain: h = Poseidon(h, 15 elements), beginning with h = the number of
+values, the last block filled up with zeros. Values within their ranges and their elements determine each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits import Wires, concatenate, stack
+from zkgpu.circuits import Wires, concatenate
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 
 _BLOCK = 15
 _BITS = 248  # of a field element that are used
 
+Values = TypeVar("Values", NDArray[Any], Wires)
 
-def hash_of_values(values: NDArray[Any] | Sequence[int], low: int, high: int) -> int:
-    """The hash of integers from low to high."""
-    flat = [int(v) - low for v in np.ravel(values)]
-    width, count = _packing(low, high)
-    rows = [flat[i : i + count] for i in range(0, len(flat), count)]
-    packed = [sum(v << width * i for i, v in enumerate(row)) for row in rows]
-    packed += [0] * (-len(packed) % _BLOCK)
-    state = len(flat)
-    for start in range(0, len(packed), _BLOCK):
-        state = poseidon_hash([state, *packed[start : start + _BLOCK]])
+
+@dataclass(frozen=True, eq=False)
+class Ranged(Generic[Values]):
+    """An array of integers, or of wires, from low to high."""
+
+    values: Values
+    low: int
+    high: int
+
+    @property
+    def width(self) -> int:
+        """Bits of a value in a field element."""
+        return max(1, (self.high - self.low).bit_length())
+
+    @property
+    def powers(self) -> list[int]:
+        """The weights of the values that share a field element."""
+        return [1 << self.width * i for i in range(_BITS // self.width)]
+
+
+def hash_of_values(tensors: Sequence[Ranged[NDArray[Any]]]) -> int:
+    """The hash of integers."""
+    elements = [element for tensor in tensors for element in _packed_values(tensor)]
+    elements += [0] * (-len(elements) % _BLOCK)
+    state = sum(tensor.values.size for tensor in tensors)
+    for start in range(0, len(elements), _BLOCK):
+        state = poseidon_hash([state, *elements[start : start + _BLOCK]])
     return state
 
 
-def hash_of_wires(x: Wires, low: int, high: int) -> Wires:
-    """The same in a circuit, for wires already constrained to low .. high."""
-    flat, (width, count) = x.ravel() - low, _packing(low, high)
-    powers = [1 << width * i for i in range(count)]
-    rows = [flat[i : i + count] for i in range(0, flat.size, count)]
-    packed = [row @ np.array(powers[: row.size], dtype=object) for row in rows]
-    zero = x.circuit.constant(0)
-    packed += [zero] * (-len(packed) % _BLOCK)
-    state = x.circuit.constant(flat.size)
-    for start in range(0, len(packed), _BLOCK):
-        block = stack(packed[start : start + _BLOCK])
-        state = poseidon(concatenate([state.reshape(1), block]))
-    return state
+def _packed_values(tensor: Ranged[NDArray[Any]]) -> list[int]:
+    flat, count = [int(v) - tensor.low for v in tensor.values.ravel()], len(tensor.powers)
+    return [sum(v << tensor.width * i for i, v in enumerate(flat[j : j + count])) for j in range(0, len(flat), count)]
 
 
-def _packing(low: int, high: int) -> tuple[int, int]:
-    """(bits of a value, values in a field element)."""
-    width = max(1, (high - low).bit_length())
-    return width, _BITS // width
+def hash_of_wires(tensors: Sequence[Ranged[Wires]]) -> Wires:
+    """The same in a circuit, for wires already constrained to their ranges: 609 constraints for 15 elements."""
+    circuit = tensors[0].values.circuit
+    elements = _filled_up(concatenate([_packed_wires(tensor) for tensor in tensors]), _BLOCK)
+    state = circuit.constant([sum(tensor.values.size for tensor in tensors)])
+    for start in range(0, elements.size, _BLOCK):
+        state = poseidon(concatenate([state, elements[start : start + _BLOCK]])).reshape(1)
+    return state.reshape(())
+
+
+def _packed_wires(tensor: Ranged[Wires]) -> Wires:
+    flat = _filled_up(tensor.values.ravel() - tensor.low, len(tensor.powers))
+    return flat.reshape(-1, len(tensor.powers)) @ np.array(tensor.powers, dtype=object)
+
+
+def _filled_up(flat: Wires, length: int) -> Wires:
+    """With zeros, to a multiple of the length."""
+    missing = -flat.size % length
+    return concatenate([flat, flat.circuit.constant(np.zeros(missing, dtype=np.int64))]) if missing else flat

@@ -10,7 +10,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import UsageError
-from zkgpu.zkml.layers.hashing import hash_of_wires
+from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.normalise import normalise
@@ -18,6 +18,7 @@ from zkgpu.zkml.layers.rounding import requantise
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.tables import Tables, look_up, rounded_look_up
+from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
@@ -35,24 +36,31 @@ from zkgpu.zkml.operations import (
     Tensor,
     Total,
 )
-from zkgpu.zkml.ranges import Interval, analyse
+from zkgpu.zkml.ranges import Interval, analyse, require_no_wrap
 
 Visibility: TypeAlias = Literal["public", "private", "hashed"]
+WEIGHTS_HASH = "weights.hash"
 
 
 @dataclass(frozen=True)
 class Visibilities:
     """Who sees what.
 
-    weights   "public": part of the circuit. "private": given by the prover, so that one key serves all weights
+    weights   "public": part of the circuit. "private": given by the prover, so that one key serves all weights.
+              "hashed": so too, and named by their Poseidon hash, a public input
     inputs    by name; those not named are public
     outputs   likewise
     Public tensors are values the verifier checks against; of a hashed one it has the Poseidon hash.
     """
 
-    weights: Literal["public", "private"] = "public"
+    weights: Visibility = "public"
     inputs: Mapping[str, Visibility] = field(default_factory=dict)
     outputs: Mapping[str, Visibility] = field(default_factory=dict)
+
+    @property
+    def weights_are_given(self) -> bool:
+        """Whether the prover gives the weights with each proof."""
+        return self.weights != "public"
 
     def of_input(self, name: str) -> Visibility:
         return self.inputs.get(name, "public")
@@ -72,8 +80,8 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
             raise UsageError(f"the model has no {kind} '{min(unknown)}'; it has {', '.join(t.name for t in tensors)}")
     if set([*visibilities.inputs.values(), *visibilities.outputs.values()]) - {"public", "private", "hashed"}:
         raise UsageError("a tensor is 'public', 'private' or 'hashed'")
-    if visibilities.weights not in ("public", "private"):
-        raise UsageError("weights are 'public' or 'private'")
+    if visibilities.weights not in ("public", "private", "hashed"):
+        raise UsageError("weights are 'public', 'private' or 'hashed'")
     if all(visibilities.of_output(t.name) == "private" for t in model.outputs):
         raise UsageError("all outputs are private: such a proof says nothing; make one public or hashed")
 
@@ -81,7 +89,8 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
 def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     """The circuit that proves `semantics.run(model, inputs)`.
 
-    Inputs are signals of the tensors' names; private weights are signals NAME.weight and NAME.bias.
+    Inputs are signals of the tensors' names; private weights are signals NAME.weight and NAME.bias, and when they are
+    hashed NAME.multiplier. The public inputs are hashes, in the order of `hash_names`.
     """
     require_names(model, visibilities)
     circuit = Circuit()
@@ -91,9 +100,21 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     for operation in model.operations:
         with circuit.scope(operation.layer):
             network.write(operation)
+    network.publish_weights()
     for tensor in model.outputs:
         network.publish(tensor)
     return circuit
+
+
+def hash_names(model: IntegerModel, visibilities: Visibilities) -> tuple[str, ...]:
+    """What the ordinary public inputs of the circuit are, in order."""
+    inputs = [hash_name(t.name) for t in model.inputs if visibilities.of_input(t.name) == "hashed"]
+    outputs = [hash_name(t.name) for t in model.outputs if visibilities.of_output(t.name) == "hashed"]
+    return (*inputs, *([WEIGHTS_HASH] if visibilities.weights == "hashed" else []), *outputs)
+
+
+def hash_name(tensor: str) -> str:
+    return f"{tensor}.hash"
 
 
 def count_constraints(model: IntegerModel) -> int:
@@ -118,10 +139,12 @@ class Network:
         self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities, *, sketched: bool = False
     ) -> None:
         self.circuit, self.visibilities, self.sketched = circuit, visibilities, sketched
-        self.private_weights = visibilities.weights == "private"
-        self.intervals = analyse(model, margin=self.private_weights)
+        self.intervals = analyse(model, margin=visibilities.weights_are_given)
+        if visibilities.weights == "hashed":
+            require_no_wrap(model, self.intervals, largest_sum)
         self.tables, self.checks = Tables(), Checks(model.limb)
         self.values: dict[str, Wires] = {}
+        self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = _rounded_only_for_tables(model)
 
     def declare(self, tensor: Tensor) -> None:
@@ -133,7 +156,7 @@ class Network:
             with self.circuit.scope(tensor.name):
                 self.checks.within(wires, tensor.low, tensor.high)
                 if visibility == "hashed":
-                    self.circuit.output(f"{tensor.name}.hash", hash_of_wires(wires, tensor.low, tensor.high))
+                    self._publish_hash(hash_name(tensor.name), [Ranged(wires, tensor.low, tensor.high)])
         self.values[tensor.name] = wires
 
     def publish(self, tensor: Tensor) -> None:
@@ -144,7 +167,15 @@ class Network:
         elif visibility == "hashed":
             with self.circuit.scope(tensor.name):
                 self.checks.within(wires, low, high)
-                self.circuit.output(f"{tensor.name}.hash", hash_of_wires(wires, low, high))
+                self._publish_hash(hash_name(tensor.name), [Ranged(wires, low, high)])
+
+    def publish_weights(self) -> None:
+        """Their hash, where that names them."""
+        if self.visibilities.weights == "hashed":
+            self._publish_hash(WEIGHTS_HASH, self._hashed_weights)
+
+    def _publish_hash(self, name: str, tensors: list[Ranged[Wires]]) -> None:
+        self.circuit.output(name, hash_of_wires(tensors))
 
     def write(self, operation: Operation) -> None:
         if operation.output in self._fused:
@@ -162,9 +193,13 @@ class Network:
         x = self.values[operation.inputs[0]]
         if self.sketched:
             return self.circuit.private(operation.output, (*x.shape[:2], operation.weight.shape[2]))
-        if not self.private_weights:
+        if self.visibilities.weights == "public":
             return constant_linear(operation, x)
-        return private_linear(operation, x, *declare_weights(self.circuit, operation))
+        if self.visibilities.weights == "private":
+            return private_linear(operation, x, *declare_weights(self.circuit, operation))
+        parts = declare_hashed(self.circuit, self.checks, operation, x.shape[1])
+        self._hashed_weights += parts.values()
+        return hashed_linear(operation, x, parts)
 
     def _table(self, operation: Lookup) -> Wires:
         rounding = self._fused.get(operation.inputs[0])
@@ -178,8 +213,13 @@ class Network:
 
 
 def packed_interval(interval: Interval) -> tuple[int, int]:
-    """The interval of whole bytes that an output travels in: the same for all weights of one circuit."""
-    size = next(w for w in (8, 16, 32, 64, 128) if interval.magnitude.bit_length() < w)
+    """The interval of whole bytes that an output travels in: the same for all weights of one circuit.
+
+    Raises UsageError for one that needs more than 128 bits.
+    """
+    size = next((w for w in (8, 16, 32, 64, 128) if interval.bits < w), None)
+    if size is None:
+        raise UsageError(f"an output of {interval.bits} bits is too wide to be shown: 127 and a sign are the most")
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
 
 

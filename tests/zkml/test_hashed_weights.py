@@ -1,0 +1,186 @@
+"""Private weights that a public hash names: the hash is the one Python computes, and stands for one set of weights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.circuits.mutation import assert_every_wire_is_pinned
+from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of
+from zkgpu.circuits import Circuit
+from zkgpu.circuits.gadgets.poseidon import poseidon_hash
+from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import UnsatisfiedError, UsageError
+from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
+from zkgpu.zkml.layers.matrices import works_in_pairs
+from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, hash_names
+from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
+from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalise
+from zkgpu.zkml.ranges import analyse, require_no_wrap
+
+rng = np.random.default_rng(7)
+R = Fr.modulus
+
+
+def layer(groups: int, k: int, n: int) -> Linear:
+    weight = rng.integers(-127, 128, (groups, k, n))
+    return Linear("dense", ("x",), "out", weight, rng.integers(1, 9, (groups, n)), rng.integers(-900, 900, (groups, n)))
+
+
+def network(groups: int, m: int, k: int, n: int) -> IntegerModel:
+    return model_of(layer(groups, k, n), x=((groups, m, k), -128, 127))
+
+
+SHAPES = {"pairs": (1, 1, 6, 3), "tested": (1, 6, 5, 4), "scaled weights": (2, 7, 3, 2), "plain": (1, 1, 1, 2)}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_layers_with_hashed_weights_agree(shape: tuple[int, int, int, int]) -> None:
+    model = network(*shape)
+    for x in (rng.integers(-128, 128, shape[:3]), np.full(shape[:3], -128)):
+        assert_same_as_semantics(model, {"x": x}, "hashed")
+
+
+def test_the_shapes_above_take_every_way_of_multiplying() -> None:
+    assert [works_in_pairs(m, k, n) for _, m, k, n in SHAPES.values()] == [True, False, False, False]
+    assert [m > k for _, m, k, _ in SHAPES.values()] == [False, True, True, False]
+
+
+def hash_of(model: IntegerModel, m: int, **changed: np.ndarray) -> int:
+    (operation,) = model.operations
+    parts = hashed_parts(operation, m)
+    return hash_of_values([replace(part, values=changed.get(name, part.values)) for name, part in parts.items()])
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_proof_shows_the_hash_that_python_computes(shape: tuple[int, int, int, int]) -> None:
+    model = network(*shape)
+    given = all_inputs(model, {"x": rng.integers(-128, 128, shape[:3])}, "hashed")
+    circuit = compiled(model, "hashed")
+    assert int(circuit.value(WEIGHTS_HASH, circuit.witness(given))) == hash_of(model, shape[1])
+
+
+def test_a_hash_is_the_poseidon_chain_of_its_description() -> None:
+    values = np.array([-2, 1, 0, 3])
+    packed = sum((int(v) + 2) << 3 * i for i, v in enumerate(values))
+    chain = poseidon_hash([5, packed, 6, *[0] * 13])
+    assert hash_of_values([Ranged(values, -2, 5), Ranged(np.array([9]), 3, 9)]) == chain
+    long = np.arange(16 * 31) % 256
+    elements = [sum(int(v) << 8 * i for i, v in enumerate(long[j : j + 31])) for j in range(0, long.size, 31)]
+    first = poseidon_hash([long.size, *elements[:15]])
+    assert hash_of_values([Ranged(long, 0, 255)]) == poseidon_hash([first, elements[15], *[0] * 14])
+
+
+@settings(max_examples=4, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 70), st.integers(1, 90)), min_size=1, max_size=3))
+def test_circuits_and_python_hash_alike(shapes) -> None:
+    tensors = [Ranged(rng.integers(0, 1 << min(bits, 62), n), 0, (1 << bits) - 1) for bits, n in shapes]
+    circuit = Circuit()
+    wires = [circuit.private(f"x{i}", t.values.shape) for i, t in enumerate(tensors)]
+    circuit.output("hash", hash_of_wires([replace(t, values=w) for t, w in zip(tensors, wires, strict=True)]))
+    done = circuit.compile()
+    assignment = done.witness({f"x{i}": t.values for i, t in enumerate(tensors)})
+    assert int(done.value("hash", assignment)) == hash_of_values(tensors)
+
+
+def test_fifteen_field_elements_cost_as_many_constraints_as_the_description_says() -> None:
+    circuit = Circuit()
+    circuit.output("hash", hash_of_wires([Ranged(circuit.private("x", 15 * 31), 0, 255)]))
+    assert circuit.compile().r1cs.n_constraints == 609 + 1
+
+
+# one hash, one set of weights
+
+SMALL = network(1, 1, 4, 2)
+CIRCUIT = compiled(SMALL, "hashed")
+GIVEN = all_inputs(SMALL, {"x": np.array([[[5, -3, 100, 7]]])}, "hashed")
+
+
+@pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
+def test_every_integer_of_a_layer_changes_the_hash(part: str) -> None:
+    known = {hash_of(SMALL, 1)}
+    for i in range(GIVEN[f"out.{part}"].size):
+        changed = GIVEN[f"out.{part}"].copy()
+        changed.ravel()[i] ^= 1
+        known.add(hash_of(SMALL, 1, **{part: changed}))
+    assert len(known) == 1 + GIVEN[f"out.{part}"].size
+
+
+@pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
+def test_integers_that_pack_to_the_same_element_are_refused(part: str) -> None:
+    """One value beyond its bits, and its neighbour less for it: the sum that is hashed would be the same."""
+    ((_, limits),) = [(n, p) for n, p in hashed_parts(SMALL.operations[0], 1).items() if n == part]
+    size = limits.high - limits.low + 1
+    for carry in (1, -1):
+        changed = GIVEN[f"out.{part}"].astype(object).copy()
+        flat = changed.reshape(-1)
+        flat[0], flat[1] = flat[0] + carry * size, flat[1] - carry
+        packed = [hash_of_values([replace(limits, values=v)]) for v in (changed, GIVEN[f"out.{part}"])]
+        assert packed[0] == packed[1]
+        with pytest.raises(UnsatisfiedError, match="dense"):
+            CIRCUIT.witness({**GIVEN, f"out.{part}": changed})
+
+
+@pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
+def test_field_elements_that_are_no_small_integers_are_refused(part: str) -> None:
+    for value in (pow(2, -1, R), R - (1 << 40)):
+        changed = GIVEN[f"out.{part}"].astype(object).copy()
+        changed.reshape(-1)[0] = value
+        with pytest.raises(UnsatisfiedError):
+            CIRCUIT.witness({**GIVEN, f"out.{part}": changed})
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4, 2), (1, 3, 2, 2)])
+def test_every_wire_of_hashed_weights_is_pinned(shape: tuple[int, int, int, int]) -> None:
+    model = network(*shape)
+    given = all_inputs(model, {"x": rng.integers(-128, 128, shape[:3])}, "hashed")
+    assert_every_wire_is_pinned(compiled(model, "hashed"), given)
+
+
+# which circuits
+
+
+def test_other_weights_must_fit_the_ranges_of_the_circuit() -> None:
+    mine = layer(1, 4, 2)
+    for wrong in (
+        replace(mine, weight=mine.weight * 2),
+        replace(mine, multiplier=mine.multiplier * 64),
+        replace(mine, bias=mine.bias << 20),
+    ):
+        with pytest.raises(UsageError, match=r"layer 'dense': a (weight|multiplier|bias) lies outside"):
+            hashed_parts(wrong, 1, mine)
+
+
+def test_a_circuit_whose_sums_could_wrap_for_some_weights_is_refused() -> None:
+    dense = replace(layer(1, 4, 2), multiplier=np.array([[8, 3]]))
+    last = replace(dense, output="y")
+    for operations, widest in (
+        ([dense], 1 << 239),
+        ([last, Multiply("m", ("y", "y"), "out")], 1 << 112),
+        ([last, ArgMax("a", ("y",), "out")], 1 << 236),
+        ([last, Normalise("n", ("y",), "out", 60, 1)], 1 << 48),
+    ):
+        for reach in (1 << 20, widest):
+            model = model_of(operations, x=((1, 1, 4), -reach, reach))
+            enforced = analyse(model, margin=True)
+            if reach != widest:
+                require_no_wrap(model, enforced, largest_sum)
+                continue
+            with pytest.raises(UsageError, match="bits"):
+                require_no_wrap(model, enforced, largest_sum)
+
+
+def test_an_output_too_wide_to_be_shown_is_refused() -> None:
+    model = model_of(layer(1, 4, 2), x=((1, 1, 4), -(1 << 120), 1 << 120))
+    with pytest.raises(UsageError, match=r"an output of 1\d\d bits"):
+        compiled(model, "private")
+
+
+def test_public_inputs_are_named_in_their_order() -> None:
+    visibilities = Visibilities("hashed", {"x": "hashed"}, {"out": "hashed"})
+    assert hash_names(SMALL, visibilities) == ("x.hash", "weights.hash", "out.hash")
+    assert hash_names(SMALL, Visibilities("private")) == ()
