@@ -10,6 +10,7 @@ import numpy as np
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
+from zkgpu.circuits.satisfaction import FIELD_BITS, MANY_ENTRIES, Constraints
 from zkgpu.circuits.sparse import Index, SparseMatrix
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
 from zkgpu.fields.field import Field, Limbs
@@ -83,7 +84,19 @@ class R1CS:
         aliased = np.flatnonzero(~self.field.is_canonical(assignment))
         if aliased.size:
             raise FormatError(f"wire {aliased[0]} of the assignment is not below the modulus of {self.field.name}")
-        self.check_values(object_array(self.field.from_limbs(assignment)))
+        if not self._is_satisfied_by(assignment):
+            self.check_values(object_array(self.field.from_limbs(assignment)))
+
+    def _is_satisfied_by(self, assignment: Limbs) -> bool:
+        """True only for a satisfying assignment; small circuits are left to `check_values`."""
+        holds_one = self.field.from_limbs(assignment[:1]) == [1]
+        return holds_one and self._constraints is not None and self._constraints.hold(assignment)
+
+    @cached_property
+    def _constraints(self) -> Constraints | None:
+        """The matrices for compiled arithmetic, where there are so many entries that it pays."""
+        many = sum(m.entries for m in self._matrices) >= MANY_ENTRIES
+        return Constraints(self.field, self._matrices) if many and self.field.bits in FIELD_BITS else None
 
     def check_values(self, values: Values) -> None:
         """As `check`, for canonical Python integers in an object array of shape (n_wires,)."""

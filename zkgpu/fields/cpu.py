@@ -21,7 +21,7 @@ from zkgpu.fields import kernels
 from zkgpu.fields.expression import Program, trace
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.path import InstructionPath, choose
 from zkgpu.jit.threads import available_threads, parallel, ranges
 
 # below this many elements a second thread costs more than it saves
@@ -215,6 +215,11 @@ class CpuField:
             for k, step in enumerate(program.steps)
         ]
         kernels.evaluate(self.path, self._p)(np.array(table, np.int64), begin, end, piece)
+
+
+def on_this_machine(field: Field) -> CpuField:
+    """Arithmetic by the path that suits this CPU, on all available threads."""
+    return CpuField(field, choose())
 
 
 def _allocate(program: Program) -> tuple[list[int], int]:
