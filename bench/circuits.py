@@ -1,29 +1,21 @@
 """What circuits cost before any proving: seconds to write and compile one, and to compute and check a witness.
 
-`python bench/circuits.py` prints a table and appends one JSON line a row to bench/results/circuits.jsonl: medians of
-five runs after one to warm up, each run checked against Python's or NumPy's own result.
+`python bench/circuits.py` prints a table and appends to bench/results/circuits.jsonl: medians of five runs after one to
+warm up, each run checked against Python's or NumPy's own result.
 """
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from statistics import median
-from time import perf_counter
 
 import numpy as np
+from harness import REPEATS, Measurement, Recorder, measure_once
 
 from zkgpu.circuits import Circuit, CompiledCircuit, stack
 from zkgpu.circuits.gadgets import poseidon, poseidon_hash
 from zkgpu.curves.bn254 import Fr
-
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "bench" / "results" / "circuits.jsonl"
-RUNS = 5
+from zkgpu.fields.field import Limbs
 
 Case = tuple[Callable[[], CompiledCircuit], dict[str, object], list[int]]
 
@@ -92,46 +84,29 @@ CASES: dict[str, Callable[[], Case]] = {
 }
 
 
-def measure(name: str, case: Case) -> dict[str, object]:
+def run_once(name: str, case: Case) -> dict[str, Measurement]:
+    """Seconds to compile, and to compute a witness, which is checked."""
     build, inputs, expected = case
-    compile_seconds, witness_seconds = [], []
-    for _ in range(RUNS + 1):
-        start = perf_counter()
-        compiled = build()
-        compile_seconds.append(perf_counter() - start)
-        start = perf_counter()
-        assignment = compiled.witness(inputs)
-        witness_seconds.append(perf_counter() - start)
-        if compiled.value("y", assignment).ravel().tolist() != expected:
-            raise SystemExit(f"{name}: the witness is wrong")
-    r1cs = compiled.r1cs
-    return {
-        "circuit": name,
-        "constraints": r1cs.n_constraints,
-        "terms": [r1cs.a.entries, r1cs.b.entries, r1cs.c.entries],
-        "compile_seconds": round(median(compile_seconds[1:]), 4),
-        "witness_seconds": round(median(witness_seconds[1:]), 4),
-        "checked": True,
-    }
-
-
-def _machine() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    circuits: list[CompiledCircuit] = []
+    compiling = measure_once(lambda: circuits.append(build()))
+    assignments: list[Limbs] = []
+    solving = measure_once(lambda: assignments.append(circuits[0].witness(inputs)))
+    if circuits[0].value("y", assignments[0]).ravel().tolist() != expected:
+        raise SystemExit(f"{name}: the witness is wrong")
+    return {"compile": compiling, "witness": solving}
 
 
 def main() -> None:
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    context = {"bench": "circuits", "commit": commit.stdout.strip(), "machine": _machine(), "device": "cpu, one thread"}
-    print(f"{'circuit':30}{'constraints':>12}{'terms of A, B, C':>30}{'compile s':>12}{'witness s':>12}")
-    with RESULTS.open("a") as file:
-        for name, make in CASES.items():
-            row = measure(name, make())
-            print("{circuit:30}{constraints:12,}{terms!s:>30}{compile_seconds:12}{witness_seconds:12}".format(**row))
-            file.write(json.dumps(context | row) + "\n")
+    recorder = Recorder("circuits")
+    for name, make in CASES.items():
+        case = make()
+        r1cs = case[0]().r1cs
+        terms = [r1cs.a.entries, r1cs.b.entries, r1cs.c.entries]
+        rounds = [run_once(name, case) for _ in range(REPEATS + 1)]
+        for step in rounds[0]:
+            taken = Measurement.joined([each[step] for each in rounds[1:]])
+            facts = {"circuit": name, "constraints": r1cs.n_constraints, "terms": terms}
+            recorder.add(taken, step=step, **facts, checked=True)
 
 
 if __name__ == "__main__":

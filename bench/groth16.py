@@ -1,12 +1,15 @@
 """A whole proof, step by step: circuit, witness, setup, key, proof, verification, for Poseidon chains that fill 2^k.
 
 `python bench/groth16.py [--sizes 12 14 16] [--ptau FILE]` prints a table and appends to bench/results/groth16.jsonl.
+`--steps prove --sizes 12 13 14 15 16 17 18 19 20` is how proofs scale, on one thread and on two, with the memory that
+each takes beyond the mapped key, in a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,13 +26,14 @@ from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16 import Prover, ProvingKey, setup, unsafe_setup, verify
 
 THREADS = (1, 2)
+STEPS = ("circuit", "setup", "key", "prove")
 
 
 class Steps:
     """The steps for one size, each checked, then recorded with the facts they share."""
 
-    def __init__(self, log_size: int, folder: Path):
-        self.log_size, self.folder = log_size, folder
+    def __init__(self, log_size: int, folder: Path, repeats: int):
+        self.log_size, self.folder, self.repeats = log_size, folder, repeats
         self.hashes = hashes_for(log_size)
         self.inputs = inputs_for(self.hashes)
         self.compiled = chain(self.hashes).compile()
@@ -42,21 +46,25 @@ class Steps:
 
     def circuit(self) -> None:
         """`witness` raises when a constraint does not hold, so both steps are checked by having run."""
-        self.record("compile", measure(lambda: chain(self.hashes).compile()))
-        self.record("witness", measure(lambda: self.compiled.witness(self.inputs)))
+        self.record("compile", measure(lambda: chain(self.hashes).compile(), self.repeats))
+        self.record("witness", measure(lambda: self.compiled.witness(self.inputs), self.repeats))
 
-    def setup(self, ptau_file: str | None) -> ChainFiles:
+    def make_files(self) -> ChainFiles:
+        """Circuit, witness, and an unsafe key that works."""
+        key = unsafe_setup(self.compiled.r1cs, open_backend("cpu"))
+        self._require_working(key, "unsafe_setup")
+        return write_files(self.folder, self.compiled, self.assignment, key)
+
+    def setup(self, ptau_file: str | None) -> None:
         backend = open_backend("cpu")
+        facts = {"device": backend.name, "threads": backend.threads}
         if ptau_file:
             ptau = read_ptau(ptau_file)
             run = lambda: setup(self.compiled.r1cs, ptau, backend)  # noqa: E731
             self._require_working(run(), "setup")
-            self.record("setup", measure(run, warm_up=0), device=backend.name, threads=backend.threads)
-        key = unsafe_setup(self.compiled.r1cs, backend)
-        self._require_working(key, "unsafe_setup")
-        taken = measure(lambda: unsafe_setup(self.compiled.r1cs, backend), warm_up=0)
-        self.record("unsafe_setup", taken, device=backend.name, threads=backend.threads)
-        return write_files(self.folder, self.compiled, self.assignment, key)
+            self.record("setup", measure(run, self.repeats, warm_up=0), **facts)
+        taken = measure(lambda: unsafe_setup(self.compiled.r1cs, backend), self.repeats, warm_up=0)
+        self.record("unsafe_setup", taken, **facts)
 
     def _require_working(self, key: ProvingKey, what: str) -> None:
         prover = Prover(key, open_backend("cpu"))
@@ -75,14 +83,14 @@ class Steps:
             if (run().a_query != read_zkey(files.key).a_query).any():
                 raise SystemExit("the key read is not the key written")
             facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
-            self.record(step, measure(run), **facts)
+            self.record(step, measure(run, self.repeats), **facts)
 
     def prove(self, files: ChainFiles) -> None:
         """Proofs in a process of its own, the key open; each proof verified there and the last one here."""
         for threads in THREADS:
             worker = zkgpu_worker(files.key, files.witness, threads, self.folder)
             worker.prove()
-            taken = Measurement.joined([worker.measure() for _ in range(5)])
+            taken = Measurement.joined([worker.measure() for _ in range(self.repeats)])
             memory = {name: worker.prove()[name] for name in ("peak_bytes", "idle_bytes")}
             worker.close()
             require_valid(worker.name, files.verifying_key, worker.public, worker.proof)
@@ -106,16 +114,26 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sizes", type=int, nargs="+", default=[12, 14, 16], help="logarithms of the domains")
     options.add_argument("--ptau", help="a prepared powers-of-tau file, to time setup with; at least the largest size")
+    options.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS, help="which steps to time")
+    options.add_argument("--repeats", type=int, default=5)
     chosen = options.parse_args()
     os.environ.pop("ZKGPU_CPU_PATH", None)
     for log_size in chosen.sizes:
         with TemporaryDirectory() as folder:
-            steps = Steps(log_size, Path(folder))
-            steps.circuit()
-            files = steps.setup(chosen.ptau)
-            steps.open_key(files)
-            steps.prove(files)
-            steps.verify(files)
+            time_steps(Steps(log_size, Path(folder), chosen.repeats), chosen.steps, chosen.ptau)
+
+
+def time_steps(steps: Steps, chosen: Sequence[str], ptau_file: str | None) -> None:
+    if "circuit" in chosen:
+        steps.circuit()
+    files = steps.make_files()
+    if "setup" in chosen:
+        steps.setup(ptau_file)
+    if "key" in chosen:
+        steps.open_key(files)
+    if "prove" in chosen:
+        steps.prove(files)
+        steps.verify(files)
 
 
 if __name__ == "__main__":

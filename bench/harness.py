@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from lines import RESULTS, duration
@@ -26,6 +26,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import PORTABLE
 
+K = TypeVar("K")  # how a bench names what it compares
 ROOT = Path(__file__).parents[1]
 REPEATS = 5
 CALIBRATION_PRODUCTS = 1 << 10  # three arrays of them stay in the second-level cache
@@ -71,9 +72,7 @@ def measure_once(run: Run) -> Measurement:
     return Measurement((time.perf_counter() - start,), (time.process_time() - cpu,))
 
 
-def measure_interleaved(
-    runs: Mapping[str, Callable[[], Measurement]], repeats: int = REPEATS
-) -> dict[str, Measurement]:
+def measure_interleaved(runs: Mapping[K, Callable[[], Measurement]], repeats: int = REPEATS) -> dict[K, Measurement]:
     """A B A B ...: each entry runs once a round and measures itself; the first round is not counted."""
     rounds = [{name: run() for name, run in runs.items()} for _ in range(repeats + 1)]
     return {name: Measurement.joined([r[name] for r in rounds[1:]]) for name in runs}

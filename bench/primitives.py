@@ -1,6 +1,7 @@
 """Field products, transforms and multi-scalar multiplications of the CPU backend, by threads and instruction path.
 
-`python bench/primitives.py [--quick]` prints a table and appends to bench/results/primitives.jsonl.
+`python bench/primitives.py [--quick]` prints a table and appends to bench/results/primitives.jsonl. On a machine that
+others use too, `--repeats 25` finds a run that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import argparse
 import random
 from collections.abc import Callable
+from functools import lru_cache, partial
 
-from harness import Measurement, Recorder, measure
+from harness import REPEATS, Measurement, Recorder, Run, measure_interleaved, measure_once
 
 from zkgpu import open_backend
 from zkgpu.backend import Backend
@@ -22,11 +24,11 @@ SIZES = {
     "product": [20],
     "ntt": range(12, 21, 2),
     "intt": range(12, 21, 2),
-    "msm_g1": [12, 14, 16, 18],
+    "msm_g1": range(12, 21, 2),
     "msm_g2": [12, 14, 16],
 }
 QUICK_SIZES = {"product": [16], "ntt": [12], "intt": [12], "msm_g1": [12], "msm_g2": [12]}
-Bench = Callable[[Backend, int], Measurement]
+Bench = Callable[[Backend, int], Run]  # the size's logarithm; checks a result, and returns what is to be timed
 r = Fr.modulus
 
 
@@ -35,23 +37,23 @@ def require(holds: bool, what: str) -> None:
         raise SystemExit(f"wrong result: {what}")
 
 
+@lru_cache(maxsize=2)
 def scalars(n: int, seed: int) -> list[int]:
     rng = random.Random(seed)
     return [rng.randrange(r) for _ in range(n)]
 
 
-def product(backend: Backend, log_size: int) -> Measurement:
-    """Products of two vectors, entry by entry; seconds of one product."""
+def product(backend: Backend, log_size: int) -> Run:
+    """Products of two vectors, entry by entry."""
     n = 1 << log_size
     x, y = (scalars(n, seed) for seed in (1, 2))
     left, right = (backend.vector(Fr.to_limbs(v)) for v in (x, y))
     run = lambda: backend.pointwise(lambda a, b: a * b, left, right)  # noqa: E731
     require(Fr.from_limbs(backend.limbs(run())) == [a * b % r for a, b in zip(x, y, strict=True)], "product")
-    taken = measure(run)
-    return Measurement(tuple(s / n for s in taken.seconds), tuple(s / n for s in taken.cpu_seconds))
+    return run
 
 
-def ntt(backend: Backend, log_size: int) -> Measurement:
+def ntt(backend: Backend, log_size: int) -> Run:
     """Coefficients to evaluations, checked at one point."""
     domain, values = Domain(Fr, 1 << log_size), scalars(1 << log_size, 3)
     coefficients = backend.vector(Fr.to_limbs(values))
@@ -60,18 +62,18 @@ def ntt(backend: Backend, log_size: int) -> Measurement:
     for c in reversed(values):
         expected = (expected * x + c) % r
     require(evaluations == [expected], "ntt")
-    return measure(lambda: backend.ntt(coefficients, domain))
+    return lambda: backend.ntt(coefficients, domain)
 
 
-def intt(backend: Backend, log_size: int) -> Measurement:
+def intt(backend: Backend, log_size: int) -> Run:
     """Evaluations to coefficients, checked by a round trip."""
     domain, limbs = Domain(Fr, 1 << log_size), Fr.to_limbs(scalars(1 << log_size, 4))
     evaluations = backend.ntt(backend.vector(limbs), domain)
     require(bool((backend.limbs(backend.intt(evaluations, domain)) == limbs).all()), "intt")
-    return measure(lambda: backend.intt(evaluations, domain))
+    return lambda: backend.intt(evaluations, domain)
 
 
-def msm(backend: Backend, group: Group, log_size: int) -> Measurement:
+def msm(backend: Backend, group: Group, log_size: int) -> Run:
     """Points whose multiples of the generator are known, so that the sum is."""
     n = 1 << log_size
     multiples, factors = scalars(n, 5), scalars(n, 6)
@@ -79,7 +81,7 @@ def msm(backend: Backend, group: Group, log_size: int) -> Measurement:
     vector = backend.vector(Fr.to_limbs(factors))
     total = sum(m * k for m, k in zip(multiples, factors, strict=True)) % r
     require(backend.msm(points, vector) == total * group.generator, f"msm in {group.name}")
-    return measure(lambda: backend.msm(points, vector))
+    return lambda: backend.msm(points, vector)
 
 
 BENCHES: dict[str, Bench] = {
@@ -91,21 +93,37 @@ BENCHES: dict[str, Bench] = {
 }
 
 
+def time_size(name: str, log_size: int, repeats: int, recorder: Recorder) -> None:
+    """Both instruction paths on one thread and on two, in turns."""
+    kinds = [(path.name, threads) for path in supported() for threads in (1, 2)]
+    runs = {kind: BENCHES[name](_backend(*kind), log_size) for kind in kinds}
+    taken = measure_interleaved({kind: partial(measure_once, run) for kind, run in runs.items()}, repeats)
+    for (path, threads), measurement in taken.items():
+        facts = {"primitive": name, "log_size": log_size, "path": path, "threads": threads}
+        recorder.add(_of_one(name, measurement, 1 << log_size), **facts, checked=True)
+
+
+def _backend(path: str, threads: int) -> Backend:
+    return open_backend("cpu", threads=threads, instructions=path)
+
+
+def _of_one(name: str, taken: Measurement, n: int) -> Measurement:
+    """Seconds of a single product; transforms and sums are told as a whole."""
+    if name != "product":
+        return taken
+    return Measurement(tuple(s / n for s in taken.seconds), tuple(s / n for s in taken.cpu_seconds))
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="small sizes only")
     options.add_argument("--only", choices=BENCHES, help="one primitive only")
+    options.add_argument("--repeats", type=int, default=REPEATS)
     chosen = options.parse_args()
     recorder = Recorder("primitives")
     for name in [chosen.only] if chosen.only else BENCHES:
         for log_size in (QUICK_SIZES if chosen.quick else SIZES)[name]:
-            for path in supported():
-                for threads in (1, 2):
-                    backend = open_backend("cpu", threads=threads, instructions=path.name)
-                    taken = BENCHES[name](backend, log_size)
-                    recorder.add(
-                        taken, primitive=name, log_size=log_size, path=path.name, threads=threads, checked=True
-                    )
+            time_size(name, log_size, chosen.repeats, recorder)
 
 
 if __name__ == "__main__":

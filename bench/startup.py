@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from harness import ROOT, Measurement, Recorder, measure, seconds_of
 
 MAIN = "from zkgpu.cli import main; main()"
+CORES = os.cpu_count()
 SAMPLE = ROOT / "tests" / "data" / "samples" / "range"
 
 
@@ -50,10 +51,10 @@ def main() -> None:
         outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
         prove = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
         for what, command in (("verify", verify), ("prove, 575 constraints", prove), ("demo", ["demo"])):
-            recorder.add(cold(*command), what=f"zkgpu {what}", cache="empty", checked=True)
+            recorder.add(cold(*command), what=f"zkgpu {what}", threads=CORES, cache="empty", checked=True)
             warm = measure(lambda command=command, cache=cache: run(cache, *command))
-            recorder.add(warm, what=f"zkgpu {what}", cache="warm", checked=True)
-        recorder.add(cold("cache", "warm"), what="zkgpu cache warm", cache="empty", checked=True)
+            recorder.add(warm, what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)
+        recorder.add(cold("cache", "warm"), what="zkgpu cache warm", threads=CORES, cache="empty", checked=True)
 
 
 if __name__ == "__main__":

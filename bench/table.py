@@ -1,11 +1,16 @@
-"""Prints the README's tables, in Markdown, from the newest line of each figure in bench/results/*.jsonl."""
+"""Prints the README's tables, in Markdown, from the newest line of each figure in bench/results/*.jsonl.
+
+`python bench/table.py --aims` prints what was aimed at, what was measured, and the best other prover.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from lines import Line, duration, newest
+import aims
+from lines import Line, duration, newest, settled_seconds
 
 
 def pivot(
@@ -26,12 +31,12 @@ def pivot(
 
 
 def seconds(line: Line) -> str:
-    return duration(line["seconds"])
+    return duration(settled_seconds(line))
 
 
 def with_ratio(line: Line) -> str:
     """The clock's time, and how much more of the processor's time it took than zkgpu on one thread."""
-    return f"{duration(line['seconds'])} ({line['cpu_over_zkgpu_1_thread']:.2g}x cpu)"
+    return f"{seconds(line)} ({line['cpu_over_zkgpu_1_thread']:.2g}x cpu)"
 
 
 def with_threads(name: str) -> Callable[[Line], str]:
@@ -54,8 +59,25 @@ def memory(line: Line) -> str:
 
 
 def main() -> None:
-    peers = newest("peers", "prover", "log_size")
-    pivot("one proof, the same key and witness", peers, lambda line: line["prover"], with_ratio)
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--aims", action="store_true", help="the table of aims alone")
+    if options.parse_args().aims:
+        aims.print_table()
+    else:
+        print_measured()
+
+
+def print_measured() -> None:
+    for circuit in ("chain", "sha256"):
+        peers = newest("peers", "prover", "log_size", circuit=circuit)
+        pivot(f"one proof, the same key and witness: {circuit}", peers, lambda line: line["prover"], with_ratio)
+    print_protocols()
+    lines = newest("primitives", "primitive", "path", "threads", "log_size")
+    pivot("primitive", lines, with_threads("primitive"), seconds)
+    print_starts()
+
+
+def print_protocols() -> None:
     steps = newest("groth16", "step", "threads", "log_size")
     pivot("step", steps, with_threads("step"), seconds)
     proofs = [line for line in steps if line["step"] == "prove"]
@@ -64,12 +86,9 @@ def main() -> None:
     pivot("PLONK step", plonk, with_threads("step"), seconds)
     proofs = [line for line in plonk if line["step"] == "prove"]
     pivot("PLONK memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
-    pivot(
-        "primitive",
-        newest("primitives", "primitive", "path", "threads", "log_size"),
-        with_threads("primitive"),
-        seconds,
-    )
+
+
+def print_starts() -> None:
     starts = newest("startup", "what", "cache")
     if starts:
         print("| a fresh process | |\n|---|---|")
