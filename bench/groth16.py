@@ -15,7 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
-from chain import ChainFiles, chain, hashes_for, inputs_for, write_files
+from chain import chain, hashes_for, inputs_for
+from files import CircuitFiles
 from harness import Measurement, Recorder, measure
 from workers import require_valid, zkgpu_worker
 
@@ -49,11 +50,13 @@ class Steps:
         self.record("compile", measure(lambda: chain(self.hashes).compile(), self.repeats))
         self.record("witness", measure(lambda: self.compiled.witness(self.inputs), self.repeats))
 
-    def make_files(self) -> ChainFiles:
+    def make_files(self) -> CircuitFiles:
         """Circuit, witness, and an unsafe key that works."""
         key = unsafe_setup(self.compiled.r1cs, open_backend("cpu"))
         self._require_working(key, "unsafe_setup")
-        return write_files(self.folder, self.compiled, self.assignment, key)
+        files = CircuitFiles(self.folder, "chain")
+        files.write(self.compiled.r1cs, self.assignment, key)
+        return files
 
     def setup(self, ptau_file: str | None) -> None:
         backend = open_backend("cpu")
@@ -75,7 +78,7 @@ class Steps:
     def _public(self, prover: Prover) -> list[int]:
         return prover.public_inputs(self.assignment)
 
-    def open_key(self, files: ChainFiles) -> None:
+    def open_key(self, files: CircuitFiles) -> None:
         """Opening with the check of every point, then with the file remembered; both give the key that was written."""
         backend = open_backend("cpu")
         for step, known in (("open key, points checked", False), ("open key", True)):
@@ -85,7 +88,7 @@ class Steps:
             facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
             self.record(step, measure(run, self.repeats), **facts)
 
-    def prove(self, files: ChainFiles) -> None:
+    def prove(self, files: CircuitFiles) -> None:
         """Proofs in a process of its own, the key open; each proof verified there and the last one here."""
         for threads in THREADS:
             worker = zkgpu_worker(files.key, files.witness, threads, self.folder)
@@ -97,7 +100,7 @@ class Steps:
             facts = {"device": worker.opened["device"], "threads": threads, "load_seconds": worker.opened["seconds"]}
             self.record("prove", taken, **facts, **memory)
 
-    def verify(self, files: ChainFiles) -> None:
+    def verify(self, files: CircuitFiles) -> None:
         key = read_zkey(files.key).verifying_key
         proof, public = read_proof(self.folder / "zkgpu-1.proof.json"), read_public(self.folder / "zkgpu-1.public.json")
         if not verify(key, public, proof) or verify(key, [public[0] ^ 1, *public[1:]], proof):
@@ -105,7 +108,7 @@ class Steps:
         self.record("verify", measure(lambda: verify(key, public, proof), repeats=21))
 
 
-def _open(files: ChainFiles, backend: Any, known: bool) -> ProvingKey:
+def _open(files: CircuitFiles, backend: Any, known: bool) -> ProvingKey:
     with patch("zkgpu.formats.checked.is_known", lambda digest: known):
         return read_zkey(files.key, backend.first_invalid_point)
 

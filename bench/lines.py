@@ -35,8 +35,14 @@ def published() -> dict[str, Any]:
 
 
 def settled_seconds(line: Line) -> float:
-    """The median, or the best run where more processes wanted the cores than there were cores."""
-    return line["best"] if line["load"] > line["cores"] else line["seconds"]
+    """The median; where more processes wanted the cores than there were, the best run.
+
+    Of one thread that is the processor's time when it is less: what the clock says when nobody else is there.
+    """
+    if line["load"] <= line["cores"]:
+        return line["seconds"]
+    alone = line.get("cpu_seconds", line["best"]) if line["threads"] == 1 else line["best"]
+    return min(alone, line["best"])
 
 
 def duration(seconds: float) -> str:

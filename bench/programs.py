@@ -1,0 +1,32 @@
+"""Whole processes: from the start of a program to its end."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from harness import ROOT, Measurement, seconds_of
+
+ZKGPU = (sys.executable, "-c", "from zkgpu.cli import main; main()")
+Program = Sequence[object]
+
+
+def run(program: Program) -> str:
+    """What it prints. Exits when it fails."""
+    done = subprocess.run(list(map(str, program)), cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(f"{program[0]}: {done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def run_program(program: Program) -> Measurement:
+    cpu = _cpu_of_ended_children()
+    seconds = seconds_of(lambda: run(program))
+    return Measurement((seconds,), (_cpu_of_ended_children() - cpu,))
+
+
+def _cpu_of_ended_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
