@@ -28,7 +28,7 @@ class Outcome:
     def error(self, code: int) -> str:
         """The one line of an error, which must have exited with `code` and printed no traceback."""
         assert (self.code, self.out) == (code, ""), self
-        lines = [line for line in self.err.splitlines() if line and not line.startswith("warning: ")]
+        lines = [line for line in self.err.splitlines() if line and not line.startswith(("warning: ", "auto: "))]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("error: "), self.err
         return lines[0]

@@ -15,18 +15,23 @@ def open_backend(
 ) -> Backend:
     """A backend for a device.
 
-    device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only
+    device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only;
+                  "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
     threads       CPU threads, all cores when None
     instructions  the CPU's instruction path: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
                   environment variable ZKGPU_CPU_PATH
-    Raises ResourceError when the device is not there; nothing is ever replaced in silence.
+    Raises ResourceError when the device is not there; no device is ever replaced in silence.
     """
     kind, _, number = device.partition(":")
     if kind == "reference":
         from zkgpu.backend.reference import ReferenceBackend
 
         return ReferenceBackend(curve)
-    if device in ("auto", "cpu"):
+    if device == "auto":
+        from zkgpu.backend.auto import gpu_problem
+
+        device, kind = ("cpu", "cpu") if gpu_problem() else ("cuda", "cuda")
+    if device == "cpu":
         from zkgpu.backend.cpu import CpuBackend
 
         return CpuBackend(curve, threads=threads, instructions=instructions)

@@ -31,7 +31,7 @@ def doctor_command(session: Session) -> None:
     """Say what this machine offers, which path is used, and what is missing; run a small self-test."""
     facts = {**_software(), **_processor(), **_cache_facts()}
     with session.working():
-        facts |= self_test(session.backend())
+        facts |= {"gpu": _gpu(), **self_test(session.backend())}
     missing = {name: why for name, why in OPTIONAL_PACKAGES.items() if importlib.util.find_spec(name) is None}
     width = max(len(name) for name in facts)
     lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
@@ -52,6 +52,13 @@ def _processor() -> dict[str, Any]:
         "instruction paths": ", ".join(path.name for path in supported()),
         "path in use": choose().name,
     }
+
+
+def _gpu() -> str:
+    """What GPU 0 is, or why it is not used."""
+    from zkgpu.backend.auto import describe_gpu
+
+    return describe_gpu()
 
 
 def _cache_facts() -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Session:
         if self._backend is None:
             self._backend = open_backend(self.device, threads=self.threads)
             logging.getLogger("zkgpu").info("computing on %s", self._backend.name)
+            if self.device == "auto" and self._backend.name.startswith("cuda") and not self.quiet:
+                click.echo(f"auto: computing on {self._backend.name}", err=True)
         return self._backend
 
     @contextlib.contextmanager

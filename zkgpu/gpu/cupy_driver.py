@@ -49,6 +49,15 @@ class CupyDriver:
             self._stream = self._cupy.cuda.Stream(non_blocking=True)
         self._copies = PinnedCopies(self._cupy)
 
+    @property
+    def description(self) -> str:
+        """The GPU's name, memory and the CUDA version its driver supports."""
+        runtime = self._cupy.cuda.runtime
+        with self._translated():
+            properties, version = runtime.getDeviceProperties(self._device.id), runtime.driverGetVersion()
+        name, memory = properties["name"].decode(), properties["totalGlobalMem"] >> 30
+        return f"{name}, {memory} GiB, CUDA {version // 1000}.{version % 1000 // 10}"
+
     def stream(self) -> Any:
         with self._on_device():
             return self._cupy.cuda.Stream(non_blocking=True)
@@ -103,8 +112,11 @@ class CupyDriver:
                 module = self._cupy.RawModule(code=source.text, options=("--std=c++17",), backend="nvrtc")
                 module.compile()
                 return module
-        except self._cupy.cuda.compiler.CompileException as error:
-            first = str(error).strip().splitlines()[0]
+        except ResourceError:
+            raise
+        # CuPy finds NVRTC when it first needs it, and says in some way of its own when there is none
+        except (self._cupy.cuda.compiler.CompileException, RuntimeError, ImportError) as error:
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise ResourceError(f"{self.name}: {source.name} does not compile: {first}") from error
 
     def launch(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.source import Parameter, Source
+from zkgpu.stages import stage
 
 WARP = 32
 NUMBERS = {"uint32_t": np.uint32, "uint64_t": np.uint64}
@@ -114,7 +115,8 @@ class Program:
     def __init__(self, driver: Driver, source: Source):
         self._driver, self._source = driver, source
         self._signatures = source.signatures()
-        self._module = driver.compile(source)
+        with stage("compile kernels"):
+            self._module = driver.compile(source)
 
     def launch(self, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
         """Run a kernel, its arguments by name; an empty grid does nothing."""
