@@ -5,7 +5,7 @@
 using Point = Affine<Coordinate>;
 using Sum = Xyzz<Coordinate>;
 
-enum Fault : uint32_t { NONE = 0, NOT_CANONICAL = 1, OFF_CURVE = 2, OUTSIDE_SUBGROUP = 3 };
+enum Fault : uint32_t { NONE = 0, NOT_CANONICAL = 1, OFF_CURVE = 2 };
 
 // out[i] = numbers[i * number_step] * points[i * point_step]; a step of 0 repeats one for all. Numbers above half of
 // the group's order count as negative, which keeps -1 short.
@@ -89,20 +89,13 @@ ZK_INLINE bool is_on_curve(const Point& p, const Coordinate& b) {
     return is_zero(sub(square(p.y), add(mul(square(p.x), p.x), b)));
 }
 
-// What is wrong with each point, as a Fault; `cofactor_is_one` says that every point of the curve is in the group.
-// `multiples` is room for the order times each point, which is infinity in the group.
-ZK_KERNEL(128) find_faults(uint32_t n, uint32_t cofactor_is_one, const Coordinate* b, const Point* points,
-                           Sum* multiples, uint32_t* faults) {
+// What is wrong with each point, as a Fault.
+ZK_KERNEL(128) find_faults(uint32_t n, const Coordinate* b, const Point* points, uint32_t* faults) {
     uint32_t i = thread_index();
     if (i >= n) return;
     const Point& p = points[i];
     uint32_t fault = NONE;
     if (!is_canonical(p.x) || !is_canonical(p.y)) fault = NOT_CANONICAL;
     else if (!is_infinity(p) && !is_on_curve(p, *b)) fault = OFF_CURVE;
-    if (fault == NONE && !cofactor_is_one) {
-        constexpr Number order = words_of(Scalar::Prime{});
-        multiply_vartime(multiples[i], p, order);
-        if (!is_infinity(multiples[i])) fault = OUTSIDE_SUBGROUP;
-    }
     faults[i] = fault;
 }

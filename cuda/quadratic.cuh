@@ -45,6 +45,12 @@ ZK_INLINE Fp2<F> inverse(const Fp2<F>& a) {
     return {mul(a.c0, norm), neg(mul(a.c1, norm))};
 }
 
+// c0 - c1 u, which is the q-th power
+template <class F>
+ZK_INLINE Fp2<F> conjugate(const Fp2<F>& a) {
+    return {a.c0, neg(a.c1)};
+}
+
 template <class F>
 ZK_INLINE Fp2<F> canonical(const Fp2<F>& a) {
     return {canonical(a.c0), canonical(a.c1)};

@@ -188,6 +188,7 @@ def all_sources() -> Iterator[Source]:
     for degree in (1, 2):
         for file in POINT_FILES:
             yield point_source("bn254", degree, file)
+    yield point_source("bn254", 2, "subgroup.cu")
 
 
 def main(architectures: list[str]) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from dataclasses import astuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves import bn254
 from zkgpu.curves.points import Group
+from zkgpu.curves.tower import frobenius_constant
+from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.elements import BASE, NUMBER, coordinate, point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
@@ -18,13 +25,14 @@ FAULTS = {
     2: "it is not on the curve {}",
     3: "it is outside the prime-order subgroup of {}",
 }
+OUTSIDE_SUBGROUP = 3
 
 
 class PointArrays:
     """The kernels of points.cu for one group on one device."""
 
     def __init__(self, programs: Programs, curve: str, group: Group):
-        self.group, self.driver = group, programs.driver
+        self.group, self.driver, self._programs = group, programs.driver, programs
         degree = group.row_limbs // (2 * group.base_field.limbs)
         self.point, self.sum, self.coordinate = point(degree), point_sum(degree), coordinate(degree)
         self._program = programs(point_source(curve, degree, "points.cu"))
@@ -119,28 +127,43 @@ class PointArrays:
 
     def first_fault(self, rows: Limbs) -> tuple[int, str] | None:
         """(index, reason) of the first point that is not canonical, off the curve or outside the subgroup."""
-        faults = self._faults(self.upload(rows)).read(np.uint32)
+        points = self.upload(rows)
+        faults = self._faults(points)
+        if self.group.cofactor != 1:
+            faults[(faults == 0) & (self._outside(points) != 0)] = OUTSIDE_SUBGROUP
         wrong = np.flatnonzero(faults)
         if not wrong.size:
             return None
         return int(wrong[0]), FAULTS[int(faults[wrong[0]])].format(self.group.name)
 
-    def _faults(self, points: DeviceArray) -> DeviceArray:
-        n, group = len(points), self.group
-        b = group.b if isinstance(group.b, tuple) else (group.b,)
+    def _faults(self, points: DeviceArray) -> NDArray[np.uint32]:
+        n, b = len(points), self.group.b
         faults = allocate(self.driver, U32, n)
-        whole = group.cofactor == 1
-        self._program.launch(
-            "find_faults",
+        b_of_group = self._coordinates(b if isinstance(b, tuple) else (b,))
+        self._program.launch("find_faults", Grid.over(n), n=n, b=b_of_group, points=points, faults=faults)
+        return faults.read(np.uint32)
+
+    def _outside(self, points: DeviceArray) -> NDArray[np.uint32]:
+        """Which points of the twist are not in G2; what it says of others means nothing."""
+        if self.group is not bn254.G2:
+            raise UsageError(f"{self.group.name}: no subgroup test is known for this group")
+        n = len(points)
+        outside = allocate(self.driver, U32, n)
+        self._programs(point_source("bn254", 2, "subgroup.cu")).launch(
+            "find_outside",
             Grid.over(n),
             n=n,
-            cofactor_is_one=int(whole),
-            b=upload(self.driver, self.coordinate, group.base_field.to_montgomery_limbs(b)),
+            parameter=bn254.x,
+            psi=self._coordinates([c for i in (2, 3) for c in astuple(frobenius_constant(1, i))]),
             points=points,
-            multiples=allocate(self.driver, self.sum, 1 if whole else n),
-            faults=faults,
+            multiples=allocate(self.driver, self.sum, n),
+            sums=allocate(self.driver, self.sum, n),
+            outside=outside,
         )
-        return faults
+        return outside.read(np.uint32)
+
+    def _coordinates(self, values: Sequence[int]) -> DeviceArray:
+        return upload(self.driver, self.coordinate, self.group.base_field.to_montgomery_limbs(values))
 
 
 def inversions(n: int) -> int:
