@@ -92,6 +92,19 @@ inline uint32_t __brev(uint32_t x) {
     return r;
 }
 
+// c plus the products of the signed bytes of a and b; the sum wraps around
+inline int32_t __dp4a(int32_t a, int32_t b, int32_t c) {
+    int32_t sum = 0;
+    for (int i = 0; i < 32; i += 8) sum += (int8_t)((uint32_t)a >> i) * (int8_t)((uint32_t)b >> i);
+    return (int32_t)((uint32_t)c + (uint32_t)sum);
+}
+
+// A clock that goes on whenever it is read.
+inline long long clock64() {
+    static long long now = 0;
+    return now += 1000;
+}
+
 // A kernel called with its arguments as an array of pointers to them: how the emulator starts one.
 template <class... A, size_t... i>
 void zk_call(void (*kernel)(A...), void** arguments, std::index_sequence<i...>) {

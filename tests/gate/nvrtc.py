@@ -189,6 +189,7 @@ def all_sources() -> Iterator[Source]:
         for file in POINT_FILES:
             yield point_source("bn254", degree, file)
     yield point_source("bn254", 2, "subgroup.cu")
+    yield load("matmul.cu")
 
 
 def main(architectures: list[str]) -> None:
