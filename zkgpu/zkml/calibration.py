@@ -136,11 +136,21 @@ def calibrate(graph: Graph, model: FloatModel, samples: Samples, percentile: flo
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
-            for name, value in {**model.run(given), **given}.items():
+            for name, value in _with_scores(graph, {**given, **model.run(given)}).items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
     return Calibration(low, high, integral)
+
+
+def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The values, and those of dense layers that onnxruntime has inside of another operator."""
+    found = dict(values)
+    for node in graph.nodes:
+        if node.operator == "Dense" and node.output not in found and node.inputs[0] in found:
+            weight, bias = (graph.constants[name] for name in node.inputs[1:3])
+            found[node.output] = np.asarray(found[node.inputs[0]], dtype=np.float64) @ weight + bias
+    return found
 
 
 def _bounds(value: Floats, percentile: float | None) -> tuple[float, float]:

@@ -14,7 +14,7 @@ Rewritten = tuple[list[Node], dict[str, Array]]
 
 
 def expand_classifiers(graph: Graph) -> Graph:
-    """Scalers, linear classifiers, normalised probabilities and lists of labels as ordinary nodes."""
+    """Scalers, linear models, normalised probabilities and lists of labels as ordinary nodes."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     for node in graph.nodes:
@@ -59,6 +59,19 @@ def _linear(graph: Graph, node: Node) -> Rewritten:
     return nodes, {f"{label}.weight": weight, f"{label}.bias": bias}
 
 
+def _regressor(graph: Graph, node: Node) -> Rewritten:
+    """One or more sums of weighted features."""
+    if node.attributes.get("post_transform", "NONE") != "NONE":
+        raise unsupported(node, "only sums as they are, without a transform after them, are supported")
+    targets = int(node.attributes.get("targets", 1))
+    weight = np.asarray(node.attributes["coefficients"], dtype=np.float64).reshape(targets, -1).T
+    bias = np.asarray(node.attributes.get("intercepts", np.zeros(targets)), dtype=np.float64)
+    names = f"{node.output}.weight", f"{node.output}.bias"
+    return [Node(node.name, "Gemm", (node.inputs[0], *names), node.outputs)], dict(
+        zip(names, (weight, bias), strict=True)
+    )
+
+
 def _names(node: Node, place: str, output: str, labels: Array) -> Node:
     """The label at each place, as a function of the place."""
 
@@ -88,6 +101,7 @@ def _normalizer(graph: Graph, node: Node) -> Rewritten:
 _RULES: dict[str, Callable[[Graph, Node], Rewritten]] = {
     "ArrayFeatureExtractor": _extractor,
     "LinearClassifier": _linear,
+    "LinearRegressor": _regressor,
     "Normalizer": _normalizer,
     "Scaler": _scaler,
 }

@@ -28,7 +28,8 @@ def read_graph(
 
     source    path, bytes or onnx.ModelProto
     shapes    of inputs, with a batch of one, where the file leaves them open
-    outputs   names of the tensors to compute; all outputs of the file that are tensors, by default
+    outputs   names of the tensors to compute; all outputs of the file that are tensors, by default, and of a
+              dictionary of probabilities the probabilities
     observed  shapes of tensors seen in a run, for operators whose shapes onnx cannot tell
     Raises FormatError for a damaged file, UsageError for an operator or a shape that cannot be compiled,
     ResourceError when the onnx package is missing.
@@ -102,7 +103,8 @@ def fix_shapes(model: Any, shapes: Mapping[str, Shape]) -> None:
             _fix(info.name, axis, dim, None if given is None else int(given[axis]))
     del model.graph.value_info[:]
     for info in model.graph.output:
-        info.type.tensor_type.ClearField("shape")
+        if info.type.HasField("tensor_type"):
+            info.type.tensor_type.ClearField("shape")
 
 
 def _fix(name: str, axis: int, dim: Any, given: int | None) -> None:
@@ -124,13 +126,19 @@ def _raw_graph(model: Any, outputs: Sequence[str] | None) -> Graph:
         for info in model.graph.input
         if info.name not in constants
     }
-    nodes = tuple(_node(onnx, proto) for proto in model.graph.node)
-    wanted = tuple(outputs or (info.name for info in model.graph.output if info.type.HasField("tensor_type")))
+    # a ZipMap gives class names and probabilities as a dictionary: the probabilities stand for it
+    zipped = {proto.output[0]: proto.input[0] for proto in model.graph.node if proto.op_type == "ZipMap"}
+    nodes = tuple(_node(onnx, proto) for proto in model.graph.node if proto.op_type != "ZipMap")
+    wanted = tuple(zipped.get(name, name) for name in outputs or _outputs(model, zipped))
     unknown = sorted(set(wanted) - {out for node in nodes for out in node.outputs})
     if unknown:
         raise UsageError(f"the model computes no tensor named '{unknown[0]}'")
     graph = Graph(inputs, wanted, (), constants, dict(inputs))
     return graph.with_nodes(nodes)
+
+
+def _outputs(model: Any, zipped: Mapping[str, str]) -> list[str]:
+    return [i.name for i in model.graph.output if i.type.HasField("tensor_type") or i.name in zipped]
 
 
 def _node(onnx: Any, proto: Any) -> Node:

@@ -27,10 +27,10 @@ LINEAR = (
 )
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ArgMax")
 NORMS = ("Softmax", "LayerNormalization", "InstanceNormalization", "GroupNormalization")
-CLASSIFIERS = ("ArrayFeatureExtractor", "LinearClassifier", "Normalizer", "Scaler")  # of scikit-learn's exporter
+SCIKIT_LEARN = ("ArrayFeatureExtractor", "LinearClassifier", "LinearRegressor", "Normalizer", "Scaler", "ZipMap")
 STEPS = ("Relu", "LeakyRelu", "Clip")
 
-OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *CLASSIFIERS, *FUNCTIONS, *BINARY}))
+OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *SCIKIT_LEARN, *FUNCTIONS, *BINARY}))
 """What a model may hold, as ONNX names it. Functions of one tensor may be made of any number of these."""
 
 _MADE_BY_PATTERNS = {"Function", "Normalise", "Dense", "Scale"}
