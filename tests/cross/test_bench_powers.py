@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,9 @@ POWER = 10
 
 @pytest.fixture(scope="module")
 def powers_file(tmp_path_factory):
-    spec = importlib.util.spec_from_file_location("bench_powers", ROOT / "bench" / "powers.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    known_powers = runpy.run_path(str(ROOT / "bench" / "powers.py"), run_name="powers")["KnownPowers"]
     path = tmp_path_factory.mktemp("powers") / "known.ptau"
-    module.KnownPowers.random(open_backend("cpu"), POWER).write(path)
+    known_powers.random(open_backend("cpu"), POWER).write(path)
     return path
 
 
