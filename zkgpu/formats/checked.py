@@ -1,6 +1,6 @@
 """Files whose points were all found valid, remembered by digest in the user's cache folder.
 
-Checking every point of a large key takes longer than a proof; its digest takes a tenth of a second. Whoever can
+Checking every point of a large key takes longer than a proof; its digest takes hundredths of a second. Whoever can
 write the cache folder can also change the compiled kernels in it, so the marks need no authentication of their own.
 """
 
@@ -9,23 +9,40 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from zkgpu.errors import ResourceError
 from zkgpu.formats.container import Bytes
+from zkgpu.jit import pruning
+from zkgpu.jit.cache import cache_dir, private_folder
+from zkgpu.jit.threads import parallel
 
-_CHECKS = b"zkgpu points 1"  # part of the digest: stricter checks forget what weaker ones passed
+_CHECKS = b"zkgpu points 2"  # part of the digest: stricter checks forget what weaker ones passed
+_LEAF_BYTES = 1 << 22  # what one thread hashes at a time
 
 
 def digest(data: Bytes) -> str:
-    """BLAKE2b-256 of a whole file, in hexadecimal."""
-    return hashlib.blake2b(data.data, digest_size=32, person=_CHECKS).hexdigest()
+    """A hash of a whole file, in hexadecimal."""
+    return hashlib.sha256(_CHECKS + tree_hash(data)).hexdigest()
+
+
+def tree_hash(data: Bytes) -> bytes:
+    """32 bytes: SHA-256 of the length and of the SHA-256 of each leaf, which all cores share out among them."""
+    leaves = (data[at : at + _LEAF_BYTES] for at in range(0, len(data), _LEAF_BYTES))
+    hashes = parallel([partial(_leaf_hash, leaf) for leaf in leaves])
+    return hashlib.sha256(len(data).to_bytes(8, "little") + b"".join(hashes)).digest()
+
+
+def _leaf_hash(leaf: Bytes) -> bytes:
+    return hashlib.sha256(leaf.data).digest()
 
 
 def is_known(digest: str) -> bool:
     """Whether a file with this digest was remembered, in a folder that nobody else can write."""
     try:
-        return (_folder() / digest).is_file()
+        os.utime(_folder() / digest)  # its last use, for pruning
+        return True
     except (OSError, ResourceError):
         return False
 
@@ -33,10 +50,9 @@ def is_known(digest: str) -> bool:
 def remember(digest: str) -> None:
     """Notes that a file with this digest passed every check. Does nothing when the cache cannot be written."""
     with suppress(OSError, ResourceError):
+        pruning.prune(_folder())
         os.close(os.open(_folder() / digest, os.O_CREAT | os.O_WRONLY, 0o600))
 
 
 def _folder() -> Path:
-    from zkgpu.jit.cache import cache_dir, private_folder
-
     return private_folder(private_folder(cache_dir()) / "checked")

@@ -18,10 +18,20 @@ from numpy.typing import NDArray
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats import checked, prepared
 from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.mpc import contributions_bytes, read_contributions
-from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
+from zkgpu.formats.points import (
+    GroupRows,
+    Validator,
+    map_rows,
+    point_bytes,
+    read_curve_point,
+    read_point,
+    read_rows,
+    validate_all,
+)
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey_commitment import (
     GROTH16_COMMITTED,
@@ -65,25 +75,28 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
     every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
-    again. Without it only the points of the header are checked: pass it for every file you did not just write.
+    again, and what is slow to make of it is kept (`prepared`). Without it only the points of the header are checked: pass it for every file you did not just write.
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
     committed = protocol_of(file) == GROTH16_COMMITTED
     require_protocol(file, GROTH16_COMMITTED if committed else GROTH16)
-    header = read_header(file)
+    digest = checked.digest(file.data) if validate else None
+    known = digest is not None and checked.is_known(digest)
+    header = read_header(file, known)
     if committed:
         header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
-    points = _read_points(file, header)
-    a, b = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
+    points = _read_points(file, header, known)
+    a, b = _kept_matrices(file, header, digest if known else None)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
-    if validate is not None:
-        require_valid(file, points, validate)
+    if validate and digest and not known:
+        validate_all(file, points, validate)
+        checked.remember(digest)
     queries = None
     if committed:
         rows = (points["committed points"].rows, points["knowledge points"].rows)
         queries = read_commitment_queries(file, header.curve, rows)
-    return ProvingKey(
+    key = ProvingKey(
         verifying_key=_verifying_key(header, points["IC points"].rows),
         beta_g1=header.beta_g1,
         delta_g1=header.delta_g1,
@@ -98,6 +111,7 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
         contributions=contributions,
         commitment=queries,
     )
+    return key if digest is None else key.read_from(digest)
 
 
 def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
@@ -119,8 +133,12 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     write_container(path, MAGIC, VERSION, sections)
 
 
-def read_header(file: Container) -> Header:
-    """Section 2 of a Groth16 .zkey, its points on their curves and in their subgroups."""
+def read_header(file: Container, known: bool = False) -> Header:
+    """Section 2 of a Groth16 .zkey, its points on their curves and in their subgroups.
+
+    known  the file was read before, so that the subgroups need no check
+    """
+    read = read_curve_point if known else read_point
     section = file.read(HEADER, "header")
     curve = read_curve(section)
     if read_scalar_field(section) is not curve.scalar_field:
@@ -129,14 +147,15 @@ def read_header(file: Container) -> Header:
     _check_sizes(section, curve, n_wires, n_public, domain_size)
     names = ("alpha1", "beta1", "beta2", "gamma2", "delta1", "delta2")
     alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2 = (
-        read_point(section, curve.g1 if name.endswith("1") else curve.g2, name) for name in names
+        read(section, curve.g1 if name.endswith("1") else curve.g2, name) for name in names
     )
     section.end()
     return Header(curve, n_wires, n_public, domain_size, alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2)
 
 
-def _read_points(file: Container, header: Header) -> dict[str, GroupRows]:
-    """The arrays of points, by what messages call them."""
+def _read_points(file: Container, header: Header, known: bool) -> dict[str, GroupRows]:
+    """The arrays of points, by what messages call them; their ranges are checked unless the file is known."""
+    read = map_rows if known else read_rows
     g1, g2, wires = header.curve.g1, header.curve.g2, header.n_wires
     arrays = {
         "IC points": (IC, g1, header.n_public + 1),
@@ -147,7 +166,7 @@ def _read_points(file: Container, header: Header) -> dict[str, GroupRows]:
         "H points": (H, g1, header.domain_size),
     }
     rows = {
-        what: GroupRows(group, read_rows(file.read(section_id, what), group, count))
+        what: GroupRows(group, read(file.read(section_id, what), group, count))
         for what, (section_id, group, count) in arrays.items()
     }
     if header.commitment is not None:
@@ -200,6 +219,16 @@ def _header_bytes(key: ProvingKey) -> bytes:
             *(point_bytes(point) for point in points),
         )
     )
+
+
+def _kept_matrices(file: Container, header: Header, digest: str | None) -> tuple[SparseMatrix, SparseMatrix]:
+    """The matrices, which reading a file with a known digest for the second time finds in the cache."""
+    kept = prepared.load(digest, "matrices") if digest else None
+    if kept is None:
+        kept = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
+        if digest:
+            prepared.keep(digest, "matrices", kept)
+    return kept
 
 
 def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix, SparseMatrix]:

@@ -5,7 +5,7 @@ Letters as in Groth's paper (eprint 2016/260), section 3.2; layout of the querie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.sparse import SparseMatrix
@@ -157,6 +157,7 @@ class ProvingKey:
     l_query       (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
     h_query       (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
     commitment    the queries for committed wires, when the circuit has challenges
+    file_digest   of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
     verifying_key: VerifyingKey
@@ -172,6 +173,13 @@ class ProvingKey:
     circuit_hash: bytes
     contributions: tuple[Contribution, ...]
     commitment: CommitmentQueries | None = None
+    file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def read_from(self, file_digest: str) -> ProvingKey:
+        """The same key, known to be what the file with this digest holds."""
+        key = replace(self)
+        object.__setattr__(key, "file_digest", file_digest)
+        return key
 
     @property
     def n_wires(self) -> int:

@@ -19,6 +19,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.committer import Committer
 from zkgpu.groth16.keys import Proof, ProvingKey
 from zkgpu.groth16.qap import Qap
+from zkgpu.groth16.resident import resident
 from zkgpu.groth16.verifier import verify
 from zkgpu.stages import stage
 
@@ -77,18 +78,12 @@ class Prover:
     def _load(self) -> None:
         """Put matrices and queries on the device."""
         key, backend = self.key, self.backend
-        curve = backend.curve
-        self._qap = Qap(backend, key.a, key.b)
-        self._a_query = backend.points(curve.g1, key.a_query)
-        self._b_g1_query = backend.points(curve.g1, key.b_g1_query)
-        self._b_g2_query = backend.points(curve.g2, key.b_g2_query)
-        self._l_query, self._l_start = backend.points(curve.g1, key.l_query), key.n_public + 1 + key.n_committed
-        if key.commitment is None:
-            # points at infinity for the public wires let l_query meet the whole assignment, as the others do
-            public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
-            self._l_query, self._l_start = backend.points(curve.g1, np.concatenate([public, key.l_query])), 0
+        home = resident(key, backend)
+        self._qap = Qap(backend, home.a, home.b)
+        self._a_query, self._b_g1_query, self._b_g2_query = home.a_query, home.b_g1_query, home.b_g2_query
+        self._l_query, self._h_query = home.l_query, home.h_query
+        self._l_start = 0 if key.commitment is None else key.n_public + 1 + key.n_committed
         self._committer = Committer(key, backend) if key.commitment else None
-        self._h_query = backend.points(curve.g1, key.h_query[self._qap.domain.bit_reversal])
 
     def prove(self, witness: Witness, *, _blinding: Blinding | None = None) -> Proof:
         """A proof that the circuit is satisfied, verified.

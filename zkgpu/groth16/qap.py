@@ -74,14 +74,13 @@ def odd_coset(domain: Domain) -> Domain:
 class Qap:
     """The matrices of a key on a device, ready to make quotients.
 
-    Rows are stored in bit-reversed order, so that products come out as the evaluations a transform takes.
+    a, b  matrices on the device, their rows in bit-reversed order, so that products come out as the evaluations a
+          transform takes
     """
 
-    def __init__(self, backend: Backend, a: SparseMatrix, b: SparseMatrix):
+    def __init__(self, backend: Backend, a: Any, b: Any):
         self.domain = Domain(backend.curve.scalar_field, a.shape[0])
-        self._backend = backend
-        self._a = backend.matrix(a.take_rows(self.domain.bit_reversal))
-        self._b = backend.matrix(b.take_rows(self.domain.bit_reversal))
+        self._backend, self._a, self._b = backend, a, b
 
     def quotient(self, assignment: Any) -> Vector:
         """(a b - c) on the odd coset, bit-reversed; the Lagrange points of the key's h_query divide by the rest.

@@ -2,6 +2,8 @@
 
     cache_dir()/kernels/<digest>/<kernel>-<signature>.nbc
 
+Folders that another digest made are removed once nothing has used them for a month (`pruning`).
+
 The digest covers all that decides the machine code: the sources of the rooms that emit it, Python, Numba,
 llvmlite, the CPU and its features. Numba's own cache looks only at the file of the compiled function, and its
 closure keys differ from process to process. Entries are pickles, hence as trusted as code: the folder must
@@ -20,26 +22,38 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit.path import code_generation_target
+from zkgpu.jit.pruning import prune, size_of
 
 log = logging.getLogger(__name__)
 
 ROOMS = ("jit", "fields", "curves", "ntt", "msm")
+MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
 
 
 @dataclass(frozen=True)
 class CacheInfo:
-    """Where the cache is, the bytes its files take, and the number of compiled kernels in it."""
+    """Where the cache is and the bytes its files take.
+
+    entries         compiled kernels that this version of zkgpu, Python and Numba uses
+    outdated        folders of kernels that other versions compiled, and their bytes
+    prepared        key files whose arrays are kept as a device wants them, and their bytes
+    """
 
     path: Path
     bytes: int
     entries: int
+    outdated: int = 0
+    outdated_bytes: int = 0
+    prepared: int = 0
+    prepared_bytes: int = 0
 
 
 def cache_dir() -> Path:
@@ -63,23 +77,36 @@ def private_folder(folder: Path) -> Path:
 
 
 def cache_info() -> CacheInfo:
-    """Path, size and number of entries of the cache."""
-    files = [entry for entry in cache_dir().rglob("*") if entry.is_file()]
-    entries = sum(entry.suffix == ".nbc" for entry in files)
-    return CacheInfo(cache_dir(), sum(entry.stat().st_size for entry in files), entries)
+    """What the cache holds."""
+    current = cache_dir() / "kernels" / toolchain_digest()
+    outdated = [folder for folder in _children(cache_dir() / "kernels") if folder != current]
+    prepared = _children(cache_dir() / "prepared")
+    return CacheInfo(
+        cache_dir(),
+        size_of(cache_dir()),
+        entries=sum(entry.suffix == ".nbc" for entry in _children(current)),
+        outdated=len(outdated),
+        outdated_bytes=sum(map(size_of, outdated)),
+        prepared=len({entry.name.split("-")[0] for entry in prepared}),
+        prepared_bytes=sum(map(size_of, prepared)),
+    )
+
+
+def _children(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def clear_cache() -> None:
-    """Removes what zkgpu put into its cache folder: compiled kernels and the marks of checked files."""
+    """Removes what zkgpu put into its cache folder: kernels, marks of checked files, arrays prepared of keys."""
     if cache_dir().is_dir():
         for entry in private_folder(cache_dir()).iterdir():
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
 
-def source_digest(package: Path) -> str:
-    """Digest of every Python file in the rooms that emit code."""
+def source_digest(package: Path, rooms: Sequence[str] = ROOMS) -> str:
+    """Digest of every Python file in these rooms, by default those that emit code."""
     digest = hashlib.sha256()
-    for room in ROOMS:
+    for room in rooms:
         for source in sorted((package / room).glob("**/*.py")):
             text = source.read_bytes()
             digest.update(f"{source.relative_to(package).as_posix()} {len(text)}\n".encode() + text)
@@ -101,12 +128,28 @@ def kernel_folder() -> Path | None:
     """The folder of this process's kernels; None, with a warning, when it cannot be written."""
     try:
         private_folder(cache_dir())
-        folder = private_folder(private_folder(cache_dir() / "kernels") / toolchain_digest())
-        tempfile.TemporaryFile(dir=folder).close()
+        folder = private_folder(cache_dir() / "kernels") / toolchain_digest()
+        _mark_used(folder)
+        tempfile.TemporaryFile(dir=private_folder(folder)).close()
     except OSError as error:
         log.warning("compiled kernels are not kept: %s cannot be written (%s)", cache_dir(), error)
         return None
     return folder
+
+
+def _mark_used(folder: Path) -> None:
+    """Makes the folder, or notes now and then that it is in use; whoever makes one also removes outdated ones.
+
+    Both happen under a lock, so that no folder is removed that a process has just found.
+    """
+    if folder.is_dir() and time.time() - folder.stat().st_mtime < MARK_SECONDS:
+        return
+    with _file_lock(cache_dir() / "kernels.lock"):
+        new = not folder.is_dir()
+        folder.mkdir(mode=0o700, exist_ok=True)
+        os.utime(folder)
+        if new:
+            prune(folder.parent)
 
 
 def attach(dispatcher: Any, name: str) -> Any:
@@ -193,12 +236,12 @@ class KernelCache:
             entry.unlink(missing_ok=True)
 
 
-def write_private(path: Path, content: bytes) -> None:
+def write_private(path: Path, *pieces: bytes | memoryview) -> None:
     """Writes a file of mode 0600 in one step: readers see the old one or the whole new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp files have mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines(pieces)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

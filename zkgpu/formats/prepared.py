@@ -1,0 +1,145 @@
+"""What was made of a key file, kept in the cache folder until the file is opened again.
+
+    cache_dir()/prepared/<digest of the key file>-<what>.bin
+
+    magic[16] | hash of the table[32] | size of the table u64 | table | parts, each at a multiple of 64 bytes
+
+The table is a stamp[32] and { size u64 | hash[32] } for each part; the first part is a pickle, the others its arrays.
+The arrays come back as views of the mapped file, private to the process, so that they take no memory of their own.
+Entries are pickles: as trusted as the compiled kernels beside them, in a folder that only the user may write. One that
+is damaged, or was written by other sources, counts for nothing and is replaced.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import logging
+import os
+import pickle
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zkgpu.curves import bn254
+from zkgpu.curves.points import Group
+from zkgpu.errors import ResourceError
+from zkgpu.formats import checked
+from zkgpu.formats.container import Bytes
+from zkgpu.jit import pruning
+from zkgpu.jit.cache import ROOMS, cache_dir, private_folder, source_digest, write_private
+
+log = logging.getLogger(__name__)
+
+LEAST_BYTES = 1 << 20  # less is made anew within milliseconds
+MOST_BYTES = 8 << 30  # of all entries together; those used longest ago give way
+
+_MAGIC = b"zkgpu prepared 1"
+_HASH_BYTES, _ALIGNMENT = 32, 64
+_TABLE = len(_MAGIC) + _HASH_BYTES + 8  # where the table begins
+_ROOMS = (*ROOMS, "circuits", "formats", "groth16", "backend")
+_GROUPS = {group.name: group for group in (bn254.G1, bn254.G2)}
+
+
+def load(digest: str, what: str) -> Any | None:
+    """What was kept under this name for the key file with this digest, or None."""
+    try:
+        path = _folder() / f"{digest}-{what}.bin"
+        value = _unpacked(np.memmap(path, dtype=np.uint8, mode="c"))
+        os.utime(path)  # its last use, for pruning
+        return value
+    except FileNotFoundError:
+        return None
+    except ResourceError:
+        return None
+    except Exception as error:  # whatever a damaged file leads to, the key can be prepared again
+        log.warning("%s-%s: what was prepared is unreadable and is made again (%s)", digest, what, error)
+        return None
+
+
+def keep(digest: str, what: str, value: Any) -> None:
+    """Keeps a picklable value whose bulk is arrays. Does nothing when it is small, too large, or cannot be written."""
+    pieces = _packed(value)
+    size = sum(piece.nbytes for piece in pieces)
+    if size < LEAST_BYTES:
+        return
+    try:
+        if make_room(size):
+            write_private(_folder() / f"{digest}-{what}.bin", *pieces)
+    except ResourceError:
+        return
+    except OSError as error:
+        log.warning("what was prepared of a key is not kept (%s)", error)
+
+
+def make_room(size: int) -> bool:
+    """Whether `size` more bytes may be kept, once entries used longest ago are gone."""
+    folder = _folder()
+    pruning.prune(folder)
+    pruning.shrink(folder, MOST_BYTES - size)
+    return size <= MOST_BYTES and size <= shutil.disk_usage(folder).free // 2
+
+
+def _folder() -> Path:
+    return private_folder(private_folder(cache_dir()) / "prepared")
+
+
+class _Pickler(pickle.Pickler):
+    """Names groups instead of copying them: there is one object for each."""
+
+    def persistent_id(self, value: Any) -> str | None:
+        return value.name if isinstance(value, Group) else None
+
+
+class _Unpickler(pickle.Unpickler):
+    def persistent_load(self, name: str) -> Group:
+        return _GROUPS[name]
+
+
+def _packed(value: Any) -> list[memoryview]:
+    """The pieces of a file that _unpacked reads."""
+    arrays: list[pickle.PickleBuffer] = []
+    stream = io.BytesIO()
+    _Pickler(stream, protocol=5, buffer_callback=arrays.append).dump(value)
+    parts = [stream.getbuffer(), *(array.raw() for array in arrays)]
+    entries = (part.nbytes.to_bytes(8, "little") + _hash(part) for part in parts)
+    table = _stamp() + b"".join(entries)
+    pieces = [_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table]
+    at = len(pieces[0])
+    for part in parts:
+        padding = bytes(-at % _ALIGNMENT)
+        pieces += [padding, part]
+        at += len(padding) + part.nbytes
+    return [memoryview(piece) for piece in pieces]
+
+
+def _unpacked(data: Bytes) -> Any | None:
+    """The value, or None when other sources wrote the file. Raises ValueError when it is damaged."""
+    table_hash, size = data[16:48].tobytes(), int.from_bytes(data[48:_TABLE].tobytes(), "little")
+    table = data[_TABLE : _TABLE + size].tobytes()
+    if data[:16].tobytes() != _MAGIC or len(table) != size or _hash(table) != table_hash:
+        raise ValueError("its table is damaged")
+    if table[:_HASH_BYTES] != _stamp():
+        return None
+    parts, at = [], _TABLE + size
+    for begin in range(_HASH_BYTES, size, 8 + _HASH_BYTES):
+        at += -at % _ALIGNMENT
+        part = data[at : at + int.from_bytes(table[begin : begin + 8], "little")]
+        if _hash(part) != table[begin + 8 : begin + 8 + _HASH_BYTES]:
+            raise ValueError(f"the bytes from {at:,} on are damaged")
+        parts.append(part)
+        at += len(part)
+    return _Unpickler(io.BytesIO(parts[0].tobytes()), buffers=parts[1:]).load()
+
+
+def _hash(data: Bytes | memoryview | bytes) -> bytes:
+    return checked.tree_hash(np.frombuffer(data, np.uint8))
+
+
+@functools.cache
+def _stamp() -> bytes:
+    """Changes with the sources that decide what an entry looks like."""
+    return bytes.fromhex(source_digest(Path(__file__).parents[1], _ROOMS))

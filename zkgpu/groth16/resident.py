@@ -1,0 +1,64 @@
+"""A proving key at home on a device: its matrices and queries in the form and order that the prover uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.fields.field import Limbs
+from zkgpu.formats import prepared
+from zkgpu.groth16.keys import ProvingKey
+from zkgpu.ntt.domain import Domain
+
+
+@dataclass(frozen=True)
+class Resident:
+    """Matrices and points as the backend hands them out.
+
+    a, b     rows in bit-reversed order, as the values of quotients are
+    l_query  for a key without a commitment, one point a wire: infinity for the public ones, so that it meets the whole
+             assignment as the other queries do
+    h_query  in bit-reversed order
+    """
+
+    a: Any
+    b: Any
+    a_query: Any
+    b_g1_query: Any
+    b_g2_query: Any
+    l_query: Any
+    h_query: Any
+
+
+def resident(key: ProvingKey, backend: Backend) -> Resident:
+    """The key on the device: made once of a key file, and kept in the cache when the device's form allows it."""
+    form, digest = backend.resident_form, key.file_digest
+    if form is None or digest is None:
+        return _made(key, backend)
+    kept = prepared.load(digest, form)
+    if kept is None:
+        kept = _made(key, backend)
+        prepared.keep(digest, form, kept)
+    return kept
+
+
+def _made(key: ProvingKey, backend: Backend) -> Resident:
+    g1, g2 = backend.curve.g1, backend.curve.g2
+    order = Domain(backend.curve.scalar_field, key.domain_size).bit_reversal
+    return Resident(
+        a=backend.matrix(key.a.take_rows(order)),
+        b=backend.matrix(key.b.take_rows(order)),
+        a_query=backend.points(g1, key.a_query),
+        b_g1_query=backend.points(g1, key.b_g1_query),
+        b_g2_query=backend.points(g2, key.b_g2_query),
+        l_query=backend.points(g1, key.l_query if key.commitment else _for_all_wires(key)),
+        h_query=backend.points(g1, key.h_query[order]),
+    )
+
+
+def _for_all_wires(key: ProvingKey) -> Limbs:
+    public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
+    return np.concatenate([public, key.l_query])
