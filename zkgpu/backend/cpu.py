@@ -40,6 +40,10 @@ class CpuBackend:
         self.name = f"cpu ({self.path.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
         self._field = CpuField(curve.scalar_field, self.path, self.threads)
 
+    @property
+    def resident_form(self) -> str:
+        return f"cpu-{self.path.name}"
+
     def fallback(self) -> None:
         return None
 

@@ -60,6 +60,10 @@ class CudaBackend:
         self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
 
+    @property
+    def resident_form(self) -> None:
+        return None
+
     def fallback(self) -> CpuBackend:
         from zkgpu.backend.cpu import CpuBackend
 

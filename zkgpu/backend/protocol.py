@@ -51,6 +51,11 @@ class Backend(Protocol):
     @property
     def curve(self) -> Curve: ...
 
+    @property
+    def resident_form(self) -> str | None:
+        """Names the form of this device's matrices and points, where they can be pickled; None where they cannot."""
+        ...
+
     def fallback(self) -> Backend | None:
         """Another device for what this one gets wrong again and again, opened now; None where there is none."""
         ...

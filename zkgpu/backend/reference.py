@@ -78,6 +78,10 @@ class ReferenceBackend:
         self.curve = curve
         self.name = "reference"
 
+    @property
+    def resident_form(self) -> None:
+        return None
+
     def fallback(self) -> None:
         return None
 

@@ -65,7 +65,13 @@ def _cache_facts() -> dict[str, Any]:
     from zkgpu.jit.cache import cache_info
 
     info = cache_info()
-    return {"kernel cache": str(info.path), "kernels cached": info.entries, "cache bytes": info.bytes}
+    return {
+        "cache folder": str(info.path),
+        "kernels cached": info.entries,
+        "outdated kernels": f"{info.outdated} folders of other versions, {info.outdated_bytes:,} bytes",
+        "prepared keys": f"{info.prepared}, {info.prepared_bytes:,} bytes",
+        "cache bytes": info.bytes,
+    }
 
 
 def self_test(backend: Backend) -> dict[str, Any]:
@@ -91,21 +97,21 @@ def self_test(backend: Backend) -> dict[str, Any]:
 
 @click.group("cache", no_args_is_help=False)
 def cache_group() -> None:
-    """The cache of compiled kernels."""
+    """The cache of compiled kernels and of opened keys."""
 
 
 @cache_group.command("info")
 @pass_session
 def cache_info_command(session: Session) -> None:
-    """Say where the cache is and how much it holds."""
+    """Say where the cache is and what it holds. What nothing used for a month is removed."""
     facts = _cache_facts()
-    session.finish(facts, *(f"{name:<14}  {value}" for name, value in facts.items()))
+    session.finish(facts, *(f"{name:<16}  {value}" for name, value in facts.items()))
 
 
 @cache_group.command("clear")
 @pass_session
 def cache_clear_command(session: Session) -> None:
-    """Remove all compiled kernels; they are compiled again when needed."""
+    """Remove all compiled kernels and prepared keys; they are made again when needed."""
     from zkgpu.jit.cache import clear_cache
 
     clear_cache()

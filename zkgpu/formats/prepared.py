@@ -13,7 +13,6 @@ is damaged, or was written by other sources, counts for nothing and is replaced.
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import logging
 import os
@@ -48,7 +47,7 @@ def load(digest: str, what: str) -> Any | None:
     """What was kept under this name for the key file with this digest, or None."""
     try:
         path = _folder() / f"{digest}-{what}.bin"
-        value = _unpacked(np.memmap(path, dtype=np.uint8, mode="c"))
+        value = _unpacked(np.asarray(np.memmap(path, dtype=np.uint8, mode="c")))
         os.utime(path)  # its last use, for pruning
         return value
     except FileNotFoundError:
@@ -107,13 +106,12 @@ def _packed(value: Any) -> list[memoryview]:
     parts = [stream.getbuffer(), *(array.raw() for array in arrays)]
     entries = (part.nbytes.to_bytes(8, "little") + _hash(part) for part in parts)
     table = _stamp() + b"".join(entries)
-    pieces = [_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table]
-    at = len(pieces[0])
+    pieces = [memoryview(_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table)]
+    at = pieces[0].nbytes
     for part in parts:
-        padding = bytes(-at % _ALIGNMENT)
-        pieces += [padding, part]
-        at += len(padding) + part.nbytes
-    return [memoryview(piece) for piece in pieces]
+        pieces += [memoryview(bytes(-at % _ALIGNMENT)), part]
+        at += -at % _ALIGNMENT + part.nbytes
+    return pieces
 
 
 def _unpacked(data: Bytes) -> Any | None:

@@ -75,7 +75,9 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
     every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
-    again, and what is slow to make of it is kept (`prepared`). Without it only the points of the header are checked: pass it for every file you did not just write.
+    again, and what is slow to make of it is kept (`prepared`). Without it only the points of the header are checked:
+    pass it for every file you did not just write. The file must stay as it is while it is read: one cut short in
+    place ends the process (SIGBUS).
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
@@ -87,7 +89,7 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     if committed:
         header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
     points = _read_points(file, header, known)
-    a, b = _kept_matrices(file, header, digest if known else None)
+    a, b = _kept_matrices(file, header, digest)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
@@ -222,7 +224,7 @@ def _header_bytes(key: ProvingKey) -> bytes:
 
 
 def _kept_matrices(file: Container, header: Header, digest: str | None) -> tuple[SparseMatrix, SparseMatrix]:
-    """The matrices, which reading a file with a known digest for the second time finds in the cache."""
+    """The matrices, which the second reading of a file with a digest finds in the cache."""
     kept = prepared.load(digest, "matrices") if digest else None
     if kept is None:
         kept = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
