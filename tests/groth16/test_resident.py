@@ -104,15 +104,15 @@ def test_another_file_has_entries_of_its_own(folder, key_file, statement):
     assert len(set(folder.iterdir()) - before) == len(before) == 2
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "magic", "hash", "size", "table", "pickle", "array"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "magic", "hash", "size", "table", "text", "array"])
 def test_a_damaged_entry_is_noticed_and_replaced(folder, key_file, statement, caplog, damage):
     backend = open_backend("cpu")
     opened(key_file, backend)
     (entry,) = folder.glob("*-cpu-*.bin")
     whole = entry.read_bytes()
     table = int.from_bytes(whole[48:56], "little")
-    pickled = -(-(56 + table) // 64) * 64
-    at = {"magic": 3, "hash": 20, "size": 55, "table": 60, "pickle": pickled, "array": len(whole) - 1}.get(damage)
+    text = -(-(56 + table) // 64) * 64
+    at = {"magic": 3, "hash": 20, "size": 55, "table": 60, "text": text, "array": len(whole) - 1}.get(damage)
     data = bytearray(whole)
     if at is not None:
         data[at] ^= 1

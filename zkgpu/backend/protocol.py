@@ -53,7 +53,7 @@ class Backend(Protocol):
 
     @property
     def resident_form(self) -> str | None:
-        """Names the form of this device's matrices and points, where they can be pickled; None where they cannot."""
+        """Names the form of this device's matrices and points where it is arrays of the host, to keep in files."""
         ...
 
     def fallback(self) -> Backend | None:

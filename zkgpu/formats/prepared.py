@@ -4,29 +4,28 @@
 
     magic[16] | hash of the table[32] | size of the table u64 | table | parts, each at a multiple of 64 bytes
 
-The table is a stamp[32] and { size u64 | hash[32] } for each part; the first part is a pickle, the others its arrays.
-The arrays come back as views of the mapped file, private to the process, so that they take no memory of their own.
-Entries are pickles: as trusted as the compiled kernels beside them, in a folder that only the user may write. One that
-is damaged, or was written by other sources, counts for nothing and is replaced.
+The table is a stamp[32] and { size u64 | hash[32] } for each part; the first part is the JSON that describes the value
+(`values`), the others are its arrays, which come back as views of the mapped file, private to the process, so that they
+take no memory of their own. Kernels follow indices in these arrays: the folder must be one that only the user may
+write, as that of the compiled kernels beside it. An entry that is damaged, or that other sources wrote, counts for
+nothing and is replaced.
 """
 
 from __future__ import annotations
 
 import functools
-import io
+import json
 import logging
 import os
-import pickle
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
-from zkgpu.curves.points import Group
 from zkgpu.errors import ResourceError
-from zkgpu.formats import checked
+from zkgpu.formats import checked, values
 from zkgpu.formats.container import Bytes
 from zkgpu.jit import pruning
 from zkgpu.jit.cache import ROOMS, cache_dir, private_folder, source_digest, write_private
@@ -40,7 +39,6 @@ _MAGIC = b"zkgpu prepared 1"
 _HASH_BYTES, _ALIGNMENT = 32, 64
 _TABLE = len(_MAGIC) + _HASH_BYTES + 8  # where the table begins
 _ROOMS = (*ROOMS, "circuits", "formats", "groth16", "backend")
-_GROUPS = {group.name: group for group in (bn254.G1, bn254.G2)}
 
 
 def load(digest: str, what: str) -> Any | None:
@@ -60,7 +58,7 @@ def load(digest: str, what: str) -> Any | None:
 
 
 def keep(digest: str, what: str, value: Any) -> None:
-    """Keeps a picklable value whose bulk is arrays. Does nothing when it is small, too large, or cannot be written."""
+    """Keeps a value that `values` can describe. Does nothing when it is small, too large, or cannot be written."""
     pieces = _packed(value)
     size = sum(piece.nbytes for piece in pieces)
     if size < LEAST_BYTES:
@@ -86,24 +84,11 @@ def _folder() -> Path:
     return private_folder(private_folder(cache_dir()) / "prepared")
 
 
-class _Pickler(pickle.Pickler):
-    """Names groups instead of copying them: there is one object for each."""
-
-    def persistent_id(self, value: Any) -> str | None:
-        return value.name if isinstance(value, Group) else None
-
-
-class _Unpickler(pickle.Unpickler):
-    def persistent_load(self, name: str) -> Group:
-        return _GROUPS[name]
-
-
 def _packed(value: Any) -> list[memoryview]:
     """The pieces of a file that _unpacked reads."""
-    arrays: list[pickle.PickleBuffer] = []
-    stream = io.BytesIO()
-    _Pickler(stream, protocol=5, buffer_callback=arrays.append).dump(value)
-    parts = [stream.getbuffer(), *(array.raw() for array in arrays)]
+    arrays: list[NDArray[Any]] = []
+    described = json.dumps(values.describe(value, arrays)).encode()
+    parts = [memoryview(described), *(array.reshape(-1).view(np.uint8).data for array in arrays)]
     entries = (part.nbytes.to_bytes(8, "little") + _hash(part) for part in parts)
     table = _stamp() + b"".join(entries)
     pieces = [memoryview(_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table)]
@@ -130,7 +115,7 @@ def _unpacked(data: Bytes) -> Any | None:
             raise ValueError(f"the bytes from {at:,} on are damaged")
         parts.append(part)
         at += len(part)
-    return _Unpickler(io.BytesIO(parts[0].tobytes()), buffers=parts[1:]).load()
+    return values.restore(json.loads(parts[0].tobytes()), parts[1:])
 
 
 def _hash(data: Bytes | memoryview | bytes) -> bytes:
