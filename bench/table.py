@@ -75,6 +75,7 @@ def print_measured() -> None:
     lines = newest("primitives", "primitive", "path", "threads", "log_size")
     pivot("primitive", lines, with_threads("primitive"), seconds)
     print_starts()
+    print_gate()
 
 
 def print_protocols() -> None:
@@ -95,6 +96,28 @@ def print_starts() -> None:
     for line in starts:
         cache = f", {line['cache']} cache" if "cache" in line else ""
         print(f"| {line['what']}{cache} | {duration(line['seconds'])} |")
+
+
+def print_gate() -> None:
+    """Kernels by architecture, as the compile gate recorded them last: registers a thread, and what is not kept in any."""
+    lines = newest("gate", "source", "kernel", "architecture")
+    lines = [line for line in lines if line["commit"] == lines[-1]["commit"]]
+    architectures = sorted({line["architecture"] for line in lines}, key=lambda name: int(name[3:]))
+    cells = {(line["source"], line["kernel"], line["architecture"]): line for line in lines}
+    if not cells:
+        return
+    print("| kernel: registers; multiplier slots | " + " | ".join(architectures) + " |")
+    print("|---" * (len(architectures) + 1) + "|")
+    for source, kernel in dict.fromkeys((source, kernel) for source, kernel, _ in cells):
+        found = (cells.get((source, kernel, name)) for name in architectures)
+        print(f"| {source} {kernel} | " + " | ".join(of_compiler(line) if line else "" for line in found) + " |")
+    print()
+
+
+def of_compiler(line: Line) -> str:
+    memory = {name: line[name] for name in ("spills", "stack", "local") if line[name]}
+    outside = "".join(f", {size} B {name}" for name, size in memory.items())
+    return f"{line['registers']}; {line['multiply_slots']}{outside}"
 
 
 if __name__ == "__main__":

@@ -83,6 +83,13 @@ def missing() -> str | None:
     return None
 
 
+def version() -> str:
+    """The compiler's name and version."""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    _library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return f"NVRTC {major.value}.{minor.value}"
+
+
 def _folders() -> list[Path]:
     """Where the packages of NVIDIA keep their files."""
     spec = importlib.util.find_spec("nvidia")
