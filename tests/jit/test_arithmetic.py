@@ -150,12 +150,48 @@ def reductions(path, modulus, limit):
 
 
 def test_reductions_are_right_around_every_multiple_of_the_modulus(path, modulus):
-    limit = 1 << (260 if path == IFMA else 256)
+    limit = 1 << path.montgomery_bits
     near = [k * modulus + d for k in range(limit // modulus + 1) for d in (-1, 0, 1)]
     values = [v for v in [*near, limit - 1] if 0 <= v < limit]
     x = pack(path, values)
     weak, canonical = np.zeros_like(x), np.zeros_like(x)
     reductions(path, modulus, limit)(weak, canonical, x, len(x))
+    assert unpack(path, canonical, len(values)) == [v % modulus for v in values]
+    for value, reduced in zip(values, unpack(path, weak, len(values)), strict=True):
+        assert reduced % modulus == value % modulus
+        assert reduced < modulus + (modulus >> 32)
+
+
+@kernel
+def reductions_of_columns(path, modulus):
+    @operation(path, modulus)
+    def reduce_block(e, weak, canonical, x, offset):
+        value = e.load(x, offset, limit=1 << 260, spread=1 << 61)
+        e.store(value.weak(), weak, offset)
+        e.store(value.canonical(), canonical, offset)
+
+    words = path.block_words
+
+    def run(weak, canonical, x, blocks):
+        for k in range(blocks):
+            reduce_block(weak, canonical, x, k * words)
+
+    return run
+
+
+def test_reductions_are_right_for_columns_that_owe_each_other(path, modulus):
+    if path.lanes == 1:
+        pytest.skip("this path has no columns")
+    near = [k * modulus + d for k in range((1 << 260) // modulus + 1) for d in (-1, 0, 1)]
+    values = [v for v in [*near, 1 << 208, (1 << 208) - 1, (1 << 260) - 1] if 0 <= v < 1 << 260]
+    x = pack(path, values).view(np.int64)
+    debts = np.random.default_rng(1).integers(-(1 << 8), 1 << 8, (len(x), 4, 8))
+    debts[::2] = [[[1 << 8], [-(1 << 8)], [1 << 8], [0]]]
+    debts[1::4, 3] = np.abs(debts[1::4, 3])
+    x[:, :4] += debts << 52
+    x[:, 1:] -= debts
+    weak, canonical = np.zeros_like(x), np.zeros_like(x)
+    reductions_of_columns(path, modulus)(weak, canonical, x, len(x))
     assert unpack(path, canonical, len(values)) == [v % modulus for v in values]
     for value, reduced in zip(values, unpack(path, weak, len(values)), strict=True):
         assert reduced % modulus == value % modulus
@@ -298,3 +334,69 @@ def test_the_paths_describe_their_blocks():
     assert PORTABLE.shape(9) == (9, 4, 1)
     assert IFMA.block_words == 40
     assert PORTABLE.montgomery_factor(Fr.modulus) == pow(2, 256, Fr.modulus)
+
+
+CONSTANTS = (0, 1, 2, FIELDS["Fr"] - 1, FIELDS["Fq"] // 3, 1 << 208)
+
+
+@kernel
+def prepared_products(path, modulus, limit):
+    @operation(path, modulus)
+    def multiply(e, out, x, table, at, offset, stride):
+        value = e.load(x, offset, limit=limit)
+        factors = [e.constant_factor(constant) for constant in CONSTANTS]
+        for factor in [*factors, e.broadcast_factor(table, at)]:
+            e.store(value.times(factor).canonical(), out, offset)
+            offset = e.builder.add(offset, stride)
+
+    words, factor_words = path.block_words, path.factor_parts * path.limbs
+
+    def run(out, x, table, blocks):
+        for k in range(blocks):
+            multiply(out, x, table, k * factor_words, k * words, blocks * words)
+
+    return run
+
+
+def test_prepared_factors_multiply_as_their_values_do(path, modulus):
+    limit = 64 * modulus if path.lanes > 1 else modulus
+    near = [k * modulus + d for k in range(1, limit // modulus) for d in (-1, 0, 1)] + [limit - 1]
+    values = edges(path, modulus) + near
+    x = pack(path, [values[i % len(values)] for i in range(-len(values) % path.lanes + len(values))])
+    values = unpack(path, x, len(x) * path.lanes)
+    factors = [edges(path, modulus)[k % len(edges(path, modulus))] for k in range(len(x))]
+    multiples = [[f * c % modulus for c in path.multiples(path.factor_parts, modulus)] for f in factors]
+    table = np.array([[limbs_of(path, m) for m in row] for row in multiples], np.uint64)
+    out = np.zeros((len(CONSTANTS) + 1, *x.shape), np.uint64)
+    prepared_products(path, modulus, limit)(out, x, table, len(x))
+    for constant, blocks in zip(CONSTANTS, out[:-1], strict=True):
+        assert unpack(path, blocks, len(values)) == [value * constant % modulus for value in values]
+    of_table = [value * factors[i // path.lanes] % modulus for i, value in enumerate(values)]
+    assert unpack(path, out[-1], len(values)) == of_table
+
+
+@kernel
+def tiles_there_and_back(path, modulus):
+    @operation(path, modulus)
+    def move(e, there, back, x):
+        offsets = [e.integer(path.block_words * k) for k in range(8)]
+        tile = e.load_tile(x, offsets)
+        for element, offset in zip(tile, offsets, strict=True):
+            e.store(element, there, offset)
+        e.store_tile(tile, back, offsets)
+
+    def run(there, back, x):
+        move(there, back, x)
+
+    return run
+
+
+def test_tiles_exchange_blocks_and_lanes_and_are_written_back_in_place(path, modulus):
+    values = [modulus - 1 - i for i in range(8 * path.lanes)]
+    x = pack(path, values)
+    there, back = np.zeros_like(x), np.zeros_like(x)
+    tiles_there_and_back(path, modulus)(there, back, x)
+    turned = np.array(values, object).reshape(8, path.lanes)
+    turned = turned.T if path.lanes == 8 else turned
+    assert unpack(path, there, len(values)) == turned.ravel().tolist()
+    assert (back == x).all()

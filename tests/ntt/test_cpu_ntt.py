@@ -8,10 +8,9 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField
 from zkgpu.jit.path import supported
 from zkgpu.ntt import cpu as cpu_module
-from zkgpu.ntt import kernels
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import LAST, TAIL, plan, smallest_log
+from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan
 
 P = Fr.modulus
 
@@ -104,14 +103,6 @@ def test_threads_do_not_change_a_byte(cpu, log_size):
     assert (intt(two, vector, domain).blocks == intt(cpu, vector, domain).blocks).all()
 
 
-def test_the_largest_transforms_reduce_their_tiles_first(cpu, monkeypatch):
-    domain = Domain(Fr, 1 << 10)
-    vector = cpu.vector(random_limbs(domain.size))
-    expected = ntt(cpu, vector, domain)
-    monkeypatch.setattr(kernels, "LOG_SIZE_WITHOUT_REDUCTION", 9)
-    assert (ntt(cpu, vector, domain).blocks == expected.blocks).all()
-
-
 def test_arguments_are_left_alone_unless_told_otherwise(cpu):
     domain = Domain(Fr, 256)
     vector = cpu.vector(random_limbs(256))
@@ -139,21 +130,20 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
 
 @pytest.mark.parametrize("log_lanes", [0, 3])
 @pytest.mark.parametrize("group", [0, 1])
-@pytest.mark.parametrize("backwards", [False, True])
-def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, backwards):
-    for log_size in range(smallest_log(log_lanes), 19):
+@pytest.mark.parametrize("inverse", [False, True])
+def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, inverse):
+    for log_size in range(SMALLEST_LOG, 19):
         blocks = 1 << (log_size - log_lanes)
         stages = np.zeros(blocks, np.int64)
-        planned = plan(log_size, log_lanes, group)
-        planned = planned.backwards() if backwards else planned
+        planned = plan(log_size, log_lanes, group, inverse)
         for phase in planned.phases:
             touched = np.zeros(blocks, np.int64)
             for item in phase:
                 mine = np.zeros(blocks, bool)
                 for kind, offset, stride, columns, _, groups in item.tolist():
-                    radix_log = {TAIL: log_lanes, LAST: 3}.get(kind, kind)
+                    radix_log = RADIX_LOG if kind in (TAIL, FIRST, LAST) else kind
                     if kind == TAIL:
-                        covered = offset + np.arange(groups << log_lanes)
+                        covered = offset + np.arange(groups << RADIX_LOG)
                     else:
                         starts = offset + (np.arange(groups) * stride << radix_log)
                         runs = starts[:, None] + np.arange(columns)
@@ -166,6 +156,5 @@ def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lane
         assert (stages == log_size).all()
 
 
-def test_sizes_without_a_tile_are_the_only_small_ones(cpu):
-    small = [log for log in range(10) if cpu_module._is_small(cpu, Domain(Fr, 1 << log))]
-    assert small == list(range(6 if cpu.path.lanes == 8 else 3))
+def test_sizes_without_a_tile_are_the_only_small_ones():
+    assert [log for log in range(10) if cpu_module._is_small(Domain(Fr, 1 << log))] == list(range(SMALLEST_LOG))

@@ -15,7 +15,8 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from zkgpu.jit.element import Fe, Fe2, coordinates
+from zkgpu.jit.element import Factor, Fe, Fe2, coordinates
+from zkgpu.jit.memory import CACHE_LINE
 from zkgpu.jit.path import InstructionPath
 
 # most terms a sum of wide rows may have before it is collapsed
@@ -53,6 +54,10 @@ class Emitter(ABC):
         """x * y / R, which is the product of residues in Montgomery form."""
 
     @abstractmethod
+    def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
+        """x times a prepared factor."""
+
+    @abstractmethod
     def square(self, x: Fe) -> Fe:
         """x * x / R."""
 
@@ -77,6 +82,11 @@ class Emitter(ABC):
     def constant(self, value: int) -> Fe:
         """The residue of an integer, in Montgomery form, in every lane."""
         return self.exact(value * self.path.montgomery_factor(self.modulus) % self.modulus)
+
+    def constant_factor(self, value: int) -> Factor:
+        """The residue of an integer in every lane, prepared for products."""
+        multiples = self.path.multiples(self.path.constant_parts, self.modulus)
+        return Factor(tuple(self.limb_constants(value * multiple % self.modulus) for multiple in multiples))
 
     @property
     def limb_maximum(self) -> int:
@@ -166,6 +176,13 @@ class Emitter(ABC):
     def broadcast(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe:
         """The single element whose `limbs` consecutive 64-bit words lie at pointer[offset], in every lane."""
 
+    def broadcast_factor(self, pointer: Any, offset: Any) -> Factor:
+        """The prepared factor whose factor_parts multiples follow one another from pointer[offset], in every lane."""
+        parts = (
+            self.broadcast(pointer, self.shifted(offset, self.path.limbs * k)) for k in range(self.path.factor_parts)
+        )
+        return Factor(tuple(part.limbs for part in parts))
+
     @abstractmethod
     def lane_integers(self, pointer: Any, offset: Any) -> list[Any]:
         """`lanes` consecutive 64-bit integers at pointer[offset], one i64 value a lane."""
@@ -190,8 +207,14 @@ class Emitter(ABC):
         """Writes point rows, one address a lane; the elements must be canonical."""
 
     @abstractmethod
-    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
-        """`lanes` blocks with element (block i, lane j) and (block j, lane i) exchanged."""
+    def load_tile(
+        self, pointer: Any, offsets: Sequence[Any], limit: int | None = None, spread: int | None = None
+    ) -> list[Fe]:
+        """Eight blocks like load(), but with element (block i, lane j) in lane i of block j where there are lanes."""
+
+    @abstractmethod
+    def store_tile(self, blocks: Sequence[Fe], pointer: Any, offsets: Sequence[Any]) -> None:
+        """Writes the columns of blocks as load_tile reads them."""
 
     # Wide rows: one element a row of path.row_words words, 64-byte aligned, for access in any order and long sums.
 
@@ -229,6 +252,12 @@ class Emitter(ABC):
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
         read, keep, data = (ir.Constant(I32, value) for value in (0, 3, 1))
         self.builder.call(function, [self.builder.inttoptr(address, pointer), read, keep, data])
+
+    def prefetch_words(self, pointer: Any, offset: Any, count: int) -> None:
+        """Asks for the cache lines of `count` 64-bit words at pointer[offset]."""
+        first = self.builder.ptrtoint(self.builder.gep(pointer, [offset]), I64)
+        for byte in range(0, 8 * count, CACHE_LINE):
+            self.prefetch(self.shifted(first, byte))
 
 
 class Slot:

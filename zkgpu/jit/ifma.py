@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from zkgpu.jit.element import Fe
+from zkgpu.jit.element import Factor, Fe
 from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
 from zkgpu.jit.path import IFMA
 
@@ -21,13 +21,18 @@ LANES, LIMBS, BITS = IFMA.lanes, IFMA.limbs, IFMA.limb_bits
 LIMB_MAXIMUM = (1 << BITS) - 1
 CAPACITY = 1 << (LIMBS * BITS)
 WORD = ir.VectorType(I64, LANES)
+HALF = ir.VectorType(I64, LANES // 2)
 MASK = ir.VectorType(ir.IntType(1), LANES)
+
+LOW_HALVES, HIGH_HALVES = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 
 # a column of a product receives at most 20 halves below 2^52 and one carry
 PRODUCT_SPREAD = 1 << 57
 COLUMN_CAPACITY = 1 << 62
 # quotient estimate: floor(top * (2^(260 + 40) / p) / 2^(52 + 40)), top the limb of weight 2^208
 ESTIMATE_BITS = 40
+# values may be this many bits longer than five limbs when they are reduced
+SPARE_BITS = 6
 
 
 def splat(value: int) -> ir.Constant:
@@ -74,14 +79,25 @@ class IfmaEmitter(Emitter):
         """What a column of a product holds beyond its 52 bits."""
         return self.builder.lshr(column, splat(BITS))
 
+    def _totals(self, columns: Sequence[Any]) -> list[Any]:
+        """The columns with all carries received but none taken off: limbs in their low 52 bits, which factors read."""
+        totals = [columns[0]]
+        for column in columns[1:]:
+            totals.append(self.builder.add(column, self.builder.ashr(totals[-1], splat(BITS))))
+        return totals
+
+    def _masked(self, totals: Sequence[Any]) -> list[Any]:
+        return [self.builder.and_(total, splat(LIMB_MAXIMUM)) for total in totals]
+
     def _carry(self, columns: Sequence[Any]) -> tuple[Any, ...]:
         """Limbs below 2^52 of a non-negative value below 2^260 given by signed columns."""
-        limbs, carry = [], None
-        for column in columns:
-            total = self.builder.add(column, carry) if carry else column
-            carry = self.builder.ashr(total, splat(BITS))
-            limbs.append(self.builder.and_(total, splat(LIMB_MAXIMUM)))
-        return (*limbs[:-1], total)
+        *low, top = self._totals(columns)
+        return (*self._masked(low), top)
+
+    def _factor_limbs(self, x: Fe) -> Sequence[Any]:
+        """Words whose low 52 bits are the limbs of x."""
+        assert x.limit <= CAPACITY, "the value may not fit in five limbs: reduce it earlier"
+        return x.limbs if x.spread <= LIMB_MAXIMUM else self._totals(x.limbs)
 
     # -- sums
 
@@ -122,13 +138,21 @@ class IfmaEmitter(Emitter):
 
     def multiply(self, x: Fe, y: Fe) -> Fe:
         columns = [splat(0)] * (2 * LIMBS)
-        x_limbs = self.carried(x).limbs
-        for i, limb in enumerate(self.carried(y).limbs):
+        x_limbs = self._factor_limbs(x)
+        for i, limb in enumerate(self._factor_limbs(y)):
             self._add_scaled(columns, i, x_limbs, limb)
         return self._reduced(columns, x.limit * y.limit)
 
+    def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
+        size = self.path.part_limbs(len(factor.parts))
+        columns = [splat(0)] * (LIMBS + size)
+        for i, limb in enumerate(self._factor_limbs(x)):
+            self._add_scaled(columns, i % size, factor.parts[i // size], limb)
+        lengths = [min(size, LIMBS - size * k) for k in range(len(factor.parts))]
+        return self._reduced(columns, sum(self.modulus << (BITS * length) for length in lengths))
+
     def square(self, x: Fe) -> Fe:
-        limbs = self.carried(x).limbs
+        limbs = self._factor_limbs(x)
         columns = [splat(0)] * (2 * LIMBS)
         for i in range(LIMBS):
             self._add_scaled(columns, 2 * i + 1, limbs[i + 1 :], limbs[i])
@@ -138,58 +162,72 @@ class IfmaEmitter(Emitter):
         return self._reduced(columns, x.limit**2)
 
     def _reduced(self, columns: list[Any], limit: int) -> Fe:
-        """Ten columns of a value < limit, divided by 2^260 modulo p.
+        """Columns of a value < limit, the lowest 52-bit limbs of it divided out modulo p until five are left.
 
-        Four times the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the fifth step is
-        Montgomery's. The result is < limit / 2^260 + (2^-52 mod p)(1 + 2^-51) + p.
+        All but the last time the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the last
+        step is Montgomery's. The result is < limit / 2^(52 steps) + (2^-52 mod p)(1 + 2^-51) + p.
         """
-        for i in range(LIMBS - 1):
-            lowest = columns[i]
-            columns[i + 1] = self.builder.add(columns[i + 1], self._overflow(lowest))
-            self._add_scaled(columns, i + 1, self.fold, lowest)
-        last = LIMBS - 1
+        last = len(columns) - LIMBS - 1
+        for i in range(last):
+            columns[i + 1] = self.builder.add(columns[i + 1], self._overflow(columns[i]))
+            self._add_scaled(columns, i + 1, self.fold, columns[i])
         quotient = self._multiply_add("l", splat(0), columns[last], self.negative_inverse)
         self._add_halves("l", columns, last, self.p, quotient)
         columns[last + 1] = self.builder.add(columns[last + 1], self._overflow(columns[last]))
         self._add_halves("h", columns, last + 1, self.p, quotient)
-        bound = limit // CAPACITY + self.fold_value + (self.fold_value >> 50) + self.modulus + 2
-        return Fe(self, tuple(columns[LIMBS:]), bound, PRODUCT_SPREAD)
+        folded = self.fold_value + (self.fold_value >> 50) if last else 0
+        return Fe(
+            self, tuple(columns[last + 1 :]), (limit >> (BITS * (last + 1))) + folded + self.modulus + 2, PRODUCT_SPREAD
+        )
 
     # -- reduction
 
     def weak(self, x: Fe) -> Fe:
         if x.limit <= self.weak_limit:
             return self.carried(x)
-        return self._minus_quotient(self.carried(x).limbs, spare_bits=0)
+        return self.element(self._masked(self._totals(self._minus_quotient(x))), self.weak_limit)
 
     @property
     def weak_limit(self) -> int:
         return self.modulus + (self.modulus >> 32)
 
-    def _minus_quotient(self, limbs: Sequence[Any], spare_bits: int) -> Fe:
-        """x minus the estimated quotient times p, for carried limbs of which the top one is below 2^(52 + spare_bits).
+    def _minus_quotient(self, x: Fe) -> list[Any]:
+        """Columns that are x minus the estimated quotient times p, modulo 2^260; for x below 2^266.
 
-        The estimate, from the top limb alone, is low by less than 1 + 2^-32.
+        The estimate comes from the top limb alone, or from one or two less where columns below it were not carried;
+        it is low by less than 1 + 2^-32, as 2^208 is less than 2^-39 p.
         """
         ratio = (1 << (LIMBS * BITS + ESTIMATE_BITS)) // self.modulus
         assert ratio <= LIMB_MAXIMUM, "the quotient estimate needs p > 2^248"
-        top = self.builder.lshr(limbs[-1], splat(spare_bits)) if spare_bits else limbs[-1]
+        spare_bits = max(0, (x.limit - 1).bit_length() - LIMBS * BITS)
+        assert spare_bits <= SPARE_BITS, "the value is too large for one step of reduction"
+        top = x.limbs[-1] if x.spread <= LIMB_MAXIMUM else self._top_estimate(x.limbs)
+        top = self.builder.lshr(top, splat(spare_bits)) if spare_bits else top
         quotient = self._multiply_add("h", splat(0), top, splat(ratio))
         quotient = self.builder.lshr(quotient, splat(ESTIMATE_BITS - spare_bits))
-        columns = list(limbs)  # adding quotient * (2^260 - p) subtracts quotient * p modulo 2^260
+        columns = list(x.limbs)  # adding quotient * (2^260 - p) subtracts quotient * p modulo 2^260
         self._add_scaled(columns, 0, self.limb_constants(CAPACITY - self.modulus), quotient)
-        *low, top = self._carry(columns)
-        return self.element([*low, self.builder.and_(top, splat(LIMB_MAXIMUM))], self.weak_limit)
+        return columns
+
+    def _top_estimate(self, columns: Sequence[Any]) -> Any:
+        """The top limb of a non-negative value less one or two, but not below 0.
+
+        Lower columns are smaller than 2^62, so what they carry changes the carry out of the fourth by one at most.
+        """
+        b = self.builder
+        top = b.add(b.add(columns[-1], b.ashr(columns[-2], splat(BITS))), splat(-1))
+        return b.select(b.icmp_signed("<", top, splat(0)), splat(0), top)
 
     def canonical(self, x: Fe) -> Fe:
         if x.limit <= self.modulus:
             return self.carried(x)
-        if x.limit > 2 * self.modulus:
-            x = self.weak(x)
-        difference = self._carry([self.builder.sub(a, q) for a, q in zip(x.limbs, self.p, strict=True)])
-        negative = self.builder.icmp_signed("<", difference[-1], splat(0))
-        limbs = [self.builder.select(negative, a, d) for a, d in zip(self.carried(x).limbs, difference, strict=True)]
-        return self.element(limbs)
+        columns = self._minus_quotient(x) if x.limit > 2 * self.modulus else x.limbs
+        totals = self._totals(columns)
+        less = self._totals([self.builder.sub(a, q) for a, q in zip(columns, self.p, strict=True)])
+        sign = self.builder.and_(less[-1], splat(1 << (BITS - 1)))  # columns count modulo 2^260
+        negative = self.builder.icmp_unsigned("!=", sign, splat(0))
+        chosen = [self.builder.select(negative, a, d) for a, d in zip(totals, less, strict=True)]
+        return self.element(self._masked(chosen))
 
     # -- masks
 
@@ -224,7 +262,7 @@ class IfmaEmitter(Emitter):
         words = self.from_limbs(self.carried(element).limbs)
         elements = self.transpose([*words, *words])
         for k in range(4):
-            pair = self._shuffle(elements[2 * k], elements[2 * k + 1], [0, 1, 2, 3, 8, 9, 10, 11])
+            pair = self._shuffle(elements[2 * k], elements[2 * k + 1], LOW_HALVES)
             self.builder.store(pair, self.word_pointer(pointer, self.shifted(offset, 8 * k)), align=8)
 
     def _load_words(self, pointer: Any, offset: Any) -> list[Any]:
@@ -233,8 +271,7 @@ class IfmaEmitter(Emitter):
     def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
         elements = []
         for line in range(0, 32 * parts, 64):
-            rows = [self.builder.load(pointer, align=64) for pointer in self._line_pointers(addresses, line)]
-            words = self.transpose(rows)
+            words = self._load_transposed(self._line_pointers(addresses, line), align=64)
             elements += [self.element(self.to_limbs(words[:4])), self.element(self.to_limbs(words[4:]))]
         return elements
 
@@ -242,17 +279,26 @@ class IfmaEmitter(Emitter):
         assert all(part.limit <= self.modulus for part in parts), "point rows hold canonical coordinates"
         words = [word for part in parts for word in self.from_limbs(self.carried(part).limbs)]
         for k in range(0, len(words), LANES):
-            pointers = self._line_pointers(addresses, 8 * k)
-            for row, pointer in zip(self.transpose(words[k : k + LANES]), pointers, strict=True):
-                self.builder.store(row, pointer, align=64)
+            self._store_transposed(words[k : k + LANES], self._line_pointers(addresses, 8 * k), align=64)
 
     def _line_pointers(self, addresses: Sequence[Any], offset: int) -> list[Any]:
         return [self.builder.inttoptr(self.shifted(a, offset), WORD.as_pointer()) for a in addresses]
 
-    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
-        columns = [self.transpose([block.limbs[j] for block in blocks]) for j in range(LIMBS)]
-        limit, spread = max(block.limit for block in blocks), max(block.spread for block in blocks)
-        return [Fe(self, limbs, limit, spread) for limbs in zip(*columns, strict=True)]
+    def load_tile(
+        self, pointer: Any, offsets: Sequence[Any], limit: int | None = None, spread: int | None = None
+    ) -> list[Fe]:
+        planes = [self._load_transposed(self._limb_pointers(pointer, offsets, j), align=8) for j in range(LIMBS)]
+        return [
+            Fe(self, limbs, limit or self.modulus, spread or self.limb_maximum) for limbs in zip(*planes, strict=True)
+        ]
+
+    def store_tile(self, blocks: Sequence[Fe], pointer: Any, offsets: Sequence[Any]) -> None:
+        for j in range(LIMBS):
+            limbs = [block.limbs[j] for block in blocks]
+            self._store_transposed(limbs, self._limb_pointers(pointer, offsets, j), align=8)
+
+    def _limb_pointers(self, pointer: Any, offsets: Sequence[Any], j: int) -> list[Any]:
+        return [self.word_pointer(pointer, self.shifted(offset, LANES * j)) for offset in offsets]
 
     def gather(self, addresses: Sequence[Any]) -> Fe:
         return self.element(self._gather_columns(addresses))
@@ -277,7 +323,8 @@ class IfmaEmitter(Emitter):
         # rows are below 2p, so the total and the lift that makes it positive are below 2^12 p < 2^266
         lift = self._lift_columns(2 * ROW_SUM_TERMS * self.modulus)
         columns = [self.builder.add(a, b) for a, b in zip(self._gather_columns(addresses), lift, strict=True)]
-        return self.canonical(self._minus_quotient(self._carry(columns), spare_bits=6))
+        total = Fe(self, tuple(columns), CAPACITY << SPARE_BITS, COLUMN_CAPACITY)
+        return self.canonical(total)
 
     def to_limbs(self, words: Sequence[Any]) -> list[Any]:
         """Five 52-bit limbs of a number given by four 64-bit words."""
@@ -298,17 +345,41 @@ class IfmaEmitter(Emitter):
 
     def transpose(self, rows: Sequence[Any]) -> list[Any]:
         """The 8x8 transpose of eight words, in three rounds of two-source shuffles."""
+        rows = self._transpose_quarters(rows)
+        for k in range(4):
+            x, y = rows[k], rows[k + 4]
+            rows[k], rows[k + 4] = self._shuffle(x, y, LOW_HALVES), self._shuffle(x, y, HIGH_HALVES)
+        return rows
+
+    def _transpose_quarters(self, rows: Sequence[Any]) -> list[Any]:
+        """The four 4x4 quarters transposed, each where it is."""
         rows = list(rows)
-        for distance, low in (
-            (1, [0, 8, 2, 10, 4, 12, 6, 14]),
-            (2, [0, 1, 8, 9, 4, 5, 12, 13]),
-            (4, [0, 1, 2, 3, 8, 9, 10, 11]),
-        ):
+        for distance, low in ((1, [0, 8, 2, 10, 4, 12, 6, 14]), (2, [0, 1, 8, 9, 4, 5, 12, 13])):
             high = [lane + distance for lane in low]
             for k in (k for k in range(LANES) if not k & distance):
                 x, y = rows[k], rows[k + distance]
                 rows[k], rows[k + distance] = self._shuffle(x, y, low), self._shuffle(x, y, high)
         return rows
 
+    # the third round of a transpose costs no shuffle where it is done by loads or stores of half a word
+
+    def _load_transposed(self, pointers: Sequence[Any], align: int) -> list[Any]:
+        halves = [[self.builder.load(half, align=min(align, 32)) for half in self._half_pointers(p)] for p in pointers]
+        both = range(LANES)
+        rows = [self._shuffle(halves[k % 4][k // 4], halves[k % 4 + 4][k // 4], both) for k in range(LANES)]
+        return self._transpose_quarters(rows)
+
+    def _store_transposed(self, rows: Sequence[Any], pointers: Sequence[Any], align: int) -> None:
+        rows, targets = self._transpose_quarters(rows), [self._half_pointers(pointer) for pointer in pointers]
+        for k, row in enumerate(rows):
+            for upper in (0, 1):
+                half = self._shuffle(row, row, range(4 * upper, 4 * upper + 4))
+                self.builder.store(half, targets[k % 4 + 4 * upper][k // 4], align=min(align, 32))
+
+    def _half_pointers(self, pointer: Any) -> list[Any]:
+        """Pointers to the lower and the upper four lanes of the word at a pointer."""
+        first = self.builder.bitcast(pointer, HALF.as_pointer())
+        return [first, self.builder.gep(first, [ir.Constant(I32, 1)])]
+
     def _shuffle(self, x: Any, y: Any, lanes: Sequence[int]) -> Any:
-        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, LANES), list(lanes)))
+        return self.builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(I32, len(lanes)), list(lanes)))

@@ -24,6 +24,7 @@ class InstructionPath:
 
     A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery
     form with R = 2^montgomery_bits; the lanes beyond n are zero. A wide row holds one element in row_words words.
+    Prepared factors consist of factor_parts multiples in tables, of constant_parts in code: see multiples().
     """
 
     name: str
@@ -32,6 +33,8 @@ class InstructionPath:
     limb_bits: int
     montgomery_bits: int
     row_words: int
+    factor_parts: int
+    constant_parts: int
 
     @property
     def block_words(self) -> int:
@@ -50,10 +53,27 @@ class InstructionPath:
         """R modulo the field's modulus."""
         return (1 << self.montgomery_bits) % modulus
 
+    def part_limbs(self, parts: int) -> int:
+        """Limbs of the other operand that each of so many multiples of a prepared factor is multiplied by."""
+        return -(-self.limbs // parts)
 
-IFMA = InstructionPath("ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260, row_words=8)
+    def multiples(self, parts: int, modulus: int) -> list[int]:
+        """What a factor f is multiplied by to prepare it: each run of limbs of x gets its own multiple of f.
+
+        The sum over k of (limbs k * size .. of x) * f * 2^(limb_bits * size * (k + 1)) is x * f * 2^(limb_bits * size)
+        modulo p: a product that needs `size` steps of reduction instead of `limbs`, for size = part_limbs(parts).
+        """
+        bits = self.limb_bits * self.part_limbs(parts)
+        return [pow(2, bits * (k + 1), modulus) for k in range(parts)]
+
+
+IFMA = InstructionPath(
+    "ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260, row_words=8, factor_parts=3, constant_parts=5
+)
 FMA = replace(IFMA, name="fma")
-PORTABLE = InstructionPath("portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256, row_words=4)
+PORTABLE = InstructionPath(
+    "portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256, row_words=4, factor_parts=2, constant_parts=2
+)
 FEATURES: dict[str, set[str]] = {"ifma": {"avx512f", "avx512ifma"}, "fma": {"avx2", "fma"}, "portable": set()}
 PATHS = {path.name: path for path in (IFMA, FMA, PORTABLE)}
 

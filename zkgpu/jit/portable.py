@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from zkgpu.jit.element import Fe
+from zkgpu.jit.element import Factor, Fe
 from zkgpu.jit.emitter import I64, Emitter
 from zkgpu.jit.path import PORTABLE
 
@@ -61,7 +61,7 @@ class PortableEmitter(Emitter):
         return self.builder.select(borrow, self.builder.add(difference, self.p), difference)
 
     def _subtract_modulus(self, x: Any) -> Any:
-        """x - p if x >= p, else x; for x < 2p, and 2p < 2^255."""
+        """x - p if x >= p, else x."""
         below = self.builder.icmp_unsigned("<", x, self.p)
         return self.builder.select(below, x, self.builder.sub(x, self.p))
 
@@ -69,27 +69,45 @@ class PortableEmitter(Emitter):
         # y may be any 256-bit number when x < p: every intermediate total is < x + p, and so is the result
         x, y = (x, y) if x.limit <= self.modulus else (y, x)
         assert x.limit <= self.modulus, "one factor must be canonical"
-        return self.element([self.builder.call(self._product_function(), [x.limbs[0], y.limbs[0]])])
+        return self.element([self._call_product([x.limbs[0]], y.limbs[0])])
 
-    def _product_function(self) -> Any:
+    def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
+        assert x.limit <= self.modulus, "prepared factors multiply canonical values"
+        assert len(factor.parts) == 2, "made for two runs of two limbs"
+        return self.element([self._call_product([limbs[0] for limbs in factor.parts], x.limbs[0])])
+
+    def _call_product(self, parts: Sequence[Any], x: Any) -> Any:
         """The product as one function of the module: copies of it would be most of a kernel's compile time."""
-        name = f"montgomery_product_{self.modulus:x}"
+        name = f"montgomery_product_{len(parts)}_{self.modulus:x}"
         function = self.builder.module.globals.get(name)
         if function is None:
-            function = ir.Function(self.builder.module, ir.FunctionType(I256, [I256, I256]), name)
+            function = ir.Function(self.builder.module, ir.FunctionType(I256, [I256] * (len(parts) + 1)), name)
             function.linkage = "internal"
             function.attributes.add("noinline")
             body = PortableEmitter(ir.IRBuilder(function.append_basic_block()), self.modulus)
-            body.builder.ret(body._product(*function.args))
-        return function
+            *factors, scanned = function.args
+            body.builder.ret(body._product(factors, scanned))
+        return self.builder.call(function, [*parts, x])
 
-    def _product(self, x: Any, y: Any) -> Any:
-        """Operand scanning: a row x * y_i, then one reduction step (Koc, Acar, Kaliski 1996, CIOS)."""
-        x_limbs = [self._wide(limb) for limb in self._split(x)]
+    def _product(self, parts: Sequence[Any], x: Any) -> Any:
+        """Operand scanning: for each limb of x a row, then one reduction step (Koc, Acar, Kaliski 1996, CIOS).
+
+        With more parts than one, each is multiplied by its own run of limbs of x, and the rows of a step meet: the
+        total ends below p for each part (less for the last, as x is not full) and p more.
+        """
+        size, limbs = LIMBS // len(parts), [self._wide(limb) for limb in self._split(x)]
+        rows = [[self._wide(limb) for limb in self._split(part)] for part in parts]
         total = [ir.Constant(I64, 0)] * LIMBS
-        for y_limb in self._split(y):
-            total = self._reduce_row(*self._add_row(total, x_limbs, self._wide(y_limb)))
-        return self._subtract_modulus(self._join(total))
+        for i in range(size):
+            top = ir.Constant(I64, 0)
+            for k, row in enumerate(rows):
+                total, carry = self._add_row(total, row, limbs[size * k + i])
+                top = self.builder.add(top, carry)
+            total = self._reduce_row(total, top)
+        word = self._join(total)
+        for _ in parts:
+            word = self._subtract_modulus(word)
+        return word
 
     def _add_row(self, total: list[Any], x_limbs: list[Any], y_limb: Any) -> tuple[list[Any], Any]:
         row, carry = [], ir.Constant(I64, 0)
@@ -190,5 +208,11 @@ class PortableEmitter(Emitter):
     def collapse(self, addresses: Sequence[Any]) -> Fe:
         return self.gather(addresses)
 
-    def transpose_tile(self, blocks: Sequence[Fe]) -> list[Fe]:
-        return list(blocks)
+    def load_tile(
+        self, pointer: Any, offsets: Sequence[Any], limit: int | None = None, spread: int | None = None
+    ) -> list[Fe]:
+        return [self.load(pointer, offset, limit, spread) for offset in offsets]
+
+    def store_tile(self, blocks: Sequence[Fe], pointer: Any, offsets: Sequence[Any]) -> None:
+        for block, offset in zip(blocks, offsets, strict=True):
+            self.store_columns(block, pointer, offset)

@@ -10,7 +10,7 @@ from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.jit.threads import parallel
 from zkgpu.ntt import kernels
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import Plan, plan, smallest_log
+from zkgpu.ntt.plan import RADIX, SMALLEST_LOG, Plan, plan
 from zkgpu.ntt.twiddles import Twiddles, twiddles
 
 
@@ -21,28 +21,27 @@ def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool =
     in_place  overwrite the coefficients. Raises LengthError unless there are as many as domain points.
     """
     data = _working_copy(cpu, coefficients, domain, in_place)
-    if _is_small(cpu, domain):
+    if _is_small(domain):
         return _replace(cpu, data, _evaluate(domain, cpu.to_integers(data)))
     group = _group(domain)
     if group is None:
         cpu.multiply_by_powers(data, domain.offset, out=data)
     tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, False)
-    reduce_tiles = domain.log_size > kernels.LOG_SIZE_WITHOUT_REDUCTION
-    kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, reduce_tiles), data.blocks)
-    _run(_plan(cpu, domain, group), cpu.thread_count(domain.size), kernel, tables)
+    kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, cpu.field.root_of_unity(RADIX)), data.blocks)
+    _run(_plan(cpu, domain, group, False), cpu.thread_count(domain.size), kernel, tables)
     return data
 
 
 def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool = False) -> CpuVector:
     """Coefficients in natural order from the values on a domain in bit-reversed order: the inverse of ntt."""
     data = _working_copy(cpu, evaluations, domain, in_place)
-    if _is_small(cpu, domain):
+    if _is_small(domain):
         return _replace(cpu, data, _interpolate(domain, cpu.to_integers(data)))
     group = _group(domain)
+    root = cpu.field.inverse(cpu.field.root_of_unity(RADIX))
     tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, True)
-    kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus), data.blocks)
-    backwards = _plan(cpu, domain, group).backwards()
-    _run(backwards, cpu.thread_count(domain.size), kernel, tables)
+    kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus, root), data.blocks)
+    _run(_plan(cpu, domain, group, True), cpu.thread_count(domain.size), kernel, tables)
     if group is None:
         cpu.multiply_by_powers(data, cpu.field.inverse(domain.offset), out=data)
     return data
@@ -65,20 +64,20 @@ def _group(domain: Domain) -> int | None:
     return 1 if has_double and domain.offset == domain.field.root_of_unity(2 * domain.size) else None
 
 
-def _plan(cpu: CpuField, domain: Domain, group: int | None) -> Plan:
-    return plan(domain.log_size, cpu.path.lanes.bit_length() - 1, group or 0)
+def _plan(cpu: CpuField, domain: Domain, group: int | None, inverse: bool) -> Plan:
+    return plan(domain.log_size, cpu.path.lanes.bit_length() - 1, group or 0, inverse)
 
 
 def _run(plan: Plan, threads: int, kernel: Callable[..., None], tables: Twiddles) -> None:
     for phase in plan.phases:
-        parallel([partial(kernel, passes, tables.single, tables.tiles, tables.last) for passes in phase], threads)
+        parallel([partial(kernel, passes, tables.powers, tables.tiles, tables.scale) for passes in phase], threads)
 
 
 # Transforms too short for a tile, by their definition.
 
 
-def _is_small(cpu: CpuField, domain: Domain) -> bool:
-    return domain.log_size < smallest_log(cpu.path.lanes.bit_length() - 1)
+def _is_small(domain: Domain) -> bool:
+    return domain.log_size < SMALLEST_LOG
 
 
 def _points(domain: Domain) -> list[int]:

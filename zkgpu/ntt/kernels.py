@@ -1,78 +1,84 @@
-"""Kernels of the transform: butterflies on 2^k blocks, driven by the passes of a plan.
+"""Kernels of the transform: short transforms on 2^k blocks, driven by the passes of a plan.
 
-Forward: Cooley-Tukey, natural to bit-reversed order, factors W[g] = omega^(reversed g), the same table for every
-stage. Values grow by less than 3p a stage and stay uncarried; only the last pass reduces. Inverse: Gentleman-Sande
-with the inverse factors, backwards; its last stage divides by n.
+With W[g] = omega^(reversed g), group g of a pass of radix 2^k holds a polynomial of degree below 2^k in each column,
+to be evaluated at the 2^k-th roots of W[g]^2, which are z = W[2^(k-1) g] times the 2^k-th roots of unity. So
+coefficient j is multiplied by z^j, from a table, and what remains is the same for every group: butterflies with the
+constants W[1], W[2] and W[3]. Factors known beforehand are prepared, which makes their products cheaper.
+
+Forward, natural to bit-reversed order: factors, then Cooley-Tukey butterflies. Values stay uncarried and unreduced
+between passes. Inverse: Gentleman-Sande butterflies, then the inverse factors; those of the tiles also divide by n.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from zkgpu.jit.element import Fe
+from zkgpu.jit.element import Factor, Fe
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
-from zkgpu.ntt.plan import LAST, TAIL
+from zkgpu.ntt.plan import FIRST, LAST, RADIX, TAIL
 
-# stages of the largest transform before its tiles, less the three of a pass
-STAGES_BEFORE_A_PASS = 22
-# up to this size a tile's values stay below 2^260 to the end; beyond, they are reduced first
-LOG_SIZE_WITHOUT_REDUCTION = 27
-# a product's columns are below 2^57, and a difference adds the limbs of 3p
-COLUMN_GROWTH = (1 << 57) + (1 << 53)
-
-Twiddle = Callable[[int, int], Fe]
+# limits, in multiples of p, and columns of what the passes leave in memory
+FORWARD_LIMIT, INVERSE_LIMIT, COLUMNS = 64, 4, 1 << 60
 
 
-def forward_stages(values: list[Fe], twiddle: Twiddle) -> list[Fe]:
-    """All log2 stages on a list of blocks; twiddle(stage, group) is the factor of a group."""
-    for stage in range(len(values).bit_length() - 1):
-        half = len(values) >> (stage + 1)
-        for group in range(1 << stage):
-            factor = twiddle(stage, group)
-            for j in range(2 * half * group, 2 * half * group + half):
-                product = values[j + half] * factor
-                values[j], values[j + half] = values[j] + product, values[j] - product
-    return values
+def evaluated(coefficient: Callable[[int], Fe], count: int, roots: dict[int, Factor], group: int = 0) -> Iterator[Fe]:
+    """Values at the roots of unity, in bit-reversed order, of the polynomial with these coefficients.
+
+    Each comes as early as it can: elements that do not live long stay in registers.
+    """
+    if count == 1:
+        yield coefficient(0)
+        return
+    half, sums, differences = count // 2, [], []
+    for j in range(half):
+        x, y = coefficient(j), coefficient(j + half)
+        y = y.times(roots[group]) if group else y
+        sums.append(x + y)
+        differences.append(x - y)
+    yield from evaluated(sums.__getitem__, half, roots, 2 * group)
+    yield from evaluated(differences.__getitem__, half, roots, 2 * group + 1)
 
 
-def inverse_stages(values: list[Fe], twiddle: Twiddle, scale: Fe | None = None) -> list[Fe]:
-    """The inverse of forward_stages for inverse factors, but for a factor 2 a stage; sums are times `scale` at last."""
-    for stage in range(len(values).bit_length() - 2, -1, -1):
-        half = len(values) >> (stage + 1)
-        for group in range(1 << stage):
-            factor = twiddle(stage, group)
-            for j in range(2 * half * group, 2 * half * group + half):
-                x, y = values[j], values[j + half]
-                values[j], values[j + half] = x + y, (x - y) * factor
-    return [x * scale for x in values[: len(values) // 2]] + values[len(values) // 2 :] if scale else values
+def interpolated(
+    value: Callable[[int], Fe], count: int, roots: dict[int, Factor], group: int = 0
+) -> Iterator[tuple[int, Fe]]:
+    """(j, coefficient j times the length) of the polynomial that `evaluated` takes to these values, early likewise.
+
+    roots  those of `evaluated`, inverted
+    """
+    if count == 1:
+        yield 0, value(group)
+        return
+    left, right = (list(interpolated(value, count // 2, roots, 2 * group + k)) for k in (0, 1))
+    for (j, x), (_, y) in zip(left, right, strict=True):
+        yield j, x + y
+        yield j + count // 2, (x - y).times(roots[group]) if group else x - y
 
 
-def grown(e: Any, stages: int) -> tuple[int, int]:
-    """(limit, spread) of canonical values after so many forward stages."""
-    return ((1 + 3 * stages) * e.modulus, e.limb_maximum + stages * COLUMN_GROWTH) if e.lazy else (e.modulus, 1)
+def constant_roots(e: Any, eighth_root: int, count: int) -> dict[int, Factor]:
+    """W[1 .. count), for count up to 4."""
+    return {
+        g: e.constant_factor(pow(eighth_root, power, e.modulus)) for g, power in ((1, 2), (2, 1), (3, 3)) if g < count
+    }
 
 
-def settled(e: Any) -> tuple[int, int]:
-    """(limit, spread) of values between two passes of the inverse: weak or a product, not carried."""
-    return (2 * e.modulus, COLUMN_GROWTH) if e.lazy else (e.modulus, 1)
+def power_of_group(e: Any, table: Any, group: Any, radix: int) -> Callable[[int], Factor]:
+    """z^j of a group by j > 0: for a radix below 8 the table holds z as a power of another."""
+    words, step = e.path.factor_parts * e.path.limbs, RADIX // radix
+    row = e.builder.mul(group, e.integer((RADIX - 1) * words))
+    if radix == RADIX:
+        e.prefetch_words(table, e.shifted(row, (RADIX - 1) * words), (RADIX - 1) * words)
+    return lambda j: e.broadcast_factor(table, e.shifted(row, (step * j - 1) * words))
 
 
-def broadcast_factors(e: Any, table: Any, group: Any) -> Twiddle:
-    """Factors of the stages below `group`, from a table of single elements in bit-reversed order."""
-
-    def twiddle(stage: int, local: int) -> Fe:
-        index = e.shifted(e.builder.shl(group, e.integer(stage)), local)
-        return e.broadcast(table, e.builder.mul(index, e.integer(e.path.limbs)))
-
-    return twiddle
-
-
-def tile_factors(e: Any, table: Any, tile: Any) -> Twiddle:
-    """Factors of a tile's stages: a block for each stage and group, one lane for each block of the tile."""
-    words, first = e.path.block_words, e.builder.mul(tile, e.integer(e.path.block_words * (e.path.lanes - 1)))
-    return lambda stage, group: e.load(table, e.shifted(first, ((1 << stage) - 1 + group) * words))
+def power_of_lanes(e: Any, table: Any, tile: Any) -> Callable[[int], Fe]:
+    """z^j by j > 0 for a tile, where every lane is a group with a z of its own."""
+    words = e.path.block_words
+    row = e.builder.mul(tile, e.integer((RADIX - 1) * words))
+    e.prefetch_words(table, e.shifted(row, (RADIX - 1) * words), (RADIX - 1) * words)
+    return lambda j: e.load(table, e.shifted(row, (j - 1) * words))
 
 
 def run_offsets(e: Any, offset: Any, stride: Any, count: int) -> list[Any]:
@@ -80,108 +86,144 @@ def run_offsets(e: Any, offset: Any, stride: Any, count: int) -> list[Any]:
     return [e.builder.add(offset, e.builder.mul(stride, e.integer(k))) for k in range(count)]
 
 
-def load_run(e: Any, data: Any, offsets: list[Any], bounds: tuple[int, int]) -> list[Fe]:
-    """The blocks at some offsets, known to be within bounds."""
-    limit, spread = bounds
-    return [e.load(data, offset, limit, max(spread, e.limb_maximum)) for offset in offsets]
+def between_passes(e: Any, limit: int) -> tuple[int, ...]:
+    """Limit and spread of what passes leave, below limit * p; nothing where they leave canonical values."""
+    return (limit * e.modulus, COLUMNS) if e.lazy else ()
 
 
-def store_settled(e: Any, values: list[Fe], data: Any, offsets: list[Any]) -> None:
-    """Stores what a pass of the inverse computed: sums reduced, products as they are."""
-    limit, spread = settled(e)
-    for value, offset in zip(values, offsets, strict=True):
-        small = value if value.limit <= limit and value.spread <= spread else value.weak()
-        e.store_columns(small, data, offset)
+def check_left(e: Any, values: list[Fe], limit: int) -> None:
+    """The values are what between_passes says."""
+    bounds = between_passes(e, limit)
+    assert not bounds or all(x.limit <= bounds[0] and x.spread <= bounds[1] for x in values), "a pass leaves too much"
+
+
+def left_by_a_pass(e: Any, data: Any, offset: Any, limit: int) -> Fe:
+    """The block that a pass left at some offset, below limit * p."""
+    return e.load(data, offset, *between_passes(e, limit))
+
+
+def leave(e: Any, value: Fe, data: Any, offset: Any, limit: int) -> None:
+    """Stores a block for left_by_a_pass."""
+    check_left(e, [value], limit)
+    e.store_columns(value, data, offset)
 
 
 def driver(path: InstructionPath, radix: dict[int, Any]) -> Callable[..., None]:
-    """run(data, passes, single, tiles, last): the passes of one item of a plan, in place.
+    """run(data, passes, powers, tiles, scale): the passes of one item of a plan, in place.
 
-    single, tiles, last  the tables of Twiddles
+    powers, tiles, scale  the tables of Twiddles
     """
-    words, lanes = path.block_words, path.lanes
-    tile, radix2, radix4, radix8, last_radix8 = radix[TAIL], radix[1], radix[2], radix[3], radix[LAST]
+    words = path.block_words
+    tile, radix2, radix4, radix8, first_radix8, last_radix8 = (radix[kind] for kind in (TAIL, 1, 2, 3, FIRST, LAST))
 
-    def run(data, passes, single, tiles, last):
+    def run(data, passes, powers, tiles, scale):
         for row in range(passes.shape[0]):
             kind, offset, stride = passes[row, 0], passes[row, 1] * words, passes[row, 2] * words
             columns, first_group, groups = passes[row, 3], passes[row, 4], passes[row, 5]
-            for g in range(groups):
+            for g in range(first_group, first_group + groups):
                 if kind == TAIL:
-                    tile(data, offset + g * lanes * words, tiles, first_group + g)
-                elif kind == LAST:
-                    for c in range(columns):
-                        last_radix8(data, offset + c * words, stride, single, first_group, last)
+                    tile(data, offset, tiles, g, scale)
+                    offset += RADIX * words
                 elif kind == 1:
                     for c in range(columns):
-                        radix2(data, offset + 2 * g * stride + c * words, stride, single, first_group + g)
+                        radix2(data, offset + c * words, stride, powers, g)
+                    offset += 2 * stride
                 elif kind == 2:
                     for c in range(columns):
-                        radix4(data, offset + 4 * g * stride + c * words, stride, single, first_group + g)
+                        radix4(data, offset + c * words, stride, powers, g)
+                    offset += 4 * stride
+                elif kind == 3:
+                    for c in range(columns):
+                        radix8(data, offset + c * words, stride, powers, g)
+                    offset += 8 * stride
+                elif kind == FIRST:
+                    for c in range(columns):
+                        first_radix8(data, offset + c * words, stride)
                 else:
                     for c in range(columns):
-                        radix8(data, offset + 8 * g * stride + c * words, stride, single, first_group + g)
+                        last_radix8(data, offset + c * words, stride, powers, g)
 
     return run
 
 
 @kernel
-def forward(path: InstructionPath, modulus: int, reduce_tiles: bool) -> Callable[..., None]:
-    """The driver of coefficients to evaluations; reduce_tiles is needed beyond 2^LOG_SIZE_WITHOUT_REDUCTION."""
+def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
+    """The driver of coefficients to evaluations."""
 
     def radix(k: int) -> Any:
         @operation(path, modulus)
         def butterflies(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
-            offsets = run_offsets(e, offset, stride, 1 << k)
-            values = load_run(e, data, offsets, grown(e, STAGES_BEFORE_A_PASS))
-            for value, at in zip(forward_stages(values, broadcast_factors(e, table, group)), offsets, strict=True):
-                e.store_columns(value, data, at)
+            offsets, power = run_offsets(e, offset, stride, 1 << k), power_of_group(e, table, group, 1 << k)
+
+            def scaled(j: int) -> Fe:
+                x = left_by_a_pass(e, data, offsets[j], FORWARD_LIMIT)
+                return x.times(power(j)) if j else x.weak()
+
+            roots = constant_roots(e, eighth_root, 1 << (k - 1))
+            for at, value in zip(offsets, evaluated(scaled, 1 << k, roots), strict=True):
+                leave(e, value, data, at, FORWARD_LIMIT)
 
         return butterflies
 
     @operation(path, modulus)
-    def tile(e: Any, data: Any, offset: Any, table: Any, index: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(path.block_words), path.lanes)
-        values = load_run(e, data, offsets, grown(e, STAGES_BEFORE_A_PASS + 3 - (not reduce_tiles)))
-        values = [value.weak() for value in values] if reduce_tiles else values
-        values = forward_stages(e.transpose_tile(values), tile_factors(e, table, index))
-        for value, at in zip(e.transpose_tile([v.canonical() for v in values]), offsets, strict=True):
-            e.store(value, data, at)
+    def first_radix8(e: Any, data: Any, offset: Any, stride: Any) -> None:
+        offsets, roots = run_offsets(e, offset, stride, RADIX), constant_roots(e, eighth_root, RADIX // 2)
+        values = evaluated(lambda j: e.load(data, offsets[j]), RADIX, roots)
+        for at, value in zip(offsets, values, strict=True):
+            leave(e, value, data, at, FORWARD_LIMIT)
 
     @operation(path, modulus)
-    def nothing(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any, last: Any) -> None:
+    def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
+        offsets = run_offsets(e, offset, e.integer(path.block_words), RADIX)
+        columns = e.load_tile(data, offsets, *between_passes(e, FORWARD_LIMIT))
+        power, roots = power_of_lanes(e, table, index), constant_roots(e, eighth_root, RADIX // 2)
+        values = evaluated(lambda j: columns[j] * power(j) if j else columns[j].weak(), RADIX, roots)
+        e.store_tile([value.canonical() for value in values], data, offsets)
+
+    @operation(path, modulus)
+    def nothing(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
         """Forward plans have no pass of this kind."""
 
-    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), LAST: nothing})
+    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: nothing})
 
 
 @kernel
-def inverse(path: InstructionPath, modulus: int) -> Callable[..., None]:
-    """The driver of evaluations to coefficients, with tables of inverse factors."""
+def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
+    """The driver of evaluations to coefficients, with tables of inverse factors and the inverse root."""
 
-    def radix(k: int) -> Any:
+    def radix(k: int, is_last: bool = False) -> Any:
         @operation(path, modulus)
         def butterflies(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
-            offsets = run_offsets(e, offset, stride, 1 << k)
-            values = load_run(e, data, offsets, settled(e))
-            store_settled(e, inverse_stages(values, broadcast_factors(e, table, group)), data, offsets)
+            offsets, power = run_offsets(e, offset, stride, 1 << k), power_of_group(e, table, group, 1 << k)
+            roots = constant_roots(e, eighth_root, 1 << (k - 1))
+            left = lambda j: left_by_a_pass(e, data, offsets[j], INVERSE_LIMIT)  # noqa: E731
+            for j, value in interpolated(left, 1 << k, roots):
+                scaled = value.times(power(j)) if j else value.weak()
+                if is_last:
+                    e.store(scaled.canonical(), data, offsets[j])
+                else:
+                    leave(e, scaled, data, offsets[j], INVERSE_LIMIT)
 
         return butterflies
 
     @operation(path, modulus)
-    def last_radix8(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any, last: Any) -> None:
-        offsets, factors = run_offsets(e, offset, stride, 8), broadcast_factors(e, table, group)
-        scale, scaled_factor = e.broadcast(last, e.integer(0)), e.broadcast(last, e.integer(path.limbs))
-        values = load_run(e, data, offsets, settled(e))
-        values = inverse_stages(values, lambda s, g: factors(s, g) if s else scaled_factor, scale)
-        for value, at in zip(values, offsets, strict=True):
-            e.store(value.canonical(), data, at)
+    def first_radix8(e: Any, data: Any, offset: Any, stride: Any) -> None:
+        offsets, roots = run_offsets(e, offset, stride, RADIX), constant_roots(e, eighth_root, RADIX // 2)
+        left = lambda j: left_by_a_pass(e, data, offsets[j], INVERSE_LIMIT)  # noqa: E731
+        for j, value in interpolated(left, RADIX, roots):
+            e.store(value.canonical(), data, offsets[j])
 
     @operation(path, modulus)
-    def tile(e: Any, data: Any, offset: Any, table: Any, index: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(path.block_words), path.lanes)
-        values = e.transpose_tile([e.load(data, at) for at in offsets])
-        values = inverse_stages(values, tile_factors(e, table, index))
-        store_settled(e, e.transpose_tile(values), data, offsets)
+    def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
+        offsets = run_offsets(e, offset, e.integer(path.block_words), RADIX)
+        columns = e.load_tile(data, offsets)
+        e.prefetch_words(data, e.shifted(offset, RADIX * path.block_words), RADIX * path.block_words)
+        power, roots = power_of_lanes(e, table, index), constant_roots(e, eighth_root, RADIX // 2)
+        whole, results = e.broadcast_factor(scale, e.integer(0)), [columns[0]] * RADIX
+        for j, value in interpolated(columns.__getitem__, RADIX, roots):
+            results[j] = value * power(j) if j else value.times(whole)
+        check_left(e, results, INVERSE_LIMIT)
+        e.store_tile(results, data, offsets)
 
-    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), LAST: last_radix8})
+    last = radix(3, is_last=True)
+    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: last})

@@ -2,8 +2,8 @@
 
 A transform of n values is log2 n stages. Stage s splits each of 2^s groups into halves x, y and replaces them by
 x + w y and x - w y with one factor w per group. A pass does three stages at once (radix 8) on 2^3 blocks; first over
-the whole array, then within pieces that stay in the second-level cache, where a last pass does the stages inside
-square tiles of `lanes` blocks. The inverse does the same passes backwards.
+the whole array, then within pieces that stay in the second-level cache, where a last pass does the last three stages
+in tiles of 2^3 blocks. The inverse does the same passes backwards.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 
 from zkgpu.jit.threads import ranges
 
-# kinds of pass: 1, 2 and 3 are radix 2, 4 and 8; TAIL the stages in tiles; LAST the radix 8 that ends the inverse
-TAIL, LAST = 0, 4
+# kinds of pass: 1, 2 and 3 are radix 2, 4 and 8; TAIL the last three stages in tiles; FIRST the first radix 8 over the
+# roots of unity, whose factors are 1; LAST the radix 8 that ends the inverse over another coset
+TAIL, LAST, FIRST = 0, 4, 5
+RADIX, RADIX_LOG = 8, 3
+# of the smallest size that can be planned: three stages above the tiles, three within
+SMALLEST_LOG = 2 * RADIX_LOG
 
 # values of a piece: 2^12 take 160 KiB at most
 PIECE_LOG = 12
+# values of a part that goes through all its passes in the first-level cache
+NEST_LOG = 9
 # items a phase is cut into, when it is long enough
 ITEMS = 32
 
@@ -38,34 +44,31 @@ class Plan:
 
     phases: tuple[tuple[Rows, ...], ...]
 
-    def backwards(self) -> Plan:
-        """The plan of the inverse: every pass in opposite order, with the last kind for the first stages."""
-        first, *others = ([item[::-1].copy() for item in phase] for phase in self.phases)
-        for item in first:
-            item[-1, 0] = LAST
-        return Plan(tuple(tuple(phase) for phase in [first, *others][::-1]))
+
+def radices(log_size: int) -> list[int]:
+    """log2 of the radices of the passes before the tiles; a small one comes second, where its table is short."""
+    rest = log_size - SMALLEST_LOG
+    return [RADIX_LOG] + [rest % RADIX_LOG] * (rest % RADIX_LOG > 0) + [RADIX_LOG] * (rest // RADIX_LOG)
 
 
-def smallest_log(log_lanes: int) -> int:
-    """log2 of the smallest size that can be planned: one tile, and three stages above the tiles."""
-    return max(3, 2 * log_lanes)
+def group_count(log_size: int, group: int) -> int:
+    """Groups that the last pass before the tiles numbers, counted from 0; the other passes have fewer."""
+    return (group + 1) << sum(radices(log_size)[:-1])
 
 
 @lru_cache(maxsize=16)
-def plan(log_size: int, log_lanes: int, group: int) -> Plan:
+def plan(log_size: int, log_lanes: int, group: int, inverse: bool) -> Plan:
     """The passes of a transform of 2^log_size values in blocks of 2^log_lanes.
 
     group  0 for the roots of unity, 1 for the odd coset: it is the second half of the transform of twice the size
     """
-    blocks = 1 << (log_size - log_lanes)
-    top = 3 * max(0, -(-(log_size - PIECE_LOG) // 3))
-    phases = [_columns_apart(np.array([_pass(3, stage, blocks, group)], np.int64)) for stage in range(0, top, 3)]
-    return Plan((*phases, _pieces(blocks, top, log_lanes, group)))
-
-
-def _pass(radix_log: int, stage: int, blocks: int, group: int) -> tuple[int, ...]:
-    stride = blocks >> (stage + radix_log)
-    return (radix_log, 0, stride, stride, group << stage, 1 << stage)
+    layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size), 0
+    phases = []
+    while log_size - stage > PIECE_LOG:
+        phases.append(_columns_apart(np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
+        stage += steps.pop(0)
+    phases.append(_pieces(layout, stage, steps))
+    return Plan(tuple(phases[::-1] if inverse else phases))
 
 
 def _columns_apart(row: Rows) -> tuple[Rows, ...]:
@@ -79,18 +82,64 @@ def _columns_apart(row: Rows) -> tuple[Rows, ...]:
     return tuple(items)
 
 
-def _pieces(blocks: int, top: int, log_lanes: int, group: int) -> tuple[Rows, ...]:
+def _pieces(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows, ...]:
     """The stages from `top` on, piece by piece: what is done to piece 0, moved to every piece."""
-    size, rows, steps, stage = blocks >> top, [], [], 0
-    while size >> stage > 1:
-        radix_log = min(3, (size >> stage).bit_length() - 1)
-        rows.append(_pass(radix_log, stage, size, group << top))
-        steps.append((0, size, 0, 0, 1 << stage, 0))
-        stage += radix_log
-    if log_lanes:
-        tiles = size >> log_lanes
-        rows.append((TAIL, 0, 0, 0, 0, tiles))
-        steps.append((0, size, 0, 0, tiles, 0))
-    pieces = np.arange(1 << top, dtype=np.int64)
-    table = np.array(rows, np.int64) + pieces[:, None, None] * np.array(steps, np.int64)
-    return tuple(part.reshape(-1, 6) for part in np.array_split(table, min(ITEMS, 1 << top)))
+    size, rows = layout.blocks >> top, np.array(layout.nested(top, radices, 0), np.int64)
+    steps = np.zeros_like(rows)
+    steps[:, 1], steps[:, 4] = size, _groups_of_a_piece(rows, size)
+    pieces = np.arange(1 << top, dtype=np.int64)[:, None, None]
+    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + pieces * steps, min(ITEMS, 1 << top)))
+
+
+def _groups_of_a_piece(rows: Rows, size: int) -> NDArray[np.int64]:
+    """For each pass, how many groups of its stage (or tiles) a piece of `size` blocks has."""
+    kinds, strides = rows[:, 0], rows[:, 2]
+    spans = np.where(kinds == TAIL, RADIX, strides << np.minimum(kinds, RADIX_LOG))
+    return size // spans
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the passes of a transform depend on."""
+
+    log_size: int
+    log_lanes: int
+    group: int
+    inverse: bool
+
+    @property
+    def blocks(self) -> int:
+        return 1 << (self.log_size - self.log_lanes)
+
+    def ordered(self, parts: list[list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
+        """The passes of consecutive parts of the work in the direction of the transform."""
+        return [row for part in (parts[::-1] if self.inverse else parts) for row in part]
+
+    def nested(self, stage: int, radices: list[int], part: int) -> list[tuple[int, ...]]:
+        """The stages from `stage` on for part number `part` of that stage within piece 0: a pass, then part by part."""
+        if self.log_size - stage <= NEST_LOG:
+            return self.in_order(stage, radices, part)
+        radix_log, *rest = radices
+        first, last = part << radix_log, (part + 1) << radix_log
+        inner = [row for k in range(first, last) for row in self.nested(stage + radix_log, rest, k)]
+        return self.ordered([[self.pass_on(part, radix_log, stage, stage)], inner])
+
+    def in_order(self, stage: int, radices: list[int], part: int) -> list[tuple[int, ...]]:
+        """The same for a part in the first-level cache: pass after pass, tiles at last."""
+        rows, at, tiles = [], stage, (self.blocks >> stage) // RADIX
+        for radix_log in radices:
+            rows.append([self.pass_on(part, radix_log, at, stage)])
+            at += radix_log
+        return self.ordered([*rows, [(TAIL, part * tiles * RADIX, 0, 0, part * tiles, tiles)]])
+
+    def pass_on(self, part: int, radix_log: int, at: int, stage: int) -> tuple[int, ...]:
+        """The pass at stage `at` over one part of an earlier stage (or of the same)."""
+        stride, groups = self.blocks >> (at + radix_log), 1 << (at - stage)
+        first_group = (self.group << at) + part * groups
+        return (self.kind(radix_log, at), part * (self.blocks >> stage), stride, stride, first_group, groups)
+
+    def kind(self, radix_log: int, at: int) -> int:
+        """The kind of a pass: those of stage 0 are special over the roots of unity, and where they end an inverse."""
+        if at == 0 and self.group == 0:
+            return FIRST
+        return LAST if at == 0 and self.inverse else radix_log

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,35 +13,38 @@ from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.field import Field
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.path import InstructionPath
+from zkgpu.ntt.plan import RADIX, RADIX_LOG, group_count
 
 Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
 class Twiddles:
-    """Factors W[g] = omega^(reversed g) or their inverses, Montgomery with the path's R.
+    """Powers z^1 .. z^7 of z = W[4 g] for every group g, where W[i] = omega^(reversed i), or their inverses.
 
-    single  (k, limbs): element after element, for factors that all lanes share
-    tiles   (tiles, lanes - 1, limbs, lanes): for stage s of a tile its 2^s factors, one block each
-    last    (2, limbs): 1/n and W[group]/n, for the last stage of the inverse
+    powers  (groups, 7, parts, limbs): prepared factors that all lanes share
+    tiles   (tiles, 7, limbs, lanes): a block for each power, Montgomery, tile t's lane l being group lanes * t + l of
+            the last three stages; the inverses are divided by n
+    scale   (1, parts, limbs): 1/n, prepared
     """
 
-    single: Words
+    powers: Words
     tiles: Words
-    last: Words
+    scale: Words
 
 
 @lru_cache(maxsize=4)
 def twiddles(field: Field, path: InstructionPath, log_size: int, group: int, inverse: bool) -> Twiddles:
-    """The tables of a transform of 2^log_size values, 40 bytes a value on the ifma path and 16 on the portable one."""
-    cpu, log_lanes = CpuField(field, path), path.lanes.bit_length() - 1
-    roots = bit_reversed_roots(cpu, log_size + group - 1, inverse)
-    rows = np.ascontiguousarray(roots.blocks.transpose(0, 2, 1)).reshape(-1, path.limbs)
-    single = rows[: max(1, len(rows) >> log_lanes)].copy() if log_lanes else rows
+    """The tables of a transform of 2^log_size values, about 50 bytes a value on the ifma path."""
+    groups = group_count(log_size, group)
+    cpu, tiles = CpuField(field, path), max(1, (1 << log_size) // (RADIX * path.lanes))
     scale = pow(field.modulus + 1 >> 1, log_size, field.modulus)
-    first = doubling_factor(field, 0, inverse) if group else 1  # W[group]
-    last = cpu.from_integers([scale, scale * first]).blocks
-    return Twiddles(single, _tiles(path, rows, log_size, group), _elements(path, last, 2))
+    roots = bit_reversed_roots(cpu, log_size - RADIX_LOG + group, inverse).blocks
+    last = _vector(cpu, roots[group * tiles : (group + 1) * tiles])
+    few = _vector(cpu, roots[: path.blocks(groups)])
+    powers = _side_by_side([_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)])
+    tables = _side_by_side([power.blocks for power in _powers(cpu, last, scale if inverse else 1)])
+    return Twiddles(powers, tables, _prepared(cpu, cpu.from_integers([scale]), 1))
 
 
 def doubling_factor(field: Field, k: int, inverse: bool) -> int:
@@ -50,36 +54,47 @@ def doubling_factor(field: Field, k: int, inverse: bool) -> int:
 
 
 def bit_reversed_roots(cpu: CpuField, log_count: int, inverse: bool) -> CpuVector:
-    """W[0 .. 2^log_count), at least one block of them, doubled from W[0] = 1."""
+    """W[4 g] for g in 0 .. 2^log_count, at least one block of them, doubled from W[0] = 1."""
     lanes, values = cpu.path.lanes, [1]
     while len(values) < lanes:
-        factor = doubling_factor(cpu.field, len(values).bit_length() - 1, inverse)
+        factor = doubling_factor(cpu.field, len(values).bit_length() + 1, inverse)
         values += [value * factor % cpu.field.modulus for value in values]
     blocks = aligned_empty(cpu.path.shape(max(lanes, 1 << log_count)))
     blocks[:1] = cpu.from_integers(values).blocks
     done = 1
     while done < len(blocks):
-        halves = blocks[:done], blocks[done : 2 * done]
-        known, new = (CpuVector(cpu.field, cpu.path, half, done * lanes) for half in halves)
-        factor = doubling_factor(cpu.field, known.n.bit_length() - 1, inverse)
+        known, new = _vector(cpu, blocks[:done]), _vector(cpu, blocks[done : 2 * done])
+        factor = doubling_factor(cpu.field, known.n.bit_length() + 1, inverse)
         cpu.pointwise(lambda x, factor=factor: x * factor, known, out=new)
         done *= 2
-    return CpuVector(cpu.field, cpu.path, blocks, len(blocks) * lanes)
+    return _vector(cpu, blocks)
 
 
-def _elements(path: InstructionPath, blocks: Words, n: int) -> Words:
-    return np.ascontiguousarray(blocks.transpose(0, 2, 1)).reshape(-1, path.limbs)[:n].copy()
+def _vector(cpu: CpuField, blocks: Words) -> CpuVector:
+    return CpuVector(cpu.field, cpu.path, blocks, len(blocks) * cpu.path.lanes)
 
 
-def _tiles(path: InstructionPath, rows: Words, log_size: int, group: int) -> Words:
-    """Block i of a tile is group lanes * tile + i of the tile's first stage."""
-    lanes = path.lanes
-    count = max(1, (1 << log_size) // lanes**2) if lanes > 1 else 0
-    table = aligned_empty((count, lanes - 1, path.limbs, lanes))
-    stage = 1
-    while stage < lanes:
-        begin, size = group * count * lanes * stage, count * lanes * stage
-        part = rows[begin : begin + size].reshape(count, lanes, stage, path.limbs)
-        table[:, stage - 1 : 2 * stage - 1] = part.transpose(0, 2, 3, 1)
-        stage *= 2
-    return table
+def _powers(cpu: CpuField, z: CpuVector, scale: int) -> Iterator[CpuVector]:
+    """scale * z^1 .. scale * z^7."""
+    power = cpu.pointwise(lambda x: x * scale, z)
+    for _ in range(1, RADIX):
+        yield power
+        power = cpu.pointwise(lambda x, y: x * y, power, z)
+
+
+def _prepared(cpu: CpuField, factors: CpuVector, count: int) -> Words:
+    """(count, parts, limbs): the multiples that products with known factors want, see InstructionPath.multiples."""
+    path, p = cpu.path, cpu.field.modulus
+    multiples = path.multiples(path.factor_parts, p)
+    to_plain = pow(path.montgomery_factor(p), -1, p)
+    parts = [cpu.pointwise(lambda x, c=c: x * (c * to_plain % p), factors).blocks for c in multiples]
+    return _side_by_side([blocks.transpose(0, 2, 1).reshape(-1, path.limbs)[:count] for blocks in parts])
+
+
+def _side_by_side(tables: list[Words]) -> Words:
+    """Entry (i, j) is entry i of table j; aligned."""
+    count, *entry = tables[0].shape
+    out = aligned_empty((count, len(tables), *entry))
+    for j, table in enumerate(tables):
+        out[:, j] = table
+    return out
