@@ -13,7 +13,7 @@ from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.calibration import FloatModel, Samples, sample
-from zkgpu.zkml.operations import IntegerModel
+from zkgpu.zkml.operations import IntegerModel, Tensor
 from zkgpu.zkml.quantise import Quantisation
 
 Floats = NDArray[np.float64]
@@ -92,10 +92,7 @@ def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) ->
     for tensor in model.inputs:
         if tensor.name not in inputs:
             raise UsageError(f"missing input '{tensor.name}'")
-        real = np.asarray(inputs[tensor.name], dtype=np.float64)
-        if real.size != np.prod(tensor.shape, dtype=int) or not np.isfinite(real).all():
-            raise UsageError(f"input '{tensor.name}' must be {tensor.shape} finite numbers, not {real.shape}")
-        integers = np.floor(real.reshape(tensor.shape) / tensor.scale + 0.5)
+        integers = np.floor(_numbers(tensor, np.asarray(inputs[tensor.name])) / tensor.scale + 0.5)
         if clamp:
             integers = np.clip(integers, tensor.low, tensor.high)
         _refuse_out_of_range(tensor, integers)
@@ -103,7 +100,19 @@ def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) ->
     return found
 
 
-def _refuse_out_of_range(tensor: Any, integers: Floats) -> None:
+def _numbers(tensor: Tensor, value: NDArray[Any]) -> Floats:
+    """The value in the tensor's shape. Raises UsageError unless it holds that many finite real numbers."""
+    if value.dtype.kind not in "fiub" or value.size != np.prod(tensor.shape, dtype=int):
+        raise UsageError(
+            f"input '{tensor.name}' must hold numbers of shape {tensor.shape}, not {value.dtype} of shape {value.shape}"
+        )
+    real = value.astype(np.float64).reshape(tensor.shape)
+    for at in np.argwhere(~np.isfinite(real))[:1]:
+        raise UsageError(f"input '{tensor.name}' at index {at.tolist()} is {real[tuple(at)]}, not a finite number")
+    return real
+
+
+def _refuse_out_of_range(tensor: Tensor, integers: Floats) -> None:
     outside = np.argwhere((integers < tensor.low) | (integers > tensor.high))
     if outside.size:
         at = tuple(int(i) for i in outside[0])
