@@ -1,4 +1,4 @@
-"""Products, transforms, multi-scalar multiplications and whole proofs on a GPU, each checked before it is timed.
+"""Instructions, products, transforms, multi-scalar multiplications and proofs on a GPU, each checked, then timed.
 
 `python bench/gpu.py [--device 0] [--largest 22] [--seconds 480]` prints a table and appends each line to
 bench/results/gpu.jsonl as soon as it is measured: what is there when time runs out, stays.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from chain import chain, hashes_for, inputs_for
 from harness import Measurement, Recorder, measure
+from rates import STREAMS, Rates, require
 
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
@@ -26,8 +27,10 @@ from zkgpu.ntt.domain import Domain
 
 r = Fr.modulus
 PRODUCTS = 256  # in a row, so that memory does not count
-FIRST = {"product": 16, "ntt": 16, "msm_g1": 16, "msm_g2": 14, "groth16": 12}
-LARGEST = {"product": 22, "ntt": 26, "msm_g1": 26, "msm_g2": 22, "groth16": 22}
+RATE_ROUNDS, RATE_PRODUCTS = 1 << 12, 1 << 14  # some milliseconds each
+FIRST = {"product": 16, "ntt": 16, "msm_g1": 16, "msm_g1_xyzz": 16, "msm_g2": 14, "msm_g2_xyzz": 14, "groth16": 12}
+LARGEST = {"product": 22, "ntt": 26, "msm_g1": 26, "msm_g1_xyzz": 26, "msm_g2": 22, "msm_g2_xyzz": 22, "groth16": 22}
+XYZZ = "_xyzz"  # without sums in affine form
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,10 @@ class Bench:
         return self.timed(lambda: prover.prove(assignment))
 
     def run(self, name: str, log_size: int) -> Measurement:
+        """The bench of this name at this size."""
+        if name.endswith(XYZZ):
+            plain = Bench(CudaBackend(self.driver, BN254, affine=False), self.driver)
+            return plain.run(name.removesuffix(XYZZ), log_size)
         groups = {"msm_g1": G1, "msm_g2": G2}
         return self.msm(groups[name], log_size) if name in groups else getattr(self, name)(log_size)
 
@@ -105,9 +112,12 @@ def random_scalars(n: int, seed: int) -> Limbs:
     return limbs
 
 
-def require(holds: bool, what: str) -> None:
-    if not holds:
-        raise SystemExit(f"wrong result: {what}")
+def record_rates(recorder: Recorder, rates: Rates, device: str) -> None:
+    """A line for each kind of instruction, and for a field's products and squares."""
+    of_instructions = [rates.instruction(name, RATE_ROUNDS) for name in STREAMS]
+    for rate in (*of_instructions, rates.product(RATE_PRODUCTS), rates.square(RATE_PRODUCTS)):
+        speeds = {"per_clock": four_digits(rate.per_clock), "per_second": four_digits(rate.per_second)}
+        recorder.add(rate.measurement, primitive=f"rate of {rate.name}", **speeds, device=device, checked=True)
 
 
 def plan(largest: int) -> Iterator[tuple[str, int]]:
@@ -116,6 +126,16 @@ def plan(largest: int) -> Iterator[tuple[str, int]]:
         for name in FIRST:
             if FIRST[name] <= log_size <= LARGEST[name]:
                 yield name, log_size
+
+
+def four_digits(x: float) -> float:
+    return float(f"{x:.4g}")
+
+
+def multiprocessors(device: int) -> int:
+    import cupy
+
+    return int(cupy.cuda.Device(device).attributes["MultiProcessorCount"])
 
 
 def main() -> None:
@@ -127,6 +147,7 @@ def main() -> None:
     driver = CupyDriver(chosen.device)
     bench, recorder = Bench(CudaBackend(driver, BN254), driver), Recorder("gpu")
     began = time.monotonic()
+    record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), driver.name)
     for name, log_size in plan(chosen.largest):
         if time.monotonic() - began > chosen.seconds:
             break

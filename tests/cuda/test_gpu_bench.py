@@ -19,7 +19,8 @@ BENCHES = Path(__file__).parents[2] / "bench"
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.syspath_prepend(str(BENCHES))
-    monkeypatch.delitem(sys.modules, "gpu", raising=False)
+    for name in ("gpu", "rates"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     import gpu
 
     monkeypatch.setattr(gpu, "PRODUCTS", 4)
@@ -27,7 +28,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
     return gpu
 
 
-@pytest.mark.parametrize(("name", "log_size"), [("ntt", 5), ("msm_g1", 4), ("msm_g2", 2)])
+@pytest.mark.parametrize(("name", "log_size"), [("ntt", 5), ("msm_g1", 4), ("msm_g1_xyzz", 4), ("msm_g2", 2)])
 def test_a_figure_is_checked_before_it_is_measured(
     gpu: Any, driver: EmulatedDriver, name: str, log_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,6 +38,23 @@ def test_a_figure_is_checked_before_it_is_measured(
         monkeypatch.setattr(CudaBackend, "msm", lambda *_: G1.generator)
         with pytest.raises(SystemExit, match="wrong result: msm in BN254 G1"):
             bench.run(name, log_size)
+
+
+def test_rates_are_recorded_with_their_clocks(
+    gpu: Any, driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "RATE_ROUNDS", 1)
+    monkeypatch.setattr(gpu, "RATE_PRODUCTS", 3)
+    lines: list[dict[str, Any]] = []
+
+    class Memory:
+        def add(self, measurement: Any, **facts: Any) -> None:
+            lines.append(facts)
+
+    gpu.record_rates(Memory(), gpu.Rates(driver, 1, threads=32), "emulated")
+    kinds = ["IMAD", "IMAD.WIDE", "add with carry", "FP64 FMA", "product", "square"]
+    assert [line["primitive"] for line in lines] == [f"rate of {kind}" for kind in kinds]
+    assert all(line["per_clock"] > 0 and line["checked"] for line in lines)
 
 
 def test_sizes_grow_and_every_bench_is_in_the_plan(gpu: Any) -> None:

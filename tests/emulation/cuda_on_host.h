@@ -2,6 +2,7 @@
 // Included before every kernel source.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <utility>

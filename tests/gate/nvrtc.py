@@ -26,6 +26,7 @@ ARCHITECTURES = ("sm_80", "sm_89", "sm_90", "sm_100", "sm_120")
 SCALAR_FILES = ("vector.cu", "ntt.cu", "sort.cu")
 POINT_FILES = ("msm.cu", "points.cu")
 
+RATES = Path(__file__).parents[2] / "bench" / "rates.cu"
 PRODUCTS = """
 using F = ZK_GATE_FIELD;
 // loops, as in kernels that live on products: a lone product is scheduled for latency and its multiply-adds are split
@@ -187,7 +188,13 @@ def product_source(curve: str, field: str) -> Source:
     return load("grid.cuh", f"{curve}.cuh", text, name=f"{curve}_{field}_products.cu")
 
 
+def rates_source() -> Source:
+    """The kernels that measure instructions on a GPU."""
+    return load("grid.cuh", "bn254.cuh", RATES.read_text(), name="bn254_rates.cu")
+
+
 def all_sources() -> Iterator[Source]:
+    yield rates_source()
     yield product_source("bn254", "Scalar")
     yield product_source("bls12_381", "Base")
     for file in SCALAR_FILES:

@@ -50,6 +50,22 @@ def test_products_take_the_multiplies_that_their_formula_says(
     assert_in_registers(source, architecture)
 
 
+LOOP = 64  # steps in a round of bench/rates.cu
+MORE = 16  # the same instruction outside of the loop
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)
+def test_each_rate_is_of_the_instruction_it_is_named_after(architecture: str) -> None:
+    found = {usage.kernel: usage.instructions for usage in nvrtc.usages(nvrtc.rates_source(), architecture)}
+    single = {"rate_multiply_add": "IMAD", "rate_wide": "IMAD.WIDE.U32", "rate_double": "DFMA"}
+    for kernel, name in single.items():
+        assert LOOP <= found[kernel][name] <= LOOP + MORE, (kernel, found[kernel])
+    carries = sum(found["rate_carry"][name] for name in ("IADD3.X", "IADD.X", "IMAD.X"))
+    assert LOOP <= carries <= LOOP + MORE, found["rate_carry"]
+    assert_in_registers(nvrtc.rates_source(), architecture)
+
+
 @needs_nvrtc
 @pytest.mark.parametrize("file", nvrtc.SCALAR_FILES)
 def test_kernels_on_scalars_stay_in_registers(file: str) -> None:
