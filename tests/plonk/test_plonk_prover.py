@@ -22,7 +22,7 @@ from zkgpu.plonk import Proof, Prover, ProvingKey, unsafe_setup, verify
 from zkgpu.plonk.identities import Selectors, Wires, gate
 from zkgpu.plonk.keys import Additions
 from zkgpu.plonk.prover import Blinding
-from zkgpu.plonk.quotient import Quotient
+from zkgpu.poly import batch_quotient
 
 
 @pytest.fixture(scope="module")
@@ -115,21 +115,24 @@ def test_a_wrong_witness_is_named_by_its_row(prover: Prover, statement: Statemen
             prover.prove(wrong)
 
 
-def test_the_quotient_of_a_wrong_witness_is_seen_not_to_be_exact(
+def test_the_opening_of_a_wrong_witness_is_seen_not_to_be_zero(
     prover: Prover, statement: Statement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[bool] = []
-    honest = Quotient.is_exact
+    tried: list[str] = []
 
-    def watched(self: Quotient, *arguments: Any) -> bool:
-        seen.append(honest(self, *arguments))
-        return seen[-1]
+    def watched(*arguments: Any) -> Any:
+        tried.append("begun")
+        quotient = batch_quotient(*arguments)
+        tried.append("exact")
+        return quotient
 
-    monkeypatch.setattr(Quotient, "is_exact", watched)
+    monkeypatch.setattr("zkgpu.plonk.prover.batch_quotient", watched)
     prover.prove(statement.assignment)
+    assert tried == ["begun", "exact"] * 2  # at zeta and at zeta omega
+    tried.clear()
     with pytest.raises(UnsatisfiedError):
         prover.prove(with_value(statement.assignment, 3, 4))
-    assert seen == [True, False, False]  # a proof that does not come out is made once more
+    assert tried == ["begun", "begun"]  # a proof that does not come out is made once more
 
 
 def test_a_wrong_witness_gives_no_proof_even_if_the_self_check_slept(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import combinations
+from itertools import product as cartesian
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +21,7 @@ from zkgpu.plonk import verify
 from zkgpu.plonk.identities import Challenges, Copying, Linear, Selectors, Wires, all_identities
 from zkgpu.plonk.keys import EVALUATIONS, POINTS
 from zkgpu.plonk.linearization import lagrange_at
-from zkgpu.plonk.quotient import coset_offsets, interpolation_weights
+from zkgpu.plonk.quotient import coset_offsets, highest_product, interpolation_weights
 
 FOLDER = SAMPLES / "multiplier"
 KEY = read_verifying_key(FOLDER / "plonk_vk.json")
@@ -153,7 +154,19 @@ def test_lagrange_values_are_those_of_the_interpolating_polynomials(size: int) -
 @pytest.mark.parametrize("log_size", [3, 10, 26])
 def test_the_cosets_of_the_quotient_differ_from_the_domain_and_from_each_other(log_size: int) -> None:
     powers = [pow(g, 1 << log_size, r) for g in coset_offsets(Domain(Fr, 1 << log_size))]
-    assert len({1, *powers}) == 5
+    assert len({1, *powers}) == 4
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.integers(0, r - 1), min_size=6, max_size=9), min_size=1, max_size=4))
+def test_the_highest_coefficients_of_a_product_follow_from_those_of_its_factors(factors: list[list[int]]) -> None:
+    product = [1]
+    for factor in factors:
+        sums = [0] * (len(product) + len(factor) - 1)
+        for (i, x), (j, y) in cartesian(enumerate(product), enumerate(factor)):
+            sums[i + j] = (sums[i + j] + x * y) % r
+        product = sums
+    assert highest_product([factor[::-1][:6] for factor in factors], r) == product[::-1][:6]
 
 
 def test_interpolation_weights_recover_the_coefficients() -> None:

@@ -1,7 +1,7 @@
 """Polynomials over a scalar field, as coefficients or as values on a domain, and KZG commitments to them."""
 
 from zkgpu.poly.kzg import Claim, Committer, Opening, batch_quotient, openings_hold
-from zkgpu.poly.polynomials import Coefficients, Coset, combine, divide_by_linear, evaluate, interpolate
+from zkgpu.poly.polynomials import Coefficients, Coset, combine, divide_by_linear, evaluate, interpolate, roots_of_unity
 from zkgpu.poly.srs import Srs
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "evaluate",
     "interpolate",
     "openings_hold",
+    "roots_of_unity",
 ]

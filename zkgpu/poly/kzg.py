@@ -18,13 +18,13 @@ from zkgpu.errors import SelfCheckError
 from zkgpu.fields.field import Limbs
 from zkgpu.poly.polynomials import Coefficients, combine, divide_by_linear, evaluate
 
-LOW_TERMS = 3  # exponents 0, 1, 2 of a polynomial's terms; from n on all that the string has
+LOW_TERMS = 6  # a polynomial's terms may have exponents below this; from n on all that the string has
 
 
 class Committer:
     """Powers of tau at home on a device, for polynomials of n coefficients and a few terms beside them.
 
-    powers_g1  (n + k, 8) points rows: terms may have exponents 0 to 2, and n to n + k - 1
+    powers_g1  (n + k, 8) points rows: terms may have exponents 0 to 5, and n to n + k - 1
     """
 
     def __init__(self, backend: Backend, powers_g1: Limbs, n: int) -> None:

@@ -25,35 +25,29 @@ class Coefficients:
     dense: Vector
     terms: Mapping[int, int] = field(default_factory=dict)
 
-    def plus(self, terms: Mapping[int, int]) -> Coefficients:
-        """The sum with a few more terms, whose exponents are new."""
-        assert not self.terms.keys() & terms.keys()
-        return Coefficients(self.dense, {**self.terms, **terms})
+    def plus(self, terms: Mapping[int, int], modulus: int) -> Coefficients:
+        """The sum with a few more terms."""
+        return Coefficients(
+            self.dense, {**self.terms, **{e: (self.terms.get(e, 0) + k) % modulus for e, k in terms.items()}}
+        )
 
     def plus_multiple_of_vanishing(self, factor: Sequence[int], modulus: int) -> Coefficients:
         """The sum with factor(X) (X^n - 1), factor[i] being the coefficient of X^i."""
         n = len(self.dense)
-        high = {n + i: b for i, b in enumerate(factor)}
-        return self.plus({i: -b % modulus for i, b in enumerate(factor)} | high)
+        return self.plus({i: -b for i, b in enumerate(factor)} | {n + i: b for i, b in enumerate(factor)}, modulus)
 
 
 @dataclass(frozen=True, eq=False)
 class Coset:
     """A coset g H of the n-th roots of unity, on which X^n is the constant g^n.
 
-    x  the points themselves, on the device, in bit-reversed order as all evaluations
+    domain  that coset
+    roots   H itself, as `roots_of_unity` gives it: all cosets share it
     """
 
     backend: Backend
     domain: Domain
-    x: Vector
-
-    @staticmethod
-    def of(backend: Backend, domain: Domain, offset: int) -> Coset:
-        coset = domain.coset(offset)
-        identity = [0] * domain.size
-        identity[1] = 1
-        return Coset(backend, coset, backend.ntt(backend.vector(domain.field.to_limbs(identity)), coset))
+    roots: Vector
 
     @property
     def power(self) -> int:
@@ -61,16 +55,21 @@ class Coset:
         return pow(self.domain.offset, self.domain.size, self.domain.field.modulus)
 
     def values(self, p: Coefficients, factor: int = 1) -> Vector:
-        """p(factor x) for each x of the coset, for a factor that is an n-th root of unity."""
+        """p(factor x) for each x = g w of the coset, w in `roots`, for a factor that is an n-th root of unity."""
         r, n = self.domain.field.modulus, self.domain.size
         dense = self.backend.ntt(p.dense, self.domain.coset(self.domain.offset * factor % r))
         if not p.terms:
             return dense
-        # X^e is g^(n (e div n)) X^(e mod n) here
-        short = [0] * (1 + max(e % n for e in p.terms))
+        # for a root w, (factor g w)^e is (factor g)^e w^(e mod n)
+        short, scale = [0] * (1 + max(e % n for e in p.terms)), self.domain.offset * factor % r
         for e, k in p.terms.items():
-            short[e % n] = (short[e % n] + k * pow(self.power, e // n, r) * pow(factor, e, r)) % r
-        return self.backend.pointwise(lambda value, x: value + horner(short, x), dense, self.x)
+            short[e % n] = (short[e % n] + k * pow(scale, e, r)) % r
+        return self.backend.pointwise(lambda value, root: value + horner(short, root), dense, self.roots)
+
+
+def roots_of_unity(backend: Backend, domain: Domain) -> Vector:
+    """The n-th roots of unity of a domain, bit-reversed as all evaluations: the values of X."""
+    return backend.ntt(backend.vector(domain.field.to_limbs([0, 1, *[0] * (domain.size - 2)])), domain)
 
 
 def horner(coefficients: Sequence[int], x: Any) -> Any:
