@@ -99,7 +99,7 @@ def print_starts() -> None:
 
 
 def print_gate() -> None:
-    """Kernels by architecture, as the compile gate recorded them last: registers a thread, and what is not kept in any."""
+    """Kernels by architecture, as recorded last: registers a thread, and bytes that are not kept in any."""
     lines = newest("gate", "source", "kernel", "architecture")
     lines = [line for line in lines if line["commit"] == lines[-1]["commit"]]
     architectures = sorted({line["architecture"] for line in lines}, key=lambda name: int(name[3:]))
