@@ -45,12 +45,12 @@ def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def gpu(cupy: Any, driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> EmulatedDriver:
+def gpu(cupy: Any, emulated: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> EmulatedDriver:
     """A machine whose GPU is the emulated one."""
-    monkeypatch.setattr(cupy_driver, "CupyDriver", lambda number=0: driver)
-    monkeypatch.setattr(driver, "name", "cuda:0")
-    monkeypatch.setattr(driver, "description", "Emulated GPU", raising=False)
-    return driver
+    monkeypatch.setattr(cupy_driver, "CupyDriver", lambda number=0: emulated)
+    monkeypatch.setattr(emulated, "name", "cuda:0")
+    monkeypatch.setattr(emulated, "description", "Emulated GPU", raising=False)
+    return emulated
 
 
 def test_without_cupy_auto_is_the_cpu_at_once_and_says_nothing(

@@ -33,6 +33,11 @@ ZK_KERNEL(128) fresh(uint32_t* out) { out[threadIdx.x] = shared_memory<uint32_t>
 
 
 @pytest.fixture(scope="module")
+def driver(emulated: EmulatedDriver) -> EmulatedDriver:
+    return emulated
+
+
+@pytest.fixture(scope="module")
 def program(driver: EmulatedDriver) -> Program:
     return Program(driver, load("grid.cuh", KERNELS, name="emulation.cu"))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from committed_statement import CommittedStatement, make
 
+from tests.devices import gpu
 from zkgpu.backend import Backend, open_backend
 from zkgpu.circuits import R1CS, Circuit
 from zkgpu.fields.field import Limbs
@@ -27,7 +28,7 @@ class Statement:
     key: ProvingKey
 
 
-@pytest.fixture(params=["reference", *(f"cpu-{name}" for name in CPU_PATHS)])
+@pytest.fixture(params=["reference", *(f"cpu-{name}" for name in CPU_PATHS), *gpu()])
 def backend(request: pytest.FixtureRequest) -> Backend:
     device, _, instructions = request.param.partition("-")
     return open_backend(device, threads=2, instructions=instructions or None)

@@ -6,24 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.devices import gpu
 from tests.emulation.driver import EmulatedDriver, missing
 from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254
-from zkgpu.errors import ResourceError
 from zkgpu.jit.path import supported
 
-
-def gpus() -> list[str]:
-    """The first GPU, on a machine that has one."""
-    try:
-        open_backend("cuda")
-    except ResourceError:
-        return []
-    return ["cuda"]
-
-
-DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated", *gpus()]
+DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated", *gpu()]
 
 
 @pytest.fixture(scope="session")

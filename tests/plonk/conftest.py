@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.devices import gpu
 from tests.emulation.driver import EmulatedDriver, compiler
 from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
@@ -21,7 +22,7 @@ from zkgpu.plonk.prover import Blinding
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 CPU_PATHS = sorted({supported()[0].name, PORTABLE.name})  # the laws hold the others to the same
-DEVICES = ["reference", *(f"cpu-{name}" for name in CPU_PATHS), "emulated"]
+DEVICES = ["reference", *(f"cpu-{name}" for name in CPU_PATHS), "emulated", *gpu()]
 
 
 @dataclass(frozen=True)
