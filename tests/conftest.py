@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.soundness import summary
 from zkgpu.cli import main
 
 
@@ -49,3 +50,8 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return Outcome(int(ended.value.code or 0), printed.out, printed.err)
 
     return run
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if summary():
+        terminalreporter.write_line(summary())

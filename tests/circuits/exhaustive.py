@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.soundness import tried
 from zkgpu.circuits import R1CS, CompiledCircuit, SparseMatrix
 from zkgpu.fields.field import Field
 
@@ -16,6 +17,7 @@ def satisfying(compiled: CompiledCircuit) -> np.ndarray:
     fixed = {0, r1cs.n_public + 1} if r1cs.round else {0}
     free = [w for w in range(r1cs.n_wires) if w not in fixed]
     values = np.zeros((r1cs.n_wires, p ** len(free)), dtype=np.int16)
+    tried("assignments over small fields", values.shape[1])
     values[0] = 1
     for i, wire in enumerate(free):
         values[wire] = np.arange(values.shape[1]) // p**i % p

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
+from tests.soundness import tried
 from zkgpu.circuits import CompiledCircuit, SparseMatrix
 from zkgpu.circuits.evaluation import Table, evaluate
+from zkgpu.circuits.gadgets import lookup
 from zkgpu.circuits.program import Hint
 from zkgpu.circuits.signals import read_inputs
 from zkgpu.errors import UnsatisfiedError
@@ -28,7 +32,9 @@ def assert_every_wire_is_pinned(compiled: CompiledCircuit, inputs: Mapping[str, 
     given = {w for s in compiled.inputs for w in range(s.first, s.first + s.size)}
     rng = random.Random(2)
     for wire in set(range(1, r1cs.n_wires)) - given - _wires_of_the_prover(compiled):
-        for value in _other_values(honest[wire], field.modulus, rng):
+        others = _other_values(honest[wire], field.modulus, rng)
+        tried("changed wires", len(others))
+        for value in others:
             assert _breaks(wire, value - honest[wire], columns, sides, field.modulus), (
                 f"wire {wire} may be {value} in place of {honest[wire]}"
             )
@@ -76,15 +82,24 @@ def _breaks(wire: int, delta: int, columns: list, sides: list[list[int]], modulu
 def assert_forgery_fails(
     compiled: CompiledCircuit, inputs: Mapping[str, object], hints: Mapping[str, Callable]
 ) -> None:
-    """A prover who answers the named hints in its own way, and computes all else honestly, breaks a constraint."""
+    """A prover who answers the named hints in its own way, and computes all else honestly, breaks a constraint.
+
+    Multiplicities are those of the values that are in their table: it is no hint that refuses the others.
+    """
     known = {step.label for step in compiled._steps if isinstance(step, Hint)}
     assert set(hints) <= known, known
     steps = tuple(
         replace(step, function=hints[step.label]) if isinstance(step, Hint) and step.label in hints else step
         for step in compiled._steps
     )
-    with pytest.raises(UnsatisfiedError):
+    tried("forged witnesses")
+    with pytest.raises(UnsatisfiedError), patch.object(lookup.Table, "_count", _count_those_in_the_table):
         replace(compiled, _steps=steps).witness(inputs)
+
+
+def _count_those_in_the_table(table: lookup.Table, modulus: int, lookups: object, values: Sequence[Any]) -> list[int]:
+    rows = Counter(zip(*values, strict=True))
+    return [rows[tuple(v % modulus for v in row)] for row in zip(*table.columns, strict=True)]
 
 
 def solutions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> int:
@@ -96,6 +111,7 @@ def solutions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> int:
     hints = [step for step in compiled._steps if isinstance(step, Hint)]
     wires = [w for step in hints for w in range(step.first, step.first + int(np.prod(step.shape)))]
     guesses = np.array(list(product(range(field.modulus), repeat=len(wires))), dtype=object).reshape(-1, len(wires))
+    tried("assignments over small fields", len(guesses))
     values = np.ones((r1cs.n_wires, len(guesses)), dtype=object)
     given = [signal for signal in compiled._traced if signal.kind != "output"]
     for signal, read in zip(given, read_inputs(given, inputs, field).values(), strict=True):

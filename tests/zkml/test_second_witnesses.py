@@ -10,13 +10,14 @@ import pytest
 from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
+from zkgpu.zkml.layers import matrices
 from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
 
 R = Fr.modulus
 INVERSE_OF_8 = pow(8, -1, R)
 
 
-def forged(operation: Operation, x: object, low: int, high: int, **hints: Callable) -> None:
+def forged(operation: Operation | list[Operation], x: object, low: int, high: int, **hints: Callable) -> None:
     values = np.array(x)
     named = {name.replace("_", " "): function for name, function in hints.items()}
     model = model_of(operation, x=(values.shape, low, high))
@@ -29,6 +30,10 @@ def forged(operation: Operation, x: object, low: int, high: int, **hints: Callab
 
 def constantly(*values: int) -> Callable:
     return lambda *arrays: np.array([v % R for v in values], dtype=object)
+
+
+def constantly_shaped(value: int, shape: tuple[int, ...]) -> Callable:
+    return lambda *arrays: np.full(shape, value % R, dtype=object)
 
 
 @pytest.mark.parametrize("x", [-1, 0, 1, -128, 127])
@@ -159,3 +164,78 @@ def test_an_inverse_root_is_no_half() -> None:
     assert (2 * root + 1) ** 2 * variance <= 4 * 4**bits
     half = (2 * root + 1) * pow(2, -1, R)
     forged(Normalise("n", ("x",), "out", bits, 2), row, -8, 7, inverse_root=constantly(half))
+
+
+# more of the same kinds, in other places
+
+
+@pytest.mark.parametrize("value", [-9, -8, 7, 8, 200, INVERSE_OF_8])
+def test_a_rounded_index_beyond_its_table_finds_no_value(value: int) -> None:
+    """The index of a rounded lookup has no range check but the table itself."""
+    operations = [Requantise("r", ("x",), "y", 3, -8, 7), Lookup("f", ("y",), "out", np.arange(16) ** 2, -8)]
+    x, last = 20, 15**2
+    for claimed in (0, 49, last, 64, 81):
+        forged(
+            operations, [x], -64, 63, rounded=constantly(value), value_of_a_table=lambda *_, y=claimed: np.array([y])
+        )
+
+
+@pytest.mark.parametrize("changes", [{0: 1}, {1: -1, 2: 1}, {3: R - 2}])
+def test_no_other_multiplicities_of_a_function_table_fit(changes: dict[int, int]) -> None:
+    table = Lookup("f", ("x",), "out", np.array([5, 6, 7, 8]), -2)
+
+    def counted(*columns: np.ndarray) -> list[int]:
+        keys = [int(v if 2 * v < R else v - R) for v in columns[0]]
+        return [keys.count(row - 2) + changes.get(row, 0) for row in range(4)]
+
+    forged(table, [0, 1, 0], -2, 1, multiplicities=counted)
+
+
+@pytest.mark.parametrize("entries", [[3, 3, 3], [-8, -8, -8], [0, 0, 0]])
+@pytest.mark.parametrize("delta", [-1, 1, -16])
+def test_the_maximum_of_equal_entries_is_no_other_number(entries: list[int], delta: int) -> None:
+    forged(Maximum("m", ("x",), "out"), [entries], -8, 7, maximum=constantly(entries[0] + delta))
+
+
+@pytest.mark.parametrize("place", range(1, 5))
+def test_argmax_of_equal_entries_is_the_first(place: int) -> None:
+    argmax, n = ArgMax("a", ("x",), "out"), 4
+    forged(argmax, [[-8] * n], -8, 7, place_of_the_maximum=constantly(n - 1 - place))
+    forged(argmax, [[-8] * n], -8, 7, maximum=constantly(-8 * n + n - 1 - place))
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 4, 7, 19, 21])
+def test_an_exponential_is_that_of_its_distance(wrong: int) -> None:
+    softmax = Softmax("s", ("x",), "out", 1, EXP, 12)
+    honest = np.array([[20, 7, 1]], dtype=object)
+
+    def values(place: int) -> Callable:
+        return lambda *_: np.where(np.arange(3) == place, wrong, honest)
+
+    for place in range(3):
+        if honest[0, place] != wrong:
+            forged(softmax, [[6, 2, -4]], -8, 7, value_of_a_table=values(place))
+
+
+@pytest.mark.parametrize("delta", [1, -1, 300])
+@pytest.mark.parametrize("place", [0, 5])
+def test_a_tested_product_with_private_weights_cannot_be_off(delta: int, place: int) -> None:
+    weight = np.arange(-6, 6).reshape(1, 4, 3)
+    layer = Linear("l", ("x",), "out", weight, np.ones((1, 3), int), np.zeros((1, 3), int))
+    model = model_of(layer, x=((1, 5, 4), -8, 7))
+    given = all_inputs(model, {"x": np.arange(-8, 12).reshape(1, 5, 4).clip(-8, 7)}, "private")
+
+    def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        out = (x @ w) % R
+        out.ravel()[place] += delta
+        return out
+
+    assert_forgery_fails(compiled(model, "private"), given, {"l/weights/product": product})
+
+
+@pytest.mark.parametrize("delta", [1, -1])
+def test_a_large_layer_s_sums_cannot_be_off(monkeypatch: pytest.MonkeyPatch, delta: int) -> None:
+    """Their values come from machine integers, not from their own terms."""
+    monkeypatch.setattr(matrices, "_LONG", 1)
+    layer = Linear("l", ("x",), "out", np.array([[[3], [-2]]]), np.array([[5]]), np.array([[4]]))
+    forged(layer, [[[7, 6]]], -8, 7, sums=constantly_shaped(5 * (21 - 12 + 4) + delta, (1, 1, 1)))
