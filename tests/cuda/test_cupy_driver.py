@@ -81,6 +81,17 @@ def test_errors_of_cuda_and_of_its_compiler_become_ours(cupy: Cupy) -> None:
         driver.launch(driver.compile(Source("a.cu", "")), "f", (1, 1, 1), (1, 1, 1), 0, [])
 
 
+def test_what_cuda_itself_has_no_memory_for_is_a_lack_of_memory(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = CupyDriver()
+
+    def fail(*_: object) -> None:
+        raise cupy.cuda.runtime.CUDARuntimeError("cudaErrorMemoryAllocation: out of memory")
+
+    monkeypatch.setattr(cupy.cuda, "alloc_pinned_memory", fail)
+    with pytest.raises(OutOfMemory, match="cuda:0: no memory for what CUDA itself needs: close other programs"):
+        driver.write(driver.allocate(8), 0, np.zeros(8, np.uint8))
+
+
 def test_a_gpu_that_is_not_there_is_refused(cupy: Cupy) -> None:
     with pytest.raises(ResourceError, match="cuda:2: this machine has 2 GPUs"):
         open_backend("cuda:2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import numpy as np
@@ -124,3 +125,16 @@ def test_streams_that_wait_for_each_other_are_reported() -> None:
         driver.wait(Event())
         with pytest.raises(EmulationError, match="streams wait for each other"):
             driver.synchronize()
+
+
+def test_threads_share_a_device(emulated: EmulatedDriver) -> None:
+    backend = CudaBackend(emulated, BN254)
+    points = backend.points(G1, G1.to_rows([G1.generator] * 5))
+
+    def work(k: int) -> bool:
+        vector = backend.vector(Fr.to_limbs([k] * 5))
+        total = backend.msm(points, backend.pointwise(lambda x: x * x, vector))
+        return total == 5 * k * k * G1.generator
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(12)))

@@ -34,7 +34,7 @@ POINTS_SHARE = 2  # points that would take more than 1/2 of it stay on the host 
 
 
 class CudaBackend:
-    """Backend whose vectors, points and matrices live on one device.
+    """Backend whose vectors, points and matrices live on one device; threads may share it.
 
     log_tile  log2 of the elements a block transforms at once
     chunk     most points of one run through the buckets
@@ -136,6 +136,7 @@ class CudaBackend:
 
     # points
 
+    @making_room
     def points(self, group: Group, rows: Limbs) -> KeptPoints:
         points = self.room.keep(KeptPoints(self._group(group)[0], rows))
         if rows.nbytes * POINTS_SHARE <= self._driver.free_memory:

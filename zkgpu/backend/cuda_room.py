@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from threading import RLock
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet
 
@@ -89,10 +90,14 @@ LESS = {True: "lose their tables", False: "move to the host"}
 
 
 class Room:
-    """All points kept on a device."""
+    """All points kept on a device.
+
+    lock  held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
+    """
 
     def __init__(self) -> None:
         self._kept: WeakSet[KeptPoints] = WeakSet()
+        self.lock = RLock()
 
     def keep(self, points: KeptPoints) -> KeptPoints:
         self._kept.add(points)
@@ -115,10 +120,9 @@ S = TypeVar("S", bound=HasRoom)
 
 
 def making_room(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
-    """The method, run again as long as it finds no memory and points can give some back."""
+    """The method, one thread at a time, run again as long as it finds no memory and points can give some back."""
 
-    @functools.wraps(method)
-    def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+    def tried(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
         while True:
             try:
                 return method(self, *args, **kwargs)
@@ -127,5 +131,10 @@ def making_room(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[
             # only here, after the handler, are the arrays of the failed attempt let go
             if not self.room.make():
                 raise OutOfMemory(problem)
+
+    @functools.wraps(method)
+    def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.room.lock:
+            return tried(self, *args, **kwargs)
 
     return run

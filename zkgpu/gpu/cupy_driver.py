@@ -21,6 +21,8 @@ from zkgpu.gpu.source import Source
 UNASKED_SHARED = 48 * 1024  # bytes of shared memory a block may have without a kernel asking for more
 INSTALL = "pip install 'zkgpu[cuda13]' (or cuda12), or use --device cpu"
 
+FULL = "close other programs on this GPU, or use --device cpu"
+
 
 class CupyMemory:
     """An allocation of CuPy's pool."""
@@ -91,9 +93,7 @@ class CupyDriver:
         except self._cupy.cuda.memory.OutOfMemoryError:
             # blocks of other sizes that the pool keeps may be what is missing
             self._cupy.get_default_memory_pool().free_all_blocks()
-            raise OutOfMemory(
-                f"{self.name}: no memory for {nbytes:,} bytes: close other programs on this GPU, or use --device cpu"
-            ) from None
+            raise OutOfMemory(f"{self.name}: no memory for {nbytes:,} bytes: {FULL}") from None
 
     def write(self, memory: CupyMemory, offset: int, data: Bytes) -> None:
         with self._on_device():
@@ -144,6 +144,8 @@ class CupyDriver:
         try:
             yield
         except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
+            if "out of memory" in str(error):
+                raise OutOfMemory(f"{self.name}: no memory for what CUDA itself needs: {FULL}") from error
             raise ResourceError(
                 f"{self.name}: {error}: check the driver with nvidia-smi, or use --device cpu"
             ) from error
