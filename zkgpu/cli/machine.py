@@ -121,7 +121,7 @@ def cache_clear_command(session: Session) -> None:
 @cache_group.command("warm")
 @pass_session
 def cache_warm_command(session: Session) -> None:
-    """Compile every kernel of the CPU backend now, so that no later command waits for it."""
+    """Compile every kernel of the device now, so that no later command waits for it."""
     with session.working():
         facts = self_test(session.backend())
         with stage("warm setup from powers of tau"):
