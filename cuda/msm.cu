@@ -167,8 +167,9 @@ ZK_KERNEL(32) join_windows(uint32_t windows, uint32_t width, const Sum* sums, Su
     uint32_t steps = windows * (width + 1);
 #pragma unroll 1
     for (uint32_t step = 0; step < steps; step++) {
-        bool doubling = step % (width + 1) < width;
-        add_point(*out, doubling ? *out : sums[windows - 1 - step / (width + 1)]);
+        if (step % (width + 1) < width) *out = twice(*out);
+        else add_point(*out, sums[windows - 1 - step / (width + 1)]);
+        forget_memory();
     }
 }
 

@@ -12,7 +12,7 @@ from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import SCALAR
 from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.msm import cuda as buckets
-from zkgpu.msm.cuda import Shape, best_shape
+from zkgpu.msm.cuda import Shape, best_shape, share_width
 from zkgpu.msm.cuda_lists import WorkLists
 
 r = Fr.modulus
@@ -122,6 +122,14 @@ def test_digits_sum_to_their_scalar_and_stay_within_half_of_the_base(driver: Emu
             assert int(sign[w, i]) & 0x7FFFFFFF == i
             total += (-digit if int(sign[w, i]) >> 31 else digit) << (width * w)
         assert total % r == value
+
+
+def test_shares_of_buckets_fill_their_windows_and_a_device() -> None:
+    for shape in (Shape(width, tables) for width in range(2, 23) for tables in (False, True)):
+        share = share_width(shape)
+        assert shape.set_buckets % share == 0
+        assert share == min(4, shape.set_buckets) or shape.buckets // share >= 1 << 15
+    assert share_width(Shape(22, True)) == 32
 
 
 def test_wider_windows_pay_for_more_points() -> None:

@@ -74,6 +74,8 @@ def test_several_vectors_are_transformed_at_once(driver: EmulatedDriver) -> None
 def test_a_transform_refuses_a_vector_of_another_length(device: CudaBackend) -> None:
     with pytest.raises(LengthError, match="64 domain points but 63 values"):
         device.ntt(up(device, scalars(63)), Domain(Fr, 64))
+    with pytest.raises(LengthError, match="65536 vectors at once"):
+        device.ntt(up(device, [0] * (1 << 17)), Domain(Fr, 2))
 
 
 @pytest.mark.parametrize("longest", [LONGEST_ROW, LONGEST_ROW + 1, 3 * LONGEST_ROW, LONGEST_ROW**2 + 1])

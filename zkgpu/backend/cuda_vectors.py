@@ -17,6 +17,7 @@ from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, u
 from zkgpu.gpu.source import load
 
 LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
+INVERSIONS = 1 << 16  # threads that keep a device busy, when there are so many entries
 SHARE = 32  # entries of a prefix product, or of a polynomial, that are one thread's
 
 
@@ -121,7 +122,7 @@ class Vectors:
     def inverse(self, values: DeviceArray) -> DeviceArray:
         """1 / value for each, and 0 for 0."""
         n = len(values)
-        step = max(1, -(-n // 64))
+        step = max(1, -(-n // 64), min(INVERSIONS, n // 8))
         out = allocate(self.driver, SCALAR, n)
         self._program.launch("invert", Grid.over(step), n=n, step=step, values=values, out=out)
         return out

@@ -25,7 +25,8 @@ MAX_WIDTH = 22
 LARGEST_CHUNK = 1 << 22  # points of one run through the buckets; more points stream in chunks
 LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
 PIECE_OF_SUMS = 16
-SHARE = 32  # neighbouring buckets that one thread weighs
+LEAST_SHARE, MOST_SHARE = 4, 32  # neighbouring buckets that one thread weighs
+SHARES = 1 << 15  # threads that keep a device busy, when there are so many buckets
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class BucketSums:
 
     def _weigh(self, first_piece: DeviceArray, buckets: DeviceArray, shape: Shape) -> tuple[DeviceArray, int]:
         """(sums of (1 + place) * bucket over shares of neighbouring buckets, number of shares)."""
-        width = min(SHARE, shape.set_buckets)
+        width = share_width(shape)
         shares = shape.buckets // width
         running, multiples, weighted = (allocate(self.driver, self.sum, shares) for _ in range(3))
         self._program.launch(
@@ -227,6 +228,12 @@ class BucketSums:
         flat = self.group.base_field.from_montgomery_limbs(words)
         width = len(flat) // len(sums)
         return [_from_xyzz(self.group, flat[i : i + width]) for i in range(0, len(flat), width)]
+
+
+def share_width(shape: Shape) -> int:
+    """Buckets a thread weighs: the more, the less work, but a thread takes two additions in a row for each."""
+    fair = 1 << (shape.buckets // SHARES).bit_length() >> 1
+    return min(shape.set_buckets, max(LEAST_SHARE, min(MOST_SHARE, fair)))
 
 
 def piece_size(entries: int, buckets: int) -> int:

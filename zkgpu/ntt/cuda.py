@@ -14,6 +14,7 @@ from zkgpu.gpu.program import DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.ntt.domain import Domain
 
 LOG_TILE = 10  # 2^10 elements are 36 KiB with their padding: within what every GPU gives a block unasked
+MOST_VECTORS = (1 << 16) - 1  # rows of a grid
 LOG_COLUMNS = 2  # 4 neighbours are one 128-byte line
 
 
@@ -85,6 +86,8 @@ class Transforms:
         vectors, rest = divmod(len(vector), domain.size)
         if rest or not vectors:
             raise LengthError(f"{domain.size} domain points but {len(vector)} values: the two must be equal")
+        if vectors > MOST_VECTORS:
+            raise LengthError(f"{vectors} vectors at once: more than {MOST_VECTORS}, transform them in parts")
         return passes(domain.log_size, self._log_tile, min(LOG_COLUMNS, self._log_tile - 1)), vectors
 
     def _launch(
