@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -12,6 +13,7 @@ from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, Fr
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.source import Source
+from zkgpu.msm import cuda_pairs
 from zkgpu.ntt.domain import Domain
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -54,6 +56,11 @@ def msm_is_right(backend: CudaBackend) -> bool:
     return backend.msm(points, backend.vector(Fr.to_limbs(factors))) == sum(factors) % Fr.modulus * G1.generator
 
 
+def affine_msm_is_right(backend: CudaBackend) -> bool:
+    with patch.object(cuda_pairs, "THREADS", 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
+        return msm_is_right(backend)
+
+
 Law = Callable[[CudaBackend], bool]
 
 
@@ -85,6 +92,18 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
         msm_is_right,
     ),
     "a digit in the wrong bucket": ("sort.cu", "w * bucket_step + digit - 1", "w * bucket_step + digit", msm_is_right),
+    "a count that does not wait": (
+        "sort.cu",
+        "count[i] = 0;\n    __syncthreads();\n    for (uint32_t i = segment.begin",
+        "count[i] = 0;\n    for (uint32_t i = segment.begin",
+        msm_is_right,
+    ),
+    "a product that is not kept": (
+        "msm.cu",
+        "if (left & ALONE) continue;\n        sums[i].x = product;\n        product =",
+        "if (left & ALONE) continue;\n        product =",
+        affine_msm_is_right,
+    ),
     "a carry between windows": ("sort.cu", "carry = digit > base / 2;", "carry = digit > base / 2 + 1;", msm_is_right),
 }
 
@@ -105,7 +124,7 @@ def test_a_planted_fault_is_found(fault: tuple[Any, ...], sabotaged: CudaBackend
     assert not holds(fault[3], sabotaged)
 
 
-@pytest.mark.parametrize("law", [transform_is_right, product_is_right, msm_is_right])
+@pytest.mark.parametrize("law", [transform_is_right, product_is_right, msm_is_right, affine_msm_is_right])
 def test_without_a_fault_the_same_laws_hold(driver: EmulatedDriver, law: Law) -> None:
     assert law(CudaBackend(driver, BN254, log_tile=6))
 
