@@ -15,6 +15,7 @@ LEGEND, LEGEND_STEP = RIGHT + 20, 20
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 COLOURS = {  # on light pages, on dark pages
     "zkgpu": ("#0969da", "#58a6ff"),
+    "fma": ("#8a6d00", "#e3b341"),
     "portable": ("#1a9ba1", "#56d4dd"),
     "gnark": ("#bc4c00", "#f0883e"),
     "rapidsnark": ("#a40e6b", "#ff7bac"),

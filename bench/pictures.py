@@ -13,7 +13,7 @@ from chart import Point, Series, draw
 from lines import HERE, PUBLISHED, Line, newest, published, settled_seconds
 
 PICTURES = HERE / "pictures"
-PATHS = {"ifma": ("zkgpu", "zkgpu"), "portable": ("zkgpu portable", "portable")}
+PATHS = {"ifma": ("zkgpu", "zkgpu"), "fma": ("zkgpu AVX2", "fma"), "portable": ("zkgpu portable", "portable")}
 
 
 def curve(lines: list[Line]) -> tuple[Point, ...]:
@@ -34,7 +34,7 @@ def ours(bench: str, **wanted: object) -> list[Series]:
 
 
 def primitive(name: str) -> list[Series]:
-    """Both instruction paths, by threads."""
+    """All instruction paths, by threads."""
     return [
         Series(threaded(label, n), colour, curve(_primitive_lines(name, path, n)), thin=n == 1)
         for path, (label, colour) in PATHS.items()

@@ -94,7 +94,7 @@ BENCHES: dict[str, Bench] = {
 
 
 def time_size(name: str, log_size: int, repeats: int, recorder: Recorder) -> None:
-    """Both instruction paths on one thread and on two, in turns."""
+    """All instruction paths on one thread and on two, in turns."""
     kinds = [(path.name, threads) for path in supported() for threads in (1, 2)]
     runs = {kind: BENCHES[name](_backend(*kind), log_size) for kind in kinds}
     taken = measure_interleaved({kind: partial(measure_once, run) for kind, run in runs.items()}, repeats)
