@@ -12,6 +12,7 @@ import numpy as np
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
 from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
 from zkgpu.circuits.digest import public_array_of, publish
+from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
 from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step
 from zkgpu.circuits.rounds import Rounds
 from zkgpu.circuits.signals import Kind, Signal
@@ -388,19 +389,3 @@ class Circuit:
 
         self.finish()
         return compile_circuit(self)
-
-
-def touched_wires(n_wires: int, *sides: LinearCombinations) -> np.ndarray:
-    """(n_wires,) bool: whether a wire appears in a constraint."""
-    touched = np.zeros(n_wires, dtype=bool)
-    for side in sides:
-        touched[side.wires] = True
-    return touched
-
-
-def refuse_free_hints(hints: Sequence[tuple[int, int, str]], touched: Any) -> None:
-    """Raises UsageError for a hint that the prover could change unseen."""
-    for first, size, name in hints:
-        free = np.flatnonzero(~touched[first : first + size])
-        if free.size:
-            raise UsageError(f"entry {free[0]} of hint '{name}' appears in no constraint: the prover could choose it")

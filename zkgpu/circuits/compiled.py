@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.circuit import Circuit, refuse_free_hints, touched_wires
+from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
 from zkgpu.circuits.evaluation import Table, Values, object_array
+from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.rounds import (

@@ -10,8 +10,9 @@ import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.backend.second_try import with_second_tries
+from zkgpu.circuits.assignment import require_assignment
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.errors import InsecureKeyError, LengthError, PointError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
 from zkgpu.plonk.conversation import begin, last_challenge, next_challenge, permutation_challenges
@@ -276,19 +277,7 @@ class Prover:
             )
 
     def _check_assignment(self, assignment: Limbs) -> None:
-        field = self._domain.field
-        if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
-            raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
-        if assignment.shape[0] != self.key.n_circuit_wires:
-            raise LengthError(
-                f"the witness has {assignment.shape[0]} values but the key is for {self.key.n_circuit_wires} wires: "
-                "it belongs to another circuit"
-            )
-        canonical = field.is_canonical(assignment)
-        if not canonical.all():
-            raise UsageError(f"witness value {int(np.argmin(canonical))} is not below the modulus of {field.name}")
-        if field.from_limbs(assignment[:1]) != [1]:
-            raise UsageError("witness value 0 must be the constant 1")
+        require_assignment(assignment, self.key.n_circuit_wires, self._domain.field)
         if self._circuit is not None:
             with stage("check constraints"):
                 self._circuit.check(assignment)
