@@ -102,8 +102,6 @@ class Device:
     def __init__(self, number: int):
         self.number = number
 
-    def use(self) -> None: ...
-
     def synchronize(self) -> None: ...
 
     def __enter__(self) -> Device:

@@ -46,9 +46,9 @@ class CupyDriver:
             if number >= count:
                 raise ResourceError(f"{self.name}: this machine has {count} GPUs, numbered from 0")
             self._device = self._cupy.cuda.Device(number)
-            self._device.use()
-            # streams that do not wait for the null stream, where other users of CuPy work
-            self._stream = self._cupy.cuda.Stream(non_blocking=True)
+            with self._device:
+                # streams that do not wait for the null stream, where other users of CuPy work
+                self._stream = self._cupy.cuda.Stream(non_blocking=True)
         self._copies = PinnedCopies(self._cupy)
 
     @property
@@ -91,8 +91,8 @@ class CupyDriver:
             with self._on_device():
                 return CupyMemory(self._cupy.cuda.alloc(nbytes))
         except self._cupy.cuda.memory.OutOfMemoryError:
-            # blocks of other sizes that the pool keeps may be what is missing
-            self._cupy.get_default_memory_pool().free_all_blocks()
+            with self._on_device():  # blocks of other sizes that the pool keeps may be what is missing
+                self._cupy.get_default_memory_pool().free_all_blocks()
             raise OutOfMemory(f"{self.name}: no memory for {nbytes:,} bytes: {FULL}") from None
 
     def write(self, memory: CupyMemory, offset: int, data: Bytes) -> None:
