@@ -101,7 +101,8 @@ def print_starts() -> None:
 def print_gate() -> None:
     """Kernels by architecture, as recorded last: registers a thread, and bytes that are not kept in any."""
     lines = newest("gate", "source", "kernel", "architecture")
-    lines = [line for line in lines if line["commit"] == lines[-1]["commit"]]
+    newest_text = {line["source"]: line["digest"] for line in lines}
+    lines = [line for line in lines if line["digest"] == newest_text[line["source"]]]
     architectures = sorted({line["architecture"] for line in lines}, key=lambda name: int(name[3:]))
     cells = {(line["source"], line["kernel"], line["architecture"]): line for line in lines}
     if not cells:
