@@ -45,7 +45,7 @@ def digest(source: Source) -> str:
 def record(source: Source, architecture: str) -> None:
     """Append a line for each kernel of a source."""
     conditions = {"commit": commit(), "date": time.strftime("%Y-%m-%d"), "compiler": nvrtc.version()}
-    named = {"bench": "gate", **conditions, "source": source.name, "digest": digest(source)}
+    named = {"bench": "gate", **conditions, "module": source.name, "digest": digest(source)}
     found = nvrtc.usages(source, architecture)
     with FILE.open("a") as file:
         for usage in found:

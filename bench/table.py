@@ -100,18 +100,18 @@ def print_starts() -> None:
 
 def print_gate() -> None:
     """Kernels by architecture, as recorded last: registers a thread, and bytes that are not kept in any."""
-    lines = newest("gate", "source", "kernel", "architecture")
-    newest_text = {line["source"]: line["digest"] for line in lines}
-    lines = [line for line in lines if line["digest"] == newest_text[line["source"]]]
+    lines = newest("gate", "module", "kernel", "architecture")
+    newest_text = {line["module"]: line["digest"] for line in newest("gate", "module")}
+    lines = [line for line in lines if line["digest"] == newest_text[line["module"]]]
     architectures = sorted({line["architecture"] for line in lines}, key=lambda name: int(name[3:]))
-    cells = {(line["source"], line["kernel"], line["architecture"]): line for line in lines}
+    cells = {(line["module"], line["kernel"], line["architecture"]): line for line in lines}
     if not cells:
         return
     print("| kernel: registers; multiplier slots | " + " | ".join(architectures) + " |")
     print("|---" * (len(architectures) + 1) + "|")
-    for source, kernel in dict.fromkeys((source, kernel) for source, kernel, _ in cells):
-        found = (cells.get((source, kernel, name)) for name in architectures)
-        print(f"| {source} {kernel} | " + " | ".join(of_compiler(line) if line else "" for line in found) + " |")
+    for module, kernel in dict.fromkeys((module, kernel) for module, kernel, _ in cells):
+        found = (cells.get((module, kernel, name)) for name in architectures)
+        print(f"| {module} {kernel} | " + " | ".join(of_compiler(line) if line else "" for line in found) + " |")
     print()
 
 
