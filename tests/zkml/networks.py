@@ -34,10 +34,11 @@ def compiled(model: IntegerModel, weights: str = "public") -> CompiledCircuit:
     return build_circuit(model, Visibilities(weights=weights, inputs=private)).compile()
 
 
-def unpublished(model: IntegerModel) -> CompiledCircuit:
+def unpublished(model: IntegerModel, weights: str = "public") -> CompiledCircuit:
     """Its circuit without outputs: nothing but the layers' own constraints can refuse a witness."""
     circuit = Circuit()
-    network = Network(circuit, model, Visibilities(inputs={tensor.name: "private" for tensor in model.inputs}))
+    private = {tensor.name: "private" for tensor in model.inputs}
+    network = Network(circuit, model, Visibilities(weights=weights, inputs=private))
     for tensor in model.inputs:
         network.declare(tensor)
     for operation in model.operations:

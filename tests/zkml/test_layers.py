@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.circuits.mutation import assert_every_wire_is_pinned
-from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of
+from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -174,6 +174,30 @@ def test_every_wire_of_a_layer_is_pinned(name: str) -> None:
         draw = np.random.default_rng(seed)
         values = {key: draw.integers(low, high + 1, shape) for key, (shape, low, high) in inputs.items()}
         assert_every_wire_is_pinned(compiled(model), values)
+
+
+LINEAR = ("arrange", "combine", "total", "multiply", "maximum of one", "argmax of one", "normalise one")
+
+
+@pytest.mark.parametrize("name", [name for name in PINNED if name not in LINEAR])
+def test_every_wire_of_a_layer_is_pinned_by_the_layer_alone(name: str) -> None:
+    """A published output would pin the layer's results by itself."""
+    operation, inputs = PINNED[name]
+    model = model_of(operation, **inputs)
+    for seed in range(2):
+        draw = np.random.default_rng(seed)
+        values = {key: draw.integers(low, high + 1, shape) for key, (shape, low, high) in inputs.items()}
+        assert_every_wire_is_pinned(unpublished(model), values)
+
+
+@pytest.mark.parametrize(
+    ("weights", "shape"), [("private", (1, 1, 5)), ("hashed", (1, 1, 5)), ("hashed", (2, 4, 3))], ids=str
+)
+def test_every_sum_is_pinned_by_the_layer_alone(weights: str, shape: tuple[int, int, int]) -> None:
+    groups, m, k = shape
+    model = model_of(linear(m, k, 3, groups), x=(shape, -128, 127))
+    values = all_inputs(model, {"x": rng.integers(-128, 128, shape)}, weights)
+    assert_every_wire_is_pinned(unpublished(model, weights), values)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 5), (2, 4, 3)])

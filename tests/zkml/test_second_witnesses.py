@@ -60,6 +60,15 @@ def test_a_clamped_value_cannot_be_off(x: int, delta: int) -> None:
     forged(clamp, [x], -128, 127, clamped=constantly(y), **excess)
 
 
+@pytest.mark.parametrize("x", [-128, -6, -5, 0, 6, 7, 127])
+@pytest.mark.parametrize("delta", [-1, 1])
+def test_a_clamped_value_that_is_not_rounded_cannot_be_off(x: int, delta: int) -> None:
+    clamp = Requantise("r", ("x",), "out", 0, -5, 6)
+    y = min(max(x, -5), 6) + delta
+    forged(clamp, [x], -128, 127, clamped=constantly(y))
+    forged(clamp, [x], -128, 127, clamped=constantly(y), excess=constantly(0))
+
+
 @pytest.mark.parametrize("remainder", [-1, 8, 7, 8 - INVERSE_OF_8])
 def test_the_remainder_of_a_relu_is_the_one_below_the_divisor(remainder: int) -> None:
     forged(Requantise("r", ("x",), "out", 3, 0), [12], -128, 127, remainder=constantly(remainder))
