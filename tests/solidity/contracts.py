@@ -22,7 +22,8 @@ from zkgpu.solidity import verifier_source
 
 MADE = (0, 1, 2, 16, 100)
 COMPILER = Path(__file__).with_name("compile.cjs")
-INSECURE, CLASSIFIER, VAULT = "uncontributed", "classifier", "vault"
+INSECURE, CLASSIFIER, VAULT, PUBLISHED = "uncontributed", "classifier", "vault", "published_model"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "solidity"
 
 
 def instances() -> list[Instance]:
@@ -38,7 +39,8 @@ def sources() -> dict[str, str]:
     texts = {i.name: verifier_source(i.verifying_key) for i in instances()}
     texts |= {name: verifier_source(made_committed(name).verifying_key) for name in SHAPES}
     texts[CLASSIFIER] = verifier_source(classifier_prover()[1].key.verifying_key, "ClassVerifier")
-    texts[VAULT] = (Path(__file__).parents[2] / "examples" / "solidity" / "ClassifiedVault.sol").read_text()
+    texts[VAULT] = (EXAMPLES / "ClassifiedVault.sol").read_text()
+    texts[PUBLISHED] = (EXAMPLES / "PublishedModel.sol").read_text()
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
     texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
     texts["plonk_trapdoor"] = verifier_source(TRAPDOOR.verifying_key)

@@ -9,12 +9,13 @@ from itertools import count
 import numpy as np
 import pytest
 from committed_instances import G1, made_trapdoor
-from contracts import VAULT, compile_sources
+from contracts import PUBLISHED, VAULT, compile_sources
 from Crypto.Hash import keccak
 from digit_models import PIXELS, Deployed, another_model, compiled_model, deploy, deployed_model, other_weights
 from evm import FALSE, REVERT, TRUE, Contract, creation_code
 from model_contracts import DEMO, FORMS, compiled_form, deployed
 
+from tests.soundness import tried
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.inference import Inference, hashes_of, unsafe_setup, values_of
@@ -67,6 +68,7 @@ def alterations(packed: bytes) -> list[bytes]:
 
 def test_any_input_or_output_altered_by_one_is_refused(model, inference) -> None:
     changed = alterations(inference.packed)
+    tried("altered public values", len(changed))
     assert len(changed) > 140 - 64
     for packed in changed:
         data = calldata(inference.proof, inference.public_inputs, packed=packed)
@@ -126,9 +128,12 @@ def vault(model: Deployed, wanted: int) -> Contract:
 
 
 def opening(inference: Inference) -> bytes:
-    """The call of `open`, whose arguments are those of verifyProof."""
-    signature = b"open(uint256[2],uint256[2][2],uint256[2],uint256[2],uint256[2],bytes)"
-    selector = keccak.new(digest_bits=256, data=signature).digest()[:4]
+    return call_of("open(uint256[2],uint256[2][2],uint256[2],uint256[2],uint256[2],bytes)", inference)
+
+
+def call_of(signature: str, inference: Inference) -> bytes:
+    """The call of a function whose arguments are those of verifyProof."""
+    selector = keccak.new(digest_bits=256, data=signature.encode()).digest()[:4]
     return selector + calldata(inference.proof, inference.public_inputs, packed=inference.packed)[4:]
 
 
@@ -151,8 +156,27 @@ def test_the_vault_stays_shut_when_the_scores_were_altered(unhashed) -> None:
     scores = list(values_of(model.key, inference).values())[1].ravel().astype(int)
     wanted = int(scores.argmin())
     packed = altered(inference.packed, 64 + wanted, int(scores.max() - scores.min()) + 1)
-    invalid = f"{REVERT} 0x{keccak.new(digest_bits=256, data=b'InvalidProof()').hexdigest()[:8]}"
-    assert vault(model, wanted).call(opening(replace(inference, packed=packed))) == invalid
+    assert vault(model, wanted).call(opening(replace(inference, packed=packed))) == error("InvalidProof()")
+
+
+def error(signature: str, *words: int) -> str:
+    selector = keccak.new(digest_bits=256, data=signature.encode()).hexdigest()[:8]
+    return f"{REVERT} 0x{selector}" + "".join(f"{word:064x}" for word in words)
+
+
+@pytest.mark.parametrize("name", ["cnn", "dense"])
+def test_a_published_model_answers_with_the_weights_of_its_hash_only(name: str) -> None:
+    model = deployed_model(name, "hashed")
+    arguments = [int(model.contract.address, 16), model.compiled.weights_hash, 64]
+    code = creation_code(PUBLISHED) + b"".join(a.to_bytes(32, "big") for a in arguments)
+    published = Contract(code, beside=model.contract)
+    honest = model.prove(PIXELS[0])
+    theirs = model.prove(PIXELS[0], weights=other_weights(model.compiled))
+    signature = "answer(uint256[2],uint256[2][2],uint256[2],uint256[2],uint256[2],uint256[1],bytes)"
+    assert published.call(call_of(signature, honest)) == TRUE
+    assert published.call(call_of(signature, theirs)) == error("OtherWeights(uint256)", *theirs.public_inputs)
+    for lie in (replace(theirs, public_inputs=honest.public_inputs), replace(honest, packed=theirs.packed)):
+        assert published.call(call_of(signature, lie)) == error("InvalidProof()")
 
 
 # linking

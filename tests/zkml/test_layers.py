@@ -129,6 +129,7 @@ OTHERS = {
     "argmax": (ArgMax("m", ("x",), "out"), {"x": ((4, 5), -2, 2)}),
     "argmax of one": (ArgMax("m", ("x",), "out"), {"x": ((4, 1), -2, 2)}),
     "softmax": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 4), -128, 127)}),
+    "softmax of one": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 1), -128, 127)}),
     "normalise": (Normalise("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
     "normalise one": (Normalise("n", ("x",), "out", 12, 1), {"x": ((2, 1), -9, 9)}),
 }

@@ -150,6 +150,20 @@ def test_an_excess_below_zero_cannot_move_a_value_to_an_end(y: int, over: int, u
     forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
 
 
+@pytest.mark.parametrize(("y", "over", "under"), [(0, 1, 0), (-3, 4, 0), (2, 0, 1), (3, 0, 2), (4, 0, 3)])
+def test_only_values_at_an_end_have_an_excess(y: int, over: int, under: int) -> None:
+    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    assert y + over - under == 1 == (8 + 4) >> 3
+    forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
+
+
+@pytest.mark.parametrize("delta", [1, 2])
+def test_the_maximum_of_a_single_entry_is_that_entry(delta: int) -> None:
+    """Else a softmax of one entry would start anywhere in its table."""
+    slow = np.array([20, 19, 18, 17, 16, 15, 14, 13])
+    forged(Softmax("s", ("x",), "out", 0, slow, 12), [[5]], 0, 7, maximum=constantly(5 + delta))
+
+
 @pytest.mark.parametrize("turns", [-1, 1])
 def test_the_place_of_a_maximum_is_below_the_number_of_entries(turns: int) -> None:
     x, n = [[1, 5, 5, -3]], 4
