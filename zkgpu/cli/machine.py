@@ -14,7 +14,7 @@ import click
 import zkgpu
 from zkgpu.backend.protocol import Backend
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.errors import SelfCheckError, ZkgpuError
+from zkgpu.errors import SelfCheckError
 from zkgpu.stages import stage
 
 OPTIONAL_PACKAGES = {
@@ -119,42 +119,22 @@ def cache_clear_command(session: Session) -> None:
 
 
 @cache_group.command("warm")
+@click.option("--only", type=click.Choice(["g2"]), hidden=True, help="The share of a second process.")
 @pass_session
-def cache_warm_command(session: Session) -> None:
+def cache_warm_command(session: Session, only: str | None) -> None:
     """Compile every kernel of the device now, so that no later command waits for it."""
+    from zkgpu.cli.warm import warm_group, warm_plonk
+
+    if only:
+        warm_group(session.backend(), session.backend().curve.g2)
+        return
     with session.working():
-        facts = self_test(session.backend())
+        backend = session.backend()
         with stage("warm setup from powers of tau"):
-            _warm_ceremony(session.backend())
+            warm_group(backend, backend.curve.g1)
         with stage("warm PLONK"):
-            _warm_plonk(session.backend())
+            warm_plonk(backend)
+        with stage("warm G2"):
+            warm_group(backend, backend.curve.g2)
+        facts = self_test(backend)
     session.finish({**facts, **_cache_facts()}, f"kernels compiled in {session.seconds():.1f} s")
-
-
-def _warm_plonk(backend: Backend) -> None:
-    """Run the kernels that only PLONK uses, and transforms of a size that is not done by definition."""
-    from zkgpu import plonk
-    from zkgpu.circuits import Circuit
-
-    circuit = Circuit()
-    x = circuit.private("x", shape=100)
-    circuit.output("y", (x * x).sum())
-    compiled = circuit.compile()
-    key = plonk.unsafe_setup(compiled.r1cs, backend)
-    plonk.Prover(key, backend).prove(compiled.witness({"x": list(range(100))}))
-
-
-def _warm_ceremony(backend: Backend) -> None:
-    """Run the kernels that only a setup from a ceremony and the checks of key files use."""
-    import numpy as np
-
-    from zkgpu.circuits.sparse import SparseMatrix
-
-    field = backend.curve.scalar_field
-    for group in (backend.curve.g1, backend.curve.g2):
-        rows = group.to_rows([group.generator, -group.generator])
-        indices = np.arange(2, dtype=np.int64)
-        matrix = SparseMatrix.from_entries((2, 2), indices, indices, indices, field.to_limbs([1, 12345]))
-        combined = backend.combine_points(group, matrix, rows)
-        if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
-            raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")

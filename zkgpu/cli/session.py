@@ -32,6 +32,7 @@ class Session:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     _backend: Backend | None = None
+    _work: contextlib.ExitStack | None = None
 
     def __post_init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, quiet=self.quiet)
@@ -39,10 +40,13 @@ class Session:
     def backend(self) -> Backend:
         """The device asked for, opened once."""
         from zkgpu.backend import open_backend
+        from zkgpu.cli.warm import second_process
 
         if self._backend is None:
             self._backend = open_backend(self.device, threads=self.threads)
             logging.getLogger("zkgpu").info("computing on %s", self._backend.name)
+            if self._work is not None:
+                self._work.enter_context(second_process(self._backend))
             if self.device == "auto" and self._backend.name.startswith("cuda") and not self.quiet:
                 click.echo(f"auto: computing on {self._backend.name}", err=True)
         return self._backend
@@ -53,7 +57,9 @@ class Session:
         with contextlib.ExitStack() as stack:
             show = self._spinner(stack) if self.progress and self.console.is_terminal and not self.quiet else None
             stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
+            self._work = stack
             yield
+            self._work = None
 
     def _spinner(self, stack: contextlib.ExitStack) -> Callable[[str], None]:
         status = stack.enter_context(self.console.status("starting"))

@@ -199,8 +199,9 @@ class KernelCache:
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The compiled kernel, or None when it is not there or cannot be read."""
         from numba.core.compiler import CompileResult
+        from numba.core.runtime import rtsys
 
-        target_context.refresh()
+        rtsys.initialize(target_context)  # its symbols; unlike refresh(), which a compilation does, no declarations
         try:
             payload = pickle.loads(self._entry(signature).read_bytes())  # noqa: S301 - the folder is private
             return CompileResult._rebuild(target_context, *payload)
