@@ -10,8 +10,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from Crypto.Cipher import ChaCha20
-
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Field, Limbs
@@ -59,6 +57,8 @@ class Stream:
 
     @staticmethod
     def seeded(digest: bytes) -> Stream:
+        from Crypto.Cipher import ChaCha20
+
         key = b"".join(digest[i : i + 4][::-1] for i in range(0, 32, 4))
         return Stream(ChaCha20.new(key=key, nonce=bytes(8)))
 

@@ -7,19 +7,49 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 
 import click
 
 import zkgpu
-from zkgpu.cli import circuit, demo, export, machine, proof, zkml
-from zkgpu.cli import setup as setup_commands
 from zkgpu.cli.session import Session
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError
 
 EXIT_INTERRUPTED = 130
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+COMMANDS = {
+    "compile": "circuit.compile_command",
+    "witness": "circuit.witness_command",
+    "check": "circuit.check_command",
+    "setup": "setup.setup_command",
+    "prove": "proof.prove_command",
+    "fullprove": "proof.fullprove_command",
+    "verify": "proof.verify_command",
+    "export": "export.export_group",
+    "inspect": "export.inspect_command",
+    "doctor": "machine.doctor_command",
+    "cache": "machine.cache_group",
+    "zkml": "zkml.zkml_group",
+    "demo": "demo.demo_command",
+}
+
+
+class Commands(click.Group):
+    """The commands by name; the module of one is imported when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(".")
+        command: click.Command = getattr(import_module(f"zkgpu.cli.{module}"), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(zkgpu.__version__, prog_name="zkgpu")
 @click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to compute.")
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
@@ -54,24 +84,6 @@ def cli(
         timings=timings,
     )
     context.obj.start_logging()
-
-
-for command in (
-    circuit.compile_command,
-    circuit.witness_command,
-    circuit.check_command,
-    setup_commands.setup_command,
-    proof.prove_command,
-    proof.fullprove_command,
-    proof.verify_command,
-    export.export_group,
-    export.inspect_command,
-    machine.doctor_command,
-    machine.cache_group,
-    zkml.zkml_group,
-    demo.demo_command,
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.logging import RichHandler
 
-from zkgpu.backend.protocol import Backend
 from zkgpu.stages import listening
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from zkgpu.backend.protocol import Backend
 
 
 @dataclass
@@ -34,8 +38,11 @@ class Session:
     _backend: Backend | None = None
     _work: contextlib.ExitStack | None = None
 
-    def __post_init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=self.quiet)
+    @functools.cached_property
+    def console(self) -> Console:
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, quiet=self.quiet)
 
     def backend(self) -> Backend:
         """The device asked for, opened once."""
@@ -55,7 +62,8 @@ class Session:
     def working(self) -> Iterator[None]:
         """Stages of the block are shown while they run (on a terminal) and their seconds kept."""
         with contextlib.ExitStack() as stack:
-            show = self._spinner(stack) if self.progress and self.console.is_terminal and not self.quiet else None
+            wanted = self.progress and not self.quiet and sys.stderr.isatty()
+            show = self._spinner(stack) if wanted and self.console.is_terminal else None
             stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
             self._work = stack
             yield
@@ -100,10 +108,26 @@ class Session:
 
     def start_logging(self) -> None:
         level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
-        handler = RichHandler(console=self.console, show_path=False, show_time=self.verbosity > 1)
         logger = logging.getLogger("zkgpu")
-        logger.handlers[:] = [handler]
+        logger.handlers[:] = [_Handler(self)]
         logger.setLevel(logging.ERROR if self.quiet else level)
+
+
+class _Handler(logging.Handler):
+    """Prints records as Rich does, which is imported when there is one."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    @functools.cached_property
+    def _rich(self) -> logging.Handler:
+        from rich.logging import RichHandler
+
+        return RichHandler(console=self._session.console, show_path=False, show_time=self._session.verbosity > 1)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._rich.emit(record)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

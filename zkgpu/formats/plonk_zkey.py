@@ -18,7 +18,7 @@ from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
 from zkgpu.formats.primes import read_curve, read_scalar_field
-from zkgpu.formats.zkey import MAGIC, PROTOCOL, VERSION, require_protocol
+from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
 from zkgpu.plonk.keys import (
     EXTRA_POWERS,
     FIXED,
@@ -31,7 +31,6 @@ from zkgpu.plonk.keys import (
     VerifyingKey,
 )
 
-PLONK = 2
 HEADER, ADDITIONS, WIRES_A, WIRES_B, WIRES_C, QM, QL, QR, QO, QC, SIGMA, LAGRANGE, POWERS = range(2, 15)
 UNSAFE = 1000  # zkgpu's own: what an unsafe setup leaves in its key; other readers skip it
 UNSAFE_TEXT = b"UNSAFE zkgpu one-party setup: its maker can forge proofs"

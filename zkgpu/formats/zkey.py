@@ -42,7 +42,7 @@ from zkgpu.formats.zkey_commitment import (
 )
 from zkgpu.groth16.keys import CommitmentKey, ProvingKey, VerifyingKey
 
-MAGIC, VERSION, GROTH16 = b"zkey", 1, 1
+MAGIC, VERSION, GROTH16, PLONK = b"zkey", 1, 1, 2
 PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 100: "Groth16 with a commitment"}
 PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
 

@@ -1,0 +1,76 @@
+"""Compiling ahead: runs that need every kernel, and a second process that takes its share of a first start.
+
+Numba compiles under a lock of the whole process, so another core helps only from another process. Whichever of the two
+comes to a kernel first compiles it while the other waits for it: nothing is compiled twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.curves.points import Group
+from zkgpu.errors import ZkgpuError
+
+_PROGRAM = "from zkgpu.cli import main; main()"
+_SHARE = ("--quiet", "--device", "cpu", "cache", "warm", "--only", "g2")
+
+
+@contextlib.contextmanager
+def second_process(backend: Backend) -> Iterator[subprocess.Popen[bytes] | None]:
+    """While the block runs, another process compiles the kernels of G2: half of the work of a first start.
+
+    None where there is nothing to share: some kernels are cached, there is one core, or the device is not the CPU.
+    """
+    if not _is_worth_while(backend):
+        yield None
+        return
+    command, nothing = [sys.executable, "-c", _PROGRAM, *_SHARE], subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:  # noqa: S603 - ourselves
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _is_worth_while(backend: Backend) -> bool:
+    from zkgpu.jit.cache import kernel_folder
+
+    if not backend.name.startswith("cpu") or not sys.executable or (os.cpu_count() or 1) < 2:
+        return False
+    folder = kernel_folder()
+    return folder is not None and not any(folder.glob("*.nbc"))
+
+
+def warm_group(backend: Backend, group: Group) -> None:
+    """Run the kernels of a group: those of every setup and proof first, then those of a setup from a ceremony."""
+    import numpy as np
+
+    from zkgpu.circuits.sparse import SparseMatrix
+
+    field = backend.curve.scalar_field
+    scalars = backend.vector(field.to_limbs([1, field.modulus - 2]))
+    rows = backend.fixed_base(group.generator, scalars)
+    backend.msm(backend.points(group, rows), scalars)
+    indices = np.arange(2, dtype=np.int64)
+    matrix = SparseMatrix.from_entries((2, 2), indices, indices, indices, field.to_limbs([1, 12345]))
+    combined = backend.combine_points(group, matrix, rows)
+    if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
+        raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")
+
+
+def warm_plonk(backend: Backend) -> None:
+    """Run the kernels that only PLONK uses, and transforms of a size that is not done by definition."""
+    from zkgpu import plonk
+    from zkgpu.circuits import Circuit
+
+    circuit = Circuit()
+    x = circuit.private("x", shape=100)
+    circuit.output("y", (x * x).sum())
+    compiled = circuit.compile()
+    key = plonk.unsafe_setup(compiled.r1cs, backend)
+    plonk.Prover(key, backend).prove(compiled.witness({"x": list(range(100))}))
