@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 
 from harness import REPEATS, Measurement, Recorder, Run, measure_interleaved, measure_once
@@ -93,9 +93,9 @@ BENCHES: dict[str, Bench] = {
 }
 
 
-def time_size(name: str, log_size: int, repeats: int, recorder: Recorder) -> None:
-    """All instruction paths on one thread and on two, in turns."""
-    kinds = [(path.name, threads) for path in supported() for threads in (1, 2)]
+def time_size(name: str, log_size: int, paths: Sequence[str], repeats: int, recorder: Recorder) -> None:
+    """Instruction paths on one thread and on two, in turns."""
+    kinds = [(path, threads) for path in paths for threads in (1, 2)]
     runs = {kind: BENCHES[name](_backend(*kind), log_size) for kind in kinds}
     taken = measure_interleaved({kind: partial(measure_once, run) for kind, run in runs.items()}, repeats)
     for (path, threads), measurement in taken.items():
@@ -115,15 +115,18 @@ def _of_one(name: str, taken: Measurement, n: int) -> Measurement:
 
 
 def main() -> None:
+    paths = [path.name for path in supported()]
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--quick", action="store_true", help="small sizes only")
-    options.add_argument("--only", choices=BENCHES, help="one primitive only")
+    options.add_argument("--only", choices=BENCHES, nargs="+", default=list(BENCHES), help="these primitives only")
+    options.add_argument("--sizes", type=int, nargs="+", help="these sizes only, as logarithms")
+    options.add_argument("--paths", choices=paths, nargs="+", default=paths, help="these instruction paths only")
     options.add_argument("--repeats", type=int, default=REPEATS)
     chosen = options.parse_args()
     recorder = Recorder("primitives")
-    for name in [chosen.only] if chosen.only else BENCHES:
-        for log_size in (QUICK_SIZES if chosen.quick else SIZES)[name]:
-            time_size(name, log_size, chosen.repeats, recorder)
+    for name in chosen.only:
+        for log_size in chosen.sizes or (QUICK_SIZES if chosen.quick else SIZES)[name]:
+            time_size(name, log_size, chosen.paths, chosen.repeats, recorder)
 
 
 if __name__ == "__main__":
