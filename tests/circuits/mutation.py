@@ -15,10 +15,11 @@ import pytest
 
 from tests.soundness import tried
 from zkgpu.circuits import CompiledCircuit, SparseMatrix
-from zkgpu.circuits.evaluation import Table, evaluate
 from zkgpu.circuits.gadgets import lookup
+from zkgpu.circuits.numbers import Numbers, nearest_zero, ones
 from zkgpu.circuits.program import Hint
 from zkgpu.circuits.signals import read_inputs
+from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.fields.field import Field
 
@@ -99,7 +100,7 @@ def assert_forgery_fails(
 
 def _count_those_in_the_table(table: lookup.Table, modulus: int, lookups: object, values: Sequence[Any]) -> list[int]:
     rows = Counter(zip(*values, strict=True))
-    return [rows[tuple(v % modulus for v in row)] for row in zip(*table.columns, strict=True)]
+    return [rows[tuple(nearest_zero(v, modulus) for v in row)] for row in zip(*table.columns, strict=True)]
 
 
 def solutions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> int:
@@ -112,19 +113,19 @@ def solutions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> int:
     wires = [w for step in hints for w in range(step.first, step.first + int(np.prod(step.shape)))]
     guesses = np.array(list(product(range(field.modulus), repeat=len(wires))), dtype=object).reshape(-1, len(wires))
     tried("assignments over small fields", len(guesses))
-    values = np.ones((r1cs.n_wires, len(guesses)), dtype=object)
+    values = ones((r1cs.n_wires, len(guesses)), field.modulus)
     given = [signal for signal in compiled._traced if signal.kind != "output"]
     for signal, read in zip(given, read_inputs(given, inputs, field).values(), strict=True):
-        values[signal.first : signal.first + signal.size] = read[:, None]
-    values[wires] = guesses.T
+        values.put(slice(signal.first, signal.first + signal.size), read.reshape(-1, 1))
+    values.put(wires, Numbers.of(guesses.T, field.modulus))
     for step in compiled._steps:
         if not isinstance(step, Hint):
             step.run(values, compiled._arithmetic)
-    values = values[compiled._order]
+    values = values.take(compiled._order)
     a, b, c = (_times(matrix, values, field) for matrix in (r1cs.a, r1cs.b, r1cs.c))
     return int((((a * b - c) % field.modulus) == 0).all(axis=0).sum())
 
 
-def _times(matrix: SparseMatrix, values: np.ndarray, field: Field) -> np.ndarray:
+def _times(matrix: SparseMatrix, values: Numbers, field: Field) -> np.ndarray:
     table = Table.of(field.from_limbs(matrix.table), field.modulus)
-    return evaluate(matrix.indptr, matrix.indices, matrix.coefficient, table, values)
+    return combine(Rows(matrix.indptr, matrix.indices, matrix.coefficient), table, values).elements()

@@ -220,12 +220,19 @@ class Circuit:
     # hints
 
     def hint(
-        self, function: HintFunction, inputs: Sequence[Operand], shape: int | Shape = (), label: str | None = None
+        self,
+        function: HintFunction,
+        inputs: Sequence[Operand],
+        shape: int | Shape = (),
+        label: str | None = None,
+        *,
+        signed: bool = False,
     ) -> Wires:
         """Wires whose values `function` computes outside of the field's arithmetic, and nothing constrains yet.
 
         function   takes one array of Python integers in [0, modulus) for each input, in the input's shape, and returns
                    integers of the given shape; it must not fail on values the constraints will refuse
+        signed     give it the integers nearest zero instead, as int64 when those of an input all have 62 bits at most
         The prover may put any value here: the caller adds the constraints that leave only one.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -233,7 +240,7 @@ class Circuit:
         combinations = tuple(value.lc for value in given)
         out, name = self._new_wires(shape), self.path(label or getattr(function, "__name__", "hint"))
         shapes = tuple(value.shape for value in given)
-        self.steps.append(Hint(function, combinations, shapes, self._first(out), shape, name))
+        self.steps.append(Hint(function, combinations, shapes, self._first(out), shape, name, signed))
         self.hints.append((self._first(out), out.size, name))
         return out
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
-from zkgpu.circuits.evaluation import Table, Values, object_array
+from zkgpu.circuits.evaluation import Values, object_array
 from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
+from zkgpu.circuits.numbers import Numbers, ones
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.rounds import (
@@ -26,6 +27,7 @@ from zkgpu.circuits.rounds import (
 )
 from zkgpu.circuits.signals import Signal, read_inputs
 from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.circuits.sums import Table
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 
@@ -80,8 +82,10 @@ class CompiledCircuit:
         public array, UnsatisfiedError naming the constraint that fails. The mask of the commitment is 0.
         """
         values = self._run(inputs, challenges or self._random_challenges)
-        self.r1cs.check_values(values)
-        return self.r1cs.field.to_limbs(values)
+        assignment = values.limbs(self.r1cs.field)
+        if not self.r1cs.is_satisfied_by(assignment):
+            self.r1cs.check_values(values)
+        return assignment
 
     def deferred(self, inputs: Mapping[str, object]) -> Callable[[ChallengeSource], Limbs]:
         """The witness for these inputs, once somebody gives the challenges: what a prover takes."""
@@ -97,46 +101,46 @@ class CompiledCircuit:
 
     def packed(self, assignment: Limbs) -> bytes:
         """The public arrays of an assignment, packed."""
-        values = np.empty((self.r1cs.n_wires, 1), dtype=object)
-        values[self._order, 0] = self.r1cs.field.from_limbs(assignment)
+        values = ones((self.r1cs.n_wires, 1), self.r1cs.field.modulus)
+        values.put((self._order, 0), Numbers.from_limbs(assignment, self.r1cs.field))
         return self._pack_arrays(values)
 
-    def _run(self, inputs: Mapping[str, object], challenges: ChallengeSource) -> Values:
-        values = np.ones((self.r1cs.n_wires, 1), dtype=object)
+    def _run(self, inputs: Mapping[str, object], challenges: ChallengeSource) -> Numbers:
+        values = ones((self.r1cs.n_wires, 1), self.r1cs.field.modulus)
         self._read_inputs(inputs, values)
         for step in self._steps[: self._rounds.first_steps]:
             step.run(values, self._arithmetic)
         if self.r1cs.round is not None:
-            values[list(self._rounds.challenges), 0] = self._ask(challenges, values)
+            values.put((list(self._rounds.challenges), 0), self._ask(challenges, values))
         for step in self._steps[self._rounds.first_steps :]:
             step.run(values, self._arithmetic)
-        return values[self._order, 0]
+        return values.take((self._order, 0))
 
-    def _read_inputs(self, inputs: Mapping[str, object], values: Values) -> None:
+    def _read_inputs(self, inputs: Mapping[str, object], values: Numbers) -> None:
         given = [signal for signal in self._traced if signal.kind != "output"]
         for signal, read in zip(given, read_inputs(given, inputs, self.r1cs.field).values(), strict=True):
-            values[signal.first : signal.first + signal.size, 0] = read
+            values.put((slice(signal.first, signal.first + signal.size), 0), read)
 
-    def _ask(self, challenges: ChallengeSource, values: Values) -> Values:
+    def _ask(self, challenges: ChallengeSource, values: Numbers) -> Numbers:
         """The challenges for the values of the first round."""
         r1cs, round_ = self.r1cs, self.r1cs.round
         assert round_ is not None
         start, ordinary = r1cs.n_public + 1, r1cs.n_public_outputs + r1cs.n_public_inputs
         public, committed = (
-            values[self._order[a:b], 0] for a, b in ((1, 1 + ordinary), (start, start + round_.n_committed))
+            values.take((self._order[a:b], 0)) for a, b in ((1, 1 + ordinary), (start, start + round_.n_committed))
         )
-        first = FirstRound(tuple(public), r1cs.field.to_limbs(committed), self._pack_arrays(values))
+        first = FirstRound(tuple(public.elements()), committed.limbs(r1cs.field), self._pack_arrays(values))
         answer = [int(v) for v in challenges(first)]
         if len(answer) != round_.n_challenges or not all(0 <= v < r1cs.field.modulus for v in answer):
             raise UsageError(f"the circuit takes {round_.n_challenges} challenges in [0, {r1cs.field.name} modulus)")
-        return object_array(answer)
+        return Numbers.of(object_array(answer), r1cs.field.modulus)
 
     def _random_challenges(self, first: FirstRound) -> list[int]:
         return [self.r1cs.field.random() for _ in self._rounds.challenges]
 
-    def _pack_arrays(self, values: Values) -> bytes:
+    def _pack_arrays(self, values: Numbers) -> bytes:
         arrays = self.r1cs.round.arrays if self.r1cs.round else ()
-        elements = (self._arithmetic.of(lc, values).ravel() for lc in self._rounds.arrays)
+        elements = (self._arithmetic.of(lc, values).elements().ravel() for lc in self._rounds.arrays)
         modulus = self.r1cs.field.modulus
         return b"".join(array.pack(array.lift(v, modulus)) for array, v in zip(arrays, elements, strict=True))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits.combinations import LinearCombinations
-from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
+from zkgpu.circuits.evaluation import object_array
+from zkgpu.circuits.numbers import Numbers, ones
+from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UsageError
 
 HintFunction = Callable[..., object]
@@ -23,9 +26,9 @@ class Arithmetic:
     modulus: int
     table: Table
 
-    def of(self, lc: LinearCombinations, values: Values) -> Values:
-        """(rows, instances): the combinations' values, in [0, modulus)."""
-        return evaluate(lc.indptr, lc.wires, lc.coefficients, self.table, values) % self.modulus
+    def of(self, lc: LinearCombinations, values: Numbers) -> Numbers:
+        """(rows, instances): the combinations' values."""
+        return combine(Rows(lc.indptr, lc.wires, lc.coefficients), self.table, values)
 
 
 class Step(Protocol):
@@ -43,7 +46,7 @@ class Step(Protocol):
     @property
     def reads(self) -> Sequence[LinearCombinations]: ...
 
-    def run(self, values: Values, arithmetic: Arithmetic) -> None: ...
+    def run(self, values: Numbers, arithmetic: Arithmetic) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,8 @@ class Assign:
     def reads(self) -> Sequence[LinearCombinations]:
         return (self.value,)
 
-    def run(self, values: Values, arithmetic: Arithmetic) -> None:
-        values[self.first : self.first + self.value.rows] = arithmetic.of(self.value, values)
+    def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
+        values.put(slice(self.first, self.first + self.value.rows), arithmetic.of(self.value, values))
 
 
 @dataclass(frozen=True)
@@ -82,16 +85,17 @@ class Multiply:
     def reads(self) -> Sequence[LinearCombinations]:
         return self.a, self.b, self.plus
 
-    def run(self, values: Values, arithmetic: Arithmetic) -> None:
-        product = arithmetic.of(self.a, values) * arithmetic.of(self.b, values)
-        if self.plus.wires.size:
-            product = product + arithmetic.of(self.plus, values)
-        values[self.first : self.first + self.a.rows] = product % arithmetic.modulus
+    def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
+        a, b, plus = (arithmetic.of(lc, values) for lc in (self.a, self.b, self.plus))
+        values.put(slice(self.first, self.first + self.a.rows), a.times_plus(b, plus))
 
 
 @dataclass(frozen=True)
 class Hint:
-    """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result."""
+    """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result.
+
+    signed   give the function the integers nearest zero, in int64 where all of an input's are small
+    """
 
     function: HintFunction
     inputs: tuple[LinearCombinations, ...]
@@ -99,6 +103,7 @@ class Hint:
     first: int
     shape: tuple[int, ...]
     label: str
+    signed: bool = False
 
     @property
     def count(self) -> int:
@@ -108,17 +113,21 @@ class Hint:
     def reads(self) -> Sequence[LinearCombinations]:
         return self.inputs
 
-    def run(self, values: Values, arithmetic: Arithmetic) -> None:
+    def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
         inputs = [arithmetic.of(lc, values) for lc in self.inputs]
-        for instance in range(values.shape[1]):
-            arrays = [v[:, instance].reshape(s) for v, s in zip(inputs, self.input_shapes, strict=True)]
-            result = self._as_integers(self.function(*arrays))
-            values[self.first : self.first + result.size, instance] = result % arithmetic.modulus
+        for instance in range(values.small.shape[1]):
+            own = (v.take((slice(None), instance)) for v in inputs)
+            arrays = [v.integers() if self.signed else v.elements() for v in own]
+            shaped = [v.reshape(shape) for v, shape in zip(arrays, self.input_shapes, strict=True)]
+            result = Numbers.of(self._as_integers(self.function(*shaped)), arithmetic.modulus)
+            values.put((slice(self.first, self.first + self.count), instance), result)
 
-    def _as_integers(self, result: object) -> Values:
+    def _as_integers(self, result: object) -> NDArray[Any]:
         array = result if isinstance(result, np.ndarray) else np.array(result, dtype=object)
         if array.shape != self.shape:
             raise UsageError(f"hint '{self.label}' returned shape {array.shape} in place of {self.shape}")
+        if array.dtype.kind in "biu":
+            return array.ravel()
         integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int | np.integer)]
         if len(integers) != array.size:
             raise UsageError(f"hint '{self.label}' returned something that is not an integer")
@@ -146,14 +155,13 @@ class Replay:
     def reads(self) -> Sequence[LinearCombinations]:
         return (self.inputs,)
 
-    def run(self, values: Values, arithmetic: Arithmetic) -> None:
-        outer = values.shape[1]
+    def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
+        outer = values.small.shape[1]
         inputs = arithmetic.of(self.inputs, values).reshape(self.instances, -1, outer)
-        n_inputs = inputs.shape[1]
-        local = np.ones((1 + n_inputs + self.wires, self.instances * outer), dtype=object)
-        local[1 : 1 + n_inputs] = inputs.swapaxes(0, 1).reshape(n_inputs, -1)
+        n_inputs = inputs.small.shape[1]
+        local = ones((1 + n_inputs + self.wires, self.instances * outer), arithmetic.modulus)
+        local.put(slice(1, 1 + n_inputs), inputs.swapaxes(0, 1).reshape(n_inputs, -1))
         for step in self.steps:
             step.run(local, arithmetic)
-        made = local[1 + n_inputs :].reshape(self.wires, self.instances, outer)
-        last = self.first + self.count
-        values[self.first : last] = made.swapaxes(0, 1).reshape(-1, outer)
+        made = local.take(slice(1 + n_inputs, None)).reshape(self.wires, self.instances, outer)
+        values.put(slice(self.first, self.first + self.count), made.swapaxes(0, 1).reshape(-1, outer))

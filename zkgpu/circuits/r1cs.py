@@ -9,13 +9,14 @@ from functools import cached_property
 import numpy as np
 
 from zkgpu.circuits.committed import CommittedRound
-from zkgpu.circuits.evaluation import Table, Values, evaluate, object_array
+from zkgpu.circuits.numbers import Numbers
 from zkgpu.circuits.satisfaction import FIELD_BITS, MANY_ENTRIES, Constraints
 from zkgpu.circuits.sparse import Index, SparseMatrix
+from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
 from zkgpu.fields.field import Field, Limbs
 
-_CHUNK = 1 << 17  # rows checked at a time: bounds the memory that Python integers take
+_CHUNK = 1 << 17  # rows checked at a time: bounds the memory that it takes
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,10 @@ class R1CS:
         aliased = np.flatnonzero(~self.field.is_canonical(assignment))
         if aliased.size:
             raise FormatError(f"wire {aliased[0]} of the assignment is not below the modulus of {self.field.name}")
-        if not self._is_satisfied_by(assignment):
-            self.check_values(object_array(self.field.from_limbs(assignment)))
+        if not self.is_satisfied_by(assignment):
+            self.check_values(Numbers.from_limbs(assignment, self.field))
 
-    def _is_satisfied_by(self, assignment: Limbs) -> bool:
+    def is_satisfied_by(self, assignment: Limbs) -> bool:
         """True only for a satisfying assignment; small circuits are left to `check_values`."""
         holds_one = self.field.from_limbs(assignment[:1]) == [1]
         return holds_one and self._constraints is not None and self._constraints.hold(assignment)
@@ -98,17 +99,17 @@ class R1CS:
         many = sum(m.entries for m in self._matrices) >= MANY_ENTRIES
         return Constraints(self.field, self._matrices) if many and self.field.bits in FIELD_BITS else None
 
-    def check_values(self, values: Values) -> None:
-        """As `check`, for canonical Python integers in an object array of shape (n_wires,)."""
-        if values[0] != 1:
-            raise UnsatisfiedError(f"wire 0 is {values[0]}, but it must hold the constant 1")
+    def check_values(self, values: Numbers) -> None:
+        """As `check`, for (n_wires,) numbers."""
+        if values.small[0] != 1:
+            raise UnsatisfiedError(f"wire 0 is {values.elements()[0]}, but it must hold the constant 1")
         for start in range(0, self.n_constraints, _CHUNK):
             stop = min(start + _CHUNK, self.n_constraints)
             a, b, c = (_rows_times(m, self._tables[id(m.table)], values, start, stop) for m in self._matrices)
-            broken = np.flatnonzero((a * b - c) % self.field.modulus)
+            broken = np.flatnonzero(a.wrong_products(b, c))
             if broken.size:
-                i = broken[0]
-                raise UnsatisfiedError(self._violation(start + int(i), a[i], b[i], c[i]))
+                found = (int(side.take(broken[:1]).integers()[0]) for side in (a, b, c))
+                raise UnsatisfiedError(self._violation(start + int(broken[0]), *found))
 
     @property
     def _matrices(self) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
@@ -125,11 +126,11 @@ class R1CS:
         return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
 
 
-def _rows_times(matrix: SparseMatrix, table: Table, values: Values, start: int, stop: int) -> Values:
-    """Rows start .. stop of matrix * values, not reduced."""
+def _rows_times(matrix: SparseMatrix, table: Table, values: Numbers, start: int, stop: int) -> Numbers:
+    """Rows start .. stop of matrix * values."""
     indptr = matrix.indptr[start : stop + 1]
     terms = slice(int(indptr[0]), int(indptr[-1]))
-    return evaluate(indptr - indptr[0], matrix.indices[terms], matrix.coefficient[terms], table, values)
+    return combine(Rows(indptr - indptr[0], matrix.indices[terms], matrix.coefficient[terms]), table, values)
 
 
 def _signed(value: int, modulus: int) -> int:

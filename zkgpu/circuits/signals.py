@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from zkgpu.circuits.evaluation import Values, object_array
+from zkgpu.circuits.evaluation import object_array
+from zkgpu.circuits.numbers import Numbers
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
 
@@ -39,8 +40,8 @@ class Signal:
         return math.prod(self.shape)
 
 
-def read_inputs(signals: Sequence[Signal], inputs: Mapping[str, object], field: Field) -> dict[str, Values]:
-    """For each signal its values, flat, as integers in [0, modulus).
+def read_inputs(signals: Sequence[Signal], inputs: Mapping[str, object], field: Field) -> dict[str, Numbers]:
+    """For each signal its values, flat.
 
     Raises UsageError that names the input when one is missing, unknown, of another shape or not a number.
     """
@@ -54,17 +55,17 @@ def read_inputs(signals: Sequence[Signal], inputs: Mapping[str, object], field: 
     return {signal.name: _read(signal, inputs[signal.name], field) for signal in signals}
 
 
-def _read(signal: Signal, value: object, field: Field) -> Values:
+def _read(signal: Signal, value: object, field: Field) -> Numbers:
     array = _as_array(signal.name, value)
     if array.shape != signal.shape:
         raise UsageError(f"input '{signal.name}' has shape {array.shape}, but the circuit declares {signal.shape}")
     if array.dtype.kind in "biu":
-        return array.ravel().astype(object).__mod__(field.modulus) if array.size else array.ravel().astype(object)
+        return Numbers.of(array.ravel(), field.modulus)
     numbers = [_as_integer(signal.name, v) for v in array.ravel()]
     for v in numbers:
         if not -field.modulus < v < field.modulus:
             raise UsageError(f"input '{signal.name}' holds {_short(v)}, which is not below the modulus of {field.name}")
-    return object_array(v % field.modulus for v in numbers)
+    return Numbers.of(object_array(numbers), field.modulus)
 
 
 def _as_array(name: str, value: object) -> np.ndarray:

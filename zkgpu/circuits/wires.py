@@ -13,7 +13,7 @@ from zkgpu.circuits.coefficients import ONE, ZERO
 from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
 from zkgpu.circuits.evaluation import object_array
 from zkgpu.errors import UsageError
-from zkgpu.fields.field import batch_inverse
+from zkgpu.fields.field import Field, batch_inverse
 
 if TYPE_CHECKING:
     from zkgpu.circuits.circuit import Circuit
@@ -181,7 +181,9 @@ class Wires:
         """1 / x entry by entry, one constraint each. No witness satisfies it where x is 0."""
         if self.is_constant:
             return self._inverse_of_constant()
-        inverse = self.circuit.hint(lambda x: _inverses(self.circuit, x), [self], shape=self.shape, label="inverse")
+        inverse = self.circuit.hint(
+            lambda x: inverses_or_zeros(self.circuit.field, x), [self], shape=self.shape, label="inverse"
+        )
         self.circuit.assert_product(self, inverse, np.ones(self.shape, dtype=np.int64), label="inverse")
         return inverse
 
@@ -313,7 +315,7 @@ def _times_constant_matrix(x: Wires, matrix: Wires) -> Wires:
     return Wires(x.circuit, (m, n), compose(weights, x.lc, x.circuit.coefficients))
 
 
-def _inverses(circuit: Circuit, x: NDArray[np.object_]) -> NDArray[np.object_]:
-    """1 / x, and 0 where x is 0: then the constraint fails, by name."""
-    inverses = iter(batch_inverse(circuit.field, [v for v in x.ravel() if v]))
+def inverses_or_zeros(field: Field, x: NDArray[np.object_]) -> NDArray[np.object_]:
+    """1 / x, and 0 where x is 0: a constraint that the product is 1 then fails, by name."""
+    inverses = iter(batch_inverse(field, [v for v in x.ravel() if v]))
     return object_array([next(inverses) if v else 0 for v in x.ravel()], x.shape)

@@ -7,10 +7,11 @@ r holds the powers of a challenge drawn after A, B and C are committed to: a wro
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zkgpu.circuits.evaluation import Values
 from zkgpu.circuits.horner import horner
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires
@@ -49,10 +50,7 @@ def _tested(a: Wires, b: Wires, label: str | None) -> Wires:
     """a b, tested from the right."""
     circuit = a.circuit
     with circuit.scope(label or "matrix product"):
-        modulus = circuit.field.modulus
-        c = circuit.hint(
-            lambda x, y: _product_of(x, y, modulus), [a, b], shape=(*a.shape[:-1], b.shape[-1]), label="product"
-        )
+        c = circuit.hint(_product_of, [a, b], (*a.shape[:-1], b.shape[-1]), "product", signed=True)
         for name, matrix in (("a", a), ("b", b), ("c", c)):
             circuit.commit(matrix, name)
         point = circuit.challenge(DIGEST_POINT)
@@ -68,10 +66,9 @@ def _swapped(x: Wires) -> Wires:
     return x.transpose((*range(x.ndim - 2), x.ndim - 1, x.ndim - 2))
 
 
-def _product_of(a: Values, b: Values, modulus: int) -> Values:
-    """a b, on machine integers when it is certain that they suffice."""
-    a, b = (np.where(2 * x > modulus, x - modulus, x) for x in (a, b))
+def _product_of(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """a b: through floating point or machine integers where they are certain to suffice."""
     bound = a.shape[-1] * math.prod(int(abs(x).max(initial=0)) for x in (a, b))
-    if bound < 1 << 63:
-        a, b = a.astype(np.int64), b.astype(np.int64)
-    return np.asarray(a @ b, dtype=object)
+    if bound < 1 << 53:
+        return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
+    return a @ b if bound < 1 << 63 else a.astype(object) @ b.astype(object)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.evaluation import Values
 from zkgpu.circuits.gadgets.bits import constrain_range, require_width, unproven_entries
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.wires import Wires
@@ -101,16 +102,21 @@ def _look_up_limbs(check: _Check, plan: LimbPlan, tables: Mapping[int, Table]) -
     widths, entries = plan.limbs(check.bits), check.entries
     top = entries
     if len(widths) > 1:
-        shifts = np.array([i * plan.width for i in range(len(widths) - 1)], dtype=object)
-        mask = (1 << plan.width) - 1
-
-        def split(x: Values) -> Values:
-            return (x[:, None] >> shifts) & mask
-
-        low = entries.circuit.hint(split, [entries], shape=(entries.size, len(shifts)), label="limbs")
+        count, modulus = len(widths) - 1, entries.circuit.field.modulus
+        low = entries.circuit.hint(
+            lambda x: _split(x, plan.width, count, modulus), [entries], (entries.size, count), "limbs", signed=True
+        )
         tables[plan.width].look_up(low, label="limbs")
-        top = (entries - low @ np.array([1 << s for s in shifts], dtype=object)) / (1 << plan.width * len(shifts))
+        weights = np.array([1 << i * plan.width for i in range(count)], dtype=object)
+        top = (entries - low @ weights) / (1 << plan.width * count)
     _look_up_top(top, widths[-1], plan, tables)
+
+
+def _split(x: NDArray[Any], width: int, count: int, modulus: int) -> NDArray[Any]:
+    """(n, count): the lowest limbs of integers, which are not negative when the check holds."""
+    if x.dtype == object or x.min(initial=0) < 0:
+        x = x.astype(object) % modulus
+    return np.stack([(x >> i * width) & ((1 << width) - 1) for i in range(count)], axis=-1)
 
 
 def _look_up_top(top: Wires, width: int, plan: LimbPlan, tables: Mapping[int, Table]) -> None:

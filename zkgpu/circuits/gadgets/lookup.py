@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.evaluation import Values, object_array
+from zkgpu.circuits.evaluation import Values
+from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.circuits.rounds import DIGEST_POINT
-from zkgpu.circuits.wires import Operand, Wires, concatenate
+from zkgpu.circuits.wires import Operand, Wires, concatenate, inverses_or_zeros
 from zkgpu.errors import UnsatisfiedError, UsageError
-from zkgpu.fields.field import batch_inverse
+from zkgpu.fields.field import Field
+
+Integers = NDArray[Any]  # int64, or Python integers
 
 LOOKUP_POINT = "lookup"
 
@@ -37,7 +41,7 @@ class Table:
 
     def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]]) -> None:
         several: Sequence[Any] = columns if np.ndim(columns) == 2 else [columns]
-        self.name = name
+        self.name, self._places = name, dict[int, dict[tuple[int, ...], int]]()
         self.columns = tuple(tuple(int(v) for v in column) for column in several)
         if not self.columns or not self.columns[0]:
             raise UsageError(f"table '{name}' needs at least one row")
@@ -67,43 +71,49 @@ class Table:
         circuit.collect(self, _Lookup(flat, label), self._write_argument)
 
     def _write_argument(self, circuit: Circuit, lookups: list[_Lookup]) -> None:
-        columns = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
-        self._require_room(circuit, columns[0].size)
+        values = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
+        rows = [circuit.constant(column) for column in self.columns]
+        self._require_room(circuit, values[0].size)
         with circuit.scope(f"table {self.name}"):
             multiplicities = circuit.hint(
-                lambda *values: self._count(circuit.field.modulus, lookups, values),
-                columns,
-                shape=self.size,
-                label="multiplicities",
+                lambda *columns: self._count(circuit.field.modulus, lookups, columns),
+                values,
+                self.size,
+                "multiplicities",
+                signed=True,
             )
             circuit.commit(multiplicities)
-            point = circuit.challenge(LOOKUP_POINT)
-            looked_up = (point - _combined(circuit, columns)).inverse()
-            rows = point - _combined(circuit, [np.array(column, dtype=object) for column in self.columns])
-            fractions = _fractions(multiplicities, rows)
-            circuit.assert_equal(looked_up.sum(), fractions.sum(), label="sums")
+            looked_up = _fractions(circuit.constant(np.ones(values[0].size, dtype=np.int64)), values, "inverse")
+            circuit.assert_equal(looked_up.sum(), _fractions(multiplicities, rows, "fractions").sum(), label="sums")
 
     def _require_room(self, circuit: Circuit, values: int) -> None:
-        rows = {tuple(v % circuit.field.modulus for v in row) for row in zip(*self.columns, strict=True)}
-        if len(rows) != self.size or values + self.size >= circuit.field.modulus:
+        if len(self._place_of_row(circuit.field.modulus)) != self.size or values + self.size >= circuit.field.modulus:
             raise UsageError(f"{values} values in table '{self.name}' are too many for {circuit.field.name}")
 
-    def _count(self, modulus: int, lookups: list[_Lookup], values: Sequence[Values]) -> list[int]:
+    def _count(self, modulus: int, lookups: list[_Lookup], columns: Sequence[Integers]) -> Integers:
         """How often each row is looked up. Raises UnsatisfiedError naming a value that is no row."""
-        place = {tuple(v % modulus for v in row): j for j, row in enumerate(zip(*self.columns, strict=True))}
-        counts = [0] * self.size
-        for i, row in enumerate(zip(*values, strict=True)):
-            if row not in place:
-                raise UnsatisfiedError(self._missing(modulus, lookups, i, row))
-            counts[place[row]] += 1
-        return counts
+        first, which = distinct(columns)
+        place = self._place_of_row(modulus)
+        rows = list(zip(*(column[first].tolist() for column in columns), strict=True))
+        places = np.array([place.get(row, -1) for row in rows], dtype=np.int64)[which]
+        missing = np.flatnonzero(places < 0)
+        if missing.size:
+            raise UnsatisfiedError(self._missing(lookups, int(missing[0]), rows[which[missing[0]]]))
+        return np.bincount(places, minlength=self.size)
 
-    def _missing(self, modulus: int, lookups: list[_Lookup], i: int, row: tuple[int, ...]) -> str:
+    def _place_of_row(self, modulus: int) -> dict[tuple[int, ...], int]:
+        """The number of each row, by the integers nearest zero that its entries are."""
+        if modulus not in self._places:
+            rows = zip(*([nearest_zero(v, modulus) for v in column] for column in self.columns), strict=True)
+            self._places[modulus] = {row: j for j, row in enumerate(rows)}
+        return self._places[modulus]
+
+    def _missing(self, lookups: list[_Lookup], i: int, row: tuple[int, ...]) -> str:
         for lookup in lookups:
             if i < lookup.columns[0].size:
                 break
             i -= lookup.columns[0].size
-        shown = ", ".join(str(v if 2 * v < modulus else v - modulus)[:80] for v in row)
+        shown = ", ".join(str(v)[:80] for v in row)
         return f"'{lookup.label}[{i}]': ({shown}) is no row of table '{self.name}'"
 
 
@@ -124,14 +134,40 @@ def _combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
     return total
 
 
-def _fractions(numerators: Wires, denominators: Wires) -> Wires:
-    """numerators / denominators: one constraint an entry."""
-    circuit, modulus = numerators.circuit, numerators.circuit.field.modulus
+def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires:
+    """numerators / (c - rows), for rows of several columns combined: one constraint an entry."""
+    circuit, several = numerators.circuit, len(columns) > 1
+    points = [circuit.challenge(name) for name in (LOOKUP_POINT, DIGEST_POINT)[: 1 + several]]
+    denominators = points[0] - _combined(circuit, columns)
 
-    def divide(x: Values, y: Values) -> Values:
-        inverses = batch_inverse(circuit.field, [v or 1 for v in y])
-        return object_array(a * b % modulus for a, b in zip(x, inverses, strict=True))
+    def divide(numerators: Integers, *given: Integers) -> Values:
+        challenges = [int(point) for point in given[: len(points)]]
+        return _quotients(circuit.field, numerators, challenges, given[len(points) :])
 
-    out = circuit.hint(divide, [numerators, denominators], shape=numerators.shape, label="fractions")
-    circuit.assert_product(denominators, out, numerators, label="fractions")
+    out = circuit.hint(divide, [numerators, *points, *columns], numerators.shape, label, signed=True)
+    circuit.assert_product(denominators, out, numerators, label=label)
     return out
+
+
+def _quotients(field: Field, numerators: Integers, points: Sequence[int], columns: Sequence[Integers]) -> Values:
+    """numerators / (c - rows): equal ones are computed once, those of 0 not at all."""
+    first, which = distinct([numerators, *columns])
+    some = np.flatnonzero(numerators[first])
+    denominators = np.full(some.size, points[0], dtype=object)
+    for k, column in enumerate(columns):
+        denominators -= column[first[some]].astype(object) * pow(points[-1], k, field.modulus)
+    out = np.zeros(first.size, dtype=object)
+    inverses = inverses_or_zeros(field, denominators % field.modulus)
+    out[some] = numerators[first[some]].astype(object) * inverses % field.modulus
+    return out[which]
+
+
+def distinct(columns: Sequence[Integers]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(d,) where each row of entries occurs first, and (n,) which of these d each one is."""
+    which = np.zeros(len(columns[0]), dtype=np.int64)
+    first = which[:1]
+    for column in columns:
+        numbers = np.unique(column, return_inverse=True)[1].ravel()
+        together = which * (int(numbers.max(initial=0)) + 1) + numbers
+        _, first, which = np.unique(together, return_index=True, return_inverse=True)
+    return first, which.ravel()

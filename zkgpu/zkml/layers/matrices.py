@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires, stack
 from zkgpu.circuits.gadgets.freivalds import product
-from zkgpu.zkml.layers.signed import signed
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.semantics import apply, matrix_product, narrowed
+from zkgpu.zkml.semantics import apply, matrix_product, narrowed, total
+from zkgpu.zkml.semantics import product as multiplied
 
 Integers = NDArray[Any]
 
@@ -31,9 +32,7 @@ def constant_linear(operation: Linear, x: Wires) -> Wires:
     if sums.lc.wires.size <= _LONG:
         return sums
     # machine integers give their values much sooner than the sums' own terms would
-    out = circuit.hint(
-        lambda v: apply(operation, [signed(circuit, v)]).astype(object), [x], shape=sums.shape, label="sums"
-    )
+    out = circuit.hint(lambda v: apply(operation, [v]), [x], shape=sums.shape, label="sums", signed=True)
     circuit.assert_equal(sums, out, label="sums")
     return out
 
@@ -56,7 +55,7 @@ def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
     _, k, n = weight.shape
     if works_in_pairs(m, k, n):
         even, odd = _halves(weight, 1)
-        bias = bias - narrowed((even.astype(object) * odd).sum(axis=1))
+        bias = bias - _products(even, odd, axis=1)
     return weight, bias
 
 
@@ -73,9 +72,7 @@ def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires) -> W
 def _in_pairs(x: Wires, weight: Wires, bias: Wires) -> Wires:
     """(m, n) sums, each of them a wire: the last product of a sum needs none of its own."""
     circuit, (m, k), n = x.circuit, x.shape, weight.shape[1]
-    out = circuit.hint(
-        lambda *v: _sum_of_pairs(*(signed(circuit, a) for a in v)), [x, weight, bias], shape=(m, n), label="sums"
-    )
+    out = circuit.hint(_sum_of_pairs, [x, weight, bias], shape=(m, n), label="sums", signed=True)
     (x0, x1), (w0, w1) = _halves(x, 1), _halves(weight, 0)
     left = _rows(x0, n) + _columns(w1, m)
     right = _rows(x1, n) + _columns(w0, m)
@@ -114,9 +111,13 @@ def _columns(weight: Wires, m: int) -> Wires:
 
 def _sum_of_pairs(x: Integers, weight: Integers, bias: Integers) -> Integers:
     """x @ weight, and the bias with what it took up given back."""
-    even, odd = _halves(weight, 0)
-    taken = (even.astype(object) * odd).sum(axis=0)
-    return (matrix_product(x, weight) + bias + taken).astype(object)
+    sums, taken = matrix_product(x, weight), _products(*_halves(weight, 0), axis=0)
+    return narrowed(sums.astype(object) + bias + taken)
+
+
+def _products(even: Integers, odd: Integers, axis: int) -> Integers:
+    """The sums of the pairs' products along an axis."""
+    return total(np.moveaxis(multiplied(even, odd), axis, -1))
 
 
 def matmul(x: Wires, y: Wires) -> Wires:

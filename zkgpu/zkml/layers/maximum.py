@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits import Wires
-from zkgpu.zkml.layers.signed import Checks, Integers, signed
+from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.ranges import Interval
 
 
@@ -26,7 +26,7 @@ def maximum(checks: Checks, x: Wires, interval: Interval) -> Wires:
 def top_of(x: Wires) -> tuple[Wires, Wires]:
     """(maximum, maximum - x), provided the caller constrains the differences not to be negative."""
     circuit = x.circuit
-    top = circuit.hint(lambda v: signed(circuit, v).max(axis=-1), [x], shape=x.shape[:-1], label="maximum")
+    top = circuit.hint(lambda v: v.max(axis=-1), [x], shape=x.shape[:-1], label="maximum", signed=True)
     distance = top.reshape(*top.shape, 1).broadcast_to(x.shape) - x
     assert_one_is_zero(distance)
     return top, distance
@@ -55,11 +55,7 @@ def argmax(checks: Checks, x: Wires, interval: Interval) -> Wires:
         return circuit.constant(np.zeros(x.shape[:-1], dtype=np.int64))
     top, distance = top_of(x * n + np.arange(n)[::-1])
     checks.within(distance, 0, n * spread(interval) + n - 1, exactly=False)
-
-    def remainder(v: np.ndarray) -> Integers:
-        return signed(circuit, v) % n
-
-    rest = circuit.hint(remainder, [top], shape=top.shape, label="place of the maximum")
+    rest = circuit.hint(lambda v: v % n, [top], shape=top.shape, label="place of the maximum", signed=True)
     checks.within(rest, 0, n - 1)
     checks.within((top - rest) / n, interval.least, interval.greatest, exactly=False)
     return n - 1 - rest

@@ -32,7 +32,7 @@ def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int
     R is at most 2^bits / sqrt(least), so that no product here comes near the modulus.
     """
     circuit = x.circuit
-    root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root")
+    root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root", signed=True)
     top = int(inverse_root(np.array([least]), bits)[0])
     checks.within(root, 0, top, exactly=False)
     square = circuit.materialize(root * root)
@@ -50,4 +50,4 @@ def _root_above(x: int) -> int:
 
 
 def _safe_inverse_root(x: np.ndarray, bits: int) -> np.ndarray:
-    return np.where(x > 0, inverse_root(np.where(x > 0, x, 1), bits), 0).astype(object)
+    return np.where(x > 0, inverse_root(np.where(x > 0, x, 1), bits), 0)

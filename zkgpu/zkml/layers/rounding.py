@@ -10,10 +10,10 @@ import numpy as np
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.zkml.layers.signed import Checks, Integers, signed
+from zkgpu.zkml.layers.signed import Checks, Integers
 from zkgpu.zkml.operations import Requantise
 from zkgpu.zkml.ranges import Interval
-from zkgpu.zkml.semantics import round_half_up
+from zkgpu.zkml.semantics import low_bits, round_half_up
 
 
 def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interval) -> Wires:
@@ -49,7 +49,7 @@ def rounded_unchecked(checks: Checks, x: Wires, shift: int) -> Wires:
     if shift == 0:
         return x
     circuit = x.circuit
-    y = circuit.hint(lambda v: round_half_up(signed(circuit, v), shift), [x], shape=x.shape, label="rounded")
+    y = circuit.hint(lambda v: round_half_up(v, shift), [x], shape=x.shape, label="rounded", signed=True)
     _bind_remainder(checks, x, y, shift)
     return y
 
@@ -71,12 +71,12 @@ def at_least(checks: Checks, x: Wires, shift: int, low: int, least: int, greates
     half = 1 << shift - 1 if shift else 0
     z = x + (half - (low << shift))
     bits = max(greatest - low, low - 1 - least, 1).bit_length()  # of the rounded value less low, without its sign
-    negative = circuit.hint(lambda v: (signed(circuit, v) < 0).astype(np.int64), [z], shape=z.shape, label="sign")
+    negative = circuit.hint(lambda v: v < 0, [z], shape=z.shape, label="sign", signed=True)
     assert_boolean(negative)
     u = z + negative * (1 << bits + shift)
     upper = u
     if shift:
-        lower = circuit.hint(lambda v: v & ((1 << shift) - 1), [u], shape=z.shape, label="remainder")
+        lower = circuit.hint(lambda v: low_bits(v, shift), [u], shape=z.shape, label="remainder", signed=True)
         checks.within(lower, 0, (1 << shift) - 1)
         upper = (u - lower) / (1 << shift)
     checks.within(upper, 0, (1 << bits) - 1)
@@ -93,9 +93,9 @@ def clamped(
     circuit = x.circuit
 
     def clamp(v: np.ndarray) -> Integers:
-        return np.clip(round_half_up(signed(circuit, v), shift), low, high)
+        return np.clip(round_half_up(v, shift), low, high)
 
-    q = y = circuit.hint(clamp, [x], shape=x.shape, label="clamped")
+    q = y = circuit.hint(clamp, [x], shape=x.shape, label="clamped", signed=True)
     if high is not None:
         q = q + _excess(checks, x, y, shift, high, greatest, 1)
     if low is not None:
@@ -109,9 +109,9 @@ def _excess(checks: Checks, x: Wires, y: Wires, shift: int, bound: int, extreme:
     circuit = x.circuit
 
     def beyond(v: np.ndarray) -> Integers:
-        return np.maximum(sign * (round_half_up(signed(circuit, v), shift) - bound), 0)
+        return np.maximum(sign * (round_half_up(v, shift) - bound), 0)
 
-    excess = circuit.hint(beyond, [x], shape=x.shape, label="excess")
+    excess = circuit.hint(beyond, [x], shape=x.shape, label="excess", signed=True)
     checks.within(excess, 0, sign * (extreme - bound), exactly=False)
     circuit.assert_product(excess, bound - y, np.zeros(x.shape, dtype=np.int64), label="excess")
     return excess

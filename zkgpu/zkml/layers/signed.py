@@ -1,4 +1,4 @@
-"""Integers in a circuit: a negative one stands above half of the modulus."""
+"""Range checks of integers in a circuit; a negative one stands above half of the modulus."""
 
 from __future__ import annotations
 
@@ -8,17 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits import Circuit, Wires
+from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.limbs import in_range
-from zkgpu.zkml.semantics import narrowed
 
 Integers = NDArray[Any]
-
-
-def signed(circuit: Circuit, values: NDArray[np.object_]) -> Integers:
-    """The integers nearest zero that field elements stand for."""
-    modulus = circuit.field.modulus
-    return narrowed(np.where(2 * values > modulus, values - modulus, values))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ def softmax(checks: Checks, operation: Softmax, tables: Tables, x: Wires, interv
 def _reciprocal(checks: Checks, x: Wires, bits: int, least: int, greatest: int) -> Wires:
     """R = floor(2^bits / x) for x known to lie in [least, greatest]: 2^bits = R x + rest with 0 <= rest < x."""
     circuit = x.circuit
-    inverse = circuit.hint(lambda v: _safe_reciprocal(v, bits), [x], shape=x.shape, label="reciprocal")
+    inverse = circuit.hint(lambda v: _safe_reciprocal(v, bits), [x], shape=x.shape, label="reciprocal", signed=True)
     checks.within(inverse, 0, (1 << bits) // least, exactly=False)
     rest = circuit.materialize((1 << bits) - inverse * x)
     checks.within(rest, 0, greatest - 1, exactly=False)
@@ -36,4 +36,4 @@ def _reciprocal(checks: Checks, x: Wires, bits: int, least: int, greatest: int) 
 
 
 def _safe_reciprocal(x: np.ndarray, bits: int) -> np.ndarray:
-    return np.where(x > 0, reciprocal(np.where(x > 0, x, 1), bits), 0).astype(object)
+    return np.where(x > 0, reciprocal(np.where(x > 0, x, 1), bits), 0)

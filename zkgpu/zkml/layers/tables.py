@@ -9,7 +9,7 @@ import numpy as np
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
-from zkgpu.zkml.layers.signed import Checks, Integers, signed
+from zkgpu.zkml.layers.signed import Checks, Integers
 from zkgpu.zkml.ranges import Interval
 
 _CLAMP = 6  # constraints of a clamp beyond rounding, about
@@ -34,10 +34,11 @@ def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
     """values[x - first]; constrains x to lie in the table. Two constraints an entry."""
     circuit = x.circuit
     y = circuit.hint(
-        lambda v: values[np.clip(signed(circuit, v) - first, 0, len(values) - 1).astype(np.int64)],
+        lambda v: values[np.clip(v - first, 0, len(values) - 1).astype(np.int64)],
         [x],
         shape=x.shape,
         label="value of a table",
+        signed=True,
     )
     tables.of(values, first).look_up(x, y, label="table")
     return y
