@@ -18,7 +18,7 @@ from zkgpu.jit.path import choose
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid
 from zkgpu.msm.combine import combine
-from zkgpu.msm.cpu import msm_many
+from zkgpu.msm.cpu import plan_sums
 from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.points import CpuPoints, load_points
 from zkgpu.msm.scale import scale_points
@@ -87,12 +87,18 @@ class CpuBackend:
         return self.msm_many([(points, scalars)])[0]
 
     def msm_many(self, pairs: Sequence[tuple[CpuPoints, CpuVector]]) -> list[Point]:
+        planned = plan_sums(self._with_limbs(pairs), self.threads)
+        del pairs  # where the caller gave the vectors away, their memory serves the additions
+        return planned.add_up()
+
+    def _with_limbs(self, pairs: Sequence[tuple[CpuPoints, CpuVector]]) -> list[tuple[CpuPoints, Limbs]]:
+        """The same array for the same vector."""
         for points, scalars in pairs:
             if len(points) != len(scalars):
                 raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
         vectors = {id(scalars): scalars for _, scalars in pairs}
         limbs = {key: self.limbs(vector) for key, vector in vectors.items()}
-        return msm_many([(points, limbs[id(scalars)]) for points, scalars in pairs], self.threads)
+        return [(points, limbs[id(scalars)]) for points, scalars in pairs]
 
     def fixed_base(self, base: Point, scalars: CpuVector) -> Limbs:
         return fixed_base(base, self.limbs(scalars), self.path, self.threads)

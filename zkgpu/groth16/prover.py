@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeAlias
 
-from zkgpu.backend.protocol import Backend
+from zkgpu.backend.protocol import Backend, Points, Vector
 from zkgpu.backend.second_try import with_second_tries
 from zkgpu.circuits.assignment import require_assignment
 from zkgpu.circuits.committed import ChallengeSource
@@ -154,17 +154,23 @@ class Prover:
     def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
         key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)
         with stage("quotient"):
-            z = self.backend.vector(assignment)
-            h = self._qap.quotient(z)
-            private = self.backend.vector(assignment[self._l_start :]) if self._l_start else z
+            pairs = [self._pairs(assignment)]
         with stage("multi-scalar multiplications"):
-            queries = ((self._a_query, z), (self._b_g1_query, z), (self._b_g2_query, z), (self._l_query, private))
-            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many([*queries, (self._h_query, h)])
+            # given away: the device can drop the vectors as soon as it has their digits
+            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many(pairs.pop())
         a = small_msm((vk.alpha_g1, a_z, key.delta_g1), (1, 1, r))
         b = small_msm((vk.beta_g2, b_g2_z, vk.delta_g2), (1, 1, s))
         b_g1 = small_msm((key.beta_g1, b_g1_z, key.delta_g1), (1, 1, s))
         c = small_msm((l_z, h_h, a, b_g1, key.delta_g1), (1, 1, s, r, -r * s))
         return Proof(a, b, c)
+
+    def _pairs(self, assignment: Limbs) -> list[tuple[Points, Vector]]:
+        """The key's queries with the scalars they meet: A, B in G1, B in G2, L, H."""
+        z = self.backend.vector(assignment)
+        h = self._qap.quotient(z)
+        private = self.backend.vector(assignment[self._l_start :]) if self._l_start else z
+        queries = ((self._a_query, z), (self._b_g1_query, z), (self._b_g2_query, z), (self._l_query, private))
+        return [*queries, (self._h_query, h)]
 
     def _accepts(self, proven: Proven) -> bool:
         vk, allowed = self.key.verifying_key, self._allow_insecure_key

@@ -90,11 +90,13 @@ class Qap:
         backend = self._backend
         a = backend.matvec(self._a, assignment)
         b = backend.matvec(self._b, assignment)
-        c = backend.pointwise(lambda x, y: x * y, a, b)
-        a, b, c = (self._shifted(v) for v in (a, b, c))
+        evaluations = [backend.pointwise(lambda x, y: x * y, a, b), b, a]
+        del a, b  # each vector goes when the next form of it is there
+        a, b, c = (self._shifted(evaluations.pop()) for _ in range(3))
         return backend.pointwise(lambda x, y, z: x * y - z, a, b, c)
 
     def _shifted(self, evaluations: Vector) -> Vector:
         """The values on the odd coset of the polynomial with these values on the domain."""
         coefficients = self._backend.intt(evaluations, self.domain)
+        del evaluations
         return self._backend.ntt(coefficients, odd_coset(self.domain))

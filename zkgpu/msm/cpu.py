@@ -56,17 +56,35 @@ def msm_many(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = Non
 
     Sums with the same array of scalars share its digits, and their sorting where they also have the same rows.
     """
+    return plan_sums(pairs, threads).add_up()
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Multi-scalar multiplications whose digits are cut: the scalars are no longer needed."""
+
+    families: Sequence[_Family]
+    count: int
+    threads: int
+
+    def add_up(self) -> list[Point]:
+        """The sums, in the order they were asked for."""
+        families = self.families
+        tasks = share_out([family.plan for family in families], self.threads)
+        rooms = Rooms(partial(_room, families, tasks))
+        done = parallel([partial(families[t.family].add_up, t.sets, rooms) for t in tasks], self.threads)
+        parts: list[list[_Part]] = [[] for _ in range(self.count)]
+        for task, sums in zip(tasks, done, strict=True):
+            for place, of_one in zip(families[task.family].places, sums, strict=True):
+                parts[place].append(_Part(task.sets, of_one))
+        folded = {place: partial(f.fold, k, parts[place]) for f in families for k, place in enumerate(f.places)}
+        return parallel([folded[place] for place in range(self.count)], self.threads)
+
+
+def plan_sums(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = None) -> Sums:
+    """The sums that msm_many makes, ready to be added up. Raises as msm."""
     threads = threads or available_threads()
-    families = _families(pairs, threads)
-    tasks = share_out([family.plan for family in families], threads)
-    rooms = Rooms(partial(_room, families, tasks))
-    done = parallel([partial(families[t.family].add_up, t.sets, rooms) for t in tasks], threads)
-    parts: list[list[_Part]] = [[] for _ in pairs]
-    for task, sums in zip(tasks, done, strict=True):
-        for place, of_one in zip(families[task.family].places, sums, strict=True):
-            parts[place].append(_Part(task.sets, of_one))
-    folded = {place: partial(f.fold, k, parts[place]) for f in families for k, place in enumerate(f.places)}
-    return parallel([folded[place] for place in range(len(pairs))], threads)
+    return Sums(_families(pairs, threads), len(pairs), threads)
 
 
 class _Part(NamedTuple):
