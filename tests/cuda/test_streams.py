@@ -54,6 +54,14 @@ def sums_are_right(driver: EmulatedDriver) -> bool:
     return found == [plain * G1.generator, plain * G2.generator, squared * G1.generator]
 
 
+def streamed_sums_are_right(driver: EmulatedDriver) -> bool:
+    """Points on the host, copied in three chunks while others are summed."""
+    backend = CudaBackend(driver, BN254, chunk=2)
+    points = backend.points(G1, G1.to_rows(k * G1.generator for k in range(1, 6)))
+    points.give_back()
+    return backend.msm(points, backend.vector(Fr.to_limbs([7] * 5))) == 105 * G1.generator
+
+
 def copies_are_right(driver: EmulatedDriver) -> bool:
     """Arrays copied on side streams and let go at once, while the stream in use is given their memory again."""
     program = Program(driver, load("grid.cuh", KERNELS, name="copy.cu"))
@@ -78,7 +86,7 @@ def copies_are_right(driver: EmulatedDriver) -> bool:
 
 
 Law = Callable[[EmulatedDriver], bool]
-LAWS = [sums_are_right, copies_are_right]
+LAWS = [sums_are_right, streamed_sums_are_right, copies_are_right]
 
 
 @pytest.fixture(params=SEEDS)

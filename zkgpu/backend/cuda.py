@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -159,13 +159,24 @@ class CudaBackend:
 
     @making_room
     def msm_many(self, pairs: Sequence[tuple[KeptPoints, DeviceArray]]) -> list[Point]:
-        parts = self._side_streams.run([self._sum(points, scalars) for points, scalars in pairs])
+        jobs = [self._jobs(points, scalars) for points, scalars in pairs]
+        done = iter(self._side_streams.run([job for of_pair in jobs for job in of_pair]))
+        parts = [[part for _ in of_pair for part in next(done)] for of_pair in jobs]
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
 
-    def _sum(self, points: KeptPoints, scalars: DeviceArray) -> Job[list[DeviceArray]]:
+    def _jobs(self, points: KeptPoints, scalars: DeviceArray) -> list[Job[list[DeviceArray]]]:
+        """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed."""
+        if len(points) != len(scalars):
+            raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
         sums, placed = self._group(points.group)[1], points.placed
-        arrays = [scalars] if placed.array is None else [placed.array, scalars]
-        return Job(lambda: sums.begin(placed, scalars), arrays)
+        if placed.array is not None:
+            return [Job(partial(sums.begin, placed, scalars), [placed.array, scalars])]
+        jobs = []
+        for begin in range(0, len(points), self._chunk):
+            chunk = points.on_host(begin, begin + self._chunk)
+            factors = scalars.part(begin, begin + len(chunk))
+            jobs.append(Job(partial(sums.begin, chunk, factors), [factors]))
+        return jobs
 
     # setup
 

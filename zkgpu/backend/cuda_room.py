@@ -55,6 +55,12 @@ class KeptPoints:
     def has_tables(self) -> bool:
         return self.placed.shape is not None
 
+    def on_host(self, begin: int, end: int) -> Placed:
+        """Points begin .. end, of points that are on the host."""
+        assert self.placed.rows is not None
+        rows = self.placed.rows[begin:end]
+        return Placed(self.group, int(rows.shape[0]), None, rows)
+
     def upload(self) -> None:
         """From the host to the device, where there is memory for it."""
         assert self.placed.rows is not None
