@@ -50,7 +50,8 @@ def main() -> None:
     with TemporaryDirectory() as cache, TemporaryDirectory() as folder:
         outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
         prove = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
-        for what, command in (("verify", verify), ("prove, 575 constraints", prove), ("demo", ["demo"])):
+        demos = {name: name.split() for name in ("demo", "demo --membership")}
+        for what, command in {"verify": verify, "prove, 575 constraints": prove, **demos}.items():
             recorder.add(cold(*command), what=f"zkgpu {what}", threads=CORES, cache="empty", checked=True)
             warm = measure(lambda command=command, cache=cache: run(cache, *command))
             recorder.add(warm, what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)

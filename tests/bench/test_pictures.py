@@ -77,3 +77,5 @@ def test_every_line_of_a_bench_tells_what_it_takes_to_compare_it():
         for line in recorded(path.stem):
             assert {"bench", "commit", "checked"} <= line.keys(), line["source"]
             assert line["checked"], line["source"]
+            if "seconds" in line:
+                assert {"calibration_ns", "load", "cores", "threads", "best", "repeats"} <= line.keys(), line["source"]
