@@ -1,6 +1,7 @@
 """A whole proof, step by step: circuit, witness, setup, key, proof, verification, for Poseidon chains that fill 2^k.
 
 `python bench/groth16.py [--sizes 12 14 16] [--ptau FILE]` prints a table and appends to bench/results/groth16.jsonl.
+`--steps setup key --sizes 18 --known-powers` makes the powers of tau it needs, which takes seconds at 2^18.
 `--steps prove --sizes 12 13 14 15 16 17 18 19 20` is how proofs scale, on one thread and on two, with the memory that
 each takes beyond the mapped key, in a process of its own.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,9 @@ from unittest.mock import patch
 from chain import chain, hashes_for, inputs_for
 from files import CircuitFiles
 from harness import Measurement, Recorder, measure
+from powers import KnownPowers
 from workers import require_valid, zkgpu_worker
+from zkgpu_worker import PeakMemory, anonymous_bytes
 
 from zkgpu import open_backend
 from zkgpu.formats.json_files import read_proof, read_public
@@ -62,10 +65,10 @@ class Steps:
         backend = open_backend("cpu")
         facts = {"device": backend.name, "threads": backend.threads}
         if ptau_file:
-            ptau = read_ptau(ptau_file)
-            run = lambda: setup(self.compiled.r1cs, ptau, backend)  # noqa: E731
-            self._require_working(run(), "setup")
-            self.record("setup", measure(run, self.repeats, warm_up=0), **facts)
+            run = lambda: setup(self.compiled.r1cs, read_ptau(ptau_file), backend)  # noqa: E731
+            key, memory = with_peak_memory(run)
+            self._require_working(key, "setup")
+            self.record("setup", measure(run, self.repeats, warm_up=0), **facts, **memory)
         taken = measure(lambda: unsafe_setup(self.compiled.r1cs, backend), self.repeats, warm_up=0)
         self.record("unsafe_setup", taken, **facts)
 
@@ -79,14 +82,15 @@ class Steps:
         return prover.public_inputs(self.assignment)
 
     def open_key(self, files: CircuitFiles) -> None:
-        """Opening with the check of every point, then with the file remembered; both give the key that was written."""
+        """From the file to a prover: the first time, with the check of every point, and then again."""
         backend = open_backend("cpu")
-        for step, known in (("open key, points checked", False), ("open key", True)):
-            run = lambda known=known: _open(files, backend, known)  # noqa: E731
-            if (run().a_query != read_zkey(files.key).a_query).any():
-                raise SystemExit("the key read is not the key written")
-            facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
-            self.record(step, measure(run, self.repeats), **facts)
+        facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
+        with TemporaryDirectory() as cache:
+            for step, again in (("open key, points checked", False), ("open key", True)):
+                run = lambda again=again: _opened(files, backend, Path(cache), again)  # noqa: E731
+                if run().prove(self.assignment) is None or not list(Path(cache).iterdir()):
+                    raise SystemExit("the key does not work, or is not remembered")
+                self.record(step, measure(run, self.repeats), **facts)
 
     def prove(self, files: CircuitFiles) -> None:
         """Proofs in a process of its own, the key open; each proof verified there and the last one here."""
@@ -108,22 +112,43 @@ class Steps:
         self.record("verify", measure(lambda: verify(key, public, proof), repeats=21))
 
 
-def _open(files: CircuitFiles, backend: Any, known: bool) -> ProvingKey:
-    with patch("zkgpu.formats.checked.is_known", lambda digest: known):
-        return read_zkey(files.key, backend.first_invalid_point)
+def with_peak_memory(run: Callable[[], ProvingKey]) -> tuple[ProvingKey, dict[str, int]]:
+    """What `run` returns, and the most memory that the process had meanwhile, beside what it had before."""
+    memory, idle = PeakMemory(), anonymous_bytes()
+    memory.start()
+    key = run()
+    memory.watching = False
+    return key, {"peak_bytes": memory.peak, "idle_bytes": idle}
+
+
+def _opened(files: CircuitFiles, backend: Any, cache: Path, again: bool) -> Prover:
+    """A prover for the key, with this folder for what is kept of it, emptied before a first time."""
+    if not again:
+        for entry in cache.iterdir():
+            entry.unlink()
+    with patch("zkgpu.formats.checked._folder", lambda: cache), patch("zkgpu.formats.prepared._folder", lambda: cache):
+        return Prover(read_zkey(files.key, backend.first_invalid_point), backend)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--sizes", type=int, nargs="+", default=[12, 14, 16], help="logarithms of the domains")
     options.add_argument("--ptau", help="a prepared powers-of-tau file, to time setup with; at least the largest size")
+    options.add_argument("--known-powers", action="store_true", help="make such a file, with a known tau")
     options.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS, help="which steps to time")
     options.add_argument("--repeats", type=int, default=5)
     chosen = options.parse_args()
     os.environ.pop("ZKGPU_CPU_PATH", None)
     for log_size in chosen.sizes:
         with TemporaryDirectory() as folder:
-            time_steps(Steps(log_size, Path(folder), chosen.repeats), chosen.steps, chosen.ptau)
+            ptau_file = known_powers(log_size, Path(folder)) if chosen.known_powers else chosen.ptau
+            time_steps(Steps(log_size, Path(folder), chosen.repeats), chosen.steps, ptau_file)
+
+
+def known_powers(log_size: int, folder: Path) -> str:
+    path = folder / "known.ptau"
+    KnownPowers.random(open_backend("cpu"), log_size).write(path)
+    return str(path)
 
 
 def time_steps(steps: Steps, chosen: Sequence[str], ptau_file: str | None) -> None:

@@ -32,10 +32,10 @@ class PeakMemory(threading.Thread):
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.peak = anonymous_bytes()
+        self.peak, self.watching = anonymous_bytes(), True
 
     def run(self) -> None:
-        while True:
+        while self.watching:
             self.peak = max(self.peak, anonymous_bytes())
             time.sleep(0.002)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkgpu.backend.protocol import Backend
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.systems import system_of
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
+    from zkgpu.backend.protocol import Backend
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.formats.protocols import AnyProvingKey
 

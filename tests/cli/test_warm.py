@@ -1,0 +1,88 @@
+"""A first start shares its compilation with a second process; commands are imported when asked for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from zkgpu.backend import open_backend
+from zkgpu.cli import warm
+from zkgpu.cli.main import COMMANDS, cli
+from zkgpu.jit import cache
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """The folder of this process's kernels, empty."""
+    monkeypatch.setattr(cache, "kernel_folder", lambda: tmp_path)
+    monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(warm, "_PROGRAM", "import time; time.sleep(100)")
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def backend():
+    return open_backend("cpu")
+
+
+def test_the_second_process_ends_with_the_first_one_s_work(folder, backend):
+    with warm.second_process(backend) as process:
+        assert process.poll() is None
+    assert process.returncode is not None
+    with pytest.raises(ZeroDivisionError), warm.second_process(backend) as process:
+        raise ZeroDivisionError
+    assert process.returncode is not None
+
+
+def test_there_is_none_where_there_is_nothing_to_share(folder, backend, monkeypatch):
+    with warm.second_process(open_backend("reference")) as process:
+        assert process is None
+    monkeypatch.setattr(warm.os, "cpu_count", lambda: 1)
+    with warm.second_process(backend) as process:
+        assert process is None
+    monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
+    (folder / "kernel.nbc").write_bytes(b"")
+    with warm.second_process(backend) as process:
+        assert process is None
+    monkeypatch.setattr(cache, "kernel_folder", lambda: None)
+    with warm.second_process(backend) as process:
+        assert process is None
+
+
+def test_every_command_is_there_under_its_name():
+    for name in COMMANDS:
+        command = cli.get_command(None, name)
+        assert command.name == name
+        assert command.help
+    assert cli.get_command(None, "no such command") is None
+
+
+PROBE = "import sys; from zkgpu.cli import main; sys.argv[1:] = {arguments}\ntry: main()\nfinally: print(*sys.modules)"
+
+
+@pytest.mark.parametrize("arguments", [["verify", "--help"], ["prove", "--help"]])
+def test_what_a_command_does_not_need_is_not_imported(arguments):
+    command = [sys.executable, "-c", PROBE.format(arguments=arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    loaded = set(done.stdout.split("\n")[-2].split())
+    assert "zkgpu.cli.proof" in loaded
+    assert not loaded & {"numba", "numpy", "rich", "onnx", "zkgpu.cli.zkml", "zkgpu.plonk", "zkgpu.groth16"}
+
+
+@pytest.mark.slow
+def test_two_processes_compile_every_kernel_once(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", "from zkgpu.cli import main; main()", "--device", "cpu", "cache", "warm"]
+    written = []
+    for _ in range(2):
+        subprocess.run(command, env=environment, check=True, capture_output=True)
+        written.append({path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.nbc")})
+    assert written[0] == written[1]
+    assert len(written[0]) > 30
