@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.groth16.committed_statement import squares
-from zkgpu.circuits import R1CS, SparseMatrix
+from zkgpu.circuits import R1CS, Circuit, SparseMatrix, stack
+from zkgpu.circuits.gadgets import poseidon
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.plonk.arithmetize import Rows, arithmetize
@@ -140,3 +141,17 @@ def test_additions_come_after_those_they_lean_on() -> None:
 def test_additions_that_lean_too_deep_are_refused() -> None:
     with pytest.raises(FormatError, match="set up again"):
         levels_of(chain(1000), 2)
+
+
+def test_a_poseidon_hash_takes_as_many_constraints_and_rows_as_the_readme_says() -> None:
+    def hashes(count: int) -> R1CS:
+        circuit = Circuit()
+        node, salt = circuit.private("x"), circuit.private("salt")
+        for _ in range(count):
+            node = poseidon(stack([node, salt]))
+        circuit.output("y", node)
+        return circuit.compile().r1cs
+
+    one, two = hashes(1), hashes(2)
+    assert two.n_constraints - one.n_constraints == 240
+    assert arithmetize(two).wires.shape[1] - arithmetize(one).wires.shape[1] == 2590
