@@ -95,6 +95,14 @@ class Factor:
 
 
 @dataclass(frozen=True, eq=False)
+class Wide:
+    """One block of products that are not reduced yet: columns of values >= 0 and < limit, see Emitter.wide."""
+
+    columns: tuple[Any, ...]
+    limit: int
+
+
+@dataclass(frozen=True, eq=False)
 class Fe2:
     """One block of elements c0 + c1 u of F_p[u]/(u^2 + 1)."""
 
@@ -115,10 +123,7 @@ class Fe2:
         return Fe2(-self.c0, -self.c1)
 
     def __mul__(self, other: Fe2) -> Fe2:
-        """Karatsuba: three products in F_p."""
-        low, high = self.c0 * other.c0, self.c1 * other.c1
-        cross = (self.c0 + self.c1) * (other.c0 + other.c1)
-        return Fe2(low - high, lin([(1, cross), (-1, low), (-1, high)]))
+        return dot([(1, self, other)])
 
     def square(self) -> Fe2:
         """self * self by (c0 + c1)(c0 - c1) and 2 c0 c1: two products in F_p."""
@@ -162,6 +167,26 @@ def lin(terms: Sequence[tuple[int, Element]]) -> Element:
     if isinstance(first, Fe):
         return first.emitter.linear(terms)
     return Fe2(lin([(c, x.c0) for c, x in terms]), lin([(c, x.c1) for c, x in terms]))
+
+
+def dot(terms: Sequence[tuple[int, Element, Element]]) -> Element:
+    """Sum of c * x * y over the triples (c, x, y), for c of 1 and -1, reduced once."""
+    first = terms[0][1]
+    if isinstance(first, Fe):
+        e = first.emitter
+        return e.reduced([(c, e.wide(x, y)) for c, x, y in terms])
+    return _dot2(first.emitter, terms)
+
+
+def _dot2(e: Emitter, terms: Sequence[tuple[int, Fe2, Fe2]]) -> Fe2:
+    """Karatsuba's three products for each term, and two reductions in all."""
+    real: list[tuple[int, Wide]] = []
+    imaginary: list[tuple[int, Wide]] = []
+    for c, x, y in terms:
+        low, high = e.wide(x.c0, y.c0), e.wide(x.c1, y.c1)
+        real += [(c, low), (-c, high)]
+        imaginary += [(c, e.wide(x.c0 + x.c1, y.c0 + y.c1)), (-c, low), (-c, high)]
+    return Fe2(e.reduced(real), e.reduced(imaginary))
 
 
 def select(mask: Any, x: Element, y: Element) -> Element:

@@ -15,7 +15,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from zkgpu.jit.element import Factor, Fe, Fe2, coordinates
+from zkgpu.jit.element import Factor, Fe, Fe2, Wide, coordinates
 from zkgpu.jit.memory import CACHE_LINE
 from zkgpu.jit.path import InstructionPath
 
@@ -52,6 +52,14 @@ class Emitter(ABC):
     @abstractmethod
     def multiply(self, x: Fe, y: Fe) -> Fe:
         """x * y / R, which is the product of residues in Montgomery form."""
+
+    @abstractmethod
+    def wide(self, x: Fe, y: Fe) -> Wide:
+        """x * y, for sums of products that are reduced once; the portable path reduces all the same."""
+
+    @abstractmethod
+    def reduced(self, terms: Sequence[tuple[int, Wide]]) -> Fe:
+        """Sum of c * w / R over the pairs (c, w), for c of 1 and -1."""
 
     @abstractmethod
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:

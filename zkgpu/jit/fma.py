@@ -55,9 +55,6 @@ class FmaEmitter(IfmaEmitter):
             low, high = self._halves(self._double(limb), factor)
             columns[j] = self.builder.add(columns[j], low if half == "l" else high)
 
-    def _overflow(self, column: Any) -> Any:
-        return self.builder.ashr(column, splat(BITS))
-
     def _halves(self, x: Any, y: Any) -> tuple[Any, Any]:
         """Integers (low, high) with x y = low + 2^52 high, for doubles that are integers below 2^52."""
         b = self.builder

@@ -13,7 +13,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from zkgpu.jit.element import Factor, Fe
+from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
 from zkgpu.jit.path import IFMA
 
@@ -26,7 +26,7 @@ MASK = ir.VectorType(ir.IntType(1), LANES)
 
 LOW_HALVES, HIGH_HALVES = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 
-# a column of a product receives at most 20 halves below 2^52 and one carry
+# a column of a product receives at most 20 halves below 2^52 and one carry; each further term of a sum adds 10 halves
 PRODUCT_SPREAD = 1 << 57
 COLUMN_CAPACITY = 1 << 62
 # quotient estimate: floor(top * (2^(260 + 40) / p) / 2^(52 + 40)), top the limb of weight 2^208
@@ -76,8 +76,8 @@ class IfmaEmitter(Emitter):
             columns[at + j] = self._multiply_add(half, columns[at + j], limb, factor)
 
     def _overflow(self, column: Any) -> Any:
-        """What a column of a product holds beyond its 52 bits."""
-        return self.builder.lshr(column, splat(BITS))
+        """What a column, which may be negative, holds beyond its 52 bits."""
+        return self.builder.ashr(column, splat(BITS))
 
     def _totals(self, columns: Sequence[Any]) -> list[Any]:
         """The columns with all carries received but none taken off: limbs in their low 52 bits, which factors read."""
@@ -137,11 +137,24 @@ class IfmaEmitter(Emitter):
     # -- products
 
     def multiply(self, x: Fe, y: Fe) -> Fe:
+        return self.reduced([(1, self.wide(x, y))])
+
+    def wide(self, x: Fe, y: Fe) -> Wide:
         columns = [splat(0)] * (2 * LIMBS)
         x_limbs = self._factor_limbs(x)
         for i, limb in enumerate(self._factor_limbs(y)):
             self._add_scaled(columns, i, x_limbs, limb)
-        return self._reduced(columns, x.limit * y.limit)
+        return Wide(tuple(columns), x.limit * y.limit)
+
+    def reduced(self, terms: Sequence[tuple[int, Wide]]) -> Fe:
+        """As declared; a multiple of 2^260 p keeps the sum from becoming negative."""
+        lift = self.modulus * -(-sum(w.limit for c, w in terms if c < 0) // (CAPACITY * self.modulus))
+        columns = [splat(0)] * LIMBS + [splat(0) if limb is None else limb for limb in self._lift_columns(lift)]
+        for c, w in terms:
+            operation = self.builder.add if c > 0 else self.builder.sub
+            columns = [operation(total, column) for total, column in zip(columns, w.columns, strict=True)]
+        limit = lift * CAPACITY + sum(w.limit for c, w in terms if c > 0)
+        return self._reduced(columns, limit, len(terms))
 
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
         size = self.path.part_limbs(len(factor.parts))
@@ -161,7 +174,7 @@ class IfmaEmitter(Emitter):
             self._add_scaled(columns, 2 * i, limbs[i : i + 1], limbs[i])
         return self._reduced(columns, x.limit**2)
 
-    def _reduced(self, columns: list[Any], limit: int) -> Fe:
+    def _reduced(self, columns: list[Any], limit: int, terms: int = 1) -> Fe:
         """Columns of a value < limit, the lowest 52-bit limbs of it divided out modulo p until five are left.
 
         All but the last time the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the last
@@ -176,9 +189,8 @@ class IfmaEmitter(Emitter):
         columns[last + 1] = self.builder.add(columns[last + 1], self._overflow(columns[last]))
         self._add_halves("h", columns, last + 1, self.p, quotient)
         folded = self.fold_value + (self.fold_value >> 50) if last else 0
-        return Fe(
-            self, tuple(columns[last + 1 :]), (limit >> (BITS * (last + 1))) + folded + self.modulus + 2, PRODUCT_SPREAD
-        )
+        bound = (limit >> (BITS * (last + 1))) + folded + self.modulus + 2
+        return Fe(self, tuple(columns[last + 1 :]), bound, terms * PRODUCT_SPREAD)
 
     # -- reduction
 

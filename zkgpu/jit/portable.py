@@ -7,7 +7,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from zkgpu.jit.element import Factor, Fe
+from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I64, Emitter
 from zkgpu.jit.path import PORTABLE
 
@@ -70,6 +70,13 @@ class PortableEmitter(Emitter):
         x, y = (x, y) if x.limit <= self.modulus else (y, x)
         assert x.limit <= self.modulus, "one factor must be canonical"
         return self.element([self._call_product([x.limbs[0]], y.limbs[0])])
+
+    def wide(self, x: Fe, y: Fe) -> Wide:
+        product = self.multiply(x, y)
+        return Wide(product.limbs, product.limit)
+
+    def reduced(self, terms: Sequence[tuple[int, Wide]]) -> Fe:
+        return self.linear([(c, self.element(product.columns, product.limit)) for c, product in terms])
 
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
         assert x.limit <= self.modulus, "prepared factors multiply canonical values"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from zkgpu.jit.element import Fe, Fe2, lin, select
+from zkgpu.jit.element import Fe, Fe2, dot, lin, select
 
 Element = Any  # Fe for G1, Fe2 for G2
 LAZY = 8  # bound, in multiples of p, on products that are stored and loaded again
@@ -148,9 +148,9 @@ def _assemble(xx: Element, yy: Element, b3zz: Element, xy: Element, yz: Element,
     """The last step of both additions, from the sums x1 y2 + x2 y1 and so on (zz and xz times 3b)."""
     minus, plus, triple = yy - b3zz, yy + b3zz, xx.small(3)
     return Projective(
-        lin([(1, xy * minus), (-1, yz * b3xz)]).weak(),
-        lin([(1, minus * plus), (1, b3xz * triple)]).weak(),
-        lin([(1, plus * yz), (1, triple * xy)]).weak(),
+        dot([(1, xy, minus), (-1, yz, b3xz)]).weak(),
+        dot([(1, minus, plus), (1, b3xz, triple)]).weak(),
+        dot([(1, plus, yz), (1, triple, xy)]).weak(),
     )
 
 
