@@ -27,8 +27,8 @@ SMALLEST_LOG = 2 * RADIX_LOG
 PIECE_LOG = 12
 # values of a part that goes through all its passes in the first-level cache
 NEST_LOG = 9
-# items a phase is cut into, when it is long enough
-ITEMS = 32
+# items a phase is cut into, when it is long enough: an item should have this many values at least
+ITEMS, ITEM_LOG = 32, 12
 
 Rows = NDArray[np.int64]
 
@@ -65,17 +65,17 @@ def plan(log_size: int, log_lanes: int, group: int, inverse: bool) -> Plan:
     layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size), 0
     phases = []
     while log_size - stage > PIECE_LOG:
-        phases.append(_columns_apart(np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
+        phases.append(_columns_apart(layout, np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
         stage += steps.pop(0)
     phases.append(_pieces(layout, stage, steps))
     return Plan(tuple(phases[::-1] if inverse else phases))
 
 
-def _columns_apart(row: Rows) -> tuple[Rows, ...]:
+def _columns_apart(layout: _Layout, row: Rows) -> tuple[Rows, ...]:
     """One pass as items that do a range of its columns each."""
     columns = int(row[0, 3])
     items = []
-    for begin, end in ranges(columns, ITEMS):
+    for begin, end in ranges(columns, layout.items):
         item = row.copy()
         item[0, 1], item[0, 3] = begin, end - begin
         items.append(item)
@@ -88,7 +88,7 @@ def _pieces(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows, ...]:
     steps = np.zeros_like(rows)
     steps[:, 1], steps[:, 4] = size, _groups_of_a_piece(rows, size)
     pieces = np.arange(1 << top, dtype=np.int64)[:, None, None]
-    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + pieces * steps, min(ITEMS, 1 << top)))
+    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + pieces * steps, min(layout.items, 1 << top)))
 
 
 def _groups_of_a_piece(rows: Rows, size: int) -> NDArray[np.int64]:
@@ -110,6 +110,11 @@ class _Layout:
     @property
     def blocks(self) -> int:
         return 1 << (self.log_size - self.log_lanes)
+
+    @property
+    def items(self) -> int:
+        """Items to cut a phase into."""
+        return min(ITEMS, 1 << max(1, self.log_size - ITEM_LOG))
 
     def ordered(self, parts: list[list[tuple[int, ...]]]) -> list[tuple[int, ...]]:
         """The passes of consecutive parts of the work in the direction of the transform."""
