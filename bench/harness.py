@@ -100,7 +100,8 @@ class Recorder:
         self.path.parent.mkdir(exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps(line) + "\n")
-        described = "  ".join(str(value) for name, value in facts.items() if name != "checked")
+        shown = (value for name, value in facts.items() if name != "checked" and not isinstance(value, dict))
+        described = "  ".join(str(value) for value in shown)
         print(f"{described:<60} {duration(measurement.median):>10}", flush=True)
 
 
