@@ -81,6 +81,10 @@ class Emitter(ABC):
     def canonical(self, x: Fe) -> Fe:
         """x below p."""
 
+    def sum_and_difference(self, x: Fe, y: Fe) -> tuple[Fe, Fe]:
+        """(x + y, x - y), reduced no further than products with prepared factors need."""
+        return x + y, x - y
+
     # -- constants
 
     def exact(self, value: int) -> Fe:

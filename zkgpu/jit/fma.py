@@ -14,7 +14,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils
 
-from zkgpu.jit.ifma import BITS, LANES, LIMB_MAXIMUM, WORD, IfmaEmitter, splat
+from zkgpu.jit.ifma import LANES, LIMB_MAXIMUM, WORD, IfmaEmitter, splat
 from zkgpu.jit.path import FMA
 
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)

@@ -16,7 +16,10 @@ LIMBS = 4
 
 
 class PortableEmitter(Emitter):
-    """Every operation takes and returns values in [0, p), except exact() and from_words() with a larger limit."""
+    """Operations take values below 2^256 and return canonical ones, except exact() and from_words().
+
+    What transforms use leaves more: multiply_prepared() values below 3p, sum_and_difference() below 4p, for p < 2^254.
+    """
 
     path = PORTABLE
     word = I256
@@ -62,8 +65,21 @@ class PortableEmitter(Emitter):
 
     def _subtract_modulus(self, x: Any) -> Any:
         """x - p if x >= p, else x."""
-        below = self.builder.icmp_unsigned("<", x, self.p)
-        return self.builder.select(below, x, self.builder.sub(x, self.p))
+        return self._subtract_if_larger(x, self.modulus)
+
+    def _subtract_if_larger(self, x: Any, amount: int) -> Any:
+        value = ir.Constant(I256, amount)
+        below = self.builder.icmp_unsigned("<", x, value)
+        return self.builder.select(below, x, self.builder.sub(x, value))
+
+    def _below(self, limit: int, x: Fe) -> Fe:
+        """x with p, 2p, 4p taken off as often as it takes to be below the limit, a multiple of p."""
+        while x.limit > limit:
+            times = max(1, -(-x.limit // self.modulus) - 1)
+            amount = self.modulus << (times.bit_length() - 1)
+            limbs = [self._subtract_if_larger(x.limbs[0], amount)]
+            x = self.element(limbs, max(amount, x.limit - amount))
+        return x
 
     def multiply(self, x: Fe, y: Fe) -> Fe:
         # y may be any 256-bit number when x < p: every intermediate total is < x + p, and so is the result
@@ -79,9 +95,15 @@ class PortableEmitter(Emitter):
         return self.linear([(c, self.element(product.columns, product.limit)) for c, product in terms])
 
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
-        assert x.limit <= self.modulus, "prepared factors multiply canonical values"
         assert len(factor.parts) == 2, "made for two runs of two limbs"
-        return self.element([self._call_product([limbs[0] for limbs in factor.parts], x.limbs[0])])
+        return self.element([self._call_product([limbs[0] for limbs in factor.parts], x.limbs[0])], 3 * self.modulus)
+
+    def sum_and_difference(self, x: Fe, y: Fe) -> tuple[Fe, Fe]:
+        double = ir.Constant(I256, 2 * self.modulus)
+        a, b = (self._below(2 * self.modulus, z).limbs[0] for z in (x, y))
+        limit = 4 * self.modulus
+        difference = self.builder.sub(self.builder.add(a, double), b)
+        return self.element([self.builder.add(a, b)], limit), self.element([difference], limit)
 
     def _call_product(self, parts: Sequence[Any], x: Any) -> Any:
         """The product as one function of the module: copies of it would be most of a kernel's compile time."""
@@ -99,8 +121,8 @@ class PortableEmitter(Emitter):
     def _product(self, parts: Sequence[Any], x: Any) -> Any:
         """Operand scanning: for each limb of x a row, then one reduction step (Koc, Acar, Kaliski 1996, CIOS).
 
-        With more parts than one, each is multiplied by its own run of limbs of x, and the rows of a step meet: the
-        total ends below p for each part (less for the last, as x is not full) and p more.
+        With two parts, each is multiplied by its own run of limbs of x, and the rows of a step meet: the total ends
+        below p for each part and p more. With one, a factor being below p, it ends below 2p and p is taken off.
         """
         size, limbs = LIMBS // len(parts), [self._wide(limb) for limb in self._split(x)]
         rows = [[self._wide(limb) for limb in self._split(part)] for part in parts]
@@ -112,9 +134,7 @@ class PortableEmitter(Emitter):
                 top = self.builder.add(top, carry)
             total = self._reduce_row(total, top)
         word = self._join(total)
-        for _ in parts:
-            word = self._subtract_modulus(word)
-        return word
+        return self._subtract_modulus(word) if len(parts) == 1 else word
 
     def _add_row(self, total: list[Any], x_limbs: list[Any], y_limb: Any) -> tuple[list[Any], Any]:
         row, carry = [], ir.Constant(I64, 0)
@@ -162,11 +182,7 @@ class PortableEmitter(Emitter):
         return self.canonical(x)
 
     def canonical(self, x: Fe) -> Fe:
-        if x.limit <= self.modulus:
-            return x
-        if x.limit <= 2 * self.modulus:
-            return self.element([self._subtract_modulus(x.limbs[0])])
-        return self.multiply(self.multiply(x, self.exact(pow(2, 512, self.modulus))), self.exact(1))
+        return self._below(self.modulus, x)
 
     # -- masks
 

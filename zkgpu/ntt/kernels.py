@@ -19,8 +19,9 @@ from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
 from zkgpu.ntt.plan import FIRST, LAST, RADIX, TAIL
 
-# limits, in multiples of p, and columns of what the passes leave in memory
+# limits, in multiples of p, and columns of what the passes leave in memory; the portable path leaves at most 4p
 FORWARD_LIMIT, INVERSE_LIMIT, COLUMNS = 64, 4, 1 << 60
+PORTABLE_LIMIT = 4
 
 
 def evaluated(coefficient: Callable[[int], Fe], count: int, roots: dict[int, Factor], group: int = 0) -> Iterator[Fe]:
@@ -31,12 +32,12 @@ def evaluated(coefficient: Callable[[int], Fe], count: int, roots: dict[int, Fac
     if count == 1:
         yield coefficient(0)
         return
-    half, sums, differences = count // 2, [], []
+    half = count // 2
+    pairs: list[tuple[Fe, Fe]] = []
     for j in range(half):
         x, y = coefficient(j), coefficient(j + half)
-        y = y.times(roots[group]) if group else y
-        sums.append(x + y)
-        differences.append(x - y)
+        pairs.append(x.emitter.sum_and_difference(x, y.times(roots[group]) if group else y))
+    sums, differences = zip(*pairs, strict=True)
     yield from evaluated(sums.__getitem__, half, roots, 2 * group)
     yield from evaluated(differences.__getitem__, half, roots, 2 * group + 1)
 
@@ -53,8 +54,9 @@ def interpolated(
         return
     left, right = (list(interpolated(value, count // 2, roots, 2 * group + k)) for k in (0, 1))
     for (j, x), (_, y) in zip(left, right, strict=True):
-        yield j, x + y
-        yield j + count // 2, (x - y).times(roots[group]) if group else x - y
+        total, difference = x.emitter.sum_and_difference(x, y)
+        yield j, total
+        yield j + count // 2, difference.times(roots[group]) if group else difference
 
 
 def constant_roots(e: Any, eighth_root: int, count: int) -> dict[int, Factor]:
@@ -86,15 +88,15 @@ def run_offsets(e: Any, offset: Any, stride: Any, count: int) -> list[Any]:
     return [e.builder.add(offset, e.builder.mul(stride, e.integer(k))) for k in range(count)]
 
 
-def between_passes(e: Any, limit: int) -> tuple[int, ...]:
-    """Limit and spread of what passes leave, below limit * p; nothing where they leave canonical values."""
-    return (limit * e.modulus, COLUMNS) if e.lazy else ()
+def between_passes(e: Any, limit: int) -> tuple[int, int]:
+    """Limit and spread of what passes leave, below limit * p."""
+    return (limit * e.modulus, COLUMNS) if e.lazy else (PORTABLE_LIMIT * e.modulus, e.limb_maximum)
 
 
 def check_left(e: Any, values: list[Fe], limit: int) -> None:
     """The values are what between_passes says."""
-    bounds = between_passes(e, limit)
-    assert not bounds or all(x.limit <= bounds[0] and x.spread <= bounds[1] for x in values), "a pass leaves too much"
+    limit, spread = between_passes(e, limit)
+    assert all(x.limit <= limit and x.spread <= spread for x in values), "a pass leaves larger values"
 
 
 def left_by_a_pass(e: Any, data: Any, offset: Any, limit: int) -> Fe:
