@@ -94,6 +94,7 @@ class Steps:
 
     def prove(self, files: CircuitFiles) -> None:
         """Proofs in a process of its own, the key open; each proof verified there and the last one here."""
+        zkgpu_worker(files.key, files.witness, 1, self.folder).close()  # the first opening prepares the later ones
         for threads in THREADS:
             worker = zkgpu_worker(files.key, files.witness, threads, self.folder)
             worker.prove()

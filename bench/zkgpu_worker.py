@@ -2,7 +2,7 @@
 
 Reads lines from standard input and answers each with one line of JSON. A line "prove PROOF.json PUBLIC.json" makes a
 proof from the witness file with the key already loaded. The answer says the seconds, by the clock and of the
-processor, and the peak of the process's own memory so far, without what files are mapped to.
+processor, and the peak of the process's own memory since the line came, without what files are mapped to.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ class PeakMemory(threading.Thread):
         super().__init__(daemon=True)
         self.peak, self.watching = anonymous_bytes(), True
 
+    def begin(self) -> None:
+        """Forgets what was before."""
+        self.peak = anonymous_bytes()
+
     def run(self) -> None:
         while self.watching:
             self.peak = max(self.peak, anonymous_bytes())
@@ -53,9 +57,10 @@ def main() -> None:
     memory.start()
     key = read_key(key_file, backend.first_invalid_point)
     prover = system_of(key).prover(key, backend)
-    answer(seconds=time.perf_counter() - start, device=backend.name)
+    answer(seconds=time.perf_counter() - start, device=backend.name, peak_bytes=memory.peak)
     for line in sys.stdin:
         _, proof_file, public_file = line.split()
+        memory.begin()
         start, cpu = time.perf_counter(), time.process_time()
         assignment = read_wtns(witness)
         proof = prover.prove(assignment)
