@@ -53,10 +53,14 @@ def test_products_of_extreme_entries_are_exact(product: ByteProducts, data: st.D
     check(product, x, y)
 
 
-def test_the_longest_sum_of_the_largest_products_is_exact(product: ByteProducts) -> None:
-    least = np.full((1, LONGEST), -128, np.int8)
-    assert LONGEST * 128 * 128 < 1 << 31 <= (LONGEST + 1) * 128 * 128
+@pytest.mark.parametrize("k", [2000, pytest.param(LONGEST, marks=pytest.mark.slow)])
+def test_a_long_sum_of_the_largest_products_is_exact(product: ByteProducts, k: int) -> None:
+    least = np.full((1, k), -128, np.int8)
     check(product, least, least.T)
+
+
+def test_a_sum_that_may_leave_32_bits_is_refused(product: ByteProducts) -> None:
+    assert LONGEST * 128 * 128 < 1 << 31 <= (LONGEST + 1) * 128 * 128
     with pytest.raises(LengthError, match="131,072 products in a sum"):
         product(np.zeros((1, LONGEST + 1), np.int8), np.zeros((LONGEST + 1, 1), np.int8))
 
