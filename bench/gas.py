@@ -17,8 +17,10 @@ sys.path.insert(0, str(ROOT / "tests" / "solidity"))
 
 from committed_instances import SHAPES, CommittedInstance, made_committed  # noqa: E402
 from contracts import instances, plonk_instances  # noqa: E402
+from digit_models import PIXELS, deployed_model  # noqa: E402
 from evm import TRUE, Contract, creation_code  # noqa: E402
 from groth16_instances import Instance  # noqa: E402
+from model_contracts import linked_code  # noqa: E402
 from plonk_instances import PlonkInstance  # noqa: E402
 
 from zkgpu.solidity import calldata, gas_limit  # noqa: E402
@@ -27,12 +29,19 @@ AnyInstance: TypeAlias = Instance | CommittedInstance | PlonkInstance
 RESULTS = ROOT / "bench" / "results" / "gas.jsonl"
 
 
-def measure(instance: AnyInstance) -> dict[str, object]:
-    """One row, of a proof that was accepted."""
+def of_model(name: str, weights: str) -> CommittedInstance:
+    """An inference of a model that reads digits, with a key of its own: 74 packed values."""
+    model = deployed_model(name, weights)
+    proven = model.prove(PIXELS[0])
+    return CommittedInstance(f"{name}, {weights}", model.key, list(proven.public_inputs), proven.packed, proven.proof)
+
+
+def measure(instance: AnyInstance, code: bytes) -> dict[str, object]:
+    """One row, of a proof that the contract made by `code` accepted."""
     system = "plonk" if isinstance(instance, PlonkInstance) else "groth16"
     commitment = getattr(instance.verifying_key, "commitment", None)
     round_ = commitment.round if commitment else None
-    contract = Contract(creation_code(instance.name))
+    contract = Contract(code)
     verify, require = (_gas(contract, instance, function) for function in ("verifyProof", "requireValidProof"))
     return {
         "contract": instance.name,
@@ -56,7 +65,10 @@ def _gas(contract: Contract, instance: AnyInstance, function: str) -> int:
 
 
 def main() -> None:
-    rows = [measure(instance) for instance in (*instances(), *map(made_committed, SHAPES), *plonk_instances())]
+    made = (*instances(), *map(made_committed, SHAPES), *plonk_instances())
+    models = [of_model(name, weights) for name in ("cnn", "dense") for weights in ("public", "private", "hashed")]
+    rows = [measure(instance, creation_code(instance.name)) for instance in made]
+    rows += [measure(model, linked_code(model.verifying_key)) for model in models]
     print(*(f"{name:>16}" for name in rows[0]))
     for row in rows:
         print(*(f"{value!s:>16}" for value in row.values()))

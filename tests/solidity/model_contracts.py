@@ -33,7 +33,12 @@ def compiled_form(name: str) -> CompiledContract:
     return CompiledContract.of((CONTRACTS / f"{name}.sol").read_text(), creation_code(name).hex())
 
 
-def deployed(key: VerifyingKey) -> Contract:
-    """The contract of a model's key, in a chain of its own."""
+def linked_code(key: VerifyingKey) -> bytes:
+    """Creation code of the contract of a model's key."""
     name = FORMS[key.n_given, key.required_commitment.round.n_challenges]
-    return Contract(compiled_form(name).for_key(key))
+    return compiled_form(name).for_key(key)
+
+
+def deployed(key: VerifyingKey) -> Contract:
+    """That contract, in a chain of its own."""
+    return Contract(linked_code(key))

@@ -17,7 +17,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
-from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, hash_names
+from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalise
 from zkgpu.zkml.ranges import analyse, require_no_wrap
@@ -184,3 +184,17 @@ def test_public_inputs_are_named_in_their_order() -> None:
     visibilities = Visibilities("hashed", {"x": "hashed"}, {"out": "hashed"})
     assert hash_names(SMALL, visibilities) == ("x.hash", "weights.hash", "out.hash")
     assert hash_names(SMALL, Visibilities("private")) == ()
+
+
+def test_an_output_shown_by_its_hash_keeps_to_the_range_that_is_packed() -> None:
+    """With private weights nothing else bounds it: two outputs could share a hash."""
+    weight = np.array([[[100, 1], [100, 1]]])
+    layer = Linear("dense", ("x",), "out", weight, np.ones((1, 2), int), np.zeros((1, 2), int))
+    model = model_of(layer, x=((1, 3, 2), -8, 7))
+    visibilities = Visibilities("private", {"x": "private"}, {"out": "hashed"})
+    circuit = build_circuit(model, visibilities).compile()
+    given = all_inputs(model, {"x": np.full((1, 3, 2), 7)}, "private")
+    circuit.witness(given)
+    for wide in (1 << 16, 1 << 40, pow(3, -1, R)):
+        with pytest.raises(UnsatisfiedError):
+            circuit.witness({**given, "out.bias": [[wide, 0]]})
