@@ -165,7 +165,7 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
         steps,
         order,
         traced,
-        Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus)),
+        Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus, _used(sides))),
         TwoRounds(first_steps, tuple(circuit.rounds.challenge_wires), tuple(lc for _, lc in circuit.rounds.arrays)),
     )
 
@@ -214,12 +214,17 @@ def _wire_order(
 
 def _pack(circuit: Circuit, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
     """Sparse matrices that share one table of just the values in use."""
-    used = np.unique(np.concatenate([side.coefficients for side in sides]))
+    used = _used(sides)
     place = np.zeros(len(circuit.coefficients.values), dtype=np.int32)
     place[used] = np.arange(used.size, dtype=np.int32)
     table = circuit.field.to_limbs(circuit.coefficients.values[i] for i in used)
     shape = (circuit.n_constraints, circuit.n_wires)
     return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in sides]
+
+
+def _used(sides: Sequence[LinearCombinations]) -> NDArray[np.int32]:
+    """The ids of the coefficients in these constraints."""
+    return np.unique(np.concatenate([side.coefficients for side in sides]))
 
 
 def _judge_private_inputs(signals: Sequence[Signal], touched: NDArray[np.bool_]) -> None:

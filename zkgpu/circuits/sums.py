@@ -36,11 +36,16 @@ class Table:
     denominators: Machine
 
     @classmethod
-    def of(cls, values: Iterable[int], modulus: int) -> Table:
+    def of(cls, values: Iterable[int], modulus: int, used: Ids | None = None) -> Table:
+        """The table of these values.
+
+        used   which of them to look for fractions in: all by default. A hash has many coefficients, none of which is
+               one, and more that only stood between
+        """
         signed = object_array(nearest_zero(v, modulus) for v in values)
         small = (abs(signed) < limit(modulus)).astype(bool)
         numerators, denominators = np.where(small, signed, 0).astype(np.int64), small.astype(np.int64)
-        for i in np.flatnonzero(~small):
+        for i in np.flatnonzero(~small) if used is None else used[~small[used]]:
             numerators[i], denominators[i] = small_fraction(signed[i], modulus)
         return cls(signed, numerators, denominators)
 
