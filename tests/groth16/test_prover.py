@@ -31,6 +31,12 @@ def test_every_backend_gives_the_same_proof_for_the_same_blinding(backend: Backe
     assert Prover(statement.key, backend).prove(statement.assignment, _blinding=FIXED) == expected
 
 
+def test_tables_of_multiples_change_no_proof(statement: Any) -> None:
+    expected = Prover(statement.key, open_backend("reference")).prove(statement.assignment, _blinding=FIXED)
+    backend = open_backend("cpu", tables=8)
+    assert Prover(statement.key, backend).prove(statement.assignment, _blinding=FIXED) == expected
+
+
 def test_one_prover_makes_many_proofs_and_no_element_repeats(statement: Any) -> None:
     prover = Prover(statement.key, open_backend("cpu"))
     proofs = [prover.prove(statement.assignment) for _ in range(20)]

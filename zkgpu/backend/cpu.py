@@ -9,7 +9,7 @@ import numpy as np
 
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
-from zkgpu.errors import LengthError
+from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields import cpu_scan
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
@@ -18,31 +18,37 @@ from zkgpu.jit.path import choose
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid
 from zkgpu.msm.combine import combine
-from zkgpu.msm.cpu import plan_sums
+from zkgpu.msm.cpu import cost_of, plan_sums
 from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.points import CpuPoints, load_points
 from zkgpu.msm.scale import scale_points
+from zkgpu.msm.tables import with_table
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
+from zkgpu.stages import stage
 
 
 class CpuBackend:
     """Backend on this machine's cores.
 
+    tables        up to how many multiples of each point to keep: memory for speed, see `open_backend`
     threads       how many threads to use, all available when None
     instructions  "ifma", "fma" or "portable"; None chooses from the CPU's features
     """
 
-    def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None):
+    def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None, tables: int = 1):
         self.curve = curve
         self.path = choose(instructions)
         self.threads = threads or available_threads()
         self.name = f"cpu ({self.path.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
+        if tables < 1:
+            raise UsageError(f"{tables} multiples of each point: give at least 1, the point itself")
+        self._tables = tables
         self._field = CpuField(curve.scalar_field, self.path, self.threads)
 
     @property
     def resident_form(self) -> str:
-        return f"cpu-{self.path.name}"
+        return f"cpu-{self.path.name}" + (f"-tables-{self._tables}" if self._tables > 1 else "")
 
     def fallback(self) -> None:
         return None
@@ -81,7 +87,11 @@ class CpuBackend:
         return cpu_scan.evaluate(self._field, coefficients, x)
 
     def points(self, group: Group, rows: Limbs) -> CpuPoints:
-        return load_points(group, rows, self.path, self.threads)
+        points = load_points(group, rows, self.path, self.threads)
+        if self._tables == 1:
+            return points
+        with stage("make tables"):
+            return with_table(points, self._tables, cost_of(points), self.threads)
 
     def msm(self, points: CpuPoints, scalars: CpuVector) -> Point:
         return self.msm_many([(points, scalars)])[0]

@@ -119,7 +119,7 @@ def _key(pair: tuple[CpuPoints, Limbs]) -> tuple[int, int]:
 
 def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _Family:
     path, table = points[0].path, points[0].table
-    selected, cost = scalars.select(points[0].index), reduce(add, (_cost(p) for p in points))
+    selected, cost = scalars.select(points[0].index), reduce(add, (cost_of(p) for p in points))
     least = path.lanes.bit_length() + 1  # at least two buckets a lane
     width = table.width if table else bucket_width(selected.histogram, cost, least)
     cut = digits(selected, width, threads)
@@ -127,7 +127,8 @@ def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threa
     return _Family(points, places, cut, width, Family(sets, cost, 1 << (width - 1)))
 
 
-def _cost(points: CpuPoints) -> Cost:
+def cost_of(points: CpuPoints) -> Cost:
+    """Of sums of these points."""
     return COSTS[points.path.name, degree_of(points.group)]
 
 

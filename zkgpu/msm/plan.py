@@ -15,6 +15,7 @@ from itertools import accumulate, pairwise, product
 MAX_WIDTH = 15  # digits are kept as int16
 BALANCED_BITS = 253  # of min(k, r - k) for an order r below 2^254
 BIAS_WORDS = 5
+LEAST_TABLE_WIDTH = 5
 GROUP = 1 << 14  # references that a task takes together
 FAIR = 1.02  # threads that end so close together are not worth another plan
 
@@ -84,6 +85,19 @@ def bucket_width(histogram: Sequence[int], cost: Cost, least: int) -> int:
         return cost.of(sum(sizes), len(sizes) << (width - 1))
 
     return _cheapest(total, least, MAX_WIDTH)
+
+
+def table_shape(n: int, cost: Cost, copies: int) -> tuple[int, int]:
+    """(width, stride) of windows for n points with at most `copies` multiples of each: see points.Table."""
+
+    def stride(width: int) -> int:
+        return -(-windows_of(BALANCED_BITS, width) // copies)
+
+    def total(width: int) -> float:
+        return cost.of(n * windows_of(BALANCED_BITS, width), stride(width) << (width - 1))
+
+    width = _cheapest(total, LEAST_TABLE_WIDTH, MAX_WIDTH)
+    return width, stride(width)
 
 
 def comb_width(n: int) -> int:
