@@ -58,6 +58,39 @@ def memory(line: Line) -> str:
     return f"{(line['peak_bytes'] - line['idle_bytes']) / 2**20:.0f} MB"
 
 
+def print_inference() -> None:
+    """One row a model, with public and with private weights."""
+    lines = newest("inference", "model", "weights")
+    pairs: dict[str, dict[str, Line]] = {}
+    for line in lines:
+        pairs.setdefault(line["title"], {})[line["weights"]] = line
+    if not pairs:
+        return
+    print("| weights public / private | constraints | prove | setup | memory | gas | answers as float |")
+    print("|---" * 7 + "|")
+    for title, pair in pairs.items():
+        kinds = [pair[w] for w in ("public", "private") if w in pair]
+        cells = (" / ".join(cell(line) for line in kinds) for cell in INFERENCE_CELLS)
+        print(f"| {title} | " + " | ".join(cells) + f" | {_answers(kinds[0])} |")
+    print()
+
+
+INFERENCE_CELLS: tuple[Callable[[Line], str], ...] = (
+    lambda line: f"{line['constraints']:,}",
+    seconds,
+    lambda line: duration(line["setup_seconds"]),
+    lambda line: f"{line['peak_bytes'] / 2**20:,.0f} MB",
+    lambda line: f"{line['gas']:,}" if line["gas"] else "",
+)
+
+
+def _answers(line: Line) -> str:
+    """Of classifiers how many answers are the float model's; of others the error."""
+    if line["classifier"]:
+        return f"{line['agreeing']} of {line['samples']}"
+    return f"error {line['error']:.1%}"
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--aims", action="store_true", help="the table of aims alone")
@@ -83,6 +116,7 @@ def print_protocols() -> None:
     pivot("step", steps, with_threads("step"), seconds)
     proofs = [line for line in steps if line["step"] == "prove"]
     pivot("memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
+    print_inference()
     plonk = newest("plonk", "step", "threads", "log_size")
     pivot("PLONK step", plonk, with_threads("step"), seconds)
     proofs = [line for line in plonk if line["step"] == "prove"]

@@ -5,12 +5,19 @@ Its weights are in models/digits_cnn.onnx; models/README.md says how they were l
 
 from pathlib import Path
 
+import onnx
+
 from examples.digits import digits
-from examples.measured import table
+from examples.measured import Example, table
 
 MODEL = Path(__file__).parent / "models" / "digits_cnn.onnx"
 
-if __name__ == "__main__":
+
+def example() -> Example:
     data = digits()
     learn, test = data.learn.reshape(-1, 1, 8, 8), data.test.reshape(-1, 1, 8, 8)
-    table("CNN on 8x8 digits", MODEL, learn[:200], test)
+    return Example("CNN on 8x8 digits", onnx.load(MODEL), learn[:200], test, classifier=True)
+
+
+if __name__ == "__main__":
+    table(example())

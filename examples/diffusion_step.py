@@ -4,8 +4,9 @@ The step subtracts the predicted noise from an image of 4 channels, 4 x 4 pixels
 """
 
 import numpy as np
+import onnx
 
-from examples.measured import table
+from examples.measured import Example, table
 from examples.networks import Network
 
 CHANNELS, SIDE, HIDDEN, GROUPS, STEP = 4, 4, 8, 2, 0.3
@@ -41,13 +42,17 @@ def attention(net: Network, x: str) -> str:
     return net.add("Add", x, net.add("Reshape", back, net.constant(np.array([1, HIDDEN, SIDE, SIDE]))))
 
 
-def denoising_step() -> object:
+def denoising_step() -> onnx.ModelProto:
     net = Network(["batch", CHANNELS, SIDE, SIDE])
     hidden = silu(net, group_norm(net, convolution(net, "x", CHANNELS, HIDDEN)))
     noise = convolution(net, attention(net, hidden), HIDDEN, CHANNELS)
     return net.model(net.add("Sub", "x", net.add("Mul", noise, net.constant(STEP))))
 
 
-if __name__ == "__main__":
+def example() -> Example:
     images = np.random.default_rng(1).normal(size=(60, CHANNELS, SIDE, SIDE))
-    table("diffusion step, 4 x 4 x 4", denoising_step(), images[:40], images[40:])
+    return Example("diffusion step, 4 x 4 x 4", denoising_step(), images[:40], images[40:])
+
+
+if __name__ == "__main__":
+    table(example())

@@ -5,15 +5,31 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 import numpy as np
+import onnx
 
 from zkgpu.backend import open_backend
 from zkgpu.inference import Prover, compile_model, unsafe_setup, values_of, verify
 
 Result = TypeVar("Result")
 HEAD = "| model | weights | constraints | compile s | setup s | prove s | memory MB | answers as float | error |"
+
+
+@dataclass(frozen=True)
+class Example:
+    """A model, and samples with a first axis that counts them: to calibrate by, and to test with.
+
+    classifier   its answer is the largest output's place
+    """
+
+    name: str
+    model: onnx.ModelProto
+    calibration: np.ndarray
+    test: np.ndarray
+    classifier: bool = False
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float]:
@@ -23,19 +39,17 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float]:
     return result, time.perf_counter() - start
 
 
-def measure(
-    name: str, model: Any, calibration: Any, test: Any, weights: Literal["public", "private"], **options: Any
-) -> str:
+def measure(example: Example, weights: Literal["public", "private"]) -> str:
     """Compiles, sets up, proves twice and verifies; a row of the table of HEAD. The key is for tests only."""
-    backend = open_backend()
+    backend, test = open_backend(), example.test
     compiled, compile_seconds = timed(
-        lambda: compile_model(model, calibration, weights=weights, test_data=test, **options)
+        lambda: compile_model(example.model, example.calibration, weights=weights, test_data=test)
     )
     circuit, circuit_seconds = timed(lambda: compiled.circuit)
     key, setup_seconds = timed(lambda: unsafe_setup(compiled, backend))
     prover = Prover(compiled, key, backend)
-    first = prover.prove(np.asarray(test)[0], clamp=True)  # loads compiled kernels
-    again, prove_seconds = timed(lambda: prover.prove(np.asarray(test)[1], clamp=True))
+    first = prover.prove(test[0], clamp=True)  # loads compiled kernels
+    again, prove_seconds = timed(lambda: prover.prove(test[1], clamp=True))
     assert verify(key.verifying_key, first)
     assert verify(key.verifying_key, again)
     assert values_of(key.verifying_key, again)
@@ -50,12 +64,12 @@ def measure(
         f"{output.agreement:.4f}",
         f"{output.error:.4f}",
     )
-    return f"| {name} | {weights} | " + " | ".join(figures) + " |"
+    return f"| {example.name} | {weights} | " + " | ".join(figures) + " |"
 
 
-def table(name: str, model: Any, calibration: Any, test: Any, **options: Any) -> None:
+def table(example: Example) -> None:
     """Prints a row for public and one for private weights."""
     print(HEAD)
     print("|---" * HEAD.count(" | ") + "|---|")
     for weights in ("public", "private"):
-        print(measure(name, model, calibration, test, weights, **options), flush=True)
+        print(measure(example, weights), flush=True)

@@ -1,8 +1,9 @@
 """A transformer block as PyTorch exports it: layer norms, attention with 4 heads, GELU by Erf, residual connections."""
 
 import numpy as np
+import onnx
 
-from examples.measured import table
+from examples.measured import Example, table
 from examples.networks import Network
 
 SEQUENCE, WIDTH, HEADS, HIDDEN = 8, 32, 4, 64
@@ -33,13 +34,17 @@ def gelu(net: Network, x: str) -> str:
     return net.add("Mul", net.add("Mul", x, net.add("Add", error, net.constant(1.0))), net.constant(0.5))
 
 
-def block() -> object:
+def block() -> onnx.ModelProto:
     net = Network(["batch", SEQUENCE, WIDTH])
     x = net.add("Add", "x", attention(net, layer_norm(net, "x")))
     hidden = gelu(net, net.dense(layer_norm(net, x), WIDTH, HIDDEN))
     return net.model(net.add("Add", x, net.dense(hidden, HIDDEN, WIDTH)))
 
 
-if __name__ == "__main__":
+def example() -> Example:
     samples = np.random.default_rng(1).normal(size=(80, SEQUENCE, WIDTH))
-    table("transformer block, 8 x 32", block(), samples[:60], samples[60:])
+    return Example("transformer block, 8 x 32", block(), samples[:60], samples[60:])
+
+
+if __name__ == "__main__":
+    table(example())
