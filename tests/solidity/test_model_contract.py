@@ -18,7 +18,7 @@ from model_contracts import DEMO, FORMS, compiled_form, deployed
 from tests.soundness import tried
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.inference import Inference, hashes_of, unsafe_setup, values_of
+from zkgpu.inference import Inference, estimate, hashes_of, unsafe_setup, values_of
 from zkgpu.solidity import CompiledContract, calldata, gas_limit, verifier_source
 from zkgpu.solidity.abi import g1_words
 from zkgpu.solidity.linking import key_constants
@@ -43,6 +43,7 @@ def test_the_contract_of_a_model_accepts_its_proof_within_the_gas_and_the_code_i
     assert model.verdicts(inference) == ACCEPTED
     assert 250_000 < model.contract.gas_used < 350_000
     assert model.contract.gas_used < gas_limit(model.key.n_given, round_=model.key.commitment.round)
+    assert estimate(model.compiled.circuit.r1cs).gas == pytest.approx(model.contract.gas_used, rel=0.005)
     assert model.contract.runtime_size < 12_000
 
 

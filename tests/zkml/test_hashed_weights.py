@@ -180,6 +180,11 @@ def test_an_output_too_wide_to_be_shown_is_refused() -> None:
         compiled(model, "private")
 
 
+def test_a_model_without_weights_has_none_to_hash() -> None:
+    with pytest.raises(UsageError, match="no weights to hash"):
+        compiled(model_of(ArgMax("a", ("x",), "out"), x=((1, 4), -8, 7)), "hashed")
+
+
 def test_public_inputs_are_named_in_their_order() -> None:
     visibilities = Visibilities("hashed", {"x": "hashed"}, {"out": "hashed"})
     assert hash_names(SMALL, visibilities) == ("x.hash", "weights.hash", "out.hash")

@@ -17,7 +17,7 @@ _FIXED_SECONDS = 0.035
 _SECONDS_PER_WIRE = 1.0e-6
 _SECONDS_PER_ENTRY = 0.35e-6
 _SECONDS_OF_SETUP_PER_WIRE = 6e-6
-_GAS = 257_000  # of a proof with a commitment, the whole transaction
+_GAS = 259_000  # of a proof with a commitment, the whole transaction
 _GAS_PER_INPUT = 7_157  # challenges and digest too
 _GAS_PER_VALUE = 85  # with a byte or two of calldata
 

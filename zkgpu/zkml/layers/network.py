@@ -82,6 +82,8 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
         raise UsageError("a tensor is 'public', 'private' or 'hashed'")
     if visibilities.weights not in ("public", "private", "hashed"):
         raise UsageError("weights are 'public', 'private' or 'hashed'")
+    if visibilities.weights == "hashed" and not model.n_weights:
+        raise UsageError("the model has no weights to hash: they would be those of dense layers and convolutions")
     if all(visibilities.of_output(t.name) == "private" for t in model.outputs):
         raise UsageError("all outputs are private: such a proof says nothing; make one public or hashed")
 
