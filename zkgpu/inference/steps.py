@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import LengthError, SelfCheckError
+from zkgpu.errors import LengthError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.formats.ptau import PowersOfTau
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
 from zkgpu.stages import stage
@@ -63,17 +63,26 @@ class Prover:
 
         clamp     bring numbers outside of the calibrated range to its end, rather than refuse them
         weights   the model whose weights to use, if not the compiled ones
-        Raises UsageError for inputs out of range, by index.
+        Raises UsageError for inputs out of range, by index, and for the key of another model.
         """
         model = weights or self.compiled
         with stage("quantise inputs"):
             integers = model.quantised(inputs, clamp=clamp)
             given = model.circuit_inputs(integers)
-        proven = self._prover.prove_circuit(self.compiled.circuit, given)
+        proven = self._proven(given)
         inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
         shown = {**values_of(self.verifying_key, inference), **hashes_of(model.hash_names, inference)}
         _require_right_values(model.public_values(integers), shown)
         return inference
+
+    def _proven(self, given: Mapping[str, object]) -> groth16.Proven:
+        """The circuit names a constraint that does not hold; where all hold and no proof comes of it, it is the key."""
+        try:
+            return self._prover.prove_circuit(self.compiled.circuit, given)
+        except UnsatisfiedError as error:
+            if isinstance(error.__cause__, SelfCheckError):
+                raise UsageError("the key is damaged or that of another model: set up this one again") from error
+            raise
 
 
 def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
