@@ -24,9 +24,16 @@ def newest(bench: str, *keys: str, **wanted: Any) -> list[Line]:
     """The last line of each combination of `keys`, in the order in which the combinations first occur.
 
     wanted   values that a line must have
+    Lines that say nothing about this machine, being those of a crowd, are left out.
     """
-    lines = [line for line in recorded(bench) if all(line.get(key) == value for key, value in wanted.items())]
+    lines = [line for line in recorded(bench) if not of_a_crowd(line)]
+    lines = [line for line in lines if all(line.get(key) == value for key, value in wanted.items())]
     return list({tuple(line.get(key) for key in keys): line for line in lines}.values())
+
+
+def of_a_crowd(line: Line) -> bool:
+    """Whether several threads shared each core with so many others that even their best run tells nothing."""
+    return line["threads"] > 1 and line.get("load", 0) > 4 * line.get("cores", 1)
 
 
 def published() -> dict[str, Any]:

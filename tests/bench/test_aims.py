@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
 from aims import AIMS, best_peer, figure, figures
-from lines import published
+from lines import of_a_crowd, published
 
 MSM = {"what": "MSM", "aim": 0.5, "peer": "msm_g1", "log_size": 18}
 LINE = {"seconds": 0.6, "best": 0.3, "cores": 2, "threads": 2, "source": "a.jsonl:1", "cpu_seconds": 0.9}
@@ -50,3 +50,9 @@ def test_every_aim_has_a_peer_and_every_row_an_aim():
         assert best_peer(aim["peer"], aim["log_size"], "aim_bytes" in aim)[1] > 0
     assert {row.what for row in figures()} <= {aim["what"] for aim in wanted}
     assert figures()
+
+
+def test_threads_in_a_crowd_tell_nothing_but_one_thread_has_the_processors_time():
+    assert of_a_crowd({"threads": 2, "cores": 2, "load": 8.1})
+    assert not of_a_crowd({"threads": 2, "cores": 2, "load": 8.0})
+    assert not of_a_crowd({"threads": 1, "cores": 2, "load": 12.0})

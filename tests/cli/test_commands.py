@@ -72,6 +72,15 @@ def test_witness_takes_decimal_and_hexadecimal_strings(work: Any, command: Any) 
         assert (work / "again.wtns").read_bytes() == (work / "witness.wtns").read_bytes()
 
 
+def test_witness_runs_circoms_calculator_too(samples: Path, work: Any, command: Any) -> None:
+    pytest.importorskip("wasmtime")
+    folder = samples / "range"
+    work.done("witness", folder / "range.wasm", folder / "input.json", "-o", work / "w.wtns")
+    assert (work / "w.wtns").read_bytes() == (folder / "witness.wtns").read_bytes()
+    outcome = command("witness", work / "none.wasm", folder / "input.json", "-o", work / "again.wtns")
+    assert "none.wasm: no such file" in outcome.error(2)
+
+
 def test_an_input_that_is_not_json_is_a_bad_file(work: Any, command: Any) -> None:
     (work / "input.json").write_text("{x: 3}")
     outcome = command("witness", work.source(), work / "input.json", "-o", work / "w.wtns")

@@ -17,6 +17,7 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.circuits.compiled import CompiledCircuit
+    from zkgpu.fields.field import Field, Limbs
 
 FILE = click.Path(exists=True, dir_okay=False)
 OUTPUT = click.Path(dir_okay=False, writable=True)
@@ -41,21 +42,37 @@ def compile_command(session: Session, source: str, output: str) -> None:
 
 
 @click.command("witness")
-@click.argument("source", metavar="FILE.py:circuit")
+@click.argument("source", metavar="FILE.py:circuit|CIRCUIT.wasm")
 @click.argument("inputs", metavar="INPUT.json", type=FILE)
 @click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
 @pass_session
 def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
-    """Compute the witness of a Python circuit for the inputs of a JSON file."""
-    from zkgpu.formats.json_files import read_inputs
+    """Compute the witness of a circuit, in Python or circom's, for the inputs of a JSON file."""
     from zkgpu.formats.wtns import write_wtns
 
     with session.working():
-        compiled = load_circuit(source)
-        with stage("compute witness"):
-            assignment = compiled.witness(read_inputs(inputs))
-        write_wtns(output, compiled.r1cs.field, assignment)
+        field, assignment = (_circom_witness if source.endswith(".wasm") else _python_witness)(source, inputs)
+        write_wtns(output, field, assignment)
     session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
+
+
+def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
+    from zkgpu.formats.json_files import read_inputs
+
+    compiled = load_circuit(source)
+    with stage("compute witness"):
+        return compiled.r1cs.field, compiled.witness(read_inputs(inputs))
+
+
+def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
+    from zkgpu.circom import compute_witness
+    from zkgpu.curves.bn254 import Fr
+    from zkgpu.formats.json_files import read_inputs
+
+    if not Path(calculator).is_file():
+        raise UsageError(f"{calculator}: no such file")
+    with stage("compute witness"):
+        return Fr, compute_witness(calculator, read_inputs(inputs), Fr)
 
 
 @click.command("check")
