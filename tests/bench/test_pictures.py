@@ -72,10 +72,14 @@ def test_axes_end_on_a_one_two_or_five():
     assert axes.seconds_shown() == [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
 
 
-def test_every_line_of_a_bench_tells_what_it_takes_to_compare_it():
+def test_every_time_of_a_bench_tells_what_it_takes_to_compare_it():
+    conditions = {"checked", "calibration_ns", "load", "cores", "threads", "best", "repeats"}
+    timed = 0
     for path in RESULTS.glob("*.jsonl"):
         for line in recorded(path.stem):
-            assert {"bench", "commit", "checked"} <= line.keys(), line["source"]
-            assert line["checked"], line["source"]
+            assert {"bench", "commit"} <= line.keys(), line["source"]
             if "seconds" in line:
-                assert {"calibration_ns", "load", "cores", "threads", "best", "repeats"} <= line.keys(), line["source"]
+                timed += 1
+                assert conditions <= line.keys(), line["source"]
+                assert line["checked"], line["source"]
+    assert timed > 100
