@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,12 +37,15 @@ def _sum_lanes(group: Group, path: InstructionPath, sums: Limbs, per_lane: int) 
     turned = padded.reshape(shape).transpose(2, 5, 0, 3, 4, 1)  # (S or T, lane, block, part, limb, slice)
     infinity = np.broadcast_to(_infinity(group, path), (2, blocks, *sums.shape[2:]))
     memory = np.concatenate([np.ascontiguousarray(turned).reshape(-1), infinity.reshape(-1)])
-    program: Program = []
-    for block in range(blocks):
-        program += _lane_program(block, blocks, lanes, per_lane)
-    _run(group, path, memory, program)
+    _run(group, path, memory, _lanes_program(blocks, lanes, per_lane))
     result = memory.reshape(-1, *sums.shape[2:])[-blocks:]
     return result.transpose(0, 3, 1, 2).reshape(blocks * lanes, *sums.shape[2:-1])[: len(sums)]
+
+
+@lru_cache(maxsize=64)
+def _lanes_program(blocks: int, lanes: int, per_lane: int) -> NDArray[np.int64]:
+    """The sums over lanes of all blocks."""
+    return _table([step for block in range(blocks) for step in _lane_program(block, blocks, lanes, per_lane)])
 
 
 def _lane_program(block: int, blocks: int, lanes: int, per_lane: int) -> Program:
@@ -60,21 +64,34 @@ def _horner(group: Group, path: InstructionPath, weighted: Limbs, windows: Seque
     memory = np.zeros((len(weighted) + 1, *weighted.shape[1:], path.lanes), np.uint64)
     memory[:-1, ..., 0] = weighted  # one point a block: the other lanes compute nothing of interest
     memory[-1] = _infinity(group, path)
-    total = len(weighted)
-    program: Program = []
-    for window in range(max(windows, default=-1), -1, -1):
-        program += [(total, total, total)] * width if program else []
-        program += [(total, total, s) for s, other in enumerate(windows) if other == window]
     flat = memory.reshape(-1)
-    _run(group, path, flat, program)
+    _run(group, path, flat, _horner_program(tuple(windows), width))
     return _point(group, path, memory[-1, ..., 0])
 
 
-def _run(group: Group, path: InstructionPath, memory: Limbs, program: Program) -> None:
-    table = np.array(program, np.int64).reshape(-1, 3)
-    run_additions(path, group.base_field.modulus, degree_of(group), *b3_of(group))(memory, table)
+@lru_cache(maxsize=64)
+def _horner_program(windows: Sequence[int], width: int) -> NDArray[np.int64]:
+    """Doublings of the total, which is the last block, between additions of the blocks of each window."""
+    total = len(windows)
+    slices: dict[int, list[int]] = {}
+    for s, window in enumerate(windows):
+        slices.setdefault(window, []).append(s)
+    program: Program = []
+    for window in range(max(windows, default=-1), -1, -1):
+        program += [(total, total, total)] * width if program else []
+        program += [(total, total, s) for s in slices.get(window, ())]
+    return _table(program)
 
 
+def _table(program: Program) -> NDArray[np.int64]:
+    return np.array(program, np.int64).reshape(-1, 3)
+
+
+def _run(group: Group, path: InstructionPath, memory: Limbs, program: NDArray[np.int64]) -> None:
+    run_additions(path, group.base_field.modulus, degree_of(group), *b3_of(group))(memory, program)
+
+
+@lru_cache
 def _infinity(group: Group, path: InstructionPath) -> NDArray[np.uint64]:
     """(3 * degree, limbs, lanes): (0 : 1 : 0) in every lane."""
     degree, one = degree_of(group), path.montgomery_factor(group.base_field.modulus)
