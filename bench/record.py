@@ -18,6 +18,7 @@ from lines import HERE
 BUSY, WAIT = 0.7, 180.0  # processes that may want the cores before a bench begins; seconds to wait for that
 BENCHES: dict[str, list[str]] = {
     "primitives": ["primitives.py"],
+    "account": ["account.py"],
     "groth16": ["groth16.py", "--sizes", "12", "14", "16", "18"],
     "scaling": ["groth16.py", "--steps", "prove", "--sizes", "13", "15", "17", "19", "20", "--repeats", "3"],
     "plonk": ["plonk.py", "--sizes", "12", "14", "16", "18"],
