@@ -45,7 +45,7 @@ def sort_pieces() -> Any:
     """
 
     def run(digits, index, pieces, sets, buckets, start, references):
-        start[0] = first = last = 0
+        start[0] = last = 0
         for s in range(sets):
             first, at, base = last, start[s * buckets], s * buckets
             while last < len(pieces) and pieces[last, 0] == s:
