@@ -112,9 +112,10 @@ def shrunk(model: onnx.ModelProto) -> onnx.ModelProto:
     """The model with each weight of its matrices and filters made smaller by up to a tenth, at random."""
     other, random = onnx.ModelProto(), np.random.default_rng(7)
     other.CopyFrom(model)
+    weights = {node.input[1] for node in model.graph.node if node.op_type in ("Conv", "Gemm", "MatMul")}
     for tensor in other.graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if values.ndim > 1 and values.dtype == np.float32:
+        if tensor.name in weights:
+            values = numpy_helper.to_array(tensor)
             smaller = values * random.uniform(0.9, 1, values.shape).astype(np.float32)
             tensor.CopyFrom(numpy_helper.from_array(smaller, tensor.name))
     return other
