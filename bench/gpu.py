@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from chain import chain, hashes_for, inputs_for
+from floors import ELEMENT, SUFFIX, Peaks, floor
 from harness import Measurement, Recorder, measure
 from rates import STREAMS, Rates, require
 
@@ -30,7 +31,7 @@ PRODUCTS = 256  # in a row, so that memory does not count
 RATE_ROUNDS, RATE_PRODUCTS = 1 << 12, 1 << 14  # some milliseconds each
 FIRST = {"product": 16, "ntt": 16, "msm_g1": 16, "msm_g1_xyzz": 16, "msm_g2": 14, "msm_g2_xyzz": 14, "groth16": 12}
 LARGEST = {"product": 22, "ntt": 26, "msm_g1": 26, "msm_g1_xyzz": 26, "msm_g2": 22, "msm_g2_xyzz": 22, "groth16": 22}
-XYZZ = "_xyzz"  # without sums in affine form
+LOG_COPY = 24
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,14 @@ class Bench:
         require(last == [a * pow(b, PRODUCTS, r) % r], "product")
         taken = self.timed(powers)
         return Measurement(tuple(s / PRODUCTS / (1 << log_size) for s in taken.seconds))
+
+    def copy(self, log_size: int) -> Measurement:
+        """x + y for every entry: two vectors are read and one is written."""
+        x, y = random_scalars(1 << log_size, 6), random_scalars(1 << log_size, 7)
+        left, right = self.backend.vector(x), self.backend.vector(y)
+        last = Fr.from_limbs(self.backend.limbs(self.backend.pointwise(lambda a, b: a + b, left, right))[-1:])
+        require(last == [sum(Fr.from_limbs(np.stack([x[-1], y[-1]]))) % r], "sum of vectors")
+        return self.timed(lambda: self.backend.pointwise(lambda a, b: a + b, left, right))
 
     def ntt(self, log_size: int) -> Measurement:
         """Coefficients to evaluations: one evaluation is checked, and that the inverse goes back."""
@@ -92,9 +101,9 @@ class Bench:
 
     def run(self, name: str, log_size: int) -> Measurement:
         """The bench of this name at this size."""
-        if name.endswith(XYZZ):
+        if name.endswith(SUFFIX):
             plain = Bench(CudaBackend(self.driver, BN254, affine=False), self.driver)
-            return plain.run(name.removesuffix(XYZZ), log_size)
+            return plain.run(name.removesuffix(SUFFIX), log_size)
         groups = {"msm_g1": G1, "msm_g2": G2}
         return self.msm(groups[name], log_size) if name in groups else getattr(self, name)(log_size)
 
@@ -112,12 +121,22 @@ def random_scalars(n: int, seed: int) -> Limbs:
     return limbs
 
 
-def record_rates(recorder: Recorder, rates: Rates, device: str) -> None:
-    """A line for each kind of instruction, and for a field's products and squares."""
+def record_rates(recorder: Recorder, rates: Rates, device: str) -> float:
+    """A line for each kind of instruction, and for a field's products and squares; the multiply-adds a second."""
     of_instructions = [rates.instruction(name, RATE_ROUNDS) for name in STREAMS]
     for rate in (*of_instructions, rates.product(RATE_PRODUCTS), rates.square(RATE_PRODUCTS)):
         speeds = {"per_clock": four_digits(rate.per_clock), "per_second": four_digits(rate.per_second)}
         recorder.add(rate.measurement, primitive=f"rate of {rate.name}", **speeds, device=device, checked=True)
+    return next(rate.per_second for rate in of_instructions if rate.name == "IMAD")
+
+
+def record_copy(recorder: Recorder, bench: Bench, log_size: int) -> float:
+    """A line for memory traffic; the bytes a second."""
+    taken, nbytes = bench.copy(log_size), 3 * ELEMENT << log_size
+    speed = nbytes / min(taken.seconds)
+    facts = {"log_size": log_size, "bytes_per_second": four_digits(speed)}
+    recorder.add(taken, primitive="copy", **facts, device=bench.driver.name, checked=True)
+    return speed
 
 
 def plan(largest: int) -> Iterator[tuple[str, int]]:
@@ -147,11 +166,14 @@ def main() -> None:
     driver = CupyDriver(chosen.device)
     bench, recorder = Bench(CudaBackend(driver, BN254), driver), Recorder("gpu")
     began = time.monotonic()
-    record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), driver.name)
+    multiplies = record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), driver.name)
+    peaks = Peaks(multiplies, record_copy(recorder, bench, LOG_COPY))
     for name, log_size in plan(chosen.largest):
         if time.monotonic() - began > chosen.seconds:
             break
-        recorder.add(bench.run(name, log_size), primitive=name, log_size=log_size, device=driver.name, checked=True)
+        taken = bench.run(name, log_size)
+        shares = peaks.shares(floor(name, log_size), min(taken.seconds))
+        recorder.add(taken, primitive=name, log_size=log_size, **shares, device=driver.name, checked=True)
 
 
 if __name__ == "__main__":

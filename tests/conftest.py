@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from tests.soundness import summary
 from zkgpu.cli import main
+
+settings.register_profile("patient", deadline=None)  # an example that compiles a kernel takes seconds
+settings.load_profile("patient")
 
 
 @dataclass(frozen=True)
