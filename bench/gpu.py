@@ -130,12 +130,12 @@ def record_rates(recorder: Recorder, rates: Rates, device: str) -> float:
     return next(rate.per_second for rate in of_instructions if rate.name == "IMAD")
 
 
-def record_copy(recorder: Recorder, bench: Bench, log_size: int) -> float:
+def record_copy(recorder: Recorder, bench: Bench, log_size: int, device: str) -> float:
     """A line for memory traffic; the bytes a second."""
     taken, nbytes = bench.copy(log_size), 3 * ELEMENT << log_size
     speed = nbytes / min(taken.seconds)
     facts = {"log_size": log_size, "bytes_per_second": four_digits(speed)}
-    recorder.add(taken, primitive="copy", **facts, device=bench.driver.name, checked=True)
+    recorder.add(taken, primitive="copy", **facts, device=device, checked=True)
     return speed
 
 
@@ -164,16 +164,16 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=480, help="begin nothing new after so long")
     chosen = options.parse_args()
     driver = CupyDriver(chosen.device)
-    bench, recorder = Bench(CudaBackend(driver, BN254), driver), Recorder("gpu")
+    bench, recorder, device = Bench(CudaBackend(driver, BN254), driver), Recorder("gpu"), driver.description
     began = time.monotonic()
-    multiplies = record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), driver.name)
-    peaks = Peaks(multiplies, record_copy(recorder, bench, LOG_COPY))
+    multiplies = record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), device)
+    peaks = Peaks(multiplies, record_copy(recorder, bench, LOG_COPY, device))
     for name, log_size in plan(chosen.largest):
         if time.monotonic() - began > chosen.seconds:
             break
         taken = bench.run(name, log_size)
         shares = peaks.shares(floor(name, log_size), min(taken.seconds))
-        recorder.add(taken, primitive=name, log_size=log_size, **shares, device=driver.name, checked=True)
+        recorder.add(taken, primitive=name, log_size=log_size, **shares, device=device, checked=True)
 
 
 if __name__ == "__main__":
