@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import time
@@ -70,16 +71,27 @@ def test_without_cupy_auto_loads_nothing_of_the_gpu(without_cupy: None) -> None:
     subprocess.run([sys.executable, "-c", f"{code}; {check}"], check=True)
 
 
-def test_a_gpu_that_works_is_taken_and_named_once(
-    gpu: EmulatedDriver, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_gpu_that_works_is_taken_and_named_once(gpu: EmulatedDriver, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", "zkgpu")
-    session = Session()
-    assert isinstance(session.backend(), CudaBackend)
+    assert isinstance(open_backend("auto"), CudaBackend)
     assert isinstance(open_backend("auto"), CudaBackend)
     assert caplog.text.count("auto: computing on cuda:0") == 1
-    assert capsys.readouterr().err.count("auto: computing on cuda:0") == 1
     assert describe_gpu() == "cuda:0: Emulated GPU"
+
+
+@pytest.mark.parametrize(("level", "lines"), [("WARNING", 1), ("INFO", 0)])
+def test_the_command_line_names_it_where_the_log_does_not(
+    gpu: EmulatedDriver,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    level: str,
+    lines: int,
+) -> None:
+    caplog.set_level(level, "zkgpu")
+    monkeypatch.setattr(logging.getLogger("zkgpu"), "handlers", [])
+    assert isinstance(Session().backend(), CudaBackend)
+    assert capsys.readouterr().err.splitlines() == ["auto: computing on cuda:0"] * lines
 
 
 def break_count(cupy: Any) -> None:

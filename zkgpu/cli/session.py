@@ -51,10 +51,12 @@ class Session:
 
         if self._backend is None:
             self._backend = open_backend(self.device, threads=self.threads)
-            logging.getLogger("zkgpu").info("computing on %s", self._backend.name)
+            log = logging.getLogger("zkgpu")
+            log.info("computing on %s", self._backend.name)
             if self._work is not None:
                 self._work.enter_context(second_process(self._backend))
-            if self.device == "auto" and self._backend.name.startswith("cuda") and not self.quiet:
+            said = self.quiet or log.isEnabledFor(logging.INFO)
+            if self.device == "auto" and self._backend.name.startswith("cuda") and not said:
                 click.echo(f"auto: computing on {self._backend.name}", err=True)
         return self._backend
 
