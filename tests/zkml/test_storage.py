@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError
+from zkgpu.zkml import storage
 from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.storage import dump, parse
 
 SAMPLES = np.random.default_rng(1).normal(size=(10, 4, 6))
@@ -34,6 +36,35 @@ def compiled():
 
 STORED = dump(compiled())
 X = compiled().quantised(SAMPLES[2])["x"]
+
+
+def convolution():
+    """The weights of a convolution do not lie in memory in the order of their indices."""
+    nodes = [
+        node("Conv", "x w b", "z", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        node("Relu", "z", "r"),
+        node("Flatten", "r", "f"),
+        node("MatMul", "f v", "out"),
+    ]
+    weights = {"w": normal(3, 2, 3, 3), "b": normal(3), "v": normal(48, 5)}
+    samples = np.random.default_rng(2).normal(size=(10, 2, 4, 4))
+    return compile_model(model(nodes, {"x": (1, 2, 4, 4)}, weights=weights), samples, weights="hashed"), samples
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_arrays_in_any_order_of_memory_are_read_back(order: str) -> None:
+    first, samples = convolution()
+    assert not all(op.weight.flags.c_contiguous for op in first.model.operations if isinstance(op, Linear))
+    arrays = {"description": np.zeros(1, np.uint8), "a0": np.arange(24, dtype=np.int8).reshape(2, 3, 4, order=order)}
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    assert np.array_equal(storage._read_arrays(file.getvalue())["a0"], arrays["a0"])
+    read = parse(dump(first), "m")
+    x = {"x": first.quantised(samples[2])["x"]}
+    assert (read.run(x)["out"] == first.run(x)["out"]).all()
+    assert read.weights_hash == first.weights_hash
+    pairs = zip(read.model.operations, first.model.operations, strict=True)
+    assert all(np.array_equal(a.weight, b.weight) for a, b in pairs if isinstance(a, Linear))
 
 
 def rewritten(change) -> bytes:

@@ -78,7 +78,7 @@ def _describe_value(value: Any, arrays: Arrays) -> Any:
     if not isinstance(value, np.ndarray):
         return value
     name = f"a{len(arrays)}"
-    arrays[name] = value.astype(_smallest(value))
+    arrays[name] = value.astype(_smallest(value), order="C")
     return {"array": name}
 
 
@@ -112,11 +112,11 @@ def _read_arrays(data: bytes) -> Arrays:
             if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
                 raise FormatError(f"'{info.filename}' in it is compressed")
             member = io.BytesIO(archive.read(info))
-            shape, _, kind = _header(member)
+            shape, by_columns, kind = _header(member)
             count = int(np.prod(shape, dtype=object))
             if kind.kind not in "iu" or count * kind.itemsize != info.file_size - member.tell():
                 raise FormatError(f"'{info.filename}' in it is not an array of integers of the length it says")
-            array = np.frombuffer(member.read(), dtype=kind).reshape(shape)
+            array = np.frombuffer(member.read(), dtype=kind).reshape(shape, order="F" if by_columns else "C")
             found[info.filename.removesuffix(".npy")] = array
     return found
 
