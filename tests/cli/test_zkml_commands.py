@@ -11,6 +11,7 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.cli.main import main
 
+DIGITS = Path(__file__).parents[2] / "examples" / "models" / "digits_cnn.onnx"
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 6))
 
 
@@ -82,6 +83,24 @@ def test_refusals_are_one_line_with_their_exit_code(folder: Path, capsys) -> Non
     code, failed, _ = run(capsys, "zkml", "prove", build, folder / "far.npy", "-o", folder / "p.json")
     assert (code, "input 'x' at index [0, 0]" in failed["error"]) == (2, True)
     assert not (folder / "p.json").exists()
+
+
+def test_a_convolutional_network_proves_the_scores_of_the_float_model(tmp_path: Path, capsys) -> None:
+    import onnxruntime
+
+    images = np.random.default_rng(3).integers(0, 17, (20, 1, 8, 8)).astype(np.float32)
+    np.savez(tmp_path / "data.npz", image=images)
+    np.savez(tmp_path / "input.npz", image=images[0])
+    build = tmp_path / "build"
+    compile_it = ("zkml", "compile", DIGITS, "--calibrate", tmp_path / "data.npz", "--weights", "hashed")
+    code, report, _ = run(capsys, *compile_it, "-o", build)
+    assert (code, run(capsys, "zkml", "setup", build, "--unsafe")[0]) == (0, 0)
+    code, proven, _ = run(capsys, "zkml", "prove", build, tmp_path / "input.npz", "-o", tmp_path / "proof.json")
+    assert (code, proven["hashes"]) == (0, {"weights.hash": report["weights_hash"]})
+    session = onnxruntime.InferenceSession(DIGITS.read_bytes(), providers=["CPUExecutionProvider"])
+    expected = session.run(None, {"image": images[:1]})[0].ravel()
+    scores = np.array(proven["values"]["gemm4"]).ravel()
+    assert np.corrcoef(scores, expected)[0, 1] > 0.999
 
 
 def test_hashed_weights_are_shown_by_their_hash_and_compared_with_it(folder: Path, capsys) -> None:
