@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import zipfile
+from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ def compiled():
     return compile_model(model(nodes, {"x": (1, 4, 6)}, weights=weights), SAMPLES, limb=6)
 
 
+onnxruntime = pytest.importorskip("onnxruntime")
 STORED = dump(compiled())
 X = compiled().quantised(SAMPLES[2])["x"]
 
@@ -149,3 +152,15 @@ def test_compressed_members_are_refused() -> None:
         archive.writestr("description.npy", b"\0" * 100_000)
     with pytest.raises(FormatError, match="compressed"):
         parse(out.getvalue(), "m.npz")
+
+
+def test_the_network_of_the_demo_is_the_float_model_of_the_examples() -> None:
+    stored = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), "digits_cnn.npz")
+    images = np.random.default_rng(4).integers(0, 17, (8, 1, 1, 8, 8)).astype(np.float32)
+    source = Path(__file__).parents[2] / "examples" / "models" / "digits_cnn.onnx"
+    session = onnxruntime.InferenceSession(source.read_bytes(), providers=["CPUExecutionProvider"])
+    shape = stored.model.inputs[0].shape
+    for image in images:
+        (expected,) = session.run(None, {"image": image})
+        (scores,) = stored.predict(image.reshape(shape), clamp=True).values()
+        assert np.corrcoef(scores.ravel(), expected.ravel())[0, 1] > 0.99
