@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 from chain import chain, hashes_for, inputs_for
 from files import CircuitFiles
-from harness import Measurement, Recorder, measure
+from harness import Measurement, Recorder, measure, measure_interleaved, measure_once
 from powers import KnownPowers
 from workers import require_valid, zkgpu_worker
 from zkgpu_worker import PeakMemory, anonymous_bytes
@@ -30,7 +30,8 @@ from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16 import Prover, ProvingKey, setup, unsafe_setup, verify
 
 THREADS = (1, 2)
-STEPS = ("circuit", "setup", "key", "prove")
+STEPS = ("circuit", "setup", "key", "prove", "tables")
+TABLES = (1, 4, 17)  # multiples of each point that are kept
 
 
 class Steps:
@@ -105,6 +106,19 @@ class Steps:
             facts = {"device": worker.opened["device"], "threads": threads, "load_seconds": worker.opened["seconds"]}
             self.record("prove", taken, **facts, **memory)
 
+    def tables(self, files: CircuitFiles) -> None:
+        """Proofs with multiples of the key's points at hand, in turns with proofs without; each verified."""
+        key = read_zkey(files.key)
+        for threads in THREADS:
+            backends = {tables: open_backend("cpu", threads=threads, tables=tables) for tables in TABLES}
+            runs = {tables: self._proofs(Prover(key, backend)) for tables, backend in backends.items()}
+            for tables, taken in measure_interleaved(runs, self.repeats).items():
+                facts = {"device": backends[tables].name, "threads": threads, "tables": tables}
+                self.record("prove, key in memory", taken, **facts)
+
+    def _proofs(self, prover: Prover) -> Callable[[], Measurement]:
+        return lambda: measure_once(lambda: prover.prove(self.assignment))
+
     def verify(self, files: CircuitFiles) -> None:
         key = read_zkey(files.key).verifying_key
         proof, public = read_proof(self.folder / "zkgpu-1.proof.json"), read_public(self.folder / "zkgpu-1.public.json")
@@ -136,7 +150,7 @@ def main() -> None:
     options.add_argument("--sizes", type=int, nargs="+", default=[12, 14, 16], help="logarithms of the domains")
     options.add_argument("--ptau", help="a prepared powers-of-tau file, to time setup with; at least the largest size")
     options.add_argument("--known-powers", action="store_true", help="make such a file, with a known tau")
-    options.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS, help="which steps to time")
+    options.add_argument("--steps", choices=STEPS, nargs="+", default=STEPS[:-1], help="which steps to time")
     options.add_argument("--repeats", type=int, default=5)
     chosen = options.parse_args()
     os.environ.pop("ZKGPU_CPU_PATH", None)
@@ -160,6 +174,8 @@ def time_steps(steps: Steps, chosen: Sequence[str], ptau_file: str | None) -> No
         steps.setup(ptau_file)
     if "key" in chosen:
         steps.open_key(files)
+    if "tables" in chosen:
+        steps.tables(files)
     if "prove" in chosen:
         steps.prove(files)
         steps.verify(files)
