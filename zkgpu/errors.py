@@ -55,6 +55,12 @@ class InsecureKeyError(FormatError):
             "Make a key with `zkgpu setup`, or pass --allow-insecure-key for a test"
         )
 
+    @classmethod
+    def raise_for(cls, weakness: str | None) -> None:
+        """Raises the error where there is a weakness."""
+        if weakness is not None:
+            raise cls.because(weakness)
+
 
 class UnsatisfiedError(ZkgpuError):
     """The assignment does not satisfy the circuit."""

@@ -82,8 +82,8 @@ def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -
     else:
         proving_key = read_key(path, session.backend().first_invalid_point)
         key, unsafe, weakness = proving_key.verifying_key, proving_key.is_unsafe, proving_key.weakness()
-    if weakness and not allow_insecure_key:
-        raise InsecureKeyError.because(weakness)
+    if not allow_insecure_key:
+        InsecureKeyError.raise_for(weakness)
     if weakness:
         session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
     if unsafe:

@@ -86,9 +86,7 @@ class VerifyingKey:
 
     def require_secure(self) -> None:
         """Raise InsecureKeyError when the key has a weakness."""
-        reason = self.weakness()
-        if reason is not None:
-            raise InsecureKeyError.because(reason)
+        InsecureKeyError.raise_for(self.weakness())
 
 
 @dataclass(frozen=True)

@@ -64,9 +64,8 @@ class Prover:
     def __init__(
         self, key: ProvingKey, backend: Backend, *, circuit: R1CS | None = None, allow_insecure_key: bool = False
     ):
-        weakness = key.weakness()
-        if weakness and not allow_insecure_key:
-            raise InsecureKeyError.because(weakness)
+        if not allow_insecure_key:
+            InsecureKeyError.raise_for(key.weakness())
         if circuit is not None:
             _require_same_shape(circuit, key)
         self.key, self.backend, self._circuit = key, backend, circuit
