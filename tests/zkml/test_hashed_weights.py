@@ -10,17 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.circuits.mutation import assert_every_wire_is_pinned
-from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of
+from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
 from zkgpu.circuits import Circuit
 from zkgpu.circuits.gadgets.poseidon import poseidon_hash
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
-from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names
-from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
-from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalise
-from zkgpu.zkml.ranges import analyse, require_no_wrap
+from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names, require_names
+from zkgpu.zkml.layers.weights import hashed_parts
+from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalise, Tensor
 
 rng = np.random.default_rng(7)
 R = Fr.modulus
@@ -67,12 +66,30 @@ def test_a_proof_shows_the_hash_that_python_computes(shape: tuple[int, int, int,
 def test_a_hash_is_the_poseidon_chain_of_its_description() -> None:
     values = np.array([-2, 1, 0, 3])
     packed = sum((int(v) + 2) << 3 * i for i, v in enumerate(values))
-    chain = poseidon_hash([5, packed, 6, *[0] * 13])
-    assert hash_of_values([Ranged(values, -2, 5), Ranged(np.array([9]), 3, 9)]) == chain
+    start = poseidon_hash([poseidon_hash([2, 4, R - 2, 3]), 1, 3, 3])
+    assert hash_of_values([Ranged(values, -2, 5), Ranged(np.array([9]), 3, 9)]) == poseidon_hash(
+        [start, packed, 6, *[0] * 13]
+    )
     long = np.arange(16 * 31) % 256
     elements = [sum(int(v) << 8 * i for i, v in enumerate(long[j : j + 31])) for j in range(0, long.size, 31)]
-    first = poseidon_hash([long.size, *elements[:15]])
+    first = poseidon_hash([poseidon_hash([1, long.size, 0, 8]), *elements[:15]])
     assert hash_of_values([Ranged(long, 0, 255)]) == poseidon_hash([first, elements[15], *[0] * 14])
+
+
+def test_equal_bits_in_another_form_have_another_hash() -> None:
+    """Two tensors of the same packed bits: one of values from 0, one of values from -128, or two bytes for one word."""
+    zeros = np.zeros(2, dtype=np.int64)
+    forms = [
+        [Ranged(zeros, 0, 255)],
+        [Ranged(zeros - 128, -128, 127)],
+        [Ranged(zeros, 0, 127)],
+        [Ranged(zeros, 0, 65535)],
+        [Ranged(zeros[:1], 0, 255)] * 2,
+        [Ranged(zeros[:1], 0, 65535)],
+        [Ranged(zeros[:1], 0, 255), Ranged(zeros[:1], 0, 65535)],
+        [Ranged(zeros[:1], 0, 65535), Ranged(zeros[:1], 0, 255)],
+    ]
+    assert len({hash_of_values(form) for form in forms}) == len(forms)
 
 
 @settings(max_examples=4, deadline=None)
@@ -164,14 +181,9 @@ def test_a_circuit_whose_sums_could_wrap_for_some_weights_is_refused() -> None:
         ([last, ArgMax("a", ("y",), "out")], 1 << 236),
         ([last, Normalise("n", ("y",), "out", 60, 1)], 1 << 48),
     ):
-        for reach in (1 << 20, widest):
-            model = model_of(operations, x=((1, 1, 4), -reach, reach))
-            enforced = analyse(model, margin=True)
-            if reach != widest:
-                require_no_wrap(model, enforced, largest_sum)
-                continue
-            with pytest.raises(UsageError, match="bits"):
-                require_no_wrap(model, enforced, largest_sum)
+        unpublished(model_of(operations, x=((1, 1, 4), -(1 << 20), 1 << 20)), "hashed")
+        with pytest.raises(UsageError, match="bits"):
+            unpublished(model_of(operations, x=((1, 1, 4), -widest, widest)), "hashed")
 
 
 def test_an_output_too_wide_to_be_shown_is_refused() -> None:
@@ -189,6 +201,20 @@ def test_public_inputs_are_named_in_their_order() -> None:
     visibilities = Visibilities("hashed", {"x": "hashed"}, {"out": "hashed"})
     assert hash_names(SMALL, visibilities) == ("x.hash", "weights.hash", "out.hash")
     assert hash_names(SMALL, Visibilities("private")) == ()
+
+
+@pytest.mark.parametrize("name", ["weights", "weights.hash", "out.hash", "out.weight", "out.bias", "out"])
+def test_no_tensor_is_taken_for_the_hash_of_another_or_of_the_weights(name: str) -> None:
+    dense = replace(layer(1, 4, 2), inputs=(name,))
+    inputs = (Tensor(name, (1, 1, 4), 1.0, -8, 7),)
+    clashing = IntegerModel(inputs, (Tensor("out", (1, 1, 2), 1.0, -1, 1),), (dense,), 4)
+    for shown in ("hashed", "public"):
+        visibilities = Visibilities("hashed", {name: shown}, {"out": "hashed"})
+        if (name, shown) == ("weights", "public"):
+            require_names(clashing, visibilities)
+        else:
+            with pytest.raises(UsageError, match=r"would be called '(weights|out)\S*': rename one"):
+                build_circuit(clashing, visibilities)
 
 
 def test_an_output_shown_by_its_hash_keeps_to_the_range_that_is_packed() -> None:

@@ -78,7 +78,7 @@ def test_a_product_of_two_tensors_stays_in_its_interval(values: list[int]) -> No
 
 def test_a_sum_that_could_wrap_around_the_field_is_refused_by_its_layer() -> None:
     squares = [Multiply(f"square {i}", ("x" if i == 0 else f"t{i}",) * 2, f"t{i + 1}") for i in range(8)]
-    with pytest.raises(UsageError, match="layer 'square 6': a value could need 501 bits"):
+    with pytest.raises(UsageError, match="layer 'square 5': a value could need 251 bits"):
         model_of([*squares, Total("end", ("t8",), "out")], x=((2,), -15, 15))
 
 

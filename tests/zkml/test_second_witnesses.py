@@ -111,6 +111,20 @@ def test_softmax_counts_from_the_largest_entry_only() -> None:
     forged(softmax, [[6, 2, -4]], -8, 7, maximum=constantly(8))
 
 
+@pytest.mark.parametrize("shift", [1, 4, 8])
+@pytest.mark.parametrize("behind", [1, 2, 7, 8, 9, 127, 128])
+def test_softmax_tells_the_maximum_from_an_entry_half_a_step_below_it(shift: int, behind: int) -> None:
+    """An entry at a distance that rounds to 0 would move all probabilities by a step."""
+    row = [[100, 100 + behind, -300, 99 + behind]]
+    softmax = Softmax("s", ("x",), "out", shift, np.arange(700, 0, -1), 24)
+    for top in set(row[0]) - {100 + behind}:
+        forged(softmax, row, -300, 300, maximum=constantly(top))
+        below = (top - np.array(row)) >> shift
+        forged(softmax, row, -300, 300, maximum=constantly(top), rounded=lambda *_, q=below: np.maximum(q, 0))
+        nearest = (top - np.array(row) + (1 << shift - 1)) >> shift
+        forged(softmax, row, -300, 300, maximum=constantly(top), rounded=lambda *_, q=nearest: q)
+
+
 @pytest.mark.parametrize("delta", [-1, 1, 64])
 def test_an_inverse_root_cannot_be_off(delta: int) -> None:
     operation = Normalise("n", ("x",), "out", 16, 2)

@@ -102,7 +102,7 @@ def operation(description, kind: str):
     "change",
     [
         lambda d: d.pop("model"),
-        lambda d: d.update({"zkgpu model": 2}),
+        lambda d: d.update({"zkgpu model": 1}),
         lambda d: d["model"].update(limb=0),
         lambda d: d["model"].update(limb=True),
         lambda d: d["model"]["operations"].pop(0),
@@ -129,6 +129,55 @@ def test_a_description_that_makes_no_sense_is_refused(change) -> None:
     with pytest.raises(FormatError, match=r"^m\.npz: ") as error:
         parse(rewritten(change), "m.npz")
     assert "\n" not in str(error.value)
+
+
+def test_a_second_network_beside_public_weights_is_refused() -> None:
+    """The circuit would be that of one, and what is run, predicted and reported that of the other."""
+
+    def two_faced(description) -> None:
+        description["reference"] = json.loads(json.dumps(description["model"]))
+        names = [operation(d, "Linear")["bias"]["array"] for d in (description, {"model": description["reference"]})]
+        assert names[0] == names[1]
+
+    with pytest.raises(FormatError, match="a second network beside one whose weights are public"):
+        parse(rewritten(two_faced), "m.npz")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.update(limb=m["limb"] + 1),
+        lambda m: m["outputs"][0].update(scale=2 * m["outputs"][0]["scale"]),
+        lambda m: m["inputs"][0].update(scale=2 * m["inputs"][0]["scale"]),
+        lambda m: m["inputs"][0].update(low=m["inputs"][0]["low"] - 1),
+        lambda m: m["outputs"].append({**m["outputs"][0], "name": next(o["output"] for o in m["operations"])}),
+    ],
+)
+def test_weights_of_another_network_are_refused(change) -> None:
+    """What a proof is read by, scales and the choice of outputs, is that of the network whose circuit it is."""
+
+    def replaced(description) -> None:
+        description["visibilities"]["weights"] = "private"
+        description["reference"] = json.loads(json.dumps(description["model"]))
+        change(description["model"])
+
+    parse(rewritten(lambda d: d["visibilities"].update(weights="private")), "m.npz")
+    with pytest.raises(FormatError):
+        parse(rewritten(replaced), "m.npz")
+
+
+def test_an_array_that_holds_more_than_64_bits_with_a_sign_is_refused() -> None:
+    source, out = zipfile.ZipFile(io.BytesIO(STORED)), io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for info in source.infolist():
+            data = source.read(info)
+            if info.filename == "a0.npy":
+                member = io.BytesIO()
+                np.save(member, np.load(io.BytesIO(data)).astype(np.uint64))
+                data = member.getvalue()
+            archive.writestr(info.filename, data)
+    with pytest.raises(FormatError, match=r"'a0\.npy' in it is not an array of integers"):
+        parse(out.getvalue(), "m.npz")
 
 
 @settings(max_examples=150, deadline=None)

@@ -58,7 +58,8 @@ class CompiledModel:
     model          the integer network, with its weights
     visibilities   who sees what
     accuracy       how close it is to the float network, when that was measured
-    reference      the network whose circuit this is: the same one, save for weights
+    reference      the network whose circuit this is: the same one, save for weights that are given with each proof
+    Raises UsageError for a reference where weights are part of the circuit, and for one that is another network.
     """
 
     model: IntegerModel
@@ -66,6 +67,13 @@ class CompiledModel:
     recipe: Recipe
     accuracy: Accuracy | None = None
     reference: IntegerModel | None = None
+
+    def __post_init__(self) -> None:
+        if self.reference is None:
+            return
+        if not self.visibilities.weights_are_given:
+            raise UsageError("a second network beside one whose weights are public: the circuit could be of either")
+        require_same_architecture(self.reference, self.model)
 
     @cached_property
     def circuit(self) -> CompiledCircuit:
@@ -172,8 +180,6 @@ class CompiledModel:
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
         graph = read_graph(source, shapes, self.recipe.outputs, observed_shapes(source, shapes))
         other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
-        reference = self.reference or self.model
-        require_same_architecture(reference, other)
         return self._with_model(other)
 
     def _with_model(self, other: IntegerModel) -> CompiledModel:

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 Integers = NDArray[np.int64]
 Shape = tuple[int, ...]
 
+# The largest magnitude of an integer in an operation, by the name of the parameter: int64 holds any, and the sum of two
+LARGEST = {"shift": 250, "bits": 120, "epsilon": 1 << 120, "other": (1 << 62) - 1}
+
 
 @dataclass(frozen=True, eq=False)
 class Operation:
@@ -107,8 +110,9 @@ class ArgMax(Operation):
 class Softmax(Operation):
     """exp(x) over its sum along the last axis, in units of 2^-bits.
 
-    With d = round_half_up((max - x) / 2^shift), e = table[d] (0 beyond its end), S the sum of e and
-    R = floor(2^bits / S), entries are e * R. Table[0], its largest value, must not be 0.
+    With d = floor((max - x) / 2^shift), e = table[d] (0 beyond its end), S the sum of e and R = floor(2^bits / S),
+    entries are e * R. Table[0], its largest value, must not be 0. Distances are rounded down, as their floors are
+    negative just where they are: so a table from 0 on tells the maximum from an entry half a step below it.
     """
 
     shift: int

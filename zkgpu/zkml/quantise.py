@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
@@ -63,12 +65,17 @@ def quantise(
     scales   those of an earlier quantisation, which the layers' sums are to have again
     """
     builder = Builder(graph, calibration, settings or Settings(), scales=dict(scales or {}))
-    with stage("quantise"):
+    with stage("quantise"), np.errstate(all="ignore"):  # what is not finite is refused where it becomes an integer
         for name, shape in graph.inputs.items():
             builder.tensors[name] = _input(builder, name, shape)
         for node in graph.nodes:
             builder.layer = node.name
-            _lower(builder, node)
+            try:
+                _lower(builder, node)
+            except (OverflowError, ZeroDivisionError) as error:
+                raise UsageError(
+                    f"layer '{node.name}': the sizes of its numbers lie too far apart: scale it"
+                ) from error
         return _finished(builder)
 
 

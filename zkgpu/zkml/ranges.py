@@ -1,12 +1,13 @@
 """Interval analysis: what integers each entry of each tensor can hold, for every input in range.
 
-A sum that could leave (-r/2, r/2), or an index its table, is refused here, when a model is compiled, by its layer.
+What a circuit could not tell from another number is refused here, when a model is compiled, by its layer: a tensor too
+wide for the field, an index that could leave its table, an integer of the model itself too large to compute with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
+    LARGEST,
     ArgMax,
     Arrange,
     Combine,
@@ -36,13 +38,19 @@ from zkgpu.zkml.operations import (
 
 Array = NDArray[Any]
 
+_SPARE = 4  # bits for the sums that a layer makes of a tensor's values, beside the limbs its checks may be loose by
+
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """low <= value <= high, entry by entry: int64 arrays, or of Python integers when wider, of the tensor's shape."""
+    """low <= value <= high, entry by entry: int64 arrays, or of Python integers when wider, of the tensor's shape.
+
+    beyond   the magnitude that values may have with other weights, where it is more than that of low and high
+    """
 
     low: Array
     high: Array
+    beyond: int = 0
 
     @property
     def shape(self) -> Shape:
@@ -65,6 +73,15 @@ class Interval:
         """Bits of the largest magnitude."""
         return self.magnitude.bit_length()
 
+    @property
+    def reach(self) -> int:
+        """The magnitude that no value exceeds, whatever weights the prover gives."""
+        return max(self.magnitude, self.beyond)
+
+    @property
+    def reach_bits(self) -> int:
+        return self.reach.bit_length()
+
     def map(self, function: Callable[[Array], Array]) -> Interval:
         """The image under a function that preserves order."""
         return Interval(function(self.low), function(self.high))
@@ -75,45 +92,35 @@ def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]
 
     margin   widen what layers with weights give to a power of two and a bit more, so that other weights will fit
     """
-    found = {tensor.name: of_input(tensor) for tensor in model.inputs}
+    found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
-        interval = after(operation, [found[name] for name in operation.inputs])
-        found[operation.output] = _widened(interval) if margin and isinstance(operation, Linear) else interval
+        interval = after(operation, [found[name] for name in operation.inputs], model.limb)
+        if margin and isinstance(operation, Linear):
+            interval = _within_field(operation.layer, _widened(interval), model.limb)
+        found[operation.output] = interval
     return found
 
 
-def require_no_wrap(
+def with_reach(
     model: IntegerModel, enforced: Mapping[str, Interval], largest: Callable[[Linear, Interval], int]
-) -> None:
-    """Raises UsageError naming a layer whose values could wrap around the field for other weights than the model's.
+) -> dict[str, Interval]:
+    """The intervals with what values reach for other weights than the model's. Raises UsageError as `analyse`.
 
     enforced   the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
     largest    the magnitude that no output of a layer with weights exceeds, for inputs in an interval
     """
-    found = {tensor.name: of_input(tensor) for tensor in model.inputs}
+    found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
-        inputs = [found[name] for name in operation.inputs]
-        _require_room_inside(operation, inputs[0], model.limb)
-        if isinstance(operation, (Requantise, Lookup, Softmax, Normalise)):
-            bound = enforced[operation.output].magnitude << model.limb + 1
+        inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
+        if isinstance(operation, Requantise | Lookup | Softmax | Normalise):
+            bound = own.magnitude << model.limb + 1
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
         else:
-            found[operation.output] = after(operation, inputs)
+            found[operation.output] = after(operation, inputs, model.limb)
             continue
-        found[operation.output] = _within_field(operation, _symmetric(enforced[operation.output].shape, bound))
-
-
-def _require_room_inside(operation: Operation, x: Interval, limb: int) -> None:
-    """Raises UsageError where a number that only an operation's constraints hold could wrap."""
-    n, bits = x.shape[-1] if x.shape else 1, x.bits
-    if isinstance(operation, ArgMax):
-        bits += n.bit_length() + 1  # n x_i + n - 1 - i
-    if isinstance(operation, Normalise):
-        # R^2 V, of R checked up to whole limbs, V = sum of (n x_i - sum of all x)^2
-        bits = 2 * (operation.bits + limb + 1) + 2 * (bits + n.bit_length() + 1) + n.bit_length()
-    if bits + 1 >= Fr.bits:
-        raise UsageError(f"layer '{operation.layer}': with other weights a value could need {bits} bits")
+        found[operation.output] = _within_field(operation.layer, _symmetric(own.shape, bound), model.limb)
+    return {name: replace(own, beyond=found[name].magnitude) for name, own in enforced.items()}
 
 
 def _widened(interval: Interval) -> Interval:
@@ -125,20 +132,40 @@ def _symmetric(shape: Shape, bound: int) -> Interval:
     return Interval(-high - 1, high)
 
 
-def of_input(tensor: Tensor) -> Interval:
-    return Interval(np.full(tensor.shape, tensor.low), np.full(tensor.shape, tensor.high))
+def of_input(tensor: Tensor, limb: int) -> Interval:
+    """The interval of an input. Raises UsageError as `after`."""
+    low, high = (semantics.narrowed(np.full(tensor.shape, end, dtype=object)) for end in (tensor.low, tensor.high))
+    return _within_field(tensor.name, Interval(low, high), limb)
 
 
-def after(operation: Operation, inputs: Sequence[Interval]) -> Interval:
-    """The interval of an operation's output. Raises UsageError when it is too wide for the field."""
-    return _within_field(operation, _RULES[type(operation)](operation, *inputs))
+def after(operation: Operation, inputs: Sequence[Interval], limb: int) -> Interval:
+    """The interval of an operation's output.
+
+    Raises UsageError when it is too wide for a circuit with limbs of that width, or an integer of the operation is.
+    """
+    _require_integers_in_range(operation)
+    return _within_field(operation.layer, _RULES[type(operation)](operation, *inputs), limb)
 
 
-def _within_field(operation: Operation, found: Interval) -> Interval:
-    if 2 * found.magnitude >= Fr.modulus:
+def _require_integers_in_range(operation: Operation) -> None:
+    """Raises UsageError for an integer of the operation whose magnitude is beyond LARGEST."""
+    for field in fields(operation)[len(fields(Operation)) :]:
+        value, most = getattr(operation, field.name), LARGEST.get(field.name, LARGEST["other"])
+        for array in value if isinstance(value, tuple) else (value,):
+            if array is not None and semantics.largest_of(np.asarray(array)) > most:
+                raise UsageError(
+                    f"layer '{operation.layer}': its {field.name} holds an integer of more than "
+                    f"{most.bit_length()} bits: the sizes of its numbers lie too far apart, scale its weights"
+                )
+
+
+def _within_field(layer: str, found: Interval, limb: int) -> Interval:
+    """The interval. Raises UsageError unless range checks of what reads it, loose by a limb, fit the field."""
+    most = Fr.bits - 2 * limb - _SPARE
+    if found.bits > most:
         raise UsageError(
-            f"layer '{operation.layer}': a value could need {found.bits} bits and wrap around the field: "
-            "calibrate with data of the right size, or quantise to fewer bits"
+            f"layer '{layer}': a value could need {found.bits} bits and wrap around the field, with limbs of "
+            f"{limb} bits it may have {most}: calibrate with data of the right size, or quantise to fewer bits"
         )
     return found
 
@@ -152,8 +179,8 @@ def _arrange(operation: Arrange, *inputs: Interval) -> Interval:
 def _linear(operation: Linear, x: Interval) -> Interval:
     up, down = np.maximum(operation.weight, 0), np.minimum(operation.weight, 0)
     bias = operation.bias[:, None, :]
-    low = semantics.matrix_product(x.low, up) + semantics.matrix_product(x.high, down) + bias
-    high = semantics.matrix_product(x.high, up) + semantics.matrix_product(x.low, down) + bias
+    low = semantics.added(semantics.matrix_product(x.low, up), semantics.matrix_product(x.high, down), bias)
+    high = semantics.added(semantics.matrix_product(x.high, up), semantics.matrix_product(x.low, down), bias)
     return Interval(low, high).map(lambda v: semantics.product(v, operation.multiplier[:, None, :]))
 
 
@@ -178,10 +205,13 @@ def _matmul(operation: MatMul, x: Interval, y: Interval) -> Interval:
     terms = _times(
         Interval(x.low[..., :, None], x.high[..., :, None]), Interval(y.low[..., None, :, :], y.high[..., None, :, :])
     )
-    return Interval(*(semantics.total(np.moveaxis(end, -2, -1)) for end in _ends(terms)))
+    low, high = (semantics.total(np.moveaxis(end, -2, -1)) for end in _ends(terms))
+    return Interval(low, high)
 
 
 def _requantise(operation: Requantise, x: Interval) -> Interval:
+    if operation.low is not None and operation.high is not None and operation.low > operation.high:
+        raise UsageError(f"layer '{operation.layer}': clamps to an empty interval, from above {operation.high}")
     return x.map(lambda v: semantics.apply(operation, [v]))
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from zkgpu.errors import UsageError
-from zkgpu.zkml.operations import IntegerModel, Linear, Operation
+from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
 from zkgpu.zkml.ranges import analyse
 
 _WEIGHTS = {"weight", "multiplier", "bias"}
 
 
 def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
-    """Raises UsageError naming the first layer that differs in more than its weights, or whose sums do not fit."""
-    if len(model.operations) != len(other.operations) or model.inputs != other.inputs:
+    """Raises UsageError naming the first layer that differs in more than its weights, or whose sums do not fit.
+
+    All else is the same: inputs and outputs with their names, shapes, scales and ranges, and the width of limbs.
+    """
+    if (
+        len(model.operations) != len(other.operations)
+        or (model.inputs, model.limb) != (other.inputs, other.limb)
+        or [_shown(tensor) for tensor in model.outputs] != [_shown(tensor) for tensor in other.outputs]
+    ):
         raise UsageError("the other model has another architecture: compile it on its own")
     for mine, its in zip(model.operations, other.operations, strict=True):
         if type(mine) is not type(its) or not _same(mine, its):
@@ -26,9 +33,14 @@ def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
     _require_room(model, other)
 
 
+def _shown(tensor: Tensor) -> Tensor:
+    """What a verifier is told of an output: its range follows from the weights, and is not."""
+    return replace(tensor, low=0, high=0)
+
+
 def _same(mine: Operation, its: Operation) -> bool:
     skipped = _WEIGHTS if isinstance(mine, Linear) else set()
-    if isinstance(mine, Linear) and isinstance(its, Linear) and mine.weight.shape != its.weight.shape:
+    if isinstance(mine, Linear) and any(getattr(mine, n).shape != getattr(its, n).shape for n in _WEIGHTS):
         return False
     return all(_equal(getattr(mine, f.name), getattr(its, f.name)) for f in fields(mine) if f.name not in skipped)
 

@@ -74,9 +74,14 @@ def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
 # arithmetic that does not overflow
 
 
+def largest_of(array: Array) -> int:
+    """The largest magnitude, 0 for no entries."""
+    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
+
+
 def bits_of(*arrays: Array) -> int:
     """Bits that the largest magnitude needs, summed over the arrays."""
-    return sum(max(int(abs(int(a.max()))), int(abs(int(a.min())))).bit_length() if a.size else 0 for a in arrays)
+    return sum(largest_of(array).bit_length() for array in arrays)
 
 
 def roomy(*arrays: Array, spare: int = 0) -> list[Array]:
@@ -91,6 +96,13 @@ def narrowed(array: Array) -> Array:
     if array.dtype == object and bits_of(array) <= _SAFE_BITS:
         return array.astype(np.int64)
     return array
+
+
+def added(*arrays: Array) -> Array:
+    """The sum of arrays, broadcast together."""
+    fits = max(map(bits_of, arrays)) + len(arrays).bit_length() <= _SAFE_BITS
+    kind = np.int64 if fits else object
+    return narrowed(sum((array.astype(kind) for array in arrays[1:]), arrays[0].astype(kind)))
 
 
 def product(x: Array, y: Array) -> Array:
@@ -134,7 +146,7 @@ def _arrange(operation: Arrange, *inputs: Array) -> Array:
 
 
 def _linear(operation: Linear, x: Array) -> Array:
-    sums = matrix_product(x, operation.weight) + operation.bias[:, None, :]
+    sums = added(matrix_product(x, operation.weight), operation.bias[:, None, :])
     return product(sums, operation.multiplier[:, None, :])
 
 
@@ -161,7 +173,7 @@ def _softmax(operation: Softmax, x: Array) -> Array:
 
 def exponentials(operation: Softmax, x: Array) -> Array:
     """The unscaled numerators of a softmax."""
-    distance = round_half_up(x.max(axis=-1, keepdims=True) - x, operation.shift)
+    distance = added(x.max(axis=-1, keepdims=True), -x) >> operation.shift
     padded = np.append(operation.table, 0)
     return padded[np.minimum(distance, len(operation.table)).astype(np.int64)]
 
@@ -179,7 +191,7 @@ def _normalise(operation: Normalise, x: Array) -> Array:
 def centred(operation: Normalise, x: Array) -> tuple[Array, Array]:
     """n * x - sum(x), and the sum of its squares plus epsilon, which keeps an axis of length one."""
     n = x.shape[-1]
-    c = product(x, np.array(n)) - total(x)[..., None]
+    c = added(product(x, np.array(n)), -total(x)[..., None])
     variance = total(product(c, c)).astype(object)[..., None] + operation.epsilon
     return c, narrowed(variance)
 

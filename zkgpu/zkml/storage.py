@@ -19,13 +19,12 @@ from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.compiled import CompiledModel, Recipe
 from zkgpu.zkml.layers.network import Visibilities, require_names
 from zkgpu.zkml.lowering.builder import Settings
-from zkgpu.zkml.operations import Arrange, IntegerModel, Operation, Softmax, Tensor
+from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
 from zkgpu.zkml.ranges import analyse
-from zkgpu.zkml.replacing import require_same_architecture
 
-_VERSION = 1
+_VERSION = 2
+_DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses
 _KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
-_LARGEST = {"shift": 250, "bits": 120, "epsilon": 1 << 120}
 _BASE = {"layer", "inputs", "output"}
 
 Arrays = dict[str, NDArray[Any]]
@@ -114,10 +113,13 @@ def _read_arrays(data: bytes) -> Arrays:
             member = io.BytesIO(archive.read(info))
             shape, by_columns, kind = _header(member)
             count = int(np.prod(shape, dtype=object))
-            if kind.kind not in "iu" or count * kind.itemsize != info.file_size - member.tell():
+            if kind.str not in _DTYPES or count * kind.itemsize != info.file_size - member.tell():
                 raise FormatError(f"'{info.filename}' in it is not an array of integers of the length it says")
             array = np.frombuffer(member.read(), dtype=kind).reshape(shape, order="F" if by_columns else "C")
-            found[info.filename.removesuffix(".npy")] = array
+            name = info.filename.removesuffix(".npy")
+            if name in found:
+                raise FormatError(f"'{info.filename}' is in it twice")
+            found[name] = array
     return found
 
 
@@ -132,8 +134,6 @@ def _compiled(description: Mapping[str, Any], arrays: Arrays) -> CompiledModel:
     reference = None if description["reference"] is None else _model(description["reference"], arrays)
     visibilities = Visibilities(**description["visibilities"])
     require_names(model, visibilities)
-    if reference is not None:
-        require_same_architecture(reference, model)
     return CompiledModel(
         model, visibilities, _recipe(description["recipe"]), _accuracy(description["accuracy"]), reference
     )
@@ -186,7 +186,7 @@ def _value(name: str, value: Any, arrays: Arrays) -> Any:
         return tuple(_value(name, item, arrays) for item in value)
     if isinstance(value, dict):
         return arrays[value["array"]].astype(np.int64)
-    if value is not None and (type(value) is not int or abs(value) > _LARGEST.get(name, 1 << 62)):
+    if value is not None and (type(value) is not int or abs(value) > LARGEST.get(name, LARGEST["other"])):
         raise FormatError(f"{name} is not an integer in range")
     return value
 

@@ -1,8 +1,13 @@
 """The Poseidon hash of tensors, by which a circuit elsewhere or a contract can name them without their values.
 
 Values, less the lower end of their range, are packed into field elements, lowest first, each tensor beginning with an
-element of its own; all elements are hashed in a chain: h = Poseidon(h, 15 elements), beginning with h = the number of
-values, the last block filled up with zeros. Values within their ranges and their elements determine each other.
+element of its own; all elements are hashed in a chain h = Poseidon(h, 15 elements), the last block filled up with
+zeros. It begins with what the tensors are, so that equal bits in another form have another hash:
+
+    h = number of tensors, then for each of them h = Poseidon(h, number of values, low, width in bits)
+
+Forms are known when a circuit is written, so this costs no constraint. Values within their ranges and their elements
+determine each other.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires, concatenate
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
+from zkgpu.circuits.gadgets.poseidon_parameters import P
 
 _BLOCK = 15
 _BITS = 248  # of a field element that are used
@@ -46,9 +52,17 @@ def hash_of_values(tensors: Sequence[Ranged[NDArray[Any]]]) -> int:
     """The hash of integers."""
     elements = [element for tensor in tensors for element in _packed_values(tensor)]
     elements += [0] * (-len(elements) % _BLOCK)
-    state = sum(tensor.values.size for tensor in tensors)
+    state = _hash_of_forms(tensors)
     for start in range(0, len(elements), _BLOCK):
         state = poseidon_hash([state, *elements[start : start + _BLOCK]])
+    return state
+
+
+def _hash_of_forms(tensors: Sequence[Ranged[Any]]) -> int:
+    """Where the chain begins: sizes and ranges of the tensors, in order."""
+    state = len(tensors)
+    for tensor in tensors:
+        state = poseidon_hash([state, tensor.values.size, tensor.low % P, tensor.width])
     return state
 
 
@@ -61,7 +75,7 @@ def hash_of_wires(tensors: Sequence[Ranged[Wires]]) -> Wires:
     """The same in a circuit, for wires already constrained to their ranges: 609 constraints for 15 elements."""
     circuit = tensors[0].values.circuit
     elements = _filled_up(concatenate([_packed_wires(tensor) for tensor in tensors]), _BLOCK)
-    state = circuit.constant([sum(tensor.values.size for tensor in tensors)])
+    state = circuit.constant([_hash_of_forms(tensors)])
     for start in range(0, elements.size, _BLOCK):
         state = poseidon(concatenate([state, elements[start : start + _BLOCK]])).reshape(1)
     return state.reshape(())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires, stack
 from zkgpu.circuits.gadgets.freivalds import product
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.semantics import apply, matrix_product, narrowed, total
+from zkgpu.zkml.semantics import added, apply, matrix_product, total
 from zkgpu.zkml.semantics import product as multiplied
 
 Integers = NDArray[Any]
@@ -39,7 +39,8 @@ def constant_linear(operation: Linear, x: Wires) -> Wires:
 
 def effective_weights(operation: Linear) -> tuple[Integers, Integers]:
     """(g, k, n) weights and (g, n) biases with the multipliers taken in."""
-    return operation.weight * operation.multiplier[:, None, :], operation.bias * operation.multiplier
+    multiplier = operation.multiplier
+    return multiplied(operation.weight, multiplier[:, None, :]), multiplied(operation.bias, multiplier)
 
 
 def works_in_pairs(m: int, k: int, n: int) -> bool:
@@ -55,7 +56,7 @@ def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
     _, k, n = weight.shape
     if works_in_pairs(m, k, n):
         even, odd = _halves(weight, 1)
-        bias = bias - _products(even, odd, axis=1)
+        bias = added(bias, -_products(even, odd, axis=1))
     return weight, bias
 
 
@@ -112,7 +113,7 @@ def _columns(weight: Wires, m: int) -> Wires:
 def _sum_of_pairs(x: Integers, weight: Integers, bias: Integers) -> Integers:
     """x @ weight, and the bias with what it took up given back."""
     sums, taken = matrix_product(x, weight), _products(*_halves(weight, 0), axis=0)
-    return narrowed(sums.astype(object) + bias + taken)
+    return added(sums, bias, taken)
 
 
 def _products(even: Integers, odd: Integers, axis: int) -> Integers:

@@ -1,4 +1,10 @@
-"""The largest of several values, and its place."""
+"""The largest of several values, and its place.
+
+Two relations make a number the maximum: it equals an entry, as a product of the differences is 0; and no difference
+from an entry is negative. The second is enforced on the differences themselves, by a range check whose low end is exact
+(`maximum`, `argmax`), or by their place in a table from 0 on after rounding *down*, as a floor is negative just where
+the difference is (`softmax`). Rounded to the nearest, a difference of minus half a step would pass for 0.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +24,18 @@ def maximum(checks: Checks, x: Wires, interval: Interval) -> Wires:
     """The maximum along the last axis: not below any entry, and equal to one of them."""
     if x.shape[-1] == 1:
         return x[..., 0]
-    top, distance = top_of(x)
+    top, distance = top_of(checks, x, interval.reach_bits)
     checks.within(distance, 0, spread(interval), exactly=False)
     return top
 
 
-def top_of(x: Wires) -> tuple[Wires, Wires]:
-    """(maximum, maximum - x), provided the caller constrains the differences not to be negative."""
+def top_of(checks: Checks, x: Wires, bits: int) -> tuple[Wires, Wires]:
+    """(maximum, maximum - x), provided the caller constrains the differences not to be negative.
+
+    bits   those of the entries
+    """
     circuit = x.circuit
+    checks.require_room(x, bits + 1)
     top = circuit.hint(lambda v: v.max(axis=-1), [x], shape=x.shape[:-1], label="maximum", signed=True)
     distance = top.reshape(*top.shape, 1).broadcast_to(x.shape) - x
     assert_one_is_zero(distance)
@@ -49,13 +59,15 @@ def argmax(checks: Checks, x: Wires, interval: Interval) -> Wires:
     """The place of the maximum, the lowest one of several.
 
     All n x_i + (n - 1 - i) are distinct and their maximum M belongs to the answer, which is n - 1 - (M mod n).
+    M = n y + rest is enforced with 0 <= rest < n exactly, and y held to few bits, which leaves one rest.
     """
     circuit, n = x.circuit, x.shape[-1]
     if n == 1:
         return circuit.constant(np.zeros(x.shape[:-1], dtype=np.int64))
-    top, distance = top_of(x * n + np.arange(n)[::-1])
+    top, distance = top_of(checks, x * n + np.arange(n)[::-1], interval.reach_bits + n.bit_length())
     checks.within(distance, 0, n * spread(interval) + n - 1, exactly=False)
     rest = circuit.hint(lambda v: v % n, [top], shape=top.shape, label="place of the maximum", signed=True)
     checks.within(rest, 0, n - 1)
-    checks.within((top - rest) / n, interval.least, interval.greatest, exactly=False)
+    bits = checks.within((top - rest) / n, interval.least, interval.greatest, exactly=False)
+    checks.require_room(x, bits + n.bit_length() + 1)
     return n - 1 - rest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -18,7 +19,7 @@ from zkgpu.zkml.layers.rounding import requantise
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.tables import Tables, look_up, rounded_look_up
-from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear, largest_sum
+from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
@@ -36,7 +37,7 @@ from zkgpu.zkml.operations import (
     Tensor,
     Total,
 )
-from zkgpu.zkml.ranges import Interval, analyse, require_no_wrap
+from zkgpu.zkml.ranges import Interval, analyse, with_reach
 
 Visibility: TypeAlias = Literal["public", "private", "hashed"]
 WEIGHTS_HASH = "weights.hash"
@@ -86,6 +87,19 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
         raise UsageError("the model has no weights to hash: they would be those of dense layers and convolutions")
     if all(visibilities.of_output(t.name) == "private" for t in model.outputs):
         raise UsageError("all outputs are private: such a proof says nothing; make one public or hashed")
+    _require_distinct_names(model, visibilities)
+
+
+def _require_distinct_names(model: IntegerModel, visibilities: Visibilities) -> None:
+    """Raises UsageError where two of the numbers that a proof shows, or a prover gives, would have one name."""
+    names = [tensor.name for tensor in (*model.inputs, *model.outputs)]
+    names += hash_names(model, visibilities)
+    if visibilities.weights_are_given:
+        linear = [op.output for op in model.operations if isinstance(op, Linear)]
+        names += [f"{output}.{part}" for output in linear for part in PARTS]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UsageError(f"two tensors, or a tensor and weights, would be called '{twice[0]}': rename one in the model")
 
 
 def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
@@ -100,8 +114,7 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     for tensor in model.inputs:
         network.declare(tensor)
     for operation in model.operations:
-        with circuit.scope(operation.layer):
-            network.write(operation)
+        network.write(operation)
     network.publish_weights()
     for tensor in model.outputs:
         network.publish(tensor)
@@ -143,7 +156,7 @@ class Network:
         self.circuit, self.visibilities, self.sketched = circuit, visibilities, sketched
         self.intervals = analyse(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
-            require_no_wrap(model, self.intervals, largest_sum)
+            self.intervals = with_reach(model, self.intervals, largest_sum)
         self.tables, self.checks = Tables(), Checks(model.limb)
         self.values: dict[str, Wires] = {}
         self._hashed_weights: list[Ranged[Wires]] = []
@@ -182,14 +195,17 @@ class Network:
     def write(self, operation: Operation) -> None:
         if operation.output in self._fused:
             return
+        with self.circuit.scope(operation.layer):
+            self.values[operation.output] = self._written(operation)
+
+    def _written(self, operation: Operation) -> Wires:
         if isinstance(operation, Lookup):
-            self.values[operation.output] = self._table(operation)
-        elif isinstance(operation, Linear):
-            self.values[operation.output] = self._linear(operation)
-        else:
-            inputs = [self.values[name] for name in operation.inputs]
-            intervals = [self.intervals[name] for name in operation.inputs]
-            self.values[operation.output] = _RULES[type(operation)](self, operation, inputs, intervals)
+            return self._table(operation)
+        if isinstance(operation, Linear):
+            return self._linear(operation)
+        inputs = [self.values[name] for name in operation.inputs]
+        intervals = [self.intervals[name] for name in operation.inputs]
+        return _RULES[type(operation)](self, operation, inputs, intervals)
 
     def _linear(self, operation: Linear) -> Wires:
         x = self.values[operation.inputs[0]]

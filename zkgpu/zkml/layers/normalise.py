@@ -17,8 +17,8 @@ def normalise(checks: Checks, operation: Normalise, x: Wires, interval: Interval
     n = x.shape[-1]
     c = x * n - _along(x.sum(axis=-1), x)
     variance = (c * c).sum(axis=-1) + operation.epsilon
-    most = n * (n * spread(interval)) ** 2 + operation.epsilon
-    root = _inverse_root(checks, variance, operation.bits, operation.epsilon, most)
+    most, reached = (n * (n * d) ** 2 + operation.epsilon for d in (spread(interval), 2 * interval.reach))
+    root = _inverse_root(checks, variance, operation.bits, operation.epsilon, most, reached.bit_length())
     return c * _along(root, x)
 
 
@@ -26,15 +26,19 @@ def _along(row: Wires, x: Wires) -> Wires:
     return row.reshape(*row.shape, 1).broadcast_to(x.shape)
 
 
-def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int) -> Wires:
+def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int, reach_bits: int) -> Wires:
     """R = floor(2^bits / sqrt(x)) for x in [least, greatest]: R^2 x <= 4^bits < (R + 1)^2 x.
 
-    R is at most 2^bits / sqrt(least), so that no product here comes near the modulus.
+    Both inequalities are enforced by range checks of the two differences, whose low ends are exact. The range check of
+    R, up to whole limbs above 2^bits / sqrt(least), and the high ends only keep the numbers from wrapping.
+
+    reach_bits   those of the largest x there can be
     """
     circuit = x.circuit
     root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root", signed=True)
     top = int(inverse_root(np.array([least]), bits)[0])
-    checks.within(root, 0, top, exactly=False)
+    root_bits = checks.within(root, 0, top, exactly=False)
+    checks.require_room(x, max(2 * bits, 2 * root_bits + reach_bits) + 2)
     square = circuit.materialize(root * root)
     below = circuit.materialize(square * x)
     above = circuit.materialize((2 * root + 1) * x)

@@ -1,4 +1,9 @@
-"""Range checks of integers in a circuit; a negative one stands above half of the modulus."""
+"""Range checks of integers in a circuit; a negative one stands above half of the modulus.
+
+A layer reasons about integers, and its constraints about field elements. Both agree while no number on either side of a
+constraint has more than `room` bits: then two that are equal in the field are equal. Each layer tells `require_room`
+the widest number it speaks of, loosened range checks and all, and is refused by name where that is too wide.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.limbs import in_range
+from zkgpu.errors import UsageError
 
 Integers = NDArray[Any]
 
@@ -23,14 +29,31 @@ class Checks:
 
     limb: int
 
-    def within(self, x: Wires, low: int, high: int, *, exactly: bool = True) -> None:
-        """Constrains each entry to low .. high; without `exactly`, to some low .. low + 2^k - 1 that holds it."""
+    def within(self, x: Wires, low: int, high: int, *, exactly: bool = True) -> int:
+        """Constrains each entry to low .. high; without `exactly`, to some low .. low + 2^k - 1 that holds it.
+
+        The low end holds exactly either way, by in_range(x - low); the high end by in_range(high - x), if `exactly`.
+        Returns the bits of the largest magnitude that an entry can then have.
+        """
         bits = (high - low).bit_length()
         if bits == 0:
             x.circuit.assert_equal(x, np.full(x.shape, low), label="constant")
-        elif not exactly:
-            in_range(x - low, -(-bits // self.limb) * self.limb)
-        else:
-            in_range(x - low, bits)
-            if high - low + 1 != 1 << bits:
-                in_range(high - x, bits)
+            return low.bit_length()
+        if not exactly:
+            bits = -(-bits // self.limb) * self.limb
+            high = low + (1 << bits) - 1
+        widest = max(low.bit_length(), high.bit_length())
+        self.require_room(x, max(bits, widest))
+        in_range(x - low, bits)
+        if high - low + 1 != 1 << bits:
+            in_range(high - x, bits)
+        return widest
+
+    def require_room(self, x: Wires, bits: int) -> None:
+        """Raises UsageError, naming the layer, unless the field tells integers below 2^bits in magnitude apart."""
+        room = x.circuit.field.bits - 2
+        if bits > room:
+            raise UsageError(
+                f"layer '{x.circuit.path()}': a number in it could take {bits} bits and wrap around the field, which "
+                f"tells {room} apart: requantise its inputs first"
+            )

@@ -49,14 +49,14 @@ def rounded_look_up(
 ) -> Wires:
     """values[clamp(rounded x) - first], by clamping, or by a table of all rounded values where that is less.
 
-    The table itself keeps the rounded value in range, so that no other check does.
+    The table itself keeps the rounded value in range, exactly, so that no other check does.
     """
     least, greatest = rounded_ends(interval, shift)
     last = first + len(values) - 1
     rows = greatest - least + 1
     if rows - len(values) <= _CLAMP * x.size or (first <= least and greatest <= last):
         wide = values[np.clip(np.arange(least, greatest + 1), first, last) - first]
-        return look_up(tables, wide, least, rounded_unchecked(checks, x, shift))
+        return look_up(tables, wide, least, rounded_unchecked(checks, x, shift, interval))
     low = first if first > least else None
     high = last if last < greatest else None
-    return look_up(tables, values, first, clamped(checks, x, shift, low, high, least, greatest))
+    return look_up(tables, values, first, clamped(checks, x, shift, low, high, interval))

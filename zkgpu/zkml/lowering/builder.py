@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from zkgpu.errors import UsageError
 from zkgpu.zkml import ranges
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import (
+    LARGEST,
     Arrange,
     Combine,
     IntegerModel,
@@ -75,7 +77,10 @@ class Builder:
         return self._append(operation, scale)
 
     def _append(self, operation: Operation, scale: float) -> Quantised:
-        self.intervals[operation.output] = ranges.after(operation, [self.intervals[i] for i in operation.inputs])
+        if not 0 < scale < math.inf:
+            raise UsageError(f"layer '{self.layer}': no scale fits its numbers, whose sizes lie too far apart")
+        inputs = [self.intervals[i] for i in operation.inputs]
+        self.intervals[operation.output] = ranges.after(operation, inputs, self.settings.limb)
         self.operations.append(operation)
         return Quantised(operation.output, scale)
 
@@ -83,7 +88,7 @@ class Builder:
         """An input of the model."""
         tensor = Tensor(name, shape, scale, low, high)
         self.inputs.append(tensor)
-        self.intervals[name] = ranges.of_input(tensor)
+        self.intervals[name] = ranges.of_input(tensor, self.settings.limb)
         return Quantised(name, scale)
 
     def arrange(self, inputs: Sequence[Quantised], positions: Integers) -> Quantised:
@@ -106,8 +111,20 @@ class Builder:
     def combine(
         self, inputs: Sequence[Quantised], multipliers: Sequence[object], scale: float, offset: object = 0
     ) -> Quantised:
-        arrays = tuple(np.asarray(m, dtype=np.int64) for m in multipliers)
-        return self.add(Combine, inputs, scale, multipliers=arrays, offset=np.asarray(offset, dtype=np.int64))
+        arrays = tuple(self.rounded(m) for m in multipliers)
+        return self.add(Combine, inputs, scale, multipliers=arrays, offset=self.rounded(offset))
+
+    def rounded(self, values: object) -> Integers:
+        """Numbers to the nearest integers. Raises UsageError, naming the layer, where an operation cannot hold one."""
+        array = np.asarray(values)
+        array = np.rint(array) if array.dtype.kind == "f" else array
+        end = LARGEST["other"] + 1
+        if not np.logical_and(array > -end, array < end).all():
+            raise UsageError(
+                f"layer '{self.layer}': one of its numbers becomes an integer of more than 62 bits: the sizes of its "
+                "weights, biases and values lie too far apart, scale them"
+            )
+        return array.astype(np.int64)
 
     # what is known of a tensor
 

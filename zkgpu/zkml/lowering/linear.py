@@ -57,10 +57,10 @@ def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Arra
     top = 2 ** (builder.settings.bits - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n): scale of the products of each channel
     scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
-    multiplier = np.maximum(1, np.ceil(per_channel / scale - 1e-9)).astype(np.int64)
+    multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
-    integers = np.rint(weight * x.scale / units[:, None, :]).astype(np.int64)
-    offset = np.rint(bias / units).astype(np.int64)
+    integers = builder.rounded(weight * x.scale / units[:, None, :])
+    offset = builder.rounded(bias / units)
     return builder.add(Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset)
 
 
@@ -135,7 +135,7 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     value = np.where(value < _MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
     x = _expanded(builder, x, shape)
-    return builder.combine([x], [factor << extra], scale, np.rint(value / scale))
+    return builder.combine([x], [factor << extra], scale, value / scale)
 
 
 def _expanded(builder: Builder, x: Quantised, shape: tuple[int, ...]) -> Quantised:
@@ -182,7 +182,7 @@ def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: 
     if offset.any() and builder.interval(x).bits < 16:
         top = max(top, 64)
     scale = x.scale * largest / top
-    return builder.combine([x], [np.rint(factor / largest * top)], scale, np.rint(offset / scale))
+    return builder.combine([x], [factor / largest * top], scale, offset / scale)
 
 
 def _units(factor: Array, least: int) -> int:

@@ -41,6 +41,8 @@ def clip(builder: Builder, node: Node) -> Quantised:
     scale = builder.nominal(node.output)
     probe = builder.requantise(x, scale)  # tells the scale that is reached
     low, high = (None if b is None or abs(b) > 1e30 else round(b / probe.scale) for b in bounds)
+    if low is not None and high is not None:
+        low = min(low, high)  # as ONNX has it, the upper bound wins
     return builder.requantise(x, scale, low, high)
 
 
@@ -60,7 +62,7 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     least, greatest = min(values.min(), 0.0), max(values.max(), 0.0)
     whole = greatest - least < 2**builder.settings.bits and (values == np.rint(values)).all()
     unit = 1.0 if whole else (greatest - least) / (2**builder.settings.bits - 1)
-    table = np.rint(values / unit).astype(np.int64)
+    table = builder.rounded(values / unit)
     return builder.add(Lookup, [index], unit, table=table, first=interval.least)
 
 
@@ -144,7 +146,10 @@ def softmax(builder: Builder, node: Node) -> Quantised:
     rows, shift = _in_exponent_steps(builder, rows)
     step = rows.scale * 2.0**shift
     length = int((_EXP_BITS * math.log(2) + 1) / step) + 1
-    table = np.rint(2.0**_EXP_BITS * np.exp(-step * np.arange(length))).astype(np.int64)
+    # a distance rounded down stands for the middle of its step; the largest entry's, which is 0, for itself
+    steps = np.arange(length) + (0.5 - 0.5 / 2**shift)
+    steps[0] = 0
+    table = np.rint(2.0**_EXP_BITS * np.exp(-step * steps)).astype(np.int64)
     table = table[: np.flatnonzero(table)[-1] + 1]
     bits = _EXP_BITS + shape[axis].bit_length() + _GUARD
     out = builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
