@@ -90,4 +90,5 @@ if __name__ == "__main__":
     print(f"{(scores.argmax(axis=1) == data.answers).mean():.2%} of {len(scores)} test images recognised")
     onnx.save(as_onnx(learnt), MODEL)
     learn_images, test_images = data.learn.reshape(-1, 1, 8, 8), data.test.reshape(-1, 1, 8, 8)
-    DEMO.write_bytes(dump(compile_model(MODEL, learn_images[:200], test_data=test_images)))
+    names = {as_onnx(learnt).graph.output[0].name: [str(digit) for digit in range(10)]}
+    DEMO.write_bytes(dump(compile_model(MODEL, learn_images[:200], test_data=test_images, labels=names)))

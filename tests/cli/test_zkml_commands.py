@@ -123,3 +123,74 @@ def test_hashed_weights_are_shown_by_their_hash_and_compared_with_it(folder: Pat
     assert (code, verdict["valid"], verdict["hashes"]["weights.hash"] != wanted) == (0, True, True)
     code, verdict, _ = run(capsys, *verify, "--weights-hash", wanted)
     assert (code, verdict["valid"], verdict["proof_valid"]) == (1, False, True)
+
+
+def text(capsys, *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--device", "cpu", *map(str, arguments)])
+    return int(stopped.value.code or 0), capsys.readouterr().out
+
+
+ADDRESS = "0x" + "5a" * 20
+
+
+@pytest.fixture
+def bound(folder: Path, capsys) -> Path:
+    """A model with private weights whose proofs are for an address, and one proof."""
+    compile_it = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "data.npz", "--weights", "private")
+    code, out = text(capsys, *compile_it, "--bind", 20, "--labels", "out=cat,dog,fish", "-o", folder / "build")
+    assert (code, "any answer that some weights of this architecture give" in out) == (0, True)
+    assert text(capsys, "zkml", "setup", folder / "build", "--unsafe")[0] == 0
+    prove = ("zkml", "prove", folder / "build", folder / "input.npz", "-o", folder / "proof.json")
+    assert text(capsys, *prove)[0] == 2
+    code, out = text(capsys, *prove, "--binding", ADDRESS)
+    assert (code, "dog=" in out) == (0, True)
+    return folder
+
+
+def test_verify_tells_what_was_proven_with_neither_the_model_nor_the_proving_key(bound: Path, capsys) -> None:
+    (bound / "build" / "model.npz").unlink()
+    (bound / "build" / "key.zkey").unlink()
+    code, out = text(capsys, "zkml", "verify", bound / "build", bound / "proof.json")
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0] == "input x: " + " ".join(str(v) for v in SAMPLES[0])
+    assert [part.split("=")[0] for part in lines[1].removeprefix("output out: ").split()] == ["cat", "dog", "fish"]
+    assert "any answer that some weights of this architecture give" in out
+    code, told, _ = run(capsys, "zkml", "verify", bound / "build", bound / "proof.json")
+    x, scores, binding = told["tensors"]
+    assert (x["values"], x["scale"], x["type"], x["offset"]) == ([SAMPLES[0].tolist()], "1.0", "uint8", 0)
+    assert scores["labels"] == ["cat", "dog", "fish"]
+    assert np.allclose(np.array(scores["values"]) * float(scores["scale"]), scores["real"])
+    assert [f"{v:.6g}" for v in scores["real"][0]] == [part.split("=")[1] for part in lines[1].split()[2:]]
+    assert bytes(binding["values"]) == bytes.fromhex(ADDRESS[2:])
+    contract = (bound / "build" / "Verifier.sol").read_text()
+    assert '// output "out": int32[1, 3]' in contract
+    assert '"cat", "dog", "fish"' in contract
+
+
+def test_a_proof_for_another_binding_is_none(bound: Path, capsys) -> None:
+    verify = ("zkml", "verify", bound / "build", bound / "proof.json", "--binding")
+    assert text(capsys, *verify, ADDRESS)[0] == 0
+    code, out = text(capsys, *verify, "0x" + "11" * 20)
+    assert (code, out.splitlines()[-1]) == (1, f"valid proof, but for ANOTHER BINDING, {ADDRESS}")
+    for wrong in ("5a5a", "0x5", "0xzz"):
+        assert text(capsys, *verify, wrong)[0] == 2
+    public = json.loads((bound / "public.json").read_text())
+    public["packed"] = public["packed"][:-40] + "11" * 20
+    (bound / "public.json").write_text(json.dumps(public))
+    assert text(capsys, *verify, "0x" + "11" * 20) == (1, "INVALID proof\n")
+
+
+def test_a_statement_of_another_key_is_refused(bound: Path, capsys) -> None:
+    compile_it = ("zkml", "compile", bound / "model.onnx", "--calibrate", bound / "data.npz", "-o", bound / "second")
+    assert text(capsys, *compile_it)[0] == 0
+    (bound / "build" / "statement.json").write_bytes((bound / "second" / "statement.json").read_bytes())
+    assert text(capsys, "zkml", "verify", bound / "build", bound / "proof.json")[0] == 3
+
+
+@pytest.mark.parametrize("labels", ["out", "=a,b,c", "out=a,b", "x=a", "out="])
+def test_labels_on_the_command_line_that_do_not_fit_are_refused(folder: Path, capsys, labels: str) -> None:
+    compile_it = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "data.npz", "-o", folder / "build")
+    assert text(capsys, *compile_it, "--labels", labels)[0] == 2
+    assert not (folder / "build").exists()

@@ -110,7 +110,10 @@ WEIGHTS = [[3, -1, 2, 0], [-2, 4, 1, 1], [1, 1, -3, 2]]
 
 
 def classifier() -> CompiledCircuit:
-    """Three logits of four public pixels from 0 to 15, by public weights; the third pixel squared by a table first."""
+    """Three logits of four public pixels from 0 to 15, by public weights; the third pixel squared by a table first.
+
+    Each proof is for an address, in the form that a model compiled with a binding has.
+    """
     c = Circuit()
     x = c.public_array("pixels", 4, bits=4)
     squared = c.hint(lambda v: int(v) ** 2, [x[2]], label="square")
@@ -119,6 +122,7 @@ def classifier() -> CompiledCircuit:
     c.output_array("logit 0", logits[0], interval=(-(2**31), 2**31 - 1))
     c.output_array("logit 1", logits[1], interval=(-(2**31), 2**31 - 1))
     c.output_array("logit 2", logits[2], interval=(-(2**31), 2**31 - 1))
+    c.public_array("binding", 20, bits=8)
     return c.compile()
 
 
@@ -135,6 +139,6 @@ def classifier_prover() -> tuple[CompiledCircuit, Prover]:
     return circuit, Prover(unsafe_setup(circuit.r1cs, backend, _waste=waste), backend)
 
 
-def prove_class(pixels: list[int]) -> Proven:
+def prove_class(pixels: list[int], owner: str) -> Proven:
     circuit, prover = classifier_prover()
-    return prover.prove_circuit(circuit, {"pixels": pixels})
+    return prover.prove_circuit(circuit, {"pixels": pixels, "binding": list(bytes.fromhex(owner[2:]))})

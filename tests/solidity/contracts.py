@@ -63,7 +63,7 @@ def write_all() -> None:
     for name, code in compile_sources(texts).items():
         (CONTRACTS / f"{name}.sol").write_text(texts[name])
         (CONTRACTS / f"{name}.bin").write_text(code + "\n")
-    DEMO.write_text(compiled_form(FORMS[0, 2]).dump())
+    DEMO.write_text(compiled_form(FORMS[0, 2, 0]).dump())
 
 
 if __name__ == "__main__":

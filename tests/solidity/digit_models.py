@@ -31,8 +31,8 @@ class Deployed:
     prover: Prover
     contract: Contract
 
-    def prove(self, pixels: np.ndarray, weights: CompiledModel | None = None) -> Inference:
-        return self.prover.prove(pixels, weights=weights)
+    def prove(self, pixels: np.ndarray, weights: CompiledModel | None = None, binding: bytes = b"") -> Inference:
+        return self.prover.prove(pixels, weights=weights, binding=binding)
 
     @property
     def key(self):
@@ -45,28 +45,28 @@ class Deployed:
 
 
 @cache
-def compiled_model(name: str, weights: str) -> CompiledModel:
+def compiled_model(name: str, weights: str, binding: int = 0) -> CompiledModel:
     if name == "cnn":
         compiled = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), name)
     else:
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")
         compiled = compile_model(DENSE, PIXELS)
-    return replace(compiled, visibilities=Visibilities(weights))
+    return replace(compiled, visibilities=Visibilities(weights, binding=binding))
 
 
-def other_weights(compiled: CompiledModel) -> CompiledModel:
-    """The same architecture with every weight's sign changed."""
+def another_model(compiled: CompiledModel) -> CompiledModel:
+    """The same architecture with every weight's sign changed, as a model of its own."""
     changed = [
         replace(op, weight=-op.weight, bias=-op.bias) if isinstance(op, Linear) else op
         for op in compiled.model.operations
     ]
-    return replace(compiled, model=replace(compiled.model, operations=tuple(changed)), reference=compiled.model)
+    return replace(compiled, model=replace(compiled.model, operations=tuple(changed)))
 
 
-def another_model(compiled: CompiledModel) -> CompiledModel:
-    """A model with those weights in place of its own, whatever may see them."""
-    return replace(other_weights(compiled), reference=None)
+def other_weights(compiled: CompiledModel) -> CompiledModel:
+    """These weights in the circuit of the first ones."""
+    return replace(another_model(compiled), reference=compiled.model)
 
 
 def deploy(compiled: CompiledModel) -> Deployed:
@@ -76,5 +76,5 @@ def deploy(compiled: CompiledModel) -> Deployed:
 
 
 @cache
-def deployed_model(name: str, weights: str) -> Deployed:
-    return deploy(compiled_model(name, weights))
+def deployed_model(name: str, weights: str, binding: int = 0) -> Deployed:
+    return deploy(compiled_model(name, weights, binding))

@@ -9,7 +9,7 @@ import pytest
 pyrevm = pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python: pip install pyrevm builds one")
 
 CONTRACTS = Path(__file__).parents[1] / "data" / "solidity"
-CALLER = "0x" + "11" * 20
+CALLER, THIEF = "0x" + "11" * 20, "0x" + "77" * 20
 PLENTY = 10**7
 
 TRUE, FALSE, REVERT, HALT = "true", "false", "revert", "halt"
@@ -27,7 +27,8 @@ class Contract:
 
     def __init__(self, code: bytes, beside: Contract | None = None) -> None:
         self.evm = beside.evm if beside else pyrevm.EVM(spec_id="CANCUN")
-        self.evm.set_balance(CALLER, 10**20)
+        for account in (CALLER, THIEF):
+            self.evm.set_balance(account, 10**20)
         self.address = self.evm.deploy(CALLER, code)
         self.deploy_gas = self.gas_used
 
@@ -43,10 +44,10 @@ class Contract:
         """Put a contract with this runtime code at the address."""
         self.evm.insert_account_info(f"0x{address:040x}", pyrevm.AccountInfo(code=code))
 
-    def call(self, data: bytes, gas: int = PLENTY) -> str:
+    def call(self, data: bytes, gas: int = PLENTY, sender: str = CALLER) -> str:
         """TRUE or FALSE as returned, TRUE for an empty answer, REVERT with its data in hex, or HALT."""
         try:
-            answer = self.evm.message_call(CALLER, self.address, data, gas=gas)
+            answer = self.evm.message_call(sender, self.address, data, gas=gas)
         except RuntimeError as error:
             return _failure(str(error))
         return {b"": TRUE, b"\x01": TRUE, b"\x00": FALSE}[answer[31:]]

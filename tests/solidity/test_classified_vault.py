@@ -8,7 +8,7 @@ import pytest
 from committed_instances import class_of, classifier_prover, prove_class
 from contracts import CLASSIFIER, VAULT
 from Crypto.Hash import keccak
-from evm import REVERT, TRUE, Contract, creation_code
+from evm import CALLER, REVERT, THIEF, TRUE, Contract, creation_code
 
 from zkgpu.groth16 import Proven, verify
 from zkgpu.solidity import calldata, verifier_source
@@ -37,7 +37,7 @@ def opening(proven: Proven) -> bytes:
 
 @pytest.fixture(scope="module")
 def proven() -> Proven:
-    return prove_class(PIXELS)
+    return prove_class(PIXELS, CALLER)
 
 
 def test_the_vault_opens_for_the_class_that_the_model_gives(proven: Proven) -> None:
@@ -49,18 +49,34 @@ def test_the_vault_opens_once_for_an_input_whatever_the_proof(proven: Proven) ->
     assert contract.call(opening(proven)) == TRUE
     used = error("InputUsedBefore()")
     assert contract.call(opening(proven)) == used
-    assert contract.call(opening(prove_class(PIXELS))) == used
+    assert contract.call(opening(prove_class(PIXELS, CALLER))) == used
 
 
 def test_another_class_stays_outside(proven: Proven) -> None:
     found = class_of(PIXELS)
     assert class_of(OTHERS) != found
     assert vault(class_of(OTHERS)).call(opening(proven)) == error("WrongClass(uint256)", found)
-    assert vault(class_of(OTHERS)).call(opening(prove_class(OTHERS))) == TRUE
+    assert vault(class_of(OTHERS)).call(opening(prove_class(OTHERS, CALLER))) == TRUE
 
 
-@pytest.mark.parametrize("byte", range(16))
-def test_an_input_or_a_logit_altered_by_one_is_refused_in_python_and_on_chain(proven: Proven, byte: int) -> None:
+def test_a_thief_who_copies_the_call_stays_outside_and_the_owner_gets_in(proven: Proven) -> None:
+    contract = vault(class_of(PIXELS))
+    assert contract.call(opening(proven), sender=THIEF) == error("MadeForAnother(address)", int(CALLER, 16))
+    mine = proven.packed[:-20] + bytes.fromhex(THIEF[2:])
+    assert contract.call(opening(proven._replace(packed=mine)), sender=THIEF) == error("InvalidProof()")
+    assert contract.call(opening(proven)) == TRUE
+
+
+def test_a_proof_for_oneself_opens_for_oneself_only() -> None:
+    contract, own = vault(class_of(PIXELS)), prove_class(PIXELS, THIEF)
+    assert contract.call(opening(own)) == error("MadeForAnother(address)", int(THIEF, 16))
+    assert contract.call(opening(own), sender=THIEF) == TRUE
+
+
+@pytest.mark.parametrize("byte", range(16 + 20))
+def test_an_input_a_logit_or_the_owner_altered_by_one_is_refused_in_python_and_on_chain(
+    proven: Proven, byte: int
+) -> None:
     packed = bytearray(proven.packed)
     packed[byte] = packed[byte] - 1 if packed[byte] else 1
     altered = proven._replace(packed=bytes(packed))
@@ -70,7 +86,7 @@ def test_an_input_or_a_logit_altered_by_one_is_refused_in_python_and_on_chain(pr
 
 
 def test_the_vault_refuses_a_proof_of_something_else(proven: Proven) -> None:
-    other = prove_class(OTHERS)
+    other = prove_class(OTHERS, CALLER)
     mixed = proven._replace(proof=replace(other.proof, commitment=proven.proof.commitment))
     assert vault(class_of(PIXELS)).call(opening(mixed)) == error("InvalidProof()")
 

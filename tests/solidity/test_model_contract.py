@@ -12,13 +12,13 @@ from committed_instances import G1, made_trapdoor
 from contracts import PUBLISHED, VAULT, compile_sources
 from Crypto.Hash import keccak
 from digit_models import PIXELS, Deployed, another_model, compiled_model, deploy, deployed_model, other_weights
-from evm import FALSE, REVERT, TRUE, Contract, creation_code
-from model_contracts import DEMO, FORMS, compiled_form, deployed
+from evm import CALLER, FALSE, REVERT, THIEF, TRUE, Contract, creation_code
+from model_contracts import DEMO, FORMS, compiled_form, deployed, form_of
 
 from tests.soundness import tried
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.inference import Inference, estimate, hashes_of, unsafe_setup, values_of
+from zkgpu.inference import Inference, binding_of, estimate, hashes_of, unsafe_setup, values_of
 from zkgpu.solidity import CompiledContract, calldata, gas_limit, verifier_source
 from zkgpu.solidity.abi import g1_words
 from zkgpu.solidity.linking import key_constants
@@ -138,26 +138,44 @@ def call_of(signature: str, inference: Inference) -> bytes:
     return selector + calldata(inference.proof, inference.public_inputs, packed=inference.packed)[4:]
 
 
+OWNER = bytes.fromhex(CALLER[2:])
+
+
 @pytest.fixture(params=[m for m in MODELS if m[1] != "hashed"], ids="-".join)
-def unhashed(request: pytest.FixtureRequest) -> Deployed:
-    """The vault's interface has no room for a hash."""
-    return deployed_model(*request.param)
+def bound(request: pytest.FixtureRequest) -> Deployed:
+    """A model whose proofs are for an address. The vault's interface has no room for a hash."""
+    return deployed_model(*request.param, 20)
 
 
-def test_the_vault_opens_for_the_class_that_the_model_reads_and_for_no_other(unhashed) -> None:
-    model, inference = unhashed, unhashed.prove(PIXELS[0])
+def test_the_vault_opens_for_the_class_that_the_model_reads_and_for_no_other(bound) -> None:
+    model, inference = bound, bound.prove(PIXELS[0], binding=OWNER)
+    assert model.verdicts(inference) == ACCEPTED
+    assert binding_of(model.key, inference) == OWNER
     scores = list(values_of(model.key, inference).values())[1]
     wanted = int(np.argmax(scores.ravel().astype(int)))
     assert vault(model, wanted).call(opening(inference)) == TRUE
     assert vault(model, (wanted + 1) % 10).call(opening(inference)).startswith(REVERT)
 
 
-def test_the_vault_stays_shut_when_the_scores_were_altered(unhashed) -> None:
-    model, inference = unhashed, unhashed.prove(PIXELS[0])
+def test_the_vault_stays_shut_when_the_scores_were_altered(bound) -> None:
+    model, inference = bound, bound.prove(PIXELS[0], binding=OWNER)
     scores = list(values_of(model.key, inference).values())[1].ravel().astype(int)
     wanted = int(scores.argmin())
     packed = altered(inference.packed, 64 + wanted, int(scores.max() - scores.min()) + 1)
     assert vault(model, wanted).call(opening(replace(inference, packed=packed))) == error("InvalidProof()")
+
+
+def test_whoever_copies_the_call_before_it_is_mined_does_not_get_in(bound) -> None:
+    model, inference = bound, bound.prove(PIXELS[0], binding=OWNER)
+    scores = list(values_of(model.key, inference).values())[1].ravel().astype(int)
+    contract = vault(model, int(scores.argmax()))
+    stolen = error("MadeForAnother(address)", int.from_bytes(OWNER, "big"))
+    assert contract.call(opening(inference), sender=THIEF) == stolen
+    for place in range(20):
+        packed = bytearray(inference.packed)
+        packed[104 + place] ^= 1 + place
+        assert model.verdicts(replace(inference, packed=bytes(packed))) == REFUSED
+    assert contract.call(opening(inference)) == TRUE
 
 
 def error(signature: str, *words: int) -> str:
@@ -184,7 +202,7 @@ def test_a_published_model_answers_with_the_weights_of_its_hash_only(name: str) 
 
 
 def test_the_code_of_the_demo_is_that_of_the_compiled_source() -> None:
-    assert CompiledContract.parse(DEMO.read_text()) == compiled_form(FORMS[0, 2])
+    assert CompiledContract.parse(DEMO.read_text()) == compiled_form(FORMS[0, 2, 0])
 
 
 def test_code_is_linked_for_keys_with_the_same_public_values_only() -> None:
@@ -237,5 +255,4 @@ def test_linked_code_is_what_the_compiler_makes_of_the_source(name: str) -> None
         if "Cannot find module 'solc'" not in str(error):
             raise
         pytest.skip("npm's solc is not installed, or NODE_PATH does not lead to it")
-    form = FORMS[0, key.commitment.round.n_challenges]
-    assert bytes.fromhex(code) == compiled_form(form).for_key(key)
+    assert bytes.fromhex(code) == compiled_form(form_of(key)).for_key(key)

@@ -53,11 +53,10 @@ def run_digits(session: Session, output: str | None) -> None:
         with stage("verify"):
             if not verify(key.verifying_key, inference):
                 raise SelfCheckError("the proof of the demo does not verify")
-        source = _contract(key)
         on_chain = _ask_contract(key.verifying_key, inference)
         if output:
             with stage("write files"):
-                _write_files(Path(output), compiled, key, inference, source)
+                _write_files(Path(output), compiled, key, inference)
     (name,) = (tensor.name for tensor in compiled.model.outputs)
     scores = np.ravel(values_of(key.verifying_key, inference)[name]).astype(np.int64)
     digit = int(scores.argmax())
@@ -71,13 +70,6 @@ def run_digits(session: Session, output: str | None) -> None:
     session.finish({**result, **costs, **timings}, line)
 
 
-def _contract(key: ProvingKey) -> str:
-    from zkgpu.solidity import verifier_source
-
-    with stage("export Solidity verifier"):
-        return verifier_source(key.verifying_key, unsafe_setup=True)
-
-
 def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
     """What the contract costs that accepts the proof, and refuses it beside values whose last bit is another."""
     from zkgpu.solidity import CompiledContract, calldata
@@ -89,16 +81,14 @@ def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
     return call_verifier(compiled.for_key(key), valid, invalid)
 
 
-def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference, source: str) -> None:
+def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference) -> None:
     """A build folder, and the proof with its public values."""
-    from zkgpu.formats.atomic import write_text
     from zkgpu.formats.json_files import write_proof_and_public
-    from zkgpu.inference import Folder
+    from zkgpu.inference import Folder, Statement
 
     build = Folder(folder)
     build.write_model(compiled)
-    build.write_key(key)
-    write_text(folder / "Verifier.sol", source)
+    build.write_key(key, Statement.of(compiled))
     write_proof_and_public(
         folder / "proof.json",
         inference.proof,

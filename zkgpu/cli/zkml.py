@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.proof import insecure_option
@@ -16,9 +15,11 @@ from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.inference import CompiledModel, Costs, Folder
+    from zkgpu.groth16 import VerifyingKey
+    from zkgpu.inference import CompiledModel, Costs, Folder, Inference, Statement
 
 FOLDER = click.Path(file_okay=False)
+binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
 
 _options = (
     click.option("--calibrate", required=True, type=FILE, help="Sample inputs, .npy or .npz by name."),
@@ -30,6 +31,8 @@ _options = (
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
     click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
     click.option("--percentile", type=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
+    click.option("--labels", multiple=True, metavar="OUTPUT=A,B,..", help="What an output's entries, or classes, are."),
+    click.option("--bind", type=click.Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
 )
 
 
@@ -58,9 +61,8 @@ def compile_command(session: Session, model: str, output: str, **options: Any) -
         compiled = _compile(model, options)
         costs = estimate(compiled.circuit.r1cs)
         _folder(output).write_model(compiled)
-    session.finish(
-        {"output": output, **_report(compiled, costs)}, *_lines(compiled, costs), f"{output}: ready for setup"
-    )
+    report = {"output": output, **_report(compiled, costs)}
+    session.finish(report, *_lines(compiled, costs), f"{output}: ready for setup")
 
 
 @zkml_group.command("estimate")
@@ -86,7 +88,7 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
 def setup_command(session: Session, build: str, powers: str | None, unsafe: bool, name: str) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
     from zkgpu.formats.ptau import read_ptau
-    from zkgpu.inference import setup, unsafe_setup
+    from zkgpu.inference import Statement, setup, unsafe_setup
 
     if unsafe == (powers is not None):
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
@@ -100,7 +102,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
             with stage("read powers of tau"):
                 ptau = read_ptau(powers)
             key = setup(compiled, ptau, session.backend(), name=name)
-        folder.write_key(key)
+        folder.write_key(key, Statement.of(compiled))
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
         f"{folder.key_file}: key of {key.n_wires:,} wires" + (", UNSAFE" if key.is_unsafe else ""),
@@ -116,6 +118,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
     "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
 )
 @click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@binding_option
 @insecure_option
 @pass_session
 def prove_command(
@@ -126,11 +129,12 @@ def prove_command(
     public_file: str | None,
     weights: str | None,
     clamp: bool,
+    binding: str | None,
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
     from zkgpu.formats.json_files import write_proof_and_public
-    from zkgpu.inference import Prover, hashes_of, values_of
+    from zkgpu.inference import Prover, Statement
     from zkgpu.inference.folder import read_arrays
 
     public_file = public_file or str(Path(output).with_name("public.json"))
@@ -142,15 +146,13 @@ def prove_command(
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model)
+        inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model, binding=_bytes(binding))
         write_proof_and_public(output, inference.proof, public_file, inference.public_inputs, packed=inference.packed)
-    values = {name: array.tolist() for name, array in values_of(key.verifying_key, inference).items()}
-    hashes = _in_decimal(hashes_of(model.hash_names, inference))
+    shown, lines = _told(Statement.of(compiled), key.verifying_key, inference)
     facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
     session.finish(
-        {**facts, "values": values, "hashes": hashes},
-        *_answers(model, values),
-        *_hash_lines(hashes),
+        {**facts, **shown},
+        *lines,
         f"{output}: valid proof ({session.backend().name}, {session.seconds():.2f} s)",
         f"{public_file}: its {len(inference.packed):,} bytes of public values",
     )
@@ -161,6 +163,7 @@ def prove_command(
 @click.argument("proof_file", metavar="PROOF.json", type=FILE)
 @click.option("--public", "public_file", type=FILE, help="Public values; public.json beside the proof by default.")
 @click.option("--weights-hash", metavar="HASH", help="The hash that the weights must have, where they are hashed.")
+@binding_option
 @insecure_option
 @pass_session
 def verify_command(
@@ -169,44 +172,80 @@ def verify_command(
     proof_file: str,
     public_file: str | None,
     weights_hash: str | None,
+    binding: str | None,
     allow_insecure_key: bool,
 ) -> int:
-    """Check a proof against its public values; exit code 1 when it is wrong."""
+    """Check a proof and tell what it says; exit code 1 when it is wrong, or of other weights or another binding."""
     from zkgpu.formats.json_files import read_proof, read_public_values
-    from zkgpu.inference import Inference, hashes_of, values_of, verify
+    from zkgpu.inference import Inference, hashes_of, verify
 
     with session.working(), stage("verify"):
-        key = _folder(build).read_verifying_key()
-        names = _folder(build).read_hash_names()
+        key, statement = _folder(build).read_verifying_key(), _folder(build).read_statement()
+        statement.require_key(key)
         public_inputs, packed = read_public_values(public_file or Path(proof_file).with_name("public.json"))
         inference = Inference(read_proof(proof_file), public_inputs, packed)
-        values = {name: array.tolist() for name, array in values_of(key, inference).items()}
-        hashes = _in_decimal(hashes_of(names, inference))
-        wanted = _wanted_hash(hashes, weights_hash)
+        other = [
+            *_of_other_weights(hashes_of(statement.public_inputs, inference), weights_hash),
+            *_for_another(key, inference, binding),
+        ]
         valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
-    verdict = "INVALID proof" if not valid else "valid proof" if wanted else "valid proof, but of OTHER WEIGHTS"
-    facts = {"valid": valid and wanted, "proof_valid": valid, "values": values, "hashes": hashes}
-    session.finish(facts, *_hash_lines(hashes), verdict)
-    return 0 if valid and wanted else EXIT_INVALID_PROOF
+        shown, lines = _told(statement, key, inference)
+    wanted = valid and not other
+    verdict = ", but ".join(["valid proof", *other]) if valid else "INVALID proof"
+    session.finish({"valid": wanted, "proof_valid": valid, **shown}, *(lines if valid else []), verdict)
+    return 0 if wanted else EXIT_INVALID_PROOF
 
 
-def _wanted_hash(hashes: dict[str, str], wanted: str | None) -> bool:
-    """Whether the weights have the wanted hash, or none is wanted."""
+def _of_other_weights(hashes: dict[str, int], wanted: str | None) -> list[str]:
+    """What is wrong where the weights have another hash than the wanted one."""
     from zkgpu.zkml.layers.network import WEIGHTS_HASH
 
     if wanted is None:
-        return True
+        return []
     if WEIGHTS_HASH not in hashes:
         raise UsageError("--weights-hash is for models compiled with --weights hashed")
-    return hashes[WEIGHTS_HASH] == wanted
+    return [] if str(hashes[WEIGHTS_HASH]) == wanted else ["of OTHER WEIGHTS"]
 
 
-def _in_decimal(hashes: dict[str, int]) -> dict[str, str]:
-    return {name: str(value) for name, value in hashes.items()}
+def _for_another(key: VerifyingKey, inference: Inference, wanted: str | None) -> list[str]:
+    """What is wrong where the proof is for other bytes than the wanted ones."""
+    from zkgpu.inference import binding_of
+
+    if wanted is None:
+        return []
+    found = binding_of(key, inference)
+    if not found:
+        raise UsageError("--binding is for models compiled with --bind")
+    return [] if found == _bytes(wanted) else [f"for ANOTHER BINDING, 0x{found.hex()}"]
 
 
-def _hash_lines(hashes: dict[str, str]) -> list[str]:
-    return [f"{name}: {value}" for name, value in hashes.items()]
+def _bytes(text: str | None) -> bytes:
+    """The bytes of 0x.. . Raises UsageError for anything else."""
+    digits = (text or "0x").removeprefix("0x")
+    try:
+        if text is not None and not text.startswith("0x"):
+            raise ValueError
+        return bytes.fromhex(digits)
+    except ValueError as error:
+        raise UsageError("a binding is written as 0x and two hexadecimal digits a byte") from error
+
+
+def _told(statement: Statement, key: VerifyingKey, inference: Inference) -> tuple[dict[str, Any], list[str]]:
+    """What a proof says: as JSON, and as lines for people."""
+    from zkgpu.inference import hashes_of, values_of
+
+    arrays = values_of(key, inference)
+    hashes = {name: str(value) for name, value in hashes_of(statement.public_inputs, inference).items()}
+    described = {tensor["name"]: tensor for tensor in statement.to_json()["tensors"]}
+    for tensor in statement.packed:
+        real = {} if tensor.role == "binding" else {"real": tensor.real(arrays[tensor.name]).tolist()}
+        described[tensor.name] |= {"values": arrays[tensor.name].tolist(), **real}
+    values = {name: array.tolist() for name, array in arrays.items()}
+    lines = [tensor.as_text(arrays[tensor.name]) for tensor in statement.packed]
+    lines += [f"{name}: {value}" for name, value in hashes.items()]
+    sentences = {"proves": statement.proves, "does_not_prove": statement.does_not_prove}
+    facts = {"values": values, "hashes": hashes, "tensors": list(described.values()), **sentences}
+    return facts, [*lines, *sentences.values()]
 
 
 def _folder(path: str) -> Folder:
@@ -231,13 +270,28 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
         tensors=options["tensor"] or None,
         percentile=options["percentile"],
         test_data=read_arrays(options["test"]) if options["test"] else None,
+        labels=_labels(options["labels"]),
+        binding=int(options["bind"] or 0),
     )
+
+
+def _labels(given: tuple[str, ...]) -> dict[str, list[str]]:
+    """OUTPUT=A,B,.. by output."""
+    split = [text.rpartition("=") for text in given]
+    wrong = [text for text, (name, _, names) in zip(given, split, strict=True) if not name or not names]
+    if wrong:
+        raise UsageError(f"--labels {wrong[0]}: give OUTPUT=A,B,.. with an output of the model")
+    return {name: names.split(",") for name, _, names in split}
 
 
 def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from zkgpu.inference import Statement
+
+    statement = Statement.of(compiled)
     report: dict[str, Any] = {"weights": compiled.visibilities.weights, "costs": asdict(costs)}
+    report |= {"proves": statement.proves, "does_not_prove": statement.does_not_prove}
     if compiled.weights_hash is not None:
         report["weights_hash"] = str(compiled.weights_hash)
     accuracy = compiled.accuracy
@@ -249,6 +303,8 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
 
 
 def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
+    from zkgpu.inference import Statement
+
     accuracy, lines = compiled.accuracy, []
     if accuracy is not None:
         for output in accuracy.outputs:
@@ -261,14 +317,5 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
     )
     if compiled.weights_hash is not None:
         lines.append(f"hash of the weights: {compiled.weights_hash}")
-    return lines
-
-
-def _answers(model: CompiledModel, values: dict[str, Any]) -> list[str]:
-    """Each public output in real numbers, when it is short."""
-    lines = []
-    for tensor in model.model.outputs:
-        if tensor.name in values and np.size(values[tensor.name]) <= 32:
-            real = np.ravel(np.asarray(values[tensor.name], dtype=np.float64)) * tensor.scale
-            lines.append(f"{tensor.name}: " + " ".join(f"{v:.4g}" for v in real))
-    return lines
+    statement = Statement.of(compiled)
+    return [*lines, f"a proof says: {statement.proves}", statement.does_not_prove]

@@ -9,7 +9,8 @@ verify(key.verifying_key, proven)
 
 from zkgpu.inference.costs import Costs, estimate
 from zkgpu.inference.folder import Folder
-from zkgpu.inference.steps import Inference, Prover, hashes_of, setup, unsafe_setup, values_of, verify
+from zkgpu.inference.statement import ShownTensor, Statement
+from zkgpu.inference.steps import Inference, Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "Folder",
     "Inference",
     "Prover",
+    "ShownTensor",
+    "Statement",
+    "binding_of",
     "compile_model",
     "estimate",
     "hashes_of",

@@ -14,8 +14,10 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, write_text
 from zkgpu.formats.json_files import read_verifying_key, write_verifying_key
+from zkgpu.formats.json_values import located
 from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+from zkgpu.inference.statement import Statement
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
@@ -32,7 +34,7 @@ class Folder:
     model.npz               the integer model with its weights, and how it was made
     key.zkey                the proving key
     verification_key.json   the verifying key
-    statement.json          what the public inputs of a proof are called
+    statement.json          what a proof says, and in which form: names, shapes, types, scales and labels
     Verifier.sol            the contract
     A verifier needs the verifying key and the statement, and neither the model nor the proving key.
     """
@@ -47,7 +49,7 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         with stage("write model"), replacing(self.path / _MODEL) as file:
             file.write(dump(compiled))
-        strict_json.dump(self.path / _STATEMENT, {"hashes": list(compiled.hash_names)})
+        strict_json.dump(self.path / _STATEMENT, Statement.of(compiled).to_json())
 
     def read_model(self) -> CompiledModel:
         """Raises UsageError when nothing was compiled here, FormatError for a damaged file."""
@@ -55,12 +57,13 @@ class Folder:
         with stage("read model"):
             return parse((self.path / _MODEL).read_bytes(), os.fspath(self.path / _MODEL))
 
-    def write_key(self, key: ProvingKey) -> None:
-        """The proving key, the verifying key and the contract."""
+    def write_key(self, key: ProvingKey, statement: Statement) -> None:
+        """The proving key, the verifying key and the contract, whose first lines tell the statement."""
         with stage("write key"):
             write_zkey(self.key_file, key)
             write_verifying_key(self.path / _VERIFYING_KEY, key.verifying_key)
-            write_text(self.path / _CONTRACT, verifier_source(key.verifying_key, unsafe_setup=key.is_unsafe))
+            source = verifier_source(key.verifying_key, unsafe_setup=key.is_unsafe, notes=statement.comments())
+            write_text(self.path / _CONTRACT, source)
 
     def read_key(self, backend: Backend) -> ProvingKey:
         self._require(_KEY, "zkgpu zkml setup")
@@ -71,15 +74,11 @@ class Folder:
         self._require(_VERIFYING_KEY, "zkgpu zkml setup")
         return read_verifying_key(self.path / _VERIFYING_KEY)
 
-    def read_hash_names(self) -> tuple[str, ...]:
-        """What the public inputs are called. Raises FormatError for a damaged statement."""
+    def read_statement(self) -> Statement:
+        """What a proof says. Raises FormatError for a damaged file."""
         self._require(_STATEMENT, "zkgpu zkml compile")
         path = self.path / _STATEMENT
-        value = strict_json.load(path)
-        names = value.get("hashes") if isinstance(value, dict) else None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise FormatError(f"{path}: not the statement of a model: compile it again")
-        return tuple(names)
+        return located(path, Statement.from_json, strict_json.load(path))
 
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():

@@ -16,6 +16,7 @@ from zkgpu.formats.ptau import PowersOfTau
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
+from zkgpu.zkml.layers.network import BINDING
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Inference:
 
     proof           the proof
     public_inputs   ordinary public inputs: the hashes of hashed tensors, and of hashed weights; see `hashes_of`
-    packed          the public tensors, as they travel
+    packed          the public tensors, and the binding if there is one, as they travel
     """
 
     proof: Proof
@@ -58,21 +59,24 @@ class Prover:
     def verifying_key(self) -> VerifyingKey:
         return self._prover.key.verifying_key
 
-    def prove(self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None) -> Inference:
+    def prove(
+        self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None, binding: bytes = b""
+    ) -> Inference:
         """A verified proof of the model's outputs for one sample of real numbers.
 
         clamp     bring numbers outside of the calibrated range to its end, rather than refuse them
         weights   the model whose weights to use, if not the compiled ones
+        binding   the bytes that the proof is for, where the model was compiled with some
         Raises UsageError for inputs out of range, by index, and for the key of another model.
         """
         model = weights or self.compiled
         with stage("quantise inputs"):
             integers = model.quantised(inputs, clamp=clamp)
-            given = model.circuit_inputs(integers)
+            given = model.circuit_inputs(integers, binding)
         proven = self._proven(given)
         inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
         shown = {**values_of(self.verifying_key, inference), **hashes_of(model.hash_names, inference)}
-        _require_right_values(model.public_values(integers), shown)
+        _require_right_values(model.public_values(integers, binding), shown)
         return inference
 
     def _proven(self, given: Mapping[str, object]) -> groth16.Proven:
@@ -94,6 +98,11 @@ def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -
 def values_of(key: VerifyingKey, inference: Inference) -> dict[str, NDArray[Any]]:
     """The public tensors that a proof is about, by name, as integers. Raises FormatError for malformed bytes."""
     return dict(key.commitment.round.unpack(inference.packed)) if key.commitment else {}
+
+
+def binding_of(key: VerifyingKey, inference: Inference) -> bytes:
+    """The bytes that a proof is for; none where the model was compiled without. Raises as `values_of`."""
+    return bytes(int(v) for v in values_of(key, inference).get(BINDING, ()))
 
 
 def hashes_of(names: Sequence[str], inference: Inference) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from string import Template
 
@@ -25,6 +26,7 @@ def verifier_source(
     *,
     allow_insecure: bool = False,
     unsafe_setup: bool = False,
+    notes: Sequence[str] = (),
 ) -> str:
     """Solidity source of a contract that verifies proofs for `verifying_key`.
 
@@ -38,6 +40,7 @@ def verifier_source(
     contract_name   Groth16Verifier or PlonkVerifier unless given
     allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
     unsafe_setup    whether one party made the key; the first lines then say so
+    notes           further lines of comment for the head of the file
 
     Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
     public inputs and for a contract name that does not start with a capital or is no identifier.
@@ -50,8 +53,15 @@ def verifier_source(
         verifying_key.require_secure()
     template, about_key = _about(verifying_key)
     return _template(template).substitute(
-        contract_name=name, warnings=_warnings(verifying_key.weakness(), unsafe_setup), **about_key
+        contract_name=name, warnings=_warnings(verifying_key.weakness(), unsafe_setup) + _comments(notes), **about_key
     )
+
+
+def _comments(notes: Sequence[str]) -> str:
+    """The lines as comments. Raises UsageError for one that would end its comment."""
+    if any(len(note.splitlines()) > 1 for note in notes):
+        raise UsageError("a comment of a contract is one line: a line break in it would end the comment")
+    return "".join(f"// {note}\n" for note in notes)
 
 
 def _about(key: VerifyingKey | PlonkVerifyingKey) -> tuple[str, dict[str, object]]:

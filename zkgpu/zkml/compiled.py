@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
 from zkgpu.zkml.layers.network import (
+    BINDING,
     WEIGHTS_HASH,
     Visibilities,
     Visibility,
@@ -32,7 +33,7 @@ from zkgpu.zkml.layers.network import (
 )
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.lowering.builder import Settings
-from zkgpu.zkml.onnx_import import model_inputs, read_graph
+from zkgpu.zkml.onnx_import import class_labels, model_inputs, read_graph
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.quantise import Quantisation, quantise
 from zkgpu.zkml.ranges import analyse
@@ -58,6 +59,7 @@ class CompiledModel:
     model          the integer network, with its weights
     visibilities   who sees what
     accuracy       how close it is to the float network, when that was measured
+    labels         by output: what entries along its last axis are called, or the values of a class
     reference      the network whose circuit this is: the same one, save for weights that are given with each proof
     Raises UsageError for a reference where weights are part of the circuit, and for one that is another network.
     """
@@ -67,8 +69,10 @@ class CompiledModel:
     recipe: Recipe
     accuracy: Accuracy | None = None
     reference: IntegerModel | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        _require_fitting_labels(self.model, self.labels)
         if self.reference is None:
             return
         if not self.visibilities.weights_are_given:
@@ -99,9 +103,22 @@ class CompiledModel:
         outputs = self.run(self.quantised(inputs, clamp=clamp))
         return {t.name: np.asarray(outputs[t.name], dtype=np.float64) * t.scale for t in self.model.outputs}
 
-    def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, object]:
-        """What the circuit's witness wants: the inputs, and the weights where they are private."""
-        return {**integers, **self._given_weights}
+    def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, object]:
+        """What the circuit's witness wants: the inputs, the weights where they are private, and the binding.
+
+        Raises UsageError unless the binding has as many bytes as the model was compiled for.
+        """
+        return {**integers, **self._given_weights, **self._bound(binding)}
+
+    def _bound(self, binding: bytes) -> dict[str, NDArray[Any]]:
+        wanted = self.visibilities.binding
+        if len(binding) != wanted:
+            raise UsageError(
+                f"a binding of {len(binding)} bytes, but the model was compiled for one of {wanted}"
+                if wanted
+                else "the model was compiled without a binding: compile it with one of 20 or 32 bytes"
+            )
+        return {BINDING: np.frombuffer(binding, dtype=np.uint8).astype(np.int64)} if wanted else {}
 
     @cached_property
     def _given_weights(self) -> dict[str, NDArray[Any]]:
@@ -141,10 +158,11 @@ class CompiledModel:
         """What a proof's ordinary public inputs are, in order: hashes of tensors, and of the weights."""
         return hash_names(self.model, self.visibilities)
 
-    def public_values(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, Any]:
-        """What the verifier sees: public tensors as integers, and hashes as NAME.hash and weights.hash."""
+    def public_values(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, Any]:
+        """What the verifier sees: public tensors and binding as integers, hashes as NAME.hash and weights.hash."""
         outputs = self.run(integers)
-        shown: dict[str, Any] = {} if self.weights_hash is None else {WEIGHTS_HASH: self.weights_hash}
+        shown: dict[str, Any] = self._bound(binding)
+        shown |= {} if self.weights_hash is None else {WEIGHTS_HASH: self.weights_hash}
         for tensor in self.model.inputs:
             shown |= self._shown(tensor, self.visibilities.of_input(tensor.name), integers[tensor.name], None)
         for tensor in self.model.outputs:
@@ -201,6 +219,8 @@ def compile_model(
     test_data: Any = None,
     bits: int = 8,
     limb: int | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
+    binding: int = 0,
 ) -> CompiledModel:
     """Quantises a model and fixes its circuit.
 
@@ -214,6 +234,9 @@ def compile_model(
     test_data     what accuracy is measured with; the calibration data by default
     bits          width of weights and activations
     limb          width of the limbs of range checks; the one with the fewest constraints by default
+    labels        by output: what entries along its last axis are called, or the values of a class; those that the
+                  file has by default
+    binding       20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
     Raises UsageError naming the node for what is not supported, and the layer whose values do not fit.
     """
     found = model_inputs(source)
@@ -224,12 +247,28 @@ def compile_model(
     model = FloatModel(source, tuple(graph.shapes), shapes)
     bounds = calibrate(graph, model, samples, percentile)
     quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS)
-    visibilities = Visibilities(weights, inputs or {}, outputs or {})
+    visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
     require_names(quantisation.model, visibilities)
     tested = samples if test_data is None else as_samples(list(found), test_data)
     accuracy = measure(quantisation, model, tested)
     recipe = Recipe(bounds, quantisation.scales, settings, graph.outputs)
-    return CompiledModel(quantisation.model, visibilities, recipe, accuracy)
+    named = {**class_labels(source, graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
+    return CompiledModel(quantisation.model, visibilities, recipe, accuracy, labels=named)
+
+
+def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[str]]) -> None:
+    """Raises UsageError for labels of no output, and for others than one an entry of its last axis, or one a class."""
+    outputs = {tensor.name: tensor for tensor in model.outputs}
+    for name, given in labels.items():
+        tensor = outputs.get(name)
+        if tensor is None:
+            raise UsageError(f"the model has no output '{name}' to label; it has {', '.join(outputs)}")
+        entries = tensor.shape[-1] if tensor.shape else 1
+        is_class = tensor.scale == 1.0 and 0 <= tensor.low <= tensor.high < len(given)
+        if len(given) != entries and not is_class:
+            raise UsageError(f"{len(given)} labels for output '{name}' of shape {tensor.shape}: give {entries}")
+        if not all(isinstance(label, str) for label in given):
+            raise UsageError(f"the labels of output '{name}' are not all text")
 
 
 def _best(graph: Graph, bounds: Calibration, bits: int, limbs: Sequence[int] | range) -> tuple[Quantisation, Settings]:

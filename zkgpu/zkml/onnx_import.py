@@ -16,6 +16,7 @@ from zkgpu.zkml.supported import require_supported
 
 _KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always tell
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
+_LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 
 
 def read_graph(
@@ -48,6 +49,21 @@ def model_inputs(source: Any) -> dict[str, int]:
     graph = load(source).graph
     weights = {tensor.name for tensor in graph.initializer}
     return {i.name: len(i.type.tensor_type.shape.dim) for i in graph.input if i.name not in weights}
+
+
+def class_labels(source: Any, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """What the file calls the classes of outputs that hold their scores or probabilities, by output."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in load(source).graph.node:
+        scores = node.input[0] if node.op_type == "ZipMap" else "".join(node.output[1:2])
+        labels = next((tuple(map(_as_text, a.strings or a.ints)) for a in node.attribute if a.name in _LABELS), ())
+        if labels and scores in outputs:
+            found[scores] = labels
+    return found
+
+
+def _as_text(label: bytes | int) -> str:
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
 def load(source: Any) -> Any:

@@ -38,6 +38,7 @@ def dump(compiled: CompiledModel) -> bytes:
         "model": _describe(compiled.model, arrays),
         "reference": None if compiled.reference is None else _describe(compiled.reference, arrays),
         "visibilities": asdict(compiled.visibilities),
+        "labels": {name: list(labels) for name, labels in compiled.labels.items()},
         "recipe": {
             "low": dict(compiled.recipe.calibration.low),
             "high": dict(compiled.recipe.calibration.high),
@@ -134,8 +135,9 @@ def _compiled(description: Mapping[str, Any], arrays: Arrays) -> CompiledModel:
     reference = None if description["reference"] is None else _model(description["reference"], arrays)
     visibilities = Visibilities(**description["visibilities"])
     require_names(model, visibilities)
+    labels = {name: tuple(given) for name, given in description["labels"].items()}
     return CompiledModel(
-        model, visibilities, _recipe(description["recipe"]), _accuracy(description["accuracy"]), reference
+        model, visibilities, _recipe(description["recipe"]), _accuracy(description["accuracy"]), reference, labels
     )
 
 

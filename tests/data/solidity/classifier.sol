@@ -14,6 +14,7 @@ pragma solidity >=0.8.4 <0.9.0;
 ///   array 1: 1 x int32 from -2147483648 to 2147483647, at byte 4
 ///   array 2: 1 x int32 from -2147483648 to 2147483647, at byte 8
 ///   array 3: 1 x int32 from -2147483648 to 2147483647, at byte 12
+///   binding: 20 x uint8 from 0 to 255, at byte 16
 /// @dev Points are laid out as EIP-196 and EIP-197 ask: x then y; in G2 the imaginary part of a coordinate comes
 /// first; (0, 0) is infinity. The precompiles refuse coordinates that are not reduced, points off the curve and
 /// points of G2 outside the subgroup. Proofs are malleable: never use one, or its hash, as an identifier.
@@ -25,7 +26,7 @@ contract ClassVerifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xfec370c67ae21b4ce2322b2749efbfc727c8b617bf31e35992e628d6d89712f3;
+    uint256 private constant KEY_DIGEST = 0xae3d5b87a2783de678122d9488080ecce052d1219fe16bbd93faad8283aad39f;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 7530608290570160337325448892803907864859403126446675006934986852717959442929;
@@ -46,14 +47,14 @@ contract ClassVerifier {
     uint256 private constant SIGMA_X_RE = 21599763835571079780058848270324352294711916267786601424213531212032767299004;
     uint256 private constant SIGMA_Y_IM = 9059661880747119275136992445377337242908485609431932572005583159389822825778;
     uint256 private constant SIGMA_Y_RE = 4325018938975628797018351190436015833351969315625649838313937490066628855823;
-    uint256 private constant IC0_X = 10951915015925680119678595445661672550732319283803371952872906393209431277021;
-    uint256 private constant IC0_Y = 10710146003375043932513334468846318251734077684168349225585647420669127398147;
-    uint256 private constant IC1_X = 7100079317181410376830883351551598173007299469806646266154804183359519608635;
-    uint256 private constant IC1_Y = 14048924529918259605776560371701797601657773209910951521600152746106972032731;
-    uint256 private constant IC2_X = 8716415255161938728940562552424306951212907546498765271752891354530482958740;
-    uint256 private constant IC2_Y = 4688415935262210025876646022381303869928272238737581115270879706647834331681;
-    uint256 private constant IC3_X = 17996149601224498776480294561075474465048849686883341974064501046737988635597;
-    uint256 private constant IC3_Y = 21752053936450067362083758508770742902501764739111494632764353903879314540343;
+    uint256 private constant IC0_X = 8240750620568514488671618018742928711771586799455360634710070249739208760147;
+    uint256 private constant IC0_Y = 16673235923591622924573671720971167498581310159926115549280016817583494737688;
+    uint256 private constant IC1_X = 12152758188389983988771140169311367481241508439379725223366070203699933049754;
+    uint256 private constant IC1_Y = 5389775891586636435697034910687052934553790347228561409314944346231135734442;
+    uint256 private constant IC2_X = 15129736374066555542254002287096851189766099053825087512361823871853362423818;
+    uint256 private constant IC2_Y = 15917918598422667799289404069956985072309823771266675365048406477653983739564;
+    uint256 private constant IC3_X = 16795020343722862594034473829077609289067519679171954944447457807175381010615;
+    uint256 private constant IC3_Y = 855698983834081423209012831321178173271833838619312204921320010227775360525;
 
     /// @notice Whether the proof is valid for the public values.
     /// @dev Gives false, and does not revert, on numbers out of range, points off their curve, bytes after the last
@@ -222,14 +223,57 @@ contract ClassVerifier {
                 }
             }
 
-            let ok := eq(calldatasize(), 484)
+            // Continues the digest s with values of 1 bytes, from `from` to `to`.
+            function absorb8(s, x, from, to, flip) -> digest {
+                digest := s
+                for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
+                    let word := xor(calldataload(from), flip)
+                    digest := add(mulmod(digest, x, R), byte(0, word))
+                    digest := add(mulmod(digest, x, R), byte(1, word))
+                    digest := add(mulmod(digest, x, R), byte(2, word))
+                    digest := add(mulmod(digest, x, R), byte(3, word))
+                    digest := add(mulmod(digest, x, R), byte(4, word))
+                    digest := add(mulmod(digest, x, R), byte(5, word))
+                    digest := add(mulmod(digest, x, R), byte(6, word))
+                    digest := add(mulmod(digest, x, R), byte(7, word))
+                    digest := add(mulmod(digest, x, R), byte(8, word))
+                    digest := add(mulmod(digest, x, R), byte(9, word))
+                    digest := add(mulmod(digest, x, R), byte(10, word))
+                    digest := add(mulmod(digest, x, R), byte(11, word))
+                    digest := add(mulmod(digest, x, R), byte(12, word))
+                    digest := add(mulmod(digest, x, R), byte(13, word))
+                    digest := add(mulmod(digest, x, R), byte(14, word))
+                    digest := add(mulmod(digest, x, R), byte(15, word))
+                    digest := add(mulmod(digest, x, R), byte(16, word))
+                    digest := add(mulmod(digest, x, R), byte(17, word))
+                    digest := add(mulmod(digest, x, R), byte(18, word))
+                    digest := add(mulmod(digest, x, R), byte(19, word))
+                    digest := add(mulmod(digest, x, R), byte(20, word))
+                    digest := add(mulmod(digest, x, R), byte(21, word))
+                    digest := add(mulmod(digest, x, R), byte(22, word))
+                    digest := add(mulmod(digest, x, R), byte(23, word))
+                    digest := add(mulmod(digest, x, R), byte(24, word))
+                    digest := add(mulmod(digest, x, R), byte(25, word))
+                    digest := add(mulmod(digest, x, R), byte(26, word))
+                    digest := add(mulmod(digest, x, R), byte(27, word))
+                    digest := add(mulmod(digest, x, R), byte(28, word))
+                    digest := add(mulmod(digest, x, R), byte(29, word))
+                    digest := add(mulmod(digest, x, R), byte(30, word))
+                    digest := add(mulmod(digest, x, R), byte(31, word))
+                }
+                for { } lt(from, to) { from := add(from, 1) } {
+                    digest := add(mulmod(digest, x, R), shr(248, xor(calldataload(from), flip)))
+                }
+            }
+
+            let ok := eq(calldatasize(), 516)
             ok := and(ok, eq(calldataload(0x184), 0x1a0))
-            ok := and(ok, eq(calldataload(0x1a4), 0x10))
+            ok := and(ok, eq(calldataload(0x1a4), 0x24))
 
             mstore(0x080, KEY_DIGEST)
             calldatacopy(0x0a0, 0x104, 0x40)
-            calldatacopy(0x0e0, 0x1c4, 0x10)
-            let state := keccak256(0x080, 0x70)
+            calldatacopy(0x0e0, 0x1c4, 0x24)
+            let state := keccak256(0x080, 0x84)
             mstore(0x00, state)
             mstore(0x20, 0)
             let c0 := mod(keccak256(0x00, 0x40), R)
@@ -242,6 +286,7 @@ contract ClassVerifier {
             s := absorb32(s, c0, 0x1c8, 0x1cc, 0x8000000080000000800000008000000080000000800000008000000080000000)
             s := absorb32(s, c0, 0x1cc, 0x1d0, 0x8000000080000000800000008000000080000000800000008000000080000000)
             s := absorb32(s, c0, 0x1d0, 0x1d4, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := absorb8(s, c0, 0x1d4, 0x1e8, 0)
             s := mod(s, R)
 
             mstore(0x080, state)

@@ -15,11 +15,14 @@ interface IModelVerifier {
 
 /// @title A vault that opens for inputs of one class.
 /// @notice Whoever shows an input that the model gives the wanted class, with a proof of the model's answer, is let in
-/// once with that input. The packed values are the input's bytes and then one int32, big-endian, for each class.
+/// once with that input. The packed values are the input's bytes, then one int32, big-endian, for each class, and at
+/// last the 20 bytes of the binding (`zkgpu zkml compile --bind 20`): the address that the proof was made for.
+/// @dev Without a binding a proof is anybody's: who sees the call before it is mined could send it in his own name.
 contract ClassifiedVault {
     error InvalidProof();
     error WrongClass(uint256 found);
     error InputUsedBefore();
+    error MadeForAnother(address owner);
 
     event Opened(address indexed by, uint256 class);
 
@@ -45,7 +48,10 @@ contract ClassifiedVault {
         bytes calldata packed
     ) external {
         if (!verifier.verifyProof(a, b, c, commitment, knowledge, packed)) revert InvalidProof();
-        uint256 class = largest(packed[inputBytes:]);
+        uint256 end = packed.length - 20;
+        address owner = address(bytes20(packed[end:]));
+        if (owner != msg.sender) revert MadeForAnother(owner);
+        uint256 class = largest(packed[inputBytes:end]);
         if (class != wantedClass) revert WrongClass(class);
         bytes32 input = keccak256(packed[:inputBytes]);
         if (used[input]) revert InputUsedBefore();

@@ -41,6 +41,7 @@ from zkgpu.zkml.ranges import Interval, analyse, with_reach
 
 Visibility: TypeAlias = Literal["public", "private", "hashed"]
 WEIGHTS_HASH = "weights.hash"
+BINDING, BINDING_SIZES = "binding", (0, 20, 32)  # the name of a public array of bytes, and how many it may have
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,15 @@ class Visibilities:
               "hashed": so too, and named by their Poseidon hash, a public input
     inputs    by name; those not named are public
     outputs   likewise
+    binding   20 or 32 bytes that each proof is for, an address or a nonce, as a public array; 0 for none. Nothing is
+              computed of them: whoever takes the proof compares them with what they should be
     Public tensors are values the verifier checks against; of a hashed one it has the Poseidon hash.
     """
 
     weights: Visibility = "public"
     inputs: Mapping[str, Visibility] = field(default_factory=dict)
     outputs: Mapping[str, Visibility] = field(default_factory=dict)
+    binding: int = 0
 
     @property
     def weights_are_given(self) -> bool:
@@ -83,6 +87,8 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
         raise UsageError("a tensor is 'public', 'private' or 'hashed'")
     if visibilities.weights not in ("public", "private", "hashed"):
         raise UsageError("weights are 'public', 'private' or 'hashed'")
+    if type(visibilities.binding) is not int or visibilities.binding not in BINDING_SIZES:
+        raise UsageError(f"a binding of {visibilities.binding} bytes: it has 20, as an address, or 32")
     if visibilities.weights == "hashed" and not model.n_weights:
         raise UsageError("the model has no weights to hash: they would be those of dense layers and convolutions")
     if all(visibilities.of_output(t.name) == "private" for t in model.outputs):
@@ -92,7 +98,7 @@ def require_names(model: IntegerModel, visibilities: Visibilities) -> None:
 
 def _require_distinct_names(model: IntegerModel, visibilities: Visibilities) -> None:
     """Raises UsageError where two of the numbers that a proof shows, or a prover gives, would have one name."""
-    names = [tensor.name for tensor in (*model.inputs, *model.outputs)]
+    names = [tensor.name for tensor in (*model.inputs, *model.outputs)] + [BINDING] * bool(visibilities.binding)
     names += hash_names(model, visibilities)
     if visibilities.weights_are_given:
         linear = [op.output for op in model.operations if isinstance(op, Linear)]
@@ -106,7 +112,8 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     """The circuit that proves `semantics.run(model, inputs)`.
 
     Inputs are signals of the tensors' names; private weights are signals NAME.weight and NAME.bias, and when they are
-    hashed NAME.multiplier. The public inputs are hashes, in the order of `hash_names`.
+    hashed NAME.multiplier. The public inputs are hashes, in the order of `hash_names`. Public tensors are packed,
+    inputs before outputs, and the binding last.
     """
     require_names(model, visibilities)
     circuit = Circuit()
@@ -118,6 +125,8 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     network.publish_weights()
     for tensor in model.outputs:
         network.publish(tensor)
+    if visibilities.binding:
+        circuit.public_array(BINDING, visibilities.binding, bits=8)
     return circuit
 
 
