@@ -22,6 +22,8 @@ def to_bits(x: Wires, bits: int | None = None) -> Wires:
 
     bits   from 1 to the field's width, which is the default; at the full width the bits are those of the
            canonical integer: the bits of x + modulus are refused
+    Enforced: each bit is 0 or 1, and their weighted sum is x. Below the full width no two rows of bits have the same
+    sum in the field; at the full width `_assert_bits_at_most` leaves those of sums below the modulus.
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
     """
     bits = x.circuit.field.bits if bits is None else bits
@@ -50,7 +52,10 @@ def from_bits(bits: Wires) -> Wires:
 
 
 def range_check(x: Wires, bits: int) -> None:
-    """Constrains each entry to 0 .. 2^bits - 1: `bits` constraints an entry that is not already known to fit."""
+    """Constrains each entry to 0 .. 2^bits - 1: `bits` constraints an entry that is not already known to fit.
+
+    Both ends are enforced on the entry itself, by bits that add up to it (`constrain_range`).
+    """
     require_width(x.circuit, bits)
     if 1 << bits > x.circuit.field.modulus:
         return  # true of every element

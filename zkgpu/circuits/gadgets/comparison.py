@@ -34,6 +34,8 @@ def is_equal(x: Wires, y: Operand) -> Wires:
 def less_than(x: Wires, y: Operand, bits: int) -> Wires:
     """1 where x < y, else 0, for integers of `bits` bits: both operands are constrained to be such.
 
+    Enforced: 0 <= x, y < 2^bits by range checks, hence 0 < x - y + 2^bits < 2^(bits + 1) as integers, and x >= y by the
+    top one of that number's bits, which `to_bits` pins exactly.
     bits + 2 constraints an entry besides the operands' range checks. Raises UsageError when 2^(bits + 1)
     exceeds the modulus: differences would wrap around it.
     """
@@ -55,6 +57,7 @@ def less_equal(x: Wires, y: Operand, bits: int) -> Wires:
 def assert_less_than(x: Wires, y: Operand, bits: int) -> None:
     """Constrains x < y, for integers of `bits` bits: both operands are constrained to be such.
 
+    Enforced: 0 <= y - x - 1 by the low end of its range check, which a negative difference above -2^bits cannot meet.
     `bits` constraints an entry besides the operands' range checks.
     """
     _require_room(x.circuit, bits)
@@ -66,13 +69,19 @@ def assert_less_than(x: Wires, y: Operand, bits: int) -> None:
 
 
 def minimum(x: Wires, y: Operand, bits: int) -> Wires:
-    """The smaller of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more."""
+    """The smaller of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more.
+
+    Enforced: which of them it is, by less_than, and that it is that one, by select.
+    """
     x, y = x.aligned(y)
     return _chosen(less_than(x, y, bits), x, y, bits)
 
 
 def maximum(x: Wires, y: Operand, bits: int) -> Wires:
-    """The larger of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more."""
+    """The larger of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more.
+
+    Enforced as in `minimum`.
+    """
     x, y = x.aligned(y)
     return _chosen(less_than(x, y, bits), y, x, bits)
 

@@ -24,6 +24,8 @@ def in_range(x: Wires, bits: int) -> None:
 
     When the circuit is compiled, all its checks are weighed together: the limbs' width, hence the tables' sizes, or
     plain bits, whichever takes the fewest constraints. Entries already known to fit cost nothing.
+    Both ends are enforced on the entry itself: each limb is in a table of exactly its width, or in the main table both
+    as it is and times 2^(missing bits), and the weighted sum of the limbs is the entry.
     """
     require_width(x.circuit, bits)
     if 1 << bits > x.circuit.field.modulus:
