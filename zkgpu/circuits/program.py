@@ -17,6 +17,7 @@ from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UsageError
 
 HintFunction = Callable[..., object]
+Marks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Step(Protocol):
 
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None: ...
 
+    def mark(self, marks: Marks) -> None:
+        """Marks, in place, those of its wires that are computed from a marked one. (n_wires, instances) bool."""
+        ...
+
+
+def marked_rows(lc: LinearCombinations, marks: Marks) -> Marks:
+    """(rows, instances): whether a combination has a marked wire."""
+    counts = np.zeros((lc.wires.size + 1, marks.shape[1]), dtype=np.int64)
+    np.cumsum(marks[lc.wires], axis=0, out=counts[1:])
+    return counts[lc.indptr[1:]] > counts[lc.indptr[:-1]]
+
 
 @dataclass(frozen=True)
 class Assign:
@@ -66,6 +78,9 @@ class Assign:
 
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
         values.put(slice(self.first, self.first + self.value.rows), arithmetic.of(self.value, values))
+
+    def mark(self, marks: Marks) -> None:
+        marks[self.first : self.first + self.count] = marked_rows(self.value, marks)
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,10 @@ class Multiply:
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
         a, b, plus = (arithmetic.of(lc, values) for lc in (self.a, self.b, self.plus))
         values.put(slice(self.first, self.first + self.a.rows), a.times_plus(b, plus))
+
+    def mark(self, marks: Marks) -> None:
+        a, b, plus = (marked_rows(lc, marks) for lc in (self.a, self.b, self.plus))
+        marks[self.first : self.first + self.count] = a | b | plus
 
 
 @dataclass(frozen=True)
@@ -121,6 +140,10 @@ class Hint:
             shaped = [v.reshape(shape) for v, shape in zip(arrays, self.input_shapes, strict=True)]
             result = Numbers.of(self._as_integers(self.function(*shaped)), arithmetic.modulus)
             values.put((slice(self.first, self.first + self.count), instance), result)
+
+    def mark(self, marks: Marks) -> None:
+        for lc in self.inputs:
+            marks[self.first : self.first + self.count] |= marks[lc.wires].any(axis=0)
 
     def _as_integers(self, result: object) -> NDArray[Any]:
         array = result if isinstance(result, np.ndarray) else np.array(result, dtype=object)
@@ -165,3 +188,18 @@ class Replay:
             step.run(local, arithmetic)
         made = local.take(slice(1 + n_inputs, None)).reshape(self.wires, self.instances, outer)
         values.put(slice(self.first, self.first + self.count), made.swapaxes(0, 1).reshape(-1, outer))
+
+    def mark(self, marks: Marks) -> None:
+        """Instance by instance, and within one wire by wire; instances with the same marked inputs only once."""
+        given = marked_rows(self.inputs, marks)
+        if not given.any():
+            return
+        outer = marks.shape[1]
+        inputs = given.reshape(self.instances, -1, outer).swapaxes(0, 1)
+        patterns, which = np.unique(inputs.reshape(len(inputs), -1), axis=1, return_inverse=True)
+        local = np.zeros((1 + len(inputs) + self.wires, patterns.shape[1]), dtype=bool)
+        local[1 : 1 + len(inputs)] = patterns
+        for step in self.steps:
+            step.mark(local)
+        made = local[1 + len(inputs) :, which.ravel()].reshape(self.wires, self.instances, outer)
+        marks[self.first : self.first + self.count] = made.swapaxes(0, 1).reshape(-1, outer)

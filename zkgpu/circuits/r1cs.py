@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,12 +64,7 @@ class R1CS:
 
     def label(self, row: int) -> str:
         """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""
-        at = bisect_right(self.labels, row, key=lambda label: label[0]) - 1
-        if at < 0 or not self.labels[at][1]:
-            return f"constraint {row}"
-        first, name = self.labels[at]
-        end = self.labels[at + 1][0] if at + 1 < len(self.labels) else self.n_constraints
-        return f"constraint {row} '{name}'" if end - first == 1 else f"constraint {row} '{name}[{row - first}]'"
+        return constraint_name(self.labels, self.n_constraints, row)
 
     def check(self, assignment: Limbs) -> None:
         """Returns when the assignment satisfies every constraint.
@@ -124,6 +120,16 @@ class R1CS:
     def _violation(self, row: int, a: int, b: int, c: int) -> str:
         a, b, c, product = (_signed(v, self.field.modulus) for v in (a, b, c, a * b))
         return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
+
+
+def constraint_name(labels: Sequence[tuple[int, str]], n_constraints: int, row: int) -> str:
+    """See R1CS.label."""
+    at = bisect_right(labels, row, key=lambda label: label[0]) - 1
+    if at < 0 or not labels[at][1]:
+        return f"constraint {row}"
+    first, name = labels[at]
+    end = labels[at + 1][0] if at + 1 < len(labels) else n_constraints
+    return f"constraint {row} '{name}'" if end - first == 1 else f"constraint {row} '{name}[{row - first}]'"
 
 
 def _rows_times(matrix: SparseMatrix, table: Table, values: Numbers, start: int, stop: int) -> Numbers:
