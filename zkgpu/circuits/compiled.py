@@ -80,7 +80,8 @@ class CompiledCircuit:
         challenges   called with the circuit's FirstRound once that is known, and returns its challenges; without it
                      they are drawn at random, which shows that the circuit holds but cannot be proven
         Raises UsageError for a missing, unknown or misshapen input and for an integer outside the interval of its
-        public array, UnsatisfiedError naming the constraint that fails. The mask of the commitment is 0.
+        public array, UnsatisfiedError naming the constraint that fails. Messages show no values: an error's `values`
+        does. The mask of the commitment is 0.
         """
         values = self._run(inputs, challenges or self._random_challenges)
         assignment = values.limbs(self.r1cs.field)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +16,7 @@ from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.evaluation import object_array
 from zkgpu.circuits.numbers import Numbers, ones
 from zkgpu.circuits.sums import Rows, Table, combine
-from zkgpu.errors import UsageError
+from zkgpu.errors import UsageError, ZkgpuError
 
 HintFunction = Callable[..., object]
 Marks = NDArray[np.bool_]
@@ -138,12 +140,23 @@ class Hint:
             own = (v.take((slice(None), instance)) for v in inputs)
             arrays = [v.integers() if self.signed else v.elements() for v in own]
             shaped = [v.reshape(shape) for v, shape in zip(arrays, self.input_shapes, strict=True)]
-            result = Numbers.of(self._as_integers(self.function(*shaped)), arithmetic.modulus)
+            result = Numbers.of(self._as_integers(self._call(shaped)), arithmetic.modulus)
             values.put((slice(self.first, self.first + self.count), instance), result)
 
     def mark(self, marks: Marks) -> None:
         for lc in self.inputs:
             marks[self.first : self.first + self.count] |= marks[lc.wires].any(axis=0)
+
+    def _call(self, inputs: Sequence[NDArray[Any]]) -> object:
+        """What the function returns. Whatever it raises of its own may quote a value, and becomes a UsageError."""
+        try:
+            return self.function(*inputs)
+        except ZkgpuError:
+            raise
+        except Exception as error:
+            code = traceback.extract_tb(error.__traceback__)[-1]
+            kind, where = type(error).__name__, f"{Path(code.filename).name}, line {code.lineno}"
+            raise UsageError(f"hint '{self.label}' failed ({kind} in {where})", values=str(error)) from None
 
     def _as_integers(self, result: object) -> NDArray[Any]:
         array = result if isinstance(result, np.ndarray) else np.array(result, dtype=object)

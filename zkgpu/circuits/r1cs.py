@@ -71,7 +71,7 @@ class R1CS:
 
         assignment   (n_wires, limbs) uint64, canonical: (1, public outputs, public inputs, private inputs, internals)
         Raises LengthError for another shape, FormatError for a value that is not below the modulus, UnsatisfiedError
-        naming the first constraint that fails, with its values.
+        naming the first constraint that fails; its values are the error's `values`.
         """
         if assignment.shape != (self.n_wires, self.field.limbs):
             raise LengthError(
@@ -98,14 +98,15 @@ class R1CS:
     def check_values(self, values: Numbers) -> None:
         """As `check`, for (n_wires,) numbers."""
         if values.small[0] != 1:
-            raise UnsatisfiedError(f"wire 0 is {values.elements()[0]}, but it must hold the constant 1")
+            raise UnsatisfiedError("wire 0 must hold the constant 1", values=f"it is {values.elements()[0]}")
         for start in range(0, self.n_constraints, _CHUNK):
             stop = min(start + _CHUNK, self.n_constraints)
             a, b, c = (_rows_times(m, self._tables[id(m.table)], values, start, stop) for m in self._matrices)
             broken = np.flatnonzero(a.wrong_products(b, c))
             if broken.size:
                 found = (int(side.take(broken[:1]).integers()[0]) for side in (a, b, c))
-                raise UnsatisfiedError(self._violation(start + int(broken[0]), *found))
+                name = self.label(start + int(broken[0]))
+                raise UnsatisfiedError(f"{name}: A * B is not C", values=self._violation(*found))
 
     @property
     def _matrices(self) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
@@ -117,9 +118,9 @@ class R1CS:
         distinct = {id(m.table): m.table for m in self._matrices}
         return {key: Table.of(self.field.from_limbs(table), self.field.modulus) for key, table in distinct.items()}
 
-    def _violation(self, row: int, a: int, b: int, c: int) -> str:
+    def _violation(self, a: int, b: int, c: int) -> str:
         a, b, c, product = (_signed(v, self.field.modulus) for v in (a, b, c, a * b))
-        return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
+        return f"{a} * {b} = {product}, but C is {c}"
 
 
 def constraint_name(labels: Sequence[tuple[int, str]], n_constraints: int, row: int) -> str:

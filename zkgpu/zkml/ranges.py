@@ -6,7 +6,7 @@ A sum that could leave (-r/2, r/2), or an index its table, is refused here, when
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,8 +41,8 @@ Array = NDArray[Any]
 class Interval:
     """low <= value <= high, entry by entry: int64 arrays, or of Python integers when wider, of the tensor's shape."""
 
-    low: Array
-    high: Array
+    low: Array = field(repr=False)
+    high: Array = field(repr=False)
 
     @property
     def shape(self) -> Shape:
@@ -189,8 +189,8 @@ def _lookup(operation: Lookup, x: Interval) -> Interval:
     last = operation.first + len(operation.table) - 1
     if x.least < operation.first or x.greatest > last:
         raise UsageError(
-            f"layer '{operation.layer}': values from {x.least} to {x.greatest} could leave "
-            f"the table of [{operation.first}, {last}]"
+            f"layer '{operation.layer}': a value could leave the table of [{operation.first}, {last}]",
+            values=f"they are from {x.least} to {x.greatest}",
         )
     least, greatest = int(operation.table.min()), int(operation.table.max())
     return Interval(np.full(x.shape, least), np.full(x.shape, greatest))
