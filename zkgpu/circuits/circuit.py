@@ -258,7 +258,8 @@ class Circuit:
 
         The same name gives the same challenge; without a name it is a new one. Each is a public input of the proof.
         Whatever shares a constraint with it, or with a value computed from it, must be computed from a challenge
-        itself, public or committed: compile refuses all else, which the prover could fit to the challenge.
+        itself, public or committed: compile refuses all else, which the prover could fit to the challenge. A hint that
+        reads a challenge is for values the prover may choose after it.
         """
         name = name or f"challenge {len(self.rounds.challenges)}"
         if name not in self.rounds.challenges:
