@@ -71,6 +71,18 @@ def test_a_hint_that_fails_is_named_with_the_line_and_without_what_it_quotes():
     assert error.value.__suppress_context__
 
 
+@pytest.mark.parametrize("kind", [MemoryError, FormatError])
+def test_a_hint_that_lacks_memory_or_says_what_is_wrong_is_left_to_say_so(kind):
+    def fail(_):
+        raise kind("so")
+
+    c = Circuit()
+    x = c.private("x")
+    c.assert_equal(c.hint(fail, [x]), x)
+    with pytest.raises(kind, match="so"):
+        c.compile().witness({"x": 1})
+
+
 def test_array_inputs_keep_their_order_and_negative_numbers_wrap():
     image = np.array([[-1, 2], [3, -128]], dtype=np.int8)
     assert evaluate(lambda x: x, x=image).tolist() == [[P - 1, 2], [3, P - 128]]

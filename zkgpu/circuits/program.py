@@ -151,7 +151,7 @@ class Hint:
         """What the function returns. Whatever it raises of its own may quote a value, and becomes a UsageError."""
         try:
             return self.function(*inputs)
-        except ZkgpuError:
+        except (ZkgpuError, MemoryError):
             raise
         except Exception as error:
             code = traceback.extract_tb(error.__traceback__)[-1]
