@@ -52,7 +52,7 @@ def list_of(value: Any, where: str, length: int | None = None) -> list[Any]:
     """The value, if it is a list, of that length when one is given."""
     if not isinstance(value, list) or length not in (None, len(value)):
         wanted = "a list" if length is None else f"a list of {length}"
-        raise FormatError(f"{where}: not {wanted}: make the file again", values=shown(value))
+        raise FormatError(f"{where}: this is not {wanted}: make the file again", values=shown(value))
     return value
 
 

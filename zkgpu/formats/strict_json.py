@@ -59,10 +59,10 @@ def text_of(value: Any) -> str:
 def decimal(value: Any, bound: int, where: str) -> int:
     """The integer below `bound` that a canonical decimal string spells. Raises FormatError for anything else."""
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise FormatError(f'{where}: not a decimal string such as "42"', values=shown(value))
+        raise FormatError(f'{where}: this is not a decimal string such as "42"', values=shown(value))
     number = int(value)
     if number >= bound:
-        raise FormatError(f"{where}: not below {bound}: values are never reduced", values=shown(value))
+        raise FormatError(f"{where}: this is not below {bound}: values are never reduced", values=shown(value))
     return number
 
 
