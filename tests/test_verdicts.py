@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Alteration, int, str]] = {
         MALFORMED,
         "is not a list",
     ),
-    "public null": (with_public(lambda p: None), MALFORMED, "null is not a list"),
+    "public null": (with_public(lambda p: None), MALFORMED, "is not a list"),
     "pi_a[0]+q (non-canonical coordinate)": (add_to_a(0, Fq.modulus), MALFORMED, "never reduced"),
     "(-A,-B,C)": (negate_a_and_b, ACCEPTED, ""),
     "A off curve": (add_to_a(1, 1), MALFORMED, "not on the curve"),

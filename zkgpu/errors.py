@@ -10,19 +10,36 @@
     ├── ResourceError                 5  no GPU, not enough memory, a missing optional package
     └── SelfCheckError                6  the prover's own verification refused the proof
 
-A message is one line: what is wrong, where, and how to mend it.
+A message is one line: what is wrong, where, and how to mend it. No value of a witness, an input or a private weight is
+part of it: such values are in `values`, for whoever asks (`zkgpu --show-values`).
 """
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 EXIT_OK = 0
 EXIT_INVALID_PROOF = 1
 
 
+Error = TypeVar("Error", bound="ZkgpuError")
+
+
 class ZkgpuError(Exception):
-    """Base of all errors raised by zkgpu."""
+    """Base of all errors raised by zkgpu.
+
+    values   what the message is about and does not show, since it may be secret: one line, or ""
+    """
 
     exit_code = 70
+
+    def __init__(self, message: str = "", *, values: str = "") -> None:
+        super().__init__(message)
+        self.values = values
+
+    def within(self: Error, where: str) -> Error:
+        """The same error, with the name of a file or a part of it in front of the message."""
+        return type(self)(f"{where}: {self}", values=self.values)
 
 
 class UsageError(ZkgpuError):

@@ -32,9 +32,10 @@ def test_outputs_come_before_public_inputs_and_those_before_private_ones():
     assert (compiled.r1cs.n_public_outputs, compiled.r1cs.n_public_inputs, compiled.r1cs.n_private_inputs) == (1, 1, 1)
 
 
-def test_a_broken_constraint_is_named_with_its_values():
-    with pytest.raises(UnsatisfiedError, match=r"^constraint 1 'cubic': 9 \* 3 = 27, but C is 28$"):
+def test_a_broken_constraint_is_named_and_its_values_are_beside_the_message():
+    with pytest.raises(UnsatisfiedError, match=r"^constraint 1 'cubic': A \* B is not C$") as error:
         cubic().compile().witness({"x": 3, "out": 36})
+    assert error.value.values == "9 * 3 = 27, but C is 28"
 
 
 def test_an_entry_of_a_scoped_array_is_named_with_its_index():
@@ -42,15 +43,17 @@ def test_an_entry_of_a_scoped_array_is_named_with_its_index():
     x = c.private("x", 4)
     with c.scope("layer"), c.scope("bits"):
         c.assert_equal(x * x, x, label="boolean")
-    with pytest.raises(UnsatisfiedError, match=r"constraint 2 'layer/bits/boolean\[2\]': 2 \* 2 = 4, but C is 2"):
+    with pytest.raises(UnsatisfiedError, match=r"constraint 2 'layer/bits/boolean\[2\]': ") as error:
         c.compile().witness({"x": [0, 1, 2, 1]})
+    assert error.value.values == "2 * 2 = 4, but C is 2"
 
 
 def test_small_negative_values_are_shown_as_negative():
     c = Circuit()
     c.assert_equal(c.private("x"), 1)
-    with pytest.raises(UnsatisfiedError, match=r"-1 \* 1 = -1, but C is 1|1 \* 1 = 1, but C is -1"):
+    with pytest.raises(UnsatisfiedError) as error:
         c.compile().witness({"x": P - 1})
+    assert error.value.values in ("-1 * 1 = -1, but C is 1", "1 * 1 = 1, but C is -1")
 
 
 # arithmetic

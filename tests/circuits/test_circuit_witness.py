@@ -30,10 +30,10 @@ def test_inputs_are_read_from_numbers_and_strings(three):
         ({"x": 3}, "missing input 'out'"),
         ({"x": 3, "out": 35, "y": 1}, "unknown input 'y'.*'out', 'x'"),
         ({"x": [3], "out": 35}, r"'x' has shape \(1,\)"),
-        ({"x": 3.0, "out": 35}, "'x' holds 3.0"),
-        ({"x": None, "out": 35}, "'x' holds None"),
-        ({"x": "3 ", "out": 35}, "'x' holds '3 '"),
-        ({"x": "0X3", "out": 35}, "'x' holds '0X3'"),
+        ({"x": 3.0, "out": 35}, "'x' holds a float"),
+        ({"x": None, "out": 35}, "'x' holds a NoneType"),
+        ({"x": "3 ", "out": 35}, "'x' holds a str"),
+        ({"x": "0X3", "out": 35}, "'x' holds a str"),
         ({"x": "٣", "out": 35}, "'x' holds"),
         ({"x": "9" * 5000, "out": 35}, "'x' holds"),
         ({"x": P, "out": 35}, "not below the modulus"),
@@ -48,6 +48,39 @@ def test_wrong_inputs_are_named(inputs, message):
         cubic().compile().witness(inputs)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
+
+
+def test_what_a_wrong_input_holds_is_beside_the_message():
+    for wrong, values in (("0X3", "'0X3'"), (3.5, "3.5"), (P, hex(P)), ("9" * 5000, "'" + "9" * 76 + "...")):
+        with pytest.raises(UsageError) as caught:
+            cubic().compile().witness({"x": wrong, "out": 35})
+        assert caught.value.values == values
+        assert values not in str(caught.value)
+
+
+def test_a_hint_that_fails_is_named_with_the_line_and_without_what_it_quotes():
+    c = Circuit()
+    x = c.private("x")
+    c.assert_equal(c.hint(lambda v: {1: 2}[int(v)], [x], label="table"), x)
+    compiled = c.compile()
+    with pytest.raises(
+        UsageError, match=r"^hint 'table' failed \(KeyError in test_circuit_witness.py, line \d+\)$"
+    ) as error:
+        compiled.witness({"x": 77})
+    assert error.value.values == "77"
+    assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("kind", [MemoryError, FormatError])
+def test_a_hint_that_lacks_memory_or_says_what_is_wrong_is_left_to_say_so(kind):
+    def fail(_):
+        raise kind("so")
+
+    c = Circuit()
+    x = c.private("x")
+    c.assert_equal(c.hint(fail, [x]), x)
+    with pytest.raises(kind, match="so"):
+        c.compile().witness({"x": 1})
 
 
 def test_array_inputs_keep_their_order_and_negative_numbers_wrap():
@@ -69,8 +102,9 @@ def test_the_check_refuses_assignments_of_another_shape_or_not_canonical():
     aliased[2] = np.frombuffer((P + 3).to_bytes(32, "little"), dtype="<u8")
     with pytest.raises(FormatError, match="wire 2"):
         r1cs.check(aliased)
-    with pytest.raises(UnsatisfiedError, match="wire 0 is 2"):
+    with pytest.raises(UnsatisfiedError, match="wire 0 must hold the constant 1") as error:
         r1cs.check(Fr.to_limbs([2, 35, 3, 9]))
+    assert error.value.values == "it is 2"
 
 
 def test_constraints_without_a_name_are_called_by_number():

@@ -48,8 +48,9 @@ def test_rows_of_the_table_are_accepted_however_often_they_occur():
 @pytest.mark.parametrize(("x", "y"), [(5, 25), (2, 5), (-2, -4), (0, 1), (P // 2, 0)])
 def test_what_is_no_row_is_refused_by_name_and_by_the_constraints(x, y):
     inputs = {"x": [1, x, 3], "y": [1, y, 9]}
-    with pytest.raises(UnsatisfiedError, match=r"'square\[1\]': .* is no row of table 'squares'"):
+    with pytest.raises(UnsatisfiedError, match=r"'square\[1\]' is no row of table 'squares'$") as error:
         squaring().witness(inputs)
+    assert error.value.values == f"it is ({x if x <= P // 2 else x - P}, {y})"
     assert_forgery_fails(squaring(), inputs, {"table squares/multiplicities": forgiving})
 
 
@@ -210,5 +211,5 @@ def test_a_value_out_of_range_is_named():
     c = Circuit()
     with c.scope("layer 3"):
         gadgets.in_range(c.private("x", 300), 8)
-    with pytest.raises(UnsatisfiedError, match=r"'layer 3/top limb\[7\]': \(256\) is no row of table '8 bits'"):
+    with pytest.raises(UnsatisfiedError, match=r"'layer 3/top limb\[7\]' is no row of table '8 bits'"):
         c.compile().witness({"x": [256 if i == 7 else 0 for i in range(300)]})

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from circuit_examples import evaluate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutation import assert_every_wire_is_pinned
@@ -113,7 +114,8 @@ def test_a_circuit_over_another_field_or_a_single_wire_is_refused():
 # Merkle
 
 DEPTH = 4
-tree = MerkleTree([100 + i for i in range(11)], DEPTH)
+MEMBERS = 11
+tree = MerkleTree([100 + i for i in range(MEMBERS)], DEPTH)
 
 
 def membership():
@@ -128,11 +130,11 @@ member = membership()
 
 def inputs_of(index: int) -> dict:
     path = tree.path(index)
-    leaf = 100 + index if index < 11 else 0
+    leaf = 100 + index if index < MEMBERS else 0
     return {"leaf": leaf, "bits": path.index_bits, "siblings": path.siblings, "root": tree.root}
 
 
-@pytest.mark.parametrize("index", range(16))
+@pytest.mark.parametrize("index", range(MEMBERS))
 def test_every_leaf_lies_under_the_root(index):
     member.witness(inputs_of(index))
 
@@ -158,6 +160,19 @@ def test_another_leaf_sibling_or_place_is_refused(index):
             member.witness(honest | change)
 
 
+@pytest.mark.parametrize("index", range(MEMBERS, 1 << DEPTH))
+def test_an_empty_place_holds_no_member(index):
+    assert evaluate(lambda leaf, bits, siblings, _: merkle_root(leaf, bits, siblings), **inputs_of(index)) == tree.root
+    with pytest.raises(UnsatisfiedError, match="'leaf is not empty/inverse'"):
+        member.witness(inputs_of(index))
+
+
+@pytest.mark.parametrize("leaves", [[0], [3, 0, 5], [P, 1]])
+def test_a_tree_takes_no_leaf_that_stands_for_an_empty_place(leaves):
+    with pytest.raises(UsageError, match="leaf 0 stands for an empty place"):
+        MerkleTree(leaves, 3)
+
+
 def test_an_index_bit_must_be_a_bit():
     with pytest.raises(UnsatisfiedError, match="boolean"):
         member.witness(inputs_of(3) | {"bits": [2, 1, 0, 0]})
@@ -168,7 +183,7 @@ def test_every_wire_of_a_merkle_path_is_pinned():
 
 
 def test_a_level_costs_a_hash_a_choice_and_a_boolean():
-    assert member.r1cs.n_constraints == DEPTH * 242 + 1
+    assert member.r1cs.n_constraints == DEPTH * 242 + 2
 
 
 def test_many_paths_are_checked_at_once():

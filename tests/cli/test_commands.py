@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from zkgpu.circuits.gadgets import MerkleTree
+from zkgpu.cli.demo import DEPTH, membership_circuit, membership_inputs
+from zkgpu.errors import UnsatisfiedError
+
 
 def test_a_circuit_goes_all_the_way_to_a_verified_proof_and_a_contract(work: Any, command: Any) -> None:
     work.proven()
@@ -231,6 +235,14 @@ def test_doctor_names_the_instruction_path_and_passes_its_self_test(command: Any
     assert facts["path in use"] in facts["instruction paths"]
     assert facts["self-test"].startswith("passed")
     assert "self-test" in command("doctor").out
+
+
+def test_the_demo_admits_no_member_at_an_empty_place():
+    inputs = membership_inputs(DEPTH) | {"leaf": 0}
+    empty = MerkleTree([1000 + i for i in range(11)], DEPTH).path(11)
+    inputs |= {"index_bits": empty.index_bits, "siblings": empty.siblings}
+    with pytest.raises(UnsatisfiedError, match="membership/leaf is not empty"):
+        membership_circuit(DEPTH).compile().witness(inputs)
 
 
 @pytest.mark.parametrize("options", [[], ["--membership"]], ids=["digits", "membership"])

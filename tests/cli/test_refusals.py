@@ -165,8 +165,10 @@ def test_a_bug_is_one_line_with_exit_code_70(
 
     monkeypatch.setattr(proof, "_read_key", fail)
     error = command("prove", key, witness, *work.outputs).error(70)
-    assert "IndexError: off by one and more" in error
+    assert "internal error (IndexError): " in error
     assert "ZKGPU_TRACEBACK" in error
+    error = command("--show-values", "prove", key, witness, *work.outputs).error(70)
+    assert "off by one and more" in error
 
 
 @pytest.mark.parametrize(("error", "code"), [(MemoryError(), 5), (KeyboardInterrupt(), 130)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,17 @@ def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
     assert second["values"]["out"] != proven["values"]["out"]
     mixed = run(capsys, "zkml", "verify", build, proof, "--public", folder / "second_public.json")
     assert mixed[:2] == (1, {**mixed[1], "valid": False})
+
+
+@pytest.mark.parametrize(("weights", "mode"), [("public", 0o644), ("private", 0o600), ("hashed", 0o600)])
+def test_weights_that_are_not_public_are_for_their_owner_only(folder: Path, capsys, weights: str, mode: int) -> None:
+    before = os.umask(0o022)
+    try:
+        options = ("--calibrate", folder / "data.npz", "--weights", weights)
+        run(capsys, "zkml", "compile", folder / "model.onnx", *options, "-o", folder / "build")
+    finally:
+        os.umask(before)
+    assert (folder / "build" / "model.npz").stat().st_mode & 0o777 == mode
 
 
 def test_refusals_are_one_line_with_their_exit_code(folder: Path, capsys) -> None:

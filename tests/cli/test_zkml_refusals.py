@@ -89,8 +89,8 @@ def test_too_few_powers_are_refused_with_the_number_it_takes(made: Path, tmp_pat
 
 
 INPUTS = {
-    "x at index [0, 2] is 40": np.array([1, 2, 40, 3]),
-    "x at index [0, 3] is nan, not a finite number": np.array([1, 2, 3, np.nan]),
+    "x at index [0, 2] is outside of": np.array([1, 2, 40, 3]),
+    "x at index [0, 3] is not a finite number": np.array([1, 2, 3, np.nan]),
     "x must hold numbers of shape (1, 4), not int64 of shape (3,)": np.array([1, 2, 3]),
     "x must hold numbers of shape (1, 4), not <U1 of shape (4,)": np.array(["a", "b", "c", "d"]),
     "x must hold numbers of shape (1, 4), not complex128 of shape (4,)": np.array([1j, 2, 3, 4]),

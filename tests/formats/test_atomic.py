@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
+from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import ResourceError
 from zkgpu.formats.atomic import replacing, write_text
+from zkgpu.formats.wtns import write_wtns
 
 
 def test_a_written_file_is_whole_and_alone(tmp_path):
@@ -32,6 +34,72 @@ def test_readers_see_the_old_file_until_the_new_one_is_whole(tmp_path):
         stream.flush()
         assert (tmp_path / "key").read_text() == "old"
     assert (tmp_path / "key").read_text() == "new"
+
+
+def mode_of(path) -> str:
+    return oct(path.stat().st_mode & 0o7777)
+
+
+@pytest.fixture
+def umask():
+    before = os.umask(0o022)
+    yield os.umask
+    os.umask(before)
+
+
+MODES = [  # of the old file, of a new public one, of a new secret one
+    (None, "0o644", "0o600"),
+    (0o644, "0o644", "0o600"),
+    (0o666, "0o644", "0o600"),
+    (0o640, "0o640", "0o600"),
+    (0o600, "0o600", "0o600"),
+    (0o400, "0o400", "0o400"),
+    (0o4755, "0o644", "0o600"),
+]
+
+
+@pytest.mark.parametrize(("old", "public", "secret"), MODES)
+def test_nobody_may_do_more_with_a_new_file_than_with_the_old_one(tmp_path, umask, old, public, secret):
+    for wanted, kept in ((public, False), (secret, True)):
+        path = tmp_path / f"file-{kept}"
+        if old is not None:
+            path.write_text("old")
+            path.chmod(old)
+        with replacing(path, secret=kept) as stream:
+            (part,) = set(tmp_path.glob(".*.part"))
+            assert mode_of(part) == wanted  # from the first byte on
+            stream.write(b"new")
+        assert mode_of(path) == wanted
+        assert path.read_bytes() == b"new"
+
+
+def test_a_file_is_not_wider_than_the_umask(tmp_path, umask):
+    umask(0o077)
+    write_text(tmp_path / "key", "new")
+    assert mode_of(tmp_path / "key") == "0o600"
+
+
+def test_a_file_whose_mode_is_narrowed_while_it_is_replaced_stays_narrow(tmp_path, umask):
+    (tmp_path / "key").write_text("old")
+    with replacing(tmp_path / "key") as stream:
+        stream.write(b"new")
+        (tmp_path / "key").chmod(0o600)
+    assert mode_of(tmp_path / "key") == "0o600"
+
+
+def test_a_secret_behind_a_link_is_for_its_owner_only(tmp_path, umask):
+    (tmp_path / "real").write_text("old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with replacing(tmp_path / "link", secret=True) as stream:
+        stream.write(b"new")
+    assert mode_of(tmp_path / "real") == "0o600"
+
+
+def test_a_witness_is_for_its_owner_only(tmp_path, umask):
+    (tmp_path / "old.wtns").write_text("old")
+    for name in ("new.wtns", "old.wtns"):
+        write_wtns(tmp_path / name, Fr, Fr.to_limbs([1, 2]))
+        assert mode_of(tmp_path / name) == "0o600"
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path):

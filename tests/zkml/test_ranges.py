@@ -83,5 +83,5 @@ def test_a_sum_that_could_wrap_around_the_field_is_refused_by_its_layer() -> Non
 
 
 def test_a_value_that_could_leave_its_table_is_refused_by_its_layer() -> None:
-    with pytest.raises(UsageError, match=r"layer 'act': values from -9 to 7 could leave the table of \[-8, 7\]"):
+    with pytest.raises(UsageError, match=r"layer 'act': a value could leave the table of \[-8, 7\]"):
         model_of(Lookup("act", ("x",), "out", np.arange(16), -8), x=((2,), -9, 7))

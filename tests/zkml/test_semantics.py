@@ -104,8 +104,9 @@ def test_normalising_follows_its_formula(row: list[int]) -> None:
 
 def test_an_input_out_of_range_is_refused_with_its_index() -> None:
     model = model_of(Total("t", ("x",), "out"), x=((2, 2), -8, 7))
-    with pytest.raises(UsageError, match=r"'x' holds 8 at index \[1, 0\], outside of \[-8, 7\]"):
+    with pytest.raises(UsageError, match=r"'x' at index \[1, 0\] is outside of \[-8, 7\]") as error:
         semantics.run(model, {"x": np.array([[0, 7], [8, 9]])})
+    assert error.value.values == "it is 8"
     with pytest.raises(UsageError, match="shape"):
         semantics.run(model, {"x": np.zeros(4, dtype=int)})
     with pytest.raises(UsageError, match="float64"):

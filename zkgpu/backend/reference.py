@@ -6,6 +6,7 @@ few hundred take long. Tests hold every other backend against this one.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import prod
@@ -25,7 +26,7 @@ class Scalars:
     """A vector of canonical integers."""
 
     field: Field
-    values: tuple[int, ...]
+    values: tuple[int, ...] = dataclasses.field(repr=False)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -47,7 +48,7 @@ class _Traced:
     """One entry of each vector, with the arithmetic of the field, for `pointwise`."""
 
     field: Field
-    value: int
+    value: int = dataclasses.field(repr=False)
 
     def _value(self, other: _Traced | int) -> int:
         return other.value if isinstance(other, _Traced) else other

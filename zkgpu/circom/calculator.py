@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import struct
 from collections.abc import Mapping
 from types import ModuleType
@@ -21,11 +22,15 @@ from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageErro
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
 
-log = logging.getLogger(__name__)
+# what a circuit's own log() prints are values of the witness: no handler gets them that did not ask for this very name
+values_log = logging.getLogger("zkgpu.values")
+values_log.propagate = False
+values_log.addHandler(logging.NullHandler())
 
 _PAGE = 1 << 16
 _MAX_PAGES = 1 << 16
 _MAX_MESSAGE = 4096
+_PLACE = re.compile(r"in template \w+ line: \d+", re.ASCII)  # the part of circom's messages that holds no value
 _EXPORTS = (
     *("memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart", "init", "getInputSize"),
     *("getInputSignalSize", "setInputSignal", "getWitnessSize", "getWitness", "getMessageChar"),
@@ -209,15 +214,18 @@ class _Calculator:
 
     def _on_exception(self, code: int) -> None:
         kind, what = _EXCEPTIONS.get(code, (UnsatisfiedError, f"the circuit failed with code {code}"))
-        trace = "; ".join(message for message in self._messages if message)
-        self._failure = kind(f"{self._path}: {what}{': ' if trace else ''}{trace}")
+        places = [place for message in self._messages for place in _PLACE.findall(message)]
+        where = f": {'; '.join(places)}" if places else ""
+        said = "; ".join(message for message in self._messages if message)
+        self._failure = kind(f"{self._path}: {what}{where}", values=said)
         raise self._failure
 
     def _on_error_message(self) -> None:
         self._messages.append(self._message())
 
     def _on_log_message(self) -> None:
-        log.info("%s", self._message())
+        message = self._message()
+        values_log.info("%s", message)
 
     def _message(self) -> str:
         characters: list[str] = []

@@ -256,8 +256,10 @@ class Circuit:
     def challenge(self, name: str = "") -> Wires:
         """A uniform value that the prover cannot foresee: it comes from the commitment and all public values.
 
-        The same name gives the same challenge; without a name it is a new one. Whatever it tests, all of that must
-        be public or committed. Each challenge is a public input of the proof.
+        The same name gives the same challenge; without a name it is a new one. Each is a public input of the proof.
+        Whatever shares a constraint with it, or with a value computed from it, must be computed from a challenge
+        itself, public or committed: compile refuses all else, which the prover could fit to the challenge. A hint that
+        reads a challenge is for values the prover may choose after it.
         """
         name = name or f"challenge {len(self.rounds.challenges)}"
         if name not in self.rounds.challenges:
@@ -389,8 +391,9 @@ class Circuit:
     def compile(self) -> CompiledCircuit:
         """The circuit's R1CS and its witness program.
 
-        Raises UsageError when a hint, or a whole private input, appears in no constraint; warns, by name, when only
-        a part of a private input does not. A public input may appear in none: proof systems bind it all the same.
+        Raises UsageError when a hint, or a whole private input, appears in no constraint, and when a value meets a
+        challenge that could be chosen after it (circuits/late.py); warns, by name, when only a part of a private input
+        is in no constraint. A public input may appear in none: proof systems bind it all the same.
         """
         from zkgpu.circuits.compiled import compile_circuit
 

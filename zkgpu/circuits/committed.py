@@ -80,7 +80,8 @@ class PublicArray:
             if not self.low <= value <= self.high:
                 where = [int(k) for k in np.unravel_index(i, self.shape)]
                 raise UsageError(
-                    f"'{self.name}'{where if where else ''} is {value!s:.80}, outside {self.low} .. {self.high}"
+                    f"'{self.name}'{where if where else ''} is outside {self.low} .. {self.high}",
+                    values=f"it is {value!s:.80}",
                 )
 
     def unpack(self, data: bytes) -> Values:
@@ -92,7 +93,7 @@ class PublicArray:
         try:
             self.require_inside(values)
         except UsageError as error:
-            raise FormatError(f"packed public values: {error}") from None
+            raise FormatError(f"packed public values: {error}", values=error.values) from None
         return object_array(values, self.shape)
 
 
@@ -154,9 +155,9 @@ class FirstRound:
     packed      the public arrays
     """
 
-    public: tuple[int, ...]
+    public: tuple[int, ...] = field(repr=False)
     committed: Limbs = field(repr=False)
-    packed: bytes
+    packed: bytes = field(repr=False)
 
 
 ChallengeSource: TypeAlias = Callable[[FirstRound], Sequence[int]]

@@ -14,6 +14,7 @@ from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
 from zkgpu.circuits.evaluation import Values, object_array
 from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
+from zkgpu.circuits.late import Origins, depend_on_challenges, refuse_late_choice
 from zkgpu.circuits.numbers import Numbers, ones
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
@@ -79,7 +80,8 @@ class CompiledCircuit:
         challenges   called with the circuit's FirstRound once that is known, and returns its challenges; without it
                      they are drawn at random, which shows that the circuit holds but cannot be proven
         Raises UsageError for a missing, unknown or misshapen input and for an integer outside the interval of its
-        public array, UnsatisfiedError naming the constraint that fails. The mask of the commitment is 0.
+        public array, UnsatisfiedError naming the constraint that fails. Messages show no values: an error's `values`
+        does. The mask of the commitment is 0.
         """
         values = self._run(inputs, challenges or self._random_challenges)
         assignment = values.limbs(self.r1cs.field)
@@ -155,6 +157,7 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
     waits = waits_for_challenges(circuit.steps, circuit.n_wires, circuit.rounds.challenge_wires)
     refuse_late_claims([*circuit.rounds.claims, *_claims_of_public(traced)], waits)
     committed = committed_wires(circuit.rounds, traced, circuit.n_wires)
+    _refuse_late_choice(circuit, sides, traced, committed)
     order = _wire_order(traced, circuit.rounds, committed, circuit.n_wires)
     number = np.empty(circuit.n_wires, dtype=np.int32)
     number[order] = np.arange(circuit.n_wires, dtype=np.int32)
@@ -168,6 +171,18 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
         Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus, _used(sides))),
         TwoRounds(first_steps, tuple(circuit.rounds.challenge_wires), tuple(lc for _, lc in circuit.rounds.arrays)),
     )
+
+
+def _refuse_late_choice(
+    circuit: Circuit, sides: Sequence[LinearCombinations], traced: Sequence[Signal], committed: NDArray[np.int64]
+) -> None:
+    """See circuits.late."""
+    challenges = circuit.rounds.challenge_wires
+    if challenges:
+        depends = depend_on_challenges(circuit.steps, circuit.n_wires, challenges)
+        fixed = np.concatenate([committed, *(claim.wires for claim in _claims_of_public(traced))])
+        origins = Origins(traced, circuit.hints, circuit.labels, sides)
+        refuse_late_choice(sides, depends, fixed, origins)
 
 
 def _r1cs(

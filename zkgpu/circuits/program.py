@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,9 +16,10 @@ from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.evaluation import object_array
 from zkgpu.circuits.numbers import Numbers, ones
 from zkgpu.circuits.sums import Rows, Table, combine
-from zkgpu.errors import UsageError
+from zkgpu.errors import UsageError, ZkgpuError
 
 HintFunction = Callable[..., object]
+Marks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,17 @@ class Step(Protocol):
 
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None: ...
 
+    def mark(self, marks: Marks) -> None:
+        """Marks, in place, those of its wires that are computed from a marked one. (n_wires, instances) bool."""
+        ...
+
+
+def marked_rows(lc: LinearCombinations, marks: Marks) -> Marks:
+    """(rows, instances): whether a combination has a marked wire."""
+    counts = np.zeros((lc.wires.size + 1, marks.shape[1]), dtype=np.int64)
+    np.cumsum(marks[lc.wires], axis=0, out=counts[1:])
+    return counts[lc.indptr[1:]] > counts[lc.indptr[:-1]]
+
 
 @dataclass(frozen=True)
 class Assign:
@@ -66,6 +80,9 @@ class Assign:
 
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
         values.put(slice(self.first, self.first + self.value.rows), arithmetic.of(self.value, values))
+
+    def mark(self, marks: Marks) -> None:
+        marks[self.first : self.first + self.count] = marked_rows(self.value, marks)
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,10 @@ class Multiply:
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
         a, b, plus = (arithmetic.of(lc, values) for lc in (self.a, self.b, self.plus))
         values.put(slice(self.first, self.first + self.a.rows), a.times_plus(b, plus))
+
+    def mark(self, marks: Marks) -> None:
+        a, b, plus = (marked_rows(lc, marks) for lc in (self.a, self.b, self.plus))
+        marks[self.first : self.first + self.count] = a | b | plus
 
 
 @dataclass(frozen=True)
@@ -119,8 +140,23 @@ class Hint:
             own = (v.take((slice(None), instance)) for v in inputs)
             arrays = [v.integers() if self.signed else v.elements() for v in own]
             shaped = [v.reshape(shape) for v, shape in zip(arrays, self.input_shapes, strict=True)]
-            result = Numbers.of(self._as_integers(self.function(*shaped)), arithmetic.modulus)
+            result = Numbers.of(self._as_integers(self._call(shaped)), arithmetic.modulus)
             values.put((slice(self.first, self.first + self.count), instance), result)
+
+    def mark(self, marks: Marks) -> None:
+        for lc in self.inputs:
+            marks[self.first : self.first + self.count] |= marks[lc.wires].any(axis=0)
+
+    def _call(self, inputs: Sequence[NDArray[Any]]) -> object:
+        """What the function returns. Whatever it raises of its own may quote a value, and becomes a UsageError."""
+        try:
+            return self.function(*inputs)
+        except (ZkgpuError, MemoryError):
+            raise
+        except Exception as error:
+            code = traceback.extract_tb(error.__traceback__)[-1]
+            kind, where = type(error).__name__, f"{Path(code.filename).name}, line {code.lineno}"
+            raise UsageError(f"hint '{self.label}' failed ({kind} in {where})", values=str(error)) from None
 
     def _as_integers(self, result: object) -> NDArray[Any]:
         array = result if isinstance(result, np.ndarray) else np.array(result, dtype=object)
@@ -165,3 +201,18 @@ class Replay:
             step.run(local, arithmetic)
         made = local.take(slice(1 + n_inputs, None)).reshape(self.wires, self.instances, outer)
         values.put(slice(self.first, self.first + self.count), made.swapaxes(0, 1).reshape(-1, outer))
+
+    def mark(self, marks: Marks) -> None:
+        """Instance by instance, and within one wire by wire; instances with the same marked inputs only once."""
+        given = marked_rows(self.inputs, marks)
+        if not given.any():
+            return
+        outer = marks.shape[1]
+        inputs = given.reshape(self.instances, -1, outer).swapaxes(0, 1)
+        patterns, which = np.unique(inputs.reshape(len(inputs), -1), axis=1, return_inverse=True)
+        local = np.zeros((1 + len(inputs) + self.wires, patterns.shape[1]), dtype=bool)
+        local[1 : 1 + len(inputs)] = patterns
+        for step in self.steps:
+            step.mark(local)
+        made = local[1 + len(inputs) :, which.ravel()].reshape(self.wires, self.instances, outer)
+        marks[self.first : self.first + self.count] = made.swapaxes(0, 1).reshape(-1, outer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,19 +64,14 @@ class R1CS:
 
     def label(self, row: int) -> str:
         """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""
-        at = bisect_right(self.labels, row, key=lambda label: label[0]) - 1
-        if at < 0 or not self.labels[at][1]:
-            return f"constraint {row}"
-        first, name = self.labels[at]
-        end = self.labels[at + 1][0] if at + 1 < len(self.labels) else self.n_constraints
-        return f"constraint {row} '{name}'" if end - first == 1 else f"constraint {row} '{name}[{row - first}]'"
+        return constraint_name(self.labels, self.n_constraints, row)
 
     def check(self, assignment: Limbs) -> None:
         """Returns when the assignment satisfies every constraint.
 
         assignment   (n_wires, limbs) uint64, canonical: (1, public outputs, public inputs, private inputs, internals)
         Raises LengthError for another shape, FormatError for a value that is not below the modulus, UnsatisfiedError
-        naming the first constraint that fails, with its values.
+        naming the first constraint that fails; its values are the error's `values`.
         """
         if assignment.shape != (self.n_wires, self.field.limbs):
             raise LengthError(
@@ -102,14 +98,15 @@ class R1CS:
     def check_values(self, values: Numbers) -> None:
         """As `check`, for (n_wires,) numbers."""
         if values.small[0] != 1:
-            raise UnsatisfiedError(f"wire 0 is {values.elements()[0]}, but it must hold the constant 1")
+            raise UnsatisfiedError("wire 0 must hold the constant 1", values=f"it is {values.elements()[0]}")
         for start in range(0, self.n_constraints, _CHUNK):
             stop = min(start + _CHUNK, self.n_constraints)
             a, b, c = (_rows_times(m, self._tables[id(m.table)], values, start, stop) for m in self._matrices)
             broken = np.flatnonzero(a.wrong_products(b, c))
             if broken.size:
                 found = (int(side.take(broken[:1]).integers()[0]) for side in (a, b, c))
-                raise UnsatisfiedError(self._violation(start + int(broken[0]), *found))
+                name = self.label(start + int(broken[0]))
+                raise UnsatisfiedError(f"{name}: A * B is not C", values=self._violation(*found))
 
     @property
     def _matrices(self) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:
@@ -121,9 +118,19 @@ class R1CS:
         distinct = {id(m.table): m.table for m in self._matrices}
         return {key: Table.of(self.field.from_limbs(table), self.field.modulus) for key, table in distinct.items()}
 
-    def _violation(self, row: int, a: int, b: int, c: int) -> str:
+    def _violation(self, a: int, b: int, c: int) -> str:
         a, b, c, product = (_signed(v, self.field.modulus) for v in (a, b, c, a * b))
-        return f"{self.label(row)}: {a} * {b} = {product}, but C is {c}"
+        return f"{a} * {b} = {product}, but C is {c}"
+
+
+def constraint_name(labels: Sequence[tuple[int, str]], n_constraints: int, row: int) -> str:
+    """See R1CS.label."""
+    at = bisect_right(labels, row, key=lambda label: label[0]) - 1
+    if at < 0 or not labels[at][1]:
+        return f"constraint {row}"
+    first, name = labels[at]
+    end = labels[at + 1][0] if at + 1 < len(labels) else n_constraints
+    return f"constraint {row} '{name}'" if end - first == 1 else f"constraint {row} '{name}[{row - first}]'"
 
 
 def _rows_times(matrix: SparseMatrix, table: Table, values: Numbers, start: int, stop: int) -> Numbers:

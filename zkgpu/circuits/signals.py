@@ -64,7 +64,9 @@ def _read(signal: Signal, value: object, field: Field) -> Numbers:
     numbers = [_as_integer(signal.name, v) for v in array.ravel()]
     for v in numbers:
         if not -field.modulus < v < field.modulus:
-            raise UsageError(f"input '{signal.name}' holds {_short(v)}, which is not below the modulus of {field.name}")
+            raise UsageError(
+                f"input '{signal.name}' holds a value that is not below the modulus of {field.name}", values=_short(v)
+            )
     return Numbers.of(object_array(numbers), field.modulus)
 
 
@@ -85,7 +87,10 @@ def _as_integer(name: str, value: object) -> int:
         return int(value)
     if isinstance(value, str) and _NUMERAL.fullmatch(value):
         return int(value, 16 if "x" in value else 10)
-    raise UsageError(f"input '{name}' holds {_short(value)}, which is neither an integer nor a decimal or 0x string")
+    kind = type(value).__name__
+    raise UsageError(
+        f"input '{name}' holds a {kind} that is neither an integer nor a decimal or 0x string", values=_short(value)
+    )
 
 
 def _short(value: object) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
 
@@ -45,6 +45,7 @@ def compile_command(session: Session, source: str, output: str) -> None:
 @click.argument("source", metavar="FILE.py:circuit|CIRCUIT.wasm")
 @click.argument("inputs", metavar="INPUT.json", type=FILE)
 @click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
+@show_values_option
 @pass_session
 def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
     """Compute the witness of a circuit, in Python or circom's, for the inputs of a JSON file."""
@@ -78,6 +79,7 @@ def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
 @click.command("check")
 @click.argument("circuit", metavar="CIRCUIT.r1cs", type=FILE)
 @click.argument("witness", metavar="WITNESS.wtns", type=FILE)
+@show_values_option
 @pass_session
 def check_command(session: Session, circuit: str, witness: str) -> None:
     """Say whether a witness satisfies a circuit, and if not, which constraint it breaks."""

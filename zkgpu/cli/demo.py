@@ -63,14 +63,15 @@ def run_membership(session: Session, output: str | None) -> None:
 def membership_circuit(depth: int) -> Any:
     """A circuit whose public input is a Merkle root and whose secrets are a leaf and the path to it."""
     from zkgpu.circuits import Circuit
-    from zkgpu.circuits.gadgets import merkle_root
+    from zkgpu.circuits.gadgets import assert_merkle_path
 
     circuit = Circuit()
     root = circuit.public("root")
     leaf = circuit.private("leaf")
     index_bits = circuit.private("index_bits", shape=(depth,))
     siblings = circuit.private("siblings", shape=(depth,))
-    circuit.assert_equal(merkle_root(leaf, index_bits, siblings), root, label="membership")
+    with circuit.scope("membership"):
+        assert_merkle_path(leaf, index_bits, siblings, root)
     return circuit
 
 

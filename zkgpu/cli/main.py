@@ -12,7 +12,7 @@ from importlib import import_module
 import click
 
 import zkgpu
-from zkgpu.cli.session import Session
+from zkgpu.cli.session import Session, show_values_option
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError
 
 EXIT_INTERRUPTED = 130
@@ -58,6 +58,7 @@ class Commands(click.Group):
 @click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for all.")
 @click.option("--no-progress", is_flag=True, help="No progress display, even on a terminal.")
 @click.option("--timings", is_flag=True, help="Say how long each stage took.")
+@show_values_option
 @click.pass_context
 def cli(
     context: click.Context,
@@ -74,35 +75,30 @@ def cli(
     Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied witness, 5 no such device, package
     or memory, 6 self-check failed, 70 bug.
     """
-    context.obj = Session(
-        device=device,
-        threads=threads,
-        json=as_json,
-        quiet=quiet,
-        verbosity=verbose,
-        progress=not no_progress,
-        timings=timings,
-    )
-    context.obj.start_logging()
+    session = context.ensure_object(Session)
+    session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
+    session.quiet, session.verbosity, session.progress = quiet, verbose, not no_progress
+    session.start_logging()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
     arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
-    as_json = "--json" in arguments
+    as_json, session = "--json" in arguments, Session()
     try:
-        code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False)
+        code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)
         sys.exit(code if isinstance(code, int) else EXIT_OK)
     except (KeyboardInterrupt, click.Abort):
         _fail(as_json, "interrupted", EXIT_INTERRUPTED)
     except Exception as error:  # the last resort of a command line is one line, not a traceback
         if os.environ.get("ZKGPU_TRACEBACK"):
-            traceback.print_exc()
-        _fail(as_json, *describe(error))
+            click.echo("".join(_traceback(error, session.show_values)), err=True)
+        message, code = describe(error)
+        _fail(as_json, message, code, _values(error) if session.show_values else "")
 
 
-def describe(error: Exception) -> tuple[str, int]:
-    """(one line, exit code) for any exception."""
+def describe(error: BaseException) -> tuple[str, int]:
+    """(one line, exit code) for any exception. The line shows no value of a witness or an input."""
     if isinstance(error, ZkgpuError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
@@ -111,14 +107,32 @@ def describe(error: Exception) -> tuple[str, int]:
         return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}", FormatError.exit_code
+        return f"{where}{error.strerror or type(error).__name__}", FormatError.exit_code
     kind = type(error).__name__
-    return f"internal error ({kind}: {error}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
+    return f"internal error ({kind}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
 
 
-def _fail(as_json: bool, message: str, code: int) -> None:
+def _values(error: Exception) -> str:
+    """What the description leaves out. The text of an exception that is not zkgpu's may quote anything."""
+    known = isinstance(error, click.ClickException | MemoryError | OSError)
+    text = error.values if isinstance(error, ZkgpuError) else "" if known else str(error)
+    return " ".join(text.split())
+
+
+def _traceback(error: BaseException, show_values: bool) -> list[str]:
+    """The lines of a traceback, and of those that led to it; without values, each ends in the description instead."""
+    if show_values:
+        return traceback.format_exception(error)
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = [] if cause is None else [*_traceback(cause, show_values), "\nwhich led to:\n\n"]
+    frames = traceback.format_tb(error.__traceback__)
+    return [*before, "Traceback (most recent call last):\n", *frames, f"{type(error).__name__}: {describe(error)[0]}\n"]
+
+
+def _fail(as_json: bool, message: str, code: int, values: str = "") -> None:
     line = " ".join(message.split())
     if as_json:
-        click.echo(json.dumps({"ok": False, "error": line, "exit_code": code}))
-    click.echo(f"error: {line}", err=True)
+        shown = {"values": values} if values else {}
+        click.echo(json.dumps({"ok": False, "error": line, **shown, "exit_code": code}))
+    click.echo(f"error: {line} ({values})" if values else f"error: {line}", err=True)
     sys.exit(code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.cli.systems import system_of
 from zkgpu.errors import EXIT_INVALID_PROOF
@@ -30,6 +30,7 @@ insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accep
 @public_option
 @circuit_option
 @insecure_option
+@show_values_option
 @pass_session
 def prove_command(
     session: Session,
@@ -57,6 +58,7 @@ def prove_command(
 @public_option
 @circuit_option
 @insecure_option
+@show_values_option
 @pass_session
 def fullprove_command(
     session: Session,

@@ -22,9 +22,15 @@ if TYPE_CHECKING:
     from zkgpu.backend.protocol import Backend
 
 
+_VALUES = "zkgpu.values"  # the log of what may be secret
+
+
 @dataclass
 class Session:
-    """One run of the command line."""
+    """One run of the command line.
+
+    show_values   errors and logs may show values of witnesses and inputs
+    """
 
     device: str = "auto"
     threads: int | None = None
@@ -33,6 +39,7 @@ class Session:
     verbosity: int = 0
     progress: bool = True
     timings: bool = False
+    show_values: bool = False
     stage_seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     _backend: Backend | None = None
@@ -110,9 +117,10 @@ class Session:
 
     def start_logging(self) -> None:
         level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
-        logger = logging.getLogger("zkgpu")
-        logger.handlers[:] = [_Handler(self)]
-        logger.setLevel(logging.ERROR if self.quiet else level)
+        for name in ("zkgpu", _VALUES):
+            logger = logging.getLogger(name)
+            logger.handlers[:] = [_Handler(self)]
+            logger.setLevel(logging.ERROR if self.quiet else level)
 
 
 class _Handler(logging.Handler):
@@ -129,7 +137,19 @@ class _Handler(logging.Handler):
         return RichHandler(console=self._session.console, show_path=False, show_time=self._session.verbosity > 1)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._rich.emit(record)
+        if record.name != _VALUES or self._session.show_values:
+            self._rich.emit(record)
 
 
+def _show_values(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    context.ensure_object(Session).show_values |= wanted
+
+
+show_values_option = click.option(
+    "--show-values",
+    is_flag=True,
+    expose_value=False,
+    callback=_show_values,
+    help="Show values of witnesses and inputs in errors and logs.",
+)
 pass_session = click.make_pass_decorator(Session, ensure=True)

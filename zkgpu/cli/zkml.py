@@ -9,7 +9,7 @@ import click
 
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
@@ -120,6 +120,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
 @click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
 @binding_option
 @insecure_option
+@show_values_option
 @pass_session
 def prove_command(
     session: Session,

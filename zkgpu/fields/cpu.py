@@ -8,6 +8,7 @@ field.limbs(y)                                           # and back
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -38,7 +39,7 @@ class CpuVector:
 
     field: Field
     path: InstructionPath
-    blocks: Blocks
+    blocks: Blocks = dataclasses.field(repr=False)
     n: int
 
     def __len__(self) -> int:

@@ -7,7 +7,7 @@ Python integers join the handful of chains, and a second pass starts each one fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -74,7 +74,7 @@ class _Chains:
 
     cpu: CpuField
     n: int
-    rows: Limbs
+    rows: Limbs = field(repr=False)
     count: int
     length: int
 

@@ -1,4 +1,8 @@
-"""Files that appear whole or not at all: written aside, flushed to the disk, then renamed into place."""
+"""Files that appear whole or not at all: written aside, flushed to the disk, then renamed into place.
+
+At no moment may anybody do more with a new file than the umask and the file it replaces allow; with a secret one,
+nobody but its owner may do anything.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,14 @@ from typing import BinaryIO
 from zkgpu.errors import ResourceError
 
 _serial = itertools.count()
+_PUBLIC, _SECRET = 0o666, 0o600  # what the umask and an old file's mode are taken from
 
 
 @contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends, and vanishes when the block raises.
+
+    secret   it holds a witness, private weights or the like: only its owner may read and write it
 
     Whoever opens `path` meanwhile, or after a crash or a full disk, sees the old file whole. A pipe or a device such
     as /dev/stdout is written directly. Raises ResourceError when the system refuses to write.
@@ -27,7 +34,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             with open(path, "wb") as stream:  # the resolved name of a pipe is no name to open
                 yield stream
         else:
-            yield from _replaced(Path(os.path.realpath(path)))
+            yield from _replaced(Path(os.path.realpath(path)), _SECRET if secret else _PUBLIC)
     except OSError as error:
         raise ResourceError(f"{path}: cannot be written ({error.strerror or error}): choose another place") from error
 
@@ -38,19 +45,36 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         stream.write(text.encode())
 
 
-def _replaced(target: Path) -> Iterator[BinaryIO]:
+def _replaced(target: Path, mode: int) -> Iterator[BinaryIO]:
     _remove_abandoned(target)
     part = target.with_name(f"{_prefix(target)}{os.getpid()}-{next(_serial)}.part")
     try:
-        with open(part, "xb") as stream:
+        # the umask is the system's to apply: it can be asked for only by changing it, for all threads
+        with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode & _mode_of(target))) as stream:
             yield stream
             stream.flush()
+            _narrow(stream.fileno(), _mode_of(target))
             os.fsync(stream.fileno())
         os.replace(part, target)
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
     _sync_folder(target.parent)
+
+
+def _mode_of(target: Path) -> int:
+    """Who may read, write and run the file; everybody, where there is none."""
+    try:
+        return target.stat().st_mode & 0o777
+    except FileNotFoundError:
+        return 0o777
+
+
+def _narrow(descriptor: int, mode: int) -> None:
+    """Takes from an open file what `mode` does not allow: the old file's mode may have changed meanwhile."""
+    own = os.fstat(descriptor).st_mode & 0o777
+    if own & ~mode and os.name == "posix":
+        os.fchmod(descriptor, own & mode)
 
 
 def _prefix(target: Path) -> str:

@@ -155,10 +155,15 @@ def map_file(path: str | os.PathLike[str]) -> Bytes:
 
 
 def write_container(
-    path: str | os.PathLike[str], magic: bytes, version: int, sections: Sequence[tuple[int, Sequence[Piece]]]
+    path: str | os.PathLike[str],
+    magic: bytes,
+    version: int,
+    sections: Sequence[tuple[int, Sequence[Piece]]],
+    *,
+    secret: bool = False,
 ) -> None:
     """Writes (id, pieces) sections in the order given; the pieces of a section are joined. Whole or not at all."""
-    with replacing(path) as stream:
+    with replacing(path, secret=secret) as stream:
         stream.write(magic + _u32(version) + _u32(len(sections)))
         for section_id, pieces in sections:
             buffers = [_flat(piece) for piece in pieces]

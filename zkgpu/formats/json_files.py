@@ -55,7 +55,7 @@ def read_inputs(path: StrPath) -> dict[str, Any]:
     """
     value = strict_json.load(path, max_bytes=MAX_INPUT_BYTES)
     if not isinstance(value, dict):
-        raise FormatError(f"{os.fspath(path)}: {shown(value)} is not an object of named inputs")
+        raise FormatError(f'{os.fspath(path)}: not an object of named inputs: give {{"name": value}}')
     return value
 
 

@@ -18,7 +18,7 @@ def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:
     try:
         return convert(*arguments)
     except FormatError as error:
-        raise type(error)(f"{os.fspath(path)}: {error}") from None
+        raise error.within(os.fspath(path)) from None
 
 
 def protocol_of(value: Any, what: str) -> str:
@@ -52,7 +52,7 @@ def list_of(value: Any, where: str, length: int | None = None) -> list[Any]:
     """The value, if it is a list, of that length when one is given."""
     if not isinstance(value, list) or length not in (None, len(value)):
         wanted = "a list" if length is None else f"a list of {length}"
-        raise FormatError(f"{where}: {shown(value)} is not {wanted}: make the file again")
+        raise FormatError(f"{where}: this is not {wanted}: make the file again", values=shown(value))
     return value
 
 

@@ -26,7 +26,7 @@ def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
     try:
         return parse(data.tobytes().decode())
     except FormatError as error:
-        raise FormatError(f"{name}: {error}") from None
+        raise error.within(name) from None
     except UnicodeDecodeError as error:
         raise FormatError(f"{name}: byte {error.start:,} is not UTF-8: this is not a JSON file") from None
 
@@ -59,15 +59,17 @@ def text_of(value: Any) -> str:
 def decimal(value: Any, bound: int, where: str) -> int:
     """The integer below `bound` that a canonical decimal string spells. Raises FormatError for anything else."""
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
-        raise FormatError(f'{where}: {shown(value)} is not a decimal string such as "42"')
+        raise FormatError(f'{where}: this is not a decimal string such as "42"', values=shown(value))
     number = int(value)
     if number >= bound:
-        raise FormatError(f"{where}: {shown(value)} is not below {bound}: values are never reduced")
+        raise FormatError(f"{where}: this is not below {bound}: values are never reduced", values=shown(value))
     return number
 
 
 def shown(value: Any) -> str:
-    """`value` for a message, shortened and on one line."""
+    """`value` for a message, on one line: as it is when it is short, and no list or object, which may hold anything."""
+    if isinstance(value, list | dict):
+        return f"a list of {len(value):,}" if isinstance(value, list) else "an object"
     text = json.dumps(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
@@ -96,4 +98,4 @@ def _small_integer(digits: str) -> int:
 
 
 def _refuse(spelling: str) -> NoReturn:
-    raise FormatError(f"{spelling[:_SHOWN]} is not an integer: only integers have a meaning here")
+    raise FormatError("a number is not an integer: only integers have a meaning here", values=spelling[:_SHOWN])

@@ -37,7 +37,7 @@ def read_wtns(path: str | os.PathLike[str], field: Field = Fr) -> Limbs:
 
 
 def write_wtns(path: str | os.PathLike[str], field: Field, assignment: Limbs) -> None:
-    """Writes an assignment of (n, 4) uint64 canonical limbs."""
+    """Writes an assignment of (n, 4) uint64 canonical limbs, to a file that only its owner may read."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs:
         raise LengthError(f"an assignment of shape {assignment.shape} was given: give one of shape (n, {field.limbs})")
     header = b"".join(
@@ -47,4 +47,5 @@ def write_wtns(path: str | os.PathLike[str], field: Field, assignment: Limbs) ->
             assignment.shape[0].to_bytes(4, "little"),
         )
     )
-    write_container(path, MAGIC, VERSION, [(HEADER, [header]), (VALUES, [assignment.astype("<u8", copy=False)])])
+    values = assignment.astype("<u8", copy=False)
+    write_container(path, MAGIC, VERSION, [(HEADER, [header]), (VALUES, [values])], secret=True)

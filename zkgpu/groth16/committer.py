@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,9 +26,9 @@ class Opening:
     committed   (n_committed, 4) uint64: the committed wires with the mask
     """
 
-    public: tuple[int, ...]
-    packed: bytes
-    committed: Limbs
+    public: tuple[int, ...] = field(repr=False)
+    packed: bytes = field(repr=False)
+    committed: Limbs = field(repr=False)
     commitment: Point
     knowledge: Point
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
 from zkgpu.backend.protocol import Backend, Points, Vector
@@ -27,9 +27,9 @@ from zkgpu.stages import stage
 class Blinding:
     """The random scalars that hide the witness: r and s in A, B and C, the mask in the commitment if there is one."""
 
-    r: int
-    s: int
-    mask: int = 0
+    r: int = field(repr=False)
+    s: int = field(repr=False)
+    mask: int = field(default=0, repr=False)
 
     @staticmethod
     def random(field: Field) -> Blinding:

@@ -6,7 +6,7 @@ Lagrange points, see `ProvingKey`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 class ToxicWaste:
     """The secrets of a one-party setup. Whoever knows them can forge proofs; gamma is 1 as in snarkjs' keys."""
 
-    tau: int
-    alpha: int
-    beta: int
-    delta: int
-    sigma: int = 1
+    tau: int = field(repr=False)
+    alpha: int = field(repr=False)
+    beta: int = field(repr=False)
+    delta: int = field(repr=False)
+    sigma: int = field(default=1, repr=False)
 
     @staticmethod
     def random(field: Field) -> ToxicWaste:

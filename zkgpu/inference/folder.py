@@ -46,8 +46,10 @@ class Folder:
         return self.path / _KEY
 
     def write_model(self, compiled: CompiledModel) -> None:
+        """The model, for its owner's eyes only where weights are private or hashed, and the statement."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with stage("write model"), replacing(self.path / _MODEL) as file:
+        secret = compiled.visibilities.weights != "public"
+        with stage("write model"), replacing(self.path / _MODEL, secret=secret) as file:
             file.write(dump(compiled))
         strict_json.dump(self.path / _STATEMENT, Statement.of(compiled).to_json())
 

@@ -7,7 +7,7 @@ buckets with signed digits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
@@ -198,9 +198,9 @@ class _Ground:
 class _Room:
     """Memory of one thread: sorted references, a copy of them, and by degree of the coordinates what additions need."""
 
-    start: NDArray[np.int64]
-    references: NDArray[np.int32]
-    spare: NDArray[np.int32]
+    start: NDArray[np.int64] = field(repr=False)
+    references: NDArray[np.int32] = field(repr=False)
+    spare: NDArray[np.int32] = field(repr=False)
     grounds: dict[int, _Ground]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,11 +33,11 @@ class Balanced:
     rows       (m,) the rows of `limbs` that were selected; None for all
     """
 
-    limbs: Limbs
+    limbs: Limbs = field(repr=False)
     order: Limbs
-    lengths: NDArray[np.uint8]
-    histogram: list[int]
-    rows: NDArray[np.int32] | None = None
+    lengths: NDArray[np.uint8] = field(repr=False)
+    histogram: list[int] = field(repr=False)
+    rows: NDArray[np.int32] | None = field(default=None, repr=False)
 
     def select(self, rows: NDArray[np.int32] | None) -> Balanced:
         """Those of the scalars alone, sharing the memory of all."""
@@ -56,9 +56,9 @@ class Digits:
     sizes   for each window, the number of scalars that reach it, never increasing
     """
 
-    values: NDArray[np.int16]
-    index: NDArray[np.int32]
-    sizes: list[int]
+    values: NDArray[np.int16] = field(repr=False)
+    index: NDArray[np.int32] = field(repr=False)
+    sizes: list[int] = field(repr=False)
 
 
 def balanced(limbs: Limbs, order: int, threads: int = 1) -> Balanced:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from zkgpu.stages import stage
 class Blinding:
     """b_1 to b_11 of the paper, the random scalars that hide the witness."""
 
-    b: tuple[int, ...]
+    b: tuple[int, ...] = field(repr=False)
 
     @staticmethod
     def random(field: Field) -> Blinding:

@@ -22,8 +22,8 @@ class Coefficients:
     terms  exponent to canonical scalar, a few exponents near 0 and from n on
     """
 
-    dense: Vector
-    terms: Mapping[int, int] = field(default_factory=dict)
+    dense: Vector = field(repr=False)
+    terms: Mapping[int, int] = field(repr=False, default_factory=dict)
 
     def plus(self, terms: Mapping[int, int], modulus: int) -> Coefficients:
         """The sum with a few more terms."""

@@ -108,7 +108,8 @@ def _numbers(tensor: Tensor, value: NDArray[Any]) -> Floats:
         )
     real = value.astype(np.float64).reshape(tensor.shape)
     for at in np.argwhere(~np.isfinite(real))[:1]:
-        raise UsageError(f"input '{tensor.name}' at index {at.tolist()} is {real[tuple(at)]}, not a finite number")
+        found = f"it is {real[tuple(at)]}"
+        raise UsageError(f"input '{tensor.name}' at index {at.tolist()} is not a finite number", values=found)
     return real
 
 
@@ -117,6 +118,7 @@ def _refuse_out_of_range(tensor: Tensor, integers: Floats) -> None:
     if outside.size:
         at = tuple(int(i) for i in outside[0])
         raise UsageError(
-            f"input '{tensor.name}' at index {list(at)} is {integers[at] * tensor.scale:g}, outside of "
-            f"[{tensor.low * tensor.scale:g}, {tensor.high * tensor.scale:g}], the range it was calibrated for"
+            f"input '{tensor.name}' at index {list(at)} is outside of "
+            f"[{tensor.low * tensor.scale:g}, {tensor.high * tensor.scale:g}], the range it was calibrated for",
+            values=f"it is {integers[at] * tensor.scale:g}",
         )

@@ -27,7 +27,7 @@ class Node:
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attributes: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(repr=False, default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -47,7 +47,7 @@ class Graph:
     inputs: Mapping[str, Shape]
     outputs: tuple[str, ...]
     nodes: tuple[Node, ...]
-    constants: Mapping[str, Array]
+    constants: Mapping[str, Array] = field(repr=False)
     shapes: Mapping[str, Shape]
 
     def producers(self) -> dict[str, Node]:

@@ -6,7 +6,7 @@ tensor is one whose range is not symmetric about 0. Every operation reads earlie
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,17 +51,17 @@ class Linear(Operation):
     bias         (g, n)
     """
 
-    weight: Integers
-    multiplier: Integers
-    bias: Integers
+    weight: Integers = field(repr=False)
+    multiplier: Integers = field(repr=False)
+    bias: Integers = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
 class Combine(Operation):
     """The sum of multipliers[i] * inputs[i], and offset, broadcast together as NumPy does."""
 
-    multipliers: tuple[Integers, ...]
-    offset: Integers
+    multipliers: tuple[Integers, ...] = field(repr=False)
+    offset: Integers = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ class Requantise(Operation):
 class Lookup(Operation):
     """table[x - first]: any function of one small integer."""
 
-    table: Integers
+    table: Integers = field(repr=False)
     first: int
 
 
@@ -116,7 +116,7 @@ class Softmax(Operation):
     """
 
     shift: int
-    table: Integers
+    table: Integers = field(repr=False)
     bits: int
 
 

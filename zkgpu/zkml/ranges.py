@@ -7,7 +7,7 @@ wide for the field, an index that could leave its table, an integer of the model
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -48,8 +48,8 @@ class Interval:
     beyond   the magnitude that values may have with other weights, where it is more than that of low and high
     """
 
-    low: Array
-    high: Array
+    low: Array = field(repr=False)
+    high: Array = field(repr=False)
     beyond: int = 0
 
     @property
@@ -149,12 +149,12 @@ def after(operation: Operation, inputs: Sequence[Interval], limb: int) -> Interv
 
 def _require_integers_in_range(operation: Operation) -> None:
     """Raises UsageError for an integer of the operation whose magnitude is beyond LARGEST."""
-    for field in fields(operation)[len(fields(Operation)) :]:
-        value, most = getattr(operation, field.name), LARGEST.get(field.name, LARGEST["other"])
+    for parameter in fields(operation)[len(fields(Operation)) :]:
+        value, most = getattr(operation, parameter.name), LARGEST.get(parameter.name, LARGEST["other"])
         for array in value if isinstance(value, tuple) else (value,):
             if array is not None and semantics.largest_of(np.asarray(array)) > most:
                 raise UsageError(
-                    f"layer '{operation.layer}': its {field.name} holds an integer of more than "
+                    f"layer '{operation.layer}': its {parameter.name} holds an integer of more than "
                     f"{most.bit_length()} bits: the sizes of its numbers lie too far apart, scale its weights"
                 )
 
@@ -219,8 +219,8 @@ def _lookup(operation: Lookup, x: Interval) -> Interval:
     last = operation.first + len(operation.table) - 1
     if x.least < operation.first or x.greatest > last:
         raise UsageError(
-            f"layer '{operation.layer}': values from {x.least} to {x.greatest} could leave "
-            f"the table of [{operation.first}, {last}]"
+            f"layer '{operation.layer}': a value could leave the table of [{operation.first}, {last}]",
+            values=f"they are from {x.least} to {x.greatest}",
         )
     least, greatest = int(operation.table.min()), int(operation.table.max())
     return Interval(np.full(x.shape, least), np.full(x.shape, greatest))

@@ -66,7 +66,8 @@ def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
     if outside.size:
         at = tuple(int(i) for i in outside[0])
         raise UsageError(
-            f"input '{tensor.name}' holds {value[at]} at index {list(at)}, outside of [{tensor.low}, {tensor.high}]"
+            f"input '{tensor.name}' at index {list(at)} is outside of [{tensor.low}, {tensor.high}]",
+            values=f"it is {value[at]}",
         )
     return value.astype(np.int64)
 

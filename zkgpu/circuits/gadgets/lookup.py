@@ -91,14 +91,15 @@ class Table:
             raise UsageError(f"{values} values in table '{self.name}' are too many for {circuit.field.name}")
 
     def _count(self, modulus: int, lookups: list[_Lookup], columns: Sequence[Integers]) -> Integers:
-        """How often each row is looked up. Raises UnsatisfiedError naming a value that is no row."""
+        """How often each row is looked up. Raises UnsatisfiedError naming a lookup that hits no row."""
         first, which = distinct(columns)
         place = self._place_of_row(modulus)
         rows = list(zip(*(column[first].tolist() for column in columns), strict=True))
         places = np.array([place.get(row, -1) for row in rows], dtype=np.int64)[which]
         missing = np.flatnonzero(places < 0)
         if missing.size:
-            raise UnsatisfiedError(self._missing(lookups, int(missing[0]), rows[which[missing[0]]]))
+            shown = ", ".join(str(v)[:80] for v in rows[which[missing[0]]])
+            raise UnsatisfiedError(self._missing(lookups, int(missing[0])), values=f"it is ({shown})")
         return np.bincount(places, minlength=self.size)
 
     def _place_of_row(self, modulus: int) -> dict[tuple[int, ...], int]:
@@ -108,13 +109,12 @@ class Table:
             self._places[modulus] = {row: j for j, row in enumerate(rows)}
         return self._places[modulus]
 
-    def _missing(self, lookups: list[_Lookup], i: int, row: tuple[int, ...]) -> str:
+    def _missing(self, lookups: list[_Lookup], i: int) -> str:
         for lookup in lookups:
             if i < lookup.columns[0].size:
                 break
             i -= lookup.columns[0].size
-        shown = ", ".join(str(v)[:80] for v in row)
-        return f"'{lookup.label}[{i}]': ({shown}) is no row of table '{self.name}'"
+        return f"'{lookup.label}[{i}]' is no row of table '{self.name}'"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""Merkle trees of Poseidon hashes: membership in a circuit, and the tree itself in plain Python."""
+"""Merkle trees of Poseidon hashes: membership in a circuit, and the tree itself in plain Python.
+
+An empty leaf is 0, so 0 is no member: a tree takes no such leaf, and `assert_merkle_path` admits none. A leaf should be
+a hash, of what it stands for and perhaps a secret: the leaf itself is hashed as any inner node is, and only the depth,
+which a circuit fixes, tells them apart.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,7 @@ from dataclasses import dataclass
 from zkgpu.circuits.gadgets.logic import select
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 from zkgpu.circuits.wires import Wires, stack
+from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 
 
@@ -33,7 +39,13 @@ def merkle_root(leaf: Wires, index_bits: Wires, siblings: Wires) -> Wires:
 
 
 def assert_merkle_path(leaf: Wires, index_bits: Wires, siblings: Wires, root: Wires) -> None:
-    """Constrains that the leaf lies under the root, at the place the path says. As merkle_root."""
+    """Constrains that the leaf lies under the root, at the place the path says, and is not 0. As merkle_root.
+
+    'leaf is not empty': leaf * inverse = 1, one constraint a leaf; without it, 0 would be a member of every tree that
+    has room left.
+    """
+    with leaf.circuit.scope("leaf is not empty"):
+        leaf.inverse()
     leaf.circuit.assert_equal(merkle_root(leaf, index_bits, siblings), root, label="merkle_root")
 
 
@@ -46,11 +58,16 @@ class MerklePath:
 
 
 class MerkleTree:
-    """A tree of 2^depth leaves, of which the first ones are given and the others are 0."""
+    """A tree of 2^depth leaves, of which the first ones are given and the others are 0, which stands for empty.
+
+    Raises UsageError for more leaves than that, and for one that is 0.
+    """
 
     def __init__(self, leaves: Sequence[int], depth: int) -> None:
         if len(leaves) > 1 << depth:
             raise UsageError(f"{len(leaves)} leaves do not fit a tree of depth {depth}")
+        if any(leaf % Fr.modulus == 0 for leaf in leaves):
+            raise UsageError("leaf 0 stands for an empty place: hash what a leaf stands for")
         self.depth = depth
         self._empty = [0]
         self._levels = [list(leaves)]

@@ -13,7 +13,7 @@ determine each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -33,7 +33,7 @@ Values = TypeVar("Values", NDArray[Any], Wires)
 class Ranged(Generic[Values]):
     """An array of integers, or of wires, from low to high."""
 
-    values: Values
+    values: Values = field(repr=False)
     low: int
     high: int
 
