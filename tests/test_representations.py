@@ -53,7 +53,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "table": lambda: Lookup("l", ("x",), "y", SECRET[0, 0], 0),
     "softmax": lambda: Softmax("s", ("x",), "y", 1, SECRET[0, 0], 8),
     "integer model": lambda: MODEL,
-    "compiled model": lambda: CompiledModel(MODEL, Visibilities("private"), RECIPE, None, MODEL),
+    "compiled model": lambda: CompiledModel(MODEL, Visibilities(), RECIPE),
     "quantisation": lambda: Quantisation(MODEL, {}, {}),
     "float model": lambda: GRAPH,
     "builder": lambda: Builder(GRAPH, RECIPE.calibration, Settings(), [LAYER], {"y": Interval(SECRET, SECRET)}),
