@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
+from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing
 from zkgpu.formats.json_commitment import commitment_from_json, commitment_to_json
@@ -69,7 +70,7 @@ def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
 
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
-    strict_json.dump(path, [str(value) for value in public_inputs])
+    strict_json.dump(path, public_values_to_json(public_inputs, b"", False))
 
 
 def write_proof_and_public(
@@ -123,8 +124,11 @@ def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
 
 
 def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed: bool) -> Any:
-    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment."""
-    inputs = [str(value) for value in public_inputs]
+    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment.
+
+    Raises UsageError for a public input that is no integer.
+    """
+    inputs = [str(integer(value, f"public input {i}")) for i, value in enumerate(public_inputs)]
     return {"inputs": inputs, "packed": "0x" + packed.hex()} if committed else inputs
 
 
