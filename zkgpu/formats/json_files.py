@@ -4,8 +4,8 @@ Numbers are decimal strings. Points are projective with z = 1: ["x", "y", "1"], 
 ["1", "0"]] in G2; infinity is (0, 1, 0). Unknown keys are ignored, as snarkjs does.
 
 Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not know: a
-proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, and public.json is
-{"inputs": ["1", ..], "packed": "0x.."}.
+proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, both a version,
+and public.json is {"inputs": ["1", ..], "packed": "0x.."}.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ from zkgpu.errors import FormatError
 from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing
-from zkgpu.formats.json_commitment import commitment_from_json, commitment_to_json
+from zkgpu.formats.json_commitment import (
+    commitment_from_json,
+    commitment_to_json,
+    require_version,
+    version_json,
+)
 from zkgpu.formats.json_values import list_of, located, member, point_json, point_of, require_curve
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import Proof, VerifyingKey
@@ -113,6 +118,7 @@ def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
     return {
         **{name: point_json(point) for name, point in points.items()},
         "protocol": PROTOCOL if proof.commitment is None else COMMITTED_PROTOCOL,
+        **({} if proof.commitment is None else version_json()),
         "curve": curve.snarkjs_name,
     }
 
@@ -163,6 +169,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     """The object of a verification_key.json."""
     return {
         "protocol": PROTOCOL if key.commitment is None else COMMITTED_PROTOCOL,
+        **({} if key.commitment is None else version_json()),
         "curve": key.curve.snarkjs_name,
         "nPublic": key.n_public,
         "vk_alpha_1": point_json(key.alpha_g1),
@@ -178,6 +185,8 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
 def _require_groth16(value: Any, what: str) -> tuple[Curve, bool]:
     """The curve a proof or key of Groth16 names, and whether it has a commitment."""
     committed = member(value, "protocol") == COMMITTED_PROTOCOL
+    if committed:
+        require_version(value, what)
     return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL), committed
 
 

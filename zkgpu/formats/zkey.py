@@ -34,6 +34,7 @@ from zkgpu.formats.points import (
 )
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey_commitment import (
+    EARLIER,
     GROTH16_COMMITTED,
     commitment_sections,
     read_commitment_key,
@@ -43,7 +44,7 @@ from zkgpu.formats.zkey_commitment import (
 from zkgpu.groth16.keys import CommitmentKey, ProvingKey, VerifyingKey
 
 MAGIC, VERSION, GROTH16, PLONK = b"zkey", 1, 1, 2
-PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 100: "Groth16 with a commitment"}
+PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 101: "Groth16 with a commitment"}
 PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
 
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
@@ -196,9 +197,11 @@ def protocol_of(file: Container) -> int:
 def require_protocol(file: Container, wanted: int) -> None:
     """Raises FormatError, naming both, when a .zkey is for another proof system than the wanted one."""
     protocol = protocol_of(file)
+    section = file.read(PROTOCOL, "protocol")
+    if protocol == EARLIER:
+        raise section.error("this key was made by an earlier version of zkgpu, which is not accepted: set up again")
     if protocol != wanted:
         name, right = PROTOCOL_NAMES.get(protocol, f"protocol {protocol:,}"), PROTOCOL_NAMES[wanted]
-        section = file.read(PROTOCOL, "protocol")
         raise section.error(f"this is a key for {name}, not for {right}: use a key made by a {right} setup")
 
 

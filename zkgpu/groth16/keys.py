@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.sparse import SparseMatrix
-from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import InsecureKeyError, UsageError
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
@@ -105,9 +105,9 @@ class Proof:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One entry of phase 2: delta was multiplied by a secret k, with a proof of knowledge of k.
+    """One entry of phase 2: delta, or sigma, was multiplied by a secret k, with a proof of knowledge of k.
 
-    delta_after  delta in G1 once the contribution was made
+    delta_after  delta in G1 once the contribution was made; of a contribution to sigma, sigma K_0
     g1_s, g1_sx  a random point and its multiple by k
     g2_spx       k times the hash of the transcript to G2
     transcript   64 bytes, BLAKE2b of everything before
@@ -132,12 +132,19 @@ class CommitmentQueries:
 
     committed_query   (n_committed, 8)  K_i = beta A + alpha B + C for the committed wires, gamma being 1
     knowledge_query   (n_committed, 8)  sigma times these
-    contributions     how sigma came about: their delta_after is sigma in G1
+    contributions     how sigma came about: the last one's delta_after is knowledge_query[0], sigma times the mask's K_0
     """
 
     committed_query: Limbs
     knowledge_query: Limbs
     contributions: tuple[Contribution, ...] = ()
+
+    def mask_points(self, g1: Group) -> tuple[Point, Point]:
+        """K_0 and sigma K_0, of the mask. Raises FormatError when there is none."""
+        points = g1.from_rows(self.committed_query[:1]) + g1.from_rows(self.knowledge_query[:1])
+        if len(points) != 2:
+            raise FormatError("the commitment's key has no point for the mask: set up again")
+        return points[0], points[1]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ contract ClassVerifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xfec370c67ae21b4ce2322b2749efbfc727c8b617bf31e35992e628d6d89712f3;
+    uint256 private constant KEY_DIGEST = 0x728a656c2423c5ab35f262c617ab113085de6993d76d858c0f1363649fcd8757;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 7530608290570160337325448892803907864859403126446675006934986852717959442929;
