@@ -60,7 +60,7 @@ def test_the_source_of_a_sound_key_carries_no_warning():
 
 
 def test_the_source_of_a_one_party_setup_says_so():
-    assert "UNSAFE SETUP, FOR TESTS ONLY" in verifier_source(KEY, unsafe_setup=True).split("pragma")[0]
+    assert "UNSAFE SETUP, FOR TESTS ONLY" in verifier_source(replace(KEY, is_unsafe=True)).split("pragma")[0]
 
 
 def test_a_key_of_another_curve_is_refused():

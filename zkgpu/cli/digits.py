@@ -75,7 +75,7 @@ def _contract(key: ProvingKey) -> str:
     from zkgpu.solidity import verifier_source
 
     with stage("export Solidity verifier"):
-        return verifier_source(key.verifying_key, unsafe_setup=True)
+        return verifier_source(key.verifying_key)
 
 
 def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:

@@ -11,7 +11,7 @@ import numpy as np
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
 
@@ -184,8 +184,10 @@ def verify_command(
         hashes = _in_decimal(hashes_of(names, inference))
         wanted = _wanted_hash(hashes, weights_hash)
         valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
+    warn_of_key(session, key.is_unsafe, key.weakness())
     verdict = "INVALID proof" if not valid else "valid proof" if wanted else "valid proof, but of OTHER WEIGHTS"
     facts = {"valid": valid and wanted, "proof_valid": valid, "values": values, "hashes": hashes}
+    facts |= {"unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
     session.finish(facts, *_hash_lines(hashes), verdict)
     return 0 if valid and wanted else EXIT_INVALID_PROOF
 

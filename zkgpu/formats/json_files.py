@@ -3,6 +3,8 @@
 Numbers are decimal strings. Points are projective with z = 1: ["x", "y", "1"], and [["x0", "x1"], ["y0", "y1"],
 ["1", "0"]] in G2; infinity is (0, 1, 0). Unknown keys are ignored, as snarkjs does.
 
+The verifying key of a one-party setup has "unsafe": true besides.
+
 Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not know: a
 proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, both a version,
 and public.json is {"inputs": ["1", ..], "packed": "0x.."}.
@@ -27,7 +29,16 @@ from zkgpu.formats.json_commitment import (
     require_version,
     version_json,
 )
-from zkgpu.formats.json_values import list_of, located, member, point_json, point_of, require_curve
+from zkgpu.formats.json_values import (
+    list_of,
+    located,
+    member,
+    point_json,
+    point_of,
+    require_curve,
+    unsafe_json,
+    unsafe_of,
+)
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
@@ -162,6 +173,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
         delta_g2=point_of(curve.g2, member(value, "vk_delta_2"), "vk_delta_2"),
         ic=tuple(point_of(curve.g1, item, f"IC[{i}]") for i, item in enumerate(ic)),
         commitment=commitment_from_json(value, curve, n_public) if committed else None,
+        is_unsafe=unsafe_of(value),
     )
 
 
@@ -179,6 +191,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         "vk_alphabeta_12": _pairing_json(key),
         "IC": [point_json(point) for point in key.ic],
         **(commitment_to_json(key.commitment) if key.commitment else {}),
+        **unsafe_json(key.is_unsafe),
     }
 
 

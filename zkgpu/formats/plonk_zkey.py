@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -71,14 +72,13 @@ def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = N
     g1, count = header.curve.g1, header.domain_size + EXTRA_POWERS
     powers = read_rows(file.read(POWERS, "powers of tau"), g1, count)
     key = ProvingKey(
-        verifying_key=header.verifying_key,
+        verifying_key=replace(header.verifying_key, is_unsafe=file.has(UNSAFE)),
         n_wires=header.n_wires,
         additions=_read_additions(file.read(ADDITIONS, "additions"), header),
         wires=_read_wires(file, header),
         fixed={**polynomials, **dict(zip(SIGMAS, sigmas, strict=True))},
         lagrange=_read_polynomials(file, LAGRANGE, "Lagrange polynomials", header, n_lagrange),
         powers_g1=powers,
-        is_unsafe=file.has(UNSAFE),
     )
     if validate is not None:
         require_valid(file, {"powers of tau": GroupRows(g1, powers)}, validate)
@@ -110,11 +110,11 @@ def read_header(file: Container) -> Header:
     n_wires, n_public, domain_size, n_additions, n_rows = (section.u32() for _ in range(5))
     _check_sizes(section, curve, n_wires, n_public, domain_size, n_additions, n_rows)
     k1, k2 = (_read_scalar(section, curve.scalar_field, name) for name in ("k1", "k2"))
-    commitments = {name: read_point(section, curve.g1, name) for name in FIXED}
-    tau_g2 = read_point(section, curve.g2, "X_2")
+    points: dict[str, Any] = {name: read_point(section, curve.g1, name) for name in FIXED}
+    points["tau_g2"] = read_point(section, curve.g2, "X_2")
     section.end()
     log_size = domain_size.bit_length() - 1
-    key = VerifyingKey(curve, n_public, log_size, k1, k2, **commitments, tau_g2=tau_g2)
+    key = VerifyingKey(curve, n_public, log_size, k1, k2, **points)
     return Header(curve, n_wires, n_public, domain_size, n_additions, n_rows, key)
 
 

@@ -41,7 +41,7 @@ from zkgpu.formats.zkey_commitment import (
     read_commitment_queries,
     read_committed_rows,
 )
-from zkgpu.groth16.keys import CommitmentKey, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, Contribution, ProvingKey, VerifyingKey
 
 MAGIC, VERSION, GROTH16, PLONK = b"zkey", 1, 1, 2
 PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 101: "Groth16 with a commitment"}
@@ -100,7 +100,7 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
         rows = (points["committed points"].rows, points["knowledge points"].rows)
         queries = read_commitment_queries(file, header.curve, rows)
     key = ProvingKey(
-        verifying_key=_verifying_key(header, points["IC points"].rows),
+        verifying_key=_verifying_key(header, points["IC points"].rows, contributions),
         beta_g1=header.beta_g1,
         delta_g1=header.delta_g1,
         a=a,
@@ -179,10 +179,16 @@ def _read_points(file: Container, header: Header, known: bool) -> dict[str, Grou
     return rows
 
 
-def _verifying_key(header: Header, ic: Limbs) -> VerifyingKey:
-    points = tuple(header.curve.g1.from_rows(ic))
+def _verifying_key(header: Header, ic: Limbs, contributions: Sequence[Contribution]) -> VerifyingKey:
     return VerifyingKey(
-        header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points, header.commitment
+        header.curve,
+        header.alpha_g1,
+        header.beta_g2,
+        header.gamma_g2,
+        header.delta_g2,
+        tuple(header.curve.g1.from_rows(ic)),
+        header.commitment,
+        is_unsafe=any(contribution.name == UNSAFE_NAME for contribution in contributions),
     )
 
 

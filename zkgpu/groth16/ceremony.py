@@ -24,7 +24,7 @@ from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.keys import Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16
 _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
@@ -64,7 +64,7 @@ def record_contribution(key: ProvingKey, k: int, *, name: str = "", _blinding: i
     return replace(
         key,
         delta_g1=contribution.delta_after,
-        verifying_key=replace(vk, delta_g2=k * vk.delta_g2),
+        verifying_key=replace(vk, delta_g2=k * vk.delta_g2, is_unsafe=vk.is_unsafe or name == UNSAFE_NAME),
         contributions=(*key.contributions, contribution),
     )
 

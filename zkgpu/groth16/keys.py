@@ -29,6 +29,8 @@ class VerifyingKey:
     """ic has n_public + 1 points: public input i is bound to ic[i + 1].
 
     With a commitment the last public inputs are challenges and digest, which the verifier computes for itself.
+    is_unsafe says that one party made the key and can forge proofs. It travels with the key into every file, but is no
+    part of what the key verifies: neither of comparisons nor of any transcript.
     """
 
     curve: Curve
@@ -38,6 +40,7 @@ class VerifyingKey:
     delta_g2: Point
     ic: tuple[Point, ...]
     commitment: CommitmentKey | None = None
+    is_unsafe: bool = field(default=False, compare=False)
 
     @property
     def n_public(self) -> int:
@@ -205,7 +208,7 @@ class ProvingKey:
     @property
     def is_unsafe(self) -> bool:
         """Whether the key says of itself that one party made it and knew its secrets."""
-        return any(c.name == UNSAFE_NAME for c in self.contributions)
+        return self.verifying_key.is_unsafe
 
     def weakness(self) -> str | None:
         """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""

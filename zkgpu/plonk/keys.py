@@ -7,7 +7,7 @@ rows with ql = 1, and wire 0 holds 0, constants being in qc.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,11 @@ MIN_LOG_SIZE = 3
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """log_size is of the domain; k1, k2 name the second and third columns; tau_g2 is x_2 in files."""
+    """log_size is of the domain; k1, k2 name the second and third columns; tau_g2 is x_2 in files.
+
+    is_unsafe says that one party drew tau and can forge proofs. It travels with the key into every file, but is no part
+    of what the key verifies: neither of comparisons nor of any transcript.
+    """
 
     curve: Curve
     n_public: int
@@ -45,6 +49,7 @@ class VerifyingKey:
     s2: Point
     s3: Point
     tau_g2: Point
+    is_unsafe: bool = field(default=False, compare=False)
 
     @property
     def domain(self) -> Domain:
@@ -139,7 +144,6 @@ class ProvingKey:
                  the 4n-th roots of unity in natural order
     lagrange     (max(1, n_public), 5 n, 4), the same of L_1, L_2, ..
     powers_g1    (n + 6, 8) points rows: powers of tau
-    is_unsafe    whether one party drew tau and could forge proofs
     """
 
     verifying_key: VerifyingKey
@@ -149,7 +153,11 @@ class ProvingKey:
     fixed: Mapping[str, Limbs]
     lagrange: Limbs
     powers_g1: Limbs
-    is_unsafe: bool = False
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether the key says of itself that one party drew tau."""
+        return self.verifying_key.is_unsafe
 
     @property
     def n_public(self) -> int:
