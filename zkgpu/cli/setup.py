@@ -24,7 +24,7 @@ def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None
     if is_unsafe:
         session.warn(UNSAFE_WARNING)
     if weakness is not None:
-        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
+        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide")
 
 
 @click.command("setup")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from zkgpu.curves.pairing import is_in_subgroup_g2
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import PointError, UsageError
@@ -23,3 +25,19 @@ def require_point(point: object, group: Group, what: str) -> None:
         raise PointError(f"{what} is not on the curve {group.name}")
     if group.cofactor != 1 and not is_in_subgroup_g2(point):
         raise PointError(f"{what} is outside the prime-order subgroup of {group.name}")
+
+
+def coincidence(named: Mapping[str, Point]) -> str | None:
+    """The first of these points of one group that is infinity, or is another one or minus it, in words; else None.
+
+    Two secrets that are equal up to sign let one term of an equation between pairings cancel another. Points are equal
+    up to sign exactly when their x are, so this takes no arithmetic.
+    """
+    seen: dict[object, str] = {}
+    for name, point in named.items():
+        if point.is_infinity:
+            return f"{name} is the point at infinity"
+        other = seen.setdefault(point.x, name)
+        if other is not name:
+            return f"{name} {'equals' if point == named[other] else 'is minus'} {other}"
+    return None

@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from zkgpu.curves.points import Curve
+from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats import checked
 from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
-from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
+from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
 from zkgpu.plonk.keys import (
@@ -31,6 +33,7 @@ from zkgpu.plonk.keys import (
     ProvingKey,
     VerifyingKey,
 )
+from zkgpu.plonk.weakness import mismatch
 
 HEADER, ADDITIONS, WIRES_A, WIRES_B, WIRES_C, QM, QL, QR, QO, QC, SIGMA, LAGRANGE, POWERS = range(2, 15)
 UNSAFE = 1000  # zkgpu's own: what an unsafe setup leaves in its key; other readers skip it
@@ -58,7 +61,7 @@ class Header:
 def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
     """The proving key of a PLONK .zkey; its large arrays are read-only views of the mapped file.
 
-    Sizes, indices and ranges are always checked; `validate` as for `read_zkey`.
+    Sizes, indices and ranges are always checked; `validate` as for `read_zkey`, tau being the secret in both groups.
     Raises FormatError or PointError.
     """
     file = open_container(path, MAGIC, (1, 2))
@@ -80,9 +83,20 @@ def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = N
         lagrange=_read_polynomials(file, LAGRANGE, "Lagrange polynomials", header, n_lagrange),
         powers_g1=powers,
     )
-    if validate is not None:
-        require_valid(file, {"powers of tau": GroupRows(g1, powers)}, validate)
-    return key
+    return key if validate is None else _checked(file, key, validate)
+
+
+def _checked(file: Container, key: ProvingKey, validate: Validator) -> ProvingKey:
+    """The key with its file's digest, by which a file that passed is known the next time."""
+    digest = checked.digest(file.data)
+    if not checked.is_known(digest):
+        g1 = key.verifying_key.curve.g1
+        validate_all(file, {"powers of tau": GroupRows(g1, key.powers_g1)}, validate)
+        reason = mismatch(key)
+        if reason is not None:
+            raise FormatError(f"{file.path}: {reason}: do not use this key")
+        checked.remember(digest)
+    return key.read_from(digest)
 
 
 def write_plonk_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
+from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats import checked, prepared
 from zkgpu.formats.coefficients import distinct_rows
@@ -42,6 +43,7 @@ from zkgpu.formats.zkey_commitment import (
     read_committed_rows,
 )
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.weakness import mismatch
 
 MAGIC, VERSION, GROTH16, PLONK = b"zkey", 1, 1, 2
 PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 101: "Groth16 with a commitment"}
@@ -75,10 +77,11 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     """The proving key of a Groth16 .zkey; its queries are read-only views of the mapped file.
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
-    every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
-    again, and what is slow to make of it is kept (`prepared`). Without it only the points of the header are checked:
-    pass it for every file you did not just write. The file must stay as it is while it is read: one cut short in
-    place ends the process (SIGBUS).
+    every point is on its curve and in the subgroup, and then beta, delta and sigma must be the same in both groups
+    (`groth16.weakness.mismatch`); a file that passed is remembered by its digest and not checked again, and what is
+    slow to make of it is kept (`prepared`). Without it only the points of the header are checked: pass it for every
+    file you did not just write. The file must stay as it is while it is read: one cut short in place ends the process
+    (SIGBUS).
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
@@ -94,7 +97,6 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
-        checked.remember(digest)
     queries = None
     if committed:
         rows = (points["committed points"].rows, points["knowledge points"].rows)
@@ -114,7 +116,18 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
         contributions=contributions,
         commitment=queries,
     )
-    return key if digest is None else key.read_from(digest)
+    if digest is None:
+        return key
+    if not known:
+        _require_matching(file, key)
+        checked.remember(digest)
+    return key.read_from(digest)
+
+
+def _require_matching(file: Container, key: ProvingKey) -> None:
+    reason = mismatch(key)
+    if reason is not None:
+        raise FormatError(f"{file.path}: {reason}: do not use this key")
 
 
 def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:

@@ -6,6 +6,7 @@ Letters as in Groth's paper (eprint 2016/260), section 3.2; layout of the querie
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.sparse import SparseMatrix
@@ -59,37 +60,26 @@ class VerifyingKey:
         return self.commitment
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None.
+        """Why anyone could forge proofs for this key, or None; see `groth16.weakness`. Found out once per key."""
+        return self._weakness
 
-        With gamma = delta (phase 2 never contributed to) the forged proof A = alpha, B = beta, C = -vk_x verifies.
-        A point at infinity, or a delta that is the generator, leaves a term of the equation free or known.
-        """
-        named = {"alpha": self.alpha_g1, "beta": self.beta_g2, "gamma": self.gamma_g2, "delta": self.delta_g2}
-        for name, point in named.items():
-            if point.is_infinity:
-                return f"{name} is the point at infinity"
-        if self.gamma_g2 == self.delta_g2:
-            return "gamma equals delta: phase 2 of the setup was never contributed to"
-        if self.delta_g2 == self.curve.g2.generator:
-            return "delta is the generator of G2: phase 2 of the setup was never contributed to"
-        return self._weakness_of_commitment()
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.groth16.weakness import weakness_of_verifying_key
 
-    def _weakness_of_commitment(self) -> str | None:
-        """With sigma 1, beta or delta, points of the key make sigma D for a D that commits to nothing."""
-        if self.commitment is None:
-            return None
-        sigma = self.commitment.sigma_g2
-        if sigma.is_infinity:
-            return "sigma is the point at infinity"
-        known = {"the generator of G2": self.curve.g2.generator, "beta": self.beta_g2, "delta": self.delta_g2}
-        for name, point in {**known, "gamma": self.gamma_g2}.items():
-            if sigma == point:
-                return f"sigma equals {name}: the commitment's key was never contributed to"
-        return None
+        return weakness_of_verifying_key(self)
 
     def require_secure(self) -> None:
         """Raise InsecureKeyError when the key has a weakness."""
         InsecureKeyError.raise_for(self.weakness())
+
+    def require_proper(self) -> None:
+        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; asked once."""
+        if "_proper" not in self.__dict__:
+            from zkgpu.groth16.weakness import require_proper_key
+
+            require_proper_key(self)
+            self.__dict__["_proper"] = True
 
 
 @dataclass(frozen=True)
@@ -211,9 +201,14 @@ class ProvingKey:
         return self.verifying_key.is_unsafe
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
-        if not self.contributions:
-            return "phase 2 of the setup has no contribution"
-        if self.commitment is not None and not self.commitment.contributions:
-            return "the commitment's key has no contribution"
-        return self.verifying_key.weakness()
+        """Why anyone could forge proofs for this key, or read what they hide, or None; see `groth16.weakness`.
+
+        An unsafe key is its maker's weakness, not anyone's. Found out once per key.
+        """
+        return self._weakness
+
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.groth16.weakness import weakness_of_proving_key
+
+        return weakness_of_proving_key(self)

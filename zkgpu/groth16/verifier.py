@@ -42,8 +42,9 @@ def verify(
     packed         the public arrays of a circuit that has some (`CommittedRound`)
     Nothing is reduced or converted. Raises LengthError for too many or too few of them, UsageError for one outside
     [0, r), for a value of another type and for a proof that lacks a commitment or has one too many, PointError for a
-    point with a coordinate outside [0, q), off its curve or outside the subgroup, FormatError for a
-    packed value outside its interval, InsecureKeyError for a key that lets anyone forge.
+    point of proof or key with a coordinate outside [0, q), off its curve or outside the subgroup, FormatError for a
+    packed value outside its interval, InsecureKeyError for a key that lets anyone forge. A key's points are looked at
+    once for each key object.
     eprint 2016/260, section 3.2; with a commitment, see `groth16.commitment`.
     """
     return verify_batch(key, [Instance(public_inputs, proof, packed)], allow_insecure_key=allow_insecure_key)
@@ -125,6 +126,7 @@ def _random_weight(field: Field) -> int:
 def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
     if not isinstance(key, VerifyingKey):
         raise UsageError(f"the key is a {type(key).__name__}, not a VerifyingKey of Groth16: give the proof's own key")
+    key.require_proper()
     if not allow_insecure_key:
         key.require_secure()
 

@@ -19,8 +19,9 @@ def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, all
     A proof with a point at infinity or an opening that is 0 is not valid: no prover makes one but by a chance of
     about 2^-250, and forgers like them.
     Nothing is reduced or converted. Raises LengthError for too many or too few public inputs, UsageError for one, or an
-    opening, outside [0, r) and for a value of another type, PointError for a point with a coordinate
-    outside [0, q), off its curve or outside the subgroup, InsecureKeyError for a key that lets anyone forge.
+    opening, outside [0, r) and for a value of another type, PointError for a point of proof or key with a coordinate
+    outside [0, q), off its curve or outside the subgroup, InsecureKeyError for a key that lets anyone forge. A key's
+    points are looked at once for each key object.
     """
     _check_key(key, allow_insecure_key)
     public_inputs = _canonical(key, public_inputs)
@@ -51,6 +52,7 @@ def _openings(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, ch:
 def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
     if not isinstance(key, VerifyingKey):
         raise UsageError(f"the key is a {type(key).__name__}, not a VerifyingKey of PLONK: give the proof's own key")
+    key.require_proper()
     if not allow_insecure_key:
         key.require_secure()
 

@@ -33,18 +33,19 @@ def verifier_source(
     commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n_given], bytes):
     commitment and knowledge come after C, and the packed values last.
 
-    verifying_key   a BN254 key whose points were checked, as every reader does; when it says that one party
-                    made it, the first lines of the contract say so
+    verifying_key   a BN254 key; when it says that one party made it, the first lines of the contract say so
     contract_name   Groth16Verifier or PlonkVerifier unless given
     allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
 
-    Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
-    public inputs and for a contract name that does not start with a capital or is no identifier.
+    Raises InsecureKeyError for a key with a weakness, PointError for a point that is not canonical, off its curve or
+    outside the subgroup, UsageError for a key of another curve, for more than 256 public inputs and for a contract name
+    that does not start with a capital or is no identifier.
     """
     default = "PlonkVerifier" if isinstance(verifying_key, PlonkVerifyingKey) else "Groth16Verifier"
     name = default if contract_name is None else contract_name
     _require_contract_name(name)
     _require_deployable(verifying_key.n_public)
+    verifying_key.require_proper()
     if not allow_insecure:
         verifying_key.require_secure()
     template, about_key = _about(verifying_key)
