@@ -173,13 +173,16 @@ def test_json_of_another_version_is_refused(committed: CommittedStatement, versi
 
 
 def test_the_record_of_sigma_starts_from_the_mask_s_point_and_ends_at_its_multiple(ceremonial: ProvingKey) -> None:
-    """Nothing but the points K_i is multiplied by sigma in G1, not the generator either."""
+    """Nothing but the points K_i is multiplied by sigma in G1: not the generator, and no other random point."""
     queries, vk = ceremonial.commitment, ceremonial.verifying_key
     mask, multiple = queries.mask_points(G1)
     assert queries.contributions[-1].delta_after == multiple
     assert same_ratio(mask, multiple, G2.generator, vk.commitment.sigma_g2)
     for contribution in queries.contributions:
         assert not same_ratio(G1.generator, contribution.delta_after, G2.generator, vk.commitment.sigma_g2)
+    contribution = ceremony._sigma_chain(ceremonial).next(5, "", 7)
+    assert (contribution.g1_s, contribution.g1_sx) == (7 * mask, 35 * mask)
+    assert contribution.delta_after == 5 * multiple
 
 
 def test_a_record_of_sigma_that_starts_from_the_generator_is_refused(ceremonial: ProvingKey) -> None:

@@ -4,8 +4,9 @@ A contribution with secret k draws a point s of G1, hashes everything so far wit
 publishes k sp. Who verifies checks e(s, k sp) = e(k s, sp), so the contributor knew k, and
 e(delta before, k sp) = e(delta after, sp), so delta was multiplied by that k. One honest contributor is enough.
 A circuit with challenges has a second such secret, sigma, with a record of its own: it starts from the mask's point
-K_0 = committed_query[0], and knowledge_query and sigma in G2 are multiplied by it. No multiple of the generator by
-sigma is ever published in G1, so that a pair (D, sigma D) can only be made of the points K_i.
+K_0 = committed_query[0], and knowledge_query and sigma in G2 are multiplied by it. An honest contributor draws s among
+the multiples of K_0 too. So all that the record shows multiplied by sigma in G1 are multiples of K_0, and a pair
+(D, sigma D) can only be made of the points K_i: with (s, sigma s) for another s, D could be s and commit to nothing.
 Bowe, Gabizon, Miers, eprint 2017/1050; record and hashes as in snarkjs' .zkey files.
 """
 
@@ -103,8 +104,8 @@ class _Chain:
         return self.contributions[-1].delta_after if self.contributions else self.origin
 
     def next(self, k: int, name: str, blinding: int | None = None) -> Contribution:
-        """A contribution that multiplies the secret by k."""
-        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.curve.g1.generator
+        """A contribution that multiplies the secret by k. Its s is a random multiple of the origin."""
+        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.origin
         g1_sx = k * g1_s
         transcript = _transcript(self.start, self.contributions, g1_s, g1_sx)
         g2_spx = k * hash_to_g2(self.curve, transcript)
