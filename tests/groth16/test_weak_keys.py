@@ -270,6 +270,27 @@ def outside_the_subgroup() -> Point:
 
 
 @pytest.mark.parametrize("case", IMPROPER)
+def test_a_prover_refuses_a_key_of_improper_points(statement: Any, case: str) -> None:
+    change, error = IMPROPER[case]
+    key = statement.key
+    with pytest.raises(error):
+        Prover(replace(key, verifying_key=replace(key.verifying_key, **change(key.verifying_key))), CPU)
+
+
+@pytest.mark.parametrize("name", ["beta_g1", "delta_g1"])
+def test_a_prover_refuses_improper_points_of_its_own(statement: Any, name: str) -> None:
+    point = getattr(statement.key, name)
+    for improper, error in (
+        (Point(G1, point.x + Fq.modulus, point.y), PointError),
+        (Point(G1, point.x, point.y + 1), PointError),
+        (G2.generator, UsageError),
+        (None, UsageError),
+    ):
+        with pytest.raises(error):
+            Prover(replace(statement.key, **{name: improper}), CPU)
+
+
+@pytest.mark.parametrize("case", IMPROPER)
 @pytest.mark.parametrize("allowed", [False, True])
 def test_a_key_of_improper_points_is_no_question_even_where_insecure_keys_are_allowed(
     statement: Any, case: str, allowed: bool

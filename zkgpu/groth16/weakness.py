@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from zkgpu.curves.pairing import pairing_product_is_one
 from zkgpu.curves.points import Point, sum_points
 from zkgpu.curves.proper import coincidence, require_point
-from zkgpu.errors import LengthError, PointError, UsageError
+from zkgpu.errors import LengthError, UsageError
 
 if TYPE_CHECKING:
     from zkgpu.circuits.committed import CommittedRound
@@ -76,7 +76,9 @@ def weakness_of_proving_key(key: ProvingKey) -> str | None:
     """Why proofs for the key could be forged or would hide nothing, or None.
 
     Takes one product of pairings, unless the key comes from a file that passed before.
+    Raises UsageError or PointError for a key made by hand of improper points.
     """
+    _require_proper_points(key)
     if not key.contributions:
         return "phase 2 of the setup has no contribution"
     if key.commitment is not None and not key.commitment.contributions:
@@ -92,11 +94,10 @@ def weakness_of_proving_key(key: ProvingKey) -> str | None:
 def mismatch(key: ProvingKey) -> str | None:
     """Which secret is not the same in both groups, or None: beta, delta, and sigma by the mask's points.
 
-    All in one equation with random 128-bit weights, which a key that is wrong passes with probability 2^-128.
+    All in one equation with random 128-bit weights, which a key that is wrong passes with probability 2^-128. That the
+    other points of knowledge_query are sigma times those of committed_query is left to every proof's self-check.
     """
-    improper = _improper(key)
-    if improper is not None:
-        return improper
+    _require_proper_points(key)
     ratios = list(_ratios(key))
     if _hold(key, ratios):
         return None
@@ -132,15 +133,11 @@ def _ratios(key: ProvingKey) -> Iterator[_Ratio]:
         yield _Ratio("sigma", mask, multiple, vk.required_commitment.sigma_g2)
 
 
-def _improper(key: ProvingKey) -> str | None:
-    """What is wrong with the form of a key's own points, as `require_point` says it."""
-    g1 = key.verifying_key.curve.g1
-    try:
-        for name, point in {"beta1": key.beta_g1, "delta1": key.delta_g1, **_mask_points(key)}.items():
-            require_point(point, g1, name)
-    except (UsageError, PointError) as error:
-        return str(error)
-    return None
+def _require_proper_points(key: ProvingKey) -> None:
+    """Raises UsageError or PointError unless the points that no query holds, and the mask's, are proper."""
+    key.verifying_key.require_proper()
+    for name, point in {"beta1": key.beta_g1, "delta1": key.delta_g1, **_mask_points(key)}.items():
+        require_point(point, key.verifying_key.curve.g1, name)
 
 
 def _mask_points(key: ProvingKey) -> dict[str, Point]:

@@ -25,7 +25,7 @@ import numpy as np
 from zkgpu.curves.pairing import pairing_product_is_one
 from zkgpu.curves.points import Curve
 from zkgpu.curves.proper import coincidence, require_point
-from zkgpu.errors import PointError, UsageError
+from zkgpu.errors import UsageError
 from zkgpu.plonk.keys import FIXED, SIGMAS
 
 if TYPE_CHECKING:
@@ -70,7 +70,9 @@ def weakness_of_proving_key(key: ProvingKey) -> str | None:
     """Why proofs for the key could be forged or would hide nothing, or None.
 
     Takes one product of pairings, unless the key comes from a file that passed before.
+    Raises UsageError or PointError for a key made by hand of improper points.
     """
+    key.verifying_key.require_proper()
     return key.verifying_key.weakness() or _weakness_of_powers(key) or (mismatch(key) if not key.file_digest else None)
 
 
@@ -78,10 +80,7 @@ def mismatch(key: ProvingKey) -> str | None:
     """Why the powers of tau do not start with those of the tau in G2, or None: e(tau G1, G2) = e(G1, tau G2)."""
     g1, g2 = key.verifying_key.curve.g1, key.verifying_key.curve.g2
     first, second = g1.from_rows(key.powers_g1[:2])
-    try:
-        require_point(second, g1, "the second of the powers of tau")
-    except (UsageError, PointError) as error:
-        return str(error)
+    require_point(second, g1, "the second of the powers of tau")
     if first != g1.generator:
         return "the powers of tau do not start with the generator of G1"
     if not pairing_product_is_one([(-second, g2.generator), (first, key.verifying_key.tau_g2)]):
