@@ -160,7 +160,7 @@ def on_chain(key: VerifyingKey, inference: Inference) -> dict[str, int | None]:
         from contracts import compile_sources
         from evm import TRUE, Contract
 
-        code = bytes.fromhex(compile_sources({"Verifier": verifier_source(key, unsafe_setup=True)})["Verifier"])
+        code = bytes.fromhex(compile_sources({"Verifier": verifier_source(key)})["Verifier"])
     except (ImportError, OSError, RuntimeError, subprocess.SubprocessError):
         return {"gas": None, "deploy_gas": None, "runtime_bytes": None}
     contract = Contract(code)

@@ -63,12 +63,12 @@ class PointError(FormatError):
 
 
 class InsecureKeyError(FormatError):
-    """A key with which anyone can forge proofs, such as one whose phase 2 was never contributed to."""
+    """A key with which anyone can forge proofs, or whose proofs hide nothing, such as one without a contribution."""
 
     @classmethod
     def because(cls, reason: str) -> InsecureKeyError:
         return cls(
-            f"insecure key: {reason}; anyone can forge proofs for it. "
+            f"insecure key: {reason}; anyone can forge proofs for it, or read what they hide. "
             "Make a key with `zkgpu setup`, or pass --allow-insecure-key for a test"
         )
 

@@ -53,8 +53,9 @@ def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
     assert (build / "Verifier.sol").read_text().count("contract ") >= 1
     code, proven, _ = run(capsys, "zkml", "prove", build, folder / "input.npz", "-o", proof)
     assert (code, proven["values"]["x"]) == (0, [SAMPLES[0].tolist()])
-    code, verdict, _ = run(capsys, "zkml", "verify", build, proof)
+    code, verdict, err = run(capsys, "zkml", "verify", build, proof)
     assert (code, verdict["valid"], verdict["values"]) == (0, True, proven["values"])
+    assert (verdict["unsafe_key"], verdict["insecure_key"], "UNSAFE" in err) == (True, None, True)
     other = (
         "--weights",
         folder / "other.onnx",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def prove_with_snarkjs(snarkjs: Any, files: Files) -> None:
     vk, public, proof = files.verification
     snarkjs("plonk", "prove", files.key, files.witness, proof, public)
     snarkjs("zkey", "export", "verificationkey", files.key, vk)
+
+
+def test_snarkjs_ignores_the_mark_of_an_unsafe_key(tmp_path: Path, command: Any, snarkjs: Any) -> None:
+    files = chain_files(8, tmp_path)
+    prove_with_zkgpu(command, files)
+    assert json.loads(files.verification[0].read_text())["unsafe"] is True
+    assert PROVED in snarkjs("plonk", "verify", *files.verification)
 
 
 def test_snarkjs_accepts_our_proof_of_its_sample_and_no_other_inputs(

@@ -136,7 +136,67 @@ def test_a_key_file_comes_back_as_it_was(ceremonial: ProvingKey, tmp_path: Path)
 def test_a_key_file_has_a_protocol_number_of_its_own(ceremonial: ProvingKey, tmp_path: Path) -> None:
     write_zkey(tmp_path / "key.zkey", ceremonial)
     data = (tmp_path / "key.zkey").read_bytes()
-    assert int.from_bytes(data[24:28], "little") == 100
+    assert int.from_bytes(data[24:28], "little") == 101
+
+
+def test_a_key_file_of_the_earlier_protocol_is_refused(
+    ceremonial: ProvingKey, tmp_path: Path, command: Callable[..., Any]
+) -> None:
+    write_zkey(tmp_path / "key.zkey", ceremonial)
+    data = bytearray((tmp_path / "key.zkey").read_bytes())
+    data[24:28] = (100).to_bytes(4, "little")
+    (tmp_path / "key.zkey").write_bytes(data)
+    with pytest.raises(FormatError, match="made by an earlier version of zkgpu, which is not accepted: set up again"):
+        read_zkey(tmp_path / "key.zkey")
+    assert "earlier version" in command("export", "vk", tmp_path / "key.zkey", tmp_path / "vk.json").error(3)
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        (None, "earlier version"),
+        (1, "earlier version"),
+        ("2", "earlier version"),
+        (True, "earlier version"),
+        (3, "newer"),
+    ],
+)
+def test_json_of_another_version_is_refused(committed: CommittedStatement, version: Any, reason: str) -> None:
+    written = (
+        (json_files.verifying_key_to_json(committed.key.verifying_key), json_files.verifying_key_from_json),
+        (json_files.proof_to_json(committed.proven.proof), json_files.proof_from_json),
+    )
+    for value, read in written:
+        assert value.pop("version") == 2
+        with pytest.raises(FormatError, match=reason):
+            read(value if version is None else {**value, "version": version})
+
+
+def test_the_record_of_sigma_starts_from_the_mask_s_point_and_ends_at_its_multiple(ceremonial: ProvingKey) -> None:
+    """Nothing but the points K_i is multiplied by sigma in G1: not the generator, and no other random point."""
+    queries, vk = ceremonial.commitment, ceremonial.verifying_key
+    mask, multiple = queries.mask_points(G1)
+    assert queries.contributions[-1].delta_after == multiple
+    assert same_ratio(mask, multiple, G2.generator, vk.commitment.sigma_g2)
+    for contribution in queries.contributions:
+        assert not same_ratio(G1.generator, contribution.delta_after, G2.generator, vk.commitment.sigma_g2)
+    contribution = ceremony._sigma_chain(ceremonial).next(5, "", 7)
+    assert (contribution.g1_s, contribution.g1_sx) == (7 * mask, 35 * mask)
+    assert contribution.delta_after == 5 * multiple
+
+
+def test_a_record_of_sigma_that_starts_from_the_generator_is_refused(ceremonial: ProvingKey) -> None:
+    """As earlier versions kept it: valid on its own, and refused for what it starts from."""
+    rows = np.array(ceremonial.commitment.committed_query)
+    rows[0] = G1.to_rows([G1.generator])[0]
+    multiples = np.array(rows)
+    bare = with_sigma(ceremonial, committed_query=rows, knowledge_query=multiples, contributions=())
+    part = replace(bare.verifying_key.commitment, sigma_g2=G2.generator)
+    bare = replace(bare, verifying_key=replace(bare.verifying_key, commitment=part))
+    earlier = ceremony.record_sigma_contribution(bare, 5)
+    queries = replace(ceremonial.commitment, contributions=earlier.commitment.contributions)
+    with pytest.raises(FormatError, match="sigma was not multiplied by the secret"):
+        ceremony.verify_contributions(replace(ceremonial, verifying_key=earlier.verifying_key, commitment=queries))
 
 
 def test_an_inspected_key_shows_its_round(ceremonial: ProvingKey, tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ def test_opening_proofs_shifted_against_each_other_do_not_verify() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"tau_g2": BN254.g2.generator}, "tau is 0 or 1"),
-        ({"tau_g2": BN254.g2.infinity}, "tau is 0 or 1"),
+        ({"tau_g2": BN254.g2.generator}, "tau is 0, 1 or -1"),
+        ({"tau_g2": BN254.g2.infinity}, "tau is 0, 1 or -1"),
         ({"k1": 1}, "columns"),
         ({"k2": KEY.k1}, "columns"),
         ({"k1": KEY.domain.omega}, "columns"),

@@ -16,16 +16,23 @@ import numpy as np
 
 from zkgpu.circuits.evaluation import Values, object_array
 from zkgpu.errors import FormatError, LengthError, UsageError
-from zkgpu.fields.field import Limbs
+from zkgpu.fields.field import Limbs, integer
 
 WIDTHS = (1, 2, 4, 8, 16)  # bytes of a packed value
+
+
+def require_bytes(packed: object) -> None:
+    """Raises UsageError unless packed public values are given as bytes, which nobody can change afterwards."""
+    if type(packed) is not bytes:
+        raise UsageError(f"packed public values are a {type(packed).__name__}: give bytes")
 
 
 @dataclass(frozen=True)
 class PublicArray:
     """An array of integers from `low` to `high` that travels packed, each in `width` bytes, big-endian, in C order.
 
-    Two's complement when low is negative. Raises UsageError for an interval that 16 bytes cannot hold.
+    Two's complement when low is negative. Raises UsageError for an interval that 16 bytes cannot hold, and for lengths
+    and bounds that are no Python integers.
     """
 
     name: str
@@ -34,6 +41,10 @@ class PublicArray:
     high: int
 
     def __post_init__(self) -> None:
+        if not all(type(k) is int for k in (*self.shape, self.low, self.high)) or min(self.shape, default=0) < 0:
+            raise UsageError(
+                f"public array '{self.name}' has a bound or length that is no integer, or a negative length"
+            )
         if self.low > self.high or not any(self._holds(width) for width in WIDTHS):
             raise UsageError(f"public array '{self.name}' cannot hold integers from {self.low} to {self.high}")
 
@@ -69,11 +80,12 @@ class PublicArray:
         return [(v - start) % modulus + start for v in elements]
 
     def pack(self, values: Sequence[int]) -> bytes:
-        """The packed bytes of `size` integers. Raises UsageError naming the first one outside the interval."""
+        """The packed bytes of `size` integers. Raises UsageError naming the first outside the interval."""
         if len(values) != self.size:
             raise LengthError(f"{len(values)} values for public array '{self.name}' of {self.size}")
-        self.require_inside(values)
-        return b"".join(int(v).to_bytes(self.width, "big", signed=self.is_signed) for v in values)
+        integers = [integer(value, f"a value of '{self.name}'") for value in values]
+        self.require_inside(integers)
+        return b"".join(value.to_bytes(self.width, "big", signed=self.is_signed) for value in integers)
 
     def require_inside(self, values: Sequence[int]) -> None:
         for i, value in enumerate(values):
@@ -123,7 +135,8 @@ class CommittedRound:
         return sum(array.packed_size for array in self.arrays)
 
     def unpack(self, packed: bytes) -> dict[str, Values]:
-        """The packed arrays by name. Raises LengthError or FormatError when they are not such."""
+        """The packed arrays by name. Raises UsageError, LengthError or FormatError when they are not such."""
+        require_bytes(packed)
         if len(packed) != self.packed_size:
             raise LengthError(f"{len(packed)} bytes of packed public values, but the circuit has {self.packed_size}")
         out, at = {}, 0

@@ -53,7 +53,7 @@ def run_membership(session: Session, output: str | None) -> None:
             if not verify(key.verifying_key, public_inputs, proof):
                 raise SelfCheckError("the proof of the demo does not verify")
         with stage("export Solidity verifier"):
-            source = verifier_source(key.verifying_key, unsafe_setup=True)
+            source = verifier_source(key.verifying_key)
         if output:
             with stage("write files"):
                 _write_files(Path(output), compiled, assignment, key, proof, public_inputs, source)

@@ -10,7 +10,7 @@ import click
 from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.setup import warn_of_key
 from zkgpu.cli.systems import system_of
 from zkgpu.errors import InsecureKeyError
 
@@ -32,9 +32,9 @@ def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: 
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
     from zkgpu.formats.protocols import write_verifying_key
 
-    key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
+    key = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
-    session.finish({"output": output, "public": key.n_public, "unsafe": unsafe}, f"{output}: verifying key")
+    session.finish({"output": output, "public": key.n_public, "unsafe": key.is_unsafe}, f"{output}: verifying key")
 
 
 @export_group.command("solidity")
@@ -48,10 +48,10 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
     from zkgpu.formats.atomic import write_text
     from zkgpu.solidity import verifier_source
 
-    key, unsafe = _read_verifying_key(session, key_file, allow_insecure_key)
+    key = _read_verifying_key(session, key_file, allow_insecure_key)
     name = f"{system_of(key).title.capitalize()}Verifier" if name is None else name
-    write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key, unsafe_setup=unsafe))
-    session.finish({"output": output, "contract": name, "unsafe": unsafe}, f"{output}: contract {name}")
+    write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key))
+    session.finish({"output": output, "contract": name, "unsafe": key.is_unsafe}, f"{output}: contract {name}")
 
 
 @export_group.command("calldata")
@@ -71,24 +71,20 @@ def export_calldata(session: Session, public_file: str, proof_file: str, as_hex:
     session.finish({"calldata": text}, text)
 
 
-def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> tuple[AnyVerifyingKey, bool]:
-    """The verifying key of a .zkey or JSON file, and whether it says that one party made it."""
+def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> AnyVerifyingKey:
+    """The verifying key of a .zkey or JSON file."""
     from zkgpu.formats.protocols import read_key, read_verifying_key
 
     if path.endswith(".json"):
         key: AnyVerifyingKey = read_verifying_key(path)
-        unsafe = False
         weakness = key.weakness()
     else:
         proving_key = read_key(path, session.backend().first_invalid_point)
-        key, unsafe, weakness = proving_key.verifying_key, proving_key.is_unsafe, proving_key.weakness()
+        key, weakness = proving_key.verifying_key, proving_key.weakness()
     if not allow_insecure_key:
         InsecureKeyError.raise_for(weakness)
-    if weakness:
-        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
-    if unsafe:
-        session.warn(UNSAFE_WARNING)
-    return key, unsafe
+    warn_of_key(session, key.is_unsafe, weakness)
+    return key
 
 
 @click.command("inspect")

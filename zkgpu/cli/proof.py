@@ -8,7 +8,7 @@ import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.session import Session, pass_session, show_values_option
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.setup import warn_of_key
 from zkgpu.cli.systems import system_of
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
@@ -86,11 +86,7 @@ def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyP
 
     with stage("open key"):
         key = read_key(key_file, session.backend().first_invalid_point)
-    if key.is_unsafe:
-        session.warn(UNSAFE_WARNING)
-    weakness = key.weakness()
-    if weakness and allow_insecure_key:
-        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
+    warn_of_key(session, key.is_unsafe, key.weakness() if allow_insecure_key else None)
     return key
 
 
@@ -139,8 +135,7 @@ def verify_command(session: Session, key_file: str, public_file: str, proof_file
         key = read_verifying_key(key_file)
         proof = read_proof(proof_file, key)
         valid = system_of(key).verify(key, public_file, proof, allow_insecure_key)
-    weakness = key.weakness()
-    if weakness:
-        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it")
-    session.finish({"valid": valid, "insecure_key": weakness}, "valid proof" if valid else "INVALID proof")
+    warn_of_key(session, key.is_unsafe, key.weakness())
+    facts = {"valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
+    session.finish(facts, "valid proof" if valid else "INVALID proof")
     return 0 if valid else EXIT_INVALID_PROOF

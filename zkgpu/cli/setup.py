@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
 
 
+def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None:
+    """Says on stderr what is wrong with a key that is used all the same."""
+    if is_unsafe:
+        session.warn(UNSAFE_WARNING)
+    if weakness is not None:
+        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide")
+
+
 @click.command("setup")
 @click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs [POT.ptau] KEY.zkey")
 @click.option("--protocol", type=click.Choice(["groth16", "plonk"]), default="groth16", show_default=True)

@@ -10,7 +10,7 @@ import click
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
 
@@ -191,9 +191,11 @@ def verify_command(
         ]
         valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
         shown, lines = _told(statement, key, inference)
+    warn_of_key(session, key.is_unsafe, key.weakness())
     wanted = valid and not other
     verdict = ", but ".join(["valid proof", *other]) if valid else "INVALID proof"
-    session.finish({"valid": wanted, "proof_valid": valid, **shown}, *(lines if valid else []), verdict)
+    facts = {"valid": wanted, "proof_valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
+    session.finish({**facts, **shown}, *(lines if valid else []), verdict)
     return 0 if wanted else EXIT_INVALID_PROOF
 
 

@@ -104,9 +104,18 @@ class Point:
             return (0,) * width
         return (self.x, self.y) if width == 2 else (*self.x, *self.y)
 
+    def is_canonical(self) -> bool:
+        """Whether every coordinate is a Python integer below the base field's modulus; both are None for infinity."""
+        if self.x is None or self.y is None:
+            return self.x is self.y
+        parts = (self.x, self.y) if self.group.field is self.group.base_field else (*_pair(self.x), *_pair(self.y))
+        q = self.group.base_field.modulus
+        return all(type(c) is int and 0 <= c < q for c in parts)
+
     def is_on_curve(self) -> bool:
-        if self.is_infinity:
-            return True
+        """Whether the coordinates are canonical and satisfy the equation; so it is at infinity."""
+        if self.is_infinity or not self.is_canonical():
+            return self == self.group.infinity
         f = self.group.field
         return bool(f.square(self.y) == f.add(f.mul(f.square(self.x), self.x), self.group.b))
 
@@ -130,6 +139,11 @@ class Point:
         return _multiply(self, k % self.group.order) if isinstance(k, int) else NotImplemented
 
     __rmul__ = __mul__
+
+
+def _pair(coordinate: Any) -> tuple[Any, ...]:
+    """The two parts of a coordinate in F_q^2; None, which is no integer, for anything else."""
+    return coordinate if type(coordinate) is tuple and len(coordinate) == 2 else (None,)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,24 @@ class Field:
         weights[:, :2] = np.frombuffer(secrets.token_bytes(16 * n), dtype="<u8").reshape(n, 2)
         return weights
 
+    # what callers give
+
+    def element(self, value: object, what: str) -> int:
+        """The canonical integer `value`: NumPy's integers are integers, bools and floats are not.
+
+        Raises UsageError, naming `what`, for anything else and for an integer outside [0, modulus).
+        """
+        number = integer(value, what)
+        if not 0 <= number < self.modulus:
+            raise UsageError(f"{what} is not in [0, r): values are never reduced, give the canonical one")
+        return number
+
+    def elements(self, values: object, what: str) -> list[int]:
+        """As `element` for each of a sequence or array; messages number them."""
+        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes | bytearray):
+            raise UsageError(f"{what}s are given as a {type(values).__name__}: give a list of integers")
+        return [self.element(value, f"{what} {i}") for i, value in enumerate(values)]
+
     # limb arrays
 
     def to_limbs(self, values: Iterable[int]) -> Limbs:
@@ -160,6 +179,19 @@ class Field:
     def is_canonical(self, limbs: Limbs) -> NDArray[np.bool_]:
         """(n,) bool: whether each row of limbs is an integer below the modulus."""
         return below(limbs, self.modulus)
+
+
+def integer(value: object, what: str) -> int:
+    """`value` as a Python integer. Raises UsageError, naming `what`, for a bool, a float and whatever else is none."""
+    if type(value) is int:
+        return value
+    try:
+        if isinstance(value, bool):
+            raise TypeError("bool")
+        return int(operator.index(value))  # type: ignore[arg-type]
+    except TypeError:
+        kind = type(value).__name__
+        raise UsageError(f"{what} is a {kind}, not an integer: nothing is converted, give an integer") from None
 
 
 def below(limbs: Limbs, bound: int) -> NDArray[np.bool_]:

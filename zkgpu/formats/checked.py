@@ -18,7 +18,7 @@ from zkgpu.jit import pruning
 from zkgpu.jit.cache import cache_dir, private_folder
 from zkgpu.jit.threads import parallel
 
-_CHECKS = b"zkgpu points 2"  # part of the digest: stricter checks forget what weaker ones passed
+_CHECKS = b"zkgpu points 3"  # part of the digest: stricter checks forget what weaker ones passed
 _LEAF_BYTES = 1 << 22  # what one thread hashes at a time
 
 

@@ -126,6 +126,7 @@ def _describe_json(path: str) -> Facts:
         "curve": key.curve.name,
         "public": key.n_public,
         **_describe_round(key),
+        "made by one party": key.is_unsafe,
         "insecure": key.weakness() or "no",
     }
 

@@ -11,7 +11,24 @@ from zkgpu.formats.json_values import list_of, member, point_json, point_of
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import CommitmentKey
 
+VERSION = 2  # 1, which named none, published sigma times the generator in G1
 _MAX_COUNT = 1 << 31
+
+
+def version_json() -> dict[str, Any]:
+    """What says by which transcript and setup a proof or key with a commitment was made."""
+    return {"version": VERSION}
+
+
+def require_version(value: Any, what: str) -> None:
+    """Raises FormatError for a proof or key with a commitment that another version of zkgpu made."""
+    version = value.get("version", 1)
+    if type(version) is not int or version < VERSION:
+        raise FormatError(
+            f"this {what} was made by an earlier version of zkgpu, which is not accepted: set up and prove again"
+        )
+    if version > VERSION:
+        raise FormatError(f"this {what} has version {version}, and zkgpu reads {VERSION}: use a newer zkgpu")
 
 
 def commitment_to_json(commitment: CommitmentKey) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 Numbers are decimal strings. Points are projective with z = 1: ["x", "y", "1"], and [["x0", "x1"], ["y0", "y1"],
 ["1", "0"]] in G2; infinity is (0, 1, 0). Unknown keys are ignored, as snarkjs does.
 
+The verifying key of a one-party setup has "unsafe": true besides.
+
 Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not know: a
-proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, and public.json is
-{"inputs": ["1", ..], "packed": "0x.."}.
+proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, both a version,
+and public.json is {"inputs": ["1", ..], "packed": "0x.."}.
 """
 
 from __future__ import annotations
@@ -18,10 +20,25 @@ from typing import Any, TypeAlias
 from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
+from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing
-from zkgpu.formats.json_commitment import commitment_from_json, commitment_to_json
-from zkgpu.formats.json_values import list_of, located, member, point_json, point_of, require_curve
+from zkgpu.formats.json_commitment import (
+    commitment_from_json,
+    commitment_to_json,
+    require_version,
+    version_json,
+)
+from zkgpu.formats.json_values import (
+    list_of,
+    located,
+    member,
+    point_json,
+    point_of,
+    require_curve,
+    unsafe_json,
+    unsafe_of,
+)
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
@@ -69,7 +86,7 @@ def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
 
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
-    strict_json.dump(path, [str(value) for value in public_inputs])
+    strict_json.dump(path, public_values_to_json(public_inputs, b"", False))
 
 
 def write_proof_and_public(
@@ -112,6 +129,7 @@ def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
     return {
         **{name: point_json(point) for name, point in points.items()},
         "protocol": PROTOCOL if proof.commitment is None else COMMITTED_PROTOCOL,
+        **({} if proof.commitment is None else version_json()),
         "curve": curve.snarkjs_name,
     }
 
@@ -123,8 +141,11 @@ def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
 
 
 def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed: bool) -> Any:
-    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment."""
-    inputs = [str(value) for value in public_inputs]
+    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment.
+
+    Raises UsageError for a public input that is no integer.
+    """
+    inputs = [str(integer(value, f"public input {i}")) for i, value in enumerate(public_inputs)]
     return {"inputs": inputs, "packed": "0x" + packed.hex()} if committed else inputs
 
 
@@ -152,6 +173,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
         delta_g2=point_of(curve.g2, member(value, "vk_delta_2"), "vk_delta_2"),
         ic=tuple(point_of(curve.g1, item, f"IC[{i}]") for i, item in enumerate(ic)),
         commitment=commitment_from_json(value, curve, n_public) if committed else None,
+        is_unsafe=unsafe_of(value),
     )
 
 
@@ -159,6 +181,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     """The object of a verification_key.json."""
     return {
         "protocol": PROTOCOL if key.commitment is None else COMMITTED_PROTOCOL,
+        **({} if key.commitment is None else version_json()),
         "curve": key.curve.snarkjs_name,
         "nPublic": key.n_public,
         "vk_alpha_1": point_json(key.alpha_g1),
@@ -168,12 +191,15 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         "vk_alphabeta_12": _pairing_json(key),
         "IC": [point_json(point) for point in key.ic],
         **(commitment_to_json(key.commitment) if key.commitment else {}),
+        **unsafe_json(key.is_unsafe),
     }
 
 
 def _require_groth16(value: Any, what: str) -> tuple[Curve, bool]:
     """The curve a proof or key of Groth16 names, and whether it has a commitment."""
     committed = member(value, "protocol") == COMMITTED_PROTOCOL
+    if committed:
+        require_version(value, what)
     return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL), committed
 
 

@@ -48,6 +48,19 @@ def member(value: Any, key: str) -> Any:
     return value[key]
 
 
+def unsafe_json(is_unsafe: bool) -> dict[str, Any]:
+    """What the verifying key of a one-party setup has besides; snarkjs ignores it."""
+    return {"unsafe": True} if is_unsafe else {}
+
+
+def unsafe_of(value: Any) -> bool:
+    """Whether a verifying key says that one party made it. Raises FormatError when it says neither yes nor no."""
+    mark = value.get("unsafe", False)
+    if type(mark) is not bool:
+        raise FormatError(f"unsafe is {shown(mark)}, neither true nor false: export the key again")
+    return mark
+
+
 def list_of(value: Any, where: str, length: int | None = None) -> list[Any]:
     """The value, if it is a list, of that length when one is given."""
     if not isinstance(value, list) or length not in (None, len(value)):

@@ -7,7 +7,7 @@ from typing import Any
 from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
-from zkgpu.formats.json_values import member, point_json, point_of, require_curve
+from zkgpu.formats.json_values import member, point_json, point_of, require_curve, unsafe_json, unsafe_of
 from zkgpu.formats.strict_json import decimal, shown
 from zkgpu.plonk.keys import EVALUATIONS, FIXED, POINTS, Proof, VerifyingKey
 
@@ -53,6 +53,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
         k2=decimal(member(value, "k2"), field.modulus, "k2"),
         **{name: point_of(curve.g1, member(value, _title(name)), _title(name)) for name in FIXED},
         tau_g2=point_of(curve.g2, member(value, "X_2"), "X_2"),
+        is_unsafe=unsafe_of(value),
     )
     if decimal(member(value, "w"), field.modulus, "w") != key.domain.omega:
         raise FormatError(f"w is not the root of unity of order 2^{log_size}: export the key again")
@@ -70,6 +71,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         **{_title(name): point_json(point) for name, point in zip(FIXED, key.commitments, strict=True)},
         "X_2": point_json(key.tau_g2),
         "w": str(key.domain.omega),
+        **unsafe_json(key.is_unsafe),
     }
 
 

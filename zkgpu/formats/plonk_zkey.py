@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from zkgpu.curves.points import Curve
+from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.formats import checked
 from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
-from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, require_valid
+from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
 from zkgpu.plonk.keys import (
@@ -30,6 +33,7 @@ from zkgpu.plonk.keys import (
     ProvingKey,
     VerifyingKey,
 )
+from zkgpu.plonk.weakness import mismatch
 
 HEADER, ADDITIONS, WIRES_A, WIRES_B, WIRES_C, QM, QL, QR, QO, QC, SIGMA, LAGRANGE, POWERS = range(2, 15)
 UNSAFE = 1000  # zkgpu's own: what an unsafe setup leaves in its key; other readers skip it
@@ -57,7 +61,7 @@ class Header:
 def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
     """The proving key of a PLONK .zkey; its large arrays are read-only views of the mapped file.
 
-    Sizes, indices and ranges are always checked; `validate` as for `read_zkey`.
+    Sizes, indices and ranges are always checked; `validate` as for `read_zkey`, tau being the secret in both groups.
     Raises FormatError or PointError.
     """
     file = open_container(path, MAGIC, (1, 2))
@@ -71,18 +75,28 @@ def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = N
     g1, count = header.curve.g1, header.domain_size + EXTRA_POWERS
     powers = read_rows(file.read(POWERS, "powers of tau"), g1, count)
     key = ProvingKey(
-        verifying_key=header.verifying_key,
+        verifying_key=replace(header.verifying_key, is_unsafe=file.has(UNSAFE)),
         n_wires=header.n_wires,
         additions=_read_additions(file.read(ADDITIONS, "additions"), header),
         wires=_read_wires(file, header),
         fixed={**polynomials, **dict(zip(SIGMAS, sigmas, strict=True))},
         lagrange=_read_polynomials(file, LAGRANGE, "Lagrange polynomials", header, n_lagrange),
         powers_g1=powers,
-        is_unsafe=file.has(UNSAFE),
     )
-    if validate is not None:
-        require_valid(file, {"powers of tau": GroupRows(g1, powers)}, validate)
-    return key
+    return key if validate is None else _checked(file, key, validate)
+
+
+def _checked(file: Container, key: ProvingKey, validate: Validator) -> ProvingKey:
+    """The key with its file's digest, by which a file that passed is known the next time."""
+    digest = checked.digest(file.data)
+    if not checked.is_known(digest):
+        g1 = key.verifying_key.curve.g1
+        validate_all(file, {"powers of tau": GroupRows(g1, key.powers_g1)}, validate)
+        reason = mismatch(key)
+        if reason is not None:
+            raise FormatError(f"{file.path}: {reason}: do not use this key")
+        checked.remember(digest)
+    return key.read_from(digest)
 
 
 def write_plonk_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
@@ -110,11 +124,11 @@ def read_header(file: Container) -> Header:
     n_wires, n_public, domain_size, n_additions, n_rows = (section.u32() for _ in range(5))
     _check_sizes(section, curve, n_wires, n_public, domain_size, n_additions, n_rows)
     k1, k2 = (_read_scalar(section, curve.scalar_field, name) for name in ("k1", "k2"))
-    commitments = {name: read_point(section, curve.g1, name) for name in FIXED}
-    tau_g2 = read_point(section, curve.g2, "X_2")
+    points: dict[str, Any] = {name: read_point(section, curve.g1, name) for name in FIXED}
+    points["tau_g2"] = read_point(section, curve.g2, "X_2")
     section.end()
     log_size = domain_size.bit_length() - 1
-    key = VerifyingKey(curve, n_public, log_size, k1, k2, **commitments, tau_g2=tau_g2)
+    key = VerifyingKey(curve, n_public, log_size, k1, k2, **points)
     return Header(curve, n_wires, n_public, domain_size, n_additions, n_rows, key)
 
 

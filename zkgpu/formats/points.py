@@ -11,7 +11,6 @@ import numpy as np
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import PointError
 from zkgpu.fields.field import Limbs
-from zkgpu.formats import checked
 from zkgpu.formats.container import Container, SectionReader
 
 Validator: TypeAlias = Callable[[Group, Limbs], tuple[int, str] | None]
@@ -73,14 +72,6 @@ def map_rows(section: SectionReader, group: Group, count: int) -> Limbs:
     """As read_rows, for a file whose coordinates are known to be in range."""
     section.expect_size(8 * group.row_limbs * count, f"{count:,} points")
     return section.limbs(count, group.row_limbs)
-
-
-def require_valid(file: Container, arrays: Mapping[str, GroupRows], validate: Validator) -> None:
-    """Raises PointError unless `validate` passes all arrays. A file that passed once is known by its digest."""
-    digest = checked.digest(file.data)
-    if not checked.is_known(digest):
-        validate_all(file, arrays, validate)
-        checked.remember(digest)
 
 
 def validate_all(file: Container, arrays: Mapping[str, GroupRows], validate: Validator) -> None:

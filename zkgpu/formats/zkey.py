@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
+from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats import checked, prepared
 from zkgpu.formats.coefficients import distinct_rows
@@ -34,16 +35,18 @@ from zkgpu.formats.points import (
 )
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey_commitment import (
+    EARLIER,
     GROTH16_COMMITTED,
     commitment_sections,
     read_commitment_key,
     read_commitment_queries,
     read_committed_rows,
 )
-from zkgpu.groth16.keys import CommitmentKey, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.weakness import mismatch
 
 MAGIC, VERSION, GROTH16, PLONK = b"zkey", 1, 1, 2
-PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 100: "Groth16 with a commitment"}
+PROTOCOL_NAMES = {1: "Groth16", 2: "PLONK", 10: "FFLONK", 101: "Groth16 with a commitment"}
 PROTOCOL, HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(1, 11)
 
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
@@ -74,10 +77,11 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     """The proving key of a Groth16 .zkey; its queries are read-only views of the mapped file.
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
-    every point is on its curve and in the subgroup; a file that passed is remembered by its digest and not checked
-    again, and what is slow to make of it is kept (`prepared`). Without it only the points of the header are checked:
-    pass it for every file you did not just write. The file must stay as it is while it is read: one cut short in
-    place ends the process (SIGBUS).
+    every point is on its curve and in the subgroup, and then beta, delta and sigma must be the same in both groups
+    (`groth16.weakness.mismatch`); a file that passed is remembered by its digest and not checked again, and what is
+    slow to make of it is kept (`prepared`). Without it only the points of the header are checked: pass it for every
+    file you did not just write. The file must stay as it is while it is read: one cut short in place ends the process
+    (SIGBUS).
     Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
     """
     file = open_container(path, MAGIC, (1, 2))
@@ -93,13 +97,12 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
-        checked.remember(digest)
     queries = None
     if committed:
         rows = (points["committed points"].rows, points["knowledge points"].rows)
         queries = read_commitment_queries(file, header.curve, rows)
     key = ProvingKey(
-        verifying_key=_verifying_key(header, points["IC points"].rows),
+        verifying_key=_verifying_key(header, points["IC points"].rows, contributions),
         beta_g1=header.beta_g1,
         delta_g1=header.delta_g1,
         a=a,
@@ -113,7 +116,18 @@ def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -
         contributions=contributions,
         commitment=queries,
     )
-    return key if digest is None else key.read_from(digest)
+    if digest is None:
+        return key
+    if not known:
+        _require_matching(file, key)
+        checked.remember(digest)
+    return key.read_from(digest)
+
+
+def _require_matching(file: Container, key: ProvingKey) -> None:
+    reason = mismatch(key)
+    if reason is not None:
+        raise FormatError(f"{file.path}: {reason}: do not use this key")
 
 
 def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
@@ -178,10 +192,16 @@ def _read_points(file: Container, header: Header, known: bool) -> dict[str, Grou
     return rows
 
 
-def _verifying_key(header: Header, ic: Limbs) -> VerifyingKey:
-    points = tuple(header.curve.g1.from_rows(ic))
+def _verifying_key(header: Header, ic: Limbs, contributions: Sequence[Contribution]) -> VerifyingKey:
     return VerifyingKey(
-        header.curve, header.alpha_g1, header.beta_g2, header.gamma_g2, header.delta_g2, points, header.commitment
+        header.curve,
+        header.alpha_g1,
+        header.beta_g2,
+        header.gamma_g2,
+        header.delta_g2,
+        tuple(header.curve.g1.from_rows(ic)),
+        header.commitment,
+        is_unsafe=any(contribution.name == UNSAFE_NAME for contribution in contributions),
     )
 
 
@@ -196,9 +216,11 @@ def protocol_of(file: Container) -> int:
 def require_protocol(file: Container, wanted: int) -> None:
     """Raises FormatError, naming both, when a .zkey is for another proof system than the wanted one."""
     protocol = protocol_of(file)
+    section = file.read(PROTOCOL, "protocol")
+    if protocol == EARLIER:
+        raise section.error("this key was made by an earlier version of zkgpu, which is not accepted: set up again")
     if protocol != wanted:
         name, right = PROTOCOL_NAMES.get(protocol, f"protocol {protocol:,}"), PROTOCOL_NAMES[wanted]
-        section = file.read(PROTOCOL, "protocol")
         raise section.error(f"this is a key for {name}, not for {right}: use a key made by a {right} setup")
 
 

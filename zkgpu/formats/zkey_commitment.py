@@ -1,11 +1,12 @@
-"""What a .zkey adds for a circuit with challenges: sections 100 to 103, under protocol 100.
+"""What a .zkey adds for a circuit with challenges: sections 100 to 103, under protocol 101.
 
     100  committed u32 | challenges u32 | arrays u32 | sigma G2 | { name | axes u32 | lengths u32 | low | high }
     101  committed wires' points in G1        102  sigma times these
-    103  the record of sigma, as section 10 has it for delta
+    103  the record of sigma, as section 10 has it for delta; it starts from the first point of section 101
 
 A name is its length as u32 and UTF-8; low and high are 17 bytes, little-endian, two's complement. snarkjs knows
-neither protocol nor sections, and refuses the file by the protocol.
+neither protocol nor sections, and refuses the file by the protocol. Under protocol 100, which is no longer read, the
+record started from the generator of G1.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from zkgpu.formats.mpc import HASH_BYTES, contributions_bytes, read_contribution
 from zkgpu.formats.points import point_bytes, read_point, read_rows
 from zkgpu.groth16.keys import CommitmentKey, CommitmentQueries, ProvingKey
 
-GROTH16_COMMITTED = 100
+GROTH16_COMMITTED, EARLIER = 101, 100
 HEADER, COMMITTED, KNOWLEDGE, CEREMONY = 100, 101, 102, 103
 
 _MAX_ARRAYS, _MAX_AXES, _MAX_NAME, _MAX_SIZE = 1024, 16, 1024, 1 << 28

@@ -3,8 +3,10 @@
 A contribution with secret k draws a point s of G1, hashes everything so far with s and k s to a point sp of G2, and
 publishes k sp. Who verifies checks e(s, k sp) = e(k s, sp), so the contributor knew k, and
 e(delta before, k sp) = e(delta after, sp), so delta was multiplied by that k. One honest contributor is enough.
-A circuit with challenges has a second such secret, sigma, with a record of its own: it starts from 1 as well, and
-knowledge_query and sigma in G2 are multiplied by it.
+A circuit with challenges has a second such secret, sigma, with a record of its own: it starts from the mask's point
+K_0 = committed_query[0], and knowledge_query and sigma in G2 are multiplied by it. An honest contributor draws s among
+the multiples of K_0 too. So all that the record shows multiplied by sigma in G1 are multiples of K_0, and a pair
+(D, sigma D) can only be made of the points K_i: with (s, sigma s) for another s, D could be s and commit to nothing.
 Bowe, Gabizon, Miers, eprint 2017/1050; record and hashes as in snarkjs' .zkey files.
 """
 
@@ -23,7 +25,7 @@ from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.keys import Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16
 _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
@@ -59,18 +61,20 @@ def record_contribution(key: ProvingKey, k: int, *, name: str = "", _blinding: i
     k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator.
     """
     vk = key.verifying_key
-    chain = _Chain("delta", vk.curve, key.circuit_hash, key.contributions)
-    contribution = chain.next(k, name, _blinding)
+    contribution = _delta_chain(key).next(k, name, _blinding)
     return replace(
         key,
         delta_g1=contribution.delta_after,
-        verifying_key=replace(vk, delta_g2=k * vk.delta_g2),
+        verifying_key=replace(vk, delta_g2=k * vk.delta_g2, is_unsafe=vk.is_unsafe or name == UNSAFE_NAME),
         contributions=(*key.contributions, contribution),
     )
 
 
 def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> ProvingKey:
-    """As record_contribution for sigma, in a key with a commitment; knowledge_query stays as it is."""
+    """As record_contribution for sigma, in a key with a commitment; knowledge_query stays as it is.
+
+    The contribution continues from sigma K_0 as the record has it, so knowledge_query[0] must become its delta_after.
+    """
     vk, queries, part = key.verifying_key, key.commitment, key.verifying_key.required_commitment
     assert queries is not None
     contribution = _sigma_chain(key).next(k, name)
@@ -83,41 +87,55 @@ def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> Pro
 
 @dataclass(frozen=True)
 class _Chain:
-    """The contributions to one secret, which starts as 1, and what their transcripts start from."""
+    """The contributions to one secret, which starts as 1, and what their transcripts start from.
+
+    origin  the point of G1 that the record multiplies by the secret
+    """
 
     secret: str
     curve: Curve
+    origin: Point
     start: bytes
     contributions: tuple[Contribution, ...]
 
     @property
     def last_g1(self) -> Point:
-        """The secret in G1, as the last contribution left it."""
-        return self.contributions[-1].delta_after if self.contributions else self.curve.g1.generator
+        """The secret times the origin, as the last contribution left it."""
+        return self.contributions[-1].delta_after if self.contributions else self.origin
 
     def next(self, k: int, name: str, blinding: int | None = None) -> Contribution:
-        """A contribution that multiplies the secret by k."""
-        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.curve.g1.generator
+        """A contribution that multiplies the secret by k. Its s is a random multiple of the origin."""
+        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.origin
         g1_sx = k * g1_s
         transcript = _transcript(self.start, self.contributions, g1_s, g1_sx)
         g2_spx = k * hash_to_g2(self.curve, transcript)
         return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, name=name)
 
     def verify(self, in_g1: Point, in_g2: Point) -> None:
-        """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2."""
+        """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2.
+
+        in_g1, in_g2  the secret times the origin, and times the generator of G2
+        """
         before = replace(self, contributions=())
         for contribution in self.contributions:
             _verify_contribution(before, contribution)
             before = replace(before, contributions=(*before.contributions, contribution))
         if self.last_g1 != in_g1:
             raise FormatError(f"{self.secret} in G1 is not the one the last contribution left: do not use this key")
-        if not same_ratio(self.curve.g1.generator, in_g1, self.curve.g2.generator, in_g2):
+        if not same_ratio(self.origin, in_g1, self.curve.g2.generator, in_g2):
             raise FormatError(f"{self.secret} in G2 is not the {self.secret} in G1: do not use this key")
 
 
+def _delta_chain(key: ProvingKey) -> _Chain:
+    curve = key.verifying_key.curve
+    return _Chain("delta", curve, curve.g1.generator, key.circuit_hash, key.contributions)
+
+
 def _sigma_chain(key: ProvingKey) -> _Chain:
-    contributions = key.commitment.contributions if key.commitment else ()
-    return _Chain("sigma", key.verifying_key.curve, blake2b(b"sigma", key.circuit_hash), contributions)
+    assert key.commitment is not None
+    origin, _ = key.commitment.mask_points(key.verifying_key.curve.g1)
+    start = blake2b(b"sigma", key.circuit_hash)
+    return _Chain("sigma", key.verifying_key.curve, origin, start, key.commitment.contributions)
 
 
 def contribution_hash(contribution: Contribution) -> bytes:
@@ -134,12 +152,13 @@ def verify_contributions(key: ProvingKey) -> None:
     vk = key.verifying_key
     if not key.contributions:
         raise InsecureKeyError.because("phase 2 of the setup has no contribution")
-    _Chain("delta", vk.curve, key.circuit_hash, key.contributions).verify(key.delta_g1, vk.delta_g2)
+    _delta_chain(key).verify(key.delta_g1, vk.delta_g2)
     if key.commitment is not None:
         if not key.commitment.contributions:
             raise InsecureKeyError.because("the commitment's key has no contribution")
-        sigma = _sigma_chain(key)
-        sigma.verify(sigma.last_g1, vk.required_commitment.sigma_g2)
+        mask, in_g1 = key.commitment.mask_points(vk.curve.g1)
+        require_proper("the mask's point", mask)
+        _sigma_chain(key).verify(in_g1, vk.required_commitment.sigma_g2)
 
 
 def verify_key(key: ProvingKey, initial: ProvingKey, backend: Backend) -> None:

@@ -27,7 +27,7 @@ from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.points import Point
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
-_TAG = b"zkgpu Groth16 with a commitment, 1"
+_TAG = b"zkgpu Groth16 with a commitment, 2"
 
 
 def keccak256(*pieces: bytes) -> bytes:

@@ -6,11 +6,12 @@ Letters as in Groth's paper (eprint 2016/260), section 3.2; layout of the querie
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.sparse import SparseMatrix
-from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import InsecureKeyError, UsageError
+from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
@@ -29,6 +30,8 @@ class VerifyingKey:
     """ic has n_public + 1 points: public input i is bound to ic[i + 1].
 
     With a commitment the last public inputs are challenges and digest, which the verifier computes for itself.
+    is_unsafe says that one party made the key and can forge proofs. It travels with the key into every file, but is no
+    part of what the key verifies: neither of comparisons nor of any transcript.
     """
 
     curve: Curve
@@ -38,6 +41,7 @@ class VerifyingKey:
     delta_g2: Point
     ic: tuple[Point, ...]
     commitment: CommitmentKey | None = None
+    is_unsafe: bool = field(default=False, compare=False)
 
     @property
     def n_public(self) -> int:
@@ -56,37 +60,26 @@ class VerifyingKey:
         return self.commitment
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None.
+        """Why anyone could forge proofs for this key, or None; see `groth16.weakness`. Found out once per key."""
+        return self._weakness
 
-        With gamma = delta (phase 2 never contributed to) the forged proof A = alpha, B = beta, C = -vk_x verifies.
-        A point at infinity, or a delta that is the generator, leaves a term of the equation free or known.
-        """
-        named = {"alpha": self.alpha_g1, "beta": self.beta_g2, "gamma": self.gamma_g2, "delta": self.delta_g2}
-        for name, point in named.items():
-            if point.is_infinity:
-                return f"{name} is the point at infinity"
-        if self.gamma_g2 == self.delta_g2:
-            return "gamma equals delta: phase 2 of the setup was never contributed to"
-        if self.delta_g2 == self.curve.g2.generator:
-            return "delta is the generator of G2: phase 2 of the setup was never contributed to"
-        return self._weakness_of_commitment()
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.groth16.weakness import weakness_of_verifying_key
 
-    def _weakness_of_commitment(self) -> str | None:
-        """With sigma 1, beta or delta, points of the key make sigma D for a D that commits to nothing."""
-        if self.commitment is None:
-            return None
-        sigma = self.commitment.sigma_g2
-        if sigma.is_infinity:
-            return "sigma is the point at infinity"
-        known = {"the generator of G2": self.curve.g2.generator, "beta": self.beta_g2, "delta": self.delta_g2}
-        for name, point in {**known, "gamma": self.gamma_g2}.items():
-            if sigma == point:
-                return f"sigma equals {name}: the commitment's key was never contributed to"
-        return None
+        return weakness_of_verifying_key(self)
 
     def require_secure(self) -> None:
         """Raise InsecureKeyError when the key has a weakness."""
         InsecureKeyError.raise_for(self.weakness())
+
+    def require_proper(self) -> None:
+        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; asked once."""
+        if "_proper" not in self.__dict__:
+            from zkgpu.groth16.weakness import require_proper_key
+
+            require_proper_key(self)
+            self.__dict__["_proper"] = True
 
 
 @dataclass(frozen=True)
@@ -105,9 +98,9 @@ class Proof:
 
 @dataclass(frozen=True)
 class Contribution:
-    """One entry of phase 2: delta was multiplied by a secret k, with a proof of knowledge of k.
+    """One entry of phase 2: delta, or sigma, was multiplied by a secret k, with a proof of knowledge of k.
 
-    delta_after  delta in G1 once the contribution was made
+    delta_after  delta in G1 once the contribution was made; of a contribution to sigma, sigma K_0
     g1_s, g1_sx  a random point and its multiple by k
     g2_spx       k times the hash of the transcript to G2
     transcript   64 bytes, BLAKE2b of everything before
@@ -132,12 +125,19 @@ class CommitmentQueries:
 
     committed_query   (n_committed, 8)  K_i = beta A + alpha B + C for the committed wires, gamma being 1
     knowledge_query   (n_committed, 8)  sigma times these
-    contributions     how sigma came about: their delta_after is sigma in G1
+    contributions     how sigma came about: the last one's delta_after is knowledge_query[0], sigma times the mask's K_0
     """
 
     committed_query: Limbs
     knowledge_query: Limbs
     contributions: tuple[Contribution, ...] = ()
+
+    def mask_points(self, g1: Group) -> tuple[Point, Point]:
+        """K_0 and sigma K_0, of the mask. Raises FormatError when there is none."""
+        points = g1.from_rows(self.committed_query[:1]) + g1.from_rows(self.knowledge_query[:1])
+        if len(points) != 2:
+            raise FormatError("the commitment's key has no point for the mask: set up again")
+        return points[0], points[1]
 
 
 @dataclass(frozen=True)
@@ -198,12 +198,17 @@ class ProvingKey:
     @property
     def is_unsafe(self) -> bool:
         """Whether the key says of itself that one party made it and knew its secrets."""
-        return any(c.name == UNSAFE_NAME for c in self.contributions)
+        return self.verifying_key.is_unsafe
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
-        if not self.contributions:
-            return "phase 2 of the setup has no contribution"
-        if self.commitment is not None and not self.commitment.contributions:
-            return "the commitment's key has no contribution"
-        return self.verifying_key.weakness()
+        """Why anyone could forge proofs for this key, or read what they hide, or None; see `groth16.weakness`.
+
+        An unsafe key is its maker's weakness, not anyone's. Found out once per key.
+        """
+        return self._weakness
+
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.groth16.weakness import weakness_of_proving_key
+
+        return weakness_of_proving_key(self)

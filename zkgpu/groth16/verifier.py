@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from zkgpu.curves.pairing import is_in_subgroup_g2, pairing_product_is_one, small_msm
+from zkgpu.circuits.committed import require_bytes
+from zkgpu.curves.pairing import pairing_product_is_one, small_msm
 from zkgpu.curves.points import Point, sum_points
-from zkgpu.errors import LengthError, PointError, UsageError
+from zkgpu.curves.proper import require_point
+from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Field
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
@@ -35,11 +37,14 @@ def verify(
 ) -> bool:
     """Whether the proof convinces that the circuit holds for these public inputs.
 
-    public_inputs  canonical integers in [0, r), outputs of the circuit first; without challenges and digest
+    public_inputs  canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first; without challenges
+                   and digest
     packed         the public arrays of a circuit that has some (`CommittedRound`)
-    Raises LengthError for too many or too few of them, UsageError for one outside [0, r) and for a proof that lacks a
-    commitment or has one too many, PointError for a point off its curve or outside the subgroup, FormatError for a
-    packed value outside its interval, InsecureKeyError for a key that lets anyone forge.
+    Nothing is reduced or converted. Raises LengthError for too many or too few of them, UsageError for one outside
+    [0, r), for a value of another type and for a proof that lacks a commitment or has one too many, PointError for a
+    point of proof or key with a coordinate outside [0, q), off its curve or outside the subgroup, FormatError for a
+    packed value outside its interval, InsecureKeyError for a key that lets anyone forge. A key's points are looked at
+    once for each key object.
     eprint 2016/260, section 3.2; with a commitment, see `groth16.commitment`.
     """
     return verify_batch(key, [Instance(public_inputs, proof, packed)], allow_insecure_key=allow_insecure_key)
@@ -53,9 +58,8 @@ def verify_batch(
     Sums the equations with 128-bit random weights: a batch with a wrong proof passes with probability 2^-128.
     Raises as `verify`. An empty batch is valid.
     """
-    asked = [Instance(*instance) for instance in instances]
-    for instance in asked:
-        _check_question(key, instance, allow_insecure_key)
+    _check_key(key, allow_insecure_key)
+    asked = [_checked(key, instance) for instance in instances]
     if not asked:
         return True
     field, g1 = key.curve.scalar_field, key.curve.g1
@@ -119,40 +123,41 @@ def _random_weight(field: Field) -> int:
     return 1 + field.random() % ((1 << 128) - 1)
 
 
-def _check_question(key: VerifyingKey, instance: Instance, allow_insecure_key: bool) -> None:
+def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
+    if not isinstance(key, VerifyingKey):
+        raise UsageError(f"the key is a {type(key).__name__}, not a VerifyingKey of Groth16: give the proof's own key")
+    key.require_proper()
     if not allow_insecure_key:
         key.require_secure()
-    _check_public_inputs(key, instance.public_inputs)
-    _check_points(key, instance.proof)
-    _check_commitment(key, instance)
 
 
-def _check_public_inputs(key: VerifyingKey, public_inputs: Sequence[int]) -> None:
-    if len(public_inputs) != key.n_given:
-        raise LengthError(f"{len(public_inputs)} public inputs, but the verifying key is for {key.n_given}")
-    modulus = key.curve.scalar_field.modulus
-    for i, value in enumerate(public_inputs):
-        if not 0 <= value < modulus:
-            raise UsageError(f"public input {i} is not in [0, r): values are never reduced, give the canonical one")
+def _checked(key: VerifyingKey, instance: object) -> Instance:
+    """The instance with its public inputs as Python integers. Raises unless it is one for the key."""
+    if not isinstance(instance, tuple) or len(instance) not in (2, 3):
+        raise UsageError("an instance of a batch is no (public inputs, proof) or (public inputs, proof, packed values)")
+    asked = Instance(*instance)
+    if not isinstance(asked.proof, Proof):
+        raise UsageError(f"the proof is a {type(asked.proof).__name__}, not a Proof of Groth16: read it from its file")
+    inputs = key.curve.scalar_field.elements(asked.public_inputs, "public input")
+    if len(inputs) != key.n_given:
+        raise LengthError(f"{len(inputs)} public inputs, but the verifying key is for {key.n_given}")
+    _check_points(key, asked.proof)
+    _check_commitment(key, asked)
+    return asked._replace(public_inputs=inputs)
 
 
 def _check_points(key: VerifyingKey, proof: Proof) -> None:
-    named = (("A", proof.a, "g1"), ("B", proof.b, "g2"), ("C", proof.c, "g1"))
-    committed = (("commitment", proof.commitment, "g1"), ("knowledge", proof.knowledge, "g1"))
-    for name, point, group in (*named, *committed):
-        if point is None:
-            continue
-        if point.group is not getattr(key.curve, group):
-            raise UsageError(f"proof point {name} is in {point.group.name}, which is not {group} of {key.curve.name}")
-        if not point.is_on_curve():
-            raise PointError(f"proof point {name} is not on the curve {point.group.name}")
-    if not is_in_subgroup_g2(proof.b):
-        raise PointError(f"proof point B is outside the prime-order subgroup of {proof.b.group.name}")
+    g1, g2 = key.curve.g1, key.curve.g2
+    named = {"A": (proof.a, g1), "B": (proof.b, g2), "C": (proof.c, g1)}
+    committed = {"commitment": (proof.commitment, g1), "knowledge": (proof.knowledge, g1)}
+    for name, (point, group) in (named | {k: v for k, v in committed.items() if v[0] is not None}).items():
+        require_point(point, group, f"proof point {name}")
 
 
 def _check_commitment(key: VerifyingKey, instance: Instance) -> None:
     """A key with a commitment takes proofs with one, and packed values of the right form; another key neither."""
     proof = instance.proof
+    require_bytes(instance.packed)
     if key.commitment is None:
         if proof.commitment is not None or proof.knowledge is not None or instance.packed:
             raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")

@@ -64,8 +64,7 @@ class Folder:
         with stage("write key"):
             write_zkey(self.key_file, key)
             write_verifying_key(self.path / _VERIFYING_KEY, key.verifying_key)
-            source = verifier_source(key.verifying_key, unsafe_setup=key.is_unsafe, notes=statement.comments())
-            write_text(self.path / _CONTRACT, source)
+            write_text(self.path / _CONTRACT, verifier_source(key.verifying_key, notes=statement.comments()))
 
     def read_key(self, backend: Backend) -> ProvingKey:
         self._require(_KEY, "zkgpu zkml setup")

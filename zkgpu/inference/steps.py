@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
+from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import LengthError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.formats.ptau import PowersOfTau
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
@@ -96,7 +97,10 @@ def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -
 
 
 def values_of(key: VerifyingKey, inference: Inference) -> dict[str, NDArray[Any]]:
-    """The public tensors that a proof is about, by name, as integers. Raises FormatError for malformed bytes."""
+    """The public tensors that a proof is about, by name, as integers.
+
+    Raises FormatError or LengthError for malformed bytes, UsageError for packed values that are no bytes.
+    """
     return dict(key.commitment.round.unpack(inference.packed)) if key.commitment else {}
 
 
@@ -106,14 +110,17 @@ def binding_of(key: VerifyingKey, inference: Inference) -> bytes:
 
 
 def hashes_of(names: Sequence[str], inference: Inference) -> dict[str, int]:
-    """The hashes that a proof shows, by name. Raises LengthError when there are not as many as names.
+    """The hashes that a proof shows, by name, canonical.
+
+    Raises LengthError when there are not as many as names, UsageError for one that is no integer in [0, r).
 
     names   `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared with
             `CompiledModel.weights_hash` of the model that was published
     """
-    if len(names) != len(inference.public_inputs):
-        raise LengthError(f"{len(inference.public_inputs)} public inputs, but the model shows {len(names)} hashes")
-    return dict(zip(names, inference.public_inputs, strict=True))
+    hashes = Fr.elements(inference.public_inputs, "public input")
+    if len(names) != len(hashes):
+        raise LengthError(f"{len(hashes)} public inputs, but the model shows {len(names)} hashes")
+    return dict(zip(names, hashes, strict=True))
 
 
 def verify(key: VerifyingKey, inference: Inference, *, allow_insecure_key: bool = False) -> bool:

@@ -7,7 +7,8 @@ rows with ql = 1, and wire 0 holds 0, constants being in qc.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,11 @@ MIN_LOG_SIZE = 3
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """log_size is of the domain; k1, k2 name the second and third columns; tau_g2 is x_2 in files."""
+    """log_size is of the domain; k1, k2 name the second and third columns; tau_g2 is x_2 in files.
+
+    is_unsafe says that one party drew tau and can forge proofs. It travels with the key into every file, but is no part
+    of what the key verifies: neither of comparisons nor of any transcript.
+    """
 
     curve: Curve
     n_public: int
@@ -45,6 +50,7 @@ class VerifyingKey:
     s2: Point
     s3: Point
     tau_g2: Point
+    is_unsafe: bool = field(default=False, compare=False)
 
     @property
     def domain(self) -> Domain:
@@ -56,21 +62,26 @@ class VerifyingKey:
         return tuple(getattr(self, name) for name in FIXED)
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None."""
-        if self.tau_g2.is_infinity or self.tau_g2 == self.curve.g2.generator:
-            return "tau is 0 or 1: nobody contributed to the powers of tau"
-        r, n = self.curve.scalar_field.modulus, 1 << self.log_size
-        # the columns have names of their own only if no quotient of 1, k1, k2 is a root of unity of the domain
-        powers = {1, pow(self.k1, n, r), pow(self.k2, n, r)}
-        if len(powers) < 3 or 0 in powers:
-            return "k1 and k2 do not keep the columns of the permutation apart"
-        if any(getattr(self, name).is_infinity for name in SIGMAS):
-            return "a permutation polynomial is zero"
-        return None
+        """Why anyone could forge proofs for this key, or None; see `plonk.weakness`. Found out once per key."""
+        return self._weakness
+
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.plonk.weakness import weakness_of_verifying_key
+
+        return weakness_of_verifying_key(self)
 
     def require_secure(self) -> None:
         """Raise InsecureKeyError when the key has a weakness."""
         InsecureKeyError.raise_for(self.weakness())
+
+    def require_proper(self) -> None:
+        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; asked once."""
+        if "_proper" not in self.__dict__:
+            from zkgpu.plonk.weakness import require_proper_key
+
+            require_proper_key(self)
+            self.__dict__["_proper"] = True
 
 
 @dataclass(frozen=True)
@@ -139,7 +150,7 @@ class ProvingKey:
                  the 4n-th roots of unity in natural order
     lagrange     (max(1, n_public), 5 n, 4), the same of L_1, L_2, ..
     powers_g1    (n + 6, 8) points rows: powers of tau
-    is_unsafe    whether one party drew tau and could forge proofs
+    file_digest  of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
     verifying_key: VerifyingKey
@@ -149,7 +160,18 @@ class ProvingKey:
     fixed: Mapping[str, Limbs]
     lagrange: Limbs
     powers_g1: Limbs
-    is_unsafe: bool = False
+    file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def read_from(self, file_digest: str) -> ProvingKey:
+        """The same key, known to be what the file with this digest holds."""
+        key = replace(self)
+        object.__setattr__(key, "file_digest", file_digest)
+        return key
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether the key says of itself that one party drew tau."""
+        return self.verifying_key.is_unsafe
 
     @property
     def n_public(self) -> int:
@@ -170,5 +192,14 @@ class ProvingKey:
         return self.n_wires - len(self.additions)
 
     def weakness(self) -> str | None:
-        """Why anyone could forge proofs for this key, or None. An unsafe key is its maker's weakness, not anyone's."""
-        return self.verifying_key.weakness()
+        """Why anyone could forge proofs for this key, or read what they hide, or None; see `plonk.weakness`.
+
+        An unsafe key is its maker's weakness, not anyone's. Found out once per key.
+        """
+        return self._weakness
+
+    @cached_property
+    def _weakness(self) -> str | None:
+        from zkgpu.plonk.weakness import weakness_of_proving_key
+
+        return weakness_of_proving_key(self)

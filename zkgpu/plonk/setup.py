@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,14 +72,15 @@ def key_from_rows(rows: Rows, srs: Srs, backend: Backend) -> ProvingKey:
         fixed=extended,
         lagrange=lagrange,
         powers_g1=srs.powers_g1,
-        is_unsafe=srs.is_unsafe,
     )
 
 
 def _verifying_key(rows: Rows, srs: Srs, commitments: list[Point]) -> VerifyingKey:
-    qm, ql, qr, qo, qc, s1, s2, s3 = commitments
     k1, k2 = COLUMN_FACTORS
-    return VerifyingKey(srs.curve, rows.n_public, rows.log_size, k1, k2, qm, ql, qr, qo, qc, s1, s2, s3, srs.tau_g2)
+    named: dict[str, Any] = dict(zip(FIXED, commitments, strict=True))
+    return VerifyingKey(
+        srs.curve, rows.n_public, rows.log_size, k1, k2, **named, tau_g2=srs.tau_g2, is_unsafe=srs.is_unsafe
+    )
 
 
 def _fixed_values(rows: Rows, domain: Domain, backend: Backend) -> list[Vector]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zkgpu.errors import LengthError, PointError, UsageError
+from zkgpu.curves.proper import require_point
+from zkgpu.errors import LengthError, UsageError
 from zkgpu.plonk.conversation import AllChallenges, replay
 from zkgpu.plonk.keys import FIXED, OPENED, Proof, VerifyingKey
 from zkgpu.plonk.linearization import linearization
@@ -14,13 +15,17 @@ from zkgpu.poly import Claim, Opening, openings_hold
 def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, allow_insecure_key: bool = False) -> bool:
     """Whether the proof convinces that the circuit holds for these public inputs.
 
-    public_inputs  canonical integers in [0, r), outputs of the circuit first
+    public_inputs  canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first
     A proof with a point at infinity or an opening that is 0 is not valid: no prover makes one but by a chance of
     about 2^-250, and forgers like them.
-    Raises LengthError for too many or too few public inputs, UsageError for one, or an opening, outside [0, r),
-    PointError for a point off its curve, InsecureKeyError for a key that lets anyone forge.
+    Nothing is reduced or converted. Raises LengthError for too many or too few public inputs, UsageError for one, or an
+    opening, outside [0, r) and for a value of another type, PointError for a point of proof or key with a coordinate
+    outside [0, q), off its curve or outside the subgroup, InsecureKeyError for a key that lets anyone forge. A key's
+    points are looked at once for each key object.
     """
-    _check_question(key, public_inputs, proof, allow_insecure_key)
+    _check_key(key, allow_insecure_key)
+    public_inputs = _canonical(key, public_inputs)
+    _check_proof(key, proof)
     if any(point.is_infinity for point in proof.points.values()) or not all(proof.evaluations.values()):
         return False
     challenges = replay(key, public_inputs, proof)
@@ -44,18 +49,28 @@ def _openings(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, ch:
     ]
 
 
-def _check_question(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, allow_insecure_key: bool) -> None:
+def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
+    if not isinstance(key, VerifyingKey):
+        raise UsageError(f"the key is a {type(key).__name__}, not a VerifyingKey of PLONK: give the proof's own key")
+    key.require_proper()
     if not allow_insecure_key:
         key.require_secure()
-    if len(public_inputs) != key.n_public:
-        raise LengthError(f"{len(public_inputs)} public inputs, but the verifying key is for {key.n_public}")
-    modulus, g1 = key.curve.scalar_field.modulus, key.curve.g1
-    named = {f"public input {i}": value for i, value in enumerate(public_inputs)} | proof.evaluations
-    for name, value in named.items():
-        if not 0 <= value < modulus:
-            raise UsageError(f"{name} is not in [0, r): values are never reduced, give the canonical one")
+
+
+def _canonical(key: VerifyingKey, public_inputs: Sequence[int]) -> list[int]:
+    """The public inputs as Python integers. Raises as `verify`."""
+    inputs = key.curve.scalar_field.elements(public_inputs, "public input")
+    if len(inputs) != key.n_public:
+        raise LengthError(f"{len(inputs)} public inputs, but the verifying key is for {key.n_public}")
+    return inputs
+
+
+def _check_proof(key: VerifyingKey, proof: Proof) -> None:
+    if not isinstance(proof, Proof):
+        raise UsageError(f"the proof is a {type(proof).__name__}, not a Proof of PLONK: read it from its file")
+    for name, value in proof.evaluations.items():
+        if type(value) is not int:
+            raise UsageError(f"{name} is a {type(value).__name__}, not a Python integer: read the proof from its file")
+        key.curve.scalar_field.element(value, name)
     for name, point in proof.points.items():
-        if point.group is not g1:
-            raise UsageError(f"proof point {name} is in {point.group.name}, not in {g1.name}")
-        if not point.is_on_curve():
-            raise PointError(f"proof point {name} is not on the curve {g1.name}")
+        require_point(point, key.curve.g1, f"proof point {name}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from Crypto.Hash import keccak
 
 from zkgpu.curves.bn254 import BN254
-from zkgpu.curves.points import Point
-from zkgpu.errors import UsageError
+from zkgpu.curves.points import Group, Point
+from zkgpu.errors import PointError, UsageError
 
 SELECTOR_BYTES = 4
 WORD_BYTES = 32
@@ -20,22 +20,27 @@ INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * COMMITTED_PROOF_WORDS  # of a proof wi
 
 
 def g1_words(point: Point) -> tuple[int, ...]:
-    """(x, y), or (0, 0) for infinity. Raises UsageError for a point of another group than BN254's G1."""
-    if point.group != BN254.g1:
-        raise UsageError(_other_group(point, "G1"))
-    return point.coordinates()
+    """(x, y), or (0, 0) for infinity.
+
+    Raises UsageError for a point of another group than BN254's G1, PointError for a coordinate outside [0, q).
+    """
+    return _coordinates(point, BN254.g1, "G1")
 
 
 def g2_words(point: Point) -> tuple[int, ...]:
-    """(x.c1, x.c0, y.c1, y.c0), all zero for infinity. Raises UsageError for another group than BN254's G2."""
-    if point.group != BN254.g2:
-        raise UsageError(_other_group(point, "G2"))
-    x0, x1, y0, y1 = point.coordinates()
+    """(x.c1, x.c0, y.c1, y.c0), all zero for infinity. Raises as g1_words, for G2."""
+    x0, x1, y0, y1 = _coordinates(point, BN254.g2, "G2")
     return x1, x0, y1, y0
 
 
-def _other_group(point: Point, group: str) -> str:
-    return f"the contract takes points of BN254 {group}, not of {point.group.name}: use a key and a proof over BN254"
+def _coordinates(point: Point, group: Group, name: str) -> tuple[int, ...]:
+    if point.group != group:
+        raise UsageError(
+            f"the contract takes points of BN254 {name}, not of {point.group.name}: use a key and a proof over BN254"
+        )
+    if not point.is_canonical():
+        raise PointError(f"a coordinate of a point of BN254 {name} is no integer in [0, q): values are never reduced")
+    return point.coordinates()
 
 
 def arguments_size(n_public: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from zkgpu.circuits.committed import CommittedRound
+from zkgpu.circuits.committed import CommittedRound, require_bytes
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.groth16.keys import Proof
@@ -32,12 +32,13 @@ def calldata(
     """Selector, proof and public inputs: 4 + 32 * (8 + n) bytes, 4 + 32 * (24 + n) for PLONK, big-endian words.
 
     Imaginary parts of G2 come first. With a commitment the proof has 12 words, and packed values come last, with
-    their offset and length and padded to words. Raises UsageError for a public input outside [0, r), which the
-    contract would refuse, and for another curve.
+    their offset and length and padded to words. Raises UsageError for a public input outside [0, r) or of another
+    type than an integer, for packed values that are no bytes and for another curve, PointError for a coordinate outside
+    [0, q): the contract would refuse them. Whether points are on their curves is left to it.
     """
-    _require_canonical(public_inputs)
-    words = [*_proof_words(proof), *public_inputs]
-    start = selector(function, _parameters(proof), len(public_inputs), len(packed))
+    inputs = _canonical(public_inputs, packed)
+    words = [*_proof_words(proof), *inputs]
+    start = selector(function, _parameters(proof), len(inputs), len(packed))
     static = b"".join(word.to_bytes(WORD_BYTES, "big") for word in words)
     return start + static + _dynamic(len(static), packed)
 
@@ -48,8 +49,7 @@ def calldata_text(proof: Proof | PlonkProof, public_inputs: Sequence[int], packe
     For PLONK nothing stands between the two arrays, as there. With a commitment, D and pi follow C and the packed
     values come last. Raises as calldata does.
     """
-    _require_canonical(public_inputs)
-    words, inputs = [_hex(w) for w in _proof_words(proof)], [_hex(x) for x in public_inputs]
+    inputs, words = [_hex(x) for x in _canonical(public_inputs, packed)], [_hex(w) for w in _proof_words(proof)]
     if isinstance(proof, PlonkProof):
         return f"[{words[0]}, {','.join(words[1:])}][{','.join(inputs)}]"
     a, b, c = words[:2], words[2:6], words[6:8]
@@ -85,8 +85,11 @@ def _parameters(proof: Proof | PlonkProof) -> str:
 
 def _proof_words(proof: Proof | PlonkProof) -> list[int]:
     """A proof as the contract takes it."""
+    if not isinstance(proof, Proof | PlonkProof):
+        raise UsageError(f"the proof is a {type(proof).__name__}, not a Proof: read it from its file")
     if isinstance(proof, PlonkProof):
-        return [*(w for point in proof.points.values() for w in g1_words(point)), *proof.evaluations.values()]
+        evaluations = [Fr.element(value, name) for name, value in proof.evaluations.items()]
+        return [*(w for point in proof.points.values() for w in g1_words(point)), *evaluations]
     committed = [point for point in (proof.commitment, proof.knowledge) if point is not None]
     points = (*g1_words(proof.a), *g2_words(proof.b), *g1_words(proof.c))
     return [*points, *(w for point in committed for w in g1_words(point))]
@@ -100,10 +103,10 @@ def _dynamic(static_size: int, packed: bytes) -> bytes:
     return b"".join(n.to_bytes(WORD_BYTES, "big") for n in lengths) + packed + bytes(-len(packed) % WORD_BYTES)
 
 
-def _require_canonical(public_inputs: Sequence[int]) -> None:
-    for i, value in enumerate(public_inputs):
-        if not 0 <= value < Fr.modulus:
-            raise UsageError(f"public input {i} is {value!s:.80}, outside [0, r): reduce it modulo {Fr.modulus} first")
+def _canonical(public_inputs: Sequence[int], packed: bytes) -> list[int]:
+    """The public inputs as Python integers."""
+    require_bytes(packed)
+    return Fr.elements(public_inputs, "public input")
 
 
 def _hex(word: int) -> str:

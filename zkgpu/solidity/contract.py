@@ -25,7 +25,6 @@ def verifier_source(
     contract_name: str | None = None,
     *,
     allow_insecure: bool = False,
-    unsafe_setup: bool = False,
     notes: Sequence[str] = (),
 ) -> str:
     """Solidity source of a contract that verifies proofs for `verifying_key`.
@@ -36,24 +35,27 @@ def verifier_source(
     commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n_given], bytes):
     commitment and knowledge come after C, and the packed values last.
 
-    verifying_key   a BN254 key whose points were checked, as every reader does
+    verifying_key   a BN254 key; when it says that one party made it, the first lines of the contract say so
     contract_name   Groth16Verifier or PlonkVerifier unless given
     allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
-    unsafe_setup    whether one party made the key; the first lines then say so
     notes           further lines of comment for the head of the file
 
-    Raises InsecureKeyError for a key with a weakness, UsageError for a key of another curve, for more than 256
-    public inputs and for a contract name that does not start with a capital or is no identifier.
+    Raises InsecureKeyError for a key with a weakness, PointError for a point that is not canonical, off its curve or
+    outside the subgroup, UsageError for a key of another curve, for more than 256 public inputs and for a contract name
+    that does not start with a capital or is no identifier.
     """
     default = "PlonkVerifier" if isinstance(verifying_key, PlonkVerifyingKey) else "Groth16Verifier"
     name = default if contract_name is None else contract_name
     _require_contract_name(name)
     _require_deployable(verifying_key.n_public)
+    verifying_key.require_proper()
     if not allow_insecure:
         verifying_key.require_secure()
     template, about_key = _about(verifying_key)
     return _template(template).substitute(
-        contract_name=name, warnings=_warnings(verifying_key.weakness(), unsafe_setup) + _comments(notes), **about_key
+        contract_name=name,
+        warnings=_warnings(verifying_key.weakness(), verifying_key.is_unsafe) + _comments(notes),
+        **about_key,
     )
 
 
@@ -117,7 +119,7 @@ def _require_deployable(n_public: int) -> None:
         )
 
 
-def _warnings(weakness: str | None, unsafe_setup: bool) -> str:
+def _warnings(weakness: str | None, is_unsafe: bool) -> str:
     """Comment lines for the head of the file; empty for a key without reproach."""
     lines = []
     if weakness is not None:
@@ -125,7 +127,7 @@ def _warnings(weakness: str | None, unsafe_setup: bool) -> str:
             "// INSECURE KEY, DO NOT DEPLOY: anyone can forge proofs that this contract accepts.",
             f"// {weakness}",
         ]
-    if unsafe_setup:
+    if is_unsafe:
         lines += ["// UNSAFE SETUP, FOR TESTS ONLY: whoever made the key can forge proofs that this contract accepts."]
     return "".join(line + "\n" for line in lines)
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// UNSAFE SETUP, FOR TESTS ONLY: whoever made the key can forge proofs that this contract accepts.
 pragma solidity >=0.8.4 <0.9.0;
 
 /// @title Groth16 verifier over BN254 (alt_bn128) with a commitment, written by zkgpu. Public inputs: 0
@@ -26,7 +27,7 @@ contract ClassVerifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xae3d5b87a2783de678122d9488080ecce052d1219fe16bbd93faad8283aad39f;
+    uint256 private constant KEY_DIGEST = 0x114f780c14d3b09b70fd050eb8bec6bd8818788729d741a6bcd40ea33d2a4671;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 7530608290570160337325448892803907864859403126446675006934986852717959442929;

@@ -19,7 +19,7 @@ contract Groth16Verifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0x64aee7a3d179e9e4059d7b40ccc15510de608768abc0d9099753739234afb415;
+    uint256 private constant KEY_DIGEST = 0x6077ca78a7f1d69b4e6c9ba9601eb90502c074936431b3fe75d5e7a66ebc6fc2;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 17259855214949145848737203781878726408735837707637263938888223630999650911680;

@@ -23,7 +23,7 @@ contract Groth16Verifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xb4035b198b5638c143c926192b58c82a765b56c0296e69d3da61ae3c37e7a32b;
+    uint256 private constant KEY_DIGEST = 0xc85540aa9bfe725265ad63cfd70ba733e5e4cf4a7a4d0e5abd811ae64b12090f;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 14090481611235018625693594899616536043564222882250422636573263479577260058484;

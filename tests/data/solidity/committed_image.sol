@@ -23,7 +23,7 @@ contract Groth16Verifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xe9a64302f77ab54edd261111e1aa4463215cad31083a26ff3b0a8e1da18501cc;
+    uint256 private constant KEY_DIGEST = 0x9d4eb4d62e067dfd6153eac6cf3624eaa14401de062f70f0d8d4ef5ca7c8f06b;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 15500815438884320184563847427385771630661665260484631802873337685237356951726;

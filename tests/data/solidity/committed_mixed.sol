@@ -25,7 +25,7 @@ contract Groth16Verifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xa9d1ae03d2662121f614f08f01b19a8c616a98c1b856cf1b775db902e81623cd;
+    uint256 private constant KEY_DIGEST = 0x04171b9c919afae9cc6dee236d8c9e9a905e2a86277fdbca3bbf54b3f260d1a6;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 14901925687699226814737939347552176361766432437826244131626828718567947374084;

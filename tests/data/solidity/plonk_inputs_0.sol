@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// UNSAFE SETUP, FOR TESTS ONLY: whoever made the key can forge proofs that this contract accepts.
 pragma solidity >=0.8.4 <0.9.0;
 
 /// @title PLONK verifier over BN254 (alt_bn128), written by zkgpu. Rows: 2^3. Public inputs: 0
