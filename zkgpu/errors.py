@@ -7,6 +7,7 @@
     │   ├── PointError                3  a point is off its curve or outside the subgroup
     │   └── InsecureKeyError          3  a key whose secrets are public
     ├── UnsatisfiedError              4  the witness breaks a constraint
+    │   └── UnsoundError              4  a circuit has a second witness
     ├── ResourceError                 5  no GPU, not enough memory, a missing optional package
     └── SelfCheckError                6  the prover's own verification refused the proof
 
@@ -66,6 +67,10 @@ class UnsatisfiedError(ZkgpuError):
     """The assignment does not satisfy the circuit."""
 
     exit_code = 4
+
+
+class UnsoundError(UnsatisfiedError):
+    """A circuit can be satisfied in a second way: a prover could lie."""
 
 
 class ResourceError(ZkgpuError):
