@@ -32,6 +32,7 @@ class HintAttack:
         self.names = Names(forger.compiled.r1cs, forger.compiled)
         self._near = near(forger.modulus)
         self._lies: dict[Spot, list[Lie]] = {}
+        self._known: dict[Spot, int] = {}
         spots = ((i, forger.spots(i)) for i in range(len(forger.steps)))
         self._spots = {i: found for i, found in spots if found}
 
@@ -43,17 +44,27 @@ class HintAttack:
             self.try_together(3, tries // 4)
 
     def try_singles(self, tries: int) -> None:
-        """Every lie for every entry of every hint, or as many of each hint as there are tries for."""
-        left, steps = tries, list(self._spots)
-        steps.sort(key=lambda i: len(self._spots[i]))
-        for done, step in enumerate(steps):
-            quota = max(1, left // (len(steps) - done))
+        """Every lie for every entry of every hint, or as many of each hint as there are tries for.
+
+        Hints that more lies are known of, by whoever gave `more`, get more of them.
+        """
+        left, weights = tries, {step: 1 + len(self._known_lies(spots[0])) for step, spots in self._spots.items()}
+        for step in sorted(weights, key=lambda i: len(self._spots[i])):
+            quota = max(1, left * weights[step] // sum(weights.values()))
             left -= self._try_all(self._singles(step, quota))
+            weights[step] = 0
 
     def _singles(self, step: int, quota: int) -> list[Attempt]:
-        spots = self.draws.some_of(self._spots[step], max(1, quota // 8))
+        wanted = quota // (8 + len(self._known_lies(self._spots[step][0])))
+        spots = self.draws.some_of(self._spots[step], max(1, wanted))
         each = max(1, quota // len(spots))
-        return [(lie,) for spot in spots for lie in self.draws.some_of(self.lies(spot), each)]
+        return [(lie,) for spot in spots for lie in self._some_lies(spot, each)]
+
+    def _some_lies(self, spot: Spot, count: int) -> list[Lie]:
+        """As many of the lies that are known to suit the spot as of all others, while there are."""
+        lies, known = self.lies(spot), self._known[spot]
+        first = self.draws.some_of(lies[:known], max(count // 2, count - (len(lies) - known)))
+        return [*first, *self.draws.some_of(lies[known:], count - len(first))]
 
     def try_together(self, count: int, tries: int) -> None:
         """Lies in `count` entries at once, half of the time all of one hint or its neighbours in the program."""
@@ -74,7 +85,10 @@ class HintAttack:
     def _together(self, steps: Sequence[int]) -> Attempt:
         spots = {self.draws.one_of(self._spots[step]) for step in steps}
         lies = [self.lies(spot) for spot in sorted(spots, key=lambda spot: (spot.step, spot.inside, spot.entry))]
-        return tuple(self.draws.one_of(choice) for choice in lies if choice)
+        return tuple(self._one_of(choice, self._known[choice[0].spot]) for choice in lies if choice)
+
+    def _one_of(self, lies: Sequence[Lie], known: int) -> Lie:
+        return self.draws.one_of(lies[:known] if known and self.draws.below(2) else lies)
 
     def lies(self, spot: Spot) -> list[Lie]:
         """What the prover might answer there."""
@@ -82,6 +96,7 @@ class HintAttack:
             honest, modulus = self.forger.value(spot), self.forger.modulus
             answers = [*self._known_lies(spot), *self._near, *self._beside(spot)]
             told = without_truths(answers, honest, modulus)
+            self._known[spot] = len(without_truths(self._known_lies(spot), honest, modulus))
             self._lies[spot] = [Lie(spot, value, added) for value, added in told]
         return self._lies[spot]
 
