@@ -16,6 +16,8 @@ A message is one line: what is wrong, where, and how to mend it.
 
 from __future__ import annotations
 
+from typing import Any
+
 EXIT_OK = 0
 EXIT_INVALID_PROOF = 1
 
@@ -70,7 +72,14 @@ class UnsatisfiedError(ZkgpuError):
 
 
 class UnsoundError(UnsatisfiedError):
-    """A circuit can be satisfied in a second way: a prover could lie."""
+    """A circuit can be satisfied in a second way: a prover could lie.
+
+    details   the whole report, as JSON takes it
+    """
+
+    def __init__(self, message: str, details: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = details or {}
 
 
 class ResourceError(ZkgpuError):

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:  # the last resort of a command line is one line, not a traceback
         if os.environ.get("ZKGPU_TRACEBACK"):
             traceback.print_exc()
-        _fail(as_json, *describe(error))
+        _fail(as_json, *describe(error), details=getattr(error, "details", {}))
 
 
 def describe(error: Exception) -> tuple[str, int]:
@@ -116,9 +117,9 @@ def describe(error: Exception) -> tuple[str, int]:
     return f"internal error ({kind}: {error}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
 
 
-def _fail(as_json: bool, message: str, code: int) -> None:
+def _fail(as_json: bool, message: str, code: int, details: Mapping[str, Any] | None = None) -> None:
     line = " ".join(message.split())
     if as_json:
-        click.echo(json.dumps({"ok": False, "error": line, "exit_code": code}))
+        click.echo(json.dumps({"ok": False, "error": line, "exit_code": code, **(details or {})}))
     click.echo(f"error: {line}", err=True)
     sys.exit(code)

@@ -104,4 +104,4 @@ class SoundnessReport:
     def require_sound(self) -> None:
         """Raises UnsoundError with the first finding, when there is one."""
         if not self.sound:
-            raise UnsoundError(str(self))
+            raise UnsoundError(str(self), self.as_json())
