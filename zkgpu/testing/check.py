@@ -12,7 +12,7 @@ from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Limbs
 from zkgpu.testing.draws import Draws
 from zkgpu.testing.forging import Forger
-from zkgpu.testing.hints import HintAttack, MoreLies
+from zkgpu.testing.hints import HintAttack, MoreLies, changed_outputs
 from zkgpu.testing.jacobian import free_directions, free_wires_of, held_wires, late_wires, named, prover_wires
 from zkgpu.testing.names import Names
 from zkgpu.testing.report import Finding, FreeWire, SoundnessReport
@@ -40,8 +40,9 @@ def check_circuit(
                  with all that follows computed anew by the witness program
     wires        single wires changed, all others left alone; each is solved for, so that this covers every value
     pairs        pairs of wires, likewise
-    determined   private inputs that the public values are meant to determine: they are answered otherwise as well.
-                 Other private inputs are held fixed, as any value of them may be a good one
+    determined   private inputs that the public values are meant to determine: they are changed as well, and a finding
+                 is another value of theirs with the same outputs. All other inputs are held fixed, as any value of
+                 them may be a good one; the Jacobian holds all
     jacobian     look for free wires too (free_wires)
     seed         of the choices where there is more to try than asked for
     more         further lies for an entry of a hint: (value, whether it is added to the honest one)
@@ -59,7 +60,7 @@ def check_circuit(
     draws, forger = Draws(seed), Forger(compiled, inputs, determined)
     hints = HintAttack(forger, draws, more)
     hints.run(tries)
-    changed = _wire_attack(compiled, inputs, forger.assignment, set(determined), draws)
+    changed = _wire_attack(forger, inputs, set(determined), draws)
     changed.run(wires, pairs)
     directions, notes = _free(compiled, inputs) if jacobian else ([], ())
     hints.try_directions(directions[:_DIRECTIONS])
@@ -79,8 +80,11 @@ def check_assignment(
     given = range(1 + r1cs.n_public_outputs, 1 + r1cs.n_public_outputs + r1cs.n_public_inputs)
     start = r1cs.n_public + 1 + r1cs.n_committed
     fixed = {*given, *range(r1cs.n_public + 1, start), *range(start, _end_of_inputs(r1cs)), *prover_wires(r1cs)}
-    outputs = {wire: f"output {wire}" for wire in range(1, 1 + r1cs.n_public_outputs)}
-    changed = WireAttack(r1cs, [assignment], Names(r1cs), fixed, set(), outputs, Draws(seed))
+
+    def judge(deltas: Direction) -> tuple[str, ...]:
+        return tuple(f"output {wire}" for wire in deltas if wire <= r1cs.n_public_outputs)
+
+    changed = WireAttack(r1cs, [assignment], Names(r1cs), fixed, set(), set(), judge, Draws(seed))
     changed.run(wires, pairs)
     return _report([changed.tried], changed.findings, free_wires_of(r1cs, assignment, fixed), ())
 
@@ -94,17 +98,19 @@ def _end_of_inputs(r1cs: R1CS) -> int:
     return r1cs.n_public + 1 + max(r1cs.n_committed, r1cs.n_private_inputs)
 
 
-def _wire_attack(
-    compiled: CompiledCircuit, inputs: Mapping[str, object], honest: Limbs, determined: set[str], draws: Draws
-) -> WireAttack:
+def _wire_attack(forger: Forger, inputs: Mapping[str, object], determined: set[str], draws: Draws) -> WireAttack:
+    compiled = forger.compiled
     r1cs, fixed = compiled.r1cs, held_wires(compiled)
-    for signal in compiled.inputs:
-        if signal.name in determined:
-            fixed -= set(range(signal.first, signal.first + signal.size))
-    assignments = [honest, *([compiled.witness(inputs)] if r1cs.round is not None else [])]
+    chosen = [signal for signal in compiled.inputs if signal.name in determined]
+    given = {wire for signal in chosen for wire in range(signal.first, signal.first + signal.size)}
+    assignments = [forger.assignment, *([compiled.witness(inputs)] if r1cs.round is not None else [])]
     bound = set(range(1, r1cs.n_wires)) - late_wires(compiled) if r1cs.round is not None else set()
-    outputs = {wire: s.name for s in compiled.outputs for wire in range(s.first, s.first + s.size)}
-    return WireAttack(r1cs, assignments, Names(r1cs, compiled), fixed, bound, outputs, draws)
+
+    def judge(deltas: Direction) -> tuple[str, ...] | None:
+        second = forger.moved(deltas)
+        return None if second is None else changed_outputs(forger, second)
+
+    return WireAttack(r1cs, assignments, Names(r1cs, compiled), fixed - given, given, bound, judge, draws)
 
 
 def _free(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> tuple[list[Direction], tuple[str, ...]]:

@@ -79,7 +79,7 @@ class Given:
 class Forger:
     """Forges witnesses of a circuit for inputs whose honest witness is known.
 
-    steps   the witness program, behind the private inputs that may be answered otherwise
+    steps   the witness program, behind the `n_given` private inputs that may be answered otherwise
     honest  (n_wires, 1) values of the honest witness, by traced wires
     """
 
@@ -90,6 +90,7 @@ class Forger:
         chosen = [signal for signal in program.signals if signal.name in determined]
         _require_private(chosen, determined)
         given = [Given(s.first, s.size, s.name, s.shape) for s in chosen]
+        self.n_given = len(given)
         self.steps: list[Any] = [*given, *(forgiving(step) for step in program.steps)]
         self.first_late = len(given) + program.first_steps
         self.modulus = compiled.r1cs.field.modulus
@@ -123,6 +124,17 @@ class Forger:
         for step in range(len(self.steps)):
             self._with_lies(step, lies, 1).run(values, self._arithmetic)
         return self._accepted(values.take((self.compiled.program.order, 0)))
+
+    def moved(self, deltas: Mapping[int, int]) -> Second | None:
+        """The honest assignment with so much added to wires of the R1CS, or None where the verifier refuses that."""
+        field, assignment = self.compiled.r1cs.field, self.assignment.copy()
+        for wire, delta in deltas.items():
+            (value,) = field.from_limbs(assignment[wire : wire + 1])
+            assignment[wire] = field.to_limbs([value + delta])[0]
+        try:
+            return Second(assignment, self.compiled.packed(assignment))
+        except UsageError:  # an output outside of its interval
+            return None
 
     def value(self, spot: Spot) -> int:
         """The honest answer, from 0 to the modulus."""

@@ -128,17 +128,19 @@ class HintAttack:
     def _try_all(self, attempts: list[Attempt], kind: str = "") -> int:
         for start in range(0, len(attempts), self.forger.at_once):
             some = attempts[start : start + self.forger.at_once]
-            for attempt in some:
-                self.tried[kind or KINDS[len(attempt) - 1]] += 1
-            if len(self.findings) < self.most:
-                for j in self.forger.surviving(some):
-                    self._report(some[j], kind or KINDS[len(some[j]) - 1])
+            if len(self.findings) >= self.most:
+                break
+            self.tried.update(kind or KINDS[len(attempt) - 1] for attempt in some)
+            for j in self.forger.surviving(some):
+                self._report(some[j], kind or KINDS[len(some[j]) - 1])
         return len(attempts)
 
     def _report(self, attempt: Attempt, kind: str) -> None:
         second = self.forger.confirm(attempt)
         if second is not None:
             outputs = changed_outputs(self.forger, second)
+            if outputs and any(lie.spot.step < self.forger.n_given for lie in attempt):
+                return  # other inputs may well have other outputs
             labels = tuple(self.forger.hint(lie.spot).label for lie in attempt)
             changes = tuple(self._change(lie.spot, second) for lie in attempt)
             self.findings.setdefault((*labels, outputs), Finding(kind, changes, outputs))
