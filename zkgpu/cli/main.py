@@ -72,8 +72,8 @@ def cli(
 ) -> None:
     """Zero-knowledge proofs: Groth16 and PLONK over BN254, from circuits in Python or circom to a Solidity verifier.
 
-    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied witness, 5 no such device, package
-    or memory, 6 self-check failed, 70 bug.
+    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
+    device, package or memory, 6 self-check failed, 70 bug.
     """
     context.obj = Session(
         device=device,
