@@ -129,7 +129,7 @@ def softmax(operation: Softmax, x: Tensor) -> Tensor:
 
 
 def step_of_softmax(distance: int, shift: int) -> int:
-    return rounded(distance, shift)
+    return distance >> shift
 
 
 def normalise(operation: Normalise, x: Tensor) -> Tensor:
