@@ -79,7 +79,12 @@ def check_assignment(
     r1cs.check(assignment)
     given = range(1 + r1cs.n_public_outputs, 1 + r1cs.n_public_outputs + r1cs.n_public_inputs)
     start = r1cs.n_public + 1 + r1cs.n_committed
-    fixed = {*given, *range(r1cs.n_public + 1, start), *range(start, _end_of_inputs(r1cs)), *prover_wires(r1cs)}
+    fixed = {
+        *given,
+        *range(r1cs.n_public + 1, start),
+        *range(start, start + r1cs.n_private_inputs),
+        *prover_wires(r1cs),
+    }
 
     def judge(deltas: Direction) -> tuple[str, ...]:
         return tuple(f"output {wire}" for wire in deltas if wire <= r1cs.n_public_outputs)
@@ -92,10 +97,6 @@ def check_assignment(
 def assert_sound(circuit: Circuit | CompiledCircuit, inputs: Mapping[str, object], **options: object) -> None:
     """check_circuit, for tests. Raises UnsoundError, whose message names the hint or wire, for any finding."""
     check_circuit(circuit, inputs, **options).require_sound()  # type: ignore[arg-type]
-
-
-def _end_of_inputs(r1cs: R1CS) -> int:
-    return r1cs.n_public + 1 + max(r1cs.n_committed, r1cs.n_private_inputs)
 
 
 def _wire_attack(forger: Forger, inputs: Mapping[str, object], determined: set[str], draws: Draws) -> WireAttack:
