@@ -108,32 +108,37 @@ def _of_one_model(seed: int, number: int, outcome: Outcome, kinds: Sequence[Kind
     except ZkgpuError:
         outcome.refused += 1
         return
-
-    def fault(what: str, finding: Finding | None = None) -> Fault:
-        return Fault(number, model, weights, inputs, what, finding)
-
-    wanted = oracle.evaluate(model, inputs)[model.outputs[0].name]
-    if _differ(semantics.run(model, inputs)[model.outputs[0].name], wanted):
-        yield fault("semantics.run is not what operations.py says")
-        return
     try:
         forger = Forger(circuit, given)
     except ZkgpuError as error:
-        yield fault(f"the honest prover fails: {error}")
+        yield Fault(number, model, weights, inputs, f"the honest prover fails: {error}")
         return
-    shown = circuit.r1cs.round.unpack(forger.packed)[model.outputs[0].name]
-    if _differ(shown, wanted):
-        yield fault(f"the honest prover shows {shown.tolist()} in place of {wanted.tolist()}")
+    wrong = _wrong_answer(model, inputs, forger)
+    if wrong:
+        yield Fault(number, model, weights, inputs, wrong)
         return
     attack = HintAttack(forger, draws, Plausible(model).lies)
     attack.run(LIES_A_MODEL)
     outcome.tried += attack.tried
-    yield from (fault(str(finding), finding) for finding in attack.findings.values())
+    for finding in attack.findings.values():
+        yield Fault(number, model, weights, inputs, str(finding), finding)
+
+
+def _wrong_answer(model: IntegerModel, inputs: Mapping[str, np.ndarray], forger: Forger) -> str:
+    """What is wrong with the honest answer, or nothing."""
+    (output,) = model.outputs
+    wanted = oracle.evaluate(model, inputs)[output.name]
+    if _differ(semantics.run(model, inputs)[output.name], wanted):
+        return "semantics.run is not what operations.py says"
+    shown = forger.compiled.r1cs.round.unpack(forger.packed)[output.name]
+    if _differ(shown, wanted):
+        return f"the honest prover shows {shown.tolist()} in place of {wanted.tolist()}"
+    return ""
 
 
 def _visibilities(draws: Draws, model: IntegerModel, weights: str) -> Visibilities:
-    private = {tensor.name: draws.one_of(("public", "private")) for tensor in model.inputs}
-    return Visibilities(weights=weights, inputs=private)
+    inputs = {tensor.name: draws.one_of(("public", "private")) for tensor in model.inputs}
+    return Visibilities(weights=weights, inputs=inputs)
 
 
 def _differ(found: np.ndarray, wanted: np.ndarray) -> bool:
