@@ -165,7 +165,10 @@ def null_space(
     """A basis of the solutions of homogeneous equations, without the zeros."""
     zero = _Peeling(equations, squares).zero
     core = [{u: k for u, k in equation.items() if u not in zero} for equation in equations]
-    pivots = _eliminated([equation for equation in core if equation], modulus)
+    elimination = _Elimination(modulus)
+    for equation in sorted(core, key=len):  # short ones first, which fill up less
+        elimination.add(equation)
+    pivots = elimination.pivots
     basis = {u: {u: 1} for u in sorted(unknowns) if u not in zero and u not in pivots}
     for pivot, rest in pivots.items():
         for u, k in rest.items():
@@ -210,39 +213,48 @@ class _Peeling:
                 self._ready.append(i)
 
 
-def _eliminated(equations: list[Equation], modulus: int) -> dict[int, Equation]:
-    """For each pivot, minus it in terms of unknowns that are none. Short equations go first."""
-    pivots: dict[int, Equation] = {}
-    using: dict[int, set[int]] = defaultdict(set)
-    entries = 0
-    for equation in sorted(equations, key=len):
-        reduced = _reduced(equation, pivots, modulus)
+class _Elimination:
+    """Equations solved for pivots: each pivot is minus a combination of unknowns that are none."""
+
+    def __init__(self, modulus: int) -> None:
+        self.pivots: dict[int, Equation] = {}
+        self._using: dict[int, set[int]] = defaultdict(set)
+        self._modulus, self._entries = modulus, 0
+
+    def add(self, equation: Equation) -> None:
+        """Solves it for the unknown that the fewest others are expressed by. Raises ResourceError when all fill up."""
+        reduced = self._reduced(equation)
         if not reduced:
-            continue
-        pivot = min(reduced, key=lambda u: len(using[u]))
-        inverse = pow(reduced.pop(pivot), -1, modulus)
-        row = {u: k * inverse % modulus for u, k in reduced.items()}
-        for other in using.pop(pivot, set()):
-            factor = pivots[other].pop(pivot)
-            _subtract(pivots[other], row, factor, modulus)
-            for u in row:
-                (using[u].add if u in pivots[other] else using[u].discard)(other)
-        pivots[pivot] = row
+            return
+        pivot = min(reduced, key=lambda u: len(self._using[u]))
+        inverse = pow(reduced.pop(pivot), -1, self._modulus)
+        row = {u: k * inverse % self._modulus for u, k in reduced.items()}
+        for other in self._using.pop(pivot, set()):
+            self._replace(other, pivot, row)
+        self.pivots[pivot] = row
         for u in row:
-            using[u].add(pivot)
-        entries += len(row)
-        if entries > _MOST_ENTRIES:
-            raise ResourceError(f"{len(equations):,} equations fill up: the circuit is too large for free_wires")
-    return pivots
+            self._using[u].add(pivot)
+        self._entries += len(row)
+        if self._entries > _MOST_ENTRIES:
+            raise ResourceError("the constraints' derivatives fill up: the circuit is too large for free_wires")
 
+    def _reduced(self, equation: Equation) -> Equation:
+        """The equation without unknowns that are pivots."""
+        out = {u: k for u, k in equation.items() if u not in self.pivots}
+        for pivot in equation:
+            if pivot in self.pivots:
+                _subtract(out, self.pivots[pivot], equation[pivot], self._modulus)
+        return out
 
-def _reduced(equation: Equation, pivots: Mapping[int, Equation], modulus: int) -> Equation:
-    """The equation without unknowns that are pivots."""
-    out = {u: k for u, k in equation.items() if u not in pivots}
-    for pivot in equation:
-        if pivot in pivots:
-            _subtract(out, pivots[pivot], equation[pivot], modulus)
-    return out
+    def _replace(self, other: int, pivot: int, row: Equation) -> None:
+        """Puts a new pivot's combination where an earlier one's has it."""
+        own = self.pivots[other]
+        _subtract(own, row, own.pop(pivot), self._modulus)
+        for u in row:
+            if u in own:
+                self._using[u].add(other)
+            else:
+                self._using[u].discard(other)
 
 
 def _subtract(out: Equation, row: Equation, factor: int, modulus: int) -> None:
