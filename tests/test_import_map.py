@@ -20,6 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "fields": BASE | {"jit"},
     "curves": BASE | {"jit", "fields"},
     "circuits": BASE | {"fields", "curves"},  # of curves, only the numbers of a scalar field
+    "testing": BASE | {"fields", "circuits"},
     "ntt": BASE | {"gpu", "jit", "fields"},
     "msm": BASE | {"gpu", "jit", "fields", "curves", "circuits"},  # of circuits, only the type of sparse matrices
     "backend": BASE | {"gpu", "jit", "fields", "curves", "circuits", "ntt", "msm"},
@@ -40,7 +41,7 @@ ROOMS: dict[str, set[str]] = {
     "cli": {
         *BASE,
         *("jit", "fields", "curves", "circuits", "ntt", "backend", "groth16", "plonk"),
-        *("formats", "circom", "solidity", "zkml", "inference"),
+        *("formats", "circom", "solidity", "zkml", "inference", "testing"),
     },
 }
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

@@ -7,6 +7,7 @@
     │   ├── PointError                3  a point is off its curve or outside the subgroup
     │   └── InsecureKeyError          3  a key whose secrets are public
     ├── UnsatisfiedError              4  the witness breaks a constraint
+    │   └── UnsoundError              4  a circuit has a second witness
     ├── ResourceError                 5  no GPU, not enough memory, a missing optional package
     └── SelfCheckError                6  the prover's own verification refused the proof
 
@@ -16,7 +17,7 @@ part of it: such values are in `values`, for whoever asks (`zkgpu --show-values`
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 EXIT_OK = 0
 EXIT_INVALID_PROOF = 1
@@ -83,6 +84,17 @@ class UnsatisfiedError(ZkgpuError):
     """The assignment does not satisfy the circuit."""
 
     exit_code = 4
+
+
+class UnsoundError(UnsatisfiedError):
+    """A circuit can be satisfied in a second way: a prover could lie.
+
+    details   the whole report, as JSON takes it
+    """
+
+    def __init__(self, message: str = "", details: dict[str, Any] | None = None, *, values: str = "") -> None:
+        super().__init__(message, values=values)
+        self.details = details or {}
 
 
 class ResourceError(ZkgpuError):

@@ -227,12 +227,14 @@ class Circuit:
         label: str | None = None,
         *,
         signed: bool = False,
+        forgiving: HintFunction | None = None,
     ) -> Wires:
         """Wires whose values `function` computes outside of the field's arithmetic, and nothing constrains yet.
 
         function   takes one array of Python integers in [0, modulus) for each input, in the input's shape, and returns
                    integers of the given shape; it must not fail on values the constraints will refuse
         signed     give it the integers nearest zero instead, as int64 when those of an input all have 62 bits at most
+        forgiving  where `function` does refuse values, for a better message, the same without refusing any
         The prover may put any value here: the caller adds the constraints that leave only one.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -240,7 +242,7 @@ class Circuit:
         combinations = tuple(value.lc for value in given)
         out, name = self._new_wires(shape), self.path(label or getattr(function, "__name__", "hint"))
         shapes = tuple(value.shape for value in given)
-        self.steps.append(Hint(function, combinations, shapes, self._first(out), shape, name, signed))
+        self.steps.append(Hint(function, combinations, shapes, self._first(out), shape, name, signed, forgiving))
         self.hints.append((self._first(out), out.size, name))
         return out
 

@@ -50,6 +50,24 @@ class TwoRounds:
 
 
 @dataclass(frozen=True)
+class Program:
+    """A witness program: its steps compute traced wires, from those of the signals and the challenges.
+
+    steps          in order; the first `first_steps` of them come before the challenges
+    order          (n_wires,): order[i] is the traced wire that is the R1CS's wire i
+    signals        the signals, in traced wires
+    challenges     the challenges' traced wires
+    """
+
+    steps: Sequence[Step] = field(repr=False)
+    first_steps: int
+    order: NDArray[np.int64] = field(repr=False)
+    signals: tuple[Signal, ...]
+    challenges: tuple[int, ...]
+    arithmetic: Arithmetic = field(repr=False)
+
+
+@dataclass(frozen=True)
 class CompiledCircuit:
     """What a circuit compiles to. The same circuit gives the same arrays in every process.
 
@@ -72,6 +90,12 @@ class CompiledCircuit:
     @property
     def outputs(self) -> tuple[Signal, ...]:
         return tuple(signal for signal in self.signals if signal.kind == "output")
+
+    @property
+    def program(self) -> Program:
+        """What `witness` runs, for whoever wants to run it otherwise."""
+        rounds = self._rounds
+        return Program(self._steps, rounds.first_steps, self._order, self._traced, rounds.challenges, self._arithmetic)
 
     def witness(self, inputs: Mapping[str, object], challenges: ChallengeSource | None = None) -> Limbs:
         """(n_wires, limbs) uint64, canonical: the assignment for these inputs, checked against every constraint.

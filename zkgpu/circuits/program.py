@@ -115,7 +115,9 @@ class Multiply:
 class Hint:
     """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result.
 
-    signed   give the function the integers nearest zero, in int64 where all of an input's are small
+    signed      give the function the integers nearest zero, in int64 where all of an input's are small
+    forgiving   what stands in for a function that refuses values which the constraints refuse anyhow: by it, wrong
+                witnesses get as far as the constraints. Only the multiplicities of a lookup have one
     """
 
     function: HintFunction
@@ -125,6 +127,7 @@ class Hint:
     shape: tuple[int, ...]
     label: str
     signed: bool = False
+    forgiving: HintFunction | None = None
 
     @property
     def count(self) -> int:

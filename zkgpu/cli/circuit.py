@@ -18,6 +18,7 @@ from zkgpu.stages import stage
 if TYPE_CHECKING:
     from zkgpu.circuits.compiled import CompiledCircuit
     from zkgpu.fields.field import Field, Limbs
+    from zkgpu.testing import SoundnessReport
 
 FILE = click.Path(exists=True, dir_okay=False)
 OUTPUT = click.Path(dir_okay=False, writable=True)
@@ -77,22 +78,66 @@ def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
 
 
 @click.command("check")
-@click.argument("circuit", metavar="CIRCUIT.r1cs", type=FILE)
-@click.argument("witness", metavar="WITNESS.wtns", type=FILE)
+@click.argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit")
+@click.argument("witness", metavar="WITNESS.wtns|INPUT.json", type=FILE)
+@click.option("--soundness", is_flag=True, help="Search for a second witness too: a search, no proof.")
+@click.option("--tries", type=click.IntRange(min=0), default=2000, show_default=True, help="Lying provers to try.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what is tried.")
 @show_values_option
 @pass_session
-def check_command(session: Session, circuit: str, witness: str) -> None:
-    """Say whether a witness satisfies a circuit, and if not, which constraint it breaks."""
+def check_command(session: Session, circuit: str, witness: str, soundness: bool, tries: int, seed: int) -> None:
+    """Say whether a witness satisfies a circuit, and if not, which constraint it breaks.
+
+    Takes a .r1cs and a .wtns file, or a Python circuit and the inputs of a JSON file. With --soundness it looks for a
+    second witness: another output for the same inputs, or a wire that is not determined. Exit code 4 when there is one.
+    With a .r1cs file wires are changed only; with a Python circuit hints are answered otherwise too.
+    """
+    search = _check_program if ".py:" in circuit else _check_files
+    with session.working():
+        constraints, report = search(circuit, witness, soundness, tries, seed)
+    found, lines = {}, [f"ok: all {constraints:,} constraints hold"]
+    if report is not None:
+        report.require_sound()
+        found, lines = report.as_json(), [*lines, str(report)]
+    session.finish({"constraints": constraints, **found}, *lines)
+
+
+def _check_program(
+    source: str, inputs: str, soundness: bool, tries: int, seed: int
+) -> tuple[int, SoundnessReport | None]:
+    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.testing import check_circuit
+
+    compiled, given = load_circuit(source), read_inputs(inputs)
+    with stage("check constraints"):
+        compiled.witness(given)
+    if not soundness:
+        return compiled.r1cs.n_constraints, None
+    with stage("search for second witnesses"):
+        return compiled.r1cs.n_constraints, check_circuit(compiled, given, tries=tries, seed=seed)
+
+
+def _check_files(
+    circuit: str, witness: str, soundness: bool, tries: int, seed: int
+) -> tuple[int, SoundnessReport | None]:
     from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.formats.wtns import read_wtns
+    from zkgpu.testing import check_assignment
 
-    with session.working():
-        with stage("read files"):
-            r1cs = read_r1cs(circuit)
-            assignment = read_wtns(witness)
-        with stage("check constraints"):
-            r1cs.check(assignment)
-    session.finish({"constraints": r1cs.n_constraints}, f"ok: all {r1cs.n_constraints:,} constraints hold")
+    with stage("read files"):
+        r1cs, assignment = read_r1cs(_existing(circuit)), read_wtns(witness)
+    with stage("check constraints"):
+        r1cs.check(assignment)
+    if not soundness:
+        return r1cs.n_constraints, None
+    with stage("search for second witnesses"):
+        return r1cs.n_constraints, check_assignment(r1cs, assignment, seed=seed)
+
+
+def _existing(path: str) -> str:
+    if not Path(path).is_file():
+        raise UsageError(f"{path}: no such file; give CIRCUIT.r1cs, or FILE.py:circuit")
+    return path
 
 
 def load_circuit(source: str) -> CompiledCircuit:

@@ -6,8 +6,9 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -72,8 +73,8 @@ def cli(
 ) -> None:
     """Zero-knowledge proofs: Groth16 and PLONK over BN254, from circuits in Python or circom to a Solidity verifier.
 
-    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied witness, 5 no such device, package
-    or memory, 6 self-check failed, 70 bug.
+    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
+    device, package or memory, 6 self-check failed, 70 bug.
     """
     session = context.ensure_object(Session)
     session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
@@ -94,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("ZKGPU_TRACEBACK"):
             click.echo("".join(_traceback(error, session.show_values)), err=True)
         message, code = describe(error)
-        _fail(as_json, message, code, _values(error) if session.show_values else "")
+        values = _values(error) if session.show_values else ""
+        _fail(as_json, message, code, values, getattr(error, "details", {}))
 
 
 def describe(error: BaseException) -> tuple[str, int]:
@@ -129,10 +131,10 @@ def _traceback(error: BaseException, show_values: bool) -> list[str]:
     return [*before, "Traceback (most recent call last):\n", *frames, f"{type(error).__name__}: {describe(error)[0]}\n"]
 
 
-def _fail(as_json: bool, message: str, code: int, values: str = "") -> None:
+def _fail(as_json: bool, message: str, code: int, values: str = "", details: Mapping[str, Any] | None = None) -> None:
     line = " ".join(message.split())
     if as_json:
         shown = {"values": values} if values else {}
-        click.echo(json.dumps({"ok": False, "error": line, **shown, "exit_code": code}))
+        click.echo(json.dumps({"ok": False, "error": line, **shown, "exit_code": code, **(details or {})}))
     click.echo(f"error: {line} ({values})" if values else f"error: {line}", err=True)
     sys.exit(code)

@@ -81,6 +81,7 @@ class Table:
                 self.size,
                 "multiplicities",
                 signed=True,
+                forgiving=lambda *columns: self._count_rows(circuit.field.modulus, columns)[0],
             )
             circuit.commit(multiplicities)
             looked_up = _fractions(circuit.constant(np.ones(values[0].size, dtype=np.int64)), values, "inverse")
@@ -92,15 +93,19 @@ class Table:
 
     def _count(self, modulus: int, lookups: list[_Lookup], columns: Sequence[Integers]) -> Integers:
         """How often each row is looked up. Raises UnsatisfiedError naming a lookup that hits no row."""
+        counts, missing = self._count_rows(modulus, columns)
+        if missing.size:
+            shown = ", ".join(str(column[missing[0]])[:80] for column in columns)
+            raise UnsatisfiedError(self._missing(lookups, int(missing[0])), values=f"it is ({shown})")
+        return counts
+
+    def _count_rows(self, modulus: int, columns: Sequence[Integers]) -> tuple[Integers, NDArray[np.int64]]:
+        """How often each row is looked up, and which of the values are no rows."""
         first, which = distinct(columns)
         place = self._place_of_row(modulus)
-        rows = list(zip(*(column[first].tolist() for column in columns), strict=True))
+        rows = zip(*(column[first].tolist() for column in columns), strict=True)
         places = np.array([place.get(row, -1) for row in rows], dtype=np.int64)[which]
-        missing = np.flatnonzero(places < 0)
-        if missing.size:
-            shown = ", ".join(str(v)[:80] for v in rows[which[missing[0]]])
-            raise UnsatisfiedError(self._missing(lookups, int(missing[0])), values=f"it is ({shown})")
-        return np.bincount(places, minlength=self.size)
+        return np.bincount(places[places >= 0], minlength=self.size), np.flatnonzero(places < 0)
 
     def _place_of_row(self, modulus: int) -> dict[tuple[int, ...], int]:
         """The number of each row, by the integers nearest zero that its entries are."""

@@ -1,0 +1,61 @@
+"""Random models and lying provers: no witness that satisfies a circuit shows anything but the model's output.
+
+ZKGPU_FUZZ_WITNESSES and ZKGPU_FUZZ_SEED set the size and the seed of the nightly run, which prints both.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+
+import pytest
+
+from tests.soundness import tried
+from tests.zkml import faults
+from tests.zkml.fuzz import Fault, Outcome, fuzz
+from tests.zkml.random_models import Kind, linear, requantise, softmax, widen
+
+NIGHTLY = 100_000
+
+
+def assert_nothing_found(outcome: Outcome, seed: int) -> None:
+    print(f"\nseed {seed}: {outcome}")
+    tried("forged witnesses of random models", outcome.tried.total())
+    found = "\n".join(map(str, outcome.faults[:5]))
+    assert not outcome.faults, f"seed {seed}: {found}"
+
+
+def test_no_lie_about_a_few_random_models_shows_another_output() -> None:
+    assert_nothing_found(fuzz(1, 2500), 1)
+
+
+@pytest.mark.slow
+def test_no_lie_about_many_random_models_shows_another_output() -> None:
+    seed = int(os.environ.get("ZKGPU_FUZZ_SEED", secrets.randbelow(1 << 32)))
+    assert_nothing_found(fuzz(seed, int(os.environ.get("ZKGPU_FUZZ_WITNESSES", NIGHTLY))), seed)
+
+
+def is_second_output_of(label: str) -> Callable[[Fault], bool]:
+    return lambda fault: fault.finding is not None and any(label in change.name for change in fault.finding.changes)
+
+
+def is_wrong_output(fault: Fault) -> bool:
+    return fault.finding is None
+
+
+@pytest.mark.parametrize(
+    ("put_back", "kinds", "is_found"),
+    [
+        (faults.softmax_rounds_to_nearest, [softmax], is_second_output_of("maximum")),
+        (faults.wide_tensors_wrap, [widen, requantise], is_second_output_of("rounded")),
+        (faults.weights_overflow, [linear], is_wrong_output),
+    ],
+    ids=["softmax", "wide tensors", "weights"],
+)
+def test_a_fault_that_is_put_back_is_found_within_a_minute(
+    put_back: Callable, kinds: list[Kind], is_found: Callable[[Fault], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_back(monkeypatch)
+    outcome = fuzz(1, NIGHTLY, until=is_found, seconds=60, kinds=kinds)
+    assert any(map(is_found, outcome.faults)), str(outcome)
