@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from zkgpu.circuits import Circuit
     from zkgpu.errors import ZkgpuError
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Circuit", "ZkgpuError", "__version__", "groth16", "open_backend", "plonk"]
 
 # brought in on first use, so that `import zkgpu` is quick

@@ -15,7 +15,7 @@ Integers = NDArray[np.int64]
 Shape = tuple[int, ...]
 
 # The largest magnitude of an integer in an operation, by the name of the parameter: int64 holds any, and the sum of two
-LARGEST = {"shift": 250, "bits": 120, "epsilon": 1 << 120, "other": (1 << 62) - 1}
+LARGEST = {"shift": 250, "bits": 120, "epsilon": (1 << 120) - 1, "other": (1 << 62) - 1}
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,9 +153,10 @@ def _require_integers_in_range(operation: Operation) -> None:
         value, most = getattr(operation, parameter.name), LARGEST.get(parameter.name, LARGEST["other"])
         for array in value if isinstance(value, tuple) else (value,):
             if array is not None and semantics.largest_of(np.asarray(array)) > most:
+                size = f"above {most}" if most < 1 << 20 else f"of more than {most.bit_length()} bits"
                 raise UsageError(
-                    f"layer '{operation.layer}': its {parameter.name} holds an integer of more than "
-                    f"{most.bit_length()} bits: the sizes of its numbers lie too far apart, scale its weights"
+                    f"layer '{operation.layer}': its {parameter.name} holds an integer {size}: the sizes of its "
+                    "numbers lie too far apart, scale its weights"
                 )
 
 
