@@ -169,6 +169,7 @@ def test_verify_tells_what_was_proven_with_neither_the_model_nor_the_proving_key
     assert code == 0
     assert lines[0] == "input x: " + " ".join(str(v) for v in SAMPLES[0])
     assert [part.split("=")[0] for part in lines[1].removeprefix("output out: ").split()] == ["cat", "dog", "fish"]
+    assert lines[2] == f"binding: {ADDRESS}"
     assert "any answer that some weights of this architecture give" in out
     code, told, _ = run(capsys, "zkml", "verify", bound / "build", bound / "proof.json")
     x, scores, binding = told["tensors"]

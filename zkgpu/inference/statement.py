@@ -76,8 +76,10 @@ class ShownTensor:
         return bool(self.labels) and (not self.shape or self.shape[-1] != len(self.labels))
 
     def as_text(self, integers: NDArray[Any], most: int = 32) -> str:
-        """One line: the first `most` real numbers, with their labels."""
+        """One line: the first `most` real numbers, with their labels; a binding's bytes in hexadecimal."""
         flat = np.ravel(integers)
+        if self.role == "binding":
+            return f"binding: 0x{bytes(flat.tolist()).hex()}"
         told = [self._entry(i, int(value)) for i, value in enumerate(flat[:most])]
         more = [f".. ({flat.size} in all)"] if flat.size > most else []
         return f"{self.role} {self.name}: " + " ".join([*told, *more])
