@@ -24,8 +24,8 @@ from workers import require_valid, zkgpu_worker
 from zkgpu_worker import PeakMemory, anonymous_bytes
 
 from zkgpu import open_backend
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.json_files import read_proof, read_public
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16 import Prover, ProvingKey, setup, unsafe_setup, verify
 

@@ -14,10 +14,10 @@ from harness import Measurement, Recorder, measure
 from workers import zkgpu_worker
 
 from zkgpu import Circuit, open_backend
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.json_files import read_public
 from zkgpu.formats.plonk_zkey import read_plonk_zkey, write_plonk_zkey
 from zkgpu.formats.protocols import read_proof
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.plonk import Prover, ProvingKey, setup, unsafe_setup, verify
 

@@ -14,9 +14,9 @@ from zkgpu.ceremony.powers import (
     verify_powers,
     verify_tau_powers,
 )
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
-from zkgpu.formats.ptau import read_ptau
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 BACKEND = ReferenceBackend(BN254)

@@ -10,7 +10,7 @@ import pytest
 
 from zkgpu import open_backend
 from zkgpu.ceremony.powers import verify_powers
-from zkgpu.formats.ptau import read_ptau
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16.ceremony import verify_key

@@ -14,9 +14,9 @@ from zkgpu.backend import cuda_room
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.circuits import Circuit
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.errors import ResourceError
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import Prover, unsafe_setup
 from zkgpu.groth16.prover import Blinding
 from zkgpu.msm import cuda as buckets

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.formats.plonk_zkey import read_plonk_zkey
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
 from zkgpu.formats.zkey import read_zkey

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import G2
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.formats import values
 from zkgpu.jit.path import IFMA
 

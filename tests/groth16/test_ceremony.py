@@ -9,9 +9,9 @@ import pytest
 from zkgpu.backend import open_backend
 from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import BN254, G1, G2, Fq, Fr
 from zkgpu.errors import FormatError, InsecureKeyError, ZkgpuError
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import ceremony

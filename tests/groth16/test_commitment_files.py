@@ -13,12 +13,12 @@ import pytest
 from committed_statement import INPUTS, CommittedStatement, squares
 
 from zkgpu.backend import open_backend
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.ceremony.ratios import same_ratio
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError, ZkgpuError
 from zkgpu.formats import json_files
 from zkgpu.formats.inspection import inspect_file
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import Prover, ProvingKey, ceremony, setup, verify

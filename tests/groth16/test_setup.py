@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from zkgpu.backend import Backend, open_backend
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.errors import ResourceError, UsageError
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.groth16 import Prover, contribute, setup, unsafe_setup, verify
 from zkgpu.groth16.ceremony import verify_contributions
 from zkgpu.groth16.qap import domain_for

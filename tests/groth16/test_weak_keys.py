@@ -15,10 +15,10 @@ from committed_statement import INPUTS, CommittedStatement
 from zkgpu.backend import open_backend
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.circuits.committed import PublicArray
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import G1, G2, Fq, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import FormatError, InsecureKeyError, LengthError, PointError, UsageError, ZkgpuError
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.formats import json_files
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.formats.zkey import read_zkey, write_zkey

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msm_cases import limbs, reference_sum
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.errors import LengthError, UsageError
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.jit.path import PORTABLE, supported
 from zkgpu.msm import combine as module
 from zkgpu.msm import multiples

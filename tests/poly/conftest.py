@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from zkgpu.formats.ptau import PowersOfTau, read_ptau
+from zkgpu.ceremony.ptau import PowersOfTau, read_ptau
 
 
 @pytest.fixture(scope="session")

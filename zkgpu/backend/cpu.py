@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields import cpu_scan
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.jit.path import choose
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid

@@ -10,10 +10,10 @@ import numpy as np
 
 from zkgpu.backend.cuda_room import KeptPoints, Room, in_pieces, making_room
 from zkgpu.backend.cuda_vectors import DeviceMatrix, Vectors
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.elements import NUMBER
 from zkgpu.gpu.program import U32, DeviceArray, Programs, upload

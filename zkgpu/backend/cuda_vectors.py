@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from zkgpu.backend.expression import trace
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
 from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.gpu.source import load

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point, sum_points
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
 
 

@@ -27,7 +27,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.ntt.domain import Domain
 
 if TYPE_CHECKING:
-    from zkgpu.formats.ptau import PhaseOneContribution, PowersOfTau, Secret
+    from zkgpu.ceremony.ptau import PhaseOneContribution, PowersOfTau, Secret
 
 _TAU, _ALPHA, _BETA = range(3)  # personalizations of the hash to G2
 

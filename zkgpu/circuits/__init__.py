@@ -5,8 +5,8 @@ from zkgpu.circuits.committed import CommittedRound, FirstRound, PublicArray
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.signals import Signal
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.circuits.wires import Wires, concatenate, stack
+from zkgpu.fields.sparse import SparseMatrix
 
 __all__ = [
     "R1CS",

@@ -27,10 +27,10 @@ from zkgpu.circuits.rounds import (
     waits_for_challenges,
 )
 from zkgpu.circuits.signals import Signal, read_inputs
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.circuits.sums import Table
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 
 _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
 

@@ -12,10 +12,10 @@ import numpy as np
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.numbers import Numbers
 from zkgpu.circuits.satisfaction import FIELD_BITS, MANY_ENTRIES, Constraints
-from zkgpu.circuits.sparse import Index, SparseMatrix
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import Index, SparseMatrix
 
 _CHUNK = 1 << 17  # rows checked at a time: bounds the memory that it takes
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.fields.cpu import on_this_machine
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix
 
 MANY_ENTRIES = 1 << 17  # loading the kernels takes as long as this many entries on Python integers
 FIELD_BITS = range(249, 255)  # what the kernels are made for

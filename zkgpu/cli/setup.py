@@ -80,7 +80,7 @@ def _unsafe_key(r1cs: R1CS, backend: Backend, protocol: str) -> AnyProvingKey:
 
 def _key_from_ceremony(r1cs: R1CS, path: str, backend: Backend, protocol: str, name: str) -> AnyProvingKey:
     from zkgpu import groth16, plonk
-    from zkgpu.formats.ptau import read_ptau
+    from zkgpu.ceremony.ptau import read_ptau
 
     with stage("read powers of tau"):
         ptau = read_ptau(path)

@@ -50,7 +50,7 @@ def warm_group(backend: Backend, group: Group) -> None:
     """Run the kernels of a group: those of every setup and proof first, then those of a setup from a ceremony."""
     import numpy as np
 
-    from zkgpu.circuits.sparse import SparseMatrix
+    from zkgpu.fields.sparse import SparseMatrix
 
     field = backend.curve.scalar_field
     scalars = backend.vector(field.to_limbs([1, field.modulus - 2]))

@@ -87,7 +87,7 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
 @pass_session
 def setup_command(session: Session, build: str, powers: str | None, unsafe: bool, name: str) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
-    from zkgpu.formats.ptau import read_ptau
+    from zkgpu.ceremony.ptau import read_ptau
     from zkgpu.inference import Statement, setup, unsafe_setup
 
     if unsafe == (powers is not None):

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from zkgpu import groth16, plonk
+from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.errors import FormatError
 from zkgpu.formats import json_files, strict_json
 from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import TITLES
 from zkgpu.formats.protocols import AnyVerifyingKey, protocol_name, read_key, read_proof, read_verifying_key
-from zkgpu.formats.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
 

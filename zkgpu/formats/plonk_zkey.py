@@ -16,8 +16,8 @@ import numpy as np
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import distinct_rows
 from zkgpu.formats import checked
-from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.formats.coefficients import distinct_rows
+from zkgpu.fields.sparse import SparseMatrix, distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
 

@@ -15,12 +15,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix, distinct_rows
 from zkgpu.formats import checked, prepared
-from zkgpu.formats.coefficients import distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.mpc import contributions_bytes, read_contributions
 from zkgpu.formats.points import (

@@ -21,10 +21,10 @@ import numpy as np
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
 from zkgpu.ceremony.ratios import require_proper, same_ratio
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.keys import UNSAFE_NAME, Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from zkgpu.circuits.committed import CommittedRound
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Field
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
 
 

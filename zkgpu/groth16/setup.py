@@ -14,10 +14,10 @@ import numpy as np
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.ceremony.powers import verify_powers
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
@@ -25,7 +25,7 @@ from zkgpu.ntt.domain import Domain
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.formats.ptau import PowersOfTau
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
+from zkgpu.ceremony.ptau import PowersOfTau
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import LengthError, SelfCheckError, UnsatisfiedError, UsageError
-from zkgpu.formats.ptau import PowersOfTau
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.jit.kernel import kernel
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath

@@ -14,10 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.formats.coefficients import distinct_rows
+from zkgpu.fields.sparse import SparseMatrix, distinct_rows
 from zkgpu.plonk.keys import MIN_LOG_SIZE, SELECTORS, Additions, Index
 
 Combination = dict[int, int]  # wire to coefficient, none of them 0; wire 0 is the constant

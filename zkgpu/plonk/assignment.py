@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.backend.protocol import Backend, Vector
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.plonk.identities import Wires
 from zkgpu.plonk.keys import Additions, ProvingKey
 

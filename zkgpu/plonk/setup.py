@@ -19,7 +19,7 @@ from zkgpu.poly import Coefficients, Committer, Srs
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.formats.ptau import PowersOfTau
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 # Neither k1, k2 nor their quotient is a root of unity of order 2^28: no two columns share a name
 COLUMN_FACTORS = (2, 3)

@@ -14,7 +14,7 @@ from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 
 if TYPE_CHECKING:
-    from zkgpu.formats.ptau import PowersOfTau
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.numbers import WIDE, Numbers, ones
 from zkgpu.circuits.program import Arithmetic, Hint, HintFunction, Marks, Replay, Step
 from zkgpu.circuits.signals import Signal
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 
 _CELLS = 1 << 20  # values of all columns that run at once
 _COLUMNS = 64

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from zkgpu.circuits.numbers import nearest_zero
-from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.testing.names import Names
 
 _WIDTHS = (2, 4, 8, 16, 31, 63, 64, 127, 128)

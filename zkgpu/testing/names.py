@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.program import Hint, Replay
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
+from zkgpu.fields.sparse import SparseMatrix
 
 _SHOWN = 4  # labels of constraints
 

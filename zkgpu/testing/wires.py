@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.testing.draws import Draws
 from zkgpu.testing.names import Names
 from zkgpu.testing.report import Change, Finding
