@@ -7,11 +7,11 @@ from pathlib import Path
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.json_files import write_verifying_key
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.wtns import write_wtns
-from zkgpu.formats.zkey import write_zkey
 from zkgpu.groth16 import ProvingKey
+from zkgpu.groth16.json import write_verifying_key
+from zkgpu.groth16.zkey import write_zkey
 
 
 @dataclass(frozen=True)

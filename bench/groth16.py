@@ -25,9 +25,10 @@ from zkgpu_worker import PeakMemory, anonymous_bytes
 
 from zkgpu import open_backend
 from zkgpu.ceremony.ptau import read_ptau
-from zkgpu.formats.json_files import read_proof, read_public
-from zkgpu.formats.zkey import read_zkey
+from zkgpu.formats.public_values import read_public
 from zkgpu.groth16 import Prover, ProvingKey, setup, unsafe_setup, verify
+from zkgpu.groth16.json import read_proof
+from zkgpu.groth16.zkey import read_zkey
 
 THREADS = (1, 2)
 STEPS = ("circuit", "setup", "key", "prove", "tables")
@@ -141,7 +142,7 @@ def _opened(files: CircuitFiles, backend: Any, cache: Path, again: bool) -> Prov
     if not again:
         for entry in cache.iterdir():
             entry.unlink()
-    with patch("zkgpu.formats.checked._folder", lambda: cache), patch("zkgpu.formats.prepared._folder", lambda: cache):
+    with patch("zkgpu.store.digests._folder", lambda: cache), patch("zkgpu.store.prepared._folder", lambda: cache):
         return Prover(read_zkey(files.key, backend.first_invalid_point), backend)
 
 

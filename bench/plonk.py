@@ -15,11 +15,11 @@ from workers import zkgpu_worker
 
 from zkgpu import Circuit, open_backend
 from zkgpu.ceremony.ptau import read_ptau
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.plonk_zkey import read_plonk_zkey, write_plonk_zkey
-from zkgpu.formats.protocols import read_proof
+from zkgpu.formats.public_values import read_public
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.plonk import Prover, ProvingKey, setup, unsafe_setup, verify
+from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
+from zkgpu.systems.files import read_proof
 
 THREADS = (1, 2)
 INPUTS = {"start": 123456789, "seed": 987654321}

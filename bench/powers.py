@@ -18,11 +18,11 @@ from zkgpu.backend import Backend
 from zkgpu.backend.protocol import Vector
 from zkgpu.ceremony import ptau
 from zkgpu.ceremony.challenge import blake2b, encode, hash_to_g2
+from zkgpu.ceremony.contributors import NORMAL, params_bytes
 from zkgpu.ceremony.powers import first_challenge
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Piece, write_container
-from zkgpu.formats.mpc import NORMAL, params_bytes
 from zkgpu.formats.points import point_bytes
 from zkgpu.ntt.domain import Domain
 

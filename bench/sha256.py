@@ -21,7 +21,7 @@ from zkgpu.backend import Backend
 from zkgpu.circom import compute_witness
 from zkgpu.curves.bn254 import Fr
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.json_files import read_inputs
+from zkgpu.formats.circuit_inputs import read_inputs
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.groth16 import unsafe_setup
 

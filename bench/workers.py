@@ -14,8 +14,9 @@ from typing import Any
 from harness import ROOT, Measurement
 
 from zkgpu.curves.bn254 import G1, G2
-from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key
+from zkgpu.formats.public_values import read_public
 from zkgpu.groth16 import Proof, verify
+from zkgpu.groth16.json import read_proof, read_verifying_key
 
 HERE = Path(__file__).parent
 

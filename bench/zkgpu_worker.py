@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 
 from zkgpu import open_backend
-from zkgpu.cli.systems import system_of
-from zkgpu.formats.protocols import read_key, write_proof_and_public
 from zkgpu.formats.wtns import read_wtns
+from zkgpu.systems.files import read_key, write_proof_and_public
+from zkgpu.systems.registry import system_of
 
 
 def anonymous_bytes() -> int:

@@ -10,8 +10,8 @@ import pytest
 
 from zkgpu import groth16, plonk
 from zkgpu.errors import ZkgpuError
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.protocols import read_proof, read_verifying_key
+from zkgpu.formats.public_values import read_public
+from zkgpu.systems.files import read_proof, read_verifying_key
 
 FOLDER = Path(__file__).parent / "data" / "verdicts" / "bn254"
 SYSTEMS = {"groth16": groth16.verify, "plonk": plonk.verify}

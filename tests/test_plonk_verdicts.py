@@ -14,8 +14,8 @@ import pytest
 from zkgpu import plonk
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import ZkgpuError
-from zkgpu.formats.json_files import public_from_json
-from zkgpu.formats.plonk_json import proof_from_json, verifying_key_from_json
+from zkgpu.formats.public_values import public_from_json
+from zkgpu.plonk.json import proof_from_json, verifying_key_from_json
 
 FOLDER = Path(__file__).parent / "data" / "verdicts"
 ROWS = {row["case"]: row["want"] for row in json.loads((FOLDER / "expected.json").read_text())["plonk"]}

@@ -16,11 +16,11 @@ from zkgpu.circuits.committed import PublicArray
 from zkgpu.curves.bn254 import G1, G2, Fq, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import PointError, UsageError
-from zkgpu.formats import json_files
-from zkgpu.formats.protocols import read_proof, read_verifying_key
+from zkgpu.formats import public_values
 from zkgpu.inference import Inference, hashes_of, values_of
 from zkgpu.inference import verify as verify_inference
 from zkgpu.solidity import calldata, calldata_text
+from zkgpu.systems.files import read_proof, read_verifying_key
 
 SAMPLES = Path(__file__).parent / "data" / "samples" / "multiplier"
 SYSTEMS = {"groth16": groth16, "plonk": plonk}
@@ -31,7 +31,7 @@ def asked(request: pytest.FixtureRequest) -> SimpleNamespace:
     """A key, public inputs and a proof of snarkjs, and what answers."""
     name = request.param
     key = read_verifying_key(SAMPLES / f"{name}_vk.json")
-    public = json_files.read_public(SAMPLES / f"{name}_public.json")
+    public = public_values.read_public(SAMPLES / f"{name}_public.json")
     return SimpleNamespace(
         name=name,
         key=key,
@@ -127,7 +127,7 @@ def test_what_is_no_point_of_the_right_group_is_refused(asked: SimpleNamespace) 
 @pytest.mark.parametrize("alias", ALIASES)
 def test_an_opening_that_is_no_canonical_integer_is_refused(alias: str) -> None:
     key, proof = read_verifying_key(SAMPLES / "plonk_vk.json"), read_proof(SAMPLES / "plonk_proof.json")
-    public = json_files.read_public(SAMPLES / "plonk_public.json")
+    public = public_values.read_public(SAMPLES / "plonk_public.json")
     wrong = replace(proof, eval_zw=ALIASES[alias])
     with pytest.raises(UsageError, match="eval_zw"):
         plonk.verify(key, public, wrong)
@@ -177,7 +177,7 @@ def test_packed_values_are_bytes(committed: CommittedStatement, form: Any) -> No
 def test_packed_values_of_no_circuit_are_no_bytes_either(packed: Any) -> None:
     key, proof = read_verifying_key(SAMPLES / "groth16_vk.json"), read_proof(SAMPLES / "groth16_proof.json")
     with pytest.raises(UsageError, match="give bytes"):
-        groth16.verify(key, json_files.read_public(SAMPLES / "groth16_public.json"), proof, packed=packed)
+        groth16.verify(key, public_values.read_public(SAMPLES / "groth16_public.json"), proof, packed=packed)
 
 
 @pytest.mark.parametrize("alias", ALIASES)
@@ -198,5 +198,5 @@ def test_a_packed_array_takes_integers_and_truncates_nothing(alias: Any) -> None
 @pytest.mark.parametrize("value", [True, 1.0, "1"], ids=repr)
 def test_public_json_is_written_of_integers(tmp_path: Path, value: Any) -> None:
     with pytest.raises(UsageError, match="public input 1"):
-        json_files.write_public(tmp_path / "public.json", [1, value])
+        public_values.write_public(tmp_path / "public.json", [1, value])
     assert not (tmp_path / "public.json").exists()

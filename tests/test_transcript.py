@@ -11,10 +11,10 @@ from Crypto.Hash import keccak
 
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.curves.points import Point
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.protocols import read_proof, read_verifying_key
+from zkgpu.formats.public_values import read_public
 from zkgpu.plonk.conversation import replay
 from zkgpu.plonk.keys import EVALUATIONS, FIXED, POINTS
+from zkgpu.systems.files import read_proof, read_verifying_key
 from zkgpu.transcript import Transcript
 
 FOLDER = Path(__file__).parent / "data" / "samples" / "multiplier"

@@ -17,8 +17,9 @@ import pytest
 from zkgpu.curves.bn254 import BN254, Fq, Fr
 from zkgpu.curves.points import sum_points
 from zkgpu.errors import ZkgpuError
-from zkgpu.formats.json_files import proof_from_json, proof_to_json, public_from_json, verifying_key_from_json
+from zkgpu.formats.public_values import public_from_json
 from zkgpu.groth16 import Proof, verify
+from zkgpu.groth16.json import proof_from_json, proof_to_json, verifying_key_from_json
 
 FOLDER = Path(__file__).parent / "data" / "verdicts"
 ROWS = {row["case"]: row["want"] for row in json.loads((FOLDER / "expected.json").read_text())["groth16"]}

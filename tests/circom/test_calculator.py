@@ -10,7 +10,7 @@ from zkgpu.circom import compute_witness
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError
-from zkgpu.formats.json_files import read_inputs
+from zkgpu.formats.circuit_inputs import read_inputs
 from zkgpu.formats.wtns import write_wtns
 
 wasmtime = pytest.importorskip("wasmtime")

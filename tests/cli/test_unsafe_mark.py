@@ -11,9 +11,9 @@ import pytest
 
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError
-from zkgpu.formats import json_files
-from zkgpu.formats.protocols import read_key, read_verifying_key, write_verifying_key
 from zkgpu.groth16 import contribute, unsafe_setup
+from zkgpu.groth16 import json as groth16_json
+from zkgpu.systems.files import read_key, read_verifying_key, write_verifying_key
 
 PROTOCOLS = ("groth16", "plonk")
 WARNING = "warning: UNSAFE key: one party made it and could forge proofs. For tests only.\n"
@@ -79,4 +79,4 @@ def test_a_contribution_after_an_unsafe_setup_does_not_remove_the_mark(proven: A
     backend = open_backend("cpu")
     key = contribute(unsafe_setup(read_r1cs(proven / "circuit.r1cs"), backend), backend, name="honest")
     assert key.is_unsafe
-    assert json_files.verifying_key_to_json(key.verifying_key)["unsafe"] is True
+    assert groth16_json.verifying_key_to_json(key.verifying_key)["unsafe"] is True

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from zkgpu.backend import open_backend
+from zkgpu.backend import machine, open_backend
 from zkgpu.cli import warm
 from zkgpu.cli.main import COMMANDS, cli
-from zkgpu.jit import cache
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """The folder of this process's kernels, empty."""
-    monkeypatch.setattr(cache, "kernel_folder", lambda: tmp_path)
+    monkeypatch.setattr(machine, "kernel_folder", lambda: tmp_path)
     monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(warm, "_PROGRAM", "import time; time.sleep(100)")
     return tmp_path

@@ -12,9 +12,9 @@ from zkgpu import open_backend
 from zkgpu.ceremony.powers import verify_powers
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.r1cs import read_r1cs
-from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16.ceremony import verify_key
 from zkgpu.groth16.setup import _key_without_contribution, setup
+from zkgpu.groth16.zkey import read_zkey
 
 ROOT = Path(__file__).parents[2]
 POWER = 10

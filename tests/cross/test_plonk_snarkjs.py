@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from zkgpu import Circuit, open_backend
-from zkgpu.formats.plonk_zkey import write_plonk_zkey
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.plonk import unsafe_setup
+from zkgpu.plonk.zkey import write_plonk_zkey
 
 pytestmark = pytest.mark.node
 

@@ -12,8 +12,8 @@ from zkgpu import Circuit, open_backend
 from zkgpu.curves.bn254 import Fr
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.wtns import write_wtns
-from zkgpu.formats.zkey import write_zkey
 from zkgpu.groth16 import unsafe_setup
+from zkgpu.groth16.zkey import write_zkey
 
 pytestmark = pytest.mark.node
 

@@ -11,12 +11,12 @@ from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import BN254
-from zkgpu.formats.json_files import write_proof
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16 import Prover, unsafe_setup
+from zkgpu.groth16.json import write_proof
 from zkgpu.groth16.prover import Blinding
+from zkgpu.groth16.zkey import read_zkey
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 BLINDING = Blinding(12345, 67890)

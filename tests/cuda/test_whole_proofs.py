@@ -18,8 +18,8 @@ from zkgpu.backend.cuda import CudaBackend
 from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.curves.bn254 import BN254
-from zkgpu.formats.json_files import write_proof
 from zkgpu.groth16 import Prover, ProvingKey, unsafe_setup, verify
+from zkgpu.groth16.json import write_proof
 from zkgpu.groth16.prover import Blinding
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import IntegerModel, Linear, Requantise

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import Fq, Fr
-from zkgpu.formats.plonk_zkey import read_plonk_zkey
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.formats.zkey import read_zkey
+from zkgpu.groth16.zkey import read_zkey
+from zkgpu.plonk.zkey import read_plonk_zkey
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 EXTREMES = (0, 1, 2**31, 2**32 - 1, 2**64 - 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zkgpu.formats import checked
+from zkgpu.store import digests as checked
 
 DIGEST = checked.digest(np.frombuffer(b"a file", dtype=np.uint8))
 

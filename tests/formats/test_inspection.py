@@ -5,7 +5,7 @@ import json
 import pytest
 
 from zkgpu.errors import FormatError
-from zkgpu.formats.inspection import inspect_file
+from zkgpu.systems.inspection import inspect_file
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from zkgpu.curves.bn254 import BN254, G2, Fq2, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import FormatError, PointError, UsageError, ZkgpuError
 from zkgpu.formats.container import MAX_SECTIONS, open_container
-from zkgpu.formats.zkey import read_zkey
+from zkgpu.groth16.zkey import read_zkey
 
 
 def refusal(sample, case: Case, folder: Path) -> str:

@@ -5,10 +5,11 @@ import pytest
 
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.errors import FormatError
-from zkgpu.formats import json_files
+from zkgpu.formats import public_values
 from zkgpu.formats.r1cs import read_r1cs, write_r1cs
 from zkgpu.formats.wtns import read_wtns, write_wtns
-from zkgpu.formats.zkey import read_zkey, write_zkey
+from zkgpu.groth16 import json as groth16_json
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 
 CIRCUITS = ("multiplier", "range")
 
@@ -47,9 +48,9 @@ def test_a_proving_key_is_written_back_byte_for_byte(samples, tmp_path, name):
 @pytest.mark.parametrize(
     ("file", "read", "write"),
     [
-        ("groth16_vk.json", json_files.read_verifying_key, json_files.write_verifying_key),
-        ("groth16_proof.json", json_files.read_proof, json_files.write_proof),
-        ("groth16_public.json", json_files.read_public, json_files.write_public),
+        ("groth16_vk.json", groth16_json.read_verifying_key, groth16_json.write_verifying_key),
+        ("groth16_proof.json", groth16_json.read_proof, groth16_json.write_proof),
+        ("groth16_public.json", public_values.read_public, public_values.write_public),
     ],
 )
 def test_json_files_are_written_back_byte_for_byte(samples, tmp_path, name, file, read, write):
@@ -80,13 +81,13 @@ def test_the_matrices_of_a_key_are_those_of_its_circuit_and_then_bind_public_inp
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_public_inputs_are_the_first_wires(samples, name):
     values = Fr.from_limbs(read_wtns(samples / name / "witness.wtns"))
-    assert json_files.read_public(samples / name / "groth16_public.json") == values[1:4]
+    assert public_values.read_public(samples / name / "groth16_public.json") == values[1:4]
 
 
 @pytest.mark.parametrize("name", CIRCUITS)
 def test_a_key_holds_the_verifying_key_that_snarkjs_exports(samples, name):
     key = read_zkey(samples / name / f"{name}_groth16.zkey")
-    assert key.verifying_key == json_files.read_verifying_key(samples / name / "groth16_vk.json")
+    assert key.verifying_key == groth16_json.read_verifying_key(samples / name / "groth16_vk.json")
     assert key.weakness() is None
 
 
@@ -133,7 +134,7 @@ def test_a_circuit_without_constraints_survives_a_round_trip(samples, tmp_path):
         ("bls12381/multiplier_groth16.zkey", read_zkey, "bn128"),
         ("multiplier/multiplier_plonk.zkey", read_zkey, "PLONK"),
         ("multiplier/multiplier.r1cs", read_wtns, "wtns"),
-        ("multiplier/groth16_vk.json", json_files.read_proof, "pi_a"),
+        ("multiplier/groth16_vk.json", groth16_json.read_proof, "pi_a"),
     ],
 )
 def test_files_of_other_curves_protocols_and_kinds_are_refused_by_name(samples, file, read, hint):
@@ -144,5 +145,5 @@ def test_files_of_other_curves_protocols_and_kinds_are_refused_by_name(samples, 
 
 
 def test_the_blinded_sample_proof_is_a_proof_over_bn254(samples):
-    proof = json_files.read_proof(samples / "multiplier" / "groth16_proof_r12345_s67890.json")
+    proof = groth16_json.read_proof(samples / "multiplier" / "groth16_proof_r12345_s67890.json")
     assert (proof.a.group, proof.b.group, proof.c.group) == (BN254.g1, BN254.g2, BN254.g1)

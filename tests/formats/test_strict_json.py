@@ -9,15 +9,9 @@ import pytest
 from zkgpu.curves.bn254 import BN254, G1, Fq, Fr
 from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.formats import strict_json
-from zkgpu.formats.json_files import (
-    proof_from_json,
-    proof_to_json,
-    read_inputs,
-    read_proof,
-    read_public,
-    read_verifying_key,
-    verifying_key_from_json,
-)
+from zkgpu.formats.circuit_inputs import read_inputs
+from zkgpu.formats.public_values import read_public
+from zkgpu.groth16.json import proof_from_json, proof_to_json, read_proof, read_verifying_key, verifying_key_from_json
 from zkgpu.groth16.keys import Proof
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples" / "multiplier"

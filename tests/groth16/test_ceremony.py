@@ -13,9 +13,9 @@ from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import BN254, G1, G2, Fq, Fr
 from zkgpu.errors import FormatError, InsecureKeyError, ZkgpuError
 from zkgpu.formats.r1cs import read_r1cs
-from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.setup import contribute, setup
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 
 SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 MULTIPLIER = SAMPLES / "multiplier"

@@ -17,13 +17,15 @@ from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.ceremony.ratios import same_ratio
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError, ZkgpuError
-from zkgpu.formats import json_files
-from zkgpu.formats.inspection import inspect_file
+from zkgpu.formats import public_values
 from zkgpu.formats.r1cs import write_r1cs
-from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import Prover, ProvingKey, ceremony, setup, verify
+from zkgpu.groth16 import json as groth16_json
 from zkgpu.groth16.setup import _key_without_contribution, contribute
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.solidity import calldata
+from zkgpu.systems.files import write_proof_and_public
+from zkgpu.systems.inspection import inspect_file
 
 BACKEND = open_backend("cpu")
 CIRCUIT = squares()
@@ -163,8 +165,8 @@ def test_a_key_file_of_the_earlier_protocol_is_refused(
 )
 def test_json_of_another_version_is_refused(committed: CommittedStatement, version: Any, reason: str) -> None:
     written = (
-        (json_files.verifying_key_to_json(committed.key.verifying_key), json_files.verifying_key_from_json),
-        (json_files.proof_to_json(committed.proven.proof), json_files.proof_from_json),
+        (groth16_json.verifying_key_to_json(committed.key.verifying_key), groth16_json.verifying_key_from_json),
+        (groth16_json.proof_to_json(committed.proven.proof), groth16_json.proof_from_json),
     )
     for value, read in written:
         assert value.pop("version") == 2
@@ -258,19 +260,19 @@ def test_points_of_the_commitment_are_checked(ceremonial: ProvingKey, tmp_path: 
 def test_json_files_come_back_as_they_were(committed: CommittedStatement, tmp_path: Path) -> None:
     public, proof, packed = committed.proven
     vk_path, proof_path, public_path = (tmp_path / name for name in ("vk.json", "proof.json", "public.json"))
-    json_files.write_verifying_key(vk_path, committed.key.verifying_key)
-    json_files.write_proof_and_public(proof_path, proof, public_path, public, packed=packed)
-    vk = json_files.read_verifying_key(vk_path)
+    groth16_json.write_verifying_key(vk_path, committed.key.verifying_key)
+    write_proof_and_public(proof_path, proof, public_path, public, packed=packed)
+    vk = groth16_json.read_verifying_key(vk_path)
     assert vk == committed.key.verifying_key
-    assert json_files.read_proof(proof_path) == proof
-    assert json_files.read_public_values(public_path) == (public, packed)
-    assert verify(vk, public, json_files.read_proof(proof_path), packed=packed)
+    assert groth16_json.read_proof(proof_path) == proof
+    assert public_values.read_public_values(public_path) == (public, packed)
+    assert verify(vk, public, groth16_json.read_proof(proof_path), packed=packed)
     assert inspect_file(vk_path)["committed"] == 10
     assert inspect_file(public_path)["packed bytes"] == 6
 
 
 def test_json_of_ordinary_proofs_has_nothing_new(statement: Any) -> None:
-    value = json_files.verifying_key_to_json(statement.key.verifying_key)
+    value = groth16_json.verifying_key_to_json(statement.key.verifying_key)
     assert value["protocol"] == "groth16"
     assert not {"nCommitted", "vk_sigma_2", "arrays"} & set(value)
 
@@ -294,29 +296,29 @@ def test_json_of_ordinary_proofs_has_nothing_new(statement: Any) -> None:
     ],
 )
 def test_malformed_json_of_a_commitment_key_is_refused(committed: CommittedStatement, change: dict[str, Any]) -> None:
-    value = json_files.verifying_key_to_json(committed.key.verifying_key)
-    assert json_files.verifying_key_from_json(json.loads(json.dumps(value))) == committed.key.verifying_key
+    value = groth16_json.verifying_key_to_json(committed.key.verifying_key)
+    assert groth16_json.verifying_key_from_json(json.loads(json.dumps(value))) == committed.key.verifying_key
     with pytest.raises(FormatError):
-        json_files.verifying_key_from_json({**value, **change})
+        groth16_json.verifying_key_from_json({**value, **change})
 
 
 @pytest.mark.parametrize("packed", ["", "0x0", "0xAA", "aa", 5, None, "0x0g"])
 def test_malformed_packed_values_are_refused(packed: Any) -> None:
     with pytest.raises(FormatError, match="packed"):
-        json_files.public_values_from_json({"inputs": ["1"], "packed": packed}, BN254)
+        public_values.public_values_from_json({"inputs": ["1"], "packed": packed}, BN254)
 
 
 def test_the_command_line_verifies_committed_proofs(
     committed: CommittedStatement, tmp_path: Path, command: Callable[..., Any]
 ) -> None:
     key, (public, proof, packed) = committed.key.verifying_key, committed.proven
-    json_files.write_verifying_key(tmp_path / "vk.json", key)
+    groth16_json.write_verifying_key(tmp_path / "vk.json", key)
     paths = (tmp_path / "vk.json", tmp_path / "public.json", tmp_path / "proof.json")
-    json_files.write_proof_and_public(paths[2], proof, paths[1], public, packed=packed)
+    write_proof_and_public(paths[2], proof, paths[1], public, packed=packed)
     assert command("verify", *paths).code == 0
     expected = calldata(proof, public, packed=packed).hex()
     assert command("export", "calldata", "--hex", paths[1], paths[2]).out.strip() == "0x" + expected
-    json_files.write_proof_and_public(paths[2], proof, paths[1], public, packed=bytes([2]) + packed[1:])
+    write_proof_and_public(paths[2], proof, paths[1], public, packed=bytes([2]) + packed[1:])
     assert command("verify", *paths).code == 1
 
 

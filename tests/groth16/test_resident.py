@@ -16,11 +16,12 @@ import pytest
 from zkgpu.backend import open_backend
 from zkgpu.backend.cpu import CpuBackend
 from zkgpu.errors import ResourceError, UnsatisfiedError
-from zkgpu.formats import checked, prepared, zkey
-from zkgpu.formats.zkey import read_zkey, write_zkey
-from zkgpu.groth16 import unsafe_setup, verify
+from zkgpu.groth16 import unsafe_setup, verify, zkey
 from zkgpu.groth16.prover import Blinding, Prover
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.jit.path import IFMA, supported
+from zkgpu.store import digests as checked
+from zkgpu.store import prepared
 
 ROOT = Path(__file__).parents[2]
 QUERIES = ("a_query", "b_g1_query", "b_g2_query", "l_query", "h_query")
@@ -184,7 +185,8 @@ def test_what_is_loaded_is_the_process_s_own(folder):
 PROGRAM = """
 import os, sys
 from zkgpu import open_backend
-from zkgpu.formats import zkey, wtns
+from zkgpu.formats import wtns
+from zkgpu.groth16 import zkey
 from zkgpu.groth16 import Prover
 
 key_file, witness = sys.argv[1:]

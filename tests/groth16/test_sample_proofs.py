@@ -8,12 +8,13 @@ import pytest
 
 from zkgpu.backend import Backend, open_backend
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.formats.json_files import read_proof, read_public, read_verifying_key, write_proof, write_public
+from zkgpu.formats.public_values import read_public, write_public
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.formats.zkey import read_zkey
 from zkgpu.groth16 import Prover, verify
+from zkgpu.groth16.json import read_proof, read_verifying_key, write_proof
 from zkgpu.groth16.prover import Blinding
+from zkgpu.groth16.zkey import read_zkey
 from zkgpu.jit.path import supported
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"

@@ -19,11 +19,12 @@ from zkgpu.curves.bn254 import G1, G2, Fq, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import FormatError, InsecureKeyError, LengthError, PointError, UsageError, ZkgpuError
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.formats import json_files
 from zkgpu.formats.wtns import write_wtns
-from zkgpu.formats.zkey import read_zkey, write_zkey
 from zkgpu.groth16 import Prover, ProvingKey, VerifyingKey, unsafe_setup, verify
+from zkgpu.groth16 import json as groth16_json
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.solidity import verifier_source
+from zkgpu.systems.files import write_proof_and_public
 
 CPU = open_backend("cpu")
 PUBLIC = [35, 77]
@@ -82,8 +83,8 @@ def test_a_weak_verifying_key_is_refused_by_name_wherever_it_is_used(
     with pytest.raises(InsecureKeyError, match=reason):
         Prover(replace(statement.key, verifying_key=weak), CPU)
     files = [tmp_path / name for name in ("vk.json", "public.json", "proof.json")]
-    json_files.write_verifying_key(files[0], weak)
-    json_files.write_proof_and_public(files[2], proof, files[1], PUBLIC)
+    groth16_json.write_verifying_key(files[0], weak)
+    write_proof_and_public(files[2], proof, files[1], PUBLIC)
     assert "insecure key" in command("verify", *files).error(3)
     assert "insecure key" in command("export", "solidity", files[0], tmp_path / "V.sol").error(3)
     assert not (tmp_path / "V.sol").exists()
@@ -229,7 +230,7 @@ def test_keys_of_snarkjs_and_honest_setups_have_no_weakness(statement: Any, comm
         key = read_zkey(SAMPLES / name / f"{name}_groth16.zkey", CPU.first_invalid_point)
         assert key.weakness() is None
         assert replace(key).weakness() is None  # without the file's digest, by the pairing
-        assert json_files.read_verifying_key(SAMPLES / name / "groth16_vk.json").weakness() is None
+        assert groth16_json.read_verifying_key(SAMPLES / name / "groth16_vk.json").weakness() is None
     for honest in (statement.key, committed.key):
         assert honest.file_digest is None
         assert honest.weakness() is None
@@ -346,11 +347,11 @@ def test_the_points_of_a_key_are_looked_at_once(statement: Any, monkeypatch: pyt
 
 
 def test_a_json_key_with_a_weak_point_is_refused_by_its_name(statement: Any, tmp_path: Path, command: Any) -> None:
-    value = json_files.verifying_key_to_json(statement.key.verifying_key)
+    value = groth16_json.verifying_key_to_json(statement.key.verifying_key)
     value["IC"][2] = ["0", "1", "0"]
     (tmp_path / "vk.json").write_text(json.dumps(value))
     proof = Prover(statement.key, CPU).prove(statement.assignment)
-    json_files.write_proof_and_public(tmp_path / "proof.json", proof, tmp_path / "public.json", PUBLIC)
+    write_proof_and_public(tmp_path / "proof.json", proof, tmp_path / "public.json", PUBLIC)
     files = [tmp_path / name for name in ("vk.json", "public.json", "proof.json")]
     assert "IC[2] is the point at infinity" in command("verify", *files).error(3)
     assert command("inspect", tmp_path / "vk.json").out.count("IC[2] is the point at infinity") == 1

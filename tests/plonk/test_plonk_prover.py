@@ -16,12 +16,12 @@ from zkgpu.backend.cpu import CpuBackend
 from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
-from zkgpu.formats.plonk_zkey import read_plonk_zkey, write_plonk_zkey
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.plonk import Proof, Prover, ProvingKey, unsafe_setup, verify
 from zkgpu.plonk.identities import Selectors, Wires, gate
 from zkgpu.plonk.keys import Additions
 from zkgpu.plonk.prover import Blinding
+from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
 from zkgpu.poly import batch_quotient
 
 

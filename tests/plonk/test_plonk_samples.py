@@ -13,13 +13,13 @@ from zkgpu import plonk
 from zkgpu.backend import Backend, open_backend
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.container import open_container
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.plonk_json import proof_to_json
-from zkgpu.formats.plonk_zkey import read_plonk_zkey, write_plonk_zkey
-from zkgpu.formats.protocols import read_proof, read_verifying_key, write_proof_and_public, write_verifying_key
+from zkgpu.formats.public_values import read_public
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
 from zkgpu.plonk.conversation import replay
+from zkgpu.plonk.json import proof_to_json
+from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
+from zkgpu.systems.files import read_proof, read_verifying_key, write_proof_and_public, write_verifying_key
 
 NAMES = ["multiplier", "range"]
 # logged by snarkjs while it verified samples/multiplier/plonk_proof.json

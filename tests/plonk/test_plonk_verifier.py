@@ -14,14 +14,14 @@ from tests.plonk.conftest import SAMPLES
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import InsecureKeyError, LengthError, PointError, UsageError
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.protocols import read_proof, read_verifying_key
+from zkgpu.formats.public_values import read_public
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk import verify
 from zkgpu.plonk.identities import Challenges, Copying, Linear, Selectors, Wires, all_identities
 from zkgpu.plonk.keys import EVALUATIONS, POINTS
 from zkgpu.plonk.linearization import lagrange_at
 from zkgpu.plonk.quotient import coset_offsets, highest_product, interpolation_weights
+from zkgpu.systems.files import read_proof, read_verifying_key
 
 FOLDER = SAMPLES / "multiplier"
 KEY = read_verifying_key(FOLDER / "plonk_vk.json")

@@ -13,11 +13,11 @@ from zkgpu.backend import open_backend
 from zkgpu.curves.bn254 import G1, G2, Fq, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError, ZkgpuError
-from zkgpu.formats.plonk_zkey import read_plonk_zkey, write_plonk_zkey
-from zkgpu.formats.protocols import read_verifying_key, write_verifying_key
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.plonk import Prover, unsafe_setup, verify
+from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
 from zkgpu.solidity import verifier_source
+from zkgpu.systems.files import read_verifying_key, write_verifying_key
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 CPU = open_backend("cpu")

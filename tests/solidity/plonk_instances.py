@@ -10,10 +10,10 @@ from groth16_instances import DATA, SAMPLES, full_width_inputs
 
 from zkgpu import Circuit, open_backend
 from zkgpu.curves.bn254 import Fr
-from zkgpu.formats.json_files import read_public
-from zkgpu.formats.protocols import read_proof, read_verifying_key
+from zkgpu.formats.public_values import read_public
 from zkgpu.plonk import Proof, Prover, VerifyingKey, unsafe_setup
 from zkgpu.plonk.prover import Blinding
+from zkgpu.systems.files import read_proof, read_verifying_key
 
 __all__ = ["DATA", "PLONK_MADE", "PlonkInstance", "plonk_made", "plonk_sample"]
 

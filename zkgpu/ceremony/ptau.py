@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from zkgpu.ceremony.contributors import HASH_BYTES, read_params
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Container, SectionReader, open_container
-from zkgpu.formats.mpc import HASH_BYTES, read_params
 from zkgpu.formats.points import read_curve_point, read_rows
 from zkgpu.formats.primes import read_curve
 

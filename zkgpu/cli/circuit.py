@@ -59,7 +59,7 @@ def witness_command(session: Session, source: str, inputs: str, output: str) -> 
 
 
 def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
-    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.circuit_inputs import read_inputs
 
     compiled = load_circuit(source)
     with stage("compute witness"):
@@ -69,7 +69,7 @@ def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
 def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
     from zkgpu.circom import compute_witness
     from zkgpu.curves.bn254 import Fr
-    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.circuit_inputs import read_inputs
 
     if not Path(calculator).is_file():
         raise UsageError(f"{calculator}: no such file")
@@ -105,7 +105,7 @@ def check_command(session: Session, circuit: str, witness: str, soundness: bool,
 def _check_program(
     source: str, inputs: str, soundness: bool, tries: int, seed: int
 ) -> tuple[int, SoundnessReport | None]:
-    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.circuit_inputs import read_inputs
     from zkgpu.testing import check_circuit
 
     compiled, given = load_circuit(source), read_inputs(inputs)

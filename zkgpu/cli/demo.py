@@ -89,10 +89,11 @@ def _write_files(
     folder: Path, compiled: Any, assignment: Any, key: Any, proof: Any, public_inputs: list[int], source: str
 ) -> None:
     from zkgpu.formats.atomic import write_text
-    from zkgpu.formats.json_files import write_proof, write_public, write_verifying_key
+    from zkgpu.formats.public_values import write_public
     from zkgpu.formats.r1cs import write_r1cs
     from zkgpu.formats.wtns import write_wtns
-    from zkgpu.formats.zkey import write_zkey
+    from zkgpu.groth16.json import write_proof, write_verifying_key
+    from zkgpu.groth16.zkey import write_zkey
 
     folder.mkdir(parents=True, exist_ok=True)
     write_r1cs(folder / "circuit.r1cs", compiled.r1cs)

@@ -83,8 +83,8 @@ def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
 
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference) -> None:
     """A build folder, and the proof with its public values."""
-    from zkgpu.formats.json_files import write_proof_and_public
     from zkgpu.inference import Folder, Statement
+    from zkgpu.systems.files import write_proof_and_public
 
     build = Folder(folder)
     build.write_model(compiled)

@@ -11,11 +11,11 @@ from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
-from zkgpu.cli.systems import system_of
 from zkgpu.errors import InsecureKeyError
+from zkgpu.systems.registry import system_of
 
 if TYPE_CHECKING:
-    from zkgpu.formats.protocols import AnyVerifyingKey
+    from zkgpu.systems.files import AnyVerifyingKey
 
 
 @click.group("export", no_args_is_help=False)
@@ -30,7 +30,7 @@ def export_group() -> None:
 @pass_session
 def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
-    from zkgpu.formats.protocols import write_verifying_key
+    from zkgpu.systems.files import write_verifying_key
 
     key = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
@@ -61,9 +61,9 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
 @pass_session
 def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
     """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
-    from zkgpu.formats.json_files import read_public_values
-    from zkgpu.formats.protocols import read_proof
+    from zkgpu.formats.public_values import read_public_values
     from zkgpu.solidity import calldata, calldata_text
+    from zkgpu.systems.files import read_proof
 
     proof, (public_inputs, packed) = read_proof(proof_file), read_public_values(public_file)
     data = calldata(proof, public_inputs, packed=packed)
@@ -73,7 +73,7 @@ def export_calldata(session: Session, public_file: str, proof_file: str, as_hex:
 
 def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> AnyVerifyingKey:
     """The verifying key of a .zkey or JSON file."""
-    from zkgpu.formats.protocols import read_key, read_verifying_key
+    from zkgpu.systems.files import read_key, read_verifying_key
 
     if path.endswith(".json"):
         key: AnyVerifyingKey = read_verifying_key(path)
@@ -92,7 +92,7 @@ def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -
 @pass_session
 def inspect_command(session: Session, path: str) -> None:
     """Say what a .r1cs, .wtns, .ptau, .zkey or JSON file holds."""
-    from zkgpu.formats.inspection import inspect_file
+    from zkgpu.systems.inspection import inspect_file
 
     facts: dict[str, Any] = inspect_file(path)
     width = max(len(name) for name in facts)

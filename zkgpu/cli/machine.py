@@ -45,12 +45,12 @@ def _software() -> dict[str, Any]:
 
 
 def _processor() -> dict[str, Any]:
-    from zkgpu.jit.path import choose, supported
+    from zkgpu.backend.machine import instruction_set, instruction_sets
 
     return {
         "cores": os.cpu_count(),
-        "instruction paths": ", ".join(path.name for path in supported()),
-        "path in use": choose().name,
+        "instruction paths": ", ".join(instruction_sets()),
+        "path in use": instruction_set(),
     }
 
 
@@ -62,7 +62,7 @@ def _gpu() -> str:
 
 
 def _cache_facts() -> dict[str, Any]:
-    from zkgpu.jit.cache import cache_info
+    from zkgpu.backend.machine import cache_info
 
     info = cache_info()
     return {
@@ -112,7 +112,7 @@ def cache_info_command(session: Session) -> None:
 @pass_session
 def cache_clear_command(session: Session) -> None:
     """Remove all compiled kernels and prepared keys; they are made again when needed."""
-    from zkgpu.jit.cache import clear_cache
+    from zkgpu.backend.machine import clear_cache
 
     clear_cache()
     session.finish({"cleared": True}, "cache cleared")

@@ -9,13 +9,13 @@ import click
 from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import warn_of_key
-from zkgpu.cli.systems import system_of
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
+from zkgpu.systems.registry import system_of
 
 if TYPE_CHECKING:
     from zkgpu.fields.field import Limbs
-    from zkgpu.formats.protocols import AnyProvingKey
+    from zkgpu.systems.files import AnyProvingKey
 
 proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
 public_option = click.option("--public", "public_file", default="public.json", show_default=True, type=OUTPUT)
@@ -72,7 +72,7 @@ def fullprove_command(
 ) -> None:
     """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
     from zkgpu.circom import compute_witness
-    from zkgpu.formats.json_files import read_inputs
+    from zkgpu.formats.circuit_inputs import read_inputs
 
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
@@ -82,7 +82,7 @@ def fullprove_command(
 
 
 def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyProvingKey:
-    from zkgpu.formats.protocols import read_key
+    from zkgpu.systems.files import read_key
 
     with stage("open key"):
         key = read_key(key_file, session.backend().first_invalid_point)
@@ -99,8 +99,8 @@ def _prove(
     circuit: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    from zkgpu.formats.protocols import write_proof_and_public
     from zkgpu.formats.r1cs import read_r1cs
+    from zkgpu.systems.files import write_proof_and_public
 
     r1cs, system = read_r1cs(circuit) if circuit else None, system_of(key)
     prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
@@ -129,12 +129,14 @@ def _prove(
 @pass_session
 def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    from zkgpu.formats.protocols import read_proof, read_verifying_key
+    from zkgpu.formats.public_values import read_public_values
+    from zkgpu.systems.files import read_proof, read_verifying_key
 
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)
         proof = read_proof(proof_file, key)
-        valid = system_of(key).verify(key, public_file, proof, allow_insecure_key)
+        public_inputs, packed = read_public_values(public_file, key.curve)
+        valid = system_of(key).verify(key, public_inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
     warn_of_key(session, key.is_unsafe, key.weakness())
     facts = {"valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
     session.finish(facts, "valid proof" if valid else "INVALID proof")

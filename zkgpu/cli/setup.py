@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.systems import system_of
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
+from zkgpu.systems.registry import NAMES, system
 
 if TYPE_CHECKING:
     from zkgpu.backend.protocol import Backend
     from zkgpu.circuits.r1cs import R1CS
-    from zkgpu.formats.protocols import AnyProvingKey
+    from zkgpu.systems.files import AnyProvingKey
 
 UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
 
@@ -29,7 +29,7 @@ def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None
 
 @click.command("setup")
 @click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs [POT.ptau] KEY.zkey")
-@click.option("--protocol", type=click.Choice(["groth16", "plonk"]), default="groth16", show_default=True)
+@click.option("--protocol", type=click.Choice(NAMES), default="groth16", show_default=True)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
 @pass_session
@@ -42,10 +42,10 @@ def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsaf
     """
     if len(files) != (2 if unsafe else 3):
         raise UsageError("give CIRCUIT.r1cs POT.ptau KEY.zkey, or CIRCUIT.r1cs KEY.zkey with --unsafe")
-    if name and protocol == "plonk":
-        raise UsageError("--name: a PLONK key records no contribution, leave the name out")
-    from zkgpu.formats.protocols import write_key
+    if name and not system(protocol).records_contributions:
+        raise UsageError(f"--name: a {system(protocol).title} key records no contribution, leave the name out")
     from zkgpu.formats.r1cs import read_r1cs
+    from zkgpu.systems.files import write_key
 
     circuit, output = files[0], files[-1]
     with session.working():
@@ -53,12 +53,12 @@ def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsaf
             r1cs = read_r1cs(circuit)
         if unsafe:
             session.warn(UNSAFE_WARNING)
-            key = _unsafe_key(r1cs, session.backend(), protocol)
+            key = system(protocol).unsafe_setup(r1cs, session.backend())
         else:
             key = _key_from_ceremony(r1cs, files[1], session.backend(), protocol, name)
         with stage("write key"):
             write_key(output, key)
-    title = system_of(key).title
+    title = system(protocol).title
     session.finish(
         {
             "output": output,
@@ -72,18 +72,10 @@ def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsaf
     )
 
 
-def _unsafe_key(r1cs: R1CS, backend: Backend, protocol: str) -> AnyProvingKey:
-    from zkgpu import groth16, plonk
-
-    return plonk.unsafe_setup(r1cs, backend) if protocol == "plonk" else groth16.unsafe_setup(r1cs, backend)
-
-
 def _key_from_ceremony(r1cs: R1CS, path: str, backend: Backend, protocol: str, name: str) -> AnyProvingKey:
-    from zkgpu import groth16, plonk
     from zkgpu.ceremony.ptau import read_ptau
 
     with stage("read powers of tau"):
         ptau = read_ptau(path)
-    if protocol == "plonk":
-        return plonk.setup(r1cs, ptau, backend)
-    return groth16.setup(r1cs, ptau, backend, name=name)
+    key: AnyProvingKey = system(protocol).setup(r1cs, ptau, backend, **({"name": name} if name else {}))
+    return key

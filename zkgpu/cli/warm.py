@@ -38,12 +38,11 @@ def second_process(backend: Backend) -> Iterator[subprocess.Popen[bytes] | None]
 
 
 def _is_worth_while(backend: Backend) -> bool:
-    from zkgpu.jit.cache import kernel_folder
+    from zkgpu.backend.machine import needs_compiling
 
     if not backend.name.startswith("cpu") or not sys.executable or (os.cpu_count() or 1) < 2:
         return False
-    folder = kernel_folder()
-    return folder is not None and not any(folder.glob("*.nbc"))
+    return needs_compiling()
 
 
 def warm_group(backend: Backend, group: Group) -> None:

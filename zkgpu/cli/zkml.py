@@ -134,9 +134,9 @@ def prove_command(
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
-    from zkgpu.formats.json_files import write_proof_and_public
     from zkgpu.inference import Prover, Statement
     from zkgpu.inference.folder import read_arrays
+    from zkgpu.systems.files import write_proof_and_public
 
     public_file = public_file or str(Path(output).with_name("public.json"))
     with session.working():
@@ -177,7 +177,8 @@ def verify_command(
     allow_insecure_key: bool,
 ) -> int:
     """Check a proof and tell what it says; exit code 1 when it is wrong, or of other weights or another binding."""
-    from zkgpu.formats.json_files import read_proof, read_public_values
+    from zkgpu.formats.public_values import read_public_values
+    from zkgpu.groth16.json import read_proof
     from zkgpu.inference import Inference, hashes_of, verify
 
     with session.working(), stage("verify"):

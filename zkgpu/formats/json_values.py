@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 
-TITLES = {"groth16": "Groth16", "groth16-commitment": "Groth16 with a commitment", "plonk": "PLONK"}
+StrPath: TypeAlias = str | os.PathLike[str]
 
 
 def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:
@@ -21,19 +21,10 @@ def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:
         raise error.within(os.fspath(path)) from None
 
 
-def protocol_of(value: Any, what: str) -> str:
-    """The proof system that a proof or key says it is for. Raises FormatError unless zkgpu knows it."""
-    protocol = member(value, "protocol")
-    if not isinstance(protocol, str) or protocol not in TITLES:
-        raise FormatError(f"the protocol of the {what} is {shown(protocol)}: zkgpu knows {' and '.join(TITLES)}")
-    return protocol
-
-
-def require_curve(value: Any, what: str, protocol: str) -> Curve:
+def require_curve(value: Any, what: str, protocol: str, title: str) -> Curve:
     """The curve a proof or key names. Raises FormatError unless it is of that proof system, over a supported curve."""
     found, name = member(value, "protocol"), member(value, "curve")
     if found != protocol:
-        title = TITLES[protocol]
         raise FormatError(f'the protocol of the {what} is {shown(found)}, not "{protocol}": give a {title} file')
     for curve in CURVES:
         if name == curve.snarkjs_name:

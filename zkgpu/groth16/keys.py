@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import ClassVar
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.points import Curve, Group, Point
@@ -14,6 +15,7 @@ from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 
+PROTOCOL, COMMITTED_PROTOCOL = "groth16", "groth16-commitment"  # what files call a key or proof, without and with one
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
 
 
@@ -34,6 +36,8 @@ class VerifyingKey:
     part of what the key verifies: neither of comparisons nor of any transcript.
     """
 
+    system: ClassVar[str] = "groth16"
+
     curve: Curve
     alpha_g1: Point
     beta_g2: Point
@@ -42,6 +46,11 @@ class VerifyingKey:
     ic: tuple[Point, ...]
     commitment: CommitmentKey | None = None
     is_unsafe: bool = field(default=False, compare=False)
+
+    @property
+    def protocol(self) -> str:
+        """What files call it."""
+        return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
 
     @property
     def n_public(self) -> int:
@@ -89,11 +98,18 @@ class Proof:
     commitment, knowledge  D and sigma D, for a circuit with challenges
     """
 
+    system: ClassVar[str] = "groth16"
+
     a: Point
     b: Point
     c: Point
     commitment: Point | None = None
     knowledge: Point | None = None
+
+    @property
+    def protocol(self) -> str:
+        """What files call it."""
+        return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
 
 
 @dataclass(frozen=True)
@@ -157,6 +173,8 @@ class ProvingKey:
     commitment    the queries for committed wires, when the circuit has challenges
     file_digest   of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
+
+    system: ClassVar[str] = "groth16"
 
     verifying_key: VerifyingKey
     beta_g1: Point

@@ -9,9 +9,9 @@ import numpy as np
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.fields.field import Limbs
-from zkgpu.formats import prepared
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.ntt.domain import Domain
+from zkgpu.store import prepared
 
 
 @dataclass(frozen=True)

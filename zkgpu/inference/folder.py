@@ -13,10 +13,10 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, write_text
-from zkgpu.formats.json_files import read_verifying_key, write_verifying_key
 from zkgpu.formats.json_values import located
-from zkgpu.formats.zkey import read_zkey, write_zkey
+from zkgpu.groth16.json import read_verifying_key, write_verifying_key
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import Statement
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage

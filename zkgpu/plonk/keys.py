@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,9 @@ class VerifyingKey:
     is_unsafe says that one party drew tau and can forge proofs. It travels with the key into every file, but is no part
     of what the key verifies: neither of comparisons nor of any transcript.
     """
+
+    system: ClassVar[str] = "plonk"
+    protocol: ClassVar[str] = "plonk"
 
     curve: Curve
     n_public: int
@@ -94,6 +98,9 @@ class Proof:
     eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega
     """
 
+    system: ClassVar[str] = "plonk"
+    protocol: ClassVar[str] = "plonk"
+
     a: Point
     b: Point
     c: Point
@@ -152,6 +159,8 @@ class ProvingKey:
     powers_g1    (n + 6, 8) points rows: powers of tau
     file_digest  of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
+
+    system: ClassVar[str] = "plonk"
 
     verifying_key: VerifyingKey
     n_wires: int

@@ -17,7 +17,6 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import distinct_rows
-from zkgpu.formats import checked
 from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
@@ -34,6 +33,7 @@ from zkgpu.plonk.keys import (
     VerifyingKey,
 )
 from zkgpu.plonk.weakness import mismatch
+from zkgpu.store import digests as checked
 
 HEADER, ADDITIONS, WIRES_A, WIRES_B, WIRES_C, QM, QL, QR, QO, QC, SIGMA, LAGRANGE, POWERS = range(2, 15)
 UNSAFE = 1000  # zkgpu's own: what an unsafe setup leaves in its key; other readers skip it

@@ -2,21 +2,19 @@
 
     circuit hash[64] | count u32 | { delta G1 | s G1 | sx G1 | spx G2 | transcript[64] | type u32 | size u32 | params }
 
-params are tag-length-value, tags ascending: 1 name, 2 exponent of a beacon's iterations, 3 the beacon's hash.
+params as in `ceremony.contributors`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zkgpu.ceremony.contributors import HASH_BYTES, params_bytes, read_params
 from zkgpu.curves.points import Curve
 from zkgpu.formats.container import SectionReader
 from zkgpu.formats.points import point_bytes, read_curve_point
 from zkgpu.groth16.keys import Contribution
 
-HASH_BYTES = 64  # BLAKE2b-512
-NORMAL, BEACON = 0, 1
-_NAME, _ITERATIONS, _BEACON_HASH = 1, 2, 3
 _MAX_CONTRIBUTIONS = 65536  # the largest ceremonies had thousands
 
 
@@ -39,49 +37,6 @@ def contributions_bytes(circuit_hash: bytes, contributions: Sequence[Contributio
     """Section 10."""
     records = (_contribution_bytes(contribution) for contribution in contributions)
     return circuit_hash + len(contributions).to_bytes(4, "little") + b"".join(records)
-
-
-def read_params(section: SectionReader) -> tuple[int, str, tuple[bytes, int] | None]:
-    """(kind, name, beacon) of a contribution: `type u32 | size u32 | params`."""
-    kind, size = section.u32(), section.u32()
-    if kind not in (NORMAL, BEACON):
-        raise section.error(f"contribution type {kind:,} is neither 0 (normal) nor 1 (beacon): copy the file again")
-    params = _parse_params(section, section.bytes(size))
-    try:
-        name = params.get(_NAME, b"").decode()
-    except UnicodeDecodeError as error:
-        raise section.error("the name of a contribution is not UTF-8: copy the file again") from error
-    if kind == NORMAL:
-        return kind, name, None
-    if _ITERATIONS not in params or _BEACON_HASH not in params:
-        raise section.error("a beacon has no hash or no number of iterations: copy the file again")
-    return kind, name, (params[_BEACON_HASH], params[_ITERATIONS][0])
-
-
-def params_bytes(kind: int, name: str, beacon: tuple[bytes, int] | None) -> bytes:
-    """What `read_params` reads."""
-    label = name.encode()
-    params = bytes((_NAME, len(label))) + label if label else b""
-    if beacon is not None:
-        digest, iterations = beacon
-        params += bytes((_ITERATIONS, iterations, _BEACON_HASH, len(digest))) + digest
-    return kind.to_bytes(4, "little") + len(params).to_bytes(4, "little") + params
-
-
-def _parse_params(section: SectionReader, data: bytes) -> dict[int, bytes]:
-    values: dict[int, bytes] = {}
-    at, last = 0, 0
-    while at < len(data):
-        tag = data[at]
-        if not last < tag <= _BEACON_HASH or at + 1 >= len(data):
-            raise section.error(
-                f"parameter {tag} of a contribution is unknown, misplaced or cut off: copy the file again"
-            )
-        start, size = (at + 1, 1) if tag == _ITERATIONS else (at + 2, data[at + 1])
-        if start + size > len(data):
-            raise section.error(f"parameter {tag} of a contribution is cut off: copy the file again")
-        values[tag], at, last = data[start : start + size], start + size, tag
-    return values
 
 
 def _read_contribution(section: SectionReader, curve: Curve) -> Contribution:

@@ -25,10 +25,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
-from zkgpu.formats import checked, values
-from zkgpu.formats.container import Bytes
 from zkgpu.jit import pruning
 from zkgpu.jit.cache import ROOMS, cache_dir, private_folder, source_digest, write_private
+from zkgpu.store import digests as checked
+from zkgpu.store import values
+from zkgpu.store.digests import Bytes
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ MOST_BYTES = 8 << 30  # of all entries together; those used longest ago give way
 _MAGIC = b"zkgpu prepared 1"
 _HASH_BYTES, _ALIGNMENT = 32, 64
 _TABLE = len(_MAGIC) + _HASH_BYTES + 8  # where the table begins
-_ROOMS = (*ROOMS, "circuits", "formats", "groth16", "backend")
+_ROOMS = (*ROOMS, "circuits", "store", "formats", "groth16", "backend")
 
 
 def load(digest: str, what: str) -> Any | None:

@@ -12,24 +12,14 @@ and public.json is {"inputs": ["1", ..], "packed": "0x.."}.
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from zkgpu.curves.bn254 import BN254
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
-from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
-from zkgpu.formats.atomic import replacing
-from zkgpu.formats.json_commitment import (
-    commitment_from_json,
-    commitment_to_json,
-    require_version,
-    version_json,
-)
 from zkgpu.formats.json_values import (
+    StrPath,
     list_of,
     located,
     member,
@@ -39,41 +29,21 @@ from zkgpu.formats.json_values import (
     unsafe_json,
     unsafe_of,
 )
-from zkgpu.formats.strict_json import decimal, shown
-from zkgpu.groth16.keys import Proof, VerifyingKey
-
-StrPath: TypeAlias = str | os.PathLike[str]
-PROTOCOL, COMMITTED_PROTOCOL = "groth16", "groth16-commitment"
-MAX_INPUT_BYTES = 1 << 28
+from zkgpu.formats.strict_json import shown
+from zkgpu.groth16.json_commitment import (
+    commitment_from_json,
+    commitment_to_json,
+    require_version,
+    version_json,
+)
+from zkgpu.groth16.keys import COMMITTED_PROTOCOL, PROTOCOL, Proof, VerifyingKey
 
 _COMMITTED_POINTS = ("pi_commitment", "pi_knowledge")
-_HEX = re.compile(r"0x([0-9a-f]{2})*")
 
 
 def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
     """The proof in a file, over `curve`; its points are on their curves and in their subgroups, perhaps infinity."""
     return located(path, proof_from_json, strict_json.load(path), curve)
-
-
-def read_public(path: StrPath, curve: Curve = BN254) -> list[int]:
-    """The public inputs in a file, each canonical and below the scalar field's modulus."""
-    return located(path, public_from_json, strict_json.load(path), curve)
-
-
-def read_public_values(path: StrPath, curve: Curve = BN254) -> tuple[list[int], bytes]:
-    """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
-    return located(path, public_values_from_json, strict_json.load(path), curve)
-
-
-def read_inputs(path: StrPath) -> dict[str, Any]:
-    """The input signals of a circuit: names to integers, strings, nested lists, or nested objects for buses.
-
-    Integers may be of any sign and size up to 96 digits; fractions, NaN and duplicate names are refused.
-    """
-    value = strict_json.load(path, max_bytes=MAX_INPUT_BYTES)
-    if not isinstance(value, dict):
-        raise FormatError(f'{os.fspath(path)}: not an object of named inputs: give {{"name": value}}')
-    return value
 
 
 def read_verifying_key(path: StrPath) -> VerifyingKey:
@@ -83,25 +53,6 @@ def read_verifying_key(path: StrPath) -> VerifyingKey:
 
 def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
     strict_json.dump(path, proof_to_json(proof, curve))
-
-
-def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
-    strict_json.dump(path, public_values_to_json(public_inputs, b"", False))
-
-
-def write_proof_and_public(
-    proof_path: StrPath,
-    proof: Proof,
-    public_path: StrPath,
-    public_inputs: Sequence[int],
-    curve: Curve = BN254,
-    packed: bytes = b"",
-) -> None:
-    """Writes proof.json and public.json, both or neither; the packed arrays with a proof that has a commitment."""
-    values = public_values_to_json(public_inputs, packed, proof.commitment is not None)
-    with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
-        public_file.write(strict_json.text_of(values).encode())
-        proof_file.write(strict_json.text_of(proof_to_json(proof, curve)).encode())
 
 
 def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
@@ -128,35 +79,10 @@ def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
     points |= {name: point for name, point in committed.items() if point is not None}
     return {
         **{name: point_json(point) for name, point in points.items()},
-        "protocol": PROTOCOL if proof.commitment is None else COMMITTED_PROTOCOL,
+        "protocol": proof.protocol,
         **({} if proof.commitment is None else version_json()),
         "curve": curve.snarkjs_name,
     }
-
-
-def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
-    """The public inputs of a parsed public.json."""
-    modulus = curve.scalar_field.modulus
-    return [decimal(item, modulus, f"public input {i}") for i, item in enumerate(list_of(value, "the public inputs"))]
-
-
-def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed: bool) -> Any:
-    """The value of a public.json: a list, or an object with the packed arrays beside a proof with a commitment.
-
-    Raises UsageError for a public input that is no integer.
-    """
-    inputs = [str(integer(value, f"public input {i}")) for i, value in enumerate(public_inputs)]
-    return {"inputs": inputs, "packed": "0x" + packed.hex()} if committed else inputs
-
-
-def public_values_from_json(value: Any, curve: Curve = BN254) -> tuple[list[int], bytes]:
-    """The public inputs of a parsed public.json, and its packed arrays."""
-    if not isinstance(value, dict) or "packed" not in value:
-        return public_from_json(value, curve), b""
-    packed = member(value, "packed")
-    if not isinstance(packed, str) or not _HEX.fullmatch(packed):
-        raise FormatError(f'packed: {shown(packed)} is not a string of bytes such as "0x0aff": make the file again')
-    return public_from_json(member(value, "inputs"), curve), bytes.fromhex(packed[2:])
 
 
 def verifying_key_from_json(value: Any) -> VerifyingKey:
@@ -180,7 +106,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
 def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     """The object of a verification_key.json."""
     return {
-        "protocol": PROTOCOL if key.commitment is None else COMMITTED_PROTOCOL,
+        "protocol": key.protocol,
         **({} if key.commitment is None else version_json()),
         "curve": key.curve.snarkjs_name,
         "nPublic": key.n_public,
@@ -200,7 +126,7 @@ def _require_groth16(value: Any, what: str) -> tuple[Curve, bool]:
     committed = member(value, "protocol") == COMMITTED_PROTOCOL
     if committed:
         require_version(value, what)
-    return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL), committed
+    return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL, "Groth16"), committed
 
 
 def _pairing_json(key: VerifyingKey) -> list[list[list[str]]]:

@@ -11,12 +11,17 @@ import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
-from zkgpu.formats.container import Bytes
 from zkgpu.jit import pruning
 from zkgpu.jit.cache import cache_dir, private_folder
 from zkgpu.jit.threads import parallel
+
+Bytes: TypeAlias = NDArray[np.uint8]
 
 _CHECKS = b"zkgpu points 3"  # part of the digest: stricter checks forget what weaker ones passed
 _LEAF_BYTES = 1 << 22  # what one thread hashes at a time

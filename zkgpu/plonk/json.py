@@ -1,4 +1,4 @@
-"""proof.json and verification_key.json of PLONK, as snarkjs writes and reads them; see json_files for the spelling."""
+"""proof.json and verification_key.json of PLONK as snarkjs writes and reads them; see groth16.json for the spelling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FILE_NAMES = {
 
 def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     """The proof of a parsed proof.json, over `curve`; its points are on the curve, perhaps infinity."""
-    if require_curve(value, "proof", PROTOCOL) is not curve:
+    if require_curve(value, "proof", PROTOCOL, "PLONK") is not curve:
         raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
     modulus = curve.scalar_field.modulus
     points = {name: point_of(curve.g1, member(value, _FILE_NAMES[name]), _FILE_NAMES[name]) for name in POINTS}
@@ -42,7 +42,7 @@ def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
 
 def verifying_key_from_json(value: Any) -> VerifyingKey:
     """The verifying key of a parsed verification_key.json."""
-    curve = require_curve(value, "verification key", PROTOCOL)
+    curve = require_curve(value, "verification key", PROTOCOL, "PLONK")
     field = curve.scalar_field
     log_size = _integer(value, "power", field.two_adicity - 2)
     key = VerifyingKey(

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from zkgpu.ceremony.contributors import HASH_BYTES
 from zkgpu.circuits.committed import CommittedRound, PublicArray
 from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Container, Piece, SectionReader
-from zkgpu.formats.mpc import HASH_BYTES, contributions_bytes, read_contributions
 from zkgpu.formats.points import point_bytes, read_point, read_rows
+from zkgpu.groth16.contributions import contributions_bytes, read_contributions
 from zkgpu.groth16.keys import CommitmentKey, CommitmentQueries, ProvingKey
 
-GROTH16_COMMITTED, EARLIER = 101, 100
 HEADER, COMMITTED, KNOWLEDGE, CEREMONY = 100, 101, 102, 103
 
 _MAX_ARRAYS, _MAX_AXES, _MAX_NAME, _MAX_SIZE = 1024, 16, 1024, 1 << 28

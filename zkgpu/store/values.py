@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zkgpu.curves import bn254
 from zkgpu.curves.points import Group
-from zkgpu.formats.container import Bytes
+from zkgpu.store.digests import Bytes
 
 _PACKAGE = __name__.split(".")[0]
 _GROUPS = {group.name: group for group in (bn254.G1, bn254.G2)}  # one object for each, so that `is` works

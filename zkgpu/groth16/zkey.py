@@ -1,0 +1,286 @@
+"""Groth16 proving keys as snarkjs writes them (.zkey, version 1).
+
+Points are affine Montgomery rows with R = 2^256, infinity all zero: the host form, so the queries are views of the
+mapped file. Values of the matrices are x R^2 mod r, so that one Montgomery product with a plain witness value gives
+a Montgomery product. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
+Keys of circuits with challenges have another protocol number and further sections, see `zkey_commitment`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.curves.points import Curve, Point
+from zkgpu.errors import FormatError
+from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.sparse import SparseMatrix, distinct_rows
+from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
+from zkgpu.formats.points import (
+    GroupRows,
+    Validator,
+    map_rows,
+    point_bytes,
+    read_curve_point,
+    read_point,
+    read_rows,
+    validate_all,
+)
+from zkgpu.formats.primes import read_curve, read_scalar_field
+from zkgpu.formats.zkey import GROTH16, GROTH16_COMMITTED, MAGIC, PROTOCOL, VERSION, protocol_of, require_protocol
+from zkgpu.groth16.contributions import contributions_bytes, read_contributions
+from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.weakness import mismatch
+from zkgpu.groth16.zkey_commitment import (
+    commitment_sections,
+    read_commitment_key,
+    read_commitment_queries,
+    read_committed_rows,
+)
+from zkgpu.store import digests as checked
+from zkgpu.store import prepared
+
+HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(2, 11)
+
+_ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
+
+
+@dataclass(frozen=True)
+class Header:
+    """Section 2: the curve, the sizes, and the points that belong to no wire."""
+
+    curve: Curve
+    n_wires: int
+    n_public: int
+    domain_size: int
+    alpha_g1: Point
+    beta_g1: Point
+    beta_g2: Point
+    gamma_g2: Point
+    delta_g1: Point
+    delta_g2: Point
+    commitment: CommitmentKey | None = None
+
+    @property
+    def n_committed(self) -> int:
+        return self.commitment.round.n_committed if self.commitment else 0
+
+
+def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
+    """The proving key of a Groth16 .zkey; its queries are read-only views of the mapped file.
+
+    Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that
+    every point is on its curve and in the subgroup, and then beta, delta and sigma must be the same in both groups
+    (`groth16.weakness.mismatch`); a file that passed is remembered by its digest and not checked again, and what is
+    slow to make of it is kept (`prepared`). Without it only the points of the header are checked: pass it for every
+    file you did not just write. The file must stay as it is while it is read: one cut short in place ends the process
+    (SIGBUS).
+    Raises FormatError or PointError. Rows may start at any byte: np.require(rows, requirements="A") aligns them.
+    """
+    file = open_container(path, MAGIC, (1, 2))
+    committed = protocol_of(file) == GROTH16_COMMITTED
+    require_protocol(file, GROTH16_COMMITTED if committed else GROTH16)
+    digest = checked.digest(file.data) if validate else None
+    known = digest is not None and checked.is_known(digest)
+    header = read_header(file, known)
+    if committed:
+        header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
+    points = _read_points(file, header, known)
+    a, b = _kept_matrices(file, header, digest)
+    circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
+    if validate and digest and not known:
+        validate_all(file, points, validate)
+    queries = None
+    if committed:
+        rows = (points["committed points"].rows, points["knowledge points"].rows)
+        queries = read_commitment_queries(file, header.curve, rows)
+    key = ProvingKey(
+        verifying_key=_verifying_key(header, points["IC points"].rows, contributions),
+        beta_g1=header.beta_g1,
+        delta_g1=header.delta_g1,
+        a=a,
+        b=b,
+        a_query=points["A points"].rows,
+        b_g1_query=points["B1 points"].rows,
+        b_g2_query=points["B2 points"].rows,
+        l_query=points["C points"].rows,
+        h_query=points["H points"].rows,
+        circuit_hash=circuit_hash,
+        contributions=contributions,
+        commitment=queries,
+    )
+    if digest is None:
+        return key
+    if not known:
+        _require_matching(file, key)
+        checked.remember(digest)
+    return key.read_from(digest)
+
+
+def _require_matching(file: Container, key: ProvingKey) -> None:
+    reason = mismatch(key)
+    if reason is not None:
+        raise FormatError(f"{file.path}: {reason}: do not use this key")
+
+
+def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
+    """Writes a proving key with its sections in the order 1 .. 10."""
+    vk = key.verifying_key
+    sections: list[tuple[int, Sequence[Piece]]] = [
+        (PROTOCOL, [(GROTH16_COMMITTED if key.commitment else GROTH16).to_bytes(4, "little")]),
+        (HEADER, [_header_bytes(key)]),
+        (IC, [vk.curve.g1.to_rows(vk.ic)]),
+        (COEFFICIENTS, _coefficient_pieces(key)),
+        (A, [key.a_query]),
+        (B1, [key.b_g1_query]),
+        (B2, [key.b_g2_query]),
+        (L, [key.l_query]),
+        (H, [key.h_query]),
+        (CEREMONY, [contributions_bytes(key.circuit_hash, key.contributions)]),
+        *commitment_sections(key),
+    ]
+    write_container(path, MAGIC, VERSION, sections)
+
+
+def read_header(file: Container, known: bool = False) -> Header:
+    """Section 2 of a Groth16 .zkey, its points on their curves and in their subgroups.
+
+    known  the file was read before, so that the subgroups need no check
+    """
+    read = read_curve_point if known else read_point
+    section = file.read(HEADER, "header")
+    curve = read_curve(section)
+    if read_scalar_field(section) is not curve.scalar_field:
+        raise section.error("the scalar field is another curve's: the file is damaged, copy it again")
+    n_wires, n_public, domain_size = section.u32(), section.u32(), section.u32()
+    _check_sizes(section, curve, n_wires, n_public, domain_size)
+    names = ("alpha1", "beta1", "beta2", "gamma2", "delta1", "delta2")
+    alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2 = (
+        read(section, curve.g1 if name.endswith("1") else curve.g2, name) for name in names
+    )
+    section.end()
+    return Header(curve, n_wires, n_public, domain_size, alpha_g1, beta_g1, beta_g2, gamma_g2, delta_g1, delta_g2)
+
+
+def _read_points(file: Container, header: Header, known: bool) -> dict[str, GroupRows]:
+    """The arrays of points, by what messages call them; their ranges are checked unless the file is known."""
+    read = map_rows if known else read_rows
+    g1, g2, wires = header.curve.g1, header.curve.g2, header.n_wires
+    arrays = {
+        "IC points": (IC, g1, header.n_public + 1),
+        "A points": (A, g1, wires),
+        "B1 points": (B1, g1, wires),
+        "B2 points": (B2, g2, wires),
+        "C points": (L, g1, wires - header.n_public - 1 - header.n_committed),
+        "H points": (H, g1, header.domain_size),
+    }
+    rows = {
+        what: GroupRows(group, read(file.read(section_id, what), group, count))
+        for what, (section_id, group, count) in arrays.items()
+    }
+    if header.commitment is not None:
+        names = ("committed points", "knowledge points")
+        found = read_committed_rows(file, header.curve, header.n_committed)
+        rows |= {what: GroupRows(g1, points) for what, points in zip(names, found, strict=True)}
+    return rows
+
+
+def _verifying_key(header: Header, ic: Limbs, contributions: Sequence[Contribution]) -> VerifyingKey:
+    return VerifyingKey(
+        header.curve,
+        header.alpha_g1,
+        header.beta_g2,
+        header.gamma_g2,
+        header.delta_g2,
+        tuple(header.curve.g1.from_rows(ic)),
+        header.commitment,
+        is_unsafe=any(contribution.name == UNSAFE_NAME for contribution in contributions),
+    )
+
+
+def _check_sizes(section: SectionReader, curve: Curve, n_wires: int, n_public: int, domain_size: int) -> None:
+    if not n_public < n_wires < 2**31:
+        raise section.error(f"{n_public:,} public inputs and {n_wires:,} wires are declared: the file is damaged")
+    if domain_size & (domain_size - 1) or not n_public < domain_size <= 1 << curve.scalar_field.two_adicity:
+        raise section.error(f"{domain_size:,} domain points are declared for {n_public:,} public inputs: set up again")
+
+
+def _header_bytes(key: ProvingKey) -> bytes:
+    vk, curve = key.verifying_key, key.verifying_key.curve
+    sizes = (key.n_wires, key.n_public, key.domain_size)
+    points = (vk.alpha_g1, key.beta_g1, vk.beta_g2, vk.gamma_g2, key.delta_g1, vk.delta_g2)
+    fields = (curve.base_field, curve.scalar_field)
+    return b"".join(
+        (
+            *(f.bytes.to_bytes(4, "little") + f.modulus.to_bytes(f.bytes, "little") for f in fields),
+            *(size.to_bytes(4, "little") for size in sizes),
+            *(point_bytes(point) for point in points),
+        )
+    )
+
+
+def _kept_matrices(file: Container, header: Header, digest: str | None) -> tuple[SparseMatrix, SparseMatrix]:
+    """The matrices, which the second reading of a file with a digest finds in the cache."""
+    kept = prepared.load(digest, "matrices") if digest else None
+    if kept is None:
+        kept = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
+        if digest:
+            prepared.keep(digest, "matrices", kept)
+    return kept
+
+
+def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix, SparseMatrix]:
+    """A and B with domain_size rows, sharing one table."""
+    count = section.u32()
+    section.expect_size(_ENTRY.itemsize * count, f"{count:,} entries")
+    entries = section.array(_ENTRY.itemsize * count).view(_ENTRY)
+    matrix, row, wire = (np.ascontiguousarray(entries[name]) for name in ("matrix", "row", "wire"))
+    bounds = {"matrix": (matrix, 2), "row": (row, header.domain_size), "wire": (wire, header.n_wires)}
+    for name, (values, bound) in bounds.items():
+        if int(values.max(initial=0)) >= bound:
+            raise section.error(
+                f"entry {int(values.argmax()):,}: {name} {int(values.max()):,} is not below {bound:,}: set up again"
+            )
+    table, ids = distinct_rows(entries["value"])
+    table = _from_double_montgomery(section, header.curve.scalar_field, table)
+    shape = (header.domain_size, header.n_wires)
+    a, b = (_by_rows(shape, row[mask], wire[mask], ids[mask], table) for mask in (matrix == 0, matrix == 1))
+    return a, b
+
+
+def _by_rows(
+    shape: tuple[int, int], row: NDArray[np.uint32], wire: NDArray[np.uint32], ids: NDArray[np.int32], table: Limbs
+) -> SparseMatrix:
+    """The matrix of entries in file order, which is kept within a row."""
+    if (row[1:] < row[:-1]).any():
+        order = np.argsort(row, kind="stable")
+        row, wire, ids = row[order], wire[order], ids[order]
+    indptr = np.searchsorted(row, np.arange(shape[0] + 1)).astype(np.int64)
+    return SparseMatrix(shape, indptr, wire.astype(np.int32), ids, table)
+
+
+def _from_double_montgomery(section: SectionReader, field: Field, table: Limbs) -> Limbs:
+    if not field.is_canonical(table).all():
+        raise section.error(f"a value is not below the prime {field.modulus}: set up again")
+    scale = field.inverse(field.square(field.montgomery_radix))
+    return field.to_limbs(v * scale for v in field.from_limbs(table))
+
+
+def _coefficient_pieces(key: ProvingKey) -> list[Piece]:
+    """Section 4: row by row, the entries of A before those of B."""
+    field = key.verifying_key.curve.scalar_field
+    scale = field.square(field.montgomery_radix)
+    pieces = []
+    for which, matrix in enumerate((key.a, key.b)):
+        entries = np.empty(matrix.entries, dtype=_ENTRY)
+        table = field.to_limbs(v * scale for v in field.from_limbs(matrix.table))
+        entries["matrix"], entries["row"], entries["wire"] = which, matrix.row_of_entry(), matrix.indices
+        entries["value"] = table[matrix.coefficient]
+        pieces.append(entries)
+    joined = np.concatenate(pieces)
+    order = np.argsort(joined["row"], kind="stable")
+    return [joined.shape[0].to_bytes(4, "little"), joined[order]]

@@ -1,0 +1,76 @@
+"""Keys and proofs of any proof system, as files that say themselves what they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from zkgpu.errors import FormatError
+from zkgpu.formats import public_values, strict_json, zkey
+from zkgpu.formats.atomic import replacing
+from zkgpu.formats.container import open_container
+from zkgpu.formats.json_values import StrPath, located
+from zkgpu.formats.points import Validator
+from zkgpu.systems.registry import TITLES, protocol_of, system_of, system_of_json, system_of_zkey
+
+if TYPE_CHECKING:
+    from zkgpu import groth16, plonk
+
+AnyProvingKey: TypeAlias = "groth16.ProvingKey | plonk.ProvingKey"
+AnyVerifyingKey: TypeAlias = "groth16.VerifyingKey | plonk.VerifyingKey"
+AnyProof: TypeAlias = "groth16.Proof | plonk.Proof"
+
+
+def read_key(path: StrPath, validate: Validator | None = None) -> AnyProvingKey:
+    """The proving key in a .zkey of any proof system; `validate` as for `groth16.zkey.read_zkey`."""
+    number = zkey.protocol_of(open_container(path, zkey.MAGIC, (1, 2)))
+    key: AnyProvingKey = system_of_zkey(number).read_key(path, validate)
+    return key
+
+
+def write_key(path: StrPath, key: AnyProvingKey) -> None:
+    system_of(key).write_key(path, key)
+
+
+def read_verifying_key(path: StrPath) -> AnyVerifyingKey:
+    """The verifying key in a verification_key.json of any proof system."""
+    key: AnyVerifyingKey = located(path, _verifying_key, strict_json.load(path))
+    return key
+
+
+def write_verifying_key(path: StrPath, key: AnyVerifyingKey) -> None:
+    strict_json.dump(path, system_of(key).verifying_key_to_json(key))
+
+
+def read_proof(path: StrPath, key: AnyVerifyingKey | None = None) -> AnyProof:
+    """The proof in a proof.json, of the proof system and over the curve of `key` when one is given."""
+    proof: AnyProof = located(path, _proof, strict_json.load(path), key)
+    return proof
+
+
+def write_proof_and_public(
+    proof_path: StrPath, proof: AnyProof, public_path: StrPath, public_inputs: Sequence[int], packed: bytes = b""
+) -> None:
+    """Writes proof.json and public.json, both or neither; the packed arrays with a proof that has a commitment."""
+    value = system_of(proof).proof_to_json(proof)
+    committed = getattr(proof, "commitment", None) is not None
+    public = public_values.public_values_to_json(public_inputs, packed, committed)
+    with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
+        public_file.write(strict_json.text_of(public).encode())
+        proof_file.write(strict_json.text_of(value).encode())
+
+
+def _verifying_key(value: Any) -> AnyVerifyingKey:
+    key: AnyVerifyingKey = system_of_json(value, "verification key").verifying_key_from_json(value)
+    return key
+
+
+def _proof(value: Any, key: AnyVerifyingKey | None) -> AnyProof:
+    found = protocol_of(value, "proof")
+    if key is not None and found != key.protocol:
+        raise FormatError(
+            f'the protocol of the proof is "{found}", but the key is for {TITLES[key.protocol]}: give the proof that '
+            "belongs to this key"
+        )
+    proof: AnyProof = system_of_json(value, "proof").proof_from_json(value, *([] if key is None else [key.curve]))
+    return proof

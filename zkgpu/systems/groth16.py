@@ -1,0 +1,51 @@
+"""Groth16 as the registry has it."""
+
+from __future__ import annotations
+
+from zkgpu import groth16
+from zkgpu.ceremony.contributors import describe_contribution
+from zkgpu.groth16 import json as codec
+from zkgpu.groth16 import zkey
+from zkgpu.groth16.ceremony import contribution_hash
+from zkgpu.systems.system import Facts, ProofSystem
+
+
+def _describe_key(key: groth16.ProvingKey) -> Facts:
+    return {
+        "format": "Groth16 proving key (.zkey)",
+        "curve": key.verifying_key.curve.name,
+        "wires": key.n_wires,
+        "public": key.n_public,
+        **_describe_round(key.verifying_key),
+        "domain": key.domain_size,
+        "entries of A, B": [key.a.entries, key.b.entries],
+        "circuit hash": key.circuit_hash.hex(),
+        "contributions": [f"{describe_contribution(c)} {contribution_hash(c).hex()}" for c in key.contributions],
+    }
+
+
+def _describe_round(key: groth16.VerifyingKey) -> Facts:
+    if key.commitment is None:
+        return {}
+    round_ = key.commitment.round
+    arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]
+    return {"committed": round_.n_committed, "challenges": round_.n_challenges, "public arrays": arrays}
+
+
+SYSTEM = ProofSystem(
+    name="groth16",
+    title="Groth16",
+    setup=groth16.setup,
+    unsafe_setup=groth16.unsafe_setup,
+    prover=groth16.Prover,
+    verify=groth16.verify,
+    read_key=zkey.read_zkey,
+    write_key=zkey.write_zkey,
+    proof_from_json=codec.proof_from_json,
+    proof_to_json=codec.proof_to_json,
+    verifying_key_from_json=codec.verifying_key_from_json,
+    verifying_key_to_json=codec.verifying_key_to_json,
+    describe_key=_describe_key,
+    describe_verifying_key=_describe_round,
+    records_contributions=True,
+)

@@ -1,0 +1,96 @@
+"""What a file holds, in a few facts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from zkgpu.ceremony.contributors import describe_contribution
+from zkgpu.ceremony.ptau import read_ptau
+from zkgpu.errors import FormatError
+from zkgpu.formats import strict_json
+from zkgpu.formats.container import map_file
+from zkgpu.formats.public_values import read_public, read_public_values
+from zkgpu.formats.r1cs import read_r1cs
+from zkgpu.formats.wtns import read_wtns
+from zkgpu.systems.files import read_key, read_proof, read_verifying_key
+from zkgpu.systems.registry import TITLES, system_of
+from zkgpu.systems.system import Facts
+
+
+def inspect_file(path: str | os.PathLike[str]) -> Facts:
+    """Facts about a .r1cs, .wtns, .ptau, .zkey or JSON file, by name; values are strings, numbers and lists of them.
+
+    The file is read as for use, so that a damaged one raises FormatError; points of queries are not checked.
+    """
+    magic = map_file(path)[:4].tobytes()
+    describe: dict[bytes, Callable[[Any], Facts]] = {
+        b"r1cs": _describe_r1cs,
+        b"wtns": _describe_wtns,
+        b"ptau": _describe_ptau,
+        b"zkey": _describe_zkey,
+    }
+    return describe.get(magic, _describe_json)(path)
+
+
+def _describe_r1cs(path: str) -> Facts:
+    r1cs = read_r1cs(path)
+    return {
+        "format": "constraint system (.r1cs)",
+        "field": r1cs.field.name,
+        "constraints": r1cs.n_constraints,
+        "wires": r1cs.n_wires,
+        "public outputs": r1cs.n_public_outputs,
+        "public inputs": r1cs.n_public_inputs,
+        "private inputs": r1cs.n_private_inputs,
+        "entries of A, B, C": [m.entries for m in (r1cs.a, r1cs.b, r1cs.c)],
+        "labels": r1cs.n_labels,
+    }
+
+
+def _describe_wtns(path: str) -> Facts:
+    return {"format": "witness (.wtns)", "field": "BN254 Fr", "values": read_wtns(path).shape[0]}
+
+
+def _describe_ptau(path: str) -> Facts:
+    ptau = read_ptau(path)
+    return {
+        "format": "powers of tau (.ptau)",
+        "curve": ptau.curve.name,
+        "power": ptau.power,
+        "power of the ceremony": ptau.ceremony_power,
+        "prepared for phase 2": ptau.lagrange is not None,
+        "contributions": [describe_contribution(c) for c in ptau.contributions],
+    }
+
+
+def _describe_zkey(path: str) -> Facts:
+    key = read_key(path)
+    return {**system_of(key).describe_key(key), **_judgement(key)}
+
+
+def _judgement(key: Any) -> Facts:
+    return {"made by one party": key.is_unsafe, "insecure": key.weakness() or "no"}
+
+
+def _describe_json(path: str) -> Facts:
+    try:
+        value = strict_json.load(path)
+    except FormatError as error:
+        raise FormatError(f"{error} (nor is it a .r1cs, .wtns, .ptau or .zkey file)") from None
+    if isinstance(value, list):
+        return {"format": "public inputs (JSON)", "values": len(read_public(path))}
+    if isinstance(value, dict) and "packed" in value:
+        inputs, packed = read_public_values(path)
+        return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
+    if isinstance(value, dict) and ("pi_a" in value or "eval_a" in value):
+        return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value["curve"]}
+    key = read_verifying_key(path)
+    return {
+        "format": f"{TITLES[key.protocol]} verification key (JSON)",
+        "curve": key.curve.name,
+        "public": key.n_public,
+        **system_of(key).describe_verifying_key(key),
+        **_judgement(key),
+    }
