@@ -49,7 +49,7 @@ def test_there_is_none_where_there_is_nothing_to_share(folder, backend, monkeypa
     (folder / "kernel.nbc").write_bytes(b"")
     with warm.second_process(backend) as process:
         assert process is None
-    monkeypatch.setattr(cache, "kernel_folder", lambda: None)
+    monkeypatch.setattr(machine, "kernel_folder", lambda: None)
     with warm.second_process(backend) as process:
         assert process is None
 
