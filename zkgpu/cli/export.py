@@ -12,7 +12,6 @@ from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import InsecureKeyError
-from zkgpu.systems.registry import system_of
 
 if TYPE_CHECKING:
     from zkgpu.systems.files import AnyVerifyingKey
@@ -47,9 +46,10 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
     """Write a Solidity contract that verifies proofs for a key."""
     from zkgpu.formats.atomic import write_text
     from zkgpu.solidity import verifier_source
+    from zkgpu.solidity.form import form_of
 
     key = _read_verifying_key(session, key_file, allow_insecure_key)
-    name = f"{system_of(key).title.capitalize()}Verifier" if name is None else name
+    name = form_of(key, "VerifyingKey").contract_name if name is None else name
     write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key))
     session.finish({"output": output, "contract": name, "unsafe": key.is_unsafe}, f"{output}: contract {name}")
 

@@ -1,4 +1,4 @@
-"""Groth16 verifiers for the EVM: the contract's source, and the calldata that asks it about a proof."""
+"""Verifiers for the EVM: a contract's source, and the calldata that asks it about a proof."""
 
 from zkgpu.solidity.calldata import calldata, calldata_text, gas_limit
 from zkgpu.solidity.contract import verifier_source

@@ -1,17 +1,25 @@
-"""What the template of the PLONK verifier is filled with."""
+"""PLONK's contract: what the template is filled with, and how calls look."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.bn254 import BN254, Fr
-from zkgpu.plonk.keys import FIXED, VerifyingKey
-from zkgpu.solidity.abi import PLONK_PROOF_WORDS, SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
+from zkgpu.plonk.keys import FIXED, Proof, VerifyingKey
+from zkgpu.solidity.abi import PLONK_PARAMETERS, PLONK_PROOF_WORDS, SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
+from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
 
 # Places in the contract's memory, see the template
 _TEXT, _LAGRANGE = 0x260, 0x320
 _KEY_BYTES = 2 * WORD_BYTES * len(FIXED)
 
 
-def plonk_substitutions(key: VerifyingKey) -> dict[str, object]:
+def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
+    return "plonk.sol.in", _substitutions(key) | public_parameters(key.n_public)
+
+
+def _substitutions(key: VerifyingKey) -> Substitutions:
     """The template's holes that depend on the key, by name. Points must be of BN254."""
     n, domain = key.n_public, key.domain
     lagrange, inputs_at = max(1, n), _TEXT + _KEY_BYTES
@@ -73,3 +81,20 @@ def _hash_key() -> str:
     """The statements that put the key's commitments where they are hashed."""
     names = [f"{name.upper()}_{axis}" for name in FIXED for axis in "XY"]
     return "\n".join(f"            mstore({_TEXT + WORD_BYTES * i:#x}, {name})" for i, name in enumerate(names))
+
+
+def _words(proof: Proof) -> list[int]:
+    evaluations = [Fr.element(value, name) for name, value in proof.evaluations.items()]
+    return [*(w for point in proof.points.values() for w in g1_words(point)), *evaluations]
+
+
+def _text(words: Sequence[str], inputs: Sequence[str], packed: bytes) -> str:
+    """Nothing stands between the two arrays, as snarkjs prints it."""
+    return f"[{words[0]}, {','.join(words[1:])}][{','.join(inputs)}]"
+
+
+def _gas(n_public: int, round_: CommittedRound | None) -> int:
+    return 285_000 + 1_500 * n_public
+
+
+FORM = ContractForm("PlonkVerifier", _template, lambda proof: PLONK_PARAMETERS, _words, _text, _gas)
