@@ -43,7 +43,7 @@ def form(system: str) -> ContractForm:
 def form_of(value: Any, what: str) -> ContractForm:
     """The form for a key or a proof. Raises UsageError for anything else; `what` is the type that is wanted."""
     system = getattr(value, "system", None)
-    if system not in NAMES:
+    if system not in NAMES or type(value).__name__ != what:
         raise UsageError(f"a {type(value).__name__} is given, not a {what}: read it from its file")
     return form(system)
 
