@@ -48,5 +48,5 @@ def open_backend(
         from zkgpu.backend.cuda import CudaBackend
         from zkgpu.gpu.cupy_driver import CupyDriver
 
-        return CudaBackend(CupyDriver(int(number or 0)), curve)
+        return CudaBackend(CupyDriver(int(number or 0)), curve, threads=threads)
     raise UsageError(f"unknown device '{device}': use auto, cpu, cuda or cuda:N")

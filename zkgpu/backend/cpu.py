@@ -47,6 +47,10 @@ class CpuBackend:
         self._field = CpuField(curve.scalar_field, self.path, self.threads)
 
     @property
+    def host_threads(self) -> int:
+        return self.threads
+
+    @property
     def resident_form(self) -> str:
         return f"cpu-{self.path.name}" + (f"-tables-{self._tables}" if self._tables > 1 else "")
 

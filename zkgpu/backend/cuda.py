@@ -51,14 +51,19 @@ class CudaBackend:
         chunk: int = LARGEST_CHUNK,
         tables: bool | None = None,
         affine: bool = True,
+        threads: int | None = None,
     ):
         if curve.name not in CURVES:
             raise UsageError(f"{driver.name}: there are no kernels for the curve {curve.name}: use --device cpu")
-        self.curve, self.name = curve, driver.name
+        self.curve, self.name, self._host_threads = curve, driver.name, threads
         self._driver, self._programs = driver, Programs(driver)
         self._log_tile, self._chunk, self._tables, self._affine = log_tile, chunk, tables, affine
         self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
+
+    @property
+    def host_threads(self) -> int | None:
+        return self._host_threads
 
     @property
     def resident_form(self) -> None:
@@ -67,7 +72,7 @@ class CudaBackend:
     def fallback(self) -> CpuBackend:
         from zkgpu.backend.cpu import CpuBackend
 
-        return CpuBackend(self.curve)
+        return CpuBackend(self.curve, threads=self._host_threads)
 
     @cached_property
     def _vectors(self) -> Vectors:

@@ -52,6 +52,11 @@ class Backend(Protocol):
     def curve(self) -> Curve: ...
 
     @property
+    def host_threads(self) -> int | None:
+        """How many threads of the CPU it may use, and what runs beside it; None for all that are available."""
+        ...
+
+    @property
     def resident_form(self) -> str | None:
         """Names the form of this device's matrices and points where it is arrays of the host, to keep in files."""
         ...

@@ -80,6 +80,10 @@ class ReferenceBackend:
         self.name = "reference"
 
     @property
+    def host_threads(self) -> None:
+        return None
+
+    @property
     def resident_form(self) -> None:
         return None
 

@@ -80,6 +80,10 @@ def cli(
     session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
     session.quiet, session.verbosity, session.progress = quiet, verbose, not no_progress
     session.start_logging()
+    if threads is not None:
+        from zkgpu.backend.beside import at_most
+
+        context.with_resource(at_most(threads))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeAlias
 
+from zkgpu.backend.beside import beside
 from zkgpu.backend.protocol import Backend, Points, Vector
 from zkgpu.backend.second_try import with_second_tries
 from zkgpu.circuits.assignment import require_assignment
@@ -70,7 +71,7 @@ class Prover:
             _require_same_shape(circuit, key)
         self.key, self.backend, self._circuit = key, backend, circuit
         self._allow_insecure_key = allow_insecure_key
-        with stage("load key"):
+        with stage("load key"), beside(backend):
             self._load()
 
     def _load(self) -> None:
@@ -98,12 +99,14 @@ class Prover:
     ) -> Proven:
         """A proof for these inputs, verified, with the public values it is about. Raises as `prove` and `witness`."""
         deferred = circuit.deferred(inputs)
-        return self._prove(deferred if circuit.r1cs.round else circuit.witness(inputs), _blinding)
+        with beside(self.backend):
+            return self._prove(deferred if circuit.r1cs.round else circuit.witness(inputs), _blinding)
 
     def _prove(self, witness: Witness, blinding: Blinding | None) -> Proven:
         blinding = blinding or Blinding.random(self.backend.curve.scalar_field)
         try:
-            return with_second_tries(self.backend, lambda backend: self._on(backend)._checked(witness, blinding))
+            with beside(self.backend):
+                return with_second_tries(self.backend, lambda backend: self._on(backend)._checked(witness, blinding))
         except SelfCheckError as error:
             if self._circuit is not None:
                 raise

@@ -6,8 +6,10 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from zkgpu.errors import UsageError
@@ -18,8 +20,29 @@ _lock = threading.Lock()
 _pool: ThreadPoolExecutor | None = None
 
 
+_most: ContextVar[int | None] = ContextVar("zkgpu_threads", default=None)
+
+
+@contextmanager
+def at_most(threads: int | None) -> Iterator[None]:
+    """Within the block, whatever is not told a number of threads uses at most this many; None changes nothing.
+
+    For work beside a backend: digests of files, checks of constraints. Holds for the calling thread's context.
+    """
+    token = _most.set(threads or _most.get())
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
 def available_threads() -> int:
-    """ZKGPU_THREADS if set, else the number of CPUs this process may use."""
+    """What `at_most` allows; else ZKGPU_THREADS if set, else the number of CPUs this process may use."""
+    most = _most.get()
+    return most if most is not None else _threads_of_process()
+
+
+def _threads_of_process() -> int:
     wanted = os.environ.get("ZKGPU_THREADS")
     if not wanted:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -34,7 +57,7 @@ def shared_pool() -> ThreadPoolExecutor:
     with _lock:
         if _pool is None:
             _pool = ThreadPoolExecutor(
-                max_workers=max(available_threads(), os.cpu_count() or 1), thread_name_prefix="zkgpu"
+                max_workers=max(_threads_of_process(), os.cpu_count() or 1), thread_name_prefix="zkgpu"
             )
         return _pool
 

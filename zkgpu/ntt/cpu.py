@@ -7,7 +7,7 @@ from functools import partial
 
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField, CpuVector
-from zkgpu.jit.threads import parallel
+from zkgpu.jit.threads import at_most, parallel
 from zkgpu.ntt import kernels
 from zkgpu.ntt.domain import Domain
 from zkgpu.ntt.plan import RADIX, SMALLEST_LOG, Plan, plan
@@ -26,7 +26,7 @@ def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool =
     group = _group(domain)
     if group is None:
         cpu.multiply_by_powers(data, domain.offset, out=data)
-    tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, False)
+    tables = _tables(cpu, domain, group, inverse=False)
     kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, cpu.field.root_of_unity(RADIX)), data.blocks)
     _run(_plan(cpu, domain, group, False), cpu.thread_count(domain.size), kernel, tables)
     return data
@@ -39,12 +39,18 @@ def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool =
         return _replace(cpu, data, _interpolate(domain, cpu.to_integers(data)))
     group = _group(domain)
     root = cpu.field.inverse(cpu.field.root_of_unity(RADIX))
-    tables = twiddles(cpu.field, cpu.path, domain.log_size, group or 0, True)
+    tables = _tables(cpu, domain, group, inverse=True)
     kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus, root), data.blocks)
     _run(_plan(cpu, domain, group, True), cpu.thread_count(domain.size), kernel, tables)
     if group is None:
         cpu.multiply_by_powers(data, cpu.field.inverse(domain.offset), out=data)
     return data
+
+
+def _tables(cpu: CpuField, domain: Domain, group: int | None, *, inverse: bool) -> Twiddles:
+    """Kept for all transforms alike; made, when they are, by no more threads than this one may use."""
+    with at_most(cpu.threads):
+        return twiddles(cpu.field, cpu.path, domain.log_size, group or 0, inverse)
 
 
 def _working_copy(cpu: CpuField, vector: CpuVector, domain: Domain, in_place: bool) -> CpuVector:

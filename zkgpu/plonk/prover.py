@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from zkgpu.backend.beside import beside
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.backend.second_try import with_second_tries
 from zkgpu.circuits.assignment import require_assignment
@@ -74,7 +75,7 @@ class Prover:
         self.key, self.backend, self._circuit = key, backend, circuit
         self._allow_insecure_key = allow_insecure_key
         self._domain = key.verifying_key.domain
-        with stage("load key"):
+        with stage("load key"), beside(backend):
             self._load()
 
     def _load(self) -> None:
@@ -99,7 +100,8 @@ class Prover:
         Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
         SelfCheckError when the proof of a right assignment does not verify.
         """
-        self._check_assignment(assignment)
+        with beside(self.backend):
+            self._check_assignment(assignment)
         blinding = _blinding or Blinding.random(self._domain.field)
         try:
             return with_second_tries(
