@@ -16,7 +16,7 @@ ORDER = (
     *("jit", "gpu", "fields", "curves", "ntt"),
     *("circuits", "testing", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "poly", "groth16", "plonk", "systems"),
-    *("circom", "solidity", "zkml", "inference"),
+    *("circom", "solidity", "zkml", "inference", "api"),
     *("cli", "__main__"),
 )
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

@@ -7,14 +7,13 @@ p = 0 .. power, and one more for tau in G1. Source: iden3/snarkjs, src/powersoft
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 from zkgpu.ceremony.contributors import HASH_BYTES, read_params
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.container import Container, SectionReader, open_container
+from zkgpu.formats.container import Container, SectionReader, Source, open_container
 from zkgpu.formats.points import read_curve_point, read_rows
 from zkgpu.formats.primes import read_curve
 
@@ -116,7 +115,7 @@ class PowersOfTau:
         return self.lagrange[which][2**log_size - 1 : 2 ** (log_size + 1) - 1]
 
 
-def read_ptau(path: str | os.PathLike[str]) -> PowersOfTau:
+def read_ptau(path: Source) -> PowersOfTau:
     """The powers of tau of a .ptau file, prepared for phase 2 or not.
 
     Sizes and coordinate ranges are checked here; that points are on their curves, and that they are powers of one tau,

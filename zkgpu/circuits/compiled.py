@@ -83,6 +83,12 @@ class CompiledCircuit:
     _arithmetic: Arithmetic = field(repr=False)
     _rounds: TwoRounds = field(repr=False)
 
+    def __repr__(self) -> str:
+        names = ", ".join(signal.name for signal in self.inputs[:8])
+        return (
+            f"<compiled circuit of {names}{', ..' * (len(self.inputs) > 8)}: {self.r1cs.n_constraints:,} constraints>"
+        )
+
     @property
     def inputs(self) -> tuple[Signal, ...]:
         return tuple(signal for signal in self.signals if signal.kind != "output")

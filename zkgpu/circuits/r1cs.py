@@ -44,6 +44,9 @@ class R1CS:
     n_labels: int = 0
     round: CommittedRound | None = None
 
+    def __repr__(self) -> str:
+        return f"<R1CS, {self.n_constraints:,} constraints, {self.n_wires:,} wires, {self.n_public} public>"
+
     @property
     def n_wires(self) -> int:
         return self.a.shape[1]

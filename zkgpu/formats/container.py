@@ -22,6 +22,7 @@ from zkgpu.formats.atomic import replacing
 
 Bytes = npt.NDArray[np.uint8]
 Limbs = npt.NDArray[np.uint64]
+Source: TypeAlias = str | os.PathLike[str] | bytes  # a path, or the bytes of a file
 Piece: TypeAlias = bytes | npt.NDArray[Any]
 
 MAX_SECTIONS = 256  # the richest file in use has 17; a walk over millions of empty sections would be a way to hang us
@@ -124,10 +125,14 @@ class SectionReader:
         self.expect_size(0, "the values declared before")
 
 
-def open_container(path: str | os.PathLike[str], magic: bytes, versions: Sequence[int]) -> Container:
+def name_of(source: Source) -> str:
+    """What messages call it."""
+    return "bytes" if isinstance(source, bytes) else os.fspath(source)
+
+
+def open_container(source: Source, magic: bytes, versions: Sequence[int]) -> Container:
     """The sections of a file, after checking magic, version and that the sections tile the file to its last byte."""
-    name = os.fspath(path)
-    data = map_file(path)
+    name, data = name_of(source), map_file(source)
     if data.size < _FILE_HEADER:
         raise FormatError(f"{name}: {data.size} bytes are too few for a .{magic.decode()} file: copy it again")
     if data[:4].tobytes() != magic:
@@ -140,8 +145,16 @@ def open_container(path: str | os.PathLike[str], magic: bytes, versions: Sequenc
     return Container(name, version, _walk(name, data, count), data)
 
 
-def map_file(path: str | os.PathLike[str]) -> Bytes:
+def map_file(source: Source) -> Bytes:
     """The bytes of a regular file, mapped read-only. Raises UsageError when it cannot be opened."""
+    if isinstance(source, bytes):
+        if not source:
+            raise FormatError("bytes: there are none: give all of a file's")
+        return np.frombuffer(source, dtype=np.uint8)
+    return _mapped(source)
+
+
+def _mapped(path: str | os.PathLike[str]) -> Bytes:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a pipe would wait for its writer
             raise UsageError(f"{os.fspath(path)}: is not a regular file: give the path of a file")

@@ -7,18 +7,19 @@ from typing import Any, TypeAlias
 
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, PointError
+from zkgpu.formats.container import Source, name_of
 from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 
 StrPath: TypeAlias = str | os.PathLike[str]
 
 
-def located(path: str | os.PathLike[str], convert: Any, *arguments: Any) -> Any:
+def located(source: Source, convert: Any, *arguments: Any) -> Any:
     """convert(*arguments), with the file's name in front of the message of an error."""
     try:
         return convert(*arguments)
     except FormatError as error:
-        raise error.within(os.fspath(path)) from None
+        raise error.within(name_of(source)) from None
 
 
 def require_curve(value: Any, what: str, protocol: str, title: str) -> Curve:

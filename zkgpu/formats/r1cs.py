@@ -17,7 +17,7 @@ from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
+from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
 
 MAGIC, VERSION = b"r1cs", 1
@@ -28,7 +28,7 @@ _INDEX_LIMIT = 2**31  # indices are int32
 Words = NDArray[np.uint32]
 
 
-def read_r1cs(path: str | os.PathLike[str]) -> R1CS:
+def read_r1cs(path: Source) -> R1CS:
     """The constraint system of a .r1cs file over a supported scalar field.
 
     Entries keep the file's order. Raises FormatError for anything malformed, and for custom gates.

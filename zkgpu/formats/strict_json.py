@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from zkgpu.errors import FormatError
 from zkgpu.formats.atomic import write_text
-from zkgpu.formats.container import map_file
+from zkgpu.formats.container import Source, map_file, name_of
 
 MAX_BYTES = 1 << 24  # keys and proofs are a few kilobytes; 16 MiB allow for 60,000 public inputs
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}")
@@ -18,9 +18,9 @@ _MAX_DEPTH = 32
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
-def load(path: str | os.PathLike[str], max_bytes: int = MAX_BYTES) -> Any:
+def load(source: Source, max_bytes: int = MAX_BYTES) -> Any:
     """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths."""
-    name, data = os.fspath(path), map_file(path)
+    name, data = name_of(source), map_file(source)
     if data.size > max_bytes:
         raise FormatError(f"{name}: {data.size:,} bytes, more than the {max_bytes:,} allowed: is this the right file?")
     try:

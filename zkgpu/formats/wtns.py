@@ -7,14 +7,14 @@ import os
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.formats.container import open_container, write_container
+from zkgpu.formats.container import Source, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
 
 MAGIC, VERSION = b"wtns", 2
 HEADER, VALUES = 1, 2
 
 
-def read_wtns(path: str | os.PathLike[str], field: Field = Fr) -> Limbs:
+def read_wtns(path: Source, field: Field = Fr) -> Limbs:
     """The assignment over `field`: (n, 4) uint64, canonical limbs, entry 0 equal to one.
 
     Raises FormatError for anything malformed, such as a value that is not below the prime.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.points import Curve, Group, Point
@@ -46,6 +46,9 @@ class VerifyingKey:
     ic: tuple[Point, ...]
     commitment: CommitmentKey | None = None
     is_unsafe: bool = field(default=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<{self.protocol} verifying key, {self.n_given} public inputs{', UNSAFE' * self.is_unsafe}>"
 
     @property
     def protocol(self) -> str:
@@ -90,6 +93,19 @@ class VerifyingKey:
             require_proper_key(self)
             self.__dict__["_proper"] = True
 
+    def to_json(self) -> dict[str, Any]:
+        """The object of a verification_key.json."""
+        from zkgpu.groth16.json import verifying_key_to_json
+
+        return verifying_key_to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> VerifyingKey:
+        """What `to_json` gave, or a parsed file. Raises FormatError or PointError."""
+        from zkgpu.groth16.json import verifying_key_from_json
+
+        return verifying_key_from_json(value)
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -110,6 +126,19 @@ class Proof:
     def protocol(self) -> str:
         """What files call it."""
         return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of a proof.json."""
+        from zkgpu.groth16.json import proof_to_json
+
+        return proof_to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Proof:
+        """What `to_json` gave, or a parsed file. Raises FormatError or PointError."""
+        from zkgpu.groth16.json import proof_from_json
+
+        return proof_from_json(value)
 
 
 @dataclass(frozen=True)
@@ -190,6 +219,10 @@ class ProvingKey:
     contributions: tuple[Contribution, ...]
     commitment: CommitmentQueries | None = None
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        sizes = f"{self.n_wires:,} wires, {self.verifying_key.n_given} public inputs, domain {self.domain_size:,}"
+        return f"<{self.verifying_key.protocol} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
 
     def read_from(self, file_digest: str) -> ProvingKey:
         """The same key, known to be what the file with this digest holds."""

@@ -19,7 +19,7 @@ from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
+from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
 from zkgpu.formats.points import (
     GroupRows,
     Validator,
@@ -70,7 +70,7 @@ class Header:
         return self.commitment.round.n_committed if self.commitment else 0
 
 
-def read_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
+def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
     """The proving key of a Groth16 .zkey; its queries are read-only views of the mapped file.
 
     Sizes, indices and coordinate ranges are always checked. `validate` (a backend's first_invalid_point) checks that

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,9 @@ class VerifyingKey:
     tau_g2: Point
     is_unsafe: bool = field(default=False, compare=False)
 
+    def __repr__(self) -> str:
+        return f"<{self.protocol} verifying key, {self.n_public} public inputs{', UNSAFE' * self.is_unsafe}>"
+
     @property
     def domain(self) -> Domain:
         return Domain(self.curve.scalar_field, 1 << self.log_size)
@@ -86,6 +89,19 @@ class VerifyingKey:
 
             require_proper_key(self)
             self.__dict__["_proper"] = True
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of a verification_key.json."""
+        from zkgpu.plonk.json import verifying_key_to_json
+
+        return verifying_key_to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> VerifyingKey:
+        """What `to_json` gave, or a parsed file. Raises FormatError or PointError."""
+        from zkgpu.plonk.json import verifying_key_from_json
+
+        return verifying_key_from_json(value)
 
 
 @dataclass(frozen=True)
@@ -124,6 +140,19 @@ class Proof:
     @property
     def evaluations(self) -> dict[str, int]:
         return {name: getattr(self, name) for name in EVALUATIONS}
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of a proof.json."""
+        from zkgpu.plonk.json import proof_to_json
+
+        return proof_to_json(self)
+
+    @classmethod
+    def from_json(cls, value: Any) -> Proof:
+        """What `to_json` gave, or a parsed file. Raises FormatError or PointError."""
+        from zkgpu.plonk.json import proof_from_json
+
+        return proof_from_json(value)
 
 
 POINTS = tuple(f.name for f in fields(Proof) if not f.name.startswith("eval_"))
@@ -170,6 +199,10 @@ class ProvingKey:
     lagrange: Limbs
     powers_g1: Limbs
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        sizes = f"{self.n_circuit_wires:,} wires, {self.n_public} public inputs, domain {self.domain_size:,}"
+        return f"<{self.system} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
 
     def read_from(self, file_digest: str) -> ProvingKey:
         """The same key, known to be what the file with this digest holds."""

@@ -17,7 +17,7 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, open_container, write_container
+from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
@@ -58,7 +58,7 @@ class Header:
     verifying_key: VerifyingKey
 
 
-def read_plonk_zkey(path: str | os.PathLike[str], validate: Validator | None = None) -> ProvingKey:
+def read_plonk_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
     """The proving key of a PLONK .zkey; its large arrays are read-only views of the mapped file.
 
     Sizes, indices and ranges are always checked; `validate` as for `read_zkey`, tau being the secret in both groups.

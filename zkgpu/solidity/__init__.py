@@ -1,7 +1,15 @@
 """Verifiers for the EVM: a contract's source, and the calldata that asks it about a proof."""
 
-from zkgpu.solidity.calldata import calldata, calldata_text, gas_limit
+from zkgpu.solidity.calldata import arguments, calldata, calldata_text, gas_limit
 from zkgpu.solidity.contract import verifier_source
 from zkgpu.solidity.linking import CompiledContract, standin_source
 
-__all__ = ["CompiledContract", "calldata", "calldata_text", "gas_limit", "standin_source", "verifier_source"]
+__all__ = [
+    "CompiledContract",
+    "arguments",
+    "calldata",
+    "calldata_text",
+    "gas_limit",
+    "standin_source",
+    "verifier_source",
+]

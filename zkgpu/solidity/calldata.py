@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from zkgpu.circuits.committed import CommittedRound, require_bytes
 from zkgpu.curves.bn254 import Fr
@@ -33,6 +33,15 @@ def calldata(
     start = selector(function, form.parameters(proof), len(inputs), len(packed))
     static = b"".join(word.to_bytes(WORD_BYTES, "big") for word in words)
     return start + static + _dynamic(len(static), packed)
+
+
+def arguments(proof: AnyProof, public_inputs: Sequence[int], packed: bytes = b"") -> list[Any]:
+    """The arguments of verifyProof: integers in lists as the ABI nests them, and the packed values as bytes.
+
+    Without public inputs, or packed values, that argument falls away. Raises as calldata does.
+    """
+    form = form_of(proof, "Proof")
+    return form.arguments(form.words(proof), _canonical(public_inputs, packed), packed)
 
 
 def calldata_text(proof: AnyProof, public_inputs: Sequence[int], packed: bytes = b"") -> str:

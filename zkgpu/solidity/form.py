@@ -22,6 +22,7 @@ class ContractForm:
     template        template(key): the template's file, and what fills its holes
     parameters      parameters(proof): the types of the proof's own arguments
     words           words(proof): the proof as words of 32 bytes
+    arguments       arguments(words, inputs, packed): those of verifyProof, lists of words and bytes
     text            text(words, inputs, packed): the arguments as snarkjs prints them; words and inputs in hexadecimal
     gas             gas(n_public, round): to send with a call
     """
@@ -30,6 +31,7 @@ class ContractForm:
     template: Callable[[Any], tuple[str, Substitutions]]
     parameters: Callable[[Any], str]
     words: Callable[[Any], list[int]]
+    arguments: Callable[[Sequence[int], Sequence[int], bytes], list[Any]]
     text: Callable[[Sequence[str], Sequence[str], bytes], str]
     gas: Callable[[int, CommittedRound | None], int]
 

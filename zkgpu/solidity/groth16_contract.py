@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.bn254 import Fr
@@ -66,6 +67,12 @@ def _words(proof: Proof) -> list[int]:
     return [*points, *(w for point in committed for w in g1_words(point))]
 
 
+def _arguments(words: Sequence[int], inputs: Sequence[int], packed: bytes) -> list[Any]:
+    pairs = [list(words[i : i + 2]) for i in range(0, len(words), 2)]
+    points = [pairs[0], pairs[1:3], *pairs[3:]]
+    return [*points, *([list(inputs)] if inputs else []), *([packed] if packed else [])]
+
+
 def _text(words: Sequence[str], inputs: Sequence[str], packed: bytes) -> str:
     """With a commitment, D and pi follow C, and the packed values come last."""
     a, b, c, committed = words[:2], words[2:6], words[6:8], words[8:]
@@ -87,4 +94,4 @@ def _gas(n_public: int, round_: CommittedRound | None) -> int:
     return 271_000 + 7_500 * (n_public + round_.n_public) + 60 * values + 20 * round_.packed_size
 
 
-FORM = ContractForm("Groth16Verifier", _template, _parameters, _words, _text, _gas)
+FORM = ContractForm("Groth16Verifier", _template, _parameters, _words, _arguments, _text, _gas)

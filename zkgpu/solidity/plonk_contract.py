@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.curves.bn254 import BN254, Fr
@@ -88,6 +89,10 @@ def _words(proof: Proof) -> list[int]:
     return [*(w for point in proof.points.values() for w in g1_words(point)), *evaluations]
 
 
+def _arguments(words: Sequence[int], inputs: Sequence[int], packed: bytes) -> list[Any]:
+    return [list(words), *([list(inputs)] if inputs else [])]
+
+
 def _text(words: Sequence[str], inputs: Sequence[str], packed: bytes) -> str:
     """Nothing stands between the two arrays, as snarkjs prints it."""
     return f"[{words[0]}, {','.join(words[1:])}][{','.join(inputs)}]"
@@ -97,4 +102,4 @@ def _gas(n_public: int, round_: CommittedRound | None) -> int:
     return 285_000 + 1_500 * n_public
 
 
-FORM = ContractForm("PlonkVerifier", _template, lambda proof: PLONK_PARAMETERS, _words, _text, _gas)
+FORM = ContractForm("PlonkVerifier", _template, lambda proof: PLONK_PARAMETERS, _words, _arguments, _text, _gas)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from zkgpu.errors import FormatError
 from zkgpu.formats import public_values, strict_json, zkey
 from zkgpu.formats.atomic import replacing
-from zkgpu.formats.container import open_container
+from zkgpu.formats.container import Source, open_container
 from zkgpu.formats.json_values import StrPath, located
 from zkgpu.formats.points import Validator
 from zkgpu.systems.registry import TITLES, protocol_of, system_of, system_of_json, system_of_zkey
@@ -21,10 +21,10 @@ AnyVerifyingKey: TypeAlias = "groth16.VerifyingKey | plonk.VerifyingKey"
 AnyProof: TypeAlias = "groth16.Proof | plonk.Proof"
 
 
-def read_key(path: StrPath, validate: Validator | None = None) -> AnyProvingKey:
+def read_key(source: Source, validate: Validator | None = None) -> AnyProvingKey:
     """The proving key in a .zkey of any proof system; `validate` as for `groth16.zkey.read_zkey`."""
-    number = zkey.protocol_of(open_container(path, zkey.MAGIC, (1, 2)))
-    key: AnyProvingKey = system_of_zkey(number).read_key(path, validate)
+    number = zkey.protocol_of(open_container(source, zkey.MAGIC, (1, 2)))
+    key: AnyProvingKey = system_of_zkey(number).read_key(source, validate)
     return key
 
 
@@ -32,9 +32,9 @@ def write_key(path: StrPath, key: AnyProvingKey) -> None:
     system_of(key).write_key(path, key)
 
 
-def read_verifying_key(path: StrPath) -> AnyVerifyingKey:
+def read_verifying_key(source: Source) -> AnyVerifyingKey:
     """The verifying key in a verification_key.json of any proof system."""
-    key: AnyVerifyingKey = located(path, _verifying_key, strict_json.load(path))
+    key: AnyVerifyingKey = located(source, _verifying_key, strict_json.load(source))
     return key
 
 
@@ -42,9 +42,9 @@ def write_verifying_key(path: StrPath, key: AnyVerifyingKey) -> None:
     strict_json.dump(path, system_of(key).verifying_key_to_json(key))
 
 
-def read_proof(path: StrPath, key: AnyVerifyingKey | None = None) -> AnyProof:
+def read_proof(source: Source, key: AnyVerifyingKey | None = None) -> AnyProof:
     """The proof in a proof.json, of the proof system and over the curve of `key` when one is given."""
-    proof: AnyProof = located(path, _proof, strict_json.load(path), key)
+    proof: AnyProof = located(source, _proof, strict_json.load(source), key)
     return proof
 
 

@@ -39,6 +39,7 @@ SYSTEM = ProofSystem(
     unsafe_setup=groth16.unsafe_setup,
     prover=groth16.Prover,
     verify=groth16.verify,
+    verify_batch=groth16.verify_batch,
     read_key=zkey.read_zkey,
     write_key=zkey.write_zkey,
     proof_from_json=codec.proof_from_json,

@@ -31,6 +31,19 @@ def _verify(
     return plonk.verify(key, public_inputs, proof, allow_insecure_key=allow_insecure_key)
 
 
+def _verify_batch(
+    key: plonk.VerifyingKey,
+    instances: Sequence[tuple[Sequence[int], plonk.Proof, bytes]],
+    *,
+    allow_insecure_key: bool = False,
+) -> bool:
+    """One after the other."""
+    return all(
+        _verify(key, inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
+        for inputs, proof, packed in instances
+    )
+
+
 def _describe_key(key: plonk.ProvingKey) -> Facts:
     return {
         "format": "PLONK proving key (.zkey)",
@@ -50,6 +63,7 @@ SYSTEM = ProofSystem(
     unsafe_setup=plonk.unsafe_setup,
     prover=plonk.Prover,
     verify=_verify,
+    verify_batch=_verify_batch,
     read_key=zkey.read_plonk_zkey,
     write_key=zkey.write_plonk_zkey,
     proof_from_json=codec.proof_from_json,
