@@ -14,7 +14,7 @@ from tests.zkml.models import model, node, normal
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats import strict_json
-from zkgpu.inference import Prover, Statement, binding_of, compile_model, unsafe_setup, values_of, verify
+from zkgpu.inference import ModelStatement, Prover, binding_of, compile_model, unsafe_setup, values_of, verify
 from zkgpu.solidity import verifier_source
 
 SAMPLES = np.random.default_rng(2).normal(size=(40, 6))
@@ -48,8 +48,8 @@ FORMS = [
 @pytest.mark.parametrize("options", FORMS, ids=str)
 def test_a_statement_tells_the_form_of_all_that_a_proof_shows(options: dict[str, Any]) -> None:
     made = compiled(**options)
-    statement, backend = Statement.of(made), open_backend("cpu")
-    assert Statement.from_json(strict_json.parse(strict_json.text_of(statement.to_json()))) == statement
+    statement, backend = ModelStatement.of(made), open_backend("cpu")
+    assert ModelStatement.from_json(strict_json.parse(strict_json.text_of(statement.to_json()))) == statement
     binding = bytes(range(200, 200 + options.get("binding", 0)))
     prover = Prover(made, unsafe_setup(made, backend), backend)
     proof = prover.prove(SAMPLES[3], clamp=True, binding=binding)
@@ -72,7 +72,7 @@ def test_a_statement_tells_the_form_of_all_that_a_proof_shows(options: dict[str,
 
 
 def test_values_are_told_with_their_names_and_labels() -> None:
-    statement = Statement.of(compiled(labels={"out": ["cat", "dog", "fish"], "c": ["cat", "dog", "fish"]}))
+    statement = ModelStatement.of(compiled(labels={"out": ["cat", "dog", "fish"], "c": ["cat", "dog", "fish"]}))
     x, out, place = statement.tensors
     assert x.as_text(np.arange(6)).startswith("input x: 0 ")
     assert out.as_text(np.array([[0, 1, -2]])).startswith("output out: cat=0 dog=")
@@ -88,16 +88,16 @@ def test_it_says_in_a_sentence_what_the_visibility_does_not_prove(weights: str) 
         "private": "which weights were used: any answer",
         "hashed": "whose the weights are",
     }
-    statement = Statement.of(compiled(weights=weights))
+    statement = ModelStatement.of(compiled(weights=weights))
     assert wanted[weights] in statement.does_not_prove
     assert "held" not in statement.does_not_prove
-    assert 'what "x" held' in Statement.of(compiled(weights=weights, inputs={"x": "private"})).does_not_prove
+    assert 'what "x" held' in ModelStatement.of(compiled(weights=weights, inputs={"x": "private"})).does_not_prove
 
 
 def test_the_contract_tells_it_in_comments_that_no_name_can_end() -> None:
     made = compiled(weights="private")
     key = unsafe_setup(made, open_backend("cpu")).verifying_key
-    source = verifier_source(key, notes=Statement.of(made).comments())
+    source = verifier_source(key, notes=ModelStatement.of(made).comments())
     (line,) = (line for line in source.splitlines() if "fish" in line)
     assert line.startswith('// output "out": int32[1, 3] from -2147483648 to 2147483647 at byte 6, scale ')
     assert line.isascii()
@@ -148,14 +148,14 @@ def changed(value: Any, *path: Any, to: Any) -> Any:
     ],
 )
 def test_a_statement_that_makes_no_sense_is_refused(path: tuple[Any, ...], to: Any) -> None:
-    good = Statement.of(compiled_once()).to_json()
+    good = ModelStatement.of(compiled_once()).to_json()
     with pytest.raises(FormatError, match="not the statement of a model: compile it again"):
-        Statement.from_json(changed(good, *path, to=to))
+        ModelStatement.from_json(changed(good, *path, to=to))
 
 
 def test_a_statement_of_an_earlier_version_is_refused_as_such() -> None:
     with pytest.raises(FormatError, match="earlier version"):
-        Statement.from_json({"hashes": []})
+        ModelStatement.from_json({"hashes": []})
 
 
 def test_the_statement_of_another_model_is_refused() -> None:
@@ -163,7 +163,7 @@ def test_the_statement_of_another_model_is_refused() -> None:
     key = unsafe_setup(made, open_backend("cpu")).verifying_key
     for other in (compiled(binding=20), compiled(inputs={"x": "hashed"}), compiled(outputs={"c": "private"})):
         with pytest.raises(FormatError, match="not that of the verifying key"):
-            Statement.of(other).require_key(key)
+            ModelStatement.of(other).require_key(key)
 
 
 @pytest.mark.parametrize(

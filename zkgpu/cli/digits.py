@@ -83,12 +83,12 @@ def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
 
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference) -> None:
     """A build folder, and the proof with its public values."""
-    from zkgpu.inference import Folder, Statement
+    from zkgpu.inference import Folder, ModelStatement
     from zkgpu.systems.files import write_proof_and_public
 
     build = Folder(folder)
     build.write_model(compiled)
-    build.write_key(key, Statement.of(compiled))
+    build.write_key(key, ModelStatement.of(compiled))
     write_proof_and_public(
         folder / "proof.json",
         inference.proof,

@@ -16,7 +16,7 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.groth16 import VerifyingKey
-    from zkgpu.inference import CompiledModel, Costs, Folder, Inference, Statement
+    from zkgpu.inference import CompiledModel, Costs, Folder, Inference, ModelStatement
 
 FOLDER = click.Path(file_okay=False)
 binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
@@ -88,7 +88,7 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
 def setup_command(session: Session, build: str, powers: str | None, unsafe: bool, name: str) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
     from zkgpu.ceremony.ptau import read_ptau
-    from zkgpu.inference import Statement, setup, unsafe_setup
+    from zkgpu.inference import ModelStatement, setup, unsafe_setup
 
     if unsafe == (powers is not None):
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
@@ -102,7 +102,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
             with stage("read powers of tau"):
                 ptau = read_ptau(powers)
             key = setup(compiled, ptau, session.backend(), name=name)
-        folder.write_key(key, Statement.of(compiled))
+        folder.write_key(key, ModelStatement.of(compiled))
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
         f"{folder.key_file}: key of {key.n_wires:,} wires" + (", UNSAFE" if key.is_unsafe else ""),
@@ -134,7 +134,7 @@ def prove_command(
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
-    from zkgpu.inference import Prover, Statement
+    from zkgpu.inference import ModelStatement, Prover
     from zkgpu.inference.folder import read_arrays
     from zkgpu.systems.files import write_proof_and_public
 
@@ -149,7 +149,7 @@ def prove_command(
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
         inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model, binding=_bytes(binding))
         write_proof_and_public(output, inference.proof, public_file, inference.public_inputs, packed=inference.packed)
-    shown, lines = _told(Statement.of(compiled), key.verifying_key, inference)
+    shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
     facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
     session.finish(
         {**facts, **shown},
@@ -234,7 +234,7 @@ def _bytes(text: str | None) -> bytes:
         raise UsageError("a binding is written as 0x and two hexadecimal digits a byte") from error
 
 
-def _told(statement: Statement, key: VerifyingKey, inference: Inference) -> tuple[dict[str, Any], list[str]]:
+def _told(statement: ModelStatement, key: VerifyingKey, inference: Inference) -> tuple[dict[str, Any], list[str]]:
     """What a proof says: as JSON, and as lines for people."""
     from zkgpu.inference import hashes_of, values_of
 
@@ -291,9 +291,9 @@ def _labels(given: tuple[str, ...]) -> dict[str, list[str]]:
 def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from zkgpu.inference import Statement
+    from zkgpu.inference import ModelStatement
 
-    statement = Statement.of(compiled)
+    statement = ModelStatement.of(compiled)
     report: dict[str, Any] = {"weights": compiled.visibilities.weights, "costs": asdict(costs)}
     report |= {"proves": statement.proves, "does_not_prove": statement.does_not_prove}
     if compiled.weights_hash is not None:
@@ -307,7 +307,7 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
 
 
 def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
-    from zkgpu.inference import Statement
+    from zkgpu.inference import ModelStatement
 
     accuracy, lines = compiled.accuracy, []
     if accuracy is not None:
@@ -321,5 +321,5 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
     )
     if compiled.weights_hash is not None:
         lines.append(f"hash of the weights: {compiled.weights_hash}")
-    statement = Statement.of(compiled)
+    statement = ModelStatement.of(compiled)
     return [*lines, f"a proof says: {statement.proves}", statement.does_not_prove]

@@ -9,7 +9,7 @@ verify(key.verifying_key, proven)
 
 from zkgpu.inference.costs import Costs, estimate
 from zkgpu.inference.folder import Folder
-from zkgpu.inference.statement import ShownTensor, Statement
+from zkgpu.inference.statement import ModelStatement, ShownTensor
 from zkgpu.inference.steps import Inference, Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
@@ -18,9 +18,9 @@ __all__ = [
     "Costs",
     "Folder",
     "Inference",
+    "ModelStatement",
     "Prover",
     "ShownTensor",
-    "Statement",
     "binding_of",
     "compile_model",
     "estimate",

@@ -17,7 +17,7 @@ from zkgpu.formats.json_values import located
 from zkgpu.groth16.json import read_verifying_key, write_verifying_key
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.groth16.zkey import read_zkey, write_zkey
-from zkgpu.inference.statement import Statement
+from zkgpu.inference.statement import ModelStatement
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
@@ -51,7 +51,7 @@ class Folder:
         secret = compiled.visibilities.weights != "public"
         with stage("write model"), replacing(self.path / _MODEL, secret=secret) as file:
             file.write(dump(compiled))
-        strict_json.dump(self.path / _STATEMENT, Statement.of(compiled).to_json())
+        strict_json.dump(self.path / _STATEMENT, ModelStatement.of(compiled).to_json())
 
     def read_model(self) -> CompiledModel:
         """Raises UsageError when nothing was compiled here, FormatError for a damaged file."""
@@ -59,7 +59,7 @@ class Folder:
         with stage("read model"):
             return parse((self.path / _MODEL).read_bytes(), os.fspath(self.path / _MODEL))
 
-    def write_key(self, key: ProvingKey, statement: Statement) -> None:
+    def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
         """The proving key, the verifying key and the contract, whose first lines tell the statement."""
         with stage("write key"):
             write_zkey(self.key_file, key)
@@ -75,11 +75,11 @@ class Folder:
         self._require(_VERIFYING_KEY, "zkgpu zkml setup")
         return read_verifying_key(self.path / _VERIFYING_KEY)
 
-    def read_statement(self) -> Statement:
+    def read_statement(self) -> ModelStatement:
         """What a proof says. Raises FormatError for a damaged file."""
         self._require(_STATEMENT, "zkgpu zkml compile")
         path = self.path / _STATEMENT
-        return located(path, Statement.from_json, strict_json.load(path))
+        return located(path, ModelStatement.from_json, strict_json.load(path))
 
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():

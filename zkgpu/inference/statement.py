@@ -102,7 +102,7 @@ class ShownTensor:
 
 
 @dataclass(frozen=True)
-class Statement:
+class ModelStatement:
     """What a model's proofs are about.
 
     weights         who sees them
@@ -117,7 +117,7 @@ class Statement:
     tensors: tuple[ShownTensor, ...]
 
     @classmethod
-    def of(cls, compiled: CompiledModel) -> Statement:
+    def of(cls, compiled: CompiledModel) -> ModelStatement:
         """The statement of a model's proofs."""
         model, seen = compiled.model, compiled.visibilities
         listed = [("input", t, seen.of_input(t.name)) for t in model.inputs]
@@ -177,7 +177,7 @@ class Statement:
         }
 
     @classmethod
-    def from_json(cls, value: Any) -> Statement:
+    def from_json(cls, value: Any) -> ModelStatement:
         """The statement of a parsed statement.json. Raises FormatError for anything else."""
         if isinstance(value, dict) and "hashes" in value and _TITLE not in value:
             raise FormatError("the statement was written by an earlier version: compile the model again")
@@ -223,7 +223,7 @@ def _tensor_from_json(value: Mapping[str, Any]) -> ShownTensor:
     return ShownTensor(**{"shape": shape, **texts, **own})
 
 
-def _require_consistent(statement: Statement) -> None:
+def _require_consistent(statement: ModelStatement) -> None:
     """Raises ValueError unless types and offsets follow from the tensors, and public inputs are named by them."""
     offset, hashes = 0, []
     for tensor in statement.tensors:
