@@ -118,28 +118,16 @@ def _tools() -> tuple[Path, Path]:
 @lru_cache
 def compiled(source: Source, architecture: str) -> tuple[bytes, str]:
     """(cubin, the compiler's log). Raises RuntimeError with the log when it does not compile."""
-    program, log = _program(source, architecture, "--ptxas-options=-v")
-    return _text(_library().nvrtcGetCUBINSize, _library().nvrtcGetCUBIN, program), log
-
-
-def ptx(source: Source, architecture: str) -> str:
-    """The text that the assembler is given, for a virtual architecture such as compute_90. Raises RuntimeError."""
-    program, _ = _program(source, architecture)
-    return _text(_library().nvrtcGetPTXSize, _library().nvrtcGetPTX, program).rstrip(b"\0").decode()
-
-
-def _program(source: Source, architecture: str, *more: str) -> tuple[ctypes.c_void_p, str]:
-    """(the compiler's handle of a compiled source, its log)."""
     nvrtc, program = _library(), ctypes.c_void_p()
     text, name = source.text.encode(), source.name.encode()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
-    options = [f"--gpu-architecture={architecture}", "--std=c++17", *more]
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
     array = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))
     failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
     log = _text(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program).decode(errors="replace")
     if failed:
         raise RuntimeError(f"{source.name} for {architecture}: {log}")
-    return program, log
+    return _text(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program), log
 
 
 def _text(size_of: ctypes._CFuncPtr, get: ctypes._CFuncPtr, program: ctypes.c_void_p) -> bytes:

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from tests.emulation import driver as emulation
 from tests.emulation.driver import EmulatedDriver, build
-from tests.gate import nvrtc
+from tests.ptx.compiler import NoCompiler, library, ptx_of
 from tests.ptx.translate import cpp_of
 from zkgpu.gpu.source import Source
 
-ARCHITECTURE = "compute_90"
 # no registers have addresses, and overflow wraps as it does in PTX
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-ftls-model=initial-exec", "-w", "-fwrapv", "-fsanitize=address"]
 FLAGS += ["-fno-sanitize-recover=all", "-shared", "-include", str(emulation.HERE / "cuda_on_host.h")]
@@ -25,15 +24,15 @@ FLAGS += ["-fno-sanitize-recover=all", "-shared", "-include", str(emulation.HERE
 def missing() -> str | None:
     """What keeps this layer from running here; None when nothing does."""
     try:
-        nvrtc._library()
-    except (FileNotFoundError, OSError) as error:
+        library()
+    except (NoCompiler, OSError) as error:
         return str(error)
     return emulation.missing()
 
 
 @lru_cache
 def build_module(source: Source) -> Path:
-    return build("ptx-" + source.name.replace(".", "-"), cpp_of(nvrtc.ptx(source, ARCHITECTURE)), FLAGS)
+    return build("ptx-" + source.name.replace(".", "-"), cpp_of(ptx_of(source)), FLAGS)
 
 
 class PtxDriver(EmulatedDriver):

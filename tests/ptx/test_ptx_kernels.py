@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulationError
-from tests.gate import nvrtc
+from tests.ptx.compiler import ptx_of
 from tests.ptx.driver import PtxDriver, missing
 from tests.ptx.translate import UnknownPtx, cpp_of
 from zkgpu.backend.cuda import CudaBackend
@@ -204,7 +204,7 @@ def test_what_has_no_rule_is_an_error_and_no_guess(text: str) -> None:
 
 def test_every_entry_of_a_source_is_translated() -> None:
     source = scalar_source("bn254", "sort.cu")
-    text = cpp_of(nvrtc.ptx(source, "compute_90"))
+    text = cpp_of(ptx_of(source))
     assert set(re.findall(r"zk_start_(\w+)\(", text)) == set(source.signatures())
 
 
