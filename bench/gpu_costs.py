@@ -97,12 +97,12 @@ def matrix(launch: Launch) -> Work:
 
 
 def transform(launch: Launch) -> Work:
-    """Stages of a tile by radix 8, two products for a twiddle between passes, two for a shift.
+    """Stages of a tile by radix 8; where there are shifts, two products for each and for a twiddle between passes.
 
-    A warp with idle lanes takes the slots of a whole one.
+    A warp with idle lanes takes the slots of a whole one. Of the roots, those are read that the pass' stages use.
     """
     rows, columns, block = (launch.numbers[name] for name in ("log_rows", "log_columns", "log_block"))
-    size, vectors = 1 << launch.numbers["log_size"], launch.rows
+    size, shifted = 1 << launch.numbers["log_size"], launch.numbers.get("shifted")
     slots, left = 0.0, rows
     while left:
         stages = min(3, left)
@@ -110,9 +110,11 @@ def transform(launch: Launch) -> Work:
         lanes = -(-groups // WARP) * WARP / groups
         slots += stages / 2 * PRODUCT * lanes
         left -= stages
-    slots += 2 * PRODUCT * ((block != rows) + bool(launch.numbers["shifted"]))
+    if shifted is not None:
+        slots += 2 * PRODUCT * ((block != rows) + shifted)
     per_thread = (1 << (rows + columns)) / launch.threads
-    return Work(slots * size * vectors, 2 * SCALAR * size * vectors, slots * per_thread)
+    roots = min(launch.nbytes["roots"], SCALAR * (size >> block << rows))
+    return Work(slots * size * launch.rows, 2 * SCALAR * size * launch.rows + roots, slots * per_thread)
 
 
 def powers(launch: Launch) -> Work:

@@ -65,14 +65,14 @@ def test_a_kernel_without_a_formula_is_named(model: Any, monkeypatch: pytest.Mon
 
 
 def test_a_transform_needs_no_less_than_its_butterflies(model: Any) -> None:
-    """n / 2 log2 n products, and each pass reads and writes every element."""
+    """n / 2 log2 n products, and each pass reads and writes every element; beside them it reads roots."""
     from floors import PRODUCT_SLOTS, floor
 
     share = model.predicted("ntt", 20, model.CHIPS[0]).kernels["transform_pass"]
     least = floor("ntt", 20)
     assert least is not None
     assert least.products * PRODUCT_SLOTS <= share.slots < 3 * least.products * PRODUCT_SLOTS
-    assert share.nbytes == least.nbytes
+    assert least.nbytes <= share.nbytes < 1.6 * least.nbytes
 
 
 def test_a_sum_needs_no_less_than_its_floor_and_more_when_it_is_longer(model: Any) -> None:
