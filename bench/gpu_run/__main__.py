@@ -14,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +23,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from gpu_run import modules
 from gpu_run.results import ROOT, Results, folder, lines_of
 
+LOG = "gpu.log"
+SAMPLED = "timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,utilization.gpu,memory.used"
 LEAST = 5.0  # seconds that a step needs to be begun
 FIGURES = ("rates", "bench", "groth16", "zkml", "plonk")
 TESTS = ("tests/cuda", "tests/laws")
@@ -30,7 +34,7 @@ SECTIONS = ("SpeedOfLight", "Occupancy", "LaunchStats", "WarpStateStats", "Memor
 
 @dataclass(frozen=True)
 class Step:
-    """A step alone on the GPU, the most seconds it may take, and whether the rest is in vain when it fails."""
+    """A step alone on the GPU, the most seconds of USUAL it may take, and whether the rest is in vain if it fails."""
 
     name: str
     seconds: float
@@ -47,6 +51,7 @@ ALONE = (
     Step("zkml", 25),
     Step("plonk", 25),
 )
+USUAL = 470.0  # seconds of a whole run that the limits of steps are for; with more time they grow alike
 KEPT = 0.28  # the share of all seconds that is kept for what comes after them
 FOR_PROFILE = 35.0  # seconds kept for ncu, after what runs side by side
 
@@ -71,11 +76,11 @@ class Run:
         driver = {"ZKGPU_GPU_DRIVER": "emulated"} if self.emulated else {}
         return {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **driver, **more}
 
-    def start(self, name: str, command: list[str], seconds: float, **more: str) -> Process:
+    def start(self, name: str, command: list[str], seconds: float, beside: bool = False, **more: str) -> Process:
+        """A process that is to end well within so many seconds. One beside others has a log of its own until then."""
         more = {"ZKGPU_STEP_SECONDS": str(max(1.0, seconds - 3)), **more}
-        log = folder() / "gpu.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        return Process(name, command, self.environment(**more), log)
+        folder().mkdir(parents=True, exist_ok=True)
+        return Process(name, command, self.environment(**more), folder() / (f"{name}.log" if beside else LOG))
 
     def finish(self, process: Process, seconds: float) -> bool:
         """Whether a process ended well within its limit; a line says how it ended."""
@@ -90,7 +95,7 @@ class Run:
 
     def step(self, step: Step, tool: tuple[str, ...] = (), kept: float = 2.0) -> bool:
         """Whether a step ended well, or had no time to begin; `kept` are the seconds that others need."""
-        seconds = min(step.seconds, self.left() - kept)
+        seconds = min(step.seconds * max(1.0, self.seconds / USUAL), self.left() - kept)
         if seconds < LEAST:
             self.skip(step.name, "out of time")
             return True
@@ -102,7 +107,7 @@ class Process:
     """A command in a session of its own, its output in a log."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path):
-        self.name, self._began = name, time.monotonic()
+        self.name, self._log, self._began = name, log, time.monotonic()
         with log.open("ab") as file:
             file.write(f"\n==== {name}: {' '.join(command)}\n".encode())
             file.flush()
@@ -119,7 +124,33 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             code = "out of time"
+        self._join_log()
         return code, round(time.monotonic() - self._began, 1)
+
+    def _join_log(self) -> None:
+        """Append a log of its own to that of the run."""
+        if self._log.name != LOG:
+            with (self._log.parent / LOG).open("ab") as whole:
+                whole.write(self._log.read_bytes())
+            self._log.unlink()
+
+
+@contextmanager
+def clocks_sampled() -> Iterator[None]:
+    """In smi.csv, twice a second, the clocks, the power and the temperature that figures were measured at."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        yield
+        return
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / "smi.csv").open("ab") as file:
+        command = [tool, f"--query-gpu={SAMPLED}", "--format=csv,noheader", "-lms", "500"]
+        sampler = subprocess.Popen(command, stdout=file, stderr=subprocess.DEVNULL)
+        try:
+            yield
+        finally:
+            sampler.terminate()
+            sampler.wait()
 
 
 def prepare(run: Run, wheels: Path, cuda: str, site: Path) -> None:
@@ -143,11 +174,11 @@ def side_by_side(run: Run) -> None:
     if seconds < LEAST:
         run.skip("tests and sanitizers", "out of time")
         return
-    processes = [run.start("tests", [run.python, *tests(run.emulated)], seconds)]
+    processes = [run.start("tests", [run.python, *tests(run.emulated)], seconds, beside=True)]
     if run.emulated:
-        processes.append(run.start("tiny", [run.python, "-m", "gpu_run.steps", "tiny"], seconds))
+        processes.append(run.start("tiny", [run.python, "-m", "gpu_run.steps", "tiny"], seconds, beside=True))
     elif shutil.which("compute-sanitizer"):
-        processes += [run.start(tool, sanitized(run, tool), seconds, **alone_in(tool)) for tool in SANITIZERS]
+        processes += [run.start(tool, sanitized(run, tool), seconds, True, **alone_in(tool)) for tool in SANITIZERS]
     else:
         run.skip("sanitizers", "compute-sanitizer is not here: it comes with CUDA's toolkit")
     until = time.monotonic() + seconds
@@ -207,6 +238,14 @@ def summary(run: Run, first: int) -> None:
     run.results.add(what="end", failed_steps=run.failed, wall=round(run.seconds - run.left(), 1))
 
 
+def do_all(run: Run) -> None:
+    for step in ALONE:
+        if not run.step(step, kept=KEPT * run.seconds) and step.vital:
+            return
+    side_by_side(run)
+    profile(run)
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("seconds", type=float, nargs="?", default=900, help="for the whole run")
@@ -221,9 +260,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as site:
         prepare(run, chosen.wheels, chosen.cuda, Path(site))
         try:
-            if all(run.step(step, kept=KEPT * run.seconds) or not step.vital for step in ALONE):
-                side_by_side(run)
-                profile(run)
+            with clocks_sampled():
+                do_all(run)
         finally:
             summary(run, first)
     return 1 if run.failed else 0

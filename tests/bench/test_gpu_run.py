@@ -111,6 +111,31 @@ def test_time_for_tests_and_sanitizers_is_left_whatever_steps_take(
     assert run.left() - gpu_run.FOR_PROFILE > 90
 
 
+def test_processes_side_by_side_leave_one_log_with_their_outputs_apart(gpu_run: Any, tmp_path: Path) -> None:
+    run = gpu_run.Run(60, emulated=True)
+    code = "import time\nfor _ in range(3): print({0!r}, flush=True); time.sleep(0.1)"
+    processes = [run.start(name, python(code.format(name)), 30, beside=True) for name in ("first", "second")]
+    assert all(run.finish(process, 30) for process in processes)
+    assert [path.name for path in (tmp_path / "out").glob("*.log")] == ["gpu.log"]
+    text = (tmp_path / "out" / "gpu.log").read_text()
+    assert "first\nfirst\nfirst\n" in text
+    assert "second\nsecond\nsecond\n" in text
+
+
+def test_a_device_that_computes_wrong_is_the_end_of_the_run(
+    gpu_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def failing(_: Any, step: Any, **__: Any) -> bool:
+        begun.append(step.name)
+        return False
+
+    monkeypatch.setattr(gpu_run.Run, "step", failing)
+    gpu_run.do_all(gpu_run.Run(470, emulated=False))
+    assert begun == ["environment", "smoke"]
+
+
 def test_nothing_is_fetched_where_the_modules_are(
     gpu_run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
