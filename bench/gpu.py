@@ -1,179 +1,137 @@
-"""Instructions, products, transforms, multi-scalar multiplications and proofs on a GPU, each checked, then timed.
+"""Instructions, transforms and multi-scalar multiplications on a GPU, each checked, then timed; their kernels too.
 
-`python bench/gpu.py [--device 0] [--largest 22] [--seconds 480]` prints a table and appends each line to
-bench/results/gpu.jsonl as soon as it is measured: what is there when time runs out, stays.
+`python bench/gpu.py [--largest 24] [--seconds 300]` appends each line to $OUT/gpu.jsonl, or bench/results/gpu.jsonl, as
+soon as it is measured: what is there when time runs out, stays. A line has the seconds of a run, and from one more run
+the launches and milliseconds of each kernel. `.ci/gpu` does this and all else that only a GPU can show.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-import numpy as np
-from chain import chain, hashes_for, inputs_for
-from floors import ELEMENT, SUFFIX, Peaks, floor
-from harness import Measurement, Recorder, measure
-from rates import STREAMS, Rates, require
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 
-from zkgpu.backend.cuda import CudaBackend
-from zkgpu.curves.bn254 import BN254, G1, G2, Fr
-from zkgpu.curves.points import Group
-from zkgpu.fields.field import Limbs
-from zkgpu.gpu.cupy_driver import CupyDriver
-from zkgpu.gpu.driver import Driver
-from zkgpu.groth16 import Prover, unsafe_setup
-from zkgpu.ntt.domain import Domain
+from floors import ELEMENT, SUFFIX, Peaks, floor  # noqa: E402
+from gpu_run.checks import random_scalars, require, require_transform, sum_to_do, values_of  # noqa: E402
+from gpu_run.devices import ObservedDriver, backend_on, described, multiprocessors, open_driver  # noqa: E402
+from gpu_run.results import Results  # noqa: E402
+from rates import STREAMS, Rates  # noqa: E402
 
-r = Fr.modulus
-PRODUCTS = 256  # in a row, so that memory does not count
+from zkgpu.curves.bn254 import G1, G2, Fr  # noqa: E402
+from zkgpu.curves.points import Group  # noqa: E402
+from zkgpu.ntt.domain import Domain  # noqa: E402
+
 RATE_ROUNDS, RATE_PRODUCTS = 1 << 12, 1 << 14  # some milliseconds each
-FIRST = {"product": 16, "ntt": 16, "msm_g1": 16, "msm_g1_xyzz": 16, "msm_g2": 14, "msm_g2_xyzz": 14, "groth16": 12}
-LARGEST = {"product": 22, "ntt": 26, "msm_g1": 26, "msm_g1_xyzz": 26, "msm_g2": 22, "msm_g2_xyzz": 22, "groth16": 22}
-LOG_COPY = 24
+SIZES = (16, 18, 20, 22, 24)
+LARGEST = {"copy": 24, "ntt": 26, "msm_g1": 26, "msm_g2": 20, "msm_g1_xyzz": 22, "msm_g2_xyzz": 20}
+XYZZ_SIZES = (4, 20, 22)  # where rounds in affine form are held against sums without them
+GROUPS = {"msm_g1": G1, "msm_g2": G2}
+Work = tuple[str, Callable[[], object]]
 
 
-@dataclass(frozen=True)
 class Bench:
-    """A backend, and the driver that knows when its work is done."""
+    """What is measured on one device; the rates measured first are what the figures are held against.
 
-    backend: CudaBackend
-    driver: Driver
+    peaks  None until rates and copies are known: lines then have no shares
+    """
 
-    def timed(self, run: Callable[[], object]) -> Measurement:
-        def finished() -> None:
-            run()
-            self.driver.synchronize()
+    def __init__(self, driver: ObservedDriver, results: Results, peaks: Peaks | None = None):
+        self.driver, self.results, self.peaks = driver, results, peaks
+        self.backend, self._xyzz = backend_on(driver), backend_on(driver, affine=False)
 
-        return measure(finished)
-
-    def product(self, log_size: int) -> Measurement:
-        """Seconds of one product: x y^k for every entry, in one kernel."""
-        x, y = random_scalars(1 << log_size, 1), random_scalars(1 << log_size, 2)
-        left, right = self.backend.vector(x), self.backend.vector(y)
-
-        def powers() -> object:
-            return self.backend.pointwise(lambda a, b: repeated(a, b, PRODUCTS), left, right)
-
-        last = Fr.from_limbs(self.backend.limbs(powers())[-1:])
-        a, b = Fr.from_limbs(x[-1:])[0], Fr.from_limbs(y[-1:])[0]
-        require(last == [a * pow(b, PRODUCTS, r) % r], "product")
-        taken = self.timed(powers)
-        return Measurement(tuple(s / PRODUCTS / (1 << log_size) for s in taken.seconds))
-
-    def copy(self, log_size: int) -> Measurement:
+    def copy(self, log_size: int) -> None:
         """x + y for every entry: two vectors are read and one is written."""
-        x, y = random_scalars(1 << log_size, 6), random_scalars(1 << log_size, 7)
-        left, right = self.backend.vector(x), self.backend.vector(y)
-        last = Fr.from_limbs(self.backend.limbs(self.backend.pointwise(lambda a, b: a + b, left, right))[-1:])
-        require(last == [sum(Fr.from_limbs(np.stack([x[-1], y[-1]]))) % r], "sum of vectors")
-        return self.timed(lambda: self.backend.pointwise(lambda a, b: a + b, left, right))
+        left, right = (self.backend.vector(random_scalars(1 << log_size, seed)) for seed in (6, 7))
 
-    def ntt(self, log_size: int) -> Measurement:
-        """Coefficients to evaluations: one evaluation is checked, and that the inverse goes back."""
-        domain, values = Domain(Fr, 1 << log_size), random_scalars(1 << log_size, 3)
-        coefficients = self.backend.vector(values)
-        evaluations = self.backend.ntt(coefficients, domain)
-        at_one = Fr.from_limbs(self.backend.limbs(evaluations.part(0, 1)))
-        require(at_one == [sum(Fr.from_limbs(values)) % r], "ntt at 1")
-        require(np.array_equal(self.backend.limbs(self.backend.intt(evaluations, domain)), values), "ntt and back")
-        return self.timed(lambda: self.backend.ntt(coefficients, domain))
+        def total() -> object:
+            return self.backend.pointwise(lambda a, b: a + b, left, right)
 
-    def msm(self, group: Group, log_size: int) -> Measurement:
+        ends = [values_of(self.backend, v.part(len(v) - 1, len(v)))[0] for v in (left, right, total())]
+        require((ends[0] + ends[1]) % Fr.modulus == ends[2], "sum of vectors")
+        self._record("copy", log_size, total, bytes=3 * ELEMENT << log_size)
+
+    def ntt(self, log_size: int) -> None:
+        """Coefficients to evaluations, and back, and to those on a coset."""
+        domain = Domain(Fr, 1 << log_size)
+        coset = domain.coset(Fr.root_of_unity(2 * domain.size))
+        require_transform(self.backend, log_size)
+        vector = self.backend.vector(random_scalars(1 << log_size, 3))
+        self._record("ntt", log_size, lambda: self.backend.ntt(vector, domain))
+        self._record("intt", log_size, lambda: self.backend.intt(vector, domain))
+        self._record("ntt on a coset", log_size, lambda: self.backend.ntt(vector, coset))
+
+    def msm(self, name: str, log_size: int) -> None:
         """Random multiples of the generator by random scalars: the sum's logarithm is known."""
-        logs, factors = random_scalars(1 << log_size, 4), random_scalars(1 << log_size, 5)
-        rows = self.backend.fixed_base(group.generator, self.backend.vector(logs))
-        points, scalars = self.backend.points(group, rows), self.backend.vector(factors)
-        pairs = zip(Fr.from_limbs(logs), Fr.from_limbs(factors), strict=True)
-        total = sum(a * b for a, b in pairs) % r
-        require(self.backend.msm(points, scalars) == total * group.generator, f"msm in {group.name}")
-        return self.timed(lambda: self.backend.msm(points, scalars))
+        group: Group = GROUPS[name.removesuffix(SUFFIX)]
+        backend = self._xyzz if name.endswith(SUFFIX) else self.backend
+        points, scalars, total = sum_to_do(backend, group, 1 << log_size)
+        require(backend.msm(points, scalars) == total * group.generator, f"msm in {group.name}")
+        self._record(name, log_size, lambda: backend.msm(points, scalars), tables=points.has_tables)
 
-    def groth16(self, log_size: int) -> Measurement:
-        """A proof of a chain of Poseidon hashes with the key resident; the prover verifies each."""
-        hashes = max(1, hashes_for(log_size))
-        compiled = chain(hashes).compile()
-        assignment = compiled.witness(inputs_for(hashes))
-        key = unsafe_setup(compiled.r1cs, self.backend)
-        prover = Prover(key, self.backend, circuit=compiled.r1cs)
-        return self.timed(lambda: prover.prove(assignment))
+    def _record(self, name: str, log_size: int, run: Callable[[], object], **facts: object) -> None:
+        taken = self.driver.timed(run)
+        shares = self.peaks.shares(floor(name, log_size), min(taken.seconds)) if self.peaks else {}
+        kernels = self.driver.observed(run)
+        facts = {"primitive": name, "log_size": log_size, **taken.facts(), **shares, **facts}
+        self.results.add(**facts, kernels=kernels, checked=True)
 
-    def run(self, name: str, log_size: int) -> Measurement:
+    def measure(self, name: str, log_size: int) -> None:
         """The bench of this name at this size."""
-        if name.endswith(SUFFIX):
-            plain = Bench(CudaBackend(self.driver, BN254, affine=False), self.driver)
-            return plain.run(name.removesuffix(SUFFIX), log_size)
-        groups = {"msm_g1": G1, "msm_g2": G2}
-        return self.msm(groups[name], log_size) if name in groups else getattr(self, name)(log_size)
+        if name.startswith("msm"):
+            self.msm(name, log_size)
+        else:
+            getattr(self, name)(log_size)
 
 
-def repeated(a: object, b: object, times: int) -> object:
-    for _ in range(times):
-        a = a * b  # type: ignore[operator]
-    return a
+def work(
+    driver: ObservedDriver, results: Results, sizes: Iterator[int] | tuple[int, ...], peaks: Peaks | None = None
+) -> Iterator[Work]:
+    """All benches of a size before any of the next: a run that is cut has seen them all."""
+    bench = Bench(driver, results, peaks)
+    for name, log_size in plan(sizes):
+        yield f"{name} of 2^{log_size}", partial(bench.measure, name, log_size)
 
 
-def random_scalars(n: int, seed: int) -> Limbs:
-    """(n, 4) canonical limbs below 2^253."""
-    limbs = np.random.default_rng(seed).integers(0, 1 << 64, (n, 4), dtype=np.uint64)
-    limbs[:, 3] >>= np.uint64(11)
-    return limbs
-
-
-def record_rates(recorder: Recorder, rates: Rates, device: str) -> float:
-    """A line for each kind of instruction, and for a field's products and squares; the multiply-adds a second."""
-    of_instructions = [rates.instruction(name, RATE_ROUNDS) for name in STREAMS]
-    for rate in (*of_instructions, rates.product(RATE_PRODUCTS), rates.square(RATE_PRODUCTS)):
-        speeds = {"per_clock": four_digits(rate.per_clock), "per_second": four_digits(rate.per_second)}
-        recorder.add(rate.measurement, primitive=f"rate of {rate.name}", **speeds, device=device, checked=True)
-    return next(rate.per_second for rate in of_instructions if rate.name == "IMAD")
-
-
-def record_copy(recorder: Recorder, bench: Bench, log_size: int, device: str) -> float:
-    """A line for memory traffic; the bytes a second."""
-    taken, nbytes = bench.copy(log_size), 3 * ELEMENT << log_size
-    speed = nbytes / min(taken.seconds)
-    facts = {"log_size": log_size, "bytes_per_second": four_digits(speed)}
-    recorder.add(taken, primitive="copy", **facts, device=device, checked=True)
-    return speed
-
-
-def plan(largest: int) -> Iterator[tuple[str, int]]:
-    """(name, log size), all benches of a size before any of the next but one: a run that is cut has seen them all."""
-    for log_size in range(min(FIRST.values()), largest + 1, 2):
-        for name in FIRST:
-            if FIRST[name] <= log_size <= LARGEST[name]:
+def plan(sizes: Iterator[int] | tuple[int, ...]) -> Iterator[tuple[str, int]]:
+    for log_size in sizes:
+        for name, largest in LARGEST.items():
+            if log_size <= largest and (not name.endswith(SUFFIX) or log_size in XYZZ_SIZES):
                 yield name, log_size
+
+
+def record_rates(results: Results, driver: ObservedDriver, processors: int) -> float:
+    """A line for each kind of instruction, and for a field's products and squares; the multiply-adds a second."""
+    emulated = driver.name == "emulated"
+    rates = Rates(driver, processors, **({"threads": 32} if emulated else {}))
+    rounds, products = (1, 3) if emulated else (RATE_ROUNDS, RATE_PRODUCTS)
+    of_instructions = [rates.instruction(name, rounds) for name in STREAMS]
+    for rate in (*of_instructions, rates.product(products), rates.square(products)):
+        speeds = {"per_clock": four_digits(rate.per_clock), "per_second": four_digits(rate.per_second)}
+        results.add(primitive=f"rate of {rate.name}", **speeds, **rate.measurement.facts(), checked=True)
+    return next(rate.per_second for rate in of_instructions if rate.name == "IMAD")
 
 
 def four_digits(x: float) -> float:
     return float(f"{x:.4g}")
 
 
-def multiprocessors(device: int) -> int:
-    import cupy
-
-    return int(cupy.cuda.Device(device).attributes["MultiProcessorCount"])
-
-
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--device", type=int, default=0, help="number of the GPU")
-    options.add_argument("--largest", type=int, default=22, help="log2 of the largest size")
-    options.add_argument("--seconds", type=float, default=480, help="begin nothing new after so long")
-    chosen = options.parse_args()
-    driver = CupyDriver(chosen.device)
-    bench, recorder, device = Bench(CudaBackend(driver, BN254), driver), Recorder("gpu"), driver.description
-    began = time.monotonic()
-    multiplies = record_rates(recorder, Rates(driver, multiprocessors(chosen.device)), device)
-    peaks = Peaks(multiplies, record_copy(recorder, bench, LOG_COPY, device))
-    for name, log_size in plan(chosen.largest):
+    options.add_argument("--largest", type=int, default=24, help="log2 of the largest size")
+    options.add_argument("--seconds", type=float, default=300, help="begin nothing new after so long")
+    chosen, began = options.parse_args(), time.monotonic()
+    driver = open_driver()
+    results = Results("bench", device=described(driver))
+    record_rates(results, driver, multiprocessors())
+    for what, run in work(driver, results, tuple(range(SIZES[0], chosen.largest + 1, 2))):
         if time.monotonic() - began > chosen.seconds:
             break
-        taken = bench.run(name, log_size)
-        shares = peaks.shares(floor(name, log_size), min(taken.seconds))
-        recorder.add(taken, primitive=name, log_size=log_size, **shares, device=device, checked=True)
+        results.attempt(what, run)
 
 
 if __name__ == "__main__":

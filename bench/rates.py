@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import Measurement, measure
+from measuring import Measurement, measure
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.gpu.driver import Driver

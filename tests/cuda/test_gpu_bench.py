@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,47 +18,85 @@ BENCHES = Path(__file__).parents[2] / "bench"
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> Any:
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.syspath_prepend(str(BENCHES))
+    monkeypatch.setenv("OUT", str(tmp_path))
     for name in ("gpu", "rates", "floors"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     import gpu
 
-    monkeypatch.setattr(gpu, "PRODUCTS", 4)
-    monkeypatch.setattr(gpu, "measure", lambda run: run())
     return gpu
+
+
+def observed(driver: EmulatedDriver) -> Any:
+    from gpu_run.devices import ObservedDriver
+
+    return ObservedDriver(driver, None)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in (folder / "gpu.jsonl").read_text().splitlines()]
 
 
 @pytest.mark.parametrize(
     ("name", "log_size"), [("copy", 4), ("ntt", 5), ("msm_g1", 4), ("msm_g1_xyzz", 4), ("msm_g2", 2)]
 )
+def test_a_line_has_the_seconds_of_a_run_and_the_launches_of_its_kernels(
+    gpu: Any, emulated: EmulatedDriver, name: str, log_size: int, tmp_path: Path
+) -> None:
+    from gpu_run.results import Results
+
+    gpu.Bench(observed(emulated), Results("bench", device="emulated")).measure(name, log_size)
+    (line, *_) = lines(tmp_path)
+    assert (line["primitive"], line["log_size"], line["checked"]) == (name, log_size, True)
+    assert line["best"] > 0
+    assert all(kernel["launches"] > 0 for kernel in line["kernels"].values())
+    assert line["kernels"].keys() & {"pointwise", "transform_pass", "add_pieces"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "name", "problem"),
+    [
+        ("msm", "msm_g1", "wrong result: msm in BN254 G1"),
+        ("ntt", "ntt", "wrong result: "),
+        ("pointwise", "copy", "wrong result: sum of vectors"),
+    ],
+)
 def test_a_figure_is_checked_before_it_is_measured(
-    gpu: Any, driver: EmulatedDriver, name: str, log_size: int, monkeypatch: pytest.MonkeyPatch
+    gpu: Any,
+    emulated: EmulatedDriver,
+    operation: str,
+    name: str,
+    problem: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    bench = gpu.Bench(CudaBackend(driver, BN254), driver)
-    bench.run(name, log_size)
-    if name == "msm_g1":
-        monkeypatch.setattr(CudaBackend, "msm", lambda *_: G1.generator)
-        with pytest.raises(SystemExit, match="wrong result: msm in BN254 G1"):
-            bench.run(name, log_size)
+    from gpu_run.checks import WrongResult
+    from gpu_run.results import Results
+
+    bench = gpu.Bench(observed(emulated), Results("bench"))
+    wrong = {"msm": lambda *_: G1.generator, "ntt": lambda _, v, domain: v, "pointwise": lambda _, f, *v: v[0]}
+    monkeypatch.setattr(CudaBackend, operation, wrong[operation])
+    with pytest.raises(WrongResult, match=problem):
+        bench.measure(name, 4)
+    assert not (tmp_path / "gpu.jsonl").exists()
 
 
-def test_rates_are_recorded_with_their_clocks(
-    gpu: Any, driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(gpu, "RATE_ROUNDS", 1)
-    monkeypatch.setattr(gpu, "RATE_PRODUCTS", 3)
-    lines: list[dict[str, Any]] = []
+def test_rates_are_recorded_with_their_clocks(gpu: Any, emulated: EmulatedDriver, tmp_path: Path) -> None:
+    from gpu_run.results import Results
 
-    class Memory:
-        def add(self, measurement: Any, **facts: Any) -> None:
-            lines.append(facts)
-
-    multiplies = gpu.record_rates(Memory(), gpu.Rates(driver, 1, threads=32), "emulated")
+    multiplies = gpu.record_rates(Results("rates"), emulated, 1)
     kinds = ["IMAD", "IMAD.WIDE", "add with carry", "FP64 FMA", "product", "square"]
-    assert [line["primitive"] for line in lines] == [f"rate of {kind}" for kind in kinds]
-    assert all(line["per_clock"] > 0 and line["checked"] for line in lines)
-    assert multiplies == pytest.approx(lines[0]["per_second"], rel=1e-3)
+    found = lines(tmp_path)
+    assert [line["primitive"] for line in found] == [f"rate of {kind}" for kind in kinds]
+    assert all(line["per_clock"] > 0 and line["checked"] for line in found)
+    assert multiplies == pytest.approx(found[0]["per_second"], rel=1e-3)
+
+
+def test_no_kernel_of_the_benches_is_products_in_a_row_without_a_loop(gpu: Any) -> None:
+    """What is measured with 256 products one after another is how fast instructions are fetched."""
+    assert "product" not in gpu.LARGEST
+    assert "#pragma unroll 1" in gpu.Rates.__init__.__globals__["source"]().text.split("run_scalars")[1]
 
 
 def test_shares_are_what_the_size_needs_over_what_the_chip_can(gpu: Any) -> None:
@@ -72,9 +111,11 @@ def test_shares_are_what_the_size_needs_over_what_the_chip_can(gpu: Any) -> None
 
 
 def test_sizes_grow_and_every_bench_is_in_the_plan(gpu: Any) -> None:
-    steps = list(gpu.plan(22))
-    assert {name for name, _ in steps} == set(gpu.FIRST)
+    steps = list(gpu.plan(gpu.SIZES))
+    assert {name for name, _ in steps} == set(gpu.LARGEST)
     assert [size for _, size in steps] == sorted(size for _, size in steps)
+    assert ("msm_g1", 24) in steps
+    assert ("msm_g2", 20) in steps
 
 
 def test_random_scalars_are_canonical(gpu: Any) -> None:

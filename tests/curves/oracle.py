@@ -6,13 +6,14 @@ import functools
 import json
 from pathlib import Path
 
-from py_ecc import optimized_bn128 as ecc
+import pytest
 
 from zkgpu.curves import BN254, Point
 from zkgpu.curves.pairing import is_in_subgroup_g2
 from zkgpu.curves.tower import Fq12
 from zkgpu.errors import FormatError, PointError
 
+ecc = pytest.importorskip("py_ecc.optimized_bn128")
 DATA = Path(__file__).parents[1] / "data"
 Q = BN254.base_field.modulus
 R = BN254.scalar_field.modulus

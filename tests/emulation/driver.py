@@ -191,8 +191,11 @@ class EmulatedDriver:
         self._send("r", struct.pack("<QQ", memory.address + offset, nbytes))
         return np.frombuffer(self._receive(nbytes), dtype=np.uint8).copy()
 
+    def build_module(self, source: Source) -> Path:
+        return build_module(source)
+
     def compile(self, source: Source) -> int:
-        path = str(build_module(source)).encode()
+        path = str(self.build_module(source)).encode()
         module = self._ask("m", struct.pack("<Q", len(path)), path)
         if not module:
             raise ResourceError(f"{source.name}: the emulator cannot load it")

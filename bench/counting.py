@@ -1,0 +1,142 @@
+"""A driver that computes nothing: it counts launches, allocations and bytes, and keeps what each launch was asked for.
+
+What the backend asks of a device depends on sizes alone, so a proof's or a sum's whole list of launches comes out
+without a GPU, in the time that Python takes to ask. Memory holds zeros where it is read.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from zkgpu.gpu.driver import Bytes, Extent
+from zkgpu.gpu.source import Signature, Source
+
+GIB = 1 << 30
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel, its grid, and its arguments by name: numbers, and of arrays how many bytes lie behind the pointer."""
+
+    source: Source
+    kernel: str
+    blocks: int
+    rows: int
+    threads: int
+    numbers: dict[str, int]
+    nbytes: dict[str, int]
+
+    @property
+    def all_threads(self) -> int:
+        return self.blocks * self.rows * self.threads
+
+
+@dataclass(frozen=True)
+class Module:
+    """A source, and its kernels by name."""
+
+    source: Source
+    kernels: dict[str, Signature]
+
+
+Asked = tuple[Module, str, tuple[int, int, int], Sequence[Any]]
+
+
+@dataclass
+class Counts:
+    """What a device was asked for."""
+
+    asked: list[Asked] = field(default_factory=list)
+    behind: Callable[[int], int] = int  # bytes from an address to the end of its allocation
+    allocations: int = 0
+    written: int = 0
+    read: int = 0
+    events: int = 0
+
+    @cached_property
+    def launches(self) -> list[Launch]:
+        """What was asked for, argument by argument; not kept while it is asked, as that would take the host's time."""
+        return [self._launch(*asked) for asked in self.asked]
+
+    def _launch(self, module: Module, kernel: str, extents: tuple[int, int, int], values: Sequence[Any]) -> Launch:
+        named = [(p, int(value)) for p, value in zip(module.kernels[kernel].parameters, values, strict=True)]
+        numbers = {p.name: value for p, value in named if not p.is_pointer}
+        nbytes = {p.name: self.behind(value) for p, value in named if p.is_pointer}
+        return Launch(module.source, kernel, *extents, numbers, nbytes)
+
+    def by_kernel(self) -> Counter[str]:
+        return Counter(launch.kernel for launch in self.launches)
+
+
+@dataclass(frozen=True)
+class CountedMemory:
+    address: int
+    nbytes: int
+
+
+class CountingDriver:
+    """A device of `memory` bytes, none of which is ever used up; `counts` begins anew with each `counting` block."""
+
+    def __init__(self, memory: int = 80 * GIB):
+        self.name, self.free_memory = "counted", memory
+        self.counts = Counts()
+        self._next = 1 << 20
+        self._begins: list[int] = []
+        self._ends: list[int] = []
+
+    @contextmanager
+    def counting(self) -> Iterator[Counts]:
+        self.counts = counts = Counts(behind=self._behind)
+        yield counts
+
+    def stream(self) -> object:
+        return object()
+
+    @contextmanager
+    def on(self, stream: Any) -> Iterator[None]:
+        yield
+
+    def mark(self) -> object:
+        self.counts.events += 1
+        return object()
+
+    def wait(self, event: Any) -> None:
+        self.counts.events += 1
+
+    def allocate(self, nbytes: int) -> CountedMemory:
+        self.counts.allocations += 1
+        memory = CountedMemory(self._next, nbytes)
+        self._begins.append(self._next)
+        self._ends.append(self._next + nbytes)
+        self._next += (nbytes // 512 + 1) * 512
+        return memory
+
+    def write(self, memory: Any, offset: int, data: Bytes) -> None:
+        self.counts.written += data.size
+
+    def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
+        self.counts.read += nbytes
+        return np.zeros(nbytes, np.uint8)
+
+    def compile(self, source: Source) -> Module:
+        return Module(source, source.signatures())
+
+    def launch(
+        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+    ) -> None:
+        self.counts.asked.append((module, kernel, (grid[0], grid[1], block[0] * block[1]), arguments))
+
+    def _behind(self, address: int) -> int:
+        """Bytes from an address to the end of its allocation."""
+        return self._ends[bisect.bisect_right(self._begins, address) - 1] - address
+
+    def synchronize(self) -> None:
+        pass

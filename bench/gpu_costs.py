@@ -1,0 +1,224 @@
+"""What a launch needs of a chip, by its kernel's formula and arguments: multiplier slots, bytes, products in a row.
+
+Slots are those of tests/gate: a wide multiply-add takes two. Bytes are read or written once by each thread that needs
+them, caches left out. Numbers that only the device knows are expected ones, for digits that fill all buckets alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from counting import Launch
+
+PRODUCT, SQUARE, MERGED = 264, 208, 392  # slots of 8 words, as tests/gate counts them
+REDUCTION = 136  # a product by a constant that is 1
+INVERSION = 60  # products, by cuda/inversion.cuh
+WORD, SCALAR = 4, 32  # bytes
+WARP = 32
+
+
+@dataclass(frozen=True)
+class Work:
+    """Slots of the integer multiplier, bytes of memory traffic, and slots one after another in one thread."""
+
+    slots: float
+    nbytes: float
+    depth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Group:
+    """Slots of the operations of a group's coordinates, and the bytes of a coordinate."""
+
+    product: int
+    square: int
+    inversion: int
+    coordinate: int
+
+    @property
+    def add_affine(self) -> int:
+        return 8 * self.product + 2 * self.square
+
+    @property
+    def add(self) -> int:
+        return 12 * self.product + 2 * self.square
+
+    @property
+    def twice(self) -> int:
+        return 6 * self.product + 3 * self.square
+
+    @property
+    def pair(self) -> int:
+        """Of an addition in affine form, without its share of an inversion."""
+        return 5 * self.product + self.square
+
+    @property
+    def point(self) -> int:
+        return 2 * self.coordinate
+
+    @property
+    def sum(self) -> int:
+        return 4 * self.coordinate
+
+
+G1 = Group(PRODUCT, SQUARE, INVERSION * PRODUCT, 32)
+G2 = Group(2 * MERGED, 2 * PRODUCT, (INVERSION + 2) * PRODUCT + MERGED, 64)
+
+
+def group_of(launch: Launch) -> Group:
+    return G2 if "_2_" in launch.source.name else G1
+
+
+def element(launch: Launch) -> Work:
+    """A product for each of n scalars."""
+    n = launch.numbers["n"]
+    return Work(PRODUCT * n, 2 * SCALAR * n, PRODUCT)
+
+
+def back_to_numbers(launch: Launch) -> Work:
+    n = launch.numbers["n"]
+    return Work(REDUCTION * n, 2 * SCALAR * n, REDUCTION)
+
+
+def pointwise(launch: Launch) -> Work:
+    """Products and squares as the traced text names them."""
+    body = launch.source.text.split(" pointwise(")[1]
+    slots = PRODUCT * len(re.findall(r"\bmul\(", body)) + SQUARE * len(re.findall(r"\bsquare\(", body))
+    n, vectors = launch.numbers["n"], len(launch.nbytes) - 1
+    return Work(slots * n, SCALAR * vectors * n, slots)
+
+
+def matrix(launch: Launch) -> Work:
+    entries, rows = launch.nbytes["column"] / WORD, launch.numbers["rows"]
+    slots = MERGED * entries / 2
+    return Work(slots, entries * (2 * WORD + 2 * SCALAR) + rows * (SCALAR + 8), slots / max(rows, 1))
+
+
+def transform(launch: Launch) -> Work:
+    """Stages of a tile by radix 8; where there are shifts, two products for each and for a twiddle between passes.
+
+    A warp with idle lanes takes the slots of a whole one. Of the roots, those are read that the pass' stages use.
+    """
+    rows, columns, block = (launch.numbers[name] for name in ("log_rows", "log_columns", "log_block"))
+    size, shifted = 1 << launch.numbers["log_size"], launch.numbers.get("shifted")
+    slots, left = 0.0, rows
+    while left:
+        stages = min(3, left)
+        groups = 1 << (rows + columns - stages)
+        lanes = -(-groups // WARP) * WARP / groups
+        slots += stages / 2 * PRODUCT * lanes
+        left -= stages
+    if shifted is not None:
+        slots += 2 * PRODUCT * ((block != rows) + shifted)
+    per_thread = (1 << (rows + columns)) / launch.threads
+    roots = min(launch.nbytes["roots"], SCALAR * (size >> block << rows))
+    return Work(slots * size * launch.rows, 2 * SCALAR * size * launch.rows + roots, slots * per_thread)
+
+
+def powers(launch: Launch) -> Work:
+    n = launch.numbers["n"]
+    products = n.bit_length() / 2 + 1
+    return Work(PRODUCT * products * n, SCALAR * n, 2 * products * PRODUCT)
+
+
+def digits(launch: Launch) -> Work:
+    n, windows = launch.numbers["n"], launch.numbers["windows"]
+    return Work(REDUCTION * n, n * (SCALAR + 2 * WORD * windows))
+
+
+def words(name: str, each: float) -> Callable[[Launch], Work]:
+    """A kernel that moves `each` words for every one of an argument's count, and multiplies nothing."""
+    return lambda launch: Work(0, WORD * each * launch.numbers[name])
+
+
+def keys(each: float) -> Callable[[Launch], Work]:
+    """The same for the entries of the array of keys."""
+    return lambda launch: Work(0, each * launch.nbytes["keys"])
+
+
+def pairs(launch: Launch) -> Work:
+    """Additions in affine form; of P places for pairs and R runs, P - 3/4 R pairs are added where all are taken.
+
+    Both x are read twice, the y once; products go there and back through memory, and the sum is written.
+    """
+    g, n, runs = group_of(launch), launch.nbytes["lefts"] / WORD, launch.numbers["runs"]
+    added = max(n - 0.75 * runs, n / 2)
+    threads = min(launch.all_threads, n)
+    listed = 2 * WORD * launch.numbers["listed"]
+    nbytes = n * 2 * WORD + added * (listed * 2 + 6 * g.coordinate + 2 * g.coordinate + g.point)
+    slots = added * g.pair + threads * g.inversion
+    return Work(slots, nbytes, slots / threads)
+
+
+def pieces(launch: Launch) -> Work:
+    """Additions of affine points to sums: every point that pieces of runs stand for."""
+    g, n = group_of(launch), launch.numbers["pieces"]
+    listed = launch.numbers["listed"]
+    terms = launch.nbytes["entries"] / WORD if listed else launch.nbytes["points"] / g.point
+    nbytes = terms * (g.point + WORD * listed) + n * (3 * WORD + g.sum)
+    return Work(terms * g.add_affine, nbytes, terms / n * g.add_affine)
+
+
+def sums(launch: Launch) -> Work:
+    """Additions of sums to sums in memory; the first of a piece is copied."""
+    g, n = group_of(launch), launch.numbers["pieces"]
+    parts = max(n, launch.nbytes["parts"] / g.sum)
+    added = parts - n
+    return Work(added * g.add, (parts + n) * g.sum + n * 2 * WORD + 2 * added * g.sum, parts / n * g.add)
+
+
+def weigh(launch: Launch) -> Work:
+    """Two additions a bucket, then a multiple by double-and-add; sums are in memory."""
+    g, shares, width = group_of(launch), launch.numbers["shares"], launch.numbers["width"]
+    bits = launch.numbers["window_buckets"].bit_length() - 1
+    each = (2 * width + bits / 2 + 1) * g.add + bits * g.twice
+    steps = 2 * width + 1.5 * bits + 1
+    return Work(shares * each, shares * (width * g.sum + WORD * width + 3 * g.sum * steps), each)
+
+
+def join(launch: Launch) -> Work:
+    g, windows, width = group_of(launch), launch.numbers["windows"], launch.numbers["width"]
+    each = windows * (width * g.twice + g.add)
+    return Work(each, windows * g.sum, each)
+
+
+def spread(launch: Launch) -> Work:
+    return Work(0, launch.numbers["runs"] * (WORD + 2 * group_of(launch).sum))
+
+
+FORMULAS: dict[str, Callable[[Launch], Work]] = {
+    "numbers_to_scalars": element,
+    "scalars_to_numbers": back_to_numbers,
+    "pointwise": pointwise,
+    "matrix_times_vector": matrix,
+    "transform_pass": transform,
+    "restore_pass": transform,
+    "powers_of": powers,
+    "split_digits": digits,
+    "scan_tiles": words("n", 3),
+    "add_tiles": words("n", 2),
+    "clear_words": words("n", 1),
+    "count_pieces": words("runs", 2),
+    "cut_pieces": words("pieces", 7),
+    "name_pairs": words("pairs", 4),
+    "count_bins": keys(1),
+    "move_to_bins": keys(4),
+    "count_keys": keys(1),
+    "move_to_keys": keys(4),
+    "add_pairs": pairs,
+    "add_pieces": pieces,
+    "add_sums": sums,
+    "weigh_buckets": weigh,
+    "join_windows": join,
+    "spread_runs": spread,
+}
+
+
+def work_of(launch: Launch) -> tuple[Work, bool]:
+    """(what a launch needs, whether its kernel's formula says so); without one, each array is moved once."""
+    try:
+        return FORMULAS[launch.kernel](launch), True
+    except KeyError:  # of the kernel, or of a parameter that it no longer has
+        return Work(0, sum(launch.nbytes.values())), False
