@@ -13,7 +13,7 @@ from zkgpu.circuits import SparseMatrix
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.gpu.program import DeviceArray
-from zkgpu.ntt.cuda import LOG_TILE, passes
+from zkgpu.ntt.cuda import LOG_COLUMNS, LOG_TILE, passes
 from zkgpu.ntt.domain import Domain
 
 r = Fr.modulus
@@ -36,6 +36,13 @@ def down(device: CudaBackend, vector: DeviceArray) -> list[int]:
     return Fr.from_limbs(device.limbs(vector))
 
 
+def evaluate(coefficients: list[int], x: int) -> int:
+    value = 0
+    for c in reversed(coefficients):
+        value = (value * x + c) % r
+    return value
+
+
 @pytest.mark.parametrize("log_size", range(29))
 def test_the_passes_of_a_transform_do_every_stage_once_in_tiles_that_fit(log_size: int) -> None:
     left = log_size
@@ -47,6 +54,27 @@ def test_the_passes_of_a_transform_do_every_stage_once_in_tiles_that_fit(log_siz
         left -= step.log_rows
     assert left == 0
     assert len(passes(log_size)) <= 3 + (log_size > 26)
+
+
+@pytest.mark.parametrize("log_size", range(29))
+@pytest.mark.parametrize("log_tile", [2, 4, 6, LOG_TILE])
+def test_every_pass_fills_its_tiles_so_that_no_lane_is_idle(log_size: int, log_tile: int) -> None:
+    steps = passes(log_size, log_tile, min(LOG_COLUMNS, log_tile - 1))
+    assert {step.log_tile for step in steps} <= {min(log_size, log_tile)}
+    assert all(step.log_columns >= min(LOG_COLUMNS, log_tile - 1) for step in steps[:-1])
+
+
+@pytest.mark.parametrize("log_size", range(13))
+@pytest.mark.parametrize("log_tile", [2, 4, 5, 6])
+def test_small_tiles_give_the_transform_of_every_size(driver: EmulatedDriver, log_size: int, log_tile: int) -> None:
+    device, n = CudaBackend(driver, BN254, log_tile=log_tile), 1 << log_size
+    domain, values = Domain(Fr, n, 5), scalars(n)
+    evaluations = device.ntt(up(device, values), domain)
+    found = down(device, evaluations)
+    for i in {0, n // 3, n - 1}:
+        x = 5 * pow(domain.omega, int(domain.bit_reversal[i]), r) % r
+        assert found[i] == evaluate(values, x)
+    assert down(device, device.intt(evaluations, domain)) == values
 
 
 @pytest.mark.parametrize("log_tile", [2, 3, 4, 7, 10])

@@ -33,16 +33,19 @@ class Pass:
 
 @lru_cache
 def passes(log_size: int, log_tile: int = LOG_TILE, log_columns: int = LOG_COLUMNS) -> tuple[Pass, ...]:
-    """The passes forward, from blocks of the whole size down to blocks that are one tile."""
+    """The passes forward, from blocks of the whole size down to blocks that are one tile.
+
+    The last pass has one column and so takes a whole tile of rows, or its lanes would have no elements; the others
+    share the stages above it, with as many columns as fill their tiles and at least 2^log_columns.
+    """
+    last = min(log_size, log_tile)
+    above = log_size - last
     out = []
-    left = log_size
-    while left > log_tile:
-        rounds = -(-(left - log_tile) // (log_tile - log_columns))
-        # equal shares, so that no pass is left with a stage or two
-        rows = min(log_tile - log_columns, -(-left // (rounds + 1)))
-        out.append(Pass(left, rows, log_columns))
-        left -= rows
-    return (*out, Pass(left, left, 0)) if left else ()
+    for left in range(-(-above // (log_tile - log_columns)), 0, -1):
+        rows = -(-above // left)
+        out.append(Pass(above + last, rows, log_tile - rows))
+        above -= rows
+    return (*out, Pass(last, last, 0)) if last else ()
 
 
 @dataclass(frozen=True)
