@@ -75,8 +75,8 @@ def holds(law: Law, backend: CudaBackend) -> bool:
 FAULTS: dict[str, tuple[str, str, str, Law]] = {
     "a missing __syncthreads": (
         "ntt.cu",
-        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);\n    __syncthreads();",
-        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots);\n    __syncthreads();",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots);",
         transform_is_right,
     ),
     "a dropped carry": (

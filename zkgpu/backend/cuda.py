@@ -75,7 +75,7 @@ class CudaBackend:
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile)
+        return self.room.keep(Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile))
 
     @cached_property
     def _side_streams(self) -> SideStreams:
