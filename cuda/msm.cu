@@ -18,7 +18,7 @@ struct Terms {
     ZK_MEMBER uint32_t entry(uint32_t k) const { return listed ? entries[k] : k; }
     ZK_MEMBER const Point& unsigned_point(uint32_t k) const { return points[entry(k) & ~SIGN]; }
     // a negative digit adds -P, which is free: half the buckets
-    ZK_MEMBER Point point(uint32_t k) const { return negative_if(unsigned_point(k), (entry(k) & SIGN) != 0); }
+    ZK_MEMBER Point point(uint32_t k) const { return negative_if(held(unsigned_point(k)), (entry(k) & SIGN) != 0); }
 };
 
 // ---- sums in affine form: pairs of points, as many as a thread gets for one inversion
