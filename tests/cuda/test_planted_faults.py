@@ -100,7 +100,7 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     ),
     "a product that is not kept": (
         "msm.cu",
-        "if (left & ALONE) continue;\n        sums[i].x = product;\n        product =",
+        "if (left & ALONE) continue;\n        products[i] = product;\n        product =",
         "if (left & ALONE) continue;\n        product =",
         affine_msm_is_right,
     ),
