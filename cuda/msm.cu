@@ -165,15 +165,16 @@ ZK_KERNEL(128) weigh_buckets(uint32_t shares, uint32_t width, uint32_t window_bu
     }
 }
 
-// out = sum over the windows of 2^(width w) times the window's sum: Horner's rule, in one thread
-ZK_KERNEL(32) join_windows(uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
+// out = sum over chunks and windows of 2^(width w) times sums[chunk * windows + w]: Horner's rule, in one thread
+ZK_KERNEL(32) join_windows(uint32_t chunks, uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
     if (thread_index() != 0) return;
     set_infinity(*out);
-    uint32_t steps = windows * (width + 1);
+    uint32_t steps = windows * (width + chunks);
 #pragma unroll 1
     for (uint32_t step = 0; step < steps; step++) {
-        if (step % (width + 1) < width) *out = twice(*out);
-        else add_point(*out, sums[windows - 1 - step / (width + 1)]);
+        uint32_t window = windows - 1 - step / (width + chunks), at = step % (width + chunks);
+        if (at < width) *out = twice(*out);
+        else add_point(*out, sums[(at - width) * windows + window]);
         forget_memory();
     }
 }
