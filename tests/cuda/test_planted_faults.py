@@ -57,7 +57,7 @@ def msm_is_right(backend: CudaBackend) -> bool:
 
 
 def affine_msm_is_right(backend: CudaBackend) -> bool:
-    with patch.object(cuda_pairs, "THREADS", 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
+    with patch.object(cuda_pairs, "threads_that_fill", lambda program: 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
         return msm_is_right(backend)
 
 

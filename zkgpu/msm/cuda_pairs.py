@@ -20,7 +20,7 @@ from zkgpu.gpu.elements import coordinate, point
 from zkgpu.gpu.program import DeviceArray, Grid, Program, allocate
 from zkgpu.msm.cuda_lists import WorkLists
 
-THREADS = 1 << 16  # about what fills a large GPU at the registers of add_pairs
+THREADS = 1 << 16  # about what fills a large GPU, where its driver does not say
 LEAST_BATCH = 32  # additions of a thread in G1 below which XYZZ coordinates are as good; products in G2 are dearer
 
 
@@ -64,7 +64,7 @@ class AffineRounds:
     def __init__(self, program: Program, lists: WorkLists, degree: int, threads: int = 0, batch: int = 0):
         self._program, self._lists, self._point = program, lists, point(degree)
         self._coordinate = coordinate(degree)
-        self._threads, self._batch = threads or THREADS, batch or max(1, LEAST_BATCH // degree)
+        self._threads, self._batch = threads or threads_that_fill(program), batch or max(1, LEAST_BATCH // degree)
 
     def shortened(self, terms: Terms) -> Terms:
         """Terms with the same sums of runs, after as many rounds as are worth their inversions."""
@@ -90,3 +90,8 @@ class AffineRounds:
             sums=sums,
         )
         return Terms(sums, None, first_pair, pairs, -(-terms.longest // 2))
+
+
+def threads_that_fill(program: Program) -> int:
+    """Threads of add_pairs that run side by side: more would take a second turn, and each turn pays its inversions."""
+    return program.threads_at_once("add_pairs") or THREADS
