@@ -19,6 +19,18 @@ struct alignas(16) Fp {
     uint32_t w[N];
 };
 
+// The element in registers, read 16 bytes at a time from memory. Chains of instructions that must stay in order read
+// words one by one, which the compiler does not join again: whatever takes an element by reference holds it first.
+template <class T>
+ZK_INLINE T held(const T& a) {
+    static_assert(sizeof(T) % 16 == 0 && alignof(T) >= 16, "elements are whole vectors of four words");
+    T r;
+#pragma unroll
+    for (int i = 0; i < (int)sizeof(T) / 16; i++)
+        reinterpret_cast<uint4*>(&r)[i] = reinterpret_cast<const uint4*>(&a)[i];
+    return r;
+}
+
 template <class F>
 struct Constants;
 
@@ -128,8 +140,9 @@ ZK_INLINE Fp<M> canonical(Fp<M> a) {
 // ---- products
 
 template <class M>
-ZK_INLINE Fp<M> mul(const Fp<M>& a, const Fp<M>& b) {
+ZK_INLINE Fp<M> mul(const Fp<M>& first, const Fp<M>& second) {
     constexpr int N = M::N;
+    const Fp<M> a = held(first), b = held(second);
     uint32_t even[N], odd[N];
     Fp<M> r;
     multiply_row<N>(odd, a.w + 1, b.w[0]);
@@ -149,9 +162,10 @@ ZK_INLINE Fp<M> mul(const Fp<M>& a, const Fp<M>& b) {
 
 // (a b + c d) / R with one reduction instead of two. Operands may reach the bound itself; sums stay below 5p < 2 R.
 template <class M>
-ZK_INLINE Fp<M> mul_add_mul(const Fp<M>& a, const Fp<M>& b, const Fp<M>& c, const Fp<M>& d) {
+ZK_INLINE Fp<M> mul_add_mul(const Fp<M>& first, const Fp<M>& second, const Fp<M>& third, const Fp<M>& fourth) {
     static_assert(Constants<Fp<M>>::lazy, "two products and a reduction need room above the modulus");
     constexpr int N = M::N;
+    const Fp<M> a = held(first), b = held(second), c = held(third), d = held(fourth);
     uint32_t even[N], odd[N];
     Fp<M> r;
     multiply_row<N>(odd, a.w + 1, b.w[0]);
@@ -243,8 +257,9 @@ ZK_INLINE Fp<M> reduce(uint32_t* wide) {
 }
 
 template <class M>
-ZK_INLINE Fp<M> square(const Fp<M>& a) {
+ZK_INLINE Fp<M> square(const Fp<M>& root) {
     constexpr int N = M::N;
+    const Fp<M> a = held(root);
     uint32_t wide[2 * N], even[2 * N] = {}, odd[2 * N] = {};
     cross_products<N, 0>(even, a.w);
     cross_products<N, 1>(odd, a.w);
@@ -255,7 +270,9 @@ ZK_INLINE Fp<M> square(const Fp<M>& a) {
 // ---- sums
 
 template <class M>
-ZK_INLINE Fp<M> add(Fp<M> a, const Fp<M>& b) {
+ZK_INLINE Fp<M> add(const Fp<M>& first, const Fp<M>& second) {
+    Fp<M> a = held(first);
+    const Fp<M> b = held(second);
     a.w[0] = add_cc(a.w[0], b.w[0]);
 #pragma unroll
     for (int i = 1; i < M::N; i++) a.w[i] = addc_cc(a.w[i], b.w[i]);
@@ -263,8 +280,10 @@ ZK_INLINE Fp<M> add(Fp<M> a, const Fp<M>& b) {
 }
 
 template <class M>
-ZK_INLINE Fp<M> sub(Fp<M> a, const Fp<M>& b) {
+ZK_INLINE Fp<M> sub(const Fp<M>& first, const Fp<M>& second) {
     constexpr auto bound = bound_of<M>();
+    Fp<M> a = held(first);
+    const Fp<M> b = held(second);
     a.w[0] = sub_cc(a.w[0], b.w[0]);
 #pragma unroll
     for (int i = 1; i < M::N; i++) a.w[i] = subc_cc(a.w[i], b.w[i]);
@@ -277,8 +296,9 @@ ZK_INLINE Fp<M> sub(Fp<M> a, const Fp<M>& b) {
 
 // bound - a, in (0, bound]: an operand of mul_add_mul, not a value to keep
 template <class M>
-ZK_INLINE Fp<M> negative_operand(const Fp<M>& a) {
+ZK_INLINE Fp<M> negative_operand(const Fp<M>& positive) {
     constexpr auto bound = bound_of<M>();
+    const Fp<M> a = held(positive);
     Fp<M> r;
     r.w[0] = sub_cc(bound.w[0], a.w[0]);
 #pragma unroll
@@ -307,7 +327,8 @@ ZK_INLINE Fp<M> from_words(const Words<M::N>& x) {
 }
 
 template <class M>
-ZK_INLINE Words<M::N> as_words(const Fp<M>& a) {
+ZK_INLINE Words<M::N> as_words(const Fp<M>& value) {
+    const Fp<M> a = held(value);
     Words<M::N> x;
 #pragma unroll
     for (int i = 0; i < M::N; i++) x.w[i] = a.w[i];
@@ -317,7 +338,7 @@ ZK_INLINE Words<M::N> as_words(const Fp<M>& a) {
 template <class M>
 ZK_INLINE void set_zero(Fp<M>& a) {
 #pragma unroll
-    for (int i = 0; i < M::N; i++) a.w[i] = 0;
+    for (int i = 0; i < M::N / 4; i++) reinterpret_cast<uint4*>(&a)[i] = {0, 0, 0, 0};
 }
 
 template <class M>
@@ -327,8 +348,9 @@ ZK_INLINE void set_one(Fp<M>& a) {
 }
 
 template <class M>
-ZK_INLINE bool is_zero(const Fp<M>& a) {
+ZK_INLINE bool is_zero(const Fp<M>& value) {
     constexpr auto p = words_of(M{});
+    const Fp<M> a = held(value);
     uint32_t any = 0, other = 0;
 #pragma unroll
     for (int i = 0; i < M::N; i++) {
@@ -349,7 +371,7 @@ ZK_INLINE bool is_canonical(const Fp<M>& a) {
 template <class M>
 ZK_INLINE Fp<M> to_montgomery(const Words<M::N>& x) {
     constexpr Words<M::N> radix_squared = power_of_two<M>(64 * M::N);
-    return mul(from_words<M>(x), from_words<M>(radix_squared));
+    return mul(from_words<M>(held(x)), from_words<M>(radix_squared));
 }
 
 // The number below p that an element stands for.

@@ -18,33 +18,36 @@ struct Terms {
     ZK_MEMBER uint32_t entry(uint32_t k) const { return listed ? entries[k] : k; }
     ZK_MEMBER const Point& unsigned_point(uint32_t k) const { return points[entry(k) & ~SIGN]; }
     // a negative digit adds -P, which is free: half the buckets
-    ZK_MEMBER Point point(uint32_t k) const { return negative_if(unsigned_point(k), (entry(k) & SIGN) != 0); }
+    ZK_MEMBER Point point(uint32_t k) const { return negative_if(held(unsigned_point(k)), (entry(k) & SIGN) != 0); }
 };
 
 // ---- sums in affine form: pairs of points, as many as a thread gets for one inversion
 
 enum Kind : uint32_t { CHORD, TANGENT, FIRST, SECOND, NOTHING };
 
-// how p + q comes about, where it is not plain that they have different x
-ZK_INLINE Kind kind_of(const Point& p, const Point& q) {
+// how p + q comes about; `d` is the difference of their x
+ZK_INLINE Kind kind_of(const Point& p, const Point& q, const Coordinate& d) {
     if (is_infinity(q)) return FIRST;
     if (is_infinity(p)) return SECOND;
-    if (!is_zero(sub(q.x, p.x))) return CHORD;
+    if (!is_zero(d)) return CHORD;
     return is_zero(sub(p.y, q.y)) && !is_zero(p.y) ? TANGENT : NOTHING;
 }
 
-// The denominator of the slope at terms k and k + 1, or 1 where no slope is needed. Of most points only x is read.
-ZK_INLINE Coordinate denominator(const Terms& terms, uint32_t k, Kind& kind) {
-    const Coordinate &x = terms.unsigned_point(k).x, &other = terms.unsigned_point(k + 1).x;
-    Coordinate d = sub(other, x);
-    kind = CHORD;
-    if (is_zero(d) || is_zero(x) || is_zero(other)) {
-        Point p = terms.point(k);
-        kind = kind_of(p, terms.point(k + 1));
-        if (kind == TANGENT) d = twice(p.y);
-        else if (kind != CHORD) set_one(d);
-    }
+// The denominator of the slope at p and q, or 1 where no slope is needed.
+ZK_INLINE Coordinate denominator(const Point& p, const Point& q, Kind& kind) {
+    Coordinate d = sub(q.x, p.x);
+    kind = kind_of(p, q, d);
+    if (kind == TANGENT) d = twice(p.y);
+    else if (kind != CHORD) set_one(d);
     return d;
+}
+
+// The same at terms k and k + 1, of which mostly only x is read.
+ZK_INLINE Coordinate denominator(const Terms& terms, uint32_t k) {
+    Coordinate x = held(terms.unsigned_point(k).x), other = held(terms.unsigned_point(k + 1).x), d = sub(other, x);
+    if (!is_zero(d) && !is_zero(x) && !is_zero(other)) return d;
+    Kind kind;
+    return denominator(terms.point(k), terms.point(k + 1), kind);
 }
 
 // p + q, given 1 / denominator: 2 products and a square
@@ -68,21 +71,21 @@ ZK_INLINE Point sum_of(const Point& p, const Point& q, Kind kind, const Coordina
 
 // sums[pair] = sum of the pair of terms from lefts[pair] on, or the one that is alone. A thread takes pairs i, i + step,
 // i + 2 step ... and inverts the product of their denominators (Montgomery's trick): 5 products, 1 square and a share
-// of an inversion each, against 8 products and 2 squares of add_affine. The x of `sums` holds products on the way.
+// of an inversion each, against 8 products and 2 squares of add_affine. `products` holds products on the way, one a
+// pair, in an array of its own so that lanes fill the lines they write and read.
 ZK_KERNEL(128) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
-                         const uint32_t* entries, const Point* points, Point* sums) {
+                         const uint32_t* entries, const Point* points, Coordinate* products, Point* sums) {
     uint32_t first = thread_index(), pairs = first_pair[runs], step = gridDim.x * blockDim.x;
     if (first >= pairs) return;
     Terms terms = {entries, points, listed != 0};
     Coordinate product;
     set_one(product);
-    Kind kind;
 #pragma unroll 1
     for (uint64_t i = first; i < pairs; i += step) {
         uint32_t left = lefts[i];
         if (left & ALONE) continue;
-        sums[i].x = product;
-        product = mul(product, denominator(terms, left, kind));
+        products[i] = product;
+        product = mul(product, denominator(terms, left));
     }
     product = inverse(product);
 #pragma unroll 1
@@ -93,9 +96,11 @@ ZK_KERNEL(128) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_p
             sums[i] = terms.point(left & ~ALONE);
             continue;
         }
-        Coordinate d = denominator(terms, left, kind), own = mul(product, sums[i].x);
+        Point p = terms.point(left), q = terms.point(left + 1);
+        Kind kind;
+        Coordinate d = denominator(p, q, kind), own = mul(product, products[i]);
         product = mul(product, d);
-        sums[i] = sum_of(terms.point(left), terms.point(left + 1), kind, own);
+        sums[i] = sum_of(p, q, kind, own);
     }
 }
 
@@ -160,15 +165,16 @@ ZK_KERNEL(128) weigh_buckets(uint32_t shares, uint32_t width, uint32_t window_bu
     }
 }
 
-// out = sum over the windows of 2^(width w) times the window's sum: Horner's rule, in one thread
-ZK_KERNEL(32) join_windows(uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
+// out = sum over chunks and windows of 2^(width w) times sums[chunk * windows + w]: Horner's rule, in one thread
+ZK_KERNEL(32) join_windows(uint32_t chunks, uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
     if (thread_index() != 0) return;
     set_infinity(*out);
-    uint32_t steps = windows * (width + 1);
+    uint32_t steps = windows * (width + chunks);
 #pragma unroll 1
     for (uint32_t step = 0; step < steps; step++) {
-        if (step % (width + 1) < width) *out = twice(*out);
-        else add_point(*out, sums[windows - 1 - step / (width + 1)]);
+        uint32_t window = windows - 1 - step / (width + chunks), at = step % (width + chunks);
+        if (at < width) *out = twice(*out);
+        else add_point(*out, sums[(at - width) * windows + window]);
         forget_memory();
     }
 }

@@ -1,40 +1,53 @@
 // Number-theoretic transforms in passes: a pass takes tiles of the vector through shared memory and does several
-// stages on each, radix 8 in registers. Forward by decimation in frequency, natural order in and bit-reversed out;
-// back by decimation in time: nothing is ever permuted (Gentleman and Sande 1966; Cooley and Tukey 1965).
+// stages on each, radix 8 in registers. Forward natural order in and bit-reversed out; back the other way: nothing is
+// ever permuted.
+//
+// A stage takes remainders modulo X^(2m) - r^2 to those modulo X^m - r and X^m + r: (a, b) -> (a + r b, a - r b), with
+// one root r a block. Blocks are the nodes of a binary tree, numbered from 1 at the top as in a heap, and roots[node]
+// is the root of each. The top is X^n - offset^n, so a coset costs no product of its own, and as blocks never meet
+// again there are no twiddles between passes (Fiduccia 1972; Bernstein, "Multidigit multiplication for mathematicians",
+// 2001). Back, (u, v) -> (u + v, (u - v) / r) gives n times the coefficients.
 //
 // A pass splits every block of 2^log_block neighbours into rows of 2^(log_block - log_rows) and transforms the columns,
-// 2^log_columns neighbouring ones in a tile. Between passes entry (row i, column j) of a block meets the twiddle
-// omega_block^(j reverse(i)).
+// 2^log_columns neighbouring ones in a tile.
 #include "field.cuh"
 #include "grid.cuh"
 
-// Powers of one element, base^e = high[e >> log_low] * low[e mod 2^log_low]
-ZK_INLINE Scalar power(const Scalar* low, const Scalar* high, uint32_t log_low, uint64_t e) {
-    return mul(high[e >> log_low], low[e & ((1u << log_low) - 1)]);
-}
+// The roots of all nodes, in a table.
+struct WholeRoots {
+    const Scalar* table;
+
+    ZK_MEMBER Scalar of(uint32_t node) const { return table[node]; }
+};
+
+// The roots of the first 2^log_whole nodes in a table; of others high[node >> log_whole] * low[node mod 2^log_whole].
+struct SplitRoots {
+    uint32_t log_whole;
+    const Scalar *whole, *high, *low;
+
+    ZK_MEMBER Scalar of(uint32_t node) const {
+        if (node >> log_whole == 0) return whole[node];
+        return mul(high[node >> log_whole], low[node & ((1u << log_whole) - 1)]);
+    }
+};
 
 struct Tile {
-    uint32_t log_size, log_block, log_rows, log_columns;
+    uint32_t log_block, log_rows, log_columns, node;  // node: of the tile's block
     uint64_t block, column;  // where the tile's block begins, and the tile's first column in it
 
     ZK_MEMBER uint32_t size() const { return 1u << (log_rows + log_columns); }
-    ZK_MEMBER uint32_t row(uint32_t at) const { return at >> log_columns; }
-    ZK_MEMBER uint64_t column_of(uint32_t at) const { return column + (at & ((1u << log_columns) - 1)); }
     ZK_MEMBER uint64_t index(uint32_t at) const {
-        return block + ((uint64_t)row(at) << (log_block - log_rows)) + column_of(at);
-    }
-    // exponent of the twiddle in powers of omega, whose order is 2^log_size
-    ZK_MEMBER uint64_t twiddle(uint32_t at) const {
-        uint64_t reversed = __brev(row(at)) >> (32 - log_rows);
-        return (column_of(at) * reversed) << (log_size - log_block);
+        uint32_t row = at >> log_columns, of_column = at & ((1u << log_columns) - 1);
+        return block + ((uint64_t)row << (log_block - log_rows)) + column + of_column;
     }
 };
 
 ZK_INLINE Tile tile_of(uint32_t log_size, uint32_t log_block, uint32_t log_rows, uint32_t log_columns) {
     uint32_t log_tiles = log_block - log_rows - log_columns;  // tiles in a block
-    uint64_t block = (uint64_t)(blockIdx.x >> log_tiles) << log_block;
+    uint32_t place = blockIdx.x >> log_tiles;
     uint64_t column = (uint64_t)(blockIdx.x & ((1u << log_tiles) - 1)) << log_columns;
-    return {log_size, log_block, log_rows, log_columns, block, column};
+    uint32_t node = (1u << (log_size - log_block)) + place;
+    return {log_block, log_rows, log_columns, node, (uint64_t)place << log_block, column};
 }
 
 // Elements in shared memory as two planes of 16 bytes, one place in nine unused: whether a warp walks with stride 1 or
@@ -59,43 +72,41 @@ ZK_INLINE Planes planes_of(uint32_t size) {
     return {shared, shared + size + size / 8};
 }
 
-// (a, b) -> (a + b, (a - b) w)
-ZK_INLINE void decimate(Scalar& a, Scalar& b, const Scalar& w) {
-    Scalar difference = sub(a, b);
-    a = add(a, b);
-    b = mul(difference, w);
-}
-
-// (a, b) -> (a + b w, a - b w)
-ZK_INLINE void restore(Scalar& a, Scalar& b, const Scalar& w) {
-    Scalar product = mul(b, w);
+// (a, b) -> (a + r b, a - r b)
+ZK_INLINE void divide(Scalar& a, Scalar& b, const Scalar& root) {
+    Scalar product = mul(b, root);
     b = sub(a, product);
     a = add(a, product);
 }
 
+// (u, v) -> (u + v, (u - v) / r)
+ZK_INLINE void restore(Scalar& u, Scalar& v, const Scalar& inverse) {
+    Scalar difference = sub(u, v);
+    u = add(u, v);
+    v = mul(difference, inverse);
+}
+
 // One round: the LOG stages of distances 2^(LOG - 1) d ... d on 2^LOG elements in registers, d = 2^log_distance rows.
-// roots[k] = omega_m^k, m = 2^(1 + log_roots).
-template <int LOG, bool FORWARD>
+template <int LOG, bool FORWARD, class Roots>
 ZK_INLINE void round_of(const Tile& tile, const Planes& planes, uint32_t group, uint32_t log_distance,
-                        const Scalar* roots, uint32_t log_roots) {
+                        const Roots& roots) {
     constexpr int COUNT = 1 << LOG;
     uint32_t log_step = log_distance + tile.log_columns;
-    uint32_t within = group & ((1u << log_step) - 1);
-    uint32_t first = ((group >> log_step) << (log_step + LOG)) + within, row = within >> tile.log_columns;
+    uint32_t block = group >> log_step, first = (block << (log_step + LOG)) + (group & ((1u << log_step) - 1));
+    uint32_t node = (tile.node << (tile.log_rows - LOG - log_distance)) + block;
     Scalar x[COUNT];
 #pragma unroll
     for (int k = 0; k < COUNT; k++) x[k] = planes.get(first + ((uint32_t)k << log_step));
 #pragma unroll
     for (int s = 0; s < LOG; s++) {
-        int stage = FORWARD ? LOG - 1 - s : s, half = 1 << stage;
+        int level = FORWARD ? s : LOG - 1 - s, half = COUNT >> (level + 1);
 #pragma unroll
-        for (int j = 0; j < half; j++) {
-            // row (j d + row) of a block of 2 half d rows
-            Scalar w = roots[(((uint32_t)j << log_distance) + row) << (log_roots - log_distance - stage)];
+        for (int j = 0; j < 1 << level; j++) {
+            Scalar root = roots.of((node << level) + (uint32_t)j);
 #pragma unroll
-            for (int k = j; k < COUNT; k += 2 * half) {
-                if (FORWARD) decimate(x[k], x[k + half], w);
-                else restore(x[k], x[k + half], w);
+            for (int k = 2 * half * j; k < 2 * half * j + half; k++) {
+                if (FORWARD) divide(x[k], x[k + half], root);
+                else restore(x[k], x[k + half], root);
             }
         }
     }
@@ -103,83 +114,94 @@ ZK_INLINE void round_of(const Tile& tile, const Planes& planes, uint32_t group, 
     for (int k = 0; k < COUNT; k++) planes.put(first + ((uint32_t)k << log_step), x[k]);
 }
 
-template <int LOG, bool FORWARD>
-ZK_INLINE void round_of_tile(const Tile& tile, const Planes& planes, uint32_t log_distance, const Scalar* roots,
-                             uint32_t log_roots) {
+template <int LOG, bool FORWARD, class Roots>
+ZK_INLINE void round_of_tile(const Tile& tile, const Planes& planes, uint32_t log_distance, const Roots& roots) {
     uint32_t groups = tile.size() >> LOG;
 #pragma unroll 1
     for (uint32_t group = threadIdx.x; group < groups; group += blockDim.x)
-        round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);
+        round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots);
     __syncthreads();
 }
 
 // the columns of a tile in shared memory, natural order to bit-reversed
-ZK_INLINE void transform_tile(const Tile& tile, const Planes& planes, const Scalar* roots, uint32_t log_roots) {
+template <class Roots>
+ZK_INLINE void transform_tile(const Tile& tile, const Planes& planes, const Roots& roots) {
     uint32_t left = tile.log_rows;
-    for (; left >= 3; left -= 3) round_of_tile<3, true>(tile, planes, left - 3, roots, log_roots);
-    if (left == 2) round_of_tile<2, true>(tile, planes, 0, roots, log_roots);
-    if (left == 1) round_of_tile<1, true>(tile, planes, 0, roots, log_roots);
+    for (; left >= 3; left -= 3) round_of_tile<3, true>(tile, planes, left - 3, roots);
+    if (left == 2) round_of_tile<2, true>(tile, planes, 0, roots);
+    if (left == 1) round_of_tile<1, true>(tile, planes, 0, roots);
 }
 
-// the columns of a tile, bit-reversed order to natural, without the factor 1/rows
-ZK_INLINE void restore_tile(const Tile& tile, const Planes& planes, const Scalar* roots, uint32_t log_roots) {
+// the columns of a tile, bit-reversed order to natural, times the number of rows
+template <class Roots>
+ZK_INLINE void restore_tile(const Tile& tile, const Planes& planes, const Roots& roots) {
     uint32_t done = 0;
-    for (; done + 3 <= tile.log_rows; done += 3) round_of_tile<3, false>(tile, planes, done, roots, log_roots);
-    if (tile.log_rows - done == 2) round_of_tile<2, false>(tile, planes, done, roots, log_roots);
-    if (tile.log_rows - done == 1) round_of_tile<1, false>(tile, planes, done, roots, log_roots);
+    for (; done + 3 <= tile.log_rows; done += 3) round_of_tile<3, false>(tile, planes, done, roots);
+    if (tile.log_rows - done == 2) round_of_tile<2, false>(tile, planes, done, roots);
+    if (tile.log_rows - done == 1) round_of_tile<1, false>(tile, planes, done, roots);
 }
 
-// A pass forward. On its way in, entry i is scaled by shift^i where `shifted` (the coset, in the first pass); on its
-// way out it meets its twiddle, except in the last pass, which has one column. Row y of the grid is vector y.
+// A pass forward, which may be in place. Row y of the grid is vector y.
+template <class Roots>
+ZK_INLINE void pass_forward(uint32_t log_size, const Tile& tile, const Roots& roots, const Scalar* in, Scalar* out) {
+    Planes planes = planes_of(tile.size());
+    uint64_t vector = (uint64_t)blockIdx.y << log_size;
+    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) planes.put(at, in[vector + tile.index(at)]);
+    __syncthreads();
+    transform_tile(tile, planes, roots);
+    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) out[vector + tile.index(at)] = planes.get(at);
+}
+
+// A pass back, with the inverses of the roots. The last one divides by n: the second half of the coefficients by the
+// root of node 1, which holds 1/n, and the first half by that of node 0, which is 1/n.
+template <class Roots>
+ZK_INLINE void pass_back(uint32_t log_size, const Tile& tile, const Roots& roots, const Scalar* in, Scalar* out) {
+    Planes planes = planes_of(tile.size());
+    uint64_t vector = (uint64_t)blockIdx.y << log_size;
+    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) planes.put(at, in[vector + tile.index(at)]);
+    __syncthreads();
+    restore_tile(tile, planes, roots);
+    uint32_t scaled = tile.log_block == log_size ? tile.size() / 2 : 0;
+    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) {
+        Scalar x = planes.get(at);
+        out[vector + tile.index(at)] = at < scaled ? mul(x, roots.of(0)) : x;
+    }
+}
+
 ZK_KERNEL(128) transform_pass(uint32_t log_size, uint32_t log_block, uint32_t log_rows, uint32_t log_columns,
-                              uint32_t log_roots, const Scalar* roots, uint32_t log_low, const Scalar* omega_low,
-                              const Scalar* omega_high, uint32_t shifted, const Scalar* shift_low,
-                              const Scalar* shift_high, const Scalar* in, Scalar* out) {
+                              const Scalar* roots, const Scalar* in, Scalar* out) {
     Tile tile = tile_of(log_size, log_block, log_rows, log_columns);
-    Planes planes = planes_of(tile.size());
-    uint64_t vector = (uint64_t)blockIdx.y << log_size;
-    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) {
-        uint64_t i = tile.index(at);
-        Scalar x = in[vector + i];
-        planes.put(at, shifted ? mul(x, power(shift_low, shift_high, log_low, i)) : x);
-    }
-    __syncthreads();
-    transform_tile(tile, planes, roots, log_roots);
-    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) {
-        Scalar x = planes.get(at);
-        if (log_block != log_rows) x = mul(x, power(omega_low, omega_high, log_low, tile.twiddle(at)));
-        out[vector + tile.index(at)] = x;
-    }
+    pass_forward(log_size, tile, WholeRoots{roots}, in, out);
 }
 
-// A pass back: the twiddle on the way in, and on the way out of the last pass the factor shift^i, which holds 1/n.
 ZK_KERNEL(128) restore_pass(uint32_t log_size, uint32_t log_block, uint32_t log_rows, uint32_t log_columns,
-                            uint32_t log_roots, const Scalar* roots, uint32_t log_low, const Scalar* omega_low,
-                            const Scalar* omega_high, uint32_t shifted, const Scalar* shift_low,
-                            const Scalar* shift_high, const Scalar* in, Scalar* out) {
+                            const Scalar* roots, const Scalar* in, Scalar* out) {
     Tile tile = tile_of(log_size, log_block, log_rows, log_columns);
-    Planes planes = planes_of(tile.size());
-    uint64_t vector = (uint64_t)blockIdx.y << log_size;
-    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) {
-        Scalar x = in[vector + tile.index(at)];
-        if (log_block != log_rows) x = mul(x, power(omega_low, omega_high, log_low, tile.twiddle(at)));
-        planes.put(at, x);
-    }
-    __syncthreads();
-    restore_tile(tile, planes, roots, log_roots);
-    for (uint32_t at = threadIdx.x; at < tile.size(); at += blockDim.x) {
-        uint64_t i = tile.index(at);
-        Scalar x = planes.get(at);
-        out[vector + i] = shifted ? mul(x, power(shift_low, shift_high, log_low, i)) : x;
-    }
+    pass_back(log_size, tile, WholeRoots{roots}, in, out);
 }
 
-// out[i] = base^i * factor, the tables of the passes: parameters are base^(2^k) in squares[k], and the factor
-ZK_KERNEL(128) powers_of(uint32_t n, const Scalar* squares, const Scalar* factor, Scalar* out) {
+ZK_KERNEL(128) transform_pass_split(uint32_t log_size, uint32_t log_block, uint32_t log_rows, uint32_t log_columns,
+                                    uint32_t log_whole, const Scalar* whole, const Scalar* high, const Scalar* low,
+                                    const Scalar* in, Scalar* out) {
+    Tile tile = tile_of(log_size, log_block, log_rows, log_columns);
+    pass_forward(log_size, tile, SplitRoots{log_whole, whole, high, low}, in, out);
+}
+
+ZK_KERNEL(128) restore_pass_split(uint32_t log_size, uint32_t log_block, uint32_t log_rows, uint32_t log_columns,
+                                  uint32_t log_whole, const Scalar* whole, const Scalar* high, const Scalar* low,
+                                  const Scalar* in, Scalar* out) {
+    Tile tile = tile_of(log_size, log_block, log_rows, log_columns);
+    pass_back(log_size, tile, SplitRoots{log_whole, whole, high, low}, in, out);
+}
+
+// out[i] = the root of node i 2^log_step: that of the first node of its level, times a factor for each bit of its place
+// in the level. levels[0] is what stands at place 0, where there is no node.
+ZK_KERNEL(128) roots_of(uint32_t n, uint32_t log_step, const Scalar* levels, const Scalar* factors, Scalar* out) {
     uint32_t i = thread_index();
     if (i >= n) return;
-    Scalar x = *factor;
-    for (uint32_t bits = i, k = 0; bits; bits >>= 1, k++)
-        if (bits & 1) x = mul(x, squares[k]);
+    uint32_t node = i << log_step, level = 32 - __clz(node);
+    Scalar x = levels[level];
+    for (uint32_t bits = node, k = 0; bits > 1; bits >>= 1, k++)
+        if (bits & 1) x = mul(x, factors[k]);
     out[i] = x;
 }

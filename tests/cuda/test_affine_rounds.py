@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import point, point_source
-from zkgpu.gpu.program import U32, Programs, upload
+from zkgpu.gpu.program import U32, Program, Programs, upload
 from zkgpu.msm import cuda_pairs
 from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.msm.cuda_pairs import AffineRounds, Terms
@@ -30,7 +32,7 @@ groups = pytest.mark.parametrize("group", [G1, G2], ids=["G1", "G2"])
 @pytest.fixture
 def few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 32 threads filled the device and one addition were worth an inversion."""
-    monkeypatch.setattr(cuda_pairs, "THREADS", 32)
+    monkeypatch.setattr(cuda_pairs, "threads_that_fill", lambda program: 32)
     monkeypatch.setattr(cuda_pairs, "LEAST_BATCH", 1)
 
 
@@ -109,6 +111,16 @@ def test_runs_are_halved_until_an_inversion_costs_more_than_it_saves(driver: Emu
 
         Sums(driver, G1).rounds(1, batch, Counted).shortened(terms)
         assert len(seen) == rounds
+
+
+def test_as_many_threads_share_the_inversions_as_the_device_runs_at_once(
+    emulated: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = point_source("bn254", 1, "msm.cu")
+    monkeypatch.setattr(EmulatedDriver, "blocks_at_once", lambda self, module, kernel, threads, shared: 3)
+    assert cuda_pairs.threads_that_fill(Program(emulated, source)) == 3 * 128
+    silent: Any = SimpleNamespace(compile=lambda source: None)
+    assert cuda_pairs.threads_that_fill(Program(silent, source)) == cuda_pairs.THREADS
 
 
 def test_both_ways_of_adding_give_the_same_sum(driver: EmulatedDriver, few_threads: None) -> None:

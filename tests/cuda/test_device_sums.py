@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver
+from zkgpu.backend import cuda
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import SCALAR
-from zkgpu.gpu.program import U32, Programs, upload
+from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, Programs, upload
 from zkgpu.msm import cuda as buckets
 from zkgpu.msm.cuda import Shape, best_shape, share_width
 from zkgpu.msm.cuda_lists import WorkLists
@@ -45,6 +46,35 @@ def test_tables_of_multiples_give_the_same_sum(driver: EmulatedDriver, group: Gr
 @pytest.mark.parametrize("n", [7, 8, 9, 33])
 def test_points_stream_through_in_chunks(driver: EmulatedDriver, n: int) -> None:
     check(CudaBackend(driver, BN254, chunk=8), G1, some(n))
+
+
+def test_windows_of_all_chunks_are_joined_once(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, launch = [], Program.launch
+
+    def recorded(self: Program, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
+        seen.append(kernel)
+        launch(self, kernel, grid, **arguments)
+
+    monkeypatch.setattr(Program, "launch", recorded)
+    check(CudaBackend(driver, BN254, chunk=8, tables=False), G1, some(33))
+    assert seen.count("weigh_buckets") == 5
+    assert seen.count("join_windows") == 1
+
+
+@pytest.mark.parametrize("n", [7, 8, 9, 33])
+def test_points_with_tables_are_summed_in_chunks_too(driver: EmulatedDriver, n: int) -> None:
+    check(CudaBackend(driver, BN254, chunk=8, tables=True), G1, some(n))
+
+
+def test_tables_are_made_of_more_points_than_a_chunk_where_memory_allows(
+    driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda, "LEAST_FOR_TABLES", 1)
+    backend = CudaBackend(driver, BN254, chunk=8)
+    rows, _ = multiples(G1, 33)
+    assert backend.points(G1, rows).has_tables
+    monkeypatch.setattr(cuda, "MOST_ENTRIES", 33)
+    assert not backend.points(G1, rows).has_tables
 
 
 @pytest.mark.parametrize("width", range(2, 10))

@@ -12,8 +12,9 @@ from zkgpu.backend.expression import trace
 from zkgpu.circuits import SparseMatrix
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.gpu.program import DeviceArray
-from zkgpu.ntt.cuda import LOG_TILE, passes
+from zkgpu.gpu.program import DeviceArray, Grid, Program
+from zkgpu.ntt import cuda as ntt
+from zkgpu.ntt.cuda import LOG_COLUMNS, LOG_TILE, passes
 from zkgpu.ntt.domain import Domain
 
 r = Fr.modulus
@@ -36,6 +37,13 @@ def down(device: CudaBackend, vector: DeviceArray) -> list[int]:
     return Fr.from_limbs(device.limbs(vector))
 
 
+def evaluate(coefficients: list[int], x: int) -> int:
+    value = 0
+    for c in reversed(coefficients):
+        value = (value * x + c) % r
+    return value
+
+
 @pytest.mark.parametrize("log_size", range(29))
 def test_the_passes_of_a_transform_do_every_stage_once_in_tiles_that_fit(log_size: int) -> None:
     left = log_size
@@ -47,6 +55,67 @@ def test_the_passes_of_a_transform_do_every_stage_once_in_tiles_that_fit(log_siz
         left -= step.log_rows
     assert left == 0
     assert len(passes(log_size)) <= 3 + (log_size > 26)
+
+
+@pytest.mark.parametrize("log_size", range(29))
+@pytest.mark.parametrize("log_tile", [2, 4, 6, LOG_TILE])
+def test_every_pass_fills_its_tiles_so_that_no_lane_is_idle(log_size: int, log_tile: int) -> None:
+    steps = passes(log_size, log_tile, min(LOG_COLUMNS, log_tile - 1))
+    assert {step.log_tile for step in steps} <= {min(log_size, log_tile)}
+    assert all(step.log_columns >= min(LOG_COLUMNS, log_tile - 1) for step in steps[:-1])
+
+
+@pytest.mark.parametrize("log_size", range(13))
+@pytest.mark.parametrize("log_tile", [2, 4, 5, 6])
+def test_small_tiles_give_the_transform_of_every_size(driver: EmulatedDriver, log_size: int, log_tile: int) -> None:
+    device, n = CudaBackend(driver, BN254, log_tile=log_tile), 1 << log_size
+    domain, values = Domain(Fr, n, 5), scalars(n)
+    evaluations = device.ntt(up(device, values), domain)
+    found = down(device, evaluations)
+    for i in {0, n // 3, n - 1}:
+        x = 5 * pow(domain.omega, int(domain.bit_reversal[i]), r) % r
+        assert found[i] == evaluate(values, x)
+    assert down(device, device.intt(evaluations, domain)) == values
+
+
+def numbers_launched(device: CudaBackend, domain: Domain, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The passes there and back over a domain: kernel, grid and all arguments but the addresses."""
+    device.intt(device.ntt(up(device, scalars(domain.size)), domain), domain)  # makes the tables
+    seen, launch = [], Program.launch
+
+    def recorded(self: Program, kernel: str, grid: Grid, **arguments: object) -> None:
+        seen.append((kernel, grid, {k: v for k, v in arguments.items() if isinstance(v, int)}))
+        launch(self, kernel, grid, **arguments)  # type: ignore[arg-type]
+
+    vector = up(device, scalars(domain.size))
+    with monkeypatch.context() as patch:
+        patch.setattr(Program, "launch", recorded)
+        device.intt(device.ntt(vector, domain), domain)
+    return seen
+
+
+def test_a_coset_costs_nothing_more_than_the_domain_itself(
+    driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = CudaBackend(driver, BN254, log_tile=4)
+    plain, shifted = (numbers_launched(device, Domain(Fr, 64, offset), monkeypatch) for offset in (1, 5))
+    assert plain == shifted
+    assert [kernel for kernel, *_ in plain] == ["transform_pass"] * 2 + ["restore_pass"] * 2
+
+
+@pytest.mark.parametrize("log_size", range(13))
+def test_roots_that_are_put_together_give_the_same_transform(
+    driver: EmulatedDriver, log_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    domain = Domain(Fr, 1 << log_size, 7)
+    values, results = scalars(domain.size), []
+    for share in (1, 1 << 40):
+        monkeypatch.setattr(ntt, "ROOTS_SHARE", share)
+        device = CudaBackend(driver, BN254, log_tile=4)
+        evaluations = device.ntt(up(device, values), domain)
+        results.append(down(device, evaluations))
+        assert down(device, device.intt(evaluations, domain)) == values
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("log_tile", [2, 3, 4, 7, 10])

@@ -66,7 +66,7 @@ def test_a_source_is_whole_and_names_its_kernels() -> None:
     assert source.text.count("struct alignas(16) Fp {") == 1
     signature = source.signatures()["transform_pass"]
     assert signature.max_threads == 128
-    assert [p.type for p in signature.parameters if p.is_pointer] == ["Scalar"] * 7
+    assert [p.type for p in signature.parameters if p.is_pointer] == ["Scalar"] * 3
 
 
 def test_a_missing_source_is_a_damaged_installation() -> None:

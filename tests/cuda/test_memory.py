@@ -125,6 +125,34 @@ def test_points_that_give_back_make_room_for_vectors(device: EmulatedDriver) -> 
     assert not points.has_tables
 
 
+def test_tables_of_roots_go_before_those_of_points_and_transforms_stay_the_same(
+    device: EmulatedDriver, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend, domain = CudaBackend(device, BN254, tables=True), Domain(Fr, 1 << 10)
+    points = backend.points(G1, G1.to_rows([G1.generator] * 8))
+    vector = backend.vector(Fr.to_limbs(range(domain.size)))
+    right = backend.limbs(backend.ntt(vector, domain))
+    before = device.used
+    assert backend.room.make()
+    assert device.used == before - 32 * domain.size
+    assert points.has_tables
+    assert "1024 roots of unity lose their table" in caplog.text
+    assert np.array_equal(backend.limbs(backend.ntt(vector, domain)), right)
+    assert backend.room.make()
+    assert not points.has_tables
+
+
+def test_a_large_table_of_roots_is_not_made_where_memory_is_short(device: EmulatedDriver) -> None:
+    backend, domain = CudaBackend(device, BN254), Domain(Fr, 1 << 10)
+    vector = backend.vector(Fr.to_limbs(range(domain.size)))
+    right = backend.limbs(backend.ntt(vector, domain))
+    scarce = CudaBackend(device, BN254)
+    vector = scarce.vector(Fr.to_limbs(range(domain.size)))
+    found = outcome(device, 3 * 32 * domain.size, lambda: scarce.limbs(scarce.ntt(vector, domain)))
+    assert np.array_equal(found, right)  # type: ignore[arg-type]
+    assert not scarce.room.make()
+
+
 Work = Callable[[CudaBackend], object]
 ROWS = G1.to_rows((1 + k % 5) * G1.generator for k in range(64))
 WRONG = np.concatenate([ROWS[:50], ROWS[50:51] ^ np.uint64(1), ROWS[51:]])

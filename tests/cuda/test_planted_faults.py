@@ -57,7 +57,7 @@ def msm_is_right(backend: CudaBackend) -> bool:
 
 
 def affine_msm_is_right(backend: CudaBackend) -> bool:
-    with patch.object(cuda_pairs, "THREADS", 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
+    with patch.object(cuda_pairs, "threads_that_fill", lambda program: 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
         return msm_is_right(backend)
 
 
@@ -75,8 +75,8 @@ def holds(law: Law, backend: CudaBackend) -> bool:
 FAULTS: dict[str, tuple[str, str, str, Law]] = {
     "a missing __syncthreads": (
         "ntt.cu",
-        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);\n    __syncthreads();",
-        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots, log_roots);",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots);\n    __syncthreads();",
+        "round_of<LOG, FORWARD>(tile, planes, group, log_distance, roots);",
         transform_is_right,
     ),
     "a dropped carry": (
@@ -100,7 +100,7 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     ),
     "a product that is not kept": (
         "msm.cu",
-        "if (left & ALONE) continue;\n        sums[i].x = product;\n        product =",
+        "if (left & ALONE) continue;\n        products[i] = product;\n        product =",
         "if (left & ALONE) continue;\n        product =",
         affine_msm_is_right,
     ),

@@ -72,6 +72,27 @@ def test_kernels_on_scalars_stay_in_registers(file: str) -> None:
     assert_in_registers(nvrtc.scalar_source("bn254", file), "sm_90")
 
 
+WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own
+READERS = [
+    *(nvrtc.scalar_source("bn254", file) for file in ("ntt.cu", "vector.cu")),
+    *(nvrtc.point_source("bn254", 1, file) for file in nvrtc.POINT_FILES),
+]
+
+
+def loads_of_words(usage: nvrtc.Usage) -> int:
+    """Loads of 4 bytes from global memory."""
+    return sum(
+        n for name, n in usage.instructions.items() if name.startswith("LDG") and name[-3:] not in ("128", ".64")
+    )
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("source", READERS, ids=lambda source: source.name)
+def test_field_elements_are_read_16_bytes_at_a_time(source: Source) -> None:
+    found = {usage.kernel: loads_of_words(usage) for usage in nvrtc.usages(source, "sm_90")}
+    assert {kernel: n for kernel, n in found.items() if n > WORDS} == {}
+
+
 @needs_nvrtc
 @pytest.mark.slow
 @pytest.mark.parametrize("architecture", nvrtc.ARCHITECTURES)

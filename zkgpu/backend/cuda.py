@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 CURVES = {"bn254"}
 TABLES_SHARE = 4  # tables of multiples may take 1/4 of the memory that is free when points are loaded
 LEAST_FOR_TABLES = 1 << 12
+MOST_ENTRIES = (1 << 31) - 1  # of a table: an entry of a work list names one in 31 bits
 SUMS_AT_ONCE = 5  # the sums of a Groth16 proof
 POINTS_SHARE = 2  # points that would take more than 1/2 of it stay on the host and stream
 
@@ -80,7 +81,7 @@ class CudaBackend:
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile)
+        return self.room.keep(Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile))
 
     @cached_property
     def _side_streams(self) -> SideStreams:
@@ -154,10 +155,10 @@ class CudaBackend:
         n = int(rows.shape[0])
         if self._tables is not None:
             return self._tables and n > 0
-        if not LEAST_FOR_TABLES <= n <= self._chunk:
+        windows = best_shape(n, tables=True).windows
+        if n < LEAST_FOR_TABLES or n * windows > MOST_ENTRIES:
             return False
-        needed = rows.nbytes * best_shape(n, tables=True).windows
-        return needed * TABLES_SHARE <= self._driver.free_memory
+        return rows.nbytes * windows * TABLES_SHARE <= self._driver.free_memory
 
     def msm(self, points: KeptPoints, scalars: DeviceArray) -> Point:
         return self.msm_many([(points, scalars)])[0]

@@ -1,4 +1,4 @@
-"""Where points for many sums are, and how they give back memory when a device runs out of it."""
+"""Where points for many sums are, and what gives back memory when a device runs out of it."""
 
 from __future__ import annotations
 
@@ -80,6 +80,11 @@ class KeptPoints:
             return
         self.placed = Placed(self.group, len(self), tables, shape=shape)
 
+    @property
+    def can_give(self) -> tuple[int, int]:
+        """Tables go before points, many before few."""
+        return (1 + self.has_tables, len(self)) if self.is_resident and len(self) else (0, 0)
+
     def give_back(self) -> None:
         """Without tables, where there are some; else to the host."""
         array, had_tables, n = self.placed.array, self.has_tables, len(self)
@@ -95,26 +100,42 @@ class KeptPoints:
 LESS = {True: "lose their tables", False: "move to the host"}
 
 
+class Kept(Protocol):
+    """What stays on a device for later, and can do with less memory."""
+
+    @property
+    def can_give(self) -> tuple[int, int]:
+        """(how little its memory is missed, how much it is): the largest gives first, and what has (0, 0) never."""
+        ...
+
+    def give_back(self) -> None:
+        """Let go of some memory."""
+        ...
+
+
+K = TypeVar("K", bound=Kept)
+
+
 class Room:
-    """All points kept on a device.
+    """All that is kept on a device.
 
     lock  held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
     """
 
     def __init__(self) -> None:
-        self._kept: WeakSet[KeptPoints] = WeakSet()
+        self._kept: WeakSet[Kept] = WeakSet()
         self.lock = RLock()
 
-    def keep(self, points: KeptPoints) -> KeptPoints:
-        self._kept.add(points)
-        return points
+    def keep(self, kept: K) -> K:
+        self._kept.add(kept)
+        return kept
 
     def make(self) -> bool:
-        """Give back some memory: tables before points, many before few. False when there is none to give back."""
-        resident = [points for points in self._kept if points.is_resident and len(points)]
-        if not resident:
+        """Give back some memory: what is missed least, and of that the most. False when there is none to give back."""
+        kept = max(self._kept, key=lambda kept: kept.can_give, default=None)
+        if kept is None or kept.can_give == (0, 0):
             return False
-        max(resident, key=lambda points: (points.has_tables, len(points))).give_back()
+        kept.give_back()
         return True
 
 

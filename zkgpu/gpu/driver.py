@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,4 +88,13 @@ class Driver(Protocol):
 
     def synchronize(self) -> None:
         """Wait for all work on all streams. Raises ResourceError when a kernel failed."""
+        ...
+
+
+@runtime_checkable
+class CountsBlocks(Protocol):
+    """A driver that knows how many blocks of a kernel its device runs side by side."""
+
+    def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
+        """Multiprocessors times the blocks of `threads` threads and `shared` bytes that fit on each."""
         ...

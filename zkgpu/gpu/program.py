@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import ZkgpuError
-from zkgpu.gpu.driver import Driver
+from zkgpu.gpu.driver import CountsBlocks, Driver
 from zkgpu.gpu.source import Parameter, Source
 from zkgpu.stages import stage
 
@@ -130,6 +130,12 @@ class Program:
         if grid.blocks and grid.rows:
             extents = (grid.blocks, grid.rows, 1), (grid.threads, 1, 1)
             self._driver.launch(self._module, kernel, *extents, grid.shared, values)
+
+    def threads_at_once(self, kernel: str, threads: int = 128, shared: int = 0) -> int | None:
+        """Threads of a kernel that fill the device, in blocks of so many; None where its driver does not know."""
+        if not isinstance(self._driver, CountsBlocks):
+            return None
+        return threads * self._driver.blocks_at_once(self._module, kernel, threads, shared)
 
     def _value(self, kernel: str, parameter: Parameter, argument: DeviceArray | int) -> np.generic:
         if isinstance(argument, DeviceArray):

@@ -107,47 +107,53 @@ class BucketSums:
             raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
         if not len(points):
             return []
-        if points.shape is not None and points.array is not None:
-            return [self._sum(points.array, scalars, points.shape)]
-        return self._chunked(points, scalars, 0, len(points))
+        n = len(points)
+        shape = points.shape or best_shape(min(n, self._largest_chunk), tables=False)
+        chunks = self._chunked(points, scalars, shape, 0, n)
+        if shape.sets > 1:
+            return [self._join(chunks, shape)]
+        return [sums.part(0, 1) for _, sums in chunks]
 
     def total(self, parts: list[DeviceArray]) -> Point:
         """The sum of what `begin` gave, on the host."""
         return sum((point for part in parts for point in self.to_points(part)), self.group.infinity)
 
-    def _chunked(self, points: DevicePoints, scalars: DeviceArray, begin: int, end: int) -> list[DeviceArray]:
-        """Sums over begin .. end, in halves where that is more than a chunk or than the device can hold."""
+    def _chunked(
+        self, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
+    ) -> list[tuple[DeviceArray, DeviceArray]]:
+        """Sums of windows over begin .. end, in halves where that is more than a chunk or than the device can hold."""
         if end - begin <= self._largest_chunk:
             try:
-                return [self._sum(self._resident(points, begin, end), scalars.part(begin, end))]
+                return [self._sums_of_windows(points, scalars, shape, begin, end)]
             except OutOfMemory:
                 if end - begin <= LEAST_CHUNK:
                     raise
         middle = (begin + end) // 2
-        return self._chunked(points, scalars, begin, middle) + self._chunked(points, scalars, middle, end)
+        halves = (begin, middle), (middle, end)
+        return [chunk for half in halves for chunk in self._chunked(points, scalars, shape, *half)]
 
     def _resident(self, points: DevicePoints, begin: int, end: int) -> DeviceArray:
+        """The points begin .. end, and with tables all multiples from the first of them on."""
         if points.array is not None:
-            return points.array.part(begin, end)
+            return points.array.part(begin, len(points.array) if points.shape else end)
         assert points.rows is not None
         return upload(self.driver, self.point, points.rows[begin:end])
 
-    def _sum(self, points: DeviceArray, scalars: DeviceArray, shape: Shape | None = None) -> DeviceArray:
-        n = len(scalars)
-        shape = shape or best_shape(n, tables=False)
-        pieces, buckets = self._fill_buckets(self._terms(points, scalars, shape))
+    def _sums_of_windows(
+        self, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
+    ) -> tuple[DeviceArray, DeviceArray]:
+        """(where each window's sum is, the sums), of the points begin .. end; one window where points have tables."""
+        terms = self._terms(self._resident(points, begin, end), scalars.part(begin, end), shape, len(points))
+        pieces, buckets = self._fill_buckets(terms)
+        del terms
         weighted, shares = self._weigh(pieces, buckets, shape)
         starts = np.arange(shape.sets + 1, dtype=np.uint32) * np.uint32(shares // shape.sets)
-        of_windows = upload(self.driver, U32, starts)
-        _, sums = self.sum_runs(of_windows, weighted, shares // shape.sets)
-        if shape.sets > 1:
-            sums = self._join(sums, shape)
-        return sums.part(0, 1)
+        return self.sum_runs(upload(self.driver, U32, starts), weighted, shares // shape.sets)
 
-    def _terms(self, points: DeviceArray, scalars: DeviceArray, shape: Shape) -> Terms:
-        """One term for each digit that is not zero, sorted into runs by bucket."""
+    def _terms(self, points: DeviceArray, scalars: DeviceArray, shape: Shape, of_table: int) -> Terms:
+        """One term for each digit that is not zero, sorted into runs by bucket; `of_table` points make a table."""
         n, lists = len(scalars), self._lists
-        bucket_step, point_step = (0, n) if shape.tables else (shape.set_buckets, 0)
+        bucket_step, point_step = (0, of_table) if shape.tables else (shape.set_buckets, 0)
         keys, values = lists.digits(scalars, shape.width, shape.windows, bucket_step, point_step, shape.buckets)
         entries, starts = lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
         digits = n * shape.windows
@@ -209,18 +215,25 @@ class BucketSums:
         )
         return weighted, shares
 
-    def _join(self, sums: DeviceArray, shape: Shape) -> DeviceArray:
-        out = allocate(self.driver, self.sum, 1)
-        sizes = {"windows": shape.windows, "width": shape.width}
+    def _join(self, chunks: list[tuple[DeviceArray, DeviceArray]], shape: Shape) -> DeviceArray:
+        """The sum of all windows of all chunks: one thread's work, so it is done once."""
+        windows = shape.windows
+        sums, out = allocate(self.driver, self.sum, len(chunks) * windows), allocate(self.driver, self.sum, 1)
+        for k, chunk in enumerate(chunks):
+            self._spread_into(*chunk, sums.part(k * windows, (k + 1) * windows))
+        sizes = {"chunks": len(chunks), "windows": windows, "width": shape.width}
         self._program.launch("join_windows", Grid(1, 32), **sizes, sums=sums, out=out)
         return out
 
     def spread(self, first_piece: DeviceArray, sums: DeviceArray) -> DeviceArray:
         """One sum a run, infinity for runs without a piece."""
-        runs = len(first_piece) - 1
-        out = allocate(self.driver, self.sum, runs)
-        self._program.launch("spread_runs", Grid.over(runs), runs=runs, first_piece=first_piece, sums=sums, out=out)
+        out = allocate(self.driver, self.sum, len(first_piece) - 1)
+        self._spread_into(first_piece, sums, out)
         return out
+
+    def _spread_into(self, first_piece: DeviceArray, sums: DeviceArray, out: DeviceArray) -> None:
+        runs = len(out)
+        self._program.launch("spread_runs", Grid.over(runs), runs=runs, first_piece=first_piece, sums=sums, out=out)
 
     def to_points(self, sums: DeviceArray) -> list[Point]:
         """The points of a few sums, on the host."""

@@ -4,17 +4,23 @@ An affine addition takes 5 products, 1 square and a share of an inversion; into 
 2 squares. By cuda/inversion.cuh an inversion is worth about 60 products, so a thread that inverts once for 32 additions
 spends 7.9 products and squares on each instead of 10, and one that inverts once for 400 spends 6.2. Rounds go on as
 long as threads that fill a device get that many.
+
+Memory traffic of a pair in G1, from the loads and stores of add_pairs: on the way up 4 bytes of `lefts`, 8 of entries,
+64 of two x, and 32 of a product; on the way down 12 of lists, 128 of two points, 32 of the product, and 64 of the sum.
+344 bytes in the first round, and 328 in the others, which have no entries; all lines but those of gathered points are
+whole. Keeping points or their x on the chip between the two ways would save 64 to 128 bytes, but an inversion takes
+some 70,000 clocks in which an SM does 9,000 pairs: their x alone are 580 KB, and an SM has some 500 KB in all.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from zkgpu.gpu.elements import point
+from zkgpu.gpu.elements import coordinate, point
 from zkgpu.gpu.program import DeviceArray, Grid, Program, allocate
 from zkgpu.msm.cuda_lists import WorkLists
 
-THREADS = 1 << 16  # about what fills a large GPU at the registers of add_pairs
+THREADS = 1 << 16  # about what fills a large GPU, where its driver does not say
 LEAST_BATCH = 32  # additions of a thread in G1 below which XYZZ coordinates are as good; products in G2 are dearer
 
 
@@ -57,7 +63,8 @@ class AffineRounds:
 
     def __init__(self, program: Program, lists: WorkLists, degree: int, threads: int = 0, batch: int = 0):
         self._program, self._lists, self._point = program, lists, point(degree)
-        self._threads, self._batch = threads or THREADS, batch or max(1, LEAST_BATCH // degree)
+        self._coordinate = coordinate(degree)
+        self._threads, self._batch = threads or threads_that_fill(program), batch or max(1, LEAST_BATCH // degree)
 
     def shortened(self, terms: Terms) -> Terms:
         """Terms with the same sums of runs, after as many rounds as are worth their inversions."""
@@ -69,6 +76,7 @@ class AffineRounds:
         """Terms with the same sums of runs, after one round."""
         pairs = terms.bound - terms.additions
         first_pair, lefts = self._lists.pairs(terms.starts, pairs)
+        products = allocate(self._lists.driver, self._coordinate, pairs)
         sums = allocate(self._lists.driver, self._point, pairs)
         self._program.launch(
             "add_pairs",
@@ -78,6 +86,12 @@ class AffineRounds:
             first_pair=first_pair,
             lefts=lefts,
             **terms.arguments(),
+            products=products,
             sums=sums,
         )
         return Terms(sums, None, first_pair, pairs, -(-terms.longest // 2))
+
+
+def threads_that_fill(program: Program) -> int:
+    """Threads of add_pairs that run side by side: more would take a second turn, and each turn pays its inversions."""
+    return program.threads_at_once("add_pairs") or THREADS
