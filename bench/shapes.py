@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from zkgpu.backend.cuda import CudaBackend
-from zkgpu.circuits.sparse import SparseMatrix
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.qap import Qap
 from zkgpu.ntt.domain import Domain
 
