@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import logging
-import sys
 import threading
 import zipfile
 from collections.abc import Callable
@@ -29,21 +28,6 @@ from zkgpu.gpu.source import Source, folder
 SM_90 = BY_NAME["sm_90"]
 CUBIN = ELF + b"code"
 SORT = catalogue.scalar_source("bn254", "sort.cu")
-
-
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Cupy:
-    double = Cupy()
-    monkeypatch.setitem(sys.modules, "cupy", double)  # type: ignore[arg-type]
-    return double
-
-
-@pytest.fixture
-def cubins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cubins:
-    """What is installed: nothing yet."""
-    installed = Cubins(tmp_path / "cubins")
-    monkeypatch.setattr(Cubins, "installed", staticmethod(lambda: installed))
-    return installed
 
 
 # what is compiled ahead of time

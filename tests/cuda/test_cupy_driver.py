@@ -16,13 +16,6 @@ from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.source import Source
 
 
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Cupy:
-    double = Cupy()
-    monkeypatch.setitem(sys.modules, "cupy", double)  # type: ignore[arg-type]
-    return double
-
-
 def test_bytes_come_back_as_they_went_in(cupy: Cupy) -> None:
     driver = CupyDriver(1)
     memory = driver.allocate(16)
