@@ -1,5 +1,7 @@
 """What NVIDIA's compiler makes of every kernel, without a GPU: registers, shared memory, spills, multiplies.
 
+`blocks` is how many of the kernel's largest blocks a multiprocessor holds, as far as registers and threads go.
+
 `python bench/gate.py [sm_90 ...]` compiles all kernels for these architectures, those of the compile gate when none is
 named, and appends a line a kernel to bench/results/gate.jsonl; `python bench/table.py` prints them. What was recorded
 of the same text with the same compiler stays. Minutes for each architecture. Needs `pip install '.[gate]'`.
@@ -17,6 +19,7 @@ from harness import RESULTS, ROOT, commit
 
 sys.path.insert(0, str(ROOT))  # the gate compiles, this records
 from tests.gate import nvrtc
+from zkgpu.gpu.architectures import BY_NAME
 from zkgpu.gpu.source import Source
 
 FILE = RESULTS / "gate.jsonl"
@@ -50,6 +53,8 @@ def record(source: Source, architecture: str) -> None:
     with FILE.open("a") as file:
         for usage in found:
             facts = {name: getattr(usage, name) for name in ("registers", "shared", "stack", "local", "spills")}
+            threads = source.signatures()[usage.kernel].max_threads
+            facts["blocks"] = BY_NAME[architecture].resident_blocks(threads, usage.registers, usage.shared)
             whole = {**named, "kernel": usage.kernel, "architecture": architecture, **facts}
             file.write(json.dumps({**whole, "multiply_slots": usage.multiply_slots}) + "\n")
 

@@ -7,6 +7,12 @@
 
 #include "field.cuh"
 
+// The product where a formula has many of them: one of Fp2 is called, one of Fp is short enough to stand in its place.
+template <class M>
+ZK_INLINE Fp<M> product(const Fp<M>& a, const Fp<M>& b) {
+    return mul(a, b);
+}
+
 template <class F>
 struct Affine {
     F x, y;
@@ -59,11 +65,11 @@ ZK_INLINE Xyzz<F> double_affine(const F& x, const F& y) {
     Xyzz<F> r;
     F u = twice(y);
     r.zz = square(u);
-    r.zzz = mul(u, r.zz);
-    F s = mul(x, r.zz), xx = square(x);
+    r.zzz = product(u, r.zz);
+    F s = product(x, r.zz), xx = square(x);
     F m = add(twice(xx), xx);
     r.x = sub(square(m), twice(s));
-    r.y = sub(mul(m, sub(s, r.x)), mul(r.zzz, y));
+    r.y = sub(product(m, sub(s, r.x)), product(r.zzz, y));
     return r;
 }
 
@@ -71,8 +77,8 @@ ZK_INLINE Xyzz<F> double_affine(const F& x, const F& y) {
 template <class F>
 ZK_INLINE Xyzz<F> twice(const Xyzz<F>& p) {
     Xyzz<F> r = double_affine(p.x, p.y);
-    r.zz = mul(r.zz, p.zz);
-    r.zzz = mul(r.zzz, p.zzz);
+    r.zz = product(r.zz, p.zz);
+    r.zzz = product(r.zzz, p.zzz);
     return r;
 }
 
@@ -84,17 +90,17 @@ ZK_INLINE void add_affine(Xyzz<F>& sum, const Affine<F>& p) {
         sum = from_affine(p);
         return;
     }
-    F h = sub(mul(p.x, sum.zz), sum.x), r = sub(mul(p.y, sum.zzz), sum.y);
+    F h = sub(product(p.x, sum.zz), sum.x), r = sub(product(p.y, sum.zzz), sum.y);
     if (is_zero(h)) {
         if (is_zero(r)) sum = double_affine(p.x, p.y);
         else set_infinity(sum);
         return;
     }
-    F hh = square(h), hhh = mul(h, hh), q = mul(sum.x, hh);
+    F hh = square(h), hhh = product(h, hh), q = product(sum.x, hh);
     sum.x = sub(sub(square(r), hhh), twice(q));
-    sum.y = sub(mul(r, sub(q, sum.x)), mul(sum.y, hhh));
-    sum.zz = mul(sum.zz, hh);
-    sum.zzz = mul(sum.zzz, hhh);
+    sum.y = sub(product(r, sub(q, sum.x)), product(sum.y, hhh));
+    sum.zz = product(sum.zz, hh);
+    sum.zzz = product(sum.zzz, hhh);
 }
 
 // sum += p by add-2008-s: 12 products and 2 squares. Both may lie in memory, and may be the same point; coordinates are
@@ -106,30 +112,30 @@ ZK_INLINE void add_point(Xyzz<F>& sum, const Xyzz<F>& p) {
         sum = p;
         return;
     }
-    F u = mul(sum.x, p.zz), h = sub(mul(p.x, sum.zz), u);
+    F u = product(sum.x, p.zz), h = sub(product(p.x, sum.zz), u);
     forget_memory();
-    F s = mul(sum.y, p.zzz), r = sub(mul(p.y, sum.zzz), s);
+    F s = product(sum.y, p.zzz), r = sub(product(p.y, sum.zzz), s);
     forget_memory();
     if (is_zero(h)) {
         if (is_zero(r)) sum = twice(p);
         else set_infinity(sum);
         return;
     }
-    F hh = square(h), hhh = mul(h, hh), q = mul(u, hh);
+    F hh = square(h), hhh = product(h, hh), q = product(u, hh);
     F x = sub(sub(square(r), hhh), twice(q));
     sum.x = x;
-    sum.y = sub(mul(r, sub(q, x)), mul(s, hhh));
+    sum.y = sub(product(r, sub(q, x)), product(s, hhh));
     forget_memory();
-    sum.zz = mul(mul(sum.zz, p.zz), hh);
+    sum.zz = product(product(sum.zz, p.zz), hh);
     forget_memory();
-    sum.zzz = mul(mul(sum.zzz, p.zzz), hhh);
+    sum.zzz = product(product(sum.zzz, p.zzz), hhh);
 }
 
 // The affine point, given 1 / zzz: 1 / zz = (zz / zzz)^2.
 template <class F>
 ZK_INLINE Affine<F> to_affine(const Xyzz<F>& p, const F& zzz_inverse) {
-    F zz_inverse = square(mul(p.zz, zzz_inverse));
-    return {canonical(mul(p.x, zz_inverse)), canonical(mul(p.y, zzz_inverse))};
+    F zz_inverse = square(product(p.zz, zzz_inverse));
+    return {canonical(product(p.x, zz_inverse)), canonical(product(p.y, zzz_inverse))};
 }
 
 // sum = k p by double-and-add from the highest bit, with sum and p in memory. Variable time: k leaks.

@@ -19,6 +19,8 @@ typedef unsigned long long uint64_t;
 #ifdef __CUDA_ARCH__
 #define ZK_INLINE __device__ __forceinline__
 #define ZK_MEMBER __device__ __forceinline__
+// for what is long and used often: one copy a module, called
+#define ZK_CALLED static __device__ __noinline__
 
 // volatile keeps the instructions of a chain in order: the flag is no operand the compiler knows of
 #define ZK_PTX2(name, instruction)                                                            \
@@ -57,6 +59,7 @@ ZK_INLINE void forget_memory() { asm volatile("" ::: "memory"); }
 #else
 #define ZK_INLINE static inline
 #define ZK_MEMBER inline
+#define ZK_CALLED static inline
 
 static thread_local uint32_t zk_carry;
 

@@ -9,7 +9,7 @@ using Point = Affine<Coordinate>;
 using Sum = Xyzz<Coordinate>;
 
 // one of psi's coordinates, of a sum in memory
-ZK_INLINE void turn(Coordinate& c, const Coordinate& factor) { c = mul(conjugate(c), factor); }
+ZK_INLINE void turn(Coordinate& c, const Coordinate& factor) { c = product(conjugate(c), factor); }
 
 // sum = psi(sum), in memory
 ZK_INLINE void turn(Sum& sum, const Coordinate* psi) {

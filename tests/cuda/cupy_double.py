@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import dataclass
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 
-class Failure(Exception):
-    """Any error of CuPy."""
+class Failure(RuntimeError):
+    """Any error of CUDA, in CuPy's name."""
 
 
 class Full(MemoryError):
@@ -99,6 +100,9 @@ class Stream:
 class Device:
     """A context, as CuPy's devices are."""
 
+    compute_capability = "90"
+    attributes = MappingProxyType({"MultiProcessorCount": 3})
+
     def __init__(self, number: int):
         self.number = number
 
@@ -118,10 +122,26 @@ class Cupy:
         self.pinned: list[np.ndarray] = []
         self.freed = 0
         self.fail_launch = False
-        runtime = SimpleNamespace(getDeviceCount=lambda: 2, memGetInfo=lambda: (600, 1000), CUDARuntimeError=Failure)
+        self.loaded: list[bytes] = []  # cubins
+        self.compiled: list[str] = []  # sources
+        self.driver_version = 13000
+        self.refuses: Exception | None = None  # what loading a cubin fails with
+        self.lacks: Exception | None = None  # what compiling fails with, whatever the source
+        runtime = SimpleNamespace(
+            getDeviceCount=lambda: 2,
+            memGetInfo=lambda: (600, 1000),
+            driverGetVersion=lambda: self.driver_version,
+            CUDARuntimeError=Failure,
+        )
         self.cuda = SimpleNamespace(
             runtime=runtime,
-            driver=SimpleNamespace(CUDADriverError=Failure),
+            driver=SimpleNamespace(
+                CUDADriverError=Failure,
+                CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8,
+                funcSetAttribute=set_attribute,
+                occupancyMaxActiveBlocksPerMultiprocessor=blocks_that_fit,
+            ),
+            Module=lambda: Module(self),
             compiler=SimpleNamespace(CompileException=SyntaxError),
             memory=SimpleNamespace(OutOfMemoryError=Full),
             alloc=self._alloc,
@@ -149,23 +169,60 @@ class Cupy:
 
     def RawModule(self, code: str, options: tuple[str, ...], backend: str) -> Any:
         assert (options, backend) == (("--std=c++17",), "nvrtc")
+        return RawModule(self, code)
 
-        def compile_now() -> None:
-            if "broken" in code:
-                raise SyntaxError("line 1: error\nmore")
 
-        return SimpleNamespace(compile=compile_now, get_function=lambda name: Kernel(self, name))
+@dataclass(frozen=True)
+class RawModule:
+    """A source, compiled when its module is asked for."""
+
+    cupy: Cupy
+    code: str
+
+    @property
+    def module(self) -> Module:
+        if self.cupy.lacks:
+            raise self.cupy.lacks
+        if "broken" in self.code:
+            raise SyntaxError("line 1: error\nmore")
+        self.cupy.compiled.append(self.code)
+        return Module(self.cupy)
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module, whatever it was made of."""
+
+    cupy: Cupy
+
+    def load(self, cubin: bytes) -> None:
+        if self.cupy.refuses:
+            raise self.cupy.refuses
+        self.cupy.loaded.append(cubin)
+
+    def get_function(self, name: str) -> Kernel:
+        return Kernel(self.cupy, name)
 
 
 class Kernel:
     """A function of a module."""
 
-    max_dynamic_shared_size_bytes = 0
-
     def __init__(self, cupy: Cupy, name: str):
-        self._cupy, self._name = cupy, name
+        self._cupy, self._name, self.ptr = cupy, name, [0]
 
     def __call__(self, grid: Any, block: Any, arguments: Any, shared_mem: int) -> None:
         if self._cupy.fail_launch:
             raise Failure("an illegal memory access was encountered")
-        self._cupy.launches.append((self._name, grid, block, arguments, shared_mem, self.max_dynamic_shared_size_bytes))
+        self._cupy.launches.append((self._name, grid, block, arguments, shared_mem, self.ptr[0]))
+
+
+def set_attribute(kernel: list[int], attribute: int, value: int) -> None:
+    """The double's kernels are addressed by the one attribute they have."""
+    assert attribute == 8
+    kernel[0] = value
+
+
+def blocks_that_fit(kernel: list[int], threads: int, shared: int) -> int:
+    """For 2048 threads a multiprocessor, and shared memory that the kernel was allowed."""
+    assert shared <= max(kernel[0], 48 << 10)
+    return 2048 // threads

@@ -38,10 +38,9 @@ def without_cupy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Any:
-    double: Any = Cupy()
+def cupy(cupy: Cupy) -> Any:
+    double: Any = cupy
     double.__spec__ = ModuleSpec("cupy", None)
-    monkeypatch.setitem(sys.modules, "cupy", double)
     return double
 
 

@@ -12,15 +12,8 @@ from zkgpu.backend import open_backend
 from zkgpu.errors import ResourceError
 from zkgpu.gpu import pinned
 from zkgpu.gpu.cupy_driver import CupyDriver
-from zkgpu.gpu.driver import OutOfMemory
+from zkgpu.gpu.driver import CountsBlocks, OutOfMemory
 from zkgpu.gpu.source import Source
-
-
-@pytest.fixture
-def cupy(monkeypatch: pytest.MonkeyPatch) -> Cupy:
-    double = Cupy()
-    monkeypatch.setitem(sys.modules, "cupy", double)  # type: ignore[arg-type]
-    return double
 
 
 def test_bytes_come_back_as_they_went_in(cupy: Cupy) -> None:
@@ -51,6 +44,14 @@ def test_streams_wait_for_events_of_others(cupy: Cupy) -> None:
         done = driver.mark()
     driver.wait(done)
     assert driver.read(memory, 0, 8).tolist() == list(range(8))
+
+
+def test_blocks_are_counted_over_all_multiprocessors(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    module = driver.compile(Source("a.cu", "text"))
+    assert isinstance(driver, CountsBlocks)
+    assert driver.blocks_at_once(module, "f", 128, 0) == 3 * 16
+    assert driver.blocks_at_once(module, "g", 256, 90_000) == 3 * 8
 
 
 def test_a_launch_passes_extents_arguments_and_shared_memory(cupy: Cupy) -> None:

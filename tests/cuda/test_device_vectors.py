@@ -196,6 +196,12 @@ def test_expressions_that_differ_in_a_number_are_one_kernel() -> None:
     assert "square(" in first.text
 
 
+def test_expressions_whose_numbers_happen_to_be_equal_are_the_same_kernel() -> None:
+    first, second = (trace(lambda x, k=k: 2 * x + k, 1) for k in (2, 3))
+    assert first.text == second.text
+    assert (first.constants, second.constants) == ((2, 2), (2, 3))
+
+
 def test_a_constant_expression_and_a_negative_number_are_expressions(device: CudaBackend) -> None:
     x = up(device, [5, 6])
     assert down(device, device.pointwise(lambda v: -7 - v, x)) == [r - 12, r - 13]

@@ -6,8 +6,6 @@ all kernels: `python -m tests.gate.nvrtc sm_90 sm_120`.
 
 from __future__ import annotations
 
-import ctypes
-import importlib.util
 import os
 import re
 import subprocess
@@ -19,12 +17,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from zkgpu.gpu.elements import point_source, scalar_source
+from zkgpu.errors import ResourceError
+from zkgpu.gpu import catalogue, nvrtc
+from zkgpu.gpu.architectures import BY_NAME
 from zkgpu.gpu.source import Source, load
 
-ARCHITECTURES = ("sm_80", "sm_89", "sm_90", "sm_100", "sm_120")
-SCALAR_FILES = ("vector.cu", "ntt.cu", "sort.cu")
-POINT_FILES = ("msm.cu", "points.cu")
+ARCHITECTURES = tuple(BY_NAME)
 
 RATES = Path(__file__).parents[2] / "bench" / "rates.cu"
 PRODUCTS = """
@@ -78,36 +76,22 @@ class Usage:
 def missing() -> str | None:
     """What keeps the gate from running here; None when nothing does."""
     try:
-        _library(), _tools()
-    except (FileNotFoundError, OSError) as error:
+        nvrtc.version(), _tools()
+    except (ResourceError, FileNotFoundError) as error:
         return str(error)
     return None
 
 
 def version() -> str:
     """The compiler's name and version."""
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    _library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
-    return f"NVRTC {major.value}.{minor.value}"
-
-
-def _folders() -> list[Path]:
-    """Where the packages of NVIDIA keep their files."""
-    spec = importlib.util.find_spec("nvidia")
-    places = list(spec.submodule_search_locations or []) if spec else []
-    return [folder for place in places for folder in Path(place).iterdir() if folder.is_dir()]
+    return "NVRTC {}.{}".format(*nvrtc.version())
 
 
 def _find(pattern: str) -> Path:
-    found = [path for folder in _folders() for path in folder.glob(pattern)]
+    found = [path for folder in nvrtc.package_folders() for path in folder.glob(pattern)]
     if not found:
         raise FileNotFoundError(f"{pattern} is not installed: pip install 'zkgpu[gate]'")
     return found[0]
-
-
-@lru_cache
-def _library() -> ctypes.CDLL:
-    return ctypes.CDLL(str(_find("lib/libnvrtc.so.*")))
 
 
 @lru_cache
@@ -117,25 +101,8 @@ def _tools() -> tuple[Path, Path]:
 
 @lru_cache
 def compiled(source: Source, architecture: str) -> tuple[bytes, str]:
-    """(cubin, the compiler's log). Raises RuntimeError with the log when it does not compile."""
-    nvrtc, program = _library(), ctypes.c_void_p()
-    text, name = source.text.encode(), source.name.encode()
-    nvrtc.nvrtcCreateProgram(ctypes.byref(program), text, name, 0, None, None)
-    options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
-    array = (ctypes.c_char_p * len(options))(*(o.encode() for o in options))
-    failed = nvrtc.nvrtcCompileProgram(program, len(options), array)
-    log = _text(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program).decode(errors="replace")
-    if failed:
-        raise RuntimeError(f"{source.name} for {architecture}: {log}")
-    return _text(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program), log
-
-
-def _text(size_of: ctypes._CFuncPtr, get: ctypes._CFuncPtr, program: ctypes.c_void_p) -> bytes:
-    size = ctypes.c_size_t()
-    size_of(program, ctypes.byref(size))
-    buffer = ctypes.create_string_buffer(size.value)
-    get(program, buffer)
-    return buffer.raw
+    """(cubin, the compiler's log). Raises ResourceError when it does not compile."""
+    return nvrtc.compiled(source, architecture, "--ptxas-options=-v")
 
 
 def usages(source: Source, architecture: str) -> list[Usage]:
@@ -197,13 +164,7 @@ def all_sources() -> Iterator[Source]:
     yield rates_source()
     yield product_source("bn254", "Scalar")
     yield product_source("bls12_381", "Base")
-    for file in SCALAR_FILES:
-        yield scalar_source("bn254", file)
-    for degree in (1, 2):
-        for file in POINT_FILES:
-            yield point_source("bn254", degree, file)
-    yield point_source("bn254", 2, "subgroup.cu")
-    yield load("matmul.cu")
+    yield from catalogue.sources()
 
 
 def main(architectures: list[str]) -> None:

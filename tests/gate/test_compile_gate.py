@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.gate import nvrtc
+from zkgpu.gpu import catalogue
+from zkgpu.gpu.architectures import BY_NAME, THREAD_REGISTERS
+from zkgpu.gpu.elements import point_source
 from zkgpu.gpu.source import Source
 
 REASON = nvrtc.missing()
@@ -33,7 +36,9 @@ def assert_in_registers(source: Source, architecture: str) -> None:
     assert {u.kernel for u in usages} == set(source.signatures())
     for u in usages:
         assert (u.spills, u.stack, u.local) == (0, 0, 0), f"{source.name} on {architecture}: {u}"
-        assert u.registers <= 255
+        threads = source.signatures()[u.kernel].max_threads
+        assert u.registers <= THREAD_REGISTERS
+        assert BY_NAME[architecture].resident_blocks(threads, u.registers, u.shared) >= 1
         assert not [name for name in u.instructions if name.startswith(("LDL", "STL"))]
 
 
@@ -66,10 +71,24 @@ def test_each_rate_is_of_the_instruction_it_is_named_after(architecture: str) ->
     assert_in_registers(nvrtc.rates_source(), architecture)
 
 
+LONG = {"bn254_1_msm.cu", "bn254_1_points.cu", "bn254_2_points.cu", "bn254_2_subgroup.cu"}
+QUICK = [source for source in catalogue.sources() if source.name not in LONG]
+
+
 @needs_nvrtc
-@pytest.mark.parametrize("file", nvrtc.SCALAR_FILES)
-def test_kernels_on_scalars_stay_in_registers(file: str) -> None:
-    assert_in_registers(nvrtc.scalar_source("bn254", file), "sm_90")
+@pytest.mark.parametrize("source", QUICK, ids=lambda source: source.name)
+def test_kernels_stay_in_registers(source: Source) -> None:
+    assert_in_registers(source, "sm_90")
+
+
+CACHE = 128 << 10  # bytes of instructions that a multiprocessor keeps, about
+INSTRUCTION = 16
+
+
+@needs_nvrtc
+def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
+    for usage in nvrtc.usages(point_source("bn254", 2, "msm.cu"), "sm_90"):
+        assert sum(usage.instructions.values()) * INSTRUCTION < CACHE, usage.kernel
 
 
 WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own

@@ -12,9 +12,9 @@ from zkgpu.backend.expression import trace
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.gpu.catalogue import expression_source
 from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
 from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, upload
-from zkgpu.gpu.source import load
 
 LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
 INVERSIONS = 1 << 16  # threads that keep a device busy, when there are so many entries
@@ -111,12 +111,12 @@ class Vectors:
             if len(other) != n:
                 raise LengthError(f"{n} entries but {len(other)} entries: the two must be equal")
         expression = trace(f, len(vectors))
-        source = load("grid.cuh", f"{self._curve}.cuh", expression.text, name=f"{self._curve}_pointwise.cu")
         constants = upload(self.driver, SCALAR, self._field.to_montgomery_limbs(expression.constants))
         out = allocate(self.driver, SCALAR, n)
         inputs = {f"x{k}": vector for k, vector in enumerate(vectors)}
         arguments: dict[str, DeviceArray | int] = {"n": n, "constants": constants, **inputs, "out": out}
-        self._programs(source).launch("pointwise", Grid.over(n), **arguments)
+        program = self._programs(expression_source(self._curve, expression.text))
+        program.launch("pointwise", Grid.over(n), **arguments)
         return out
 
     def inverse(self, values: DeviceArray) -> DeviceArray:

@@ -1,4 +1,8 @@
-"""Functions of + - * traced once into the source of a kernel."""
+"""Functions of + - * traced once into the source of a kernel.
+
+The source says what is done, and no value: every constant is an argument of its own, equal ones too. So the expressions
+of provers and setups are few and known beforehand (cuda/expressions.txt), and are compiled with the other kernels.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any
 
 @dataclass
 class Tape:
-    """The statements of a kernel's body in order, and the integers it names."""
+    """The statements of a kernel's body in order, and the integers it takes in that order."""
 
     statements: list[str] = field(default_factory=list)
     constants: list[int] = field(default_factory=list)
@@ -20,9 +24,8 @@ class Tape:
         return Entry(self, name)
 
     def constant(self, value: int) -> Entry:
-        if value not in self.constants:
-            self.constants.append(value)
-        return self.record(f"constants[{self.constants.index(value)}]")
+        self.constants.append(value)
+        return self.record(f"constants[{len(self.constants) - 1}]")
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def trace(f: Callable[..., Any], vectors: int) -> Expression:
     entry = result if isinstance(result, Entry) else tape.constant(result)
     inputs = "".join(f"const Scalar* x{k}, " for k in range(vectors))
     body = "\n".join(f"    {statement}" for statement in tape.statements)
-    text = f"""
+    text = f"""\
 ZK_KERNEL(128) pointwise(uint32_t n, const Scalar* constants, {inputs}Scalar* out) {{
     uint32_t i = thread_index();
     if (i >= n) return;

@@ -1,8 +1,6 @@
-"""A CUDA GPU through CuPy: its memory pool, streams, pinned memory, and NVRTC.
+"""A CUDA GPU through CuPy: its memory pool, streams, pinned memory and modules.
 
-CuPy's pool keeps an arena for each stream, so what a stream frees is given out on the same stream only. CuPy keeps
-compiled kernels in its own cache (CUPY_CACHE_DIR), by source, options, architecture and NVRTC's version; entries are
-checked by digest and replaced at once, so processes may share it.
+CuPy's pool keeps an arena for each stream, so what a stream frees is given out on the same stream only.
 """
 
 from __future__ import annotations
@@ -15,11 +13,9 @@ import numpy as np
 
 from zkgpu.errors import ResourceError
 from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.modules import INSTALL, Module, Modules
 from zkgpu.gpu.pinned import PinnedCopies
 from zkgpu.gpu.source import Source
-
-UNASKED_SHARED = 48 * 1024  # bytes of shared memory a block may have without a kernel asking for more
-INSTALL = "pip install 'zkgpu[cuda13]' (or cuda12), or use --device cpu"
 
 FULL = "close other programs on this GPU, or use --device cpu"
 
@@ -49,7 +45,12 @@ class CupyDriver:
             with self._device:
                 # streams that do not wait for the null stream, where other users of CuPy work
                 self._stream = self._cupy.cuda.Stream(non_blocking=True)
+            self._modules = self._modules_of_device()
         self._copies = PinnedCopies(self._cupy)
+
+    def _modules_of_device(self) -> Modules:
+        capability, version = int(self._device.compute_capability), self._cupy.cuda.runtime.driverGetVersion()
+        return Modules(self._cupy, self._device, self.name, divmod(capability, 10), version // 1000)
 
     @property
     def description(self) -> str:
@@ -106,31 +107,25 @@ class CupyDriver:
             self._stream.synchronize()
         return data
 
-    def compile(self, source: Source) -> Any:
-        try:
-            with self._on_device():
-                module = self._cupy.RawModule(code=source.text, options=("--std=c++17",), backend="nvrtc")
-                module.compile()
-                return module
-        except ResourceError:
-            raise
-        # CuPy finds NVRTC when it first needs it, and says in some way of its own when there is none
-        except (self._cupy.cuda.compiler.CompileException, RuntimeError, ImportError) as error:
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise ResourceError(f"{self.name}: {source.name} does not compile: {first}") from error
+    def compile(self, source: Source) -> Module:
+        with self._on_device():
+            return self._modules.load(source)
 
     def launch(
-        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
     ) -> None:
         with self._on_device():
-            function = module.get_function(kernel)
-            if shared > UNASKED_SHARED:
-                function.max_dynamic_shared_size_bytes = shared
-            function(grid, block, tuple(arguments), shared_mem=shared)
+            module.kernel(kernel, shared)(grid, block, tuple(arguments), shared_mem=shared)
 
     def synchronize(self) -> None:
         with self._on_device():
             self._device.synchronize()
+
+    def blocks_at_once(self, module: Module, kernel: str, threads: int, shared: int) -> int:
+        with self._on_device():
+            function = module.kernel(kernel, shared).ptr
+            each = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(function, threads, shared)
+            return int(each) * int(self._device.attributes["MultiProcessorCount"])
 
     @contextmanager
     def _on_device(self) -> Iterator[None]:

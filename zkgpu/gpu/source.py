@@ -61,7 +61,7 @@ def _expanded(name: str, seen: set[str]) -> str:
     """The text of a file with every include replaced by what it names, each file once."""
     seen.add(name)
     out, at = [f'#line 1 "{name}"'], 0
-    text = _read(name).replace("#pragma once", "")
+    text = read(name).replace("#pragma once", "")
     for match in _INCLUDE.finditer(text):
         line = text.count("\n", 0, match.start()) + 2
         included = "" if match[1] in seen else _expanded(match[1], seen)
@@ -71,7 +71,8 @@ def _expanded(name: str, seen: set[str]) -> str:
 
 
 @lru_cache
-def _read(name: str) -> str:
+def read(name: str) -> str:
+    """The text of a file of cuda/. Raises ResourceError when it is not there."""
     path = folder() / name
     try:
         return path.read_text(encoding="utf-8")
