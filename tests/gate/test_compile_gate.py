@@ -7,7 +7,7 @@ import pytest
 from tests.gate import nvrtc
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.architectures import BY_NAME, THREAD_REGISTERS
-from zkgpu.gpu.elements import point_source
+from zkgpu.gpu.elements import point_source, scalar_source
 from zkgpu.gpu.source import Source
 
 REASON = nvrtc.missing()
@@ -93,8 +93,8 @@ def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
 
 WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own
 READERS = [
-    *(nvrtc.scalar_source("bn254", file) for file in ("ntt.cu", "vector.cu")),
-    *(nvrtc.point_source("bn254", 1, file) for file in nvrtc.POINT_FILES),
+    *(scalar_source("bn254", file) for file in ("ntt.cu", "vector.cu")),
+    *(point_source("bn254", 1, file) for file in catalogue.POINT_FILES),
 ]
 
 

@@ -12,7 +12,7 @@ from zkgpu.circuits import Wires
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.zkml import ranges, semantics
-from zkgpu.zkml.layers import matrices, softmax
+from zkgpu.zkml.layers import matrices, network, softmax
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.operations import Linear, Softmax
 from zkgpu.zkml.ranges import Interval
@@ -64,3 +64,8 @@ def weights_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
         return operation.weight * operation.multiplier[:, None, :], operation.bias * operation.multiplier
 
     monkeypatch.setattr(matrices, "effective_weights", effective_weights)
+
+
+def clamps_outside_an_interval_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Intervals are those of the model's own weights, and taken for those of the prover's."""
+    monkeypatch.setattr(network, "Checks", lambda limb, _: Checks(limb))

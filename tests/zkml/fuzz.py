@@ -11,7 +11,7 @@ import numpy as np
 
 from tests.zkml import oracle
 from tests.zkml.networks import all_inputs
-from tests.zkml.random_models import Kind, random_inputs, random_model
+from tests.zkml.random_models import Kind, random_inputs, random_model, with_other_weights
 from zkgpu.errors import ZkgpuError
 from zkgpu.testing import Draws, Finding, Forger, HintAttack, Spot
 from zkgpu.zkml import semantics
@@ -100,10 +100,12 @@ def _of_one_model(seed: int, number: int, outcome: Outcome, kinds: Sequence[Kind
     model = random_model(draws, kinds)
     weights = draws.one_of(WEIGHTS) if model.n_weights else "public"
     inputs = random_inputs(draws, model)
+    is_other = weights != "public" and bool(draws.below(2))
+    proven = with_other_weights(draws, model) if is_other else model
     outcome.models += 1
     try:
         with np.errstate(all="ignore"):
-            given = all_inputs(model, inputs, weights)
+            given = all_inputs(proven, inputs, weights)
             circuit = build_circuit(model, _visibilities(draws, model, weights)).compile()
     except ZkgpuError:
         outcome.refused += 1
@@ -111,17 +113,20 @@ def _of_one_model(seed: int, number: int, outcome: Outcome, kinds: Sequence[Kind
     try:
         forger = Forger(circuit, given)
     except ZkgpuError as error:
-        yield Fault(number, model, weights, inputs, f"the honest prover fails: {error}")
+        if is_other:
+            outcome.refused += 1
+        else:
+            yield Fault(number, model, weights, inputs, f"the honest prover fails: {error}")
         return
-    wrong = _wrong_answer(model, inputs, forger)
+    wrong = _wrong_answer(proven, inputs, forger)
     if wrong:
-        yield Fault(number, model, weights, inputs, wrong)
+        yield Fault(number, proven, weights, inputs, wrong)
         return
     attack = HintAttack(forger, draws, Plausible(model).lies)
     attack.run(LIES_A_MODEL)
     outcome.tried += attack.tried
     for finding in attack.findings.values():
-        yield Fault(number, model, weights, inputs, str(finding), finding)
+        yield Fault(number, proven, weights, inputs, str(finding), finding)
 
 
 def _wrong_answer(model: IntegerModel, inputs: Mapping[str, np.ndarray], forger: Forger) -> str:

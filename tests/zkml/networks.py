@@ -62,10 +62,10 @@ def all_inputs(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: s
     return found
 
 
-def proven_output(circuit: CompiledCircuit, inputs: Mapping[str, object]) -> np.ndarray:
+def proven_output(circuit: CompiledCircuit, inputs: Mapping[str, object], name: str = "out") -> np.ndarray:
     """What the circuit publishes for these inputs, as integers."""
     assignment = circuit.witness(inputs)
-    return circuit.r1cs.round.unpack(circuit.packed(assignment))["out"]
+    return circuit.r1cs.round.unpack(circuit.packed(assignment))[name]
 
 
 def assert_same_as_semantics(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> None:

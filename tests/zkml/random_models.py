@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -55,6 +55,21 @@ def random_inputs(draws: Draws, model: IntegerModel) -> dict[str, np.ndarray]:
     """Entries at the ends of their ranges, anywhere, close to each other, or half steps of a rounding apart."""
     shifts = [op.shift for op in model.operations if isinstance(op, (Requantise, Softmax))]
     return {tensor.name: _entries(draws, tensor, shifts or [0]) for tensor in model.inputs}
+
+
+def with_other_weights(draws: Draws, model: IntegerModel) -> IntegerModel:
+    """The same model of other weights, up to a few times as large: a circuit may refuse them, or give their answer."""
+
+    def other(operation: Operation) -> Operation:
+        if not isinstance(operation, Linear):
+            return operation
+        weight, most = operation.weight, int(abs(operation.weight).max(initial=1))
+        if draws.below(2):
+            weight = np.array([integer(draws, -most, most) for _ in range(weight.size)]).reshape(weight.shape)
+        multiplier = operation.multiplier * draws.one_of([1, 2, 3, 5, 7])
+        return replace(operation, weight=weight, multiplier=multiplier, bias=operation.bias * draws.one_of([1, -1, 3]))
+
+    return replace(model, operations=tuple(map(other, model.operations)))
 
 
 def _entries(draws: Draws, tensor: Tensor, shifts: Sequence[int]) -> np.ndarray:
@@ -184,9 +199,11 @@ def requantise(g: Growing, x: str) -> None:
 
 
 def _some_end(g: Growing, x: str, shift: int) -> int:
-    """Somewhere in the range of the rounded values, of 62 bits at most."""
-    least, greatest = (max(min(v >> shift, ENDS), -ENDS) for v in (g.found[x].least, g.found[x].greatest))
-    return g.draws.one_of([0, least, greatest, integer(g.draws, least, greatest)])
+    """Somewhere in the range of the rounded values or beyond it, where other weights lead; of 62 bits at most."""
+    least, greatest = g.found[x].least >> shift, g.found[x].greatest >> shift
+    beyond = g.draws.one_of([2, 3, 4]) * g.draws.one_of([least, greatest])
+    end = g.draws.one_of([0, least, greatest, integer(g.draws, least, greatest), beyond])
+    return max(min(end, ENDS), -ENDS)
 
 
 def lookup(g: Growing, x: str) -> None:

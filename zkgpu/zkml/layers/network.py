@@ -166,7 +166,7 @@ class Network:
         self.intervals = analyse(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
-        self.tables, self.checks = Tables(), Checks(model.limb)
+        self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
         self.values: dict[str, Wires] = {}
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = _rounded_only_for_tables(model)

@@ -23,19 +23,28 @@ from zkgpu.zkml.semantics import low_bits, round_half_up
 
 
 def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interval) -> Wires:
-    """The rounded and clamped values, each of them one wire, or a constant where the clamp leaves one value."""
+    """The rounded and clamped values, each of them one wire, or a constant where the clamp leaves one value.
+
+    An end of the clamp that lies outside the interval is left out. Where the prover gives the weights, others than the
+    model's may leave the interval: what a clamp left out would have changed is refused, by a range check of y that is
+    exact (checks.within).
+    """
     least, greatest = rounded_ends(interval, operation.shift)
     low = operation.low if operation.low is not None and operation.low > least else None
     high = operation.high if operation.high is not None and operation.high < greatest else None
     least_left, greatest_left = (_clipped(end, operation) for end in (least, greatest))
-    if least_left == greatest_left != least:
+    if least_left == greatest_left != least and not checks.weights_are_given:
         return x.circuit.constant(np.full(x.shape, least_left))
-    if low is None and high is None:
-        return rounded(checks, x, operation.shift, interval)
-    if high is None and low is not None:
-        return at_least(checks, x, operation.shift, low, interval)
-    y = clamped(checks, x, operation.shift, low, high, interval)
-    checks.within(y, least_left, greatest_left)
+    if high is not None:
+        y = clamped(checks, x, operation.shift, low, high, interval)
+        checks.within(y, least_left, greatest_left)
+        return y
+    if low is not None:
+        y = at_least(checks, x, operation.shift, low, interval)
+    else:
+        y = rounded(checks, x, operation.shift, interval)
+    if checks.weights_are_given and (low, high) != (operation.low, operation.high):
+        checks.within(y, least_left, greatest_left)
     return y
 
 

@@ -24,10 +24,13 @@ Integers = NDArray[Any]
 class Checks:
     """Range checks of one circuit.
 
-    limb   the width of a limb: a check that may be loose goes up to a whole number of limbs, which costs no more
+    limb                the width of a limb: a check that may be loose goes up to a whole number of limbs, which costs
+                        no more
+    weights_are_given   by the prover: intervals are those of the model's own weights, and no constraint keeps others in
     """
 
     limb: int
+    weights_are_given: bool = False
 
     def within(self, x: Wires, low: int, high: int, *, exactly: bool = True) -> int:
         """Constrains each entry to low .. high; without `exactly`, to some low .. low + 2^k - 1 that holds it.
