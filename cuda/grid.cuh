@@ -3,8 +3,9 @@
 
 #include "ptx.cuh"
 
-// A kernel for blocks of at most `threads`. The host reads these lines to check the arguments of a launch.
-#define ZK_KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// A kernel for blocks of at most so many threads, and so many blocks at least on a multiprocessor where that is said.
+// The host reads these lines to check the arguments of a launch.
+#define ZK_KERNEL(...) extern "C" __global__ void __launch_bounds__(__VA_ARGS__)
 
 ZK_INLINE uint32_t thread_index() { return blockIdx.x * blockDim.x + threadIdx.x; }
 

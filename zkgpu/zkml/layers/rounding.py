@@ -23,7 +23,7 @@ from zkgpu.zkml.semantics import low_bits, round_half_up
 
 
 def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interval) -> Wires:
-    """The rounded and clamped values, each of them one wire, or a constant where the clamp leaves one value.
+    """The rounded and clamped values, each of them one wire; a constant where the clamp leaves one value, for sure.
 
     An end of the clamp that lies outside the interval is left out. Where the prover gives the weights, others than the
     model's may leave the interval: what a clamp left out would have changed is refused, by a range check of y that is
