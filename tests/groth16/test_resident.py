@@ -195,7 +195,7 @@ prover = Prover(zkey.read_zkey(key_file, backend.first_invalid_point), backend)
 assignment = wtns.read_wtns(witness).copy()
 os.truncate(key_file, 100)
 prover.prove(assignment)
-print("proven")
+print("proven", flush=True)
 prover.key.h_query.sum()
 """
 
