@@ -29,7 +29,17 @@ LEAST = 5.0  # seconds that a step needs to be begun
 FIGURES = ("rates", "bench", "groth16", "zkml", "plonk")
 TESTS = ("tests/cuda", "tests/laws")
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
-SECTIONS = ("SpeedOfLight", "Occupancy", "LaunchStats", "WarpStateStats", "MemoryWorkloadAnalysis")
+SECTIONS = (
+    "SpeedOfLight",
+    "ComputeWorkloadAnalysis",
+    "MemoryWorkloadAnalysis",
+    "SchedulerStats",
+    "WarpStateStats",
+    "InstructionStats",
+    "Occupancy",
+    "LaunchStats",
+)
+WORTH_PROFILING = 0.03  # the least share of a transform or a sum that ncu looks at a kernel for
 
 
 @dataclass(frozen=True)
@@ -44,7 +54,6 @@ class Step:
 ALONE = (
     Step("environment", 30),
     Step("smoke", 90, vital=True),
-    Step("sizes", 70),
     Step("rates", 30),
     Step("bench", 80),
     Step("groth16", 80),
@@ -53,7 +62,8 @@ ALONE = (
 )
 USUAL = 470.0  # seconds of a whole run that the limits of steps are for; with more time they grow alike
 KEPT = 0.28  # the share of all seconds that is kept for what comes after them
-FOR_PROFILE = 35.0  # seconds kept for ncu, after what runs side by side
+USES_CPU_KERNELS, FOR_WARMING = "groth16", 60.0  # the first such step; seconds to compile these beside earlier ones
+FOR_PROFILE = 45.0  # seconds kept for ncu, after what runs side by side
 
 
 @dataclass
@@ -174,7 +184,10 @@ def side_by_side(run: Run) -> None:
     if seconds < LEAST:
         run.skip("tests and sanitizers", "out of time")
         return
-    processes = [run.start("tests", [run.python, *tests(run.emulated)], seconds, beside=True)]
+    processes = [
+        run.start("tests", [run.python, *tests(run.emulated)], seconds, beside=True),
+        run.start("sizes", [run.python, "-m", "gpu_run.steps", "sizes"], seconds, beside=True),
+    ]
     if run.emulated:
         processes.append(run.start("tiny", [run.python, "-m", "gpu_run.steps", "tiny"], seconds, beside=True))
     elif shutil.which("compute-sanitizer"):
@@ -210,19 +223,24 @@ def profile(run: Run) -> None:
         run.skip("ncu", "ncu is not here: it comes with CUDA's toolkit")
     else:
         sections = [word for section in SECTIONS for word in ("--section", section)]
-        names = ["-k", f"regex:^({'|'.join(worst_kernels())})$", "-c", "8"]
-        log = ["--log-file", str(folder() / "ncu.txt")]
+        names = ["-k", f"regex:^({'|'.join(worst_kernels())})$", "--filter-mode", "per-launch-config", "-c", "1"]
+        log = ["--print-details", "all", "--log-file", str(folder() / "ncu.txt")]
         run.step(Step("once", FOR_PROFILE), ("ncu", "--clock-control", "none", *names, *sections, *log))
 
 
-def worst_kernels(most: int = 2) -> list[str]:
+def worst_kernels() -> list[str]:
     """The kernels that took most milliseconds of the last transform and of the last sum in G1 that were timed."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for line in lines_of(folder() / "gpu.jsonl"):
         if line.get("primitive") in ("ntt", "msm_g1") and line.get("kernels"):
             found[line["primitive"]] = line["kernels"]
-    ranked = [sorted(kernels, key=lambda name: -kernels[name]["ms"])[:most] for kernels in found.values()]
-    return [name for names in ranked for name in names] or ["add_pairs", "transform_pass"]
+    worst = [name for kernels in found.values() for name in _worth_profiling(kernels)]
+    return worst or ["add_pairs", "transform_pass"]
+
+
+def _worth_profiling(kernels: dict[str, dict[str, float]]) -> list[str]:
+    least = WORTH_PROFILING * sum(kernel["ms"] for kernel in kernels.values())
+    return [name for name, kernel in kernels.items() if kernel["ms"] >= least]
 
 
 def summary(run: Run, first: int) -> None:
@@ -239,8 +257,12 @@ def summary(run: Run, first: int) -> None:
 
 
 def do_all(run: Run) -> None:
+    warming = run.start("warm", [run.python, "-m", "zkgpu", "cache", "warm"], FOR_WARMING, beside=True)
     for step in ALONE:
+        if step.name == USES_CPU_KERNELS:
+            run.finish(warming, FOR_WARMING)
         if not run.step(step, kept=KEPT * run.seconds) and step.vital:
+            run.finish(warming, 0)
             return
     side_by_side(run)
     profile(run)

@@ -66,10 +66,18 @@ def _result(nvrtc: ctypes.CDLL, what: str, program: ctypes.c_void_p) -> bytes:
 def _library() -> ctypes.CDLL:
     for name in _candidates():
         try:
-            return ctypes.CDLL(name)
+            return _loaded(name)
         except OSError:
             continue
     raise ResourceError("NVRTC is not installed: pip install 'zkgpu[gate]'")
+
+
+def _loaded(name: str) -> ctypes.CDLL:
+    """The library of a path or, in the system's folders, of a name."""
+    if Path(name).is_absolute():
+        for builtins in Path(name).parent.glob("libnvrtc-builtins.so.*"):
+            ctypes.CDLL(str(builtins))  # which NVRTC 13.0 looks for in the system's folders, not in its own
+    return ctypes.CDLL(name)
 
 
 def _candidates() -> Iterator[str]:
