@@ -16,9 +16,12 @@ struct Terms {
     bool listed;
 
     ZK_MEMBER uint32_t entry(uint32_t k) const { return listed ? entries[k] : k; }
-    ZK_MEMBER const Point& unsigned_point(uint32_t k) const { return points[entry(k) & ~SIGN]; }
+    ZK_MEMBER const Point& unsigned_point(uint32_t entry) const { return points[entry & ~SIGN]; }
+    ZK_MEMBER const Coordinate& x(uint32_t entry) const { return unsigned_point(entry).x; }
     // a negative digit adds -P, which is free: half the buckets
-    ZK_MEMBER Point point(uint32_t k) const { return negative_if(held(unsigned_point(k)), (entry(k) & SIGN) != 0); }
+    ZK_MEMBER Point point(uint32_t entry) const {
+        return negative_if(held(unsigned_point(entry)), (entry & SIGN) != 0);
+    }
 };
 
 // ---- sums in affine form: pairs of points, as many as a thread gets for one inversion
@@ -42,14 +45,6 @@ ZK_INLINE Coordinate denominator(const Point& p, const Point& q, Kind& kind) {
     return d;
 }
 
-// The same at terms k and k + 1, of which mostly only x is read.
-ZK_INLINE Coordinate denominator(const Terms& terms, uint32_t k) {
-    Coordinate x = held(terms.unsigned_point(k).x), other = held(terms.unsigned_point(k + 1).x), d = sub(other, x);
-    if (!is_zero(d) && !is_zero(x) && !is_zero(other)) return d;
-    Kind kind;
-    return denominator(terms.point(k), terms.point(k + 1), kind);
-}
-
 // p + q, given 1 / denominator: 2 products and a square
 ZK_INLINE Point sum_of(const Point& p, const Point& q, Kind kind, const Coordinate& inverse) {
     if (kind == FIRST) return p;
@@ -69,39 +64,93 @@ ZK_INLINE Point sum_of(const Point& p, const Point& q, Kind kind, const Coordina
     return r;
 }
 
-// sums[pair] = sum of the pair of terms from lefts[pair] on, or the one that is alone. A thread takes pairs i, i + step,
-// i + 2 step ... and inverts the product of their denominators (Montgomery's trick): 5 products, 1 square and a share
-// of an inversion each, against 8 products and 2 squares of add_affine. `products` holds products on the way, one a
-// pair, in an array of its own so that lanes fill the lines they write and read.
-ZK_KERNEL(128) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
-                         const uint32_t* entries, const Point* points, Coordinate* products, Point* sums) {
-    uint32_t first = thread_index(), pairs = first_pair[runs], step = gridDim.x * blockDim.x;
-    if (first >= pairs) return;
-    Terms terms = {entries, points, listed != 0};
+// What a thread reads of a pair before it comes to it, so that its points are fetched meanwhile: where it is, and which
+// points it adds.
+struct Pair {
+    uint32_t left, first, second;
+
+    ZK_MEMBER bool alone() const { return (left & ALONE) != 0; }
+};
+
+// The pairs of one thread: every `step`-th from `first` on.
+struct Pairs {
+    const uint32_t* lefts;
+    uint32_t first, step, count;
+
+    ZK_MEMBER uint32_t place(uint32_t k) const { return first + k * step; }
+    // of pair k, or of any where there is no such pair
+    ZK_MEMBER uint32_t left(uint32_t k) const { return lefts[place(k < count ? k : count - 1)]; }
+};
+
+ZK_INLINE Pair pair_at(const Terms& terms, uint32_t left) {
+    uint32_t at = left & ~ALONE;
+    return {left, terms.entry(at), terms.entry(left & ALONE ? at : at + 1)};
+}
+
+// The denominator of a pair, of which mostly only x is read.
+ZK_INLINE Coordinate denominator(const Terms& terms, const Pair& pair) {
+    Coordinate x = held(terms.x(pair.first)), other = held(terms.x(pair.second)), d = sub(other, x);
+    if (!is_zero(d) && !is_zero(x) && !is_zero(other)) return d;
+    Kind kind;
+    return denominator(terms.point(pair.first), terms.point(pair.second), kind);
+}
+
+// The product of a thread's denominators; products[pair] is that of those before it.
+ZK_INLINE Coordinate multiply_denominators(const Terms& terms, const Pairs& pairs, Coordinate* products) {
     Coordinate product;
     set_one(product);
+    Pair next = pair_at(terms, pairs.left(0));
 #pragma unroll 1
-    for (uint64_t i = first; i < pairs; i += step) {
-        uint32_t left = lefts[i];
-        if (left & ALONE) continue;
-        products[i] = product;
-        product = mul(product, denominator(terms, left));
+    for (uint32_t k = 0; k < pairs.count; k++) {
+        Pair here = next;
+        next = pair_at(terms, pairs.left(k + 1));
+        fetch(terms.x(next.first));
+        fetch(terms.x(next.second));
+        if (here.alone()) continue;
+        products[pairs.place(k)] = product;
+        product = mul(product, denominator(terms, here));
     }
-    product = inverse(product);
+    return product;
+}
+
+// The sums, from the last pair to the first, given the inverse of the product.
+ZK_INLINE void add_with_inverse(const Terms& terms, const Pairs& pairs, Coordinate product, const Coordinate* products,
+                                Point* sums) {
+    Pair next = pair_at(terms, pairs.left(pairs.count - 1));
 #pragma unroll 1
-    for (uint32_t count = (pairs - 1 - first) / step + 1; count > 0; count--) {
-        uint64_t i = first + (uint64_t)(count - 1) * step;
-        uint32_t left = lefts[i];
-        if (left & ALONE) {
-            sums[i] = terms.point(left & ~ALONE);
+    for (uint32_t k = pairs.count; k-- > 0;) {
+        Pair here = next;
+        next = pair_at(terms, pairs.left(k - 1));
+        fetch(terms.unsigned_point(next.first));
+        fetch(terms.unsigned_point(next.second));
+        uint32_t i = pairs.place(k);
+        Point p = terms.point(here.first);
+        if (here.alone()) {
+            sums[i] = p;
             continue;
         }
-        Point p = terms.point(left), q = terms.point(left + 1);
+        Point q = terms.point(here.second);
         Kind kind;
         Coordinate d = denominator(p, q, kind), own = mul(product, products[i]);
         product = mul(product, d);
         sums[i] = sum_of(p, q, kind, own);
     }
+}
+
+constexpr uint32_t PAIR_BLOCKS = sizeof(Coordinate) > 32 ? 3 : 5;  // as many as fit without registers in memory
+
+// sums[pair] = sum of the pair of terms from lefts[pair] on, or the one that is alone. A thread takes pairs i, i + step,
+// i + 2 step ... and inverts the product of their denominators (Montgomery's trick): 5 products, 1 square and a share
+// of an inversion each, against 8 products and 2 squares of add_affine. `products` holds products on the way, one a
+// pair, in an array of its own so that lanes fill the lines they write and read.
+ZK_KERNEL(128, PAIR_BLOCKS) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
+                         const uint32_t* entries, const Point* points, Coordinate* products, Point* sums) {
+    uint32_t first = thread_index(), n = first_pair[runs], step = gridDim.x * blockDim.x;
+    if (first >= n) return;
+    Terms terms = {entries, points, listed != 0};
+    Pairs pairs = {lefts, first, step, (n - 1 - first) / step + 1};
+    Coordinate product = inverse(multiply_denominators(terms, pairs, products));
+    add_with_inverse(terms, pairs, product, products, sums);
 }
 
 // ---- sums in XYZZ coordinates
@@ -117,65 +166,141 @@ ZK_KERNEL(128) add_pieces(uint32_t pieces, uint32_t listed, const uint32_t* long
     Sum sum;
     set_infinity(sum);
 #pragma unroll 1
-    for (uint32_t k = begin[piece]; k < to; k++) add_affine(sum, terms.point(k));
+    for (uint32_t k = begin[piece]; k < to; k++) add_affine(sum, terms.point(terms.entry(k)));
     sums[piece] = sum;
 }
 
-// sums[piece] = sum of parts[begin[piece] .. end[piece]]
-ZK_KERNEL(128) add_sums(uint32_t pieces, const uint32_t* begin, const uint32_t* end, const Sum* parts, Sum* sums) {
-    uint32_t piece = thread_index();
-    if (piece >= pieces) return;
-    set_infinity(sums[piece]);
-#pragma unroll 1
-    for (uint32_t k = begin[piece]; k < end[piece]; k++) add_point(sums[piece], parts[k]);
-}
+// *sum += *p, called: the addition is long, and kernels that name it in several places would leave an SM's instruction
+// cache.
+ZK_CALLED void add_to(Sum* sum, const Sum* p) { add_point(*sum, *p); }
 
-// `weighted` = sum of (1 + place of the bucket in its window) times the bucket, over `width` neighbouring buckets, by
-// running sums from the last; then `before` times their plain sum, by double-and-add, for the buckets before them.
-// A run without a piece is an empty bucket. All sums are in memory and the addition is in the code once: it is long.
-ZK_KERNEL(128) weigh_buckets(uint32_t shares, uint32_t width, uint32_t window_buckets, const uint32_t* first_piece,
-                             const Sum* buckets, Sum* running, Sum* multiples, Sum* weighted) {
-    uint32_t share = thread_index();
-    if (share >= shares) return;
-    Sum *sum = &running[share], *multiple = &multiples[share], *total = &weighted[share];
-    set_infinity(*sum);
-    set_infinity(*multiple);
-    set_infinity(*total);
-    uint32_t first = share * width, before = first % window_buckets, bits = 32 - __clz(before);
-    uint32_t steps = 2 * (width + bits) + 1;
+// *sum = 2^times *sum
+ZK_CALLED void double_times(Sum* sum, uint32_t times) {
 #pragma unroll 1
-    for (uint32_t step = 0; step < steps; step++) {
-        bool even = step % 2 == 0;
-        Sum* target = even ? sum : total;
-        const Sum* operand = sum;
-        if (step < 2 * width) {
-            uint32_t bucket = first + width - 1 - step / 2, at = first_piece[bucket];
-            if (even && at == first_piece[bucket + 1]) continue;
-            if (even) operand = &buckets[at];
-        } else if (step + 1 < steps) {
-            uint32_t bit = bits - 1 - (step - 2 * width) / 2;
-            if (!even && !(before >> bit & 1)) continue;
-            target = multiple;
-            if (even) operand = multiple;
-        } else {
-            target = total;
-            operand = multiple;
-        }
-        add_point(*target, *operand);
+    for (; times > 0; times--) {
+        *sum = twice(*sum);
+        forget_memory();
     }
 }
 
-// out = sum over chunks and windows of 2^(width w) times sums[chunk * windows + w]: Horner's rule, in one thread
-ZK_KERNEL(32) join_windows(uint32_t chunks, uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
+// parts[0] = the sum of parts[0 .. n], by the whole block
+ZK_INLINE void join_in_block(Sum* parts, uint32_t n) {
+    uint32_t thread = threadIdx.x, left = n < blockDim.x ? n : blockDim.x;
+    for (uint32_t k = thread + blockDim.x; k < n; k += blockDim.x) add_to(&parts[thread], &parts[k]);
+    __syncthreads();
+    while (left > 1) {
+        uint32_t half = (left + 1) / 2;
+        if (thread < left - half) add_to(&parts[thread], &parts[thread + half]);
+        left = half;
+        __syncthreads();
+    }
+}
+
+constexpr uint32_t FEW_PARTS = 4;
+
+// The parts starts[run] .. starts[run + 1] of each run are summed into the first of them: few by a thread, more by its
+// whole block. Neighbouring runs, which are long together where scalars are small, belong to different blocks.
+ZK_KERNEL(128) join_runs(uint32_t runs, const uint32_t* starts, Sum* parts) {
+    uint32_t* many = shared_memory<uint32_t>();
+    uint32_t run = blockIdx.x + threadIdx.x * gridDim.x, begin = 0, end = 0;
+    if (run < runs) begin = starts[run], end = starts[run + 1];
+    many[threadIdx.x] = end - begin > FEW_PARTS;
+    if (!many[threadIdx.x])
+        for (uint32_t k = begin + 1; k < end; k++) add_to(&parts[begin], &parts[k]);
+    __syncthreads();
+    for (uint32_t thread = 0; thread < blockDim.x; thread++) {
+        if (!many[thread]) continue;
+        uint32_t other = blockIdx.x + thread * gridDim.x;
+        join_in_block(parts + starts[other], starts[other + 1] - starts[other]);
+    }
+}
+
+// Of the block's shares, whose sums S_t are in `running`, weighted[0] = sum of weighted[t] + 2^bits times sum of t S_t,
+// and *sum = sum of S_t. `other` is room for as many sums. After the scan running[t] = S_t + S_t+1 + ..., and the sum of
+// these from t = 1 on has S_t t times. A block has a power of two of threads.
+ZK_INLINE void weigh_shares(uint32_t bits, Sum* running, Sum* other, Sum* weighted, Sum* sum) {
+    uint32_t thread = threadIdx.x;
+    __syncthreads();
+    for (uint32_t step = 1; step < blockDim.x; step *= 2) {
+        other[thread] = running[thread];
+        if (thread + step < blockDim.x) add_to(&other[thread], &running[thread + step]);
+        Sum* swapped = running;
+        running = other;
+        other = swapped;
+        __syncthreads();
+    }
+    if (thread == 0) {
+        *sum = running[0];
+        set_infinity(running[0]);
+    }
+    __syncthreads();
+    for (uint32_t half = blockDim.x / 2; half > 0; half /= 2) {  // both trees at once
+        Sum* tree = thread < half ? weighted : running;
+        uint32_t at = thread < half ? thread : thread - half;
+        if (at < half) add_to(&tree[at], &tree[at + half]);
+        __syncthreads();
+    }
+    if (thread != 0) return;
+    double_times(&running[0], bits);
+    add_to(&weighted[0], &running[0]);
+}
+
+// Of the buckets b_0, b_1 .. of each block, which are 2^bits a thread: sums[block] = sum of b_i, weighted[block] = sum of
+// (1 + i) b_i. A run without a piece is an empty bucket. The other arrays are room for a sum a thread.
+ZK_KERNEL(128) weigh_buckets(uint32_t bits, const uint32_t* first_piece, const Sum* buckets, Sum* running, Sum* other,
+                             Sum* weighted, Sum* sums_of_blocks, Sum* weighted_of_blocks) {
+    uint32_t share = thread_index(), first = blockIdx.x * blockDim.x, bucket = (share + 1) << bits;
+    Sum *sum = &running[share], *total = &weighted[share];
+    set_infinity(*sum);
+    set_infinity(*total);
+#pragma unroll 1
+    while (bucket-- > share << bits) {
+        uint32_t at = first_piece[bucket];
+        if (at < first_piece[bucket + 1]) add_to(sum, &buckets[at]);
+        add_to(total, sum);
+    }
+    weigh_shares(bits, running + first, other + first, weighted + first, &sums_of_blocks[blockIdx.x]);
+    if (threadIdx.x == 0) weighted_of_blocks[blockIdx.x] = *total;
+}
+
+// The same for what blocks of weigh_buckets made of a window, 2^bits of them a thread and 2^unit_bits buckets each:
+// windows[w] gets 2^unit_bits times sum of i sums_i, and windows[number of windows + w] the sum of weighted_i. They are
+// set where `fresh`, else added. A block for each window and row.
+ZK_KERNEL(128) weigh_blocks(uint32_t bits, uint32_t unit_bits, uint32_t fresh, const Sum* sums, const Sum* weighted,
+                            Sum* running, Sum* other, Sum* totals, Sum* spare, Sum* windows) {
+    uint32_t first = blockIdx.x * blockDim.x, begin = (first + threadIdx.x) << bits, at = begin + (1u << bits);
+    uint32_t window = blockIdx.y * gridDim.x + blockIdx.x;
+    first += blockIdx.y * gridDim.x * blockDim.x;
+    Sum *sum = &running[first + threadIdx.x], *total = &totals[first + threadIdx.x];
+    set_infinity(*sum);
+    set_infinity(*total);
+    const Sum* terms = blockIdx.y == 0 ? sums : weighted;
+#pragma unroll 1
+    while (at-- > begin) {
+        add_to(sum, &terms[at]);
+        if (blockIdx.y == 0 && at > begin) add_to(total, sum);
+    }
+    if (blockIdx.y == 0) {
+        weigh_shares(bits, running + first, other + first, totals + first, &spare[blockIdx.x]);
+        if (threadIdx.x == 0) double_times(total, unit_bits);
+    } else {
+        __syncthreads();
+        join_in_block(running + first, blockDim.x);
+        total = sum;
+    }
+    if (threadIdx.x != 0) return;
+    if (fresh) windows[window] = *total;
+    else add_to(&windows[window], total);
+}
+
+// out = sum over rows and windows of 2^(width w) times sums[row * windows + w]: Horner's rule, in one thread
+ZK_KERNEL(32) join_windows(uint32_t rows, uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
     if (thread_index() != 0) return;
     set_infinity(*out);
-    uint32_t steps = windows * (width + chunks);
 #pragma unroll 1
-    for (uint32_t step = 0; step < steps; step++) {
-        uint32_t window = windows - 1 - step / (width + chunks), at = step % (width + chunks);
-        if (at < width) *out = twice(*out);
-        else add_point(*out, sums[(at - width) * windows + window]);
-        forget_memory();
+    for (uint32_t window = windows; window-- > 0;) {
+        double_times(out, width);
+        for (uint32_t row = 0; row < rows; row++) add_to(out, &sums[row * windows + window]);
     }
 }
 

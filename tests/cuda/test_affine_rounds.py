@@ -65,7 +65,7 @@ class Sums:
         entries = np.array([bases.index(abs(k)) | (k < 0) << 31 for k in flat] if listed else [], np.uint32)
         points = upload(self.driver, point(self.degree), self.points(bases))
         lists = upload(self.driver, U32, entries) if listed else None
-        terms = Terms(points, lists, upload(self.driver, U32, starts), len(flat), max(map(len, logs)))
+        terms = Terms(points, lists, upload(self.driver, U32, starts), len(flat))
         return self.rounds(threads, batch=1).halved(terms)
 
     def check(self, logs: list[list[int]], listed: bool, threads: int = 32) -> None:
@@ -99,7 +99,7 @@ def test_a_run_of_any_length_is_halved(driver: EmulatedDriver, n: int) -> None:
 
 def test_runs_are_halved_until_an_inversion_costs_more_than_it_saves(driver: EmulatedDriver) -> None:
     array = upload(driver, U32, np.zeros(3, np.uint32))
-    terms = Terms(array, None, array, 100, 100)
+    terms = Terms(array, None, array, 100)
     assert terms.additions == 49
     for batch, rounds in [(50, 0), (49, 1), (24, 2), (12, 3), (1, 7)]:
         seen = []
@@ -107,7 +107,7 @@ def test_runs_are_halved_until_an_inversion_costs_more_than_it_saves(driver: Emu
         class Counted(AffineRounds):
             def halved(self, terms: Terms, seen: list[int] = seen) -> Terms:
                 seen.append(terms.bound)
-                return Terms(array, None, array, terms.bound - terms.additions, -(-terms.longest // 2))
+                return Terms(array, None, array, terms.bound - terms.additions)
 
         Sums(driver, G1).rounds(1, batch, Counted).shortened(terms)
         assert len(seen) == rounds

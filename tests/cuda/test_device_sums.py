@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import SCALAR
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, Programs, upload
 from zkgpu.msm import cuda as buckets
-from zkgpu.msm.cuda import Shape, best_shape, share_width
+from zkgpu.msm.cuda import BucketSums, Shape, Weighing, best_shape
 from zkgpu.msm.cuda_lists import WorkLists
 
 r = Fr.modulus
@@ -24,6 +26,20 @@ def multiples(group: Group, n: int) -> tuple[np.ndarray, list[int]]:
     logs = [(i * i - 3 * i + (i % 5 == 0)) % 17 - 6 for i in range(n)]
     points = {k: k % r * group.generator for k in set(logs)}
     return group.to_rows(points[k] for k in logs), logs
+
+
+def xyzz_rows(group: Group, logs: list[int]) -> np.ndarray:
+    """Multiples of the generator as sums, with denominators that are not 1."""
+    field = group.base_field
+    width, z = group.row_limbs // (2 * field.limbs), 12345
+    flat = []
+    for k in logs:
+        point, zz, zzz = k % r * group.generator, z * z % field.modulus, pow(z, 3, field.modulus)
+        c = [int(v) for v in point.coordinates()]
+        known = [0 if k % r == 0 else v for v in (zz, zzz)]
+        flat += [v * zz % field.modulus for v in c[:width]] + [v * zzz % field.modulus for v in c[width:]]
+        flat += [v for scale in known for v in [scale, *[0] * (width - 1)]]
+    return field.to_montgomery_limbs(flat)
 
 
 def check(backend: CudaBackend, group: Group, factors: list[int]) -> None:
@@ -156,10 +172,40 @@ def test_digits_sum_to_their_scalar_and_stay_within_half_of_the_base(driver: Emu
 
 def test_shares_of_buckets_fill_their_windows_and_a_device() -> None:
     for shape in (Shape(width, tables) for width in range(2, 23) for tables in (False, True)):
-        share = share_width(shape)
-        assert shape.set_buckets % share == 0
+        weighing = Weighing.of(shape)
+        share = 1 << weighing.bits
         assert share == min(4, shape.set_buckets) or shape.buckets // share >= 1 << 15
-    assert share_width(Shape(22, True)) == 32
+        assert weighing.blocks * weighing.threads * share == shape.set_buckets
+        assert weighing.threads_of_blocks << weighing.bits_of_blocks == weighing.blocks
+        assert 1 << weighing.unit_bits == shape.set_buckets // weighing.blocks
+    assert Weighing.of(Shape(22, True)).bits == 5
+
+
+@pytest.mark.parametrize("group", [G1, G2], ids=["G1", "G2"])
+@pytest.mark.parametrize("lengths", [[1], [0, 1, 2], [4, 5, 0, 6], [131, 3, 128, 129, 0], [300] + [1, 2] * 100])
+def test_the_parts_of_each_run_are_joined(driver: EmulatedDriver, group: Group, lengths: list[int]) -> None:
+    sums = BucketSums(Programs(driver), "bn254", group)
+    starts = np.cumsum([0, *lengths]).astype(np.uint32)
+    logs = [(i * i - 3 * i) % 17 - 6 for i in range(starts[-1])]
+    parts = upload(driver, sums.sum, xyzz_rows(group, logs))
+    runs = upload(driver, U32, starts)
+    sums.join_runs(runs, parts)
+    joined = sums.to_points(sums.spread(runs, parts))
+    assert joined == [sum(logs[i:j]) % r * group.generator for i, j in itertools.pairwise(starts)]
+
+
+@pytest.mark.parametrize(("share", "block"), [(1, 1), (1, 2), (2, 4), (4, 8), (4, 64)])
+def test_buckets_are_weighed_by_any_number_of_threads(
+    driver: EmulatedDriver, share: int, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few buckets a thread and threads a block: every level has work, or only some have."""
+    monkeypatch.setattr(buckets, "LEAST_SHARE", share)
+    monkeypatch.setattr(buckets, "BLOCK", block)
+    weighing = Weighing.of(Shape(7, False))
+    assert (1 << weighing.bits, weighing.threads) == (share, min(block, 64 // share))
+    monkeypatch.setattr(buckets, "best_shape", lambda n, tables: Shape(7, tables))
+    check(CudaBackend(driver, BN254), G1, some(30))
+    check(CudaBackend(driver, BN254, tables=True, chunk=16), G2, some(30))
 
 
 def test_wider_windows_pay_for_more_points() -> None:

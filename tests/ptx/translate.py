@@ -311,6 +311,7 @@ RULES: dict[str, Callable[[Instruction], str]] = {
     "selp": select,
     "ld": load,
     "st": store,
+    "prefetch": lambda i: "",  # changes no value, and may name any address
     "atom": atomic,
     "red": atomic,
     "shfl": shuffle,

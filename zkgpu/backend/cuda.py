@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CURVES = {"bn254"}
 TABLES_SHARE = 4  # tables of multiples may take 1/4 of the memory that is free when points are loaded
-LEAST_FOR_TABLES = 1 << 12
+LEAST_FOR_TABLES = 1 << 6
 MOST_ENTRIES = (1 << 31) - 1  # of a table: an entry of a work list names one in 31 bits
 SUMS_AT_ONCE = 5  # the sums of a Groth16 proof
 POINTS_SHARE = 2  # points that would take more than 1/2 of it stay on the host and stream
@@ -222,8 +222,8 @@ class CudaBackend:
         places = upload(self._driver, U32, matrix.indices[entries].astype(np.uint32))
         products = arrays.multiply(arrays.take(points, places), numbers)
         starts = upload(self._driver, U32, (indptr - indptr[0]).astype(np.uint32))
-        longest = int(np.diff(indptr).max(initial=1))
-        return arrays.rows(arrays.affine(sums.spread(*sums.sum_runs(starts, products, longest))))
+        sums.join_runs(starts, products)
+        return arrays.rows(arrays.affine(sums.spread(starts, products)))
 
     @making_room
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:

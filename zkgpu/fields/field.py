@@ -197,6 +197,13 @@ def integer(value: object, what: str) -> int:
 def below(limbs: Limbs, bound: int) -> NDArray[np.bool_]:
     """(n,) bool: whether each row, read as a little-endian integer, is below `bound`."""
     rows = np.asarray(limbs)
+    less = rows[:, -1] < np.uint64(bound >> (LIMB_BITS * (rows.shape[1] - 1)))
+    undecided = np.flatnonzero(~less)  # mostly none: one pass over one limb, without arrays of the others' results
+    less[undecided] = _all_limbs_below(rows[undecided], bound)
+    return less
+
+
+def _all_limbs_below(rows: Limbs, bound: int) -> NDArray[np.bool_]:
     less = np.zeros(rows.shape[0], dtype=bool)
     equal = np.ones(rows.shape[0], dtype=bool)
     for j in range(rows.shape[1] - 1, -1, -1):

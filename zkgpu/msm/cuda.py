@@ -17,16 +17,18 @@ from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.elements import point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
-from zkgpu.msm.cuda_lists import Pieces, WorkLists
+from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.msm.cuda_pairs import AffineRounds, Terms
 from zkgpu.msm.plan import BALANCED_BITS, windows_of
 
 MAX_WIDTH = 22
 LARGEST_CHUNK = 1 << 22  # points of one run through the buckets; more points stream in chunks
 LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
-PIECE_OF_SUMS = 16
 LEAST_SHARE, MOST_SHARE = 4, 32  # neighbouring buckets that one thread weighs
 SHARES = 1 << 15  # threads that keep a device busy, when there are so many buckets
+THREADS_AT_ONCE = 1 << 16  # that add points on a large GPU
+BLOCK = 128  # threads of a block of msm.cu
+ROWS = 2  # sums that together make a window's, by weigh_blocks
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,49 @@ def best_shape(n: int, tables: bool) -> Shape:
         return 10 * n * shape.windows + 28 * shape.buckets
 
     return Shape(min(range(2, MAX_WIDTH + 1), key=cost), tables)
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """How threads share the buckets of a window: 2^bits each, then 2^bits_of_blocks of the blocks' sums each.
+
+    blocks, threads    of weigh_buckets for a window, and the threads of a block
+    threads_of_blocks  of weigh_blocks for a window
+    """
+
+    bits: int
+    blocks: int
+    threads: int
+    bits_of_blocks: int
+    threads_of_blocks: int
+
+    @property
+    def unit_bits(self) -> int:
+        """log2 of the buckets of a block."""
+        return self.bits + self.threads.bit_length() - 1
+
+    @staticmethod
+    def of(shape: Shape) -> Weighing:
+        """A thread takes more buckets the more there are: it takes two additions in a row for each."""
+        fair = 1 << (shape.buckets // SHARES).bit_length() >> 1
+        share = min(shape.set_buckets, max(LEAST_SHARE, min(MOST_SHARE, fair)))
+        threads = min(BLOCK, shape.set_buckets // share)
+        blocks = shape.set_buckets // share // threads
+        threads_of_blocks = min(BLOCK, blocks)
+        bits = (n.bit_length() - 1 for n in (share, blocks // threads_of_blocks))
+        return Weighing(next(bits), blocks, threads, next(bits), threads_of_blocks)
+
+
+class Windows:
+    """ROWS sums for each window, to which chunks add; nothing was added yet while they are fresh."""
+
+    def __init__(self, sums: DeviceArray):
+        self.sums, self._fresh = sums, True
+
+    def take_fresh(self) -> int:
+        """Whether this is the first time."""
+        fresh, self._fresh = self._fresh, False
+        return int(fresh)
 
 
 @dataclass(frozen=True)
@@ -109,28 +154,28 @@ class BucketSums:
             return []
         n = len(points)
         shape = points.shape or best_shape(min(n, self._largest_chunk), tables=False)
-        chunks = self._chunked(points, scalars, shape, 0, n)
-        if shape.sets > 1:
-            return [self._join(chunks, shape)]
-        return [sums.part(0, 1) for _, sums in chunks]
+        windows = Windows(allocate(self.driver, self.sum, ROWS * shape.sets))
+        self._add_chunks(windows, points, scalars, shape, 0, n)
+        return [self._join(windows.sums, shape) if shape.sets > 1 else windows.sums]
 
     def total(self, parts: list[DeviceArray]) -> Point:
         """The sum of what `begin` gave, on the host."""
         return sum((point for part in parts for point in self.to_points(part)), self.group.infinity)
 
-    def _chunked(
-        self, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
-    ) -> list[tuple[DeviceArray, DeviceArray]]:
-        """Sums of windows over begin .. end, in halves where that is more than a chunk or than the device can hold."""
+    def _add_chunks(
+        self, windows: Windows, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
+    ) -> None:
+        """Add what points begin .. end give, in halves where that is more than a chunk or than the device can hold."""
         if end - begin <= self._largest_chunk:
             try:
-                return [self._sums_of_windows(points, scalars, shape, begin, end)]
+                self._add_chunk(windows, points, scalars, shape, begin, end)
+                return
             except OutOfMemory:
                 if end - begin <= LEAST_CHUNK:
                     raise
         middle = (begin + end) // 2
-        halves = (begin, middle), (middle, end)
-        return [chunk for half in halves for chunk in self._chunked(points, scalars, shape, *half)]
+        for half in ((begin, middle), (middle, end)):
+            self._add_chunks(windows, points, scalars, shape, *half)
 
     def _resident(self, points: DevicePoints, begin: int, end: int) -> DeviceArray:
         """The points begin .. end, and with tables all multiples from the first of them on."""
@@ -139,16 +184,14 @@ class BucketSums:
         assert points.rows is not None
         return upload(self.driver, self.point, points.rows[begin:end])
 
-    def _sums_of_windows(
-        self, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
-    ) -> tuple[DeviceArray, DeviceArray]:
-        """(where each window's sum is, the sums), of the points begin .. end; one window where points have tables."""
+    def _add_chunk(
+        self, windows: Windows, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
+    ) -> None:
+        """Add what the points begin .. end give. Nothing is added yet when it raises OutOfMemory."""
         terms = self._terms(self._resident(points, begin, end), scalars.part(begin, end), shape, len(points))
         pieces, buckets = self._fill_buckets(terms)
         del terms
-        weighted, shares = self._weigh(pieces, buckets, shape)
-        starts = np.arange(shape.sets + 1, dtype=np.uint32) * np.uint32(shares // shape.sets)
-        return self.sum_runs(upload(self.driver, U32, starts), weighted, shares // shape.sets)
+        self._weigh(windows, pieces, buckets, shape)
 
     def _terms(self, points: DeviceArray, scalars: DeviceArray, shape: Shape, of_table: int) -> Terms:
         """One term for each digit that is not zero, sorted into runs by bucket; `of_table` points make a table."""
@@ -156,8 +199,7 @@ class BucketSums:
         bucket_step, point_step = (0, of_table) if shape.tables else (shape.set_buckets, 0)
         keys, values = lists.digits(scalars, shape.width, shape.windows, bucket_step, point_step, shape.buckets)
         entries, starts = lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
-        digits = n * shape.windows
-        return Terms(points, entries, starts, digits, digits if shape.tables else n)
+        return Terms(points, entries, starts, n * shape.windows)
 
     def _fill_buckets(self, terms: Terms) -> tuple[DeviceArray, DeviceArray]:
         """(first piece of each run, the pieces' sums), at most one piece a run."""
@@ -177,63 +219,62 @@ class BucketSums:
             **terms.arguments(),
             sums=sums,
         )
-        return self.sum_runs(pieces.first, sums, -(-terms.longest // size))
+        self.join_runs(pieces.first, sums)
+        return pieces.first, sums
 
-    def sum_runs(self, starts: DeviceArray, parts: DeviceArray, longest: int) -> tuple[DeviceArray, DeviceArray]:
-        """Sums of the runs of parts, which have at most `longest`: (first piece of each run, sums of the pieces).
+    def join_runs(self, starts: DeviceArray, parts: DeviceArray) -> None:
+        """Sum the parts starts[r] .. starts[r + 1] of each run into the first of them."""
+        runs = len(starts) - 1
+        grid = Grid.over(runs)
+        shared = Grid(grid.blocks, grid.threads, grid.threads * U32.nbytes)
+        self._program.launch("join_runs", shared, runs=runs, starts=starts, parts=parts)
 
-        A run comes out with one piece, or none when it is empty.
-        """
-        while longest > 1:
-            pieces = self._lists.cut(starts, len(parts), PIECE_OF_SUMS)
-            parts, starts = self._add_sums(pieces, parts), pieces.first
-            longest = -(-longest // PIECE_OF_SUMS)
-        return starts, parts
-
-    def _add_sums(self, pieces: Pieces, parts: DeviceArray) -> DeviceArray:
-        sums = allocate(self.driver, self.sum, pieces.bound)
-        grid, ends = Grid.over(pieces.bound), {"begin": pieces.begin, "end": pieces.end}
-        self._program.launch("add_sums", grid, pieces=pieces.bound, **ends, parts=parts, sums=sums)
-        return sums
-
-    def _weigh(self, first_piece: DeviceArray, buckets: DeviceArray, shape: Shape) -> tuple[DeviceArray, int]:
-        """(sums of (1 + place) * bucket over shares of neighbouring buckets, number of shares)."""
-        width = share_width(shape)
-        shares = shape.buckets // width
-        running, multiples, weighted = (allocate(self.driver, self.sum, shares) for _ in range(3))
+    def _weigh(self, windows: Windows, first_piece: DeviceArray, buckets: DeviceArray, shape: Shape) -> None:
+        """Add the sum of (1 + place) * bucket over each window's buckets."""
+        weighing = Weighing.of(shape)
+        blocks, threads = shape.sets * weighing.blocks, shape.sets * ROWS * weighing.threads_of_blocks
+        room = [self._sums(blocks * weighing.threads) for _ in range(3)]
+        of_blocks = {"sums": self._sums(blocks), "weighted": self._sums(blocks)}
+        room_of_blocks = {name: self._sums(threads) for name in ("running", "other", "totals")}
+        spare = self._sums(shape.sets)
         self._program.launch(
             "weigh_buckets",
-            Grid.over(shares),
-            shares=shares,
-            width=width,
-            window_buckets=shape.set_buckets,
+            Grid(blocks, weighing.threads),
+            bits=weighing.bits,
             first_piece=first_piece,
             buckets=buckets,
-            running=running,
-            multiples=multiples,
-            weighted=weighted,
+            **dict(zip(("running", "other", "weighted"), room, strict=True)),
+            sums_of_blocks=of_blocks["sums"],
+            weighted_of_blocks=of_blocks["weighted"],
         )
-        return weighted, shares
+        self._program.launch(
+            "weigh_blocks",
+            Grid(shape.sets, weighing.threads_of_blocks, rows=ROWS),
+            bits=weighing.bits_of_blocks,
+            unit_bits=weighing.unit_bits,
+            fresh=windows.take_fresh(),
+            **of_blocks,
+            **room_of_blocks,
+            spare=spare,
+            windows=windows.sums,
+        )
 
-    def _join(self, chunks: list[tuple[DeviceArray, DeviceArray]], shape: Shape) -> DeviceArray:
-        """The sum of all windows of all chunks: one thread's work, so it is done once."""
-        windows = shape.windows
-        sums, out = allocate(self.driver, self.sum, len(chunks) * windows), allocate(self.driver, self.sum, 1)
-        for k, chunk in enumerate(chunks):
-            self._spread_into(*chunk, sums.part(k * windows, (k + 1) * windows))
-        sizes = {"chunks": len(chunks), "windows": windows, "width": shape.width}
-        self._program.launch("join_windows", Grid(1, 32), **sizes, sums=sums, out=out)
+    def _join(self, windows: DeviceArray, shape: Shape) -> DeviceArray:
+        """The sum of all windows: one thread's work, so it is done once."""
+        out = self._sums(1)
+        sizes = {"rows": ROWS, "windows": shape.windows, "width": shape.width}
+        self._program.launch("join_windows", Grid(1, 32), **sizes, sums=windows, out=out)
         return out
 
-    def spread(self, first_piece: DeviceArray, sums: DeviceArray) -> DeviceArray:
-        """One sum a run, infinity for runs without a piece."""
-        out = allocate(self.driver, self.sum, len(first_piece) - 1)
-        self._spread_into(first_piece, sums, out)
-        return out
+    def _sums(self, n: int) -> DeviceArray:
+        return allocate(self.driver, self.sum, n)
 
-    def _spread_into(self, first_piece: DeviceArray, sums: DeviceArray, out: DeviceArray) -> None:
-        runs = len(out)
-        self._program.launch("spread_runs", Grid.over(runs), runs=runs, first_piece=first_piece, sums=sums, out=out)
+    def spread(self, starts: DeviceArray, parts: DeviceArray) -> DeviceArray:
+        """The first part of each run, infinity for runs without one."""
+        runs = len(starts) - 1
+        out = self._sums(runs)
+        self._program.launch("spread_runs", Grid.over(runs), runs=runs, first_piece=starts, sums=parts, out=out)
+        return out
 
     def to_points(self, sums: DeviceArray) -> list[Point]:
         """The points of a few sums, on the host."""
@@ -243,15 +284,14 @@ class BucketSums:
         return [_from_xyzz(self.group, flat[i : i + width]) for i in range(0, len(flat), width)]
 
 
-def share_width(shape: Shape) -> int:
-    """Buckets a thread weighs: the more, the less work, but a thread takes two additions in a row for each."""
-    fair = 1 << (shape.buckets // SHARES).bit_length() >> 1
-    return min(shape.set_buckets, max(LEAST_SHARE, min(MOST_SHARE, fair)))
-
-
 def piece_size(entries: int, buckets: int) -> int:
-    """Four times the mean length of a run, so that few runs are cut, as a power of two from 8 to 512."""
-    return int(min(512, max(8, 1 << (4 * entries // buckets).bit_length())))
+    """Points a thread adds at most, a power of two from 8 to 512.
+
+    Four times the mean length of a run, so that few runs are cut; but no more than a full device needs for all points
+    when each thread takes as many: one thread would be busy longer than all others.
+    """
+    wanted = min(4 * entries // max(buckets, 1), entries // THREADS_AT_ONCE)
+    return int(min(512, max(8, 1 << wanted.bit_length())))
 
 
 def _from_xyzz(group: Group, c: list[int]) -> Point:

@@ -28,8 +28,6 @@ LEAST_BATCH = 32  # additions of a thread in G1 below which XYZZ coordinates are
 class Terms:
     """Points to be added, run by run: run r has the places starts[r] .. starts[r + 1] of at most `bound`.
 
-    No run is longer than `longest`.
-
     entries  which point is at a place, with its sign in the top bit; None when point k is at place k
     """
 
@@ -37,7 +35,6 @@ class Terms:
     entries: DeviceArray | None
     starts: DeviceArray
     bound: int
-    longest: int
 
     @property
     def runs(self) -> int:
@@ -89,7 +86,7 @@ class AffineRounds:
             products=products,
             sums=sums,
         )
-        return Terms(sums, None, first_pair, pairs, -(-terms.longest // 2))
+        return Terms(sums, None, first_pair, pairs)
 
 
 def threads_that_fill(program: Program) -> int:
