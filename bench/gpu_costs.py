@@ -161,26 +161,32 @@ def pieces(launch: Launch) -> Work:
     return Work(terms * g.add_affine, nbytes, terms / n * g.add_affine)
 
 
-def sums(launch: Launch) -> Work:
-    """Additions of sums to sums in memory; the first of a piece is copied."""
-    g, n = group_of(launch), launch.numbers["pieces"]
-    parts = max(n, launch.nbytes["parts"] / g.sum)
-    added = parts - n
-    return Work(added * g.add, (parts + n) * g.sum + n * 2 * WORD + 2 * added * g.sum, parts / n * g.add)
+def runs(launch: Launch) -> Work:
+    """Additions of the parts beyond the first of each run, where each run is cut into as many as its neighbours."""
+    g, n = group_of(launch), launch.numbers["runs"]
+    added = max(0.0, launch.nbytes["parts"] / g.sum - n)
+    return Work(added * g.add, n * WORD + 3 * added * g.sum, -(-added // n) * g.add)
 
 
 def weigh(launch: Launch) -> Work:
-    """Two additions a bucket, then a multiple by double-and-add; sums are in memory."""
-    g, shares, width = group_of(launch), launch.numbers["shares"], launch.numbers["width"]
-    bits = launch.numbers["window_buckets"].bit_length() - 1
-    each = (2 * width + bits / 2 + 1) * g.add + bits * g.twice
-    steps = 2 * width + 1.5 * bits + 1
-    return Work(shares * each, shares * (width * g.sum + WORD * width + 3 * g.sum * steps), each)
+    """Two additions a bucket, then a scan over the threads of a block and a tree; sums are in memory."""
+    g, each = group_of(launch), 2 << launch.numbers["bits"]
+    levels = launch.threads.bit_length() - 1
+    slots = launch.all_threads * (each + levels + 1) * g.add
+    nbytes = launch.all_threads * ((each // 2) * (g.sum + WORD) + 3 * g.sum * (each + levels))
+    return Work(slots, nbytes, (each + 2 * levels) * g.add + launch.numbers["bits"] * g.twice)
+
+
+def weigh_blocks(launch: Launch) -> Work:
+    """The same over sums of blocks, then doublings by one thread."""
+    g, work = group_of(launch), weigh(launch)
+    doublings = launch.numbers["unit_bits"] * g.twice
+    return Work(work.slots + launch.blocks * doublings, work.nbytes, work.depth + doublings)
 
 
 def join(launch: Launch) -> Work:
     g, windows, width = group_of(launch), launch.numbers["windows"], launch.numbers["width"]
-    each = windows * (width * g.twice + g.add)
+    each = windows * (width * g.twice + launch.numbers["rows"] * g.add)
     return Work(each, windows * g.sum, each)
 
 
@@ -209,8 +215,9 @@ FORMULAS: dict[str, Callable[[Launch], Work]] = {
     "move_to_keys": keys(4),
     "add_pairs": pairs,
     "add_pieces": pieces,
-    "add_sums": sums,
+    "join_runs": runs,
     "weigh_buckets": weigh,
+    "weigh_blocks": weigh_blocks,
     "join_windows": join,
     "spread_runs": spread,
 }

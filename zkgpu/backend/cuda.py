@@ -18,7 +18,7 @@ from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.elements import NUMBER
 from zkgpu.gpu.program import U32, DeviceArray, Programs, upload
 from zkgpu.gpu.streams import Job, SideStreams
-from zkgpu.msm.cuda import LARGEST_CHUNK, BucketSums, best_shape
+from zkgpu.msm.cuda import CHUNK, BucketSums, best_shape
 from zkgpu.msm.cuda_points import PointArrays
 from zkgpu.ntt.cuda import LOG_TILE, Transforms
 from zkgpu.ntt.domain import Domain
@@ -38,7 +38,7 @@ class CudaBackend:
     """Backend whose vectors, points and matrices live on one device; threads may share it.
 
     log_tile  log2 of the elements a block transforms at once
-    chunk     most points of one run through the buckets
+    chunk     most points of one run through the buckets; None lets the memory that is free decide
     tables    whether points get tables of multiples; None decides by their number and the memory that is free
     affine    whether sums over many points add in affine form first; else in XYZZ coordinates alone
     """
@@ -49,7 +49,7 @@ class CudaBackend:
         curve: Curve,
         *,
         log_tile: int = LOG_TILE,
-        chunk: int = LARGEST_CHUNK,
+        chunk: int | None = None,
         tables: bool | None = None,
         affine: bool = True,
         threads: int | None = None,
@@ -177,9 +177,9 @@ class CudaBackend:
         sums, placed = self._group(points.group)[1], points.placed
         if placed.array is not None:
             return [Job(partial(sums.begin, placed, scalars), [placed.array, scalars])]
-        jobs = []
-        for begin in range(0, len(points), self._chunk):
-            chunk = points.on_host(begin, begin + self._chunk)
+        jobs, most = [], self._chunk or CHUNK
+        for begin in range(0, len(points), most):
+            chunk = points.on_host(begin, begin + most)
             factors = scalars.part(begin, begin + len(chunk))
             jobs.append(Job(partial(sums.begin, chunk, factors), [factors]))
         return jobs

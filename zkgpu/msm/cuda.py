@@ -22,7 +22,10 @@ from zkgpu.msm.cuda_pairs import AffineRounds, Terms
 from zkgpu.msm.plan import BALANCED_BITS, windows_of
 
 MAX_WIDTH = 22
-LARGEST_CHUNK = 1 << 22  # points of one run through the buckets; more points stream in chunks
+CHUNK = 1 << 22  # points of one run through the buckets, where memory is not known to have room for more
+MEMORY_OF_A_DIGIT = 24, 96  # bytes that lists take, and points and products of affine rounds for each degree of a field
+MOST_DIGITS = (1 << 31) - 1  # which kernels count in 31 bits
+ROOM_SHARE = 4  # a run through the buckets may take 1/4 of the memory that is free
 LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
 LEAST_SHARE, MOST_SHARE = 4, 32  # neighbouring buckets that one thread weighs
 SHARES = 1 << 15  # threads that keep a device busy, when there are so many buckets
@@ -128,18 +131,17 @@ class DevicePoints:
 class BucketSums:
     """Multi-scalar multiplications in one group on one device.
 
+    chunk   most points of one run through the buckets; None lets the memory that is free decide
     affine  whether points of a bucket are first added in affine form, while that is worth its inversions
     """
 
-    def __init__(
-        self, programs: Programs, curve: str, group: Group, largest_chunk: int = LARGEST_CHUNK, affine: bool = True
-    ):
+    def __init__(self, programs: Programs, curve: str, group: Group, chunk: int | None = None, affine: bool = True):
         self.group, self.driver = group, programs.driver
-        degree = group.row_limbs // (2 * group.base_field.limbs)
+        self._degree = degree = group.row_limbs // (2 * group.base_field.limbs)
         self.point, self.sum = point(degree), point_sum(degree)
         self._program = programs(point_source(curve, degree, "msm.cu"))
         self._lists = WorkLists(programs, curve)
-        self._largest_chunk = largest_chunk
+        self._chunk = chunk
         self._rounds = AffineRounds(self._program, self._lists, degree) if affine else None
 
     def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
@@ -153,29 +155,39 @@ class BucketSums:
         if not len(points):
             return []
         n = len(points)
-        shape = points.shape or best_shape(min(n, self._largest_chunk), tables=False)
+        chunk = min(n, self._chunk or self._fitting(n))
+        shape = points.shape or best_shape(chunk, tables=False)
         windows = Windows(allocate(self.driver, self.sum, ROWS * shape.sets))
-        self._add_chunks(windows, points, scalars, shape, 0, n)
+        parts = -(-n // chunk)
+        for k in range(parts):
+            self._add(windows, points, scalars, shape, n * k // parts, n * (k + 1) // parts)
         return [self._join(windows.sums, shape) if shape.sets > 1 else windows.sums]
 
     def total(self, parts: list[DeviceArray]) -> Point:
         """The sum of what `begin` gave, on the host."""
         return sum((point for part in parts for point in self.to_points(part)), self.group.infinity)
 
-    def _add_chunks(
+    def _fitting(self, n: int) -> int:
+        """How many of n points may go through the buckets at once: their digits, lists and sums are on the device."""
+        if n <= CHUNK:
+            return n
+        lists, points = MEMORY_OF_A_DIGIT
+        digits = self.driver.free_memory // (ROOM_SHARE * (lists + points * self._degree))
+        return max(CHUNK, min(digits, MOST_DIGITS) // best_shape(n, tables=False).windows)
+
+    def _add(
         self, windows: Windows, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
     ) -> None:
-        """Add what points begin .. end give, in halves where that is more than a chunk or than the device can hold."""
-        if end - begin <= self._largest_chunk:
-            try:
-                self._add_chunk(windows, points, scalars, shape, begin, end)
-                return
-            except OutOfMemory:
-                if end - begin <= LEAST_CHUNK:
-                    raise
+        """Add what points begin .. end give, in halves where the device cannot hold what they take."""
+        try:
+            self._add_chunk(windows, points, scalars, shape, begin, end)
+            return
+        except OutOfMemory:
+            if end - begin <= LEAST_CHUNK:
+                raise
         middle = (begin + end) // 2
         for half in ((begin, middle), (middle, end)):
-            self._add_chunks(windows, points, scalars, shape, *half)
+            self._add(windows, points, scalars, shape, *half)
 
     def _resident(self, points: DevicePoints, begin: int, end: int) -> DeviceArray:
         """The points begin .. end, and with tables all multiples from the first of them on."""
