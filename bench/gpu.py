@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
 from floors import ELEMENT, SUFFIX, Peaks, floor  # noqa: E402
 from gpu_run.checks import random_scalars, require, require_transform, sum_to_do, values_of  # noqa: E402
 from gpu_run.devices import ObservedDriver, backend_on, described, multiprocessors, open_driver  # noqa: E402
-from gpu_run.results import Results  # noqa: E402
+from gpu_run.results import Results, lines_of  # noqa: E402
 from rates import STREAMS, Rates  # noqa: E402
 
 from zkgpu.curves.bn254 import G1, G2, Fr  # noqa: E402
@@ -30,6 +30,7 @@ RATE_ROUNDS, RATE_PRODUCTS = 1 << 12, 1 << 14  # some milliseconds each
 SIZES = (16, 18, 20, 22, 24)
 LARGEST = {"copy": 24, "ntt": 26, "msm_g1": 26, "msm_g2": 20, "msm_g1_xyzz": 22, "msm_g2_xyzz": 20}
 XYZZ_SIZES = (4, 20, 22)  # where rounds in affine form are held against sums without them
+MULTIPLY_ADD, COPY = "IMAD", "copy on the device"  # of the lines of rates, those that peaks are read from
 GROUPS = {"msm_g1": G1, "msm_g2": G2}
 Work = tuple[str, Callable[[], object]]
 
@@ -113,7 +114,14 @@ def record_rates(results: Results, driver: ObservedDriver, processors: int) -> f
     for rate in (*of_instructions, rates.product(products), rates.square(products)):
         speeds = {"per_clock": four_digits(rate.per_clock), "per_second": four_digits(rate.per_second)}
         results.add(primitive=f"rate of {rate.name}", **speeds, **rate.measurement.facts(), checked=True)
-    return next(rate.per_second for rate in of_instructions if rate.name == "IMAD")
+    return next(rate.per_second for rate in of_instructions if rate.name == MULTIPLY_ADD)
+
+
+def peaks_in(path: Path) -> Peaks | None:
+    """What the last rates and copies among a run's lines say; None before they were measured."""
+    lines = {line["primitive"]: line for line in lines_of(path) if "primitive" in line}
+    multiplies, copies = lines.get(f"rate of {MULTIPLY_ADD}"), lines.get(COPY)
+    return Peaks(multiplies["per_second"], copies["bytes_per_second"]) if multiplies and copies else None
 
 
 def four_digits(x: float) -> float:

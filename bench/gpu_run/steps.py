@@ -159,19 +159,22 @@ def rates() -> None:
 def _record_copies(results: Results, driver: ObservedDriver) -> None:
     """Bytes a second on the device, read and written; up from ordinary memory, and down to it."""
     import cupy
+    import gpu
 
-    n = 1 << 30
-    source, target = cupy.ones(n, cupy.uint8), cupy.empty(n, cupy.uint8)
-    memory, data = driver.allocate(256 << 20), np.ones(256 << 20, np.uint8)
+    data = np.random.default_rng(1).integers(0, 256, 1 << 28, dtype=np.uint8)
+    memory, source = driver.allocate(data.size), cupy.tile(cupy.asarray(data), 4)
+    target = cupy.empty_like(source)
     ways = {
-        "copy on the device": (2 * n, lambda: cupy.copyto(target, source)),
+        gpu.COPY: (2 * source.size, lambda: cupy.copyto(target, source)),
         "copy up": (data.size, lambda: driver.write(memory, 0, data)),
         "copy down": (data.size, lambda: driver.read(memory, 0, data.size)),
     }
-    for name, (nbytes, run) in ways.items():
-        taken = driver.timed(run)
-        speed = nbytes / min(taken.seconds)
-        results.add(primitive=name, bytes_per_second=float(f"{speed:.4g}"), **taken.facts())
+    taken = {name: (nbytes, driver.timed(run)) for name, (nbytes, run) in ways.items()}
+    require(bool((target == source).all()), gpu.COPY)
+    require(np.array_equal(driver.read(memory, 0, data.size), data), "bytes there and back")
+    for name, (nbytes, seconds) in taken.items():
+        speed = float(f"{nbytes / min(seconds.seconds):.4g}")
+        results.add(primitive=name, bytes_per_second=speed, **seconds.facts(), checked=True)
 
 
 def _record_launches(results: Results, driver: ObservedDriver, n: int) -> None:
@@ -241,7 +244,7 @@ def bench() -> None:
     import gpu
 
     driver, results = device_and_results("bench")
-    do_all(results, gpu.work(driver, results, [4] if EMULATED else gpu.SIZES))
+    do_all(results, gpu.work(driver, results, [4] if EMULATED else gpu.SIZES, gpu.peaks_in(results.path)))
 
 
 def proofs(name: str) -> None:
