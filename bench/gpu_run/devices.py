@@ -115,9 +115,10 @@ def open_driver(emulated: bool = EMULATED) -> ObservedDriver:
 
     from zkgpu.gpu.cupy_driver import CupyDriver
 
-    if os.environ.get("ZKGPU_TEST_POOL") == "0":
+    pools = os.environ.get("ZKGPU_TEST_POOL") != "0"
+    if not pools:
         cupy.cuda.set_allocator(None)
-    return ObservedDriver(CupyDriver(), _cuda_event)
+    return ObservedDriver(CupyDriver(keeps=pools), _cuda_event)
 
 
 def _cuda_event(stream: Any) -> Any:

@@ -13,7 +13,7 @@ import pytest
 from tests.emulation.driver import EmulatedDriver
 from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
-from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, allocate, upload
+from zkgpu.gpu.program import U32, Grid, Program, allocate, upload
 from zkgpu.gpu.source import load
 
 
