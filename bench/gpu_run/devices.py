@@ -115,10 +115,9 @@ def open_driver(emulated: bool = EMULATED) -> ObservedDriver:
 
     from zkgpu.gpu.cupy_driver import CupyDriver
 
-    pools = os.environ.get("ZKGPU_TEST_POOL") != "0"
-    if not pools:
+    if os.environ.get("ZKGPU_TEST_POOL") == "0":
         cupy.cuda.set_allocator(None)
-    return ObservedDriver(CupyDriver(keeps=pools), _cuda_event)
+    return ObservedDriver(CupyDriver(), _cuda_event)
 
 
 def _cuda_event(stream: Any) -> Any:

@@ -125,6 +125,7 @@ class Cupy:
         self.allocated: list[Any] = []  # sizes that the pool was asked for
         self.copied: list[int] = []  # sizes of copies to and from the device
         self.free, self.freed = 1 << 20, 0
+        self.allocator = self._alloc
         self.used: list[Any] = [None]  # streams in use, the innermost last
         self.fail_launch = False
         self.loaded: list[bytes] = []  # cubins
@@ -162,6 +163,7 @@ class Cupy:
             compiler=SimpleNamespace(CompileException=SyntaxError),
             memory=SimpleNamespace(OutOfMemoryError=Full),
             alloc=self._alloc,
+            get_allocator=lambda: self.allocator,
             alloc_pinned_memory=self._alloc_pinned,
             Device=lambda number: Device(self, number),
             Stream=lambda non_blocking: Stream(self, non_blocking),
@@ -208,7 +210,7 @@ class Cupy:
         def free() -> None:
             self.freed += 1
 
-        return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free)
+        return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free, malloc=self._alloc)
 
     def RawModule(self, code: str, options: tuple[str, ...], backend: str) -> Any:
         assert (options, backend) == (("--std=c++17",), "nvrtc")

@@ -1,6 +1,6 @@
-"""Every module, and a launch, through the real CuPy up to the calls of CUDA's driver, which a stub takes: no more of CUDA is needed.
+"""Every module and a launch, through the real CuPy up to calls of CUDA's driver, which a stub takes: no GPU is used.
 
-Run where CuPy is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does; no GPU is used.
+Run where CuPy is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does.
 """
 
 from __future__ import annotations

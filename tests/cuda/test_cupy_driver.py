@@ -156,8 +156,9 @@ def test_threads_allocate_and_let_go_side_by_side(cupy: Cupy) -> None:
     assert driver.free_memory == (1 << 20) + 40
 
 
-def test_without_keeping_arrays_are_as_long_as_was_asked(cupy: Cupy) -> None:
-    driver = CupyDriver(keeps=False)
+def test_an_allocator_that_is_not_the_pool_is_asked_each_time_for_as_much_as_is_needed(cupy: Cupy) -> None:
+    cupy.allocator = lambda nbytes: None
+    driver = CupyDriver()
     driver.allocate(5)
     driver.allocate(5)
     assert cupy.allocated == [5, 5]

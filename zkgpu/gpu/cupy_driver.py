@@ -28,13 +28,13 @@ STEPS = 4  # a logarithm: between two powers of two there are 16 sizes
 class CupyDriver:
     """GPU `number`. Raises ResourceError, with the reason in one line, when it cannot be used.
 
-    keeps  whether memory that is let go is kept for the next that asks; without that each array is exactly as long as
-           was asked for, so that sanitizers see where it ends
+    Where CuPy was given another allocator than its pool, that is asked for each array, and for exactly as many bytes.
     """
 
-    def __init__(self, number: int = 0, keeps: bool = True):
-        self.name, self._keeps = f"cuda:{number}", keeps
+    def __init__(self, number: int = 0):
+        self.name = f"cuda:{number}"
         self._cupy = _import_cupy(self.name)
+        self._keeps = self._cupy.cuda.get_allocator() == self._cupy.get_default_memory_pool().malloc
         cuda = self._cupy.cuda
         with Translated(cuda, self.name):
             count = cuda.runtime.getDeviceCount()
