@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ U32 = Element("uint32_t", 4)
 U64 = Element("uint64_t", 8)
 
 
-# a proof makes a thousand of these: frozen, and compared field by field, they would take three times as long
+# of these and of grids a proof makes a thousand: frozen, each would take three times as long
 @dataclass(eq=False, slots=True)
 class DeviceArray:
     """`length` elements on a device, from byte `offset` of an allocation that it keeps alive.
@@ -96,7 +96,8 @@ def upload(driver: Driver, element: Element, data: NDArray[Any]) -> DeviceArray:
     return allocate(driver, element, data.nbytes // element.nbytes).write(data)
 
 
-class Grid(NamedTuple):
+@dataclass(slots=True)
+class Grid:
     """How many blocks (in x and y), of how many threads, with how many bytes of shared memory each."""
 
     blocks: int
@@ -136,9 +137,8 @@ class Program:
         checked = self._kernels[kernel]
         if [*arguments] != checked.names:
             raise ZkgpuError(f"{kernel} takes {', '.join(checked.names)}, not {', '.join(arguments)}")
-        blocks, threads, shared, rows = grid
-        if not 0 < threads <= checked.max_threads:
-            raise ZkgpuError(f"{kernel} runs in blocks of 1 to {checked.max_threads} threads, not {threads}")
+        if not 0 < grid.threads <= checked.max_threads:
+            raise ZkgpuError(f"{kernel} runs in blocks of 1 to {checked.max_threads} threads, not {grid.threads}")
         driver, values = self._driver, []
         for argument, (element, largest) in zip(arguments.values(), checked.expected, strict=True):
             if isinstance(argument, DeviceArray):
@@ -149,8 +149,9 @@ class Program:
                 values.append(argument)
             if not is_right:
                 values[-1] = self._number(kernel, len(values) - 1, argument)
-        if blocks and rows:
-            driver.launch(self._module, kernel, (blocks, rows, 1), (threads, 1, 1), shared, values)
+        if grid.blocks and grid.rows:
+            extents = (grid.blocks, grid.rows, 1), (grid.threads, 1, 1)
+            driver.launch(self._module, kernel, *extents, grid.shared, values)
 
     def threads_at_once(self, kernel: str, threads: int = 128, shared: int = 0) -> int | None:
         """Threads of a kernel that fill the device, in blocks of so many; None where its driver does not know."""
