@@ -47,7 +47,7 @@ class Module:
     kernels: dict[str, Signature]
 
 
-Asked = tuple[Module, str, tuple[int, int, int], Sequence[Any]]
+Asked = tuple[Module, str, tuple[int, int, int], Sequence[int]]
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Counts:
         """What was asked for, argument by argument; not kept while it is asked, as that would take the host's time."""
         return [self._launch(*asked) for asked in self.asked]
 
-    def _launch(self, module: Module, kernel: str, extents: tuple[int, int, int], values: Sequence[Any]) -> Launch:
-        named = [(p, int(value)) for p, value in zip(module.kernels[kernel].parameters, values, strict=True)]
+    def _launch(self, module: Module, kernel: str, extents: tuple[int, int, int], values: Sequence[int]) -> Launch:
+        named = list(zip(module.kernels[kernel].parameters, values, strict=True))
         numbers = {p.name: value for p, value in named if not p.is_pointer}
         nbytes = {p.name: self.behind(value) for p, value in named if p.is_pointer}
         return Launch(module.source, kernel, *extents, numbers, nbytes)
@@ -130,7 +130,7 @@ class CountingDriver:
         return Module(source, source.signatures())
 
     def launch(
-        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
         self.counts.asked.append((module, kernel, (grid[0], grid[1], block[0] * block[1]), arguments))
 

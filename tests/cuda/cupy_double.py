@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+
+from zkgpu.gpu.source import Parameter, Signature, Source
+
+CONTEXT = 100  # the handle of GPU 0's context
 
 
 class Failure(RuntimeError):
@@ -20,21 +25,15 @@ class Full(MemoryError):
 
 
 class Pointer:
-    """Memory of the double: a host array, addressed as CuPy's pointers are."""
+    """Memory of the double, at its address on the host; it says where it goes back to."""
 
-    def __init__(self, data: np.ndarray, ptr: int):
-        self.data, self.ptr = data, ptr
+    def __init__(self, cupy: Cupy, nbytes: int):
+        self._cupy, self.data, self.stream = cupy, np.zeros(nbytes, np.uint8), cupy.used[-1]
+        self.ptr = self.data.ctypes.data
+        cupy.free -= nbytes
 
-    def __add__(self, offset: int) -> Pointer:
-        return Pointer(self.data[offset:], self.ptr + offset)
-
-    def copy_from_host_async(self, source: int, size: int, stream: Stream) -> None:
-        assert size <= self.data.size
-        stream.ask(lambda: ctypes.memmove(self.data.ctypes.data, source, size))
-
-    def copy_to_host_async(self, target: int, size: int, stream: Stream) -> None:
-        assert size <= self.data.size
-        stream.ask(lambda: ctypes.memmove(target, self.data.ctypes.data, size))
+    def __del__(self) -> None:
+        self._cupy.free += self.data.size
 
 
 class Pinned:
@@ -47,12 +46,11 @@ class Pinned:
         self.data[:] = 0xEE
 
 
-class Event:
-    """Happens when its stream gets there."""
+class Moment:
+    """What an event stands for since it was last recorded."""
 
-    def __init__(self, disable_timing: bool):
-        assert disable_timing
-        self.done, self.stream = False, None
+    def __init__(self, stream: Stream):
+        self.done, self.stream = False, stream
 
     def synchronize(self) -> None:
         while not self.done:
@@ -62,94 +60,140 @@ class Event:
         self.done = True
 
 
+class Event:
+    """A handle, of use once it is recorded."""
+
+    def __init__(self, cupy: Cupy, disable_timing: bool):
+        assert disable_timing
+        self.ptr = cupy.handle(self)
+        self.moment: Moment | None = None
+
+
 class Stream:
     """Does its work when somebody waits for it."""
 
-    def __init__(self, non_blocking: bool):
+    def __init__(self, cupy: Cupy, non_blocking: bool):
         assert non_blocking
+        self._cupy, self.context, self.ptr = cupy, cupy.context, cupy.handle(self)
         self.work: list[Callable[[], object]] = []
-        self.is_current = 0
 
     def ask(self, work: Callable[[], object]) -> None:
-        assert self.is_current, "work for a stream that is not in use"
+        assert self._cupy.context == self.context, "the stream is of another device than the thread's"
         self.work.append(work)
 
     def step(self) -> None:
         self.work.pop(0)()
-
-    def record(self, event: Event) -> Event:
-        event.stream = self
-        self.ask(event.happen)
-        return event
-
-    def wait_event(self, event: Event) -> None:
-        self.ask(event.synchronize)
 
     def synchronize(self) -> None:
         while self.work:
             self.step()
 
     def __enter__(self) -> Stream:
-        self.is_current += 1
+        self._cupy.used.append(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.is_current -= 1
+        self._cupy.used.pop()
 
 
 class Device:
-    """A context, as CuPy's devices are."""
+    """A GPU, whose context is the thread's in the block."""
 
     compute_capability = "90"
     attributes = MappingProxyType({"MultiProcessorCount": 3})
 
-    def __init__(self, number: int):
-        self.number = number
+    def __init__(self, cupy: Cupy, number: int):
+        self._cupy, self.id, self._before = cupy, number, list[int]()
 
     def synchronize(self) -> None: ...
 
     def __enter__(self) -> Device:
+        self._before.append(self._cupy.context)
+        self._cupy.set_context(CONTEXT + self.id)
         return self
 
-    def __exit__(self, *_: object) -> None: ...
+    def __exit__(self, *_: object) -> None:
+        self._cupy.set_context(self._before.pop())
 
 
 class Cupy:
-    """Two GPUs with 1000 bytes each; every launch is remembered."""
+    """Two GPUs with `free` bytes each; every launch is remembered."""
 
     def __init__(self) -> None:
         self.launches: list[Any] = []
         self.pinned: list[np.ndarray] = []
-        self.freed = 0
+        self.allocated: list[Any] = []  # sizes that the pool was asked for
+        self.copied: list[int] = []  # sizes of copies to and from the device
+        self.free, self.freed = 1 << 20, 0
+        self.allocator = self._alloc
+        self.used: list[Any] = [None]  # streams in use, the innermost last
         self.fail_launch = False
         self.loaded: list[bytes] = []  # cubins
         self.compiled: list[str] = []  # sources
         self.driver_version = 13000
         self.refuses: Exception | None = None  # what loading a cubin fails with
         self.lacks: Exception | None = None  # what compiling fails with, whatever the source
+        self._thread, self._handles = threading.local(), dict[int, Any]()
         runtime = SimpleNamespace(
             getDeviceCount=lambda: 2,
-            memGetInfo=lambda: (600, 1000),
+            memGetInfo=lambda: (self.free, 1 << 20),
             driverGetVersion=lambda: self.driver_version,
             CUDARuntimeError=Failure,
+            memcpyHostToDevice=1,
+            memcpyDeviceToHost=2,
+            memcpyAsync=self._copy,
+            eventRecord=self._record,
+            eventQuery=lambda event: 0 if self._handles[event].moment.done else 600,
+            eventSynchronize=lambda event: self._handles[event].moment.synchronize(),
+            streamWaitEvent=self._wait,
+            streamSynchronize=lambda stream: self._handles[stream].synchronize(),
         )
         self.cuda = SimpleNamespace(
             runtime=runtime,
             driver=SimpleNamespace(
                 CUDADriverError=Failure,
                 CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8,
-                funcSetAttribute=set_attribute,
-                occupancyMaxActiveBlocksPerMultiprocessor=blocks_that_fit,
+                funcSetAttribute=self._set_attribute,
+                occupancyMaxActiveBlocksPerMultiprocessor=self._blocks_that_fit,
+                ctxGetCurrent=lambda: self.context,
+                ctxSetCurrent=self.set_context,
+                launchKernel=self._launch,
             ),
             Module=lambda: Module(self),
             compiler=SimpleNamespace(CompileException=SyntaxError),
             memory=SimpleNamespace(OutOfMemoryError=Full),
             alloc=self._alloc,
+            get_allocator=lambda: self.allocator,
             alloc_pinned_memory=self._alloc_pinned,
-            Device=Device,
-            Stream=Stream,
-            Event=Event,
+            Device=lambda number: Device(self, number),
+            Stream=lambda non_blocking: Stream(self, non_blocking),
+            Event=lambda disable_timing: Event(self, disable_timing),
         )
+
+    def handle(self, thing: Any) -> int:
+        """A number for a thing, as CUDA hands out."""
+        self._handles[len(self._handles) + 1] = thing
+        return len(self._handles)
+
+    @property
+    def context(self) -> int:
+        """The thread's: none at first."""
+        return getattr(self._thread, "context", 0)
+
+    def set_context(self, context: int) -> None:
+        self._thread.context = context
+
+    def _copy(self, target: int, source: int, nbytes: int, kind: int, stream: int) -> None:
+        assert kind in (1, 2)
+        self.copied.append(nbytes)
+        self._handles[stream].ask(lambda: ctypes.memmove(target, source, nbytes))
+
+    def _record(self, event: int, stream: int) -> None:
+        moment = self._handles[event].moment = Moment(self._handles[stream])
+        moment.stream.ask(moment.happen)
+
+    def _wait(self, stream: int, event: int) -> None:
+        self._handles[stream].ask(self._handles[event].moment.synchronize)
 
     def _alloc_pinned(self, nbytes: int) -> Pinned:
         data = np.zeros(nbytes, np.uint8)
@@ -157,19 +201,42 @@ class Cupy:
         return Pinned(data)
 
     def _alloc(self, nbytes: int) -> Pointer:
-        if nbytes > 1000:
+        if nbytes > self.free:
             raise Full("out of memory")
-        return Pointer(np.zeros(nbytes, np.uint8), 4096)
+        self.allocated.append(nbytes)
+        return Pointer(self, nbytes)
 
     def get_default_memory_pool(self) -> Any:
         def free() -> None:
             self.freed += 1
 
-        return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free)
+        return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free, malloc=self._alloc)
 
     def RawModule(self, code: str, options: tuple[str, ...], backend: str) -> Any:
         assert (options, backend) == (("--std=c++17",), "nvrtc")
         return RawModule(self, code)
+
+    def _launch(self, kernel: int, *numbers: int) -> None:
+        """Reads the arguments as CUDA does: each from where a pointer says, as many bytes as the kernel's text has."""
+        *extents, shared, stream, pointers, extra = numbers
+        assert (len(extents), extra) == (6, 0)
+        if self.fail_launch:
+            raise Failure("an illegal memory access was encountered")
+        function = self._handles[kernel]
+        at = (ctypes.c_uint64 * len(function.sizes)).from_address(pointers)
+        values = [int.from_bytes(ctypes.string_at(p, n), "little") for p, n in zip(at, function.sizes, strict=True)]
+        launch = (function.name, tuple(extents[:3]), tuple(extents[3:]), tuple(values), shared, function.allowed)
+        self._handles[stream].ask(lambda: None)
+        self.launches.append(launch)
+
+    def _set_attribute(self, kernel: int, attribute: int, value: int) -> None:
+        assert attribute == 8
+        self._handles[kernel].allowed = value
+
+    def _blocks_that_fit(self, kernel: int, threads: int, shared: int) -> int:
+        """For 2048 threads a multiprocessor, and shared memory that the kernel was allowed."""
+        assert shared <= max(self._handles[kernel].allowed, 48 << 10)
+        return 2048 // threads
 
 
 @dataclass(frozen=True)
@@ -186,14 +253,15 @@ class RawModule:
         if "broken" in self.code:
             raise SyntaxError("line 1: error\nmore")
         self.cupy.compiled.append(self.code)
-        return Module(self.cupy)
+        return Module(self.cupy, self.code)
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module, whatever it was made of."""
+    """A module, and the text it was made of where that is known."""
 
     cupy: Cupy
+    code: str = ""
 
     def load(self, cubin: bytes) -> None:
         if self.cupy.refuses:
@@ -201,28 +269,16 @@ class Module:
         self.cupy.loaded.append(cubin)
 
     def get_function(self, name: str) -> Kernel:
-        return Kernel(self.cupy, name)
+        return Kernel(self.cupy, name, Source("", self.code).signatures().get(name))
 
 
 class Kernel:
-    """A function of a module."""
+    """A function of a module: the sizes of its arguments, and how much shared memory it is allowed."""
 
-    def __init__(self, cupy: Cupy, name: str):
-        self._cupy, self._name, self.ptr = cupy, name, [0]
-
-    def __call__(self, grid: Any, block: Any, arguments: Any, shared_mem: int) -> None:
-        if self._cupy.fail_launch:
-            raise Failure("an illegal memory access was encountered")
-        self._cupy.launches.append((self._name, grid, block, arguments, shared_mem, self.ptr[0]))
+    def __init__(self, cupy: Cupy, name: str, signature: Signature | None):
+        self.name, self.allowed, self.ptr = name, 0, cupy.handle(self)
+        self.sizes = [] if signature is None else [argument_size(p) for p in signature.parameters]
 
 
-def set_attribute(kernel: list[int], attribute: int, value: int) -> None:
-    """The double's kernels are addressed by the one attribute they have."""
-    assert attribute == 8
-    kernel[0] = value
-
-
-def blocks_that_fit(kernel: list[int], threads: int, shared: int) -> int:
-    """For 2048 threads a multiprocessor, and shared memory that the kernel was allowed."""
-    assert shared <= max(kernel[0], 48 << 10)
-    return 2048 // threads
+def argument_size(parameter: Parameter) -> int:
+    return 4 if parameter.type == "uint32_t" and not parameter.is_pointer else 8

@@ -1,6 +1,6 @@
-"""Every module through the real CuPy up to the call of CUDA's driver, which a stub takes: no more of CUDA is needed.
+"""Every module and a launch, through the real CuPy up to calls of CUDA's driver, which a stub takes: no GPU is used.
 
-Run where CuPy is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does; no GPU is used.
+Run where CuPy is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,27 @@ extern "C" int cuModuleLoadData(void** module, const unsigned char* image) {
     return memcmp(image, "\\x7f" "ELF", 4) == 0 && image[18] == 190 ? 0 : 200;
 }
 extern "C" int cuModuleGetFunction(void** function, void* module, const char*) { *function = module; return 0; }
+extern "C" int cuCtxGetCurrent(void** context) { *context = (void*)1; return 0; }
+// the launch of a kernel(uint64_t* out, uint64_t, uint32_t): writes what it is asked for to out
+extern "C" int cuLaunchKernel(
+    void* function, unsigned x, unsigned y, unsigned z, unsigned a, unsigned b, unsigned c, unsigned shared,
+    void* stream, void** arguments, void** extra
+) {
+    unsigned long long* out = *(unsigned long long**)arguments[0];
+    const unsigned long long seen[] = {x, y, z, a, b, c, shared, (unsigned long long)stream,
+                                       *(unsigned long long*)arguments[1], *(unsigned*)arguments[2]};
+    memcpy(out, seen, sizeof seen);
+    return extra == nullptr ? 0 : 1;
+}
 """
 
 # cudart, inside CuPy, wants all of a driver; these are its calls on the way to the stub
 PROGRAM = """
 import sys
 import cupy
+import numpy as np
 from pathlib import Path
+from types import SimpleNamespace
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.cupy_driver import CupyDriver
 
@@ -42,9 +56,10 @@ class Loaded:
 
     def get_function(self, name):
         assert f".text.{name}".encode() in self.cubin, name
-        return cupy.cuda.driver.moduleGetFunction(self.ptr, name)
+        return SimpleNamespace(ptr=cupy.cuda.driver.moduleGetFunction(self.ptr, name))
 
 class Context:
+    ptr = 77
     def __init__(self, *_, **__): ...
     def __enter__(self): ...
     def __exit__(self, *_): ...
@@ -58,8 +73,12 @@ for source in catalogue.sources():
     module = driver.compile(source)
     for name in source.signatures():
         module.kernel(name, 0)
+seen = np.zeros(10, np.uint64)
+arguments = [seen.ctypes.data, (1 << 64) - 2, (1 << 32) - 3]
+driver.launch(module, name, (1, 2, 3), (4, 5, 6), 7, arguments)
+assert seen.tolist() == [1, 2, 3, 4, 5, 6, 7, 77, *arguments[1:]], seen
 assert not [line for line in Path("/proc/self/maps").read_text().splitlines() if "libnvrtc" in line]
-print(len(catalogue.sources()), "modules loaded")
+print(len(catalogue.sources()), "modules loaded, one kernel launched")
 """
 
 
@@ -90,5 +109,5 @@ def test_every_module_is_loaded_by_cupy_without_a_compiler(architecture: object,
     bare = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(stub), "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-W", "ignore", "-c", PROGRAM, capability]
     done = subprocess.run(command, capture_output=True, text=True, env=bare)
-    assert done.stdout == f"{len(catalogue.sources())} modules loaded\n", done.stderr
+    assert done.stdout == f"{len(catalogue.sources())} modules loaded, one kernel launched\n", done.stderr
     assert done.stderr == ""

@@ -13,6 +13,7 @@ import pytest
 from tests.emulation.driver import EmulatedDriver
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1
+from zkgpu.gpu.driver import CountsBlocks
 
 BENCHES = Path(__file__).parents[2] / "bench"
 
@@ -32,6 +33,11 @@ def observed(driver: EmulatedDriver) -> Any:
     from gpu_run.devices import ObservedDriver
 
     return ObservedDriver(driver, None)
+
+
+def test_an_observed_driver_counts_blocks_as_the_driver_in_it(gpu: Any, emulated: EmulatedDriver) -> None:
+    assert isinstance(observed(emulated), CountsBlocks)
+    assert observed(emulated).blocks_at_once(0, "f", 128, 0) == emulated.blocks_at_once(0, "f", 128, 0)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from tests.emulation.driver import EmulatedDriver
 from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
-from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, allocate, upload
+from zkgpu.gpu.program import U32, Grid, Program, allocate, upload
 from zkgpu.gpu.source import load
 
 
@@ -23,9 +24,12 @@ def program(driver: EmulatedDriver) -> Program:
 
 def test_the_arguments_of_a_launch_are_checked(driver: EmulatedDriver, program: Program) -> None:
     numbers, scalars = allocate(driver, NUMBER, 4), allocate(driver, SCALAR, 4)
-    right: dict[str, DeviceArray | int] = {"n": 4, "numbers": numbers, "out": scalars}
+    right: dict[str, Any] = {"n": 4, "numbers": numbers, "out": scalars}
     program.launch("numbers_to_scalars", Grid.over(4), **right)
+    program.launch("numbers_to_scalars", Grid.over(4), **{**right, "n": np.uint64(4)})
     for change, problem in [
+        ({"n": 4.5}, "n is a uint32_t, not 4.5"),
+        ({"n": np.int64(-1)}, "n is a uint32_t, not -1"),
         ({"n": -1}, "n is a uint32_t, not -1"),
         ({"n": 1 << 32}, "n is a uint32_t, not 4294967296"),
         ({"n": numbers}, "n is a uint32_t, not an array of Number"),

@@ -205,9 +205,9 @@ class EmulatedDriver:
         return module
 
     def launch(
-        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
-        seed, values = next(self._seeds), [int(a) for a in arguments]  # type: ignore[call-overload]
+        seed, values = next(self._seeds), list(arguments)
         self._scheduler.ask(lambda: self._run(module, kernel, (*grid, *block, shared, seed, len(values)), values))
 
     def _run(self, module: int, kernel: str, numbers: Sequence[int], arguments: Sequence[int]) -> None:

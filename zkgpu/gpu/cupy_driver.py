@@ -1,6 +1,7 @@
 """A CUDA GPU through CuPy: its memory pool, streams, pinned memory and modules.
 
-CuPy's pool keeps an arena for each stream, so what a stream frees is given out on the same stream only.
+A proof is hundreds of small calls, so what is called most goes to CUDA by its handles, and what CUDA takes long to make
+is kept: memory by stream and size, events, pinned memory.
 """
 
 from __future__ import annotations
@@ -8,45 +9,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
-
-import numpy as np
+from weakref import WeakSet
 
 from zkgpu.errors import ResourceError
+from zkgpu.gpu.calls import FULL, Calls, Translated
+from zkgpu.gpu.cupy_streams import CupyStream, Events
 from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.launcher import Launcher
+from zkgpu.gpu.lent import Lent, lend
 from zkgpu.gpu.modules import INSTALL, Module, Modules
 from zkgpu.gpu.pinned import PinnedCopies
 from zkgpu.gpu.source import Source
 
-FULL = "close other programs on this GPU, or use --device cpu"
-
-
-class CupyMemory:
-    """An allocation of CuPy's pool."""
-
-    def __init__(self, pointer: Any):
-        self.pointer = pointer
-
-    @property
-    def address(self) -> int:
-        return int(self.pointer.ptr)
+UNIT = 512  # bytes: CuPy's pool rounds up to as many
+STEPS = 4  # a logarithm: between two powers of two there are 16 sizes
 
 
 class CupyDriver:
-    """GPU `number`. Raises ResourceError, with the reason in one line, when it cannot be used."""
+    """GPU `number`. Raises ResourceError, with the reason in one line, when it cannot be used.
+
+    Where CuPy was given another allocator than its pool, that is asked for each array, and for exactly as many bytes.
+    """
 
     def __init__(self, number: int = 0):
         self.name = f"cuda:{number}"
         self._cupy = _import_cupy(self.name)
-        with self._translated():
-            count = self._cupy.cuda.runtime.getDeviceCount()
+        self._keeps = self._cupy.cuda.get_allocator() == self._cupy.get_default_memory_pool().malloc
+        cuda = self._cupy.cuda
+        with Translated(cuda, self.name):
+            count = cuda.runtime.getDeviceCount()
             if number >= count:
                 raise ResourceError(f"{self.name}: this machine has {count} GPUs, numbered from 0")
-            self._device = self._cupy.cuda.Device(number)
+            self._device, self._streams = cuda.Device(number), WeakSet[CupyStream]()
             with self._device:
-                # streams that do not wait for the null stream, where other users of CuPy work
-                self._stream = self._cupy.cuda.Stream(non_blocking=True)
+                self._stream = self._new_stream()
+                self._on_device = Calls(cuda, self.name, number)
             self._modules = self._modules_of_device()
-        self._copies = PinnedCopies(self._cupy)
+        self._events, self._launch = Events(self._cupy), Launcher(cuda)
+        self._copies = PinnedCopies(self._cupy, self._events)
 
     def _modules_of_device(self) -> Modules:
         capability, version = int(self._device.compute_capability), self._cupy.cuda.runtime.driverGetVersion()
@@ -56,66 +56,95 @@ class CupyDriver:
     def description(self) -> str:
         """The GPU's name, memory and the CUDA version its driver supports."""
         runtime = self._cupy.cuda.runtime
-        with self._translated():
+        with self._on_device():
             properties, version = runtime.getDeviceProperties(self._device.id), runtime.driverGetVersion()
         name, memory = properties["name"].decode(), properties["totalGlobalMem"] >> 30
         return f"{name}, {memory} GiB, CUDA {version // 1000}.{version % 1000 // 10}"
 
-    def stream(self) -> Any:
-        with self._on_device():
-            return self._cupy.cuda.Stream(non_blocking=True)
+    # streams
+
+    def stream(self) -> CupyStream:
+        with self._on_device(), self._device:
+            return self._new_stream()
+
+    def _new_stream(self) -> CupyStream:
+        """One that does not wait for the null stream, where other users of CuPy work."""
+        stream = CupyStream(self._cupy.cuda.Stream(non_blocking=True), self._keeps)
+        self._streams.add(stream)
+        return stream
 
     @contextmanager
-    def on(self, stream: Any) -> Iterator[None]:
+    def on(self, stream: CupyStream) -> Iterator[None]:
         outer, self._stream = self._stream, stream
         try:
             yield
         finally:
             self._stream = outer
 
-    def mark(self) -> Any:
+    def mark(self) -> Lent:
         with self._on_device():
-            return self._stream.record(self._cupy.cuda.Event(disable_timing=True))
+            return self._events.mark(self._stream)
 
-    def wait(self, event: Any) -> None:
+    def wait(self, event: Lent) -> None:
         with self._on_device():
-            self._stream.wait_event(event)
+            self._events.wait(self._stream, event)
+
+    # memory
 
     @property
     def free_memory(self) -> int:
         with self._on_device():
             free, _ = self._cupy.cuda.runtime.memGetInfo()
-            return int(free + self._cupy.get_default_memory_pool().free_bytes())
+            kept = sum(stream.kept for stream in list(self._streams))
+            return int(free + self._cupy.get_default_memory_pool().free_bytes() + kept)
 
-    def allocate(self, nbytes: int) -> CupyMemory:
+    def allocate(self, nbytes: int) -> Lent:
+        size = rounded(nbytes) if self._keeps else nbytes
+        return lend(self._stream.shelves[size], self._allocate, size)
+
+    def _allocate(self, nbytes: int) -> Any:
+        """Memory of CuPy's pool; where that is short, all that is kept goes back first."""
+        full = self._cupy.cuda.memory.OutOfMemoryError
         try:
-            with self._on_device():
-                return CupyMemory(self._cupy.cuda.alloc(nbytes))
-        except self._cupy.cuda.memory.OutOfMemoryError:
-            with self._on_device():  # blocks of other sizes that the pool keeps may be what is missing
-                self._cupy.get_default_memory_pool().free_all_blocks()
+            return self._from_pool(nbytes)
+        except full:
+            self._give_back()
+        try:
+            return self._from_pool(nbytes)
+        except full:
             raise OutOfMemory(f"{self.name}: no memory for {nbytes:,} bytes: {FULL}") from None
 
-    def write(self, memory: CupyMemory, offset: int, data: Bytes) -> None:
-        with self._on_device():
-            self._copies.start(memory.pointer + offset, data, self._stream)
+    def _from_pool(self, nbytes: int) -> Any:
+        """CuPy's pool has an arena for each stream, and memory goes back to the one it is from."""
+        with self._on_device(), self._device, self._stream.inner:
+            return self._cupy.cuda.alloc(nbytes)
 
-    def read(self, memory: CupyMemory, offset: int, nbytes: int) -> Bytes:
-        data = np.empty(nbytes, np.uint8)
+    def _give_back(self) -> None:
+        """Give the device what is kept here, and what CuPy's pool keeps."""
+        for stream in list(self._streams):
+            stream.give_back()
+        with self._on_device(), self._device:
+            self._cupy.get_default_memory_pool().free_all_blocks()
+
+    def write(self, memory: Lent, offset: int, data: Bytes) -> None:
         with self._on_device():
-            (memory.pointer + offset).copy_to_host_async(data.ctypes.data, nbytes, self._stream)
-            self._stream.synchronize()
-        return data
+            self._copies.upload(memory.address + offset, data, self._stream)
+
+    def read(self, memory: Lent, offset: int, nbytes: int) -> Bytes:
+        with self._on_device():
+            return self._copies.download(memory.address + offset, nbytes, self._stream)
+
+    # kernels
 
     def compile(self, source: Source) -> Module:
-        with self._on_device():
+        with self._on_device(), self._device:
             return self._modules.load(source)
 
     def launch(
-        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+        self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
         with self._on_device():
-            module.kernel(kernel, shared)(grid, block, tuple(arguments), shared_mem=shared)
+            self._launch(module.kernel(kernel, shared), grid, block, shared, self._stream.ptr, arguments)
 
     def synchronize(self) -> None:
         with self._on_device():
@@ -123,27 +152,15 @@ class CupyDriver:
 
     def blocks_at_once(self, module: Module, kernel: str, threads: int, shared: int) -> int:
         with self._on_device():
-            function = module.kernel(kernel, shared).ptr
-            each = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(function, threads, shared)
+            handle = module.kernel(kernel, shared)
+            each = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(handle, threads, shared)
             return int(each) * int(self._device.attributes["MultiProcessorCount"])
 
-    @contextmanager
-    def _on_device(self) -> Iterator[None]:
-        with self._translated(), self._device, self._stream:
-            yield
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """CUDA's errors as ours."""
-        cuda = self._cupy.cuda
-        try:
-            yield
-        except (cuda.runtime.CUDARuntimeError, cuda.driver.CUDADriverError) as error:
-            if "out of memory" in str(error):
-                raise OutOfMemory(f"{self.name}: no memory for what CUDA itself needs: {FULL}") from error
-            raise ResourceError(
-                f"{self.name}: {error}: check the driver with nvidia-smi, or use --device cpu"
-            ) from error
+def rounded(nbytes: int) -> int:
+    """A size of few that is not smaller: sixteen to a power of two, so at most a sixteenth is for nothing."""
+    step = max(UNIT, 1 << max(0, (nbytes - 1).bit_length() - 1 - STEPS))
+    return -(-nbytes // step) * step
 
 
 def _import_cupy(name: str) -> Any:

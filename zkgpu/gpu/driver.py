@@ -81,9 +81,9 @@ class Driver(Protocol):
         ...
 
     def launch(
-        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[np.generic]
+        self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
-        """Run a kernel; pointers are passed as uint64. `Program.launch` has checked the arguments."""
+        """Run a kernel; of arrays their addresses are passed. `Program.launch` has checked the arguments."""
         ...
 
     def synchronize(self) -> None:

@@ -31,16 +31,18 @@ class Module:
 
     def __init__(self, cupy: Any, loaded: Any):
         self._driver, self._loaded = cupy.cuda.driver, loaded
-        self._kernels: dict[str, tuple[Any, int]] = {}
+        self._kernels: dict[str, tuple[int, int]] = {}
 
-    def kernel(self, name: str, shared: int) -> Any:
-        """A kernel that may be launched with so many bytes of shared memory."""
-        kernel, allowed = self._kernels.get(name) or (self._loaded.get_function(name), UNASKED_SHARED)
+    def kernel(self, name: str, shared: int) -> int:
+        """CUDA's handle of a kernel that may be launched with so many bytes of shared memory."""
+        if name not in self._kernels:
+            self._kernels[name] = self._loaded.get_function(name).ptr, UNASKED_SHARED
+        handle, allowed = self._kernels[name]
         if shared > allowed:
             attribute = self._driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
-            self._driver.funcSetAttribute(kernel.ptr, attribute, shared)
-        self._kernels[name] = kernel, max(shared, allowed)
-        return kernel
+            self._driver.funcSetAttribute(handle, attribute, shared)
+            self._kernels[name] = handle, shared
+        return handle
 
 
 class Modules:

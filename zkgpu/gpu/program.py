@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import operator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.driver import CountsBlocks, Driver
-from zkgpu.gpu.source import Parameter, Source
+from zkgpu.gpu.source import Parameter, Signature, Source
 from zkgpu.stages import stage
 
 WARP = 32
-NUMBERS = {"uint32_t": np.uint32, "uint64_t": np.uint64}
+LARGEST = {"uint32_t": (1 << 32) - 1, "uint64_t": (1 << 64) - 1}
+NOTHING = -1  # the largest number of a parameter that takes none
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ U32 = Element("uint32_t", 4)
 U64 = Element("uint64_t", 8)
 
 
-@dataclass(frozen=True)
+# of these and of grids a proof makes a thousand: frozen, each would take three times as long
+@dataclass(eq=False, slots=True)
 class DeviceArray:
     """`length` elements on a device, from byte `offset` of an allocation that it keeps alive.
 
@@ -56,16 +59,16 @@ class DeviceArray:
         if not 0 <= begin <= end <= self.length:
             raise ZkgpuError(f"elements {begin} to {end} of an array of {self.length}")
         at = self.offset + begin * self.element.nbytes
-        return replace(self, length=end - begin, offset=at)
+        return DeviceArray(self.driver, self.memory, self.element, end - begin, at, self.ready)
 
     def as_element(self, element: Element) -> DeviceArray:
         """The same bytes, read as another type."""
         length = self.length * self.element.nbytes // element.nbytes
-        return replace(self, element=element, length=length)
+        return DeviceArray(self.driver, self.memory, element, length, self.offset, self.ready)
 
     def marked(self) -> DeviceArray:
         """The same elements, ready when all that was asked of the stream in use so far is done."""
-        return replace(self, ready=self.driver.mark())
+        return DeviceArray(self.driver, self.memory, self.element, self.length, self.offset, self.driver.mark())
 
     def write(self, data: NDArray[Any]) -> DeviceArray:
         """Copy a host array of exactly this size to the device; returns self."""
@@ -93,7 +96,7 @@ def upload(driver: Driver, element: Element, data: NDArray[Any]) -> DeviceArray:
     return allocate(driver, element, data.nbytes // element.nbytes).write(data)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Grid:
     """How many blocks (in x and y), of how many threads, with how many bytes of shared memory each."""
 
@@ -109,27 +112,46 @@ class Grid:
         return Grid(-(-n // threads), threads)
 
 
+class _Kernel:
+    """What a launch is checked against: of each parameter the element of its array, or None and the largest number."""
+
+    def __init__(self, signature: Signature):
+        self.signature, self.max_threads = signature, signature.max_threads
+        self.names = [p.name for p in signature.parameters]
+        self.expected = [
+            (p.type, NOTHING) if p.is_pointer else (None, LARGEST.get(p.type, NOTHING)) for p in signature.parameters
+        ]
+
+
 class Program:
     """The kernels of one source on one device. CUDA checks neither number nor type of arguments: this does."""
 
     def __init__(self, driver: Driver, source: Source):
         self._driver, self._source = driver, source
-        self._signatures = source.signatures()
+        self._kernels = {name: _Kernel(signature) for name, signature in source.signatures().items()}
         with stage("compile kernels"):
             self._module = driver.compile(source)
 
     def launch(self, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
         """Run a kernel, its arguments by name; an empty grid does nothing."""
-        signature = self._signatures[kernel]
-        names = [p.name for p in signature.parameters]
-        if list(arguments) != names:
-            raise ZkgpuError(f"{kernel} takes {', '.join(names)}, not {', '.join(arguments)}")
-        if not 0 < grid.threads <= signature.max_threads:
-            raise ZkgpuError(f"{kernel} runs in blocks of 1 to {signature.max_threads} threads, not {grid.threads}")
-        values = [self._value(kernel, p, arguments[p.name]) for p in signature.parameters]
+        checked = self._kernels[kernel]
+        if [*arguments] != checked.names:
+            raise ZkgpuError(f"{kernel} takes {', '.join(checked.names)}, not {', '.join(arguments)}")
+        if not 0 < grid.threads <= checked.max_threads:
+            raise ZkgpuError(f"{kernel} runs in blocks of 1 to {checked.max_threads} threads, not {grid.threads}")
+        driver, values = self._driver, []
+        for argument, (element, largest) in zip(arguments.values(), checked.expected, strict=True):
+            if isinstance(argument, DeviceArray):
+                is_right = argument.element.name == element and argument.driver is driver
+                values.append(argument.memory.address + argument.offset)
+            else:
+                is_right = type(argument) is int and 0 <= argument <= largest
+                values.append(argument)
+            if not is_right:
+                values[-1] = self._number(kernel, len(values) - 1, argument)
         if grid.blocks and grid.rows:
             extents = (grid.blocks, grid.rows, 1), (grid.threads, 1, 1)
-            self._driver.launch(self._module, kernel, *extents, grid.shared, values)
+            driver.launch(self._module, kernel, *extents, grid.shared, values)
 
     def threads_at_once(self, kernel: str, threads: int = 128, shared: int = 0) -> int | None:
         """Threads of a kernel that fill the device, in blocks of so many; None where its driver does not know."""
@@ -137,20 +159,24 @@ class Program:
             return None
         return threads * self._driver.blocks_at_once(self._module, kernel, threads, shared)
 
-    def _value(self, kernel: str, parameter: Parameter, argument: DeviceArray | int) -> np.generic:
+    def _number(self, kernel: str, k: int, argument: DeviceArray | int) -> int:
+        """Argument k where it is a number of another type than Python's. Raises ZkgpuError where it is wrong."""
+        checked = self._kernels[kernel]
+        parameter, (_, largest) = checked.signature.parameters[k], checked.expected[k]
         if isinstance(argument, DeviceArray):
-            if parameter.is_pointer and argument.element.name == parameter.type and argument.driver is self._driver:
-                return np.uint64(argument.address)
-            found = f"an array of {argument.element.name} on {argument.driver.name}"
-        elif not parameter.is_pointer and parameter.type in NUMBERS:
-            number = NUMBERS[parameter.type]
-            if 0 <= argument <= np.iinfo(number).max:
-                return number(argument)
-            found = str(argument)
-        else:
-            found = "a number"
-        pointer = " array" if parameter.is_pointer else ""
-        raise ZkgpuError(f"{kernel}: {parameter.name} is a {parameter.type}{pointer}, not {found}")
+            raise _mismatch(kernel, parameter, f"an array of {argument.element.name} on {argument.driver.name}")
+        try:
+            number = operator.index(argument)
+        except TypeError:
+            number = NOTHING
+        if 0 <= number <= largest:
+            return number
+        raise _mismatch(kernel, parameter, "a number" if largest == NOTHING else str(argument))
+
+
+def _mismatch(kernel: str, parameter: Parameter, found: str) -> ZkgpuError:
+    pointer = " array" if parameter.is_pointer else ""
+    return ZkgpuError(f"{kernel}: {parameter.name} is a {parameter.type}{pointer}, not {found}")
 
 
 class Programs:
