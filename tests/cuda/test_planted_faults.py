@@ -6,14 +6,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulationError, missing
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, Fr
 from zkgpu.errors import ZkgpuError
+from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.gpu.source import Source
 from zkgpu.msm import cuda_pairs
+from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.ntt.domain import Domain
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -61,7 +64,17 @@ def affine_msm_is_right(backend: CudaBackend) -> bool:
         return msm_is_right(backend)
 
 
+def sorting_is_right(backend: CudaBackend) -> bool:
+    keys, places = np.arange(5000, dtype=np.uint32) ** 2 % 4099, np.arange(5000, dtype=np.uint32)
+    driver = backend.vector(Fr.to_limbs([0])).driver
+    lists = WorkLists(Programs(driver), "bn254")
+    order, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, places), 4099)
+    runs = np.searchsorted(np.sort(keys), np.arange(4100))
+    return np.array_equal(keys[order.read(np.uint32)], np.sort(keys)) and np.array_equal(starts.read(np.uint32), runs)
+
+
 Law = Callable[[CudaBackend], bool]
+LAWS = [transform_is_right, product_is_right, msm_is_right, affine_msm_is_right, sorting_is_right]
 
 
 def holds(law: Law, backend: CudaBackend) -> bool:
@@ -96,6 +109,18 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
         "sort.cu",
         "count[i] = 0;\n    __syncthreads();\n    for (uint32_t i = segment.begin",
         "count[i] = 0;\n    for (uint32_t i = segment.begin",
+        sorting_is_right,
+    ),
+    "a tile that is moved before it is staged": (
+        "sort.cu",
+        "    __syncthreads();\n    for (uint32_t i = threadIdx.x; i < kept;",
+        "    for (uint32_t i = threadIdx.x; i < kept;",
+        msm_is_right,
+    ),
+    "a search that does not wait": (
+        "sort.cu",
+        "    __syncthreads();\n    return {found[0], found[1] + 1};",
+        "    return {found[0], found[1] + 1};",
         msm_is_right,
     ),
     "a product that is not kept": (
@@ -124,7 +149,7 @@ def test_a_planted_fault_is_found(fault: tuple[Any, ...], sabotaged: CudaBackend
     assert not holds(fault[3], sabotaged)
 
 
-@pytest.mark.parametrize("law", [transform_is_right, product_is_right, msm_is_right, affine_msm_is_right])
+@pytest.mark.parametrize("law", LAWS)
 def test_without_a_fault_the_same_laws_hold(driver: EmulatedDriver, law: Law) -> None:
     assert law(CudaBackend(driver, BN254, log_tile=6))
 
