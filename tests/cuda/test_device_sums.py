@@ -112,7 +112,7 @@ def test_sorting_orders_values_by_key_and_finds_each_run(driver: EmulatedDriver,
 
 
 @pytest.mark.parametrize("n", [4095, 4096, 4097, 8200])
-@pytest.mark.parametrize("largest", [512, 2047, 2048, (1 << 22) + 1])
+@pytest.mark.parametrize("largest", [512, 2047, 2048, (1 << 17) + 1])
 def test_tiles_that_end_early_and_many_bins_are_sorted(driver: EmulatedDriver, n: int, largest: int) -> None:
     check_sorting(driver, random_keys(n, largest), largest)
 
