@@ -189,6 +189,12 @@ ZK_KERNEL(256) starts_of_bins(uint32_t bins, uint32_t tiles, const uint32_t* pla
     if (bin < bins) starts[bin] = places[(uint64_t)bin * tiles];
 }
 
+// Nothing in a sort needs it; bench/gpu_run times launches of it.
+ZK_KERNEL(256) clear_words(uint32_t n, uint32_t* words) {
+    uint32_t i = thread_index();
+    if (i < n) words[i] = 0;
+}
+
 // The part of a block's tile that lies in one bin, from `begin` on: keys that differ only in their lower bits.
 struct Segment {
     uint32_t begin, end, bin;
