@@ -44,38 +44,87 @@ ZK_KERNEL(128) split_digits(uint32_t n, uint32_t width, uint32_t windows, uint32
 
 // ---- prefix sums
 
-// Exclusive sums of tiles of `width` values a thread, in place; totals[block] is the sum of the tile.
-ZK_KERNEL(256) scan_tiles(uint32_t n, uint32_t width, uint32_t* values, uint32_t* totals) {
-    uint64_t first = (uint64_t)thread_index() * width, end = first + width < n ? first + width : n;
-    uint32_t sum = 0, total;
-    for (uint64_t i = first; i < end; i++) sum += values[i];
-    uint32_t before = block_scan(sum, shared_memory<uint32_t>(), total);
-    for (uint64_t i = first; i < end; i++) {
-        uint32_t own = values[i];
-        values[i] = before;
+constexpr uint32_t SCAN_WORDS = 33;  // what block_scan asks for
+
+// Exclusive sums of a block's tile, `width` values a thread, which lies behind the words of block_scan; they go to
+// `sums`, and totals[block] is the sum of the tile. All of it passes through shared memory, so that neighbouring
+// threads load and store neighbours; an odd width spreads the threads' rows over all banks.
+ZK_INLINE void scan_staged(uint32_t n, uint32_t width, uint32_t* shared, uint32_t* sums, uint32_t* totals) {
+    uint32_t *tile = shared + SCAN_WORDS, *row = tile + threadIdx.x * width, size = blockDim.x * width, sum = 0, total;
+    __syncthreads();
+    for (uint32_t i = 0; i < width; i++) sum += row[i];
+    uint32_t before = block_scan(sum, shared, total);
+    for (uint32_t i = 0; i < width; i++) {
+        uint32_t own = row[i];
+        row[i] = before;
         before += own;
     }
+    __syncthreads();
+    uint64_t first = (uint64_t)blockIdx.x * size;
+    for (uint32_t i = threadIdx.x; i < size && first + i < n; i += blockDim.x) sums[first + i] = tile[i];
     if (threadIdx.x == 0) totals[blockIdx.x] = total;
 }
 
-// values[i] += before[i / tile]
-ZK_KERNEL(256) add_tiles(uint32_t n, uint32_t tile, const uint32_t* before, uint32_t* values) {
-    uint32_t i = thread_index();
-    if (i < n) values[i] += before[i / tile];
+// Exclusive sums of each tile in place.
+ZK_KERNEL(256) scan_tiles(uint32_t n, uint32_t width, uint32_t* values, uint32_t* totals) {
+    uint32_t* shared = shared_memory<uint32_t>();
+    uint64_t first = (uint64_t)blockIdx.x * blockDim.x * width;
+    for (uint32_t i = threadIdx.x; i < blockDim.x * width; i += blockDim.x)
+        shared[SCAN_WORDS + i] = first + i < n ? values[first + i] : 0;
+    scan_staged(n, width, shared, values, totals);
+}
+
+// Each value grows by the totals of the tiles before its own. Every block sums those for itself: they are few, and
+// sums of them all would take launches of their own.
+ZK_KERNEL(256) add_tiles(uint32_t n, uint32_t tile, const uint32_t* totals, uint32_t* values) {
+    uint32_t sum = 0, before;
+    for (uint32_t i = threadIdx.x; i < blockIdx.x; i += blockDim.x) sum += totals[i];
+    block_scan(sum, shared_memory<uint32_t>(), before);
+    uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
+    for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x) values[i] += before;
 }
 
 // ---- counting sort
 
+// What a thread takes at a time of an array, every blockDim-th entry: it waits for memory once for all of them.
+struct Batch {
+    static constexpr uint32_t SIZE = 4;
+    uint32_t w[SIZE];
+};
+
+// The keys from `at` on; those at `end` and beyond count as `dropped`.
+ZK_INLINE Batch keys_from(uint64_t at, uint64_t end, uint32_t dropped, const uint32_t* keys) {
+    Batch batch;
+#pragma unroll
+    for (uint32_t k = 0; k < Batch::SIZE; k++, at += blockDim.x) batch.w[k] = at < end ? keys[at] : dropped;
+    return batch;
+}
+
+// The values of a batch of keys, without those of dropped keys.
+ZK_INLINE Batch values_from(uint64_t at, const Batch& of_keys, uint32_t dropped, const uint32_t* values) {
+    Batch batch;
+#pragma unroll
+    for (uint32_t k = 0; k < Batch::SIZE; k++, at += blockDim.x)
+        batch.w[k] = of_keys.w[k] != dropped ? values[at] : 0;
+    return batch;
+}
+
 // First level: counts[bin * blocks + block] is how many keys of the block's tile have the upper bits `bin`; one more
 // entry is 0, for the sum of all. Keys that equal `dropped` are left out: most digits of a real witness are zero.
-ZK_KERNEL(256) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
-                          const uint32_t* keys, uint32_t* counts) {
+// The counters of the second level are cleared on the way, which saves a launch.
+ZK_KERNEL(512) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
+                          const uint32_t* keys, uint32_t* counts, uint32_t counters, uint32_t* zeros) {
     uint32_t* count = shared_memory<uint32_t>();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) count[bin] = 0;
     __syncthreads();
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
-    for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x)
-        if (keys[i] != dropped) atomicAdd(&count[keys[i] >> low_bits], 1u);
+    for (uint64_t i = first + threadIdx.x; i < end; i += Batch::SIZE * blockDim.x) {
+        Batch key = keys_from(i, end, dropped, keys);
+#pragma unroll
+        for (uint32_t k = 0; k < Batch::SIZE; k++)
+            if (key.w[k] != dropped) atomicAdd(&count[key.w[k] >> low_bits], 1u);
+    }
+    for (uint64_t i = thread_index(); i < counters; i += (uint64_t)gridDim.x * blockDim.x) zeros[i] = 0;
     __syncthreads();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) {
         uint64_t at = (uint64_t)bin * gridDim.x + blockIdx.x;
@@ -84,25 +133,63 @@ ZK_KERNEL(256) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t
     if (thread_index() == 0) counts[(uint64_t)bins * gridDim.x] = 0;
 }
 
-// Keys and values to their bins; `places` are the exclusive sums of the counts.
-ZK_KERNEL(256) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
-                            const uint32_t* keys, const uint32_t* values, const uint32_t* places,
-                            uint32_t* keys_out, uint32_t* values_out) {
-    uint32_t* place = shared_memory<uint32_t>();
-    for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) {
-        uint64_t at = (uint64_t)bin * gridDim.x + blockIdx.x;
-        place[bin] = places[at];
+// Where a block's keys go: next[bin] is the bin's first place in the tile as it is staged, and shift[bin] leads from
+// there to its first place outside. Neighbours in `places` differ by the block's keys in the bin. Gives their number.
+ZK_INLINE uint32_t places_in_tile(uint32_t bins, const uint32_t* places, uint32_t* next, uint32_t* shift,
+                                  uint32_t* for_scan) {
+    uint32_t kept = 0, total;
+    for (uint32_t first = 0; first < bins; first += blockDim.x, kept += total) {
+        uint32_t bin = first + threadIdx.x, from = 0, count = 0;
+        if (bin < bins) {
+            uint64_t at = (uint64_t)bin * gridDim.x + blockIdx.x;
+            from = places[at];
+            count = places[at + 1] - from;
+        }
+        uint32_t start = kept + block_scan(count, for_scan, total);
+        if (bin < bins) {
+            next[bin] = start;
+            shift[bin] = from - start;
+        }
     }
     __syncthreads();
+    return kept;
+}
+
+// Keys and values to their bins; `places` are the exclusive sums of the counts. The tile is put in order in shared
+// memory first: then neighbouring threads store to neighbouring places, as far as a bin goes, and not to one each.
+// A bin of the lowest level has one key, which nobody asks for again.
+ZK_KERNEL(512) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
+                            const uint32_t* keys, const uint32_t* values, const uint32_t* places,
+                            uint32_t* keys_out, uint32_t* values_out) {
+    uint32_t *next = shared_memory<uint32_t>(), *shift = next + bins;
+    uint32_t *staged_keys = shift + bins, *staged_values = staged_keys + tile;
+    uint32_t kept = places_in_tile(bins, places, next, shift, staged_keys);
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
-    for (uint64_t i = first + threadIdx.x; i < end; i += blockDim.x) {
-        if (keys[i] == dropped) continue;
-        uint32_t at = atomicAdd(&place[keys[i] >> low_bits], 1u);
-        keys_out[at] = keys[i];
-        values_out[at] = values[i];
+    for (uint64_t i = first + threadIdx.x; i < end; i += Batch::SIZE * blockDim.x) {
+        Batch key = keys_from(i, end, dropped, keys), value = values_from(i, key, dropped, values);
+#pragma unroll
+        for (uint32_t k = 0; k < Batch::SIZE; k++) {
+            if (key.w[k] == dropped) continue;
+            uint32_t at = atomicAdd(&next[key.w[k] >> low_bits], 1u);
+            staged_keys[at] = key.w[k];
+            staged_values[at] = value.w[k];
+        }
+    }
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < kept; i += blockDim.x) {
+        uint32_t at = i + shift[staged_keys[i] >> low_bits];
+        if (low_bits) keys_out[at] = staged_keys[i];
+        values_out[at] = staged_values[i];
     }
 }
 
+// starts[bin] = where the first tile's keys of the bin begin, which is where the bin does
+ZK_KERNEL(256) starts_of_bins(uint32_t bins, uint32_t tiles, const uint32_t* places, uint32_t* starts) {
+    uint32_t bin = thread_index();
+    if (bin < bins) starts[bin] = places[(uint64_t)bin * tiles];
+}
+
+// Nothing in a sort needs it; bench/gpu_run times launches of it.
 ZK_KERNEL(256) clear_words(uint32_t n, uint32_t* words) {
     uint32_t i = thread_index();
     if (i < n) words[i] = 0;
@@ -173,49 +260,76 @@ ZK_KERNEL(256) move_to_keys(uint32_t tile, uint32_t low_bits, uint32_t bins, uin
 
 // ---- pieces of runs
 
-// counts[run] = number of pieces of at most `size` that the run is cut into; counts[runs] = 0, for the sum of all
-ZK_KERNEL(128) count_pieces(uint32_t runs, uint32_t size, const uint32_t* starts, uint32_t* counts) {
-    uint32_t run = thread_index();
-    if (run < runs) counts[run] = (starts[run + 1] - starts[run] + size - 1) / size;
-    if (run == runs) counts[run] = 0;
+// A run of n entries is cut into pieces of at most `size`. values[run] = the pieces of the runs before it in its tile
+// of `width` runs a thread, as scan_tiles leaves sums; one more entry is there for the sum of all.
+ZK_KERNEL(256) count_pieces(uint32_t runs, uint32_t size, const uint32_t* starts, uint32_t width, uint32_t* values,
+                            uint32_t* totals) {
+    uint32_t* shared = shared_memory<uint32_t>();
+    uint64_t first = (uint64_t)blockIdx.x * blockDim.x * width;
+    for (uint32_t i = threadIdx.x; i < blockDim.x * width; i += blockDim.x) {
+        uint64_t run = first + i;
+        shared[SCAN_WORDS + i] = run < runs ? (starts[run + 1] - starts[run] + size - 1) / size : 0;
+    }
+    scan_staged(runs + 1, width, shared, values, totals);
 }
 
-// the last run that begins at or before `piece`
-ZK_INLINE uint32_t run_of(uint32_t piece, uint32_t runs, const uint32_t* first_piece) {
-    uint32_t low = 0, high = runs;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (first_piece[middle] <= piece) low = middle;
-        else high = middle;
+// Some neighbouring runs: the first, and the one behind the last.
+struct Runs {
+    uint32_t begin, end;
+};
+
+// the last of the runs that begins at or before `piece`; the first of them does
+ZK_INLINE uint32_t run_of(uint32_t piece, Runs runs, const uint32_t* first_piece) {
+    while (runs.end - runs.begin > 1) {
+        uint32_t middle = runs.begin + (runs.end - runs.begin) / 2;
+        if (first_piece[middle] <= piece) runs.begin = middle;
+        else runs.end = middle;
     }
-    return low;
+    return runs.begin;
+}
+
+// The runs of a block's pieces first .. end, of which there is one at least: two threads search all runs for both
+// ends, so that the others need to search between those only. Needs two words of shared memory.
+ZK_INLINE Runs runs_of_tile(uint32_t first, uint32_t end, uint32_t runs, const uint32_t* first_piece) {
+    uint32_t* found = shared_memory<uint32_t>();
+    if (threadIdx.x < 2) found[threadIdx.x] = run_of(threadIdx.x ? end - 1 : first, {0, runs}, first_piece);
+    __syncthreads();
+    return {found[0], found[1] + 1};
 }
 
 // Where each piece begins and ends; beyond the last piece both are 0. missing[piece] = size - length orders the
 // pieces from long to short; `pieces` is only a bound on their number, since the number itself is on the device.
-ZK_KERNEL(128) cut_pieces(uint32_t runs, uint32_t size, uint32_t pieces, const uint32_t* starts,
+ZK_KERNEL(256) cut_pieces(uint32_t runs, uint32_t size, uint32_t pieces, uint32_t tile, const uint32_t* starts,
                           const uint32_t* first_piece, uint32_t* begin, uint32_t* end, uint32_t* missing,
                           uint32_t* names) {
-    uint32_t piece = thread_index();
-    if (piece >= pieces) return;
-    uint32_t from = 0, to = 0;
-    if (piece < first_piece[runs]) {
-        uint32_t run = run_of(piece, runs, first_piece);
-        from = starts[run] + (piece - first_piece[run]) * size;
-        to = starts[run + 1] - from < size ? starts[run + 1] : from + size;
+    uint32_t first = blockIdx.x * tile, tile_end = tile < pieces - first ? first + tile : pieces;
+    uint32_t there = first_piece[runs], last = tile_end < there ? tile_end : there;
+    Runs near = {0, 0};
+    if (first < last) near = runs_of_tile(first, last, runs, first_piece);
+    for (uint32_t piece = first + threadIdx.x; piece < tile_end; piece += blockDim.x) {
+        uint32_t from = 0, to = 0;
+        if (piece < last) {
+            uint32_t run = run_of(piece, near, first_piece);
+            from = starts[run] + (piece - first_piece[run]) * size;
+            to = starts[run + 1] - from < size ? starts[run + 1] : from + size;
+        }
+        begin[piece] = from;
+        end[piece] = to;
+        missing[piece] = size - (to - from);
+        names[piece] = piece;
     }
-    begin[piece] = from;
-    end[piece] = to;
-    missing[piece] = size - (to - from);
-    names[piece] = piece;
 }
 
 // lefts[pair] = where the first of the pair's two elements is: run r has the pairs first_pair[r] .. first_pair[r + 1].
 // ALONE in the top bit says that the run ends with it.
-ZK_KERNEL(128) name_pairs(uint32_t runs, uint32_t pairs, const uint32_t* starts, const uint32_t* first_pair,
-                          uint32_t* lefts) {
-    uint32_t pair = thread_index();
-    if (pair >= pairs || pair >= first_pair[runs]) return;
-    uint32_t run = run_of(pair, runs, first_pair), left = starts[run] + 2 * (pair - first_pair[run]);
-    lefts[pair] = left + 1 < starts[run + 1] ? left : left | ALONE;
+ZK_KERNEL(256) name_pairs(uint32_t runs, uint32_t pairs, uint32_t tile, const uint32_t* starts,
+                          const uint32_t* first_pair, uint32_t* lefts) {
+    uint32_t first = blockIdx.x * tile, there = first_pair[runs] < pairs ? first_pair[runs] : pairs;
+    if (first >= there) return;
+    uint32_t last = tile < there - first ? first + tile : there;
+    Runs near = runs_of_tile(first, last, runs, first_pair);
+    for (uint32_t pair = first + threadIdx.x; pair < last; pair += blockDim.x) {
+        uint32_t run = run_of(pair, near, first_pair), left = starts[run] + 2 * (pair - first_pair[run]);
+        lefts[pair] = left + 1 < starts[run + 1] ? left : left | ALONE;
+    }
 }

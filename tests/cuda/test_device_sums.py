@@ -15,6 +15,7 @@ from zkgpu.curves.points import Group
 from zkgpu.gpu.elements import SCALAR
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, Programs, upload
 from zkgpu.msm import cuda as buckets
+from zkgpu.msm import cuda_lists
 from zkgpu.msm.cuda import BucketSums, Shape, Weighing, best_shape
 from zkgpu.msm.cuda_lists import WorkLists
 
@@ -65,13 +66,7 @@ def test_points_stream_through_in_chunks(driver: EmulatedDriver, n: int) -> None
 
 
 def test_windows_of_all_chunks_are_joined_once(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, launch = [], Program.launch
-
-    def recorded(self: Program, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
-        seen.append(kernel)
-        launch(self, kernel, grid, **arguments)
-
-    monkeypatch.setattr(Program, "launch", recorded)
+    seen = launches(monkeypatch)
     check(CudaBackend(driver, BN254, chunk=8, tables=False), G1, some(33))
     assert seen.count("weigh_buckets") == 5
     assert seen.count("join_windows") == 1
@@ -106,44 +101,167 @@ def test_a_heavy_bucket_is_cut_and_summed_as_a_tree(driver: EmulatedDriver, fact
     check(CudaBackend(driver, BN254), G1, [factor] * 400)
 
 
-@pytest.mark.parametrize(("n", "largest"), [(1, 1), (5, 1), (700, 3), (20000, 50), (9000, 70000)])
+def numbered(driver: EmulatedDriver, keys: np.ndarray) -> tuple[DeviceArray, DeviceArray]:
+    """Keys on the device, and as their values the places they have."""
+    return upload(driver, U32, keys.astype(np.uint32)), upload(driver, U32, np.arange(len(keys), dtype=np.uint32))
+
+
+def check_sorting(driver: EmulatedDriver, keys: np.ndarray, largest: int, dropped: int = cuda_lists.NOTHING) -> None:
+    """Values come in the order of their keys, without those that are dropped, and runs begin where they should."""
+    lists, kept = WorkLists(Programs(driver), "bn254"), keys[keys != dropped]
+    order, starts = lists.sort(*numbered(driver, keys), largest, dropped)
+    found = order.read(np.uint32)[: len(kept)]
+    assert np.array_equal(keys[found], np.sort(kept))
+    assert np.array_equal(np.sort(found), np.flatnonzero(keys != dropped))
+    assert np.array_equal(starts.read(np.uint32), np.searchsorted(np.sort(kept), np.arange(largest + 1)))
+
+
+def random_keys(n: int, largest: int) -> np.ndarray:
+    return np.random.default_rng(n).integers(0, largest + 1, n, dtype=np.uint32)
+
+
+@pytest.mark.parametrize(
+    ("n", "largest"), [(0, 5), (0, 5000), (1, 0), (1, 1), (5, 1), (700, 3), (20000, 50), (9000, 70000)]
+)
 def test_sorting_orders_values_by_key_and_finds_each_run(driver: EmulatedDriver, n: int, largest: int) -> None:
-    rng = np.random.default_rng(n)
-    keys = rng.integers(0, largest + 1, n, dtype=np.uint32)
-    lists = WorkLists(Programs(driver), "bn254")
-    order, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, np.arange(n, dtype=np.uint32)), largest)
-    ordered, runs = order.read(np.uint32), starts.read(np.uint32)
-    assert np.array_equal(keys[ordered], np.sort(keys))
-    assert np.array_equal(np.sort(ordered), np.arange(n))
-    assert np.array_equal(runs, np.searchsorted(np.sort(keys), np.arange(largest + 1)))
+    check_sorting(driver, random_keys(n, largest), largest)
+
+
+@pytest.mark.parametrize("n", [4095, 4096, 4097, 8200])
+@pytest.mark.parametrize("largest", [512, 2047, 2048, (1 << 17) + 1])
+def test_tiles_that_end_early_and_many_bins_are_sorted(driver: EmulatedDriver, n: int, largest: int) -> None:
+    check_sorting(driver, random_keys(n, largest), largest)
 
 
 @pytest.mark.parametrize("n", [1023, 1024, 1025, 5000])
 @pytest.mark.parametrize("kind", ["equal", "0 and 1", "one other"])
-def test_keys_that_share_a_bin_are_sorted_by_many_blocks(driver: EmulatedDriver, n: int, kind: str) -> None:
-    keys = np.full(n, 4999, np.uint32)
+@pytest.mark.parametrize("largest", [1999, 5000])
+def test_keys_that_share_a_bin_are_sorted_by_many_blocks(
+    driver: EmulatedDriver, n: int, kind: str, largest: int
+) -> None:
+    keys = np.full(n, largest - 1, np.uint32)
     if kind == "0 and 1":
         keys = np.arange(n, dtype=np.uint32) % 7 // 6
     elif kind == "one other":
         keys[n // 2] = 0
+    check_sorting(driver, keys, largest)
+
+
+@pytest.mark.parametrize("largest", [9, 5000])
+@pytest.mark.parametrize("dropped", ["some", "all", "all but the last", "a whole tile"])
+def test_a_key_can_be_left_out_of_sorting(driver: EmulatedDriver, largest: int, dropped: str) -> None:
+    keys = random_keys(9000, largest)
+    if dropped == "some":
+        keys[::3] = largest
+    else:
+        keys[: {"all": 9000, "all but the last": 8999, "a whole tile": 4096}[dropped]] = largest
+    check_sorting(driver, keys, largest, dropped=largest)
+
+
+@pytest.mark.parametrize("largest", [512, 3000])
+def test_values_are_put_in_order_without_their_runs(driver: EmulatedDriver, largest: int) -> None:
+    keys = random_keys(5000, largest)
+    order = WorkLists(Programs(driver), "bn254").order(*numbered(driver, keys), largest).read(np.uint32)
+    assert np.array_equal(keys[order], np.sort(keys))
+    assert np.array_equal(np.sort(order), np.arange(5000))
+
+
+def test_shared_memory_of_sorting_is_what_every_device_has() -> None:
+    sizes = [(n, (1 << bits) - 1) for n in (1, 5000, 1 << 20, 1 << 26) for bits in range(1, 24)]
+    for n, largest in sizes:
+        low = cuda_lists.low_bits(n, largest)
+        assert 2 * 4 * ((largest >> low) + 1 + cuda_lists.SORT_TILE) <= 48 << 10
+        assert 4 << low <= 16 << 10
+
+
+def launches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the kernels launched from now on."""
+    seen, launch = [], Program.launch
+
+    def recorded(self: Program, kernel: str, grid: Grid, **arguments: DeviceArray | int) -> None:
+        seen.append(kernel)
+        launch(self, kernel, grid, **arguments)
+
+    monkeypatch.setattr(Program, "launch", recorded)
+    return seen
+
+
+def test_work_lists_take_few_launches(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, seen = WorkLists(Programs(driver), "bn254"), launches(monkeypatch)
+    starts = upload(driver, U32, np.arange(6001, dtype=np.uint32))
+    few, many = numbered(driver, random_keys(9000, 512)), numbered(driver, random_keys(9000, 5000))
+    scan = ["scan_tiles", "add_tiles"]
+    for work, wanted in [
+        (lambda: lists.exclusive_sums(upload(driver, U32, np.ones(4096, np.uint32))), scan[:1]),
+        (lambda: lists.exclusive_sums(upload(driver, U32, np.ones(20000, np.uint32))), scan),
+        (lambda: lists.order(*few, 512), ["count_bins", "scan_tiles", "move_to_bins"]),
+        (lambda: lists.sort(*few, 512), ["count_bins", "scan_tiles", "move_to_bins", "starts_of_bins"]),
+        (
+            lambda: lists.sort(*many, 5000),
+            ["count_bins", "scan_tiles", "move_to_bins", "count_keys", *scan, "move_to_keys"],
+        ),
+        (lambda: lists.pairs(starts, 6000), ["count_pieces", "add_tiles", "name_pairs"]),
+        (lambda: lists.cut(starts.part(0, 4000), 4000, 8), ["count_pieces", "cut_pieces"]),
+    ]:
+        seen.clear()
+        work()
+        assert seen == wanted
+
+
+# lengths of runs, and how many more pieces there may be than there are
+RUNS = {
+    "one run": ([5000], 0),
+    "one entry": ([1], 3000),
+    "no entry": ([0] * 40, 3000),
+    "single entries": ([1] * 3000, 5),
+    "empty runs at both ends": ([0] * 900 + [3000, 1, 2] + [0] * 900, 2000),
+    "empty runs between blocks": ([2048, 0, 0, 0, 2048, 1], 1024),
+    "all lengths": (list(range(90)), 0),
+}
+
+
+@pytest.mark.parametrize("case", RUNS)
+@pytest.mark.parametrize("size", [2, 8])
+def test_runs_are_cut_into_pieces(driver: EmulatedDriver, case: str, size: int) -> None:
+    lengths, more = RUNS[case]
+    starts = np.cumsum([0, *lengths])
+    expected = [
+        (s + k, min(s + k + size, s + length))
+        for s, length in zip(starts[:-1].tolist(), lengths, strict=True)
+        for k in range(0, length, size)
+    ]
     lists = WorkLists(Programs(driver), "bn254")
-    order, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, np.arange(n, dtype=np.uint32)), 5000)
-    assert np.array_equal(keys[order.read(np.uint32)], np.sort(keys))
-    assert np.array_equal(np.sort(order.read(np.uint32)), np.arange(n))
-    assert np.array_equal(starts.read(np.uint32), np.searchsorted(np.sort(keys), np.arange(5001)))
+    pieces = lists.cut(upload(driver, U32, starts.astype(np.uint32)), sum(lengths) + more * size, size)
+    begin, end, missing, names = (
+        a.read(np.uint32).tolist() for a in (pieces.begin, pieces.end, pieces.missing, pieces.names)
+    )
+    found = list(zip(begin, end, strict=True))
+    assert pieces.bound >= len(expected)
+    assert found[: len(expected)] == expected
+    assert set(found[len(expected) :]) <= {(0, 0)}
+    assert missing == [size - (e - b) for b, e in found]
+    assert names == list(range(pieces.bound))
+    longest = lists.longest_first(pieces, size).read(np.uint32)
+    assert [missing[i] for i in longest] == sorted(missing)
+    assert sorted(longest.tolist()) == names
 
 
-def test_a_key_can_be_left_out_of_sorting(driver: EmulatedDriver) -> None:
-    keys = np.array([9, 3, 9, 0, 3, 9], dtype=np.uint32)
+@pytest.mark.parametrize("case", RUNS)
+def test_neighbours_in_runs_are_paired(driver: EmulatedDriver, case: str) -> None:
+    lengths, more = RUNS[case]
+    starts = np.cumsum([0, *lengths])
+    expected = [
+        s + k | (0 if k + 1 < length else 1 << 31)
+        for s, length in zip(starts[:-1].tolist(), lengths, strict=True)
+        for k in range(0, length, 2)
+    ]
     lists = WorkLists(Programs(driver), "bn254")
-    values = upload(driver, U32, np.arange(6, dtype=np.uint32))
-    order, starts = lists.sort(upload(driver, U32, keys), values, 9, dropped=9)
-    assert starts.read(np.uint32).tolist() == [0, 1, 1, 1, 3, 3, 3, 3, 3, 3]
-    kept = order.read(np.uint32)[:3].tolist()
-    assert (kept[0], sorted(kept[1:])) == (3, [1, 4])
+    first, lefts = lists.pairs(upload(driver, U32, starts.astype(np.uint32)), len(expected) + more)
+    assert lefts.read(np.uint32)[: len(expected)].tolist() == expected
+    assert first.read(np.uint32).tolist() == np.cumsum([0, *[-(-length // 2) for length in lengths]]).tolist()
 
 
-@pytest.mark.parametrize("n", [1, 31, 129, 1025, 5000])
+@pytest.mark.parametrize("n", [1, 31, 129, 1025, 4352, 4353, 20000])
 def test_exclusive_sums_are_the_sums_before_each_value(driver: EmulatedDriver, n: int) -> None:
     values = np.arange(n, dtype=np.uint32) % 7
     array = upload(driver, U32, values)

@@ -91,7 +91,7 @@ def test_the_order_of_threads_does_not_show(program: Program) -> None:
         driver = EmulatedDriver(seed)
         own = Program(driver, scalar_source("bn254", "sort.cu"))
         values, totals = upload(driver, U32, np.arange(64, dtype=np.uint32)), allocate(driver, U32, 1)
-        own.launch("scan_tiles", Grid(1, 64, 132), n=64, width=1, values=values, totals=totals)
+        own.launch("scan_tiles", Grid(1, 64, 132 + 4 * 64), n=64, width=1, values=values, totals=totals)
         results.add((values.read(np.uint32).tobytes(), totals.read(np.uint32).tobytes()))
         driver.close()
     assert len(results) == 1

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulationError, missing
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, Fr
 from zkgpu.errors import ZkgpuError
+from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.gpu.source import Source
+from zkgpu.msm import cuda as buckets
 from zkgpu.msm import cuda_pairs
+from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.ntt.domain import Domain
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -61,7 +65,37 @@ def affine_msm_is_right(backend: CudaBackend) -> bool:
         return msm_is_right(backend)
 
 
+def sorting_is_right(backend: CudaBackend) -> bool:
+    keys, places = np.arange(5000, dtype=np.uint32) ** 2 % 4099, np.arange(5000, dtype=np.uint32)
+    driver = backend.vector(Fr.to_limbs([0])).driver
+    lists = WorkLists(Programs(driver), "bn254")
+    order = lists.sort(upload(driver, U32, keys), upload(driver, U32, places), 4099)[0].read(np.uint32)
+    return np.array_equal(np.sort(order), places) and np.array_equal(keys[order], np.sort(keys))
+
+
+def weighing_is_right(backend: CudaBackend) -> bool:
+    """With a bucket a thread."""
+    with patch.object(buckets, "LEAST_SHARE", 1):
+        return msm_is_right(backend)
+
+
+def joining_is_right(backend: CudaBackend) -> bool:
+    """A run of many pieces, which a block joins."""
+    n = 400
+    points = backend.points(G1, G1.to_rows([G1.generator] * n))
+    return backend.msm(points, backend.vector(Fr.to_limbs([1] * n))) == n * G1.generator
+
+
 Law = Callable[[CudaBackend], bool]
+LAWS = [
+    weighing_is_right,
+    joining_is_right,
+    transform_is_right,
+    product_is_right,
+    msm_is_right,
+    affine_msm_is_right,
+    sorting_is_right,
+]
 
 
 def holds(law: Law, backend: CudaBackend) -> bool:
@@ -87,15 +121,45 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     ),
     "an off-by-one bucket": (
         "msm.cu",
-        "uint32_t bucket = first + width - 1 - step / 2",
-        "uint32_t bucket = first + width - step / 2",
+        "bucket = (share + 1) << bits",
+        "bucket = ((share + 1) << bits) - 1",
         msm_is_right,
+    ),
+    "a scan of shares that does not wait": (
+        "msm.cu",
+        "        other = swapped;\n        __syncthreads();",
+        "        other = swapped;",
+        weighing_is_right,
+    ),
+    "a tree of shares that does not wait": (
+        "msm.cu",
+        "add_to(&tree[at], &tree[at + half]);\n        __syncthreads();",
+        "add_to(&tree[at], &tree[at + half]);",
+        weighing_is_right,
+    ),
+    "a tree of parts that does not wait": (
+        "msm.cu",
+        "        left = half;\n        __syncthreads();",
+        "        left = half;",
+        joining_is_right,
     ),
     "a digit in the wrong bucket": ("sort.cu", "w * bucket_step + digit - 1", "w * bucket_step + digit", msm_is_right),
     "a count that does not wait": (
         "sort.cu",
         "count[i] = 0;\n    __syncthreads();\n    for (uint32_t i = segment.begin",
         "count[i] = 0;\n    for (uint32_t i = segment.begin",
+        sorting_is_right,
+    ),
+    "a tile that is moved before it is staged": (
+        "sort.cu",
+        "    __syncthreads();\n    for (uint32_t i = threadIdx.x; i < kept;",
+        "    for (uint32_t i = threadIdx.x; i < kept;",
+        msm_is_right,
+    ),
+    "a search that does not wait": (
+        "sort.cu",
+        "    __syncthreads();\n    return {found[0], found[1] + 1};",
+        "    return {found[0], found[1] + 1};",
         msm_is_right,
     ),
     "a product that is not kept": (
@@ -124,7 +188,7 @@ def test_a_planted_fault_is_found(fault: tuple[Any, ...], sabotaged: CudaBackend
     assert not holds(fault[3], sabotaged)
 
 
-@pytest.mark.parametrize("law", [transform_is_right, product_is_right, msm_is_right, affine_msm_is_right])
+@pytest.mark.parametrize("law", LAWS)
 def test_without_a_fault_the_same_laws_hold(driver: EmulatedDriver, law: Law) -> None:
     assert law(CudaBackend(driver, BN254, log_tile=6))
 

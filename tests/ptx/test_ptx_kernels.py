@@ -50,14 +50,16 @@ def test_vectors_are_computed_as_on_integers(checks: Any, driver: PtxDriver, n: 
     checks.require_vectors(CudaBackend(driver, BN254), n)
 
 
-def test_keys_are_sorted(driver: PtxDriver) -> None:
+@pytest.mark.parametrize("largest", [300, 5000])
+def test_keys_are_sorted(driver: PtxDriver, largest: int) -> None:
     from zkgpu.gpu.program import upload
 
-    keys = np.random.default_rng(1).integers(0, 300, 1000).astype(np.uint32)
+    keys = np.random.default_rng(1).integers(0, largest, 1000).astype(np.uint32)
     lists = WorkLists(Programs(driver), "bn254")
-    values, starts = lists.sort(upload(driver, U32, keys), upload(driver, U32, np.arange(1000, dtype=np.uint32)), 300)
+    places = upload(driver, U32, np.arange(1000, dtype=np.uint32))
+    values, starts = lists.sort(upload(driver, U32, keys), places, largest)
     assert keys[values.read(np.uint32)].tolist() == sorted(keys.tolist())
-    assert starts.read(np.uint32).tolist() == np.searchsorted(np.sort(keys), np.arange(301)).tolist()
+    assert starts.read(np.uint32).tolist() == np.searchsorted(np.sort(keys), np.arange(largest + 1)).tolist()
 
 
 def test_products_of_bytes_are_exact(checks: Any, driver: PtxDriver) -> None:
