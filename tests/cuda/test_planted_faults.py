@@ -164,8 +164,8 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     ),
     "a product that is not kept": (
         "msm.cu",
-        "if (left & ALONE) continue;\n        products[i] = product;\n        product =",
-        "if (left & ALONE) continue;\n        product =",
+        "if (here.alone()) continue;\n        products[pairs.place(k)] = product;\n        product =",
+        "if (here.alone()) continue;\n        product =",
         affine_msm_is_right,
     ),
     "a carry between windows": ("sort.cu", "carry = digit > base / 2;", "carry = digit > base / 2 + 1;", msm_is_right),
