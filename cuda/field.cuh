@@ -31,13 +31,6 @@ ZK_INLINE T held(const T& a) {
     return r;
 }
 
-// The element to the L2 cache, where it is needed soon and registers are short.
-template <class T>
-ZK_INLINE void fetch(const T& a) {
-#pragma unroll
-    for (int i = 0; i < (int)sizeof(T) / 32; i++) fetch_now(reinterpret_cast<const char*>(&a) + 32 * i);
-}
-
 template <class F>
 struct Constants;
 

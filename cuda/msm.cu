@@ -8,6 +8,9 @@ using Sum = Xyzz<Coordinate>;
 
 constexpr uint32_t SIGN = 0x80000000u, ALONE = 0x80000000u;
 
+// a negative digit adds -P, which is free: half the buckets
+ZK_INLINE Point signed_as(uint32_t entry, const Point& p) { return negative_if(p, (entry & SIGN) != 0); }
+
 // What is to be added, in the order of its buckets: point entries[k], with its sign in the top bit, or where nothing is
 // listed point k.
 struct Terms {
@@ -18,10 +21,7 @@ struct Terms {
     ZK_MEMBER uint32_t entry(uint32_t k) const { return listed ? entries[k] : k; }
     ZK_MEMBER const Point& unsigned_point(uint32_t entry) const { return points[entry & ~SIGN]; }
     ZK_MEMBER const Coordinate& x(uint32_t entry) const { return unsigned_point(entry).x; }
-    // a negative digit adds -P, which is free: half the buckets
-    ZK_MEMBER Point point(uint32_t entry) const {
-        return negative_if(held(unsigned_point(entry)), (entry & SIGN) != 0);
-    }
+    ZK_MEMBER Point point(uint32_t entry) const { return signed_as(entry, held(unsigned_point(entry))); }
 };
 
 // ---- sums in affine form: pairs of points, as many as a thread gets for one inversion
@@ -64,8 +64,7 @@ ZK_INLINE Point sum_of(const Point& p, const Point& q, Kind kind, const Coordina
     return r;
 }
 
-// What a thread reads of a pair before it comes to it, so that its points are fetched meanwhile: where it is, and which
-// points it adds.
+// What a thread reads of a pair before it comes to it, to ask for its points: where it is, and which points it adds.
 struct Pair {
     uint32_t left, first, second;
 
@@ -87,70 +86,105 @@ ZK_INLINE Pair pair_at(const Terms& terms, uint32_t left) {
     return {left, terms.entry(at), terms.entry(left & ALONE ? at : at + 1)};
 }
 
-// The denominator of a pair, of which mostly only x is read.
-ZK_INLINE Coordinate denominator(const Terms& terms, const Pair& pair) {
-    Coordinate x = held(terms.x(pair.first)), other = held(terms.x(pair.second)), d = sub(other, x);
+// The denominator of a pair, given both x: mostly nothing else is read.
+ZK_INLINE Coordinate denominator(const Terms& terms, const Pair& pair, const Coordinate& x, const Coordinate& other) {
+    Coordinate d = sub(other, x);
     if (!is_zero(d) && !is_zero(x) && !is_zero(other)) return d;
     Kind kind;
     return denominator(terms.point(pair.first), terms.point(pair.second), kind);
 }
 
+// Elements that a thread asks for before it needs them: they come to its part of shared memory while it computes, which
+// takes no registers. Neighbouring threads' vectors are neighbours, so that no two of a warp meet in a bank.
+struct Ahead {
+    uint4* vectors;
+
+    template <class T>
+    ZK_MEMBER void ask(uint32_t place, const T& element) const {
+#pragma unroll
+        for (uint32_t i = 0; i < sizeof(T) / 16; i++)
+            copy_ahead(&vectors[(place + i) * blockDim.x], &reinterpret_cast<const uint4*>(&element)[i]);
+    }
+    template <class T>
+    ZK_MEMBER T taken(uint32_t place) const {
+        T r;
+#pragma unroll
+        for (uint32_t i = 0; i < sizeof(T) / 16; i++)
+            reinterpret_cast<uint4*>(&r)[i] = vectors[(place + i) * blockDim.x];
+        return r;
+    }
+};
+
+constexpr uint32_t OF_COORDINATE = sizeof(Coordinate) / 16, OF_POINT = sizeof(Point) / 16;  // vectors
+
 // The product of a thread's denominators; products[pair] is that of those before it.
-ZK_INLINE Coordinate multiply_denominators(const Terms& terms, const Pairs& pairs, Coordinate* products) {
+ZK_INLINE Coordinate multiply_denominators(const Terms& terms, const Pairs& pairs, const Ahead& ahead,
+                                           Coordinate* products) {
     Coordinate product;
     set_one(product);
-    Pair next = pair_at(terms, pairs.left(0));
+    Pair here = pair_at(terms, pairs.left(0));
+    ahead.ask(0, terms.x(here.first));
+    ahead.ask(OF_COORDINATE, terms.x(here.second));
+    Pair next = pair_at(terms, pairs.left(1));
 #pragma unroll 1
     for (uint32_t k = 0; k < pairs.count; k++) {
-        Pair here = next;
-        next = pair_at(terms, pairs.left(k + 1));
-        fetch(terms.x(next.first));
-        fetch(terms.x(next.second));
-        if (here.alone()) continue;
+        await_copies();
+        Coordinate x = ahead.taken<Coordinate>(0), other = ahead.taken<Coordinate>(OF_COORDINATE);
+        ahead.ask(0, terms.x(next.first));
+        ahead.ask(OF_COORDINATE, terms.x(next.second));
+        Pair last = here;
+        here = next;
+        next = pair_at(terms, pairs.left(k + 2));
+        if (last.alone()) continue;
         products[pairs.place(k)] = product;
-        product = mul(product, denominator(terms, here));
+        product = mul(product, denominator(terms, last, x, other));
     }
+    await_copies();
     return product;
 }
 
 // The sums, from the last pair to the first, given the inverse of the product.
-ZK_INLINE void add_with_inverse(const Terms& terms, const Pairs& pairs, Coordinate product, const Coordinate* products,
-                                Point* sums) {
-    Pair next = pair_at(terms, pairs.left(pairs.count - 1));
+ZK_INLINE void add_with_inverse(const Terms& terms, const Pairs& pairs, const Ahead& ahead, Coordinate product,
+                                const Coordinate* products, Point* sums) {
+    Pair here = pair_at(terms, pairs.left(pairs.count - 1));
+    ahead.ask(0, terms.unsigned_point(here.first));
+    ahead.ask(OF_POINT, terms.unsigned_point(here.second));
+    Pair next = pair_at(terms, pairs.left(pairs.count - 2));
 #pragma unroll 1
     for (uint32_t k = pairs.count; k-- > 0;) {
-        Pair here = next;
-        next = pair_at(terms, pairs.left(k - 1));
-        fetch(terms.unsigned_point(next.first));
-        fetch(terms.unsigned_point(next.second));
+        await_copies();
+        Point p = signed_as(here.first, ahead.taken<Point>(0)), q = signed_as(here.second, ahead.taken<Point>(OF_POINT));
+        ahead.ask(0, terms.unsigned_point(next.first));
+        ahead.ask(OF_POINT, terms.unsigned_point(next.second));
+        bool alone = here.alone();
+        here = next;
+        next = pair_at(terms, pairs.left(k - 2));
         uint32_t i = pairs.place(k);
-        Point p = terms.point(here.first);
-        if (here.alone()) {
+        if (alone) {
             sums[i] = p;
             continue;
         }
-        Point q = terms.point(here.second);
         Kind kind;
         Coordinate d = denominator(p, q, kind), own = mul(product, products[i]);
         product = mul(product, d);
         sums[i] = sum_of(p, q, kind, own);
     }
+    await_copies();
 }
-
-constexpr uint32_t PAIR_BLOCKS = sizeof(Coordinate) > 32 ? 3 : 5;  // as many as fit without registers in memory
 
 // sums[pair] = sum of the pair of terms from lefts[pair] on, or the one that is alone. A thread takes pairs i, i + step,
 // i + 2 step ... and inverts the product of their denominators (Montgomery's trick): 5 products, 1 square and a share
 // of an inversion each, against 8 products and 2 squares of add_affine. `products` holds products on the way, one a
-// pair, in an array of its own so that lanes fill the lines they write and read.
-ZK_KERNEL(128, PAIR_BLOCKS) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
+// pair, in an array of its own so that lanes fill the lines they write and read. Shared memory holds two points a thread.
+ZK_KERNEL(128) add_pairs(uint32_t runs, uint32_t listed, const uint32_t* first_pair, const uint32_t* lefts,
                          const uint32_t* entries, const Point* points, Coordinate* products, Point* sums) {
     uint32_t first = thread_index(), n = first_pair[runs], step = gridDim.x * blockDim.x;
     if (first >= n) return;
     Terms terms = {entries, points, listed != 0};
     Pairs pairs = {lefts, first, step, (n - 1 - first) / step + 1};
-    Coordinate product = inverse(multiply_denominators(terms, pairs, products));
-    add_with_inverse(terms, pairs, product, products, sums);
+    Ahead ahead = {shared_memory<uint4>() + threadIdx.x};
+    Coordinate product = inverse(multiply_denominators(terms, pairs, ahead, products));
+    add_with_inverse(terms, pairs, ahead, product, products, sums);
 }
 
 // ---- sums in XYZZ coordinates

@@ -53,11 +53,6 @@ ZK_PTX3(madc_hi, "madc.hi.u32")
 // What is in memory is read again after this, instead of waiting in registers.
 ZK_INLINE void forget_memory() { asm volatile("" ::: "memory"); }
 
-// 32 bytes of global memory, on their way to the L2 cache
-ZK_INLINE void fetch_now(const void* place) {
-    asm volatile("prefetch.global.L2 [%0];" : : "l"(__cvta_generic_to_global(place)));
-}
-
 #undef ZK_PTX2
 #undef ZK_PTX3
 
@@ -87,5 +82,4 @@ ZK_INLINE uint32_t madc_lo_cc(uint32_t a, uint32_t b, uint32_t c) { return addc_
 ZK_INLINE uint32_t madc_hi_cc(uint32_t a, uint32_t b, uint32_t c) { return addc_cc(mul_hi(a, b), c); }
 ZK_INLINE uint32_t madc_hi(uint32_t a, uint32_t b, uint32_t c) { return addc(mul_hi(a, b), c); }
 ZK_INLINE void forget_memory() {}
-ZK_INLINE void fetch_now(const void*) {}
 #endif

@@ -32,7 +32,7 @@ groups = pytest.mark.parametrize("group", [G1, G2], ids=["G1", "G2"])
 @pytest.fixture
 def few_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if 32 threads filled the device and one addition were worth an inversion."""
-    monkeypatch.setattr(cuda_pairs, "threads_that_fill", lambda program: 32)
+    monkeypatch.setattr(cuda_pairs, "threads_that_fill", lambda program, point: 32)
     monkeypatch.setattr(cuda_pairs, "LEAST_BATCH", 1)
 
 
@@ -118,9 +118,9 @@ def test_as_many_threads_share_the_inversions_as_the_device_runs_at_once(
 ) -> None:
     source = point_source("bn254", 1, "msm.cu")
     monkeypatch.setattr(EmulatedDriver, "blocks_at_once", lambda self, module, kernel, threads, shared: 3)
-    assert cuda_pairs.threads_that_fill(Program(emulated, source)) == 3 * 128
+    assert cuda_pairs.threads_that_fill(Program(emulated, source), point(1)) == 3 * 128
     silent: Any = SimpleNamespace(compile=lambda source: None)
-    assert cuda_pairs.threads_that_fill(Program(silent, source)) == cuda_pairs.THREADS
+    assert cuda_pairs.threads_that_fill(Program(silent, source), point(1)) == cuda_pairs.THREADS
 
 
 def test_both_ways_of_adding_give_the_same_sum(driver: EmulatedDriver, few_threads: None) -> None:

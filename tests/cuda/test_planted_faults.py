@@ -61,7 +61,8 @@ def msm_is_right(backend: CudaBackend) -> bool:
 
 
 def affine_msm_is_right(backend: CudaBackend) -> bool:
-    with patch.object(cuda_pairs, "threads_that_fill", lambda program: 32), patch.object(cuda_pairs, "LEAST_BATCH", 1):
+    few = {"threads_that_fill": lambda program, point: 32, "LEAST_BATCH": 1}
+    with patch.multiple(cuda_pairs, **few):
         return msm_is_right(backend)
 
 
@@ -164,8 +165,14 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     ),
     "a product that is not kept": (
         "msm.cu",
-        "if (here.alone()) continue;\n        products[pairs.place(k)] = product;\n        product =",
-        "if (here.alone()) continue;\n        product =",
+        "if (last.alone()) continue;\n        products[pairs.place(k)] = product;\n        product =",
+        "if (last.alone()) continue;\n        product =",
+        affine_msm_is_right,
+    ),
+    "points that are not awaited": (
+        "msm.cu",
+        "        await_copies();\n        Point p",
+        "        Point p",
         affine_msm_is_right,
     ),
     "a carry between windows": ("sort.cu", "carry = digit > base / 2;", "carry = digit > base / 2 + 1;", msm_is_right),

@@ -11,7 +11,7 @@ from zkgpu.errors import ResourceError
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"$', re.MULTILINE)
 _FILE = re.compile(r"\w+\.cuh?")
-_KERNEL = re.compile(r"^ZK_KERNEL\((\d+)(?:, \w+)?\)\s+(\w+)\(([^)]*)\)", re.MULTILINE)
+_KERNEL = re.compile(r"^ZK_KERNEL\((\d+)(?:, \d+)?\)\s+(\w+)\(([^)]*)\)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ LEAST_SHARE, MOST_SHARE = 4, 32  # neighbouring buckets that one thread weighs
 SHARES = 1 << 15  # threads that keep a device busy, when there are so many buckets
 THREADS_AT_ONCE = 1 << 16  # that add points on a large GPU
 BLOCK = 128  # threads of a block of msm.cu
+JOINING_BLOCKS = 1 << 10  # that join runs side by side: few runs are long, and each may keep a block busy
 ROWS = 2  # sums that together make a window's, by weigh_blocks
 
 
@@ -237,9 +238,8 @@ class BucketSums:
     def join_runs(self, starts: DeviceArray, parts: DeviceArray) -> None:
         """Sum the parts starts[r] .. starts[r + 1] of each run into the first of them."""
         runs = len(starts) - 1
-        grid = Grid.over(runs)
-        shared = Grid(grid.blocks, grid.threads, grid.threads * U32.nbytes)
-        self._program.launch("join_runs", shared, runs=runs, starts=starts, parts=parts)
+        grid = Grid(max(-(-runs // BLOCK), min(runs, JOINING_BLOCKS)), BLOCK, BLOCK * U32.nbytes)
+        self._program.launch("join_runs", grid, runs=runs, starts=starts, parts=parts)
 
     def _weigh(self, windows: Windows, first_piece: DeviceArray, buckets: DeviceArray, shape: Shape) -> None:
         """Add the sum of (1 + place) * bucket over each window's buckets."""

@@ -17,9 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from zkgpu.gpu.elements import coordinate, point
-from zkgpu.gpu.program import DeviceArray, Grid, Program, allocate
+from zkgpu.gpu.program import DeviceArray, Element, Grid, Program, allocate
 from zkgpu.msm.cuda_lists import WorkLists
 
+BLOCK = 128  # threads of a block of add_pairs
 THREADS = 1 << 16  # about what fills a large GPU, where its driver does not say
 LEAST_BATCH = 32  # additions of a thread in G1 below which XYZZ coordinates are as good; products in G2 are dearer
 
@@ -61,7 +62,8 @@ class AffineRounds:
     def __init__(self, program: Program, lists: WorkLists, degree: int, threads: int = 0, batch: int = 0):
         self._program, self._lists, self._point = program, lists, point(degree)
         self._coordinate = coordinate(degree)
-        self._threads, self._batch = threads or threads_that_fill(program), batch or max(1, LEAST_BATCH // degree)
+        self._threads = threads or threads_that_fill(program, self._point)
+        self._batch = batch or max(1, LEAST_BATCH // degree)
 
     def shortened(self, terms: Terms) -> Terms:
         """Terms with the same sums of runs, after as many rounds as are worth their inversions."""
@@ -77,7 +79,7 @@ class AffineRounds:
         sums = allocate(self._lists.driver, self._point, pairs)
         self._program.launch(
             "add_pairs",
-            Grid.over(self._threads),
+            grid_of(self._threads, self._point),
             runs=terms.runs,
             listed=terms.listed,
             first_pair=first_pair,
@@ -89,6 +91,12 @@ class AffineRounds:
         return Terms(sums, None, first_pair, pairs)
 
 
-def threads_that_fill(program: Program) -> int:
+def grid_of(threads: int, point: Element) -> Grid:
+    """Blocks with shared memory for the two points that each thread asks for ahead."""
+    grid = Grid.over(threads, BLOCK)
+    return Grid(grid.blocks, grid.threads, 2 * point.nbytes * grid.threads)
+
+
+def threads_that_fill(program: Program, point: Element) -> int:
     """Threads of add_pairs that run side by side: more would take a second turn, and each turn pays its inversions."""
-    return program.threads_at_once("add_pairs") or THREADS
+    return program.threads_at_once("add_pairs", BLOCK, grid_of(BLOCK, point).shared) or THREADS
