@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from math import log10
+from math import ceil, floor, log10
 
 from lines import duration
 
@@ -20,6 +20,8 @@ COLOURS = {  # on light pages, on dark pages
     "gnark": ("#bc4c00", "#f0883e"),
     "rapidsnark": ("#a40e6b", "#ff7bac"),
     "groth16py": ("#1a7f37", "#56d364"),
+    "gpu": ("#cf222e", "#ff7b72"),
+    "others": ("#6e7781", "#8b949e"),
     "snarkjs": ("#8250df", "#bc8cff"),
 }
 PAGE, TEXT, GRID = ("#ffffff", "#0d1117"), ("#1f2328", "#e6edf3"), ("#d8dee4", "#30363d")
@@ -29,7 +31,7 @@ PAGE, TEXT, GRID = ("#ffffff", "#0d1117"), ("#1f2328", "#e6edf3"), ("#d8dee4", "
 class Point:
     """A size's logarithm, seconds, and the line of a file that says so."""
 
-    log_size: int
+    log_size: float
     seconds: float
     source: str
 
@@ -68,7 +70,7 @@ class Axes:
         low, high = min(p.seconds for p in points), max(p.seconds for p in points)
         below = max(tick for tick in _ticks() if tick <= low)
         above = min(tick for tick in _ticks() if tick >= high)
-        return Axes((min(sizes), max(sizes)), (log10(below), log10(above)))
+        return Axes((floor(min(sizes)), ceil(max(sizes))), (log10(below), log10(above)))
 
     def x(self, log_size: float) -> float:
         low, high = self.sizes
@@ -110,7 +112,7 @@ def draw(title: str, subtitle: str, size_name: str, curves: Sequence[Series]) ->
 def _at_the_end(series: Series) -> float:
     """Its seconds at 2^20, going on as from its first point to its last: curves of few sizes find their place too."""
     first, last = series.points[0], series.points[-1]
-    steps = max(last.log_size - first.log_size, 1)
+    steps = max(last.log_size - first.log_size, 1.0)
     return log10(last.seconds) + (20 - last.log_size) * log10(last.seconds / first.seconds) / steps
 
 
@@ -152,7 +154,7 @@ def _curve(axes: Axes, series: Series) -> str:
 
 
 def _mark(axes: Axes, series: Series, point: Point) -> str:
-    told = f"{series.name}, 2^{point.log_size}: {duration(point.seconds)} ({point.source})"
+    told = f"{series.name}, 2^{point.log_size:g}: {duration(point.seconds)} ({point.source})"
     place = f'cx="{axes.x(point.log_size):.1f}" cy="{axes.y(point.seconds):.1f}" r="{2.6 if series.thin else 3.4}"'
     return f'<circle class="mark" {place} data-source="{point.source}"><title>{escape(told)}</title></circle>'
 

@@ -1,7 +1,8 @@
 """Draws the README's pictures, bench/pictures/*.svg, from the newest lines of bench/results/*.jsonl.
 
-`python bench/pictures.py`. Curves with filled marks were measured here. Dashed curves with hollow marks are other
-provers' figures from another machine (published.json), times the ratio of the two machines' calibrations.
+`python bench/pictures.py`. Curves with filled marks were measured by the benches. Dashed curves with hollow marks
+are other provers' figures from another machine (published.json), times the ratio of the two machines' calibrations; of
+GPUs, as they were published.
 """
 
 from __future__ import annotations
@@ -87,20 +88,60 @@ def plonk() -> list[Series]:
     return [*ours("plonk", step="prove"), *elsewhere("plonk prove")]
 
 
+def on_gpu(what: str, on_cpu: list[Line]) -> list[Series]:
+    """What ran on a GPU, this library on two threads of a CPU, and what others published of GPUs of theirs."""
+    lines = newest("gpu", "log_size", primitive=what)
+    device = str(lines[-1]["device"]).split(",")[0]
+    points = tuple(sorted((Point(x["log_size"], x["seconds"], x["source"]) for x in lines), key=lambda p: p.log_size))
+    cpu = Series(threaded("zkgpu, CPU", 2), "zkgpu", curve(on_cpu))
+    return [Series(f"zkgpu, {device}", "gpu", points), cpu, *_published_of_gpus(what)]
+
+
+def _published_of_gpus(what: str) -> list[Series]:
+    return [
+        Series(figure["peer"], "others", _unscaled(figure), scaled=True)
+        for figure in published()["on_gpus"]
+        if figure["what"] == what
+    ]
+
+
+def _unscaled(figure: Line) -> tuple[Point, ...]:
+    source = f"{PUBLISHED.name}:{figure['peer']}/{figure['what']}"
+    return tuple(Point(float(size), seconds, source) for size, seconds in figure["seconds"].items())
+
+
+def gpu_charts() -> dict[str, tuple[str, str, Callable[[], list[Series]]]]:
+    def cpu(name: str) -> list[Line]:
+        return _primitive_lines(name, "ifma", 2)
+
+    return {
+        "gpu_ntt": ("Number-theoretic transform on a GPU", "values", lambda: on_gpu("ntt", cpu("ntt"))),
+        "gpu_msm_g1": ("Sums in G1 on a GPU", "points", lambda: on_gpu("msm_g1", cpu("msm_g1"))),
+        "gpu_groth16": (
+            "Groth16 proof on a GPU, key resident",
+            "constraints",
+            lambda: on_gpu("groth16", newest("groth16", "log_size", threads=2, step="prove")),
+        ),
+    }
+
+
 CHARTS: dict[str, tuple[str, str, Callable[[], list[Series]]]] = {
     "ntt": ("Number-theoretic transform, BN254", "values", lambda: [*primitive("ntt"), *elsewhere("ntt")]),
     "msm_g1": ("Multi-scalar multiplication in G1", "points", lambda: [*primitive("msm_g1"), *elsewhere("msm_g1")]),
     "msm_g2": ("Multi-scalar multiplication in G2", "points", lambda: [*primitive("msm_g2"), *elsewhere("msm_g2")]),
     "groth16": ("Groth16 proof of a dense circuit", "constraints", groth16),
     "plonk": ("PLONK proof", "rows", plonk),
+    **gpu_charts(),
 }
 
 
 def picture(name: str) -> str:
     """The SVG of one chart."""
     title, size_name, series = CHARTS[name]
-    dashed = f"dashed: another machine's figures x {scale():.2f}, the ratio of scalar products"
-    return draw(title, f"CPU of 2 cores; {dashed}", size_name, series())
+    note = f"CPU of 2 cores; dashed: another machine's figures x {scale():.2f}, the ratio of scalar products"
+    if name.startswith("gpu_"):
+        note = "hollow marks: what others published of other GPUs, as it was (bench/published.json)"
+    return draw(title, note, size_name, series())
 
 
 def main() -> None:
