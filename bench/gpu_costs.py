@@ -64,7 +64,7 @@ class Group:
 
 
 G1 = Group(PRODUCT, SQUARE, INVERSION * PRODUCT, 32)
-G2 = Group(2 * MERGED, 2 * PRODUCT, (INVERSION + 2) * PRODUCT + MERGED, 64)
+G2 = Group(3 * (PRODUCT - REDUCTION) + 2 * REDUCTION, 2 * PRODUCT, (INVERSION + 2) * PRODUCT + MERGED, 64)
 
 
 def group_of(launch: Launch) -> Group:

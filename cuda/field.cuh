@@ -186,6 +186,38 @@ ZK_INLINE Fp<M> mul_add_mul(const Fp<M>& first, const Fp<M>& second, const Fp<M>
     return within_bound(r);
 }
 
+// wide = a b, all 2 N words
+template <int N>
+ZK_INLINE void multiply_wide(uint32_t* wide, const uint32_t* a, const uint32_t* b) {
+    uint32_t odd[2 * N];
+    multiply_row<N>(wide, a, b[0]);
+    multiply_row<N>(odd, a + 1, b[0]);
+#pragma unroll
+    for (int i = N; i < 2 * N; i++) wide[i] = odd[i] = 0;
+#pragma unroll
+    for (int i = 1; i < N; i++) {
+        // a[j] b[i] belongs to word i + j: products that start on an odd word are one place lower in `odd`
+        uint32_t *same = i % 2 ? odd + i - 1 : wide + i, *other = i % 2 ? wide + i + 1 : odd + i;
+        accumulate<N>(same, a, b[i]);
+        same[N] = addc(same[N], 0);
+        accumulate<N>(other, a + 1, b[i]);
+        if (i + 1 < N) other[N] = addc(other[N], 0);
+    }
+    wide[1] = add_cc(wide[1], odd[0]);
+#pragma unroll
+    for (int i = 2; i < 2 * N - 1; i++) wide[i] = addc_cc(wide[i], odd[i - 1]);
+    wide[2 * N - 1] = addc(wide[2 * N - 1], odd[2 * N - 2]);
+}
+
+// a -= b; all ones where that is negative
+template <int N>
+ZK_INLINE uint32_t subtract(uint32_t* a, const uint32_t* b) {
+    a[0] = sub_cc(a[0], b[0]);
+#pragma unroll
+    for (int i = 1; i < N; i++) a[i] = subc_cc(a[i], b[i]);
+    return subc(0, 0);
+}
+
 // wide += sum over j > i of a[i] a[j] 2^(32 (i + j - parity)), for j - i of one parity: such rows are aligned
 template <int N, int parity>
 ZK_INLINE void cross_products(uint32_t* wide, const uint32_t* a) {
@@ -277,6 +309,17 @@ ZK_INLINE Fp<M> add(const Fp<M>& first, const Fp<M>& second) {
 #pragma unroll
     for (int i = 1; i < M::N; i++) a.w[i] = addc_cc(a.w[i], b.w[i]);
     return within_bound(a);
+}
+
+// a + b without a reduction, where both are lazy: a factor, not a value to keep
+template <class M>
+ZK_INLINE Fp<M> plain_sum(const Fp<M>& a, const Fp<M>& b) {
+    Fp<M> r;
+    r.w[0] = add_cc(a.w[0], b.w[0]);
+#pragma unroll
+    for (int i = 1; i < M::N - 1; i++) r.w[i] = addc_cc(a.w[i], b.w[i]);
+    r.w[M::N - 1] = addc(a.w[M::N - 1], b.w[M::N - 1]);
+    return r;
 }
 
 template <class M>

@@ -28,10 +28,27 @@ ZK_INLINE Fp2<F> twice(const Fp2<F>& a) {
     return {twice(a.c0), twice(a.c1)};
 }
 
-// four half products and two reductions: fewer live registers than Karatsuba's three wide products
-template <class F>
-ZK_INLINE Fp2<F> mul(const Fp2<F>& a, const Fp2<F>& b) {
-    return {mul_add_mul(a.c0, b.c0, a.c1, negative_operand(b.c1)), mul_add_mul(a.c0, b.c1, a.c1, b.c0)};
+// Karatsuba's three products and two reductions, all in words: a0 b0 - a1 b1, and (a0 + a1) (b0 + b1) less both. With
+// 4 p < R sums of two elements below 2 p fit their words. c0 R is made positive by p R, and stays below it; c1 R is
+// below 8 p^2 < 2 p R, so that its reduction is below 3 p.
+template <class M>
+ZK_INLINE Fp2<Fp<M>> mul(const Fp2<Fp<M>>& first, const Fp2<Fp<M>>& second) {
+    static_assert(Constants<Fp<M>>::lazy, "sums of two elements need room above the modulus");
+    constexpr int N = M::N;
+    constexpr auto p = words_of(M{});
+    const Fp2<Fp<M>> a = held(first), b = held(second);
+    uint32_t low[2 * N], high[2 * N], all[2 * N];
+    multiply_wide<N>(low, a.c0.w, b.c0.w);
+    multiply_wide<N>(high, a.c1.w, b.c1.w);
+    Fp<M> x = plain_sum(a.c0, a.c1), y = plain_sum(b.c0, b.c1);
+    multiply_wide<N>(all, x.w, y.w);
+    subtract<2 * N>(all, low);
+    subtract<2 * N>(all, high);
+    uint32_t below = subtract<2 * N>(low, high);
+    low[N] = add_cc(low[N], below & p.w[0]);
+#pragma unroll
+    for (int i = 1; i < N; i++) low[N + i] = addc_cc(low[N + i], below & p.w[i]);
+    return {reduce<M>(low), within_bound(reduce<M>(all))};
 }
 
 // The same, called: operands and result travel in registers. A sum of points takes up to twelve products of some 800

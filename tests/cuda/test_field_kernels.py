@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,11 +173,27 @@ def test_the_quadratic_extension_is_the_extension(quadratic: Kernels, data: st.D
     two_operands = {MUL: lambda x, y: e.scale(e.mul(x, y), scaled), ADD: e.add, SUB: e.sub}
     one_operand = {NEG: e.neg, SQUARE: lambda x: e.scale(e.square(x), scaled)}
     for operation, law in two_operands.items():
-        assert _modulo(quadratic.binary(operation, a, b)) == [c for x, y in pairs for c in law(x, y)]
+        result = quadratic.binary(operation, a, b)
+        assert _modulo(result) == [c for x, y in pairs for c in law(x, y)]
+        assert max(result) < quadratic.bound
     for operation, law in one_operand.items():
-        assert _modulo(quadratic.binary(operation, a, b)) == [c for x, _ in pairs for c in law(x)]
+        result = quadratic.binary(operation, a, b)
+        assert _modulo(result) == [c for x, _ in pairs for c in law(x)]
+        assert max(result) < quadratic.bound
     zeros = quadratic.binary(IS_ZERO, a, b)
     assert zeros[::2] == [int(x[0] % Fq.modulus == 0 and x[1] % Fq.modulus == 0) for x, _ in pairs]
+
+
+def test_products_in_the_extension_of_the_ends_of_the_range_stay_within_it(quadratic: Kernels) -> None:
+    p, top = Fq.modulus, quadratic.bound
+    elements = list(itertools.product([0, 1, p - 1, p, top - 1], repeat=2))
+    pairs = list(itertools.product(elements, repeat=2))
+    a, b = ([c for pair in pairs for c in pair[k]] for k in (0, 1))
+    e: Any = QuadraticExtension(Fq)
+    scaled = e.base.inverse(quadratic.radix)
+    result = quadratic.binary(MUL, a, b)
+    assert _modulo(result) == [c for x, y in pairs for c in e.scale(e.mul(x, y), scaled)]
+    assert max(result) < top
 
 
 def test_the_inverse_in_the_extension_times_the_element_is_one(quadratic: Kernels) -> None:
