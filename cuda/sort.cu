@@ -303,8 +303,8 @@ struct Stage {
     Short* keys;
 };
 
-// Counts the keys of a segment. Each becomes its lower bits, which differ within a bin, and above those 16 how many keys
-// of the same counter came before it.
+// Counts the keys of a segment. Each becomes its lower bits, which differ within a bin, and above those 16 how many
+// keys of the same counter came before it.
 ZK_INLINE void rank_keys(const Level& level, uint32_t* count, Held& key) {
     uint32_t mask = (1u << (level.low + level.bits)) - 1;
 #pragma unroll

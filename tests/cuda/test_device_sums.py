@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def many_levels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     return (1 << sum(request.param)) - 1
 
 
-SKEWED = {
+SKEWED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "all alike": lambda keys: keys,
     "equal": lambda keys: keys * 0 + 12345,
     "equal upper bits": lambda keys: keys % 4 + 8000,

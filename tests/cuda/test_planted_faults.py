@@ -80,8 +80,8 @@ def sorting_is_right(backend: CudaBackend) -> bool:
 
 
 def sorting_of_few_is_right(backend: CudaBackend) -> bool:
-    """Bins have fewer keys than a block has threads."""
-    return puts_in_order(backend, np.arange(300, dtype=np.uint32) ** 2 % 4099)
+    """With equal keys, but fewer in a bin than a block has threads."""
+    return puts_in_order(backend, np.arange(300, dtype=np.uint32) ** 2 % 401)
 
 
 def weighing_is_right(backend: CudaBackend) -> bool:
