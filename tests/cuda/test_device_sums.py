@@ -198,7 +198,9 @@ def test_a_level_may_have_any_number_of_keys(driver: EmulatedDriver, many_levels
     check_sorting(driver, random_keys(n, 40) + 5000, many_levels)
 
 
-def test_levels_are_what_every_device_has_room_for() -> None:
+@pytest.mark.parametrize("three", [0, cuda_lists.THREE_LEVELS])
+def test_levels_are_what_every_device_has_room_for(three: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_lists, "THREE_LEVELS", three)
     for n, bits in itertools.product([0, 1, 5000, 1 << 20, 1 << 23, 1 << 25, 50 << 20, 201 << 20], range(1, 24)):
         first, *later = cuda_lists.levels(n, (1 << bits) - 1)
         assert first + sum(later) == bits
@@ -212,9 +214,16 @@ def test_levels_are_what_every_device_has_room_for() -> None:
 
 
 def test_more_keys_are_sorted_in_more_levels() -> None:
-    sizes = [(5000, 512), (1 << 21, 1 << 17), (13 << 20, 1 << 19), (48 << 20, 1 << 21), (192 << 20, 1 << 21)]
+    sizes = [
+        (5000, 512),
+        (1 << 21, 1 << 17),
+        (13 << 20, 1 << 19),
+        (52 << 20, 1 << 20),
+        (48 << 20, 1 << 21),
+        (192 << 20, 1 << 21),
+    ]
     found = [cuda_lists.levels(n, largest) for n, largest in sizes]
-    assert found == [[10], [9, 9], [9, 11], [7, 7, 8], [8, 7, 7]]
+    assert found == [[10], [9, 9], [9, 11], [7, 7, 7], [7, 7, 8], [8, 7, 7]]
 
 
 def launches(monkeypatch: pytest.MonkeyPatch) -> list[str]:

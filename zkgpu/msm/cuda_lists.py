@@ -16,8 +16,9 @@ USUAL_BINS_BITS = 9  # of many keys: a tile then has some 8 for each bin, which 
 LATER_BITS = 12  # a later level counts 2^12 keys in 16 KiB of shared memory
 LATER_THREADS, HELD = 512, 12  # of a block of a later level, and how many keys each holds, see sort.cu
 MOST_SHARED = 48 << 10  # what any device has
-# from so many keys on that long: in two levels, a tile would have only a few keys for each of a level's counters
-THREE_LEVELS, THREE_LEVELS_BITS = 1 << 25, 21
+# from so many keys of so many bits on: in two levels, a tile would have only a few keys for each of a level's counters
+THREE_LEVELS, THREE_LEVELS_BITS = 1 << 24, 21
+STAGED_BITS = 16  # of a key that all later levels order together
 LAST_BIN = 1 << 13  # of three levels, the last has at least about so many keys in a bin
 NOTHING = 0xFFFFFFFF  # a key that none has
 LOG_BLOCKS = 11  # tiles that are not staged grow until there are about 2^11 of them
@@ -221,9 +222,9 @@ def levels(n: int, largest: int) -> list[int]:
     bits = max(1, largest.bit_length())
     if bits <= BINS_BITS:
         return [bits]
-    if n >= THREE_LEVELS and bits > THREE_LEVELS_BITS:
-        last = max(bits // 3, bits - (n // LAST_BIN).bit_length() - 1)
-        middle = (bits - last) // 2
+    if n >= THREE_LEVELS and bits >= THREE_LEVELS_BITS:
+        last = min(LATER_BITS, max(bits // 3, bits - (n // LAST_BIN).bit_length() - 1))
+        middle = min(STAGED_BITS - last, (bits - last) // 2)
         return [bits - last - middle, middle, last]
     enough = min(USUAL_BINS_BITS, (n // SORT_TILE).bit_length())
     first = min(BINS_BITS, max(bits - LATER_BITS, enough))
