@@ -138,6 +138,11 @@ def keys(each: float) -> Callable[[Launch], Work]:
     return lambda launch: Work(0, each * launch.nbytes["keys"])
 
 
+def moved(launch: Launch) -> Work:
+    """Keys and values of a later level of sorting; the last level writes no keys."""
+    return keys(4 if launch.numbers["low"] else 3)(launch)
+
+
 def pairs(launch: Launch) -> Work:
     """Additions in affine form; of P places for pairs and R runs, P - 3/4 R pairs are added where all are taken.
 
@@ -213,7 +218,7 @@ FORMULAS: dict[str, Callable[[Launch], Work]] = {
     "count_bins": keys(1),
     "move_to_bins": keys(4),
     "count_keys": keys(1),
-    "move_to_keys": keys(4),
+    "move_to_keys": moved,
     "add_pairs": pairs,
     "add_pieces": pieces,
     "join_runs": runs,

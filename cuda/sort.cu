@@ -1,5 +1,5 @@
-// From scalars to work lists: signed digits, prefix sums, a counting sort in two levels, and the cutting of long
-// runs into pieces. Knows nothing of points.
+// From scalars to work lists: signed digits, prefix sums, a counting sort in levels, and the cutting of long runs
+// into pieces. Knows nothing of points.
 #include "field.cuh"
 #include "grid.cuh"
 
@@ -86,44 +86,54 @@ ZK_KERNEL(256) add_tiles(uint32_t n, uint32_t tile, const uint32_t* totals, uint
 
 // ---- counting sort
 
+constexpr uint32_t NOTHING = 0xFFFFFFFFu;  // a key that none has
+
 // What a thread takes at a time of an array, every blockDim-th entry: it waits for memory once for all of them.
+template <uint32_t N>
 struct Batch {
-    static constexpr uint32_t SIZE = 4;
+    static constexpr uint32_t SIZE = N;
     uint32_t w[SIZE];
 };
+using Few = Batch<4>;
 
-// The keys from `at` on; those at `end` and beyond count as `dropped`.
-ZK_INLINE Batch keys_from(uint64_t at, uint64_t end, uint32_t dropped, const uint32_t* keys) {
-    Batch batch;
+// The words from `at` on; `otherwise` at `end` and beyond.
+template <class B>
+ZK_INLINE B words_from(uint64_t at, uint64_t end, uint32_t otherwise, const uint32_t* words) {
+    B batch;
 #pragma unroll
-    for (uint32_t k = 0; k < Batch::SIZE; k++, at += blockDim.x) batch.w[k] = at < end ? keys[at] : dropped;
+    for (uint32_t k = 0; k < B::SIZE; k++, at += blockDim.x) batch.w[k] = at < end ? words[at] : otherwise;
     return batch;
 }
 
 // The values of a batch of keys, without those of dropped keys.
-ZK_INLINE Batch values_from(uint64_t at, const Batch& of_keys, uint32_t dropped, const uint32_t* values) {
-    Batch batch;
+ZK_INLINE Few values_of(const Few& keys, uint64_t at, uint32_t dropped, const uint32_t* values) {
+    Few batch;
 #pragma unroll
-    for (uint32_t k = 0; k < Batch::SIZE; k++, at += blockDim.x)
-        batch.w[k] = of_keys.w[k] != dropped ? values[at] : 0;
+    for (uint32_t k = 0; k < Few::SIZE; k++, at += blockDim.x) batch.w[k] = keys.w[k] != dropped ? values[at] : 0;
     return batch;
+}
+
+// How many keys of begin .. end are for each counter; all threads of the block have to wait before and after.
+ZK_INLINE void count_range(uint64_t begin, uint64_t end, uint32_t dropped, uint32_t low_bits, uint32_t mask,
+                           const uint32_t* keys, uint32_t* count) {
+    for (uint64_t i = begin + threadIdx.x; i < end; i += Few::SIZE * blockDim.x) {
+        Few key = words_from<Few>(i, end, dropped, keys);
+#pragma unroll
+        for (uint32_t k = 0; k < Few::SIZE; k++)
+            if (key.w[k] != dropped) atomicAdd(&count[key.w[k] >> low_bits & mask], 1u);
+    }
 }
 
 // First level: counts[bin * blocks + block] is how many keys of the block's tile have the upper bits `bin`; one more
 // entry is 0, for the sum of all. Keys that equal `dropped` are left out: most digits of a real witness are zero.
-// The counters of the second level are cleared on the way, which saves a launch.
+// The counters of later levels are cleared on the way, which saves a launch.
 ZK_KERNEL(512) count_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t dropped,
                           const uint32_t* keys, uint32_t* counts, uint32_t counters, uint32_t* zeros) {
     uint32_t* count = shared_memory<uint32_t>();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) count[bin] = 0;
     __syncthreads();
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
-    for (uint64_t i = first + threadIdx.x; i < end; i += Batch::SIZE * blockDim.x) {
-        Batch key = keys_from(i, end, dropped, keys);
-#pragma unroll
-        for (uint32_t k = 0; k < Batch::SIZE; k++)
-            if (key.w[k] != dropped) atomicAdd(&count[key.w[k] >> low_bits], 1u);
-    }
+    count_range(first, end, dropped, low_bits, NOTHING, keys, count);
     for (uint64_t i = thread_index(); i < counters; i += (uint64_t)gridDim.x * blockDim.x) zeros[i] = 0;
     __syncthreads();
     for (uint32_t bin = threadIdx.x; bin < bins; bin += blockDim.x) {
@@ -165,10 +175,10 @@ ZK_KERNEL(512) move_to_bins(uint32_t n, uint32_t tile, uint32_t low_bits, uint32
     uint32_t *staged_keys = shift + bins, *staged_values = staged_keys + tile;
     uint32_t kept = places_in_tile(bins, places, next, shift, staged_keys);
     uint64_t first = (uint64_t)blockIdx.x * tile, end = first + tile < n ? first + tile : n;
-    for (uint64_t i = first + threadIdx.x; i < end; i += Batch::SIZE * blockDim.x) {
-        Batch key = keys_from(i, end, dropped, keys), value = values_from(i, key, dropped, values);
+    for (uint64_t i = first + threadIdx.x; i < end; i += Few::SIZE * blockDim.x) {
+        Few key = words_from<Few>(i, end, dropped, keys), value = values_of(key, i, dropped, values);
 #pragma unroll
-        for (uint32_t k = 0; k < Batch::SIZE; k++) {
+        for (uint32_t k = 0; k < Few::SIZE; k++) {
             if (key.w[k] == dropped) continue;
             uint32_t at = atomicAdd(&next[key.w[k] >> low_bits], 1u);
             staged_keys[at] = key.w[k];
@@ -195,65 +205,186 @@ ZK_KERNEL(256) clear_words(uint32_t n, uint32_t* words) {
     if (i < n) words[i] = 0;
 }
 
-// The part of a block's tile that lies in one bin, from `begin` on: keys that differ only in their lower bits.
-struct Segment {
+// ---- later levels of the sort
+
+// Keys in their bins, as the level before left them: bin b begins at begins[b * step], and one more word is where the
+// last one ends. Of a key in a bin, this level orders the upper `bits` bits and leaves the `low` bits to the next.
+struct Level {
+    uint32_t low, bits, step;
+    const uint32_t *begins, *keys;
+
+    ZK_MEMBER uint32_t size() const { return 1u << bits; }
+    ZK_MEMBER uint32_t bin_at(uint32_t at) const { return keys[at] >> (low + bits); }
+    ZK_MEMBER uint32_t begin_of(uint32_t bin) const { return begins[(uint64_t)bin * step]; }
+};
+
+// Part of the keys, and the bin of its first.
+struct Range {
     uint32_t begin, end, bin;
 };
 
-ZK_INLINE Segment segment_from(uint32_t begin, uint32_t tile_end, uint32_t low_bits, uint32_t tiles,
-                               const uint32_t* places, const uint32_t* keys) {
-    uint32_t bin = keys[begin] >> low_bits, end = places[(uint64_t)(bin + 1) * tiles];
-    return {begin, end < tile_end ? end : tile_end, bin};
+// The block's tile, empty where it lies beyond all keys. Whatever bins it meets: many equal keys, which fill one bin,
+// keep all blocks busy.
+ZK_INLINE Range tile_of(const Level& level, uint32_t tile, uint32_t bins) {
+    uint32_t n = level.begin_of(bins), begin = blockIdx.x * tile;
+    if (begin >= n) return {n, n, bins};
+    return {begin, tile < n - begin ? begin + tile : n, level.bin_at(begin)};
 }
 
-// how many keys of the segment have each value of the lower bits; all threads of the block take part
-ZK_INLINE void count_segment(const Segment& segment, uint32_t low_bits, const uint32_t* keys, uint32_t* count) {
-    uint32_t size = 1u << low_bits;
-    for (uint32_t i = threadIdx.x; i < size; i += blockDim.x) count[i] = 0;
-    __syncthreads();
-    for (uint32_t i = segment.begin + threadIdx.x; i < segment.end; i += blockDim.x)
-        atomicAdd(&count[keys[i] & (size - 1)], 1u);
-    __syncthreads();
+// Whether the bins of a tile have fewer keys than the block has threads: counting keys of one bin after another in
+// shared memory would take longer than an atomic operation on global memory for each.
+ZK_INLINE bool is_scattered(const Level& level, const Range& tile) {
+    uint32_t bins = level.bin_at(tile.end - 1) - tile.bin + 1;
+    return (uint64_t)bins * blockDim.x > tile.end - tile.begin;
 }
 
-// Second level, over keys in their bins. A block takes a tile, however many bins it meets: many equal keys, which fill
-// one bin, keep all blocks busy. Here counts[key] grows by the number of equal keys in the tile.
-ZK_KERNEL(256) count_keys(uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t tiles, const uint32_t* places,
-                          const uint32_t* keys, uint32_t* counts) {
+// the tile's keys from `begin` on that lie in one bin
+ZK_INLINE Range segment_of(const Level& level, const Range& tile, uint32_t begin) {
+    uint32_t bin = level.bin_at(begin), end = level.begin_of(bin + 1);
+    return {begin, end < tile.end ? end : tile.end, bin};
+}
+
+// counts[key >> low] grows by the number of such keys in the tile.
+ZK_KERNEL(512) count_keys(uint32_t tile, uint32_t low, uint32_t bits, uint32_t bins, uint32_t step,
+                          const uint32_t* begins, const uint32_t* keys, uint32_t* counts) {
     uint32_t* count = shared_memory<uint32_t>();
-    uint32_t n = places[(uint64_t)bins * tiles], begin = blockIdx.x * tile;
-    if (begin >= n) return;
-    uint32_t tile_end = tile < n - begin ? begin + tile : n;
-    while (begin < tile_end) {
-        Segment segment = segment_from(begin, tile_end, low_bits, tiles, places, keys);
-        count_segment(segment, low_bits, keys, count);
-        for (uint32_t i = threadIdx.x; i < 1u << low_bits; i += blockDim.x)
-            if (count[i]) atomicAdd(&counts[(segment.bin << low_bits) + i], count[i]);
+    Level level = {low, bits, step, begins, keys};
+    Range all = tile_of(level, tile, bins);
+    if (all.begin == all.end) return;
+    if (is_scattered(level, all)) return count_range(all.begin, all.end, NOTHING, low, NOTHING, keys, counts);
+    for (uint32_t begin = all.begin; begin < all.end;) {
+        Range segment = segment_of(level, all, begin);
+        for (uint32_t i = threadIdx.x; i < level.size(); i += blockDim.x) count[i] = 0;
+        __syncthreads();
+        count_range(segment.begin, segment.end, NOTHING, low, level.size() - 1, keys, count);
+        __syncthreads();
+        for (uint32_t i = threadIdx.x; i < level.size(); i += blockDim.x)
+            if (count[i]) atomicAdd(&counts[(segment.bin << bits) + i], count[i]);
         __syncthreads();
         begin = segment.end;
     }
 }
 
-// Values to their places: starts[key] are the exclusive sums of the counts, and used[key] is how many places of the
-// key are taken, 0 at first. No order among equal keys.
-ZK_KERNEL(256) move_to_keys(uint32_t tile, uint32_t low_bits, uint32_t bins, uint32_t tiles, const uint32_t* places,
-                            const uint32_t* keys, const uint32_t* values, const uint32_t* starts, uint32_t* used,
-                            uint32_t* values_out) {
-    uint32_t* place = shared_memory<uint32_t>();
-    uint32_t n = places[(uint64_t)bins * tiles], begin = blockIdx.x * tile, mask = (1u << low_bits) - 1;
-    if (begin >= n) return;
-    uint32_t tile_end = tile < n - begin ? begin + tile : n;
-    while (begin < tile_end) {
-        Segment segment = segment_from(begin, tile_end, low_bits, tiles, places, keys);
-        count_segment(segment, low_bits, keys, place);
-        for (uint32_t i = threadIdx.x; i <= mask; i += blockDim.x) {
-            uint32_t key = (segment.bin << low_bits) + i;
-            if (place[i]) place[i] = starts[key] + atomicAdd(&used[key], place[i]);
-        }
-        __syncthreads();
-        for (uint32_t i = segment.begin + threadIdx.x; i < segment.end; i += blockDim.x)
-            values_out[atomicAdd(&place[keys[i] & mask], 1u)] = values[i];
-        __syncthreads();
+// Where keys and values of a level go: starts[key >> low] are the exclusive sums of the counts, and used[key >> low]
+// is how many places are taken, 0 at first. No order among equal keys. Nobody asks for the keys of the last level.
+struct Places {
+    const uint32_t* starts;
+    uint32_t *used, *keys_out, *values_out;
+
+    ZK_MEMBER uint32_t take(uint32_t key, uint32_t count) const { return starts[key] + atomicAdd(&used[key], count); }
+};
+
+// A thread holds its share of a tile in registers until places are known, so that memory is read once.
+using Held = Batch<12>;
+using Own = Batch<8>;  // as many of a level's counters are a thread's own
+
+// The keys of a tile one by one.
+ZK_INLINE void move_scattered(const Level& level, const Range& tile, const uint32_t* values, const Places& to) {
+    uint64_t first = tile.begin + threadIdx.x;
+    Held key = words_from<Held>(first, tile.end, NOTHING, level.keys), at;
+    Held value = words_from<Held>(first, tile.end, 0, values);
+#pragma unroll
+    for (uint32_t k = 0; k < Held::SIZE; k++)
+        at.w[k] = key.w[k] != NOTHING ? to.take(key.w[k] >> level.low, 1) : 0;
+#pragma unroll
+    for (uint32_t k = 0; k < Held::SIZE; k++) {
+        if (key.w[k] == NOTHING) continue;
+        if (level.low) to.keys_out[at.w[k]] = key.w[k];
+        to.values_out[at.w[k]] = value.w[k];
+    }
+}
+
+using Short = unsigned short;
+
+// Shared memory of a block that moves a segment: a word for each counter, and a staged value and key, of which 16 bits
+// are enough within a bin, for each entry. Sums over the block need some words before anything is staged.
+struct Stage {
+    uint32_t *place, *values;
+    Short* keys;
+};
+
+// Counts the keys of a segment. Each becomes its lower bits, which differ within a bin, and above those 16 how many
+// keys of the same counter came before it.
+ZK_INLINE void rank_keys(const Level& level, uint32_t* count, Held& key) {
+    uint32_t mask = (1u << (level.low + level.bits)) - 1;
+#pragma unroll
+    for (uint32_t k = 0; k < Held::SIZE; k++) {
+        if (key.w[k] == NOTHING) continue;
+        uint32_t own = key.w[k] & mask;
+        key.w[k] = atomicAdd(&count[own >> level.low], 1u) << 16 | own;
+    }
+}
+
+// The counts in `place` become places in the stage, in the order of the counters. Gives for each of the thread's own
+// what leads from there to the first place outside.
+ZK_INLINE Own take_places(const Level& level, uint32_t first_key, const Places& to, const Stage& stage) {
+    Own shift;
+    uint32_t before = 0, total;
+#pragma unroll
+    for (uint32_t k = 0; k < Own::SIZE; k++) {
+        uint32_t i = threadIdx.x + k * blockDim.x, count = i < level.size() ? stage.place[i] : 0;
+        shift.w[k] = count ? to.take(first_key + i, count) : 0;
+    }
+#pragma unroll
+    for (uint32_t k = 0; k < Own::SIZE; k++) {
+        uint32_t i = threadIdx.x + k * blockDim.x;
+        if (k * blockDim.x >= level.size()) continue;
+        uint32_t start = before + block_scan(i < level.size() ? stage.place[i] : 0, stage.values, total);
+        before += total;
+        shift.w[k] -= start;
+        if (i < level.size()) stage.place[i] = start;
+    }
+    return shift;
+}
+
+// Keys of one bin, which go in order to shared memory and from there to their places: neighbouring threads store to
+// neighbouring places, as far as the tile has equal keys.
+ZK_INLINE void move_segment(const Level& level, const Range& segment, const uint32_t* values, const Places& to,
+                            const Stage& stage) {
+    for (uint32_t i = threadIdx.x; i < level.size(); i += blockDim.x) stage.place[i] = 0;
+    __syncthreads();
+    uint64_t first = segment.begin + threadIdx.x;
+    Held key = words_from<Held>(first, segment.end, NOTHING, level.keys);
+    Held value = words_from<Held>(first, segment.end, 0, values);
+    rank_keys(level, stage.place, key);
+    __syncthreads();
+    Own shift = take_places(level, segment.bin << level.bits, to, stage);
+    __syncthreads();
+#pragma unroll
+    for (uint32_t k = 0; k < Held::SIZE; k++) {
+        if (key.w[k] == NOTHING) continue;
+        uint32_t own = key.w[k] & 0xFFFF, at = stage.place[own >> level.low] + (key.w[k] >> 16);
+        stage.keys[at] = (Short)own;
+        stage.values[at] = value.w[k];
+    }
+    __syncthreads();
+#pragma unroll
+    for (uint32_t k = 0; k < Own::SIZE; k++)
+        if (threadIdx.x + k * blockDim.x < level.size()) stage.place[threadIdx.x + k * blockDim.x] = shift.w[k];
+    __syncthreads();
+    uint32_t bin = segment.bin << level.bits << level.low;
+    for (uint32_t i = threadIdx.x; i < segment.end - segment.begin; i += blockDim.x) {
+        uint32_t own = stage.keys[i], at = i + stage.place[own >> level.low];
+        if (level.low) to.keys_out[at] = bin | own;
+        to.values_out[at] = stage.values[i];
+    }
+    __syncthreads();
+}
+
+// Keys and values to their places; a tile has at most as many as its threads hold.
+ZK_KERNEL(512) move_to_keys(uint32_t tile, uint32_t low, uint32_t bits, uint32_t bins, uint32_t step,
+                            const uint32_t* begins, const uint32_t* keys, const uint32_t* values,
+                            const uint32_t* starts, uint32_t* used, uint32_t* keys_out, uint32_t* values_out) {
+    Level level = {low, bits, step, begins, keys};
+    Places to = {starts, used, keys_out, values_out};
+    uint32_t *place = shared_memory<uint32_t>(), *staged = place + level.size();
+    Stage stage = {place, staged, (Short*)(staged + tile)};
+    Range all = tile_of(level, tile, bins);
+    if (all.begin == all.end) return;
+    if (is_scattered(level, all)) return move_scattered(level, all, values, to);
+    for (uint32_t begin = all.begin; begin < all.end;) {
+        Range segment = segment_of(level, all, begin);
+        move_segment(level, segment, values, to, stage);
         begin = segment.end;
     }
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -166,12 +167,63 @@ def test_values_are_put_in_order_without_their_runs(driver: EmulatedDriver, larg
     assert np.array_equal(np.sort(order), np.arange(5000))
 
 
-def test_shared_memory_of_sorting_is_what_every_device_has() -> None:
-    sizes = [(n, (1 << bits) - 1) for n in (1, 5000, 1 << 20, 1 << 26) for bits in range(1, 24)]
-    for n, largest in sizes:
-        low = cuda_lists.low_bits(n, largest)
-        assert 2 * 4 * ((largest >> low) + 1 + cuda_lists.SORT_TILE) <= 48 << 10
-        assert 4 << low <= 16 << 10
+@pytest.fixture(params=[[3, 4, 9], [9, 4, 3], [1, 2, 1, 12]], ids=str)
+def many_levels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Several levels, in tiles that few keys fill; the largest key."""
+    monkeypatch.setattr(cuda_lists, "levels", lambda n, largest: request.param)
+    monkeypatch.setattr(cuda_lists, "HELD", 2)
+    return (1 << sum(request.param)) - 1
+
+
+SKEWED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "all alike": lambda keys: keys,
+    "equal": lambda keys: keys * 0 + 12345,
+    "equal upper bits": lambda keys: keys % 4 + 8000,
+    "equal lower bits": lambda keys: keys & ~255,
+    "half equal": lambda keys: np.where(keys % 2, 777, keys),
+    "a full bin and some keys elsewhere": lambda keys: np.where(np.arange(len(keys)) % 50, keys % 512, keys),
+    "sorted": np.sort,
+}
+
+
+@pytest.mark.parametrize("kind", SKEWED)
+def test_any_keys_are_sorted_in_many_levels(driver: EmulatedDriver, many_levels: int, kind: str) -> None:
+    keys = SKEWED[kind](random_keys(3000, many_levels).astype(np.int64)).astype(np.uint32)
+    check_sorting(driver, keys, many_levels)
+    check_sorting(driver, keys, many_levels, dropped=int(keys[17]))
+
+
+@pytest.mark.parametrize("n", [0, 1, 512, 1023, 1025])
+def test_a_level_may_have_any_number_of_keys(driver: EmulatedDriver, many_levels: int, n: int) -> None:
+    check_sorting(driver, random_keys(n, 40) + 5000, many_levels)
+
+
+@pytest.mark.parametrize("three", [0, cuda_lists.THREE_LEVELS])
+def test_levels_are_what_every_device_has_room_for(three: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cuda_lists, "THREE_LEVELS", three)
+    for n, bits in itertools.product([0, 1, 5000, 1 << 20, 1 << 23, 1 << 25, 50 << 20, 201 << 20], range(1, 24)):
+        first, *later = cuda_lists.levels(n, (1 << bits) - 1)
+        assert first + sum(later) == bits
+        assert 2 * 4 * ((1 << first) + cuda_lists.SORT_TILE) <= 48 << 10
+        assert sum(later) <= 16, "a staged key has 16 bits"
+        for level in later:
+            assert 1 << level <= 8 * cuda_lists.LATER_THREADS, "each thread has 8 counters"
+            tile = cuda_lists.later_tile(level)
+            assert 4096 <= tile <= cuda_lists.LATER_THREADS * cuda_lists.HELD
+            assert cuda_lists.shared_by(level, tile) <= 48 << 10
+
+
+def test_more_keys_are_sorted_in_more_levels() -> None:
+    sizes = [
+        (5000, 512),
+        (1 << 21, 1 << 17),
+        (13 << 20, 1 << 19),
+        (52 << 20, 1 << 20),
+        (48 << 20, 1 << 21),
+        (192 << 20, 1 << 21),
+    ]
+    found = [cuda_lists.levels(n, largest) for n, largest in sizes]
+    assert found == [[10], [9, 9], [9, 11], [7, 7, 7], [7, 7, 8], [8, 7, 7]]
 
 
 def launches(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -66,12 +66,23 @@ def affine_msm_is_right(backend: CudaBackend) -> bool:
         return msm_is_right(backend)
 
 
-def sorting_is_right(backend: CudaBackend) -> bool:
-    keys, places = np.arange(5000, dtype=np.uint32) ** 2 % 4099, np.arange(5000, dtype=np.uint32)
-    driver = backend.vector(Fr.to_limbs([0])).driver
+def puts_in_order(backend: CudaBackend, keys: np.ndarray) -> bool:
+    driver, places = backend.vector(Fr.to_limbs([0])).driver, np.arange(len(keys), dtype=np.uint32)
     lists = WorkLists(Programs(driver), "bn254")
     order = lists.sort(upload(driver, U32, keys), upload(driver, U32, places), 4099)[0].read(np.uint32)
     return np.array_equal(np.sort(order), places) and np.array_equal(keys[order], np.sort(keys))
+
+
+def sorting_is_right(backend: CudaBackend) -> bool:
+    """In two levels, of which the second meets full bins."""
+    keys = np.arange(9000, dtype=np.uint32) ** 2 % 4099
+    keys[-600:] = 4000
+    return puts_in_order(backend, keys)
+
+
+def sorting_of_few_is_right(backend: CudaBackend) -> bool:
+    """With equal keys, but fewer in a bin than a block has threads."""
+    return puts_in_order(backend, np.arange(300, dtype=np.uint32) ** 2 % 401)
 
 
 def weighing_is_right(backend: CudaBackend) -> bool:
@@ -96,6 +107,7 @@ LAWS = [
     msm_is_right,
     affine_msm_is_right,
     sorting_is_right,
+    sorting_of_few_is_right,
 ]
 
 
@@ -147,9 +159,45 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
     "a digit in the wrong bucket": ("sort.cu", "w * bucket_step + digit - 1", "w * bucket_step + digit", msm_is_right),
     "a count that does not wait": (
         "sort.cu",
-        "count[i] = 0;\n    __syncthreads();\n    for (uint32_t i = segment.begin",
-        "count[i] = 0;\n    for (uint32_t i = segment.begin",
+        "count[i] = 0;\n        __syncthreads();\n        count_range",
+        "count[i] = 0;\n        count_range",
         sorting_is_right,
+    ),
+    "a rank that is taken before all counters are cleared": (
+        "sort.cu",
+        "stage.place[i] = 0;\n    __syncthreads();",
+        "stage.place[i] = 0;",
+        sorting_is_right,
+    ),
+    "places that are replaced before all have read them": (
+        "sort.cu",
+        "        stage.values[at] = value.w[k];\n    }\n    __syncthreads();",
+        "        stage.values[at] = value.w[k];\n    }",
+        sorting_is_right,
+    ),
+    "a segment that is not moved before the next one begins": (
+        "sort.cu",
+        "to.values_out[at] = stage.values[i];\n    }\n    __syncthreads();",
+        "to.values_out[at] = stage.values[i];\n    }",
+        sorting_is_right,
+    ),
+    "a place that two blocks take": (
+        "sort.cu",
+        "count ? to.take(first_key + i, count) : 0",
+        "count ? to.starts[first_key + i] : 0",
+        sorting_is_right,
+    ),
+    "a key that is taken for one of the next bin": (
+        "sort.cu",
+        "end = level.begin_of(bin + 1);",
+        "end = level.begin_of(bin + 1) + 1;",
+        sorting_is_right,
+    ),
+    "a scattered key in the place of another": (
+        "sort.cu",
+        "to.take(key.w[k] >> level.low, 1) : 0",
+        "to.take(key.w[k] >> level.low, 0) : 0",
+        sorting_of_few_is_right,
     ),
     "a tile that is moved before it is staged": (
         "sort.cu",

@@ -20,9 +20,9 @@ from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.elements import scalar_source
-from zkgpu.gpu.program import U32, Grid, Program, Programs, allocate
+from zkgpu.gpu.program import U32, Grid, Program, Programs, allocate, upload
 from zkgpu.gpu.source import Source, load
-from zkgpu.msm import cuda_pairs
+from zkgpu.msm import cuda_lists, cuda_pairs
 from zkgpu.msm.cuda_lists import WorkLists
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -50,13 +50,16 @@ def test_vectors_are_computed_as_on_integers(checks: Any, driver: PtxDriver, n: 
     checks.require_vectors(CudaBackend(driver, BN254), n)
 
 
-@pytest.mark.parametrize("largest", [300, 5000])
-def test_keys_are_sorted(driver: PtxDriver, largest: int) -> None:
-    from zkgpu.gpu.program import upload
-
-    keys = np.random.default_rng(1).integers(0, largest, 1000).astype(np.uint32)
+@pytest.mark.parametrize("n", [300, 2000])
+@pytest.mark.parametrize(("bits", "largest"), [([9], 300), ([1, 12], 5000), ([3, 6, 4], 5000)], ids=str)
+def test_keys_are_sorted(
+    driver: PtxDriver, n: int, bits: list[int], largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_lists, "levels", lambda n, largest: bits)
+    keys = np.random.default_rng(1).integers(0, largest, n).astype(np.uint32)
+    keys[:: n // 250] = 7
     lists = WorkLists(Programs(driver), "bn254")
-    places = upload(driver, U32, np.arange(1000, dtype=np.uint32))
+    places = upload(driver, U32, np.arange(n, dtype=np.uint32))
     values, starts = lists.sort(upload(driver, U32, keys), places, largest)
     assert keys[values.read(np.uint32)].tolist() == sorted(keys.tolist())
     assert starts.read(np.uint32).tolist() == np.searchsorted(np.sort(keys), np.arange(largest + 1)).tolist()
@@ -186,7 +189,7 @@ ZK_KERNEL(32) double_wide(const uint64_t* in, uint64_t* out) {
 
 
 def test_functions_that_are_not_inlined_are_called(driver: PtxDriver) -> None:
-    from zkgpu.gpu.program import U64, upload
+    from zkgpu.gpu.program import U64
 
     program = Program(driver, load("grid.cuh", CALLED, name="called.cu"))
     words = np.random.default_rng(1).integers(0, 1 << 62, 64, dtype=np.uint64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
@@ -10,9 +11,15 @@ from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
 SCAN_SHARED = 4 * 33  # what block_scan asks for
 SCAN_WIDTH = 17  # values a thread: 2^12 in one launch, and odd, see scan_staged
 SORT_TILE = 4096  # 32 KiB of keys and values in shared memory, beside two words a bin
-LOW_BITS = 12  # the second level counts 2^12 keys in 16 KiB of shared memory
-BINS_BITS = 11  # and the first level at most 2^11 bins, so that all is within 48 KiB
+BINS_BITS = 11  # the first level has at most 2^11 bins, so that all is within 48 KiB
 USUAL_BINS_BITS = 9  # of many keys: a tile then has some 8 for each bin, which are stored side by side
+LATER_BITS = 12  # a later level counts 2^12 keys in 16 KiB of shared memory
+LATER_THREADS, HELD = 512, 12  # of a block of a later level, and how many keys each holds, see sort.cu
+MOST_SHARED = 48 << 10  # what any device has
+# from so many keys of so many bits on: in two levels, a tile would have only a few keys for each of a level's counters
+THREE_LEVELS, THREE_LEVELS_BITS = 1 << 24, 21
+STAGED_BITS = 16  # of a key that all later levels order together
+LAST_BIN = 1 << 13  # of three levels, the last has at least about so many keys in a bin
 NOTHING = 0xFFFFFFFF  # a key that none has
 LOG_BLOCKS = 11  # tiles that are not staged grow until there are about 2^11 of them
 LEAST_TILE, MOST_TILE = 1 << 10, 1 << 16
@@ -35,20 +42,18 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Bins:
-    """Keys and values in so many bins of 2^low keys.
+    """Keys and values in order, but for the lowest bits of the keys.
 
-    places    where in each bin those of each tile begin; one more number is that of all
-    keys      none where there are no lower bits: a bin then has one key, and its place in `values` tells which
-    counters  two zeros for each key that there can be, for the second level
+    begins  where bins begin, the first `count` of every `step`-th word; one more is where the last one ends
+    keys    none where no bits are left: a bin then has one key, and its place in `values` tells which
     """
 
     low: int
-    bins: int
-    tiles: int
-    places: DeviceArray
+    count: int
+    step: int
+    begins: DeviceArray
     keys: DeviceArray
     values: DeviceArray
-    counters: DeviceArray
 
 
 class WorkLists:
@@ -101,54 +106,70 @@ class WorkLists:
 
         Values whose key is `dropped` are left out.
         """
-        bins = self._to_bins(keys, values, largest, dropped)
-        return self._sort_bins(bins) if bins.low else (bins.values, self._starts_of(bins))
+        bins = self._all_levels(keys, values, largest, dropped)
+        return bins.values, self._starts_of(bins)
 
     def order(self, keys: DeviceArray, values: DeviceArray, largest: int) -> DeviceArray:
         """The first half of `sort`, without a launch that only the other needs."""
-        bins = self._to_bins(keys, values, largest, NOTHING)
-        return self._sort_bins(bins)[0] if bins.low else bins.values
+        return self._all_levels(keys, values, largest, NOTHING).values
 
-    def _to_bins(self, keys: DeviceArray, values: DeviceArray, largest: int, dropped: int) -> Bins:
-        """The first level of sorting."""
-        n, low = len(keys), low_bits(len(keys), largest)
-        bins, tiles = (largest >> low) + 1, max(1, -(-n // SORT_TILE))
-        places = self._words(bins * tiles + 1)
-        counters = self._words(2 * (largest + 1) if low else 0)
-        out = Bins(low, bins, tiles, places, self._words(n if low else 0), self._words(n), counters)
-        grid = Grid(tiles, Grid.over(n, 512).threads, 4 * bins)
-        sizes: dict[str, DeviceArray | int] = {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": bins}
+    def _all_levels(self, keys: DeviceArray, values: DeviceArray, largest: int, dropped: int) -> Bins:
+        """Keys in bins of their upper bits, then within those by the next ones."""
+        _, *later = levels(len(keys), largest)
+        lows = [sum(later[k:]) for k in range(len(later) + 1)]  # what each level leaves to those below
+        counts = [(largest >> low) + 1 for low in lows]
+        ends = [0, *accumulate(2 * (count + 1) for count in counts[1:])]
+        zeros = self._words(ends[-1])
+        bins = self._to_bins(keys, values, lows[0], counts[0], dropped, zeros)
+        for bits, begin, end in zip(later, ends[:-1], ends[1:], strict=True):
+            bins = self._within_bins(bins, bits, zeros.part(begin, end))
+        return bins
+
+    def _to_bins(
+        self, keys: DeviceArray, values: DeviceArray, low: int, count: int, dropped: int, zeros: DeviceArray
+    ) -> Bins:
+        """The first level of sorting, which clears `zeros` for the others."""
+        n = len(keys)
+        tiles = max(1, -(-n // SORT_TILE))
+        places = self._words(count * tiles + 1)
+        out = Bins(low, count, tiles, places, self._words(n if low else 0), self._words(n))
+        grid = Grid(tiles, Grid.over(n, 512).threads, 4 * count)
+        sizes: dict[str, DeviceArray | int] = {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": count}
         sizes |= {"dropped": dropped, "keys": keys}
-        self._program.launch("count_bins", grid, **sizes, counts=places, counters=len(counters), zeros=counters)
+        self._program.launch("count_bins", grid, **sizes, counts=places, counters=len(zeros), zeros=zeros)
         self.exclusive_sums(places)
-        staged = replace(grid, shared=2 * 4 * (bins + SORT_TILE))
+        staged = replace(grid, shared=2 * 4 * (count + SORT_TILE))
         moved = {"keys_out": out.keys, "values_out": out.values}
         self._program.launch("move_to_bins", staged, **sizes, values=values, places=places, **moved)
         return out
 
+    def _within_bins(self, bins: Bins, bits: int, counters: DeviceArray) -> Bins:
+        """A later level, by the next bits; `counters` are two zeros for each bin that it makes, and for one more."""
+        n, low, count = len(bins.values), bins.low - bits, len(counters) // 2 - 1
+        starts, used = counters.part(0, count + 1), counters.part(count + 1, 2 * (count + 1))
+        out = Bins(low, count, 1, starts, self._words(n if low else 0), self._words(n))
+        shape: dict[str, DeviceArray | int] = {"low": low, "bits": bits, "bins": bins.count, "step": bins.step}
+        shape |= {"begins": bins.begins, "keys": bins.keys}
+        tile = unstaged_tile(n)
+        grid = Grid(-(-n // tile), LATER_THREADS, 4 << bits)
+        self._program.launch("count_keys", grid, tile=tile, **shape, counts=starts)
+        self.exclusive_sums(starts)
+        tile = later_tile(bits)
+        staged = Grid(-(-n // tile), LATER_THREADS, shared_by(bits, tile))
+        moved = {"keys_out": out.keys, "values_out": out.values}
+        self._program.launch(
+            "move_to_keys", staged, tile=tile, **shape, values=bins.values, starts=starts, used=used, **moved
+        )
+        return out
+
     def _starts_of(self, bins: Bins) -> DeviceArray:
         """Where each bin begins."""
-        if bins.tiles == 1:
-            return bins.places.part(0, bins.bins)
-        starts, sizes = self._words(bins.bins), {"bins": bins.bins, "tiles": bins.tiles}
-        grid = Grid.over(bins.bins, 256)
-        self._program.launch("starts_of_bins", grid, **sizes, places=bins.places, starts=starts)
+        if bins.step == 1:
+            return bins.begins.part(0, bins.count)
+        starts, sizes = self._words(bins.count), {"bins": bins.count, "tiles": bins.step}
+        grid = Grid.over(bins.count, 256)
+        self._program.launch("starts_of_bins", grid, **sizes, places=bins.begins, starts=starts)
         return starts
-
-    def _sort_bins(self, bins: Bins) -> tuple[DeviceArray, DeviceArray]:
-        """The second level: what `sort` gives."""
-        n, half = len(bins.keys), len(bins.counters) // 2
-        tile = unstaged_tile(n)
-        grid = Grid(-(-n // tile), Grid.over(n, 256).threads, 4 << bins.low)
-        starts, used, out = bins.counters.part(0, half), bins.counters.part(half, 2 * half), self._words(n)
-        shape: dict[str, DeviceArray | int] = {"tile": tile, "low_bits": bins.low, "bins": bins.bins}
-        shape |= {"tiles": bins.tiles, "places": bins.places, "keys": bins.keys}
-        self._program.launch("count_keys", grid, **shape, counts=starts)
-        self.exclusive_sums(starts)
-        self._program.launch(
-            "move_to_keys", grid, **shape, values=bins.values, starts=starts, used=used, values_out=out
-        )
-        return out, starts
 
     def pairs(self, starts: DeviceArray, bound: int) -> tuple[DeviceArray, DeviceArray]:
         """(where the pairs of each run begin, where each pair's first element is), for at most `bound` pairs."""
@@ -196,13 +217,29 @@ class WorkLists:
         return allocate(self.driver, U32, n)
 
 
-def low_bits(n: int, largest: int) -> int:
-    """Bits of a key that the first level of sorting n of them leaves to the second: none, of few different keys."""
+def levels(n: int, largest: int) -> list[int]:
+    """How many bits of a key each level of sorting n of them orders, from the upper ones down."""
     bits = max(1, largest.bit_length())
     if bits <= BINS_BITS:
-        return 0
+        return [bits]
+    if n >= THREE_LEVELS and bits >= THREE_LEVELS_BITS:
+        last = min(LATER_BITS, max(bits // 3, bits - (n // LAST_BIN).bit_length() - 1))
+        middle = min(STAGED_BITS - last, (bits - last) // 2)
+        return [bits - last - middle, middle, last]
     enough = min(USUAL_BINS_BITS, (n // SORT_TILE).bit_length())
-    return bits - min(BINS_BITS, max(bits - LOW_BITS, enough))
+    first = min(BINS_BITS, max(bits - LATER_BITS, enough))
+    return [first, bits - first]
+
+
+def shared_by(bits: int, tile: int) -> int:
+    """Bytes of a block that moves a tile by so many bits: counters, staged values, two bytes of each key."""
+    return 4 * ((1 << bits) + tile) + 2 * tile
+
+
+def later_tile(bits: int) -> int:
+    """Keys that a block of a later level takes: as many as its threads hold and shared memory has room for."""
+    room = (MOST_SHARED - shared_by(bits, 0)) // 6
+    return min(LATER_THREADS * HELD, room // 32 * 32)
 
 
 def unstaged_tile(n: int) -> int:
