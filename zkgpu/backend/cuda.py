@@ -181,8 +181,8 @@ class CudaBackend:
         sums, placed = self._group(points.group)[1], points.placed
         if placed.array is not None:
             recorded = points.recorded(sums) if may_replay else None
-            begin = recorded.replay if recorded else partial(sums.begin, placed)
-            return [Job(partial(begin, scalars), [placed.array, scalars])]
+            run = partial(recorded.replay if recorded else partial(sums.begin, placed), scalars)
+            return [Job(run, [placed.array, scalars])]
         jobs, most = [], self._chunk or CHUNK
         for begin in range(0, len(points), most):
             chunk = points.on_host(begin, begin + most)

@@ -84,7 +84,8 @@ class KeptPoints:
             try:
                 self._recorded = Recorded(sums.driver, SCALAR, len(self), partial(sums.begin, self.placed))
             except ResourceError as error:
-                log.warning("sums over %d points are not recorded: %s", len(self), error)
+                # as text: the error holds the arrays of what failed
+                log.warning("sums over %d points are not recorded: %s", len(self), str(error))
         return self._recorded
 
     def _may_record(self, sums: BucketSums) -> bool:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from zkgpu.gpu.driver import Records
+from zkgpu.gpu.driver import Driver, Records
 from zkgpu.gpu.program import DeviceArray, Element, allocate
 
 T = TypeVar("T")
@@ -18,14 +18,14 @@ class Recorded(Generic[T]):
     must have its stream wait for all replays before it lets this go, as their memory is then that stream's again.
     """
 
-    def __init__(self, driver: Any, element: Element, length: int, work: Callable[[DeviceArray], T]):
+    def __init__(self, driver: Driver, element: Element, length: int, work: Callable[[DeviceArray], T]):
         assert isinstance(driver, Records)
-        self._driver: Any = driver
-        self._input = allocate(self._driver, element, length)
+        self._driver: Driver = driver
+        self._input = allocate(driver, element, length)
         with driver.recording() as self._recording:
             self._output = work(self._input)
         # whoever had the memory before may not be done with it
-        self._free = self._driver.mark()
+        self._free = driver.mark()
 
     def replay(self, values: DeviceArray) -> T:
         """work(values) on the stream in use, there until the next replay."""
