@@ -25,7 +25,7 @@ from zkgpu.gpu.recorded import Recorded
 from zkgpu.gpu.source import load
 from zkgpu.msm import cuda as buckets
 
-pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+emulation = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 SEEDS = range(1, 6)
 N = 8
 r = Fr.modulus
@@ -67,6 +67,8 @@ def replays(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture
 def device() -> Iterator[EmulatedDriver]:
+    if missing():
+        pytest.skip(str(missing()))
     with closing(EmulatedDriver()) as driver:
         yield driver
 
@@ -83,7 +85,6 @@ def twice(driver: Any) -> Recorded[DeviceArray]:
         program.launch("add_one", Grid.over(N), **{"n": N, "in": values, "out": out})
         return out
 
-    driver.synchronize()
     return Recorded(driver, U32, N, lambda values: added(added(added(values))))
 
 
@@ -115,12 +116,14 @@ class Forgetful(EmulatedDriver):
     def wait(self, event: Event) -> None: ...
 
 
+@emulation
 @pytest.mark.parametrize("seed", SEEDS)
 def test_replays_wait_for_the_one_before(seed: int) -> None:
     with closing(EmulatedDriver(seed)) as driver:
         assert replays_are_in_order(driver)
 
 
+@emulation
 def test_replays_that_do_not_wait_show() -> None:
     outcomes = []
     for seed in SEEDS:
@@ -246,6 +249,7 @@ class Failing(EmulatedDriver):
         super().launch(module, kernel, grid, block, shared, arguments)
 
 
+@emulation
 def test_what_fails_while_it_is_recorded_is_done_without(
     caplog: pytest.LogCaptureFixture, replays: list[object]
 ) -> None:
@@ -267,6 +271,7 @@ def test_what_fails_while_it_is_recorded_is_done_without(
         assert at > 30
 
 
+@emulation
 def test_sums_with_little_memory_are_right_or_refused(monkeypatch: pytest.MonkeyPatch, replays: list[object]) -> None:
     monkeypatch.setattr(buckets, "LEAST_CHUNK", 4)
     monkeypatch.setattr(cuda_room, "RECORDED_SHARE", 0)
