@@ -30,7 +30,9 @@ class Recorded(Generic[T]):
     def replay(self, values: DeviceArray) -> T:
         """work(values) on the stream in use, there until the next replay."""
         self._driver.wait(self._free)
-        self._input.copy_from(values)
-        self._recording.replay()
-        self._free = self._driver.mark()
+        try:
+            self._input.copy_from(values)
+            self._recording.replay()
+        finally:  # what was asked for before an error is done all the same
+            self._free = self._driver.mark()
         return self._output
