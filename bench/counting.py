@@ -60,6 +60,9 @@ class Counts:
     written: int = 0
     read: int = 0
     events: int = 0
+    copies: int = 0
+    replays: int = 0
+    replayed: int = 0
 
     @cached_property
     def launches(self) -> list[Launch]:
@@ -72,6 +75,11 @@ class Counts:
         nbytes = {p.name: self.behind(value) for p, value in named if p.is_pointer}
         return Launch(module.source, kernel, *extents, numbers, nbytes)
 
+    @property
+    def calls(self) -> int:
+        """Launches as the host asks for them: a replay is one."""
+        return len(self.asked) - self.replayed + self.replays
+
     def by_kernel(self) -> Counter[str]:
         return Counter(launch.kernel for launch in self.launches)
 
@@ -80,6 +88,20 @@ class Counts:
 class CountedMemory:
     address: int
     nbytes: int
+
+
+class CountedRecording:
+    """Launches that count each time they are asked for again."""
+
+    def __init__(self, driver: CountingDriver):
+        self._driver = driver
+        self.asked: list[Asked] = []
+
+    def replay(self) -> None:
+        counts = self._driver.counts
+        counts.asked += self.asked
+        counts.replays += 1
+        counts.replayed += len(self.asked)
 
 
 class CountingDriver:
@@ -111,6 +133,15 @@ class CountingDriver:
     def wait(self, event: Any) -> None:
         self.counts.events += 1
 
+    @contextmanager
+    def recording(self) -> Iterator[CountedRecording]:
+        recording, counts = CountedRecording(self), self.counts
+        done, counts.asked = counts.asked, recording.asked
+        try:
+            yield recording
+        finally:
+            counts.asked = done
+
     def allocate(self, nbytes: int) -> CountedMemory:
         self.counts.allocations += 1
         memory = CountedMemory(self._next, nbytes)
@@ -125,6 +156,9 @@ class CountingDriver:
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
         self.counts.read += nbytes
         return np.zeros(nbytes, np.uint8)
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        self.counts.copies += 1
 
     def compile(self, source: Source) -> Module:
         return Module(source, source.signatures())

@@ -1,5 +1,8 @@
 """Launches, allocations and the host's milliseconds of a Groth16 proof on a device that computes nothing.
 
+What is counted is a proof after two others with the same key: `calls` are the launches that the host asks for one by
+one and the replays of recorded sums, `launches` are all that the device does.
+
 `python bench/gpu_launches.py [--sizes 12 16 20]` needs no GPU. It prints a table and appends a line a size to
 bench/results/gpu_launches.jsonl. Milliseconds are those of zkgpu's own Python: a real driver's come on top.
 """
@@ -22,17 +25,18 @@ from shapes import SHAPES  # noqa: E402
 
 FILE = RESULTS / "gpu_launches.jsonl"
 RUNS = 9
+WARM_UP = 1  # sums are recorded in their second run, after the one that makes tables, and replayed from then on
 
 
 def counted(name: str, log_size: int) -> tuple[Counts, Measurement]:
-    """What a run of a shape asks for, and the host's seconds for asking, of several runs."""
+    """What a run of a shape asks for from the third on, and the host's seconds for asking, of several runs."""
     driver = CountingDriver()
     run = SHAPES[name](driver, log_size)
     taken = []
-    for _ in range(RUNS):
+    for _ in range(WARM_UP + RUNS):
         with driver.counting() as counts:
             taken.append(measure_once(run))
-    return counts, Measurement.joined(taken)
+    return counts, Measurement.joined(taken[WARM_UP:])
 
 
 def main() -> None:
@@ -41,7 +45,8 @@ def main() -> None:
     for log_size in options.parse_args().sizes:
         counts, taken = counted("groth16", log_size)
         kernels = dict(counts.by_kernel().most_common())
-        asked = {"launches": len(counts.launches), "allocations": counts.allocations, "events": counts.events}
+        asked = {"calls": counts.calls, "launches": len(counts.launches), "replays": counts.replays}
+        asked |= {"allocations": counts.allocations, "events": counts.events, "copies": counts.copies}
         moment = {"commit": version(), "date": time.strftime("%Y-%m-%d")}
         # the best run of the processor's time: other processes make it longer, none makes it shorter
         host = {"host_ms": round(min(taken.cpu_seconds) * 1e3, 2), "bytes_up": counts.written}

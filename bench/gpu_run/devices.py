@@ -6,17 +6,33 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from measuring import Measurement, measure
 
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254
-from zkgpu.gpu.driver import Driver, Extent
+from zkgpu.gpu.driver import Driver, Extent, Recording
 from zkgpu.gpu.source import Source
 
 EMULATED = os.environ.get("ZKGPU_GPU_DRIVER") == "emulated"
 Kernels = dict[str, dict[str, float]]
+
+
+class ObservedRecording:
+    """A driver's recording, and while the driver is observed, its launches one by one."""
+
+    def __init__(self, driver: ObservedDriver, inner: Recording):
+        self._driver, self._inner = driver, inner
+        self.asked: list[Callable[[], None]] = []
+
+    def replay(self) -> None:
+        if self._driver.is_observed:
+            for ask in self.asked:
+                ask()
+        else:
+            self._inner.replay()
 
 
 class ObservedDriver:
@@ -30,6 +46,7 @@ class ObservedDriver:
         self._current, self._stay = inner.stream(), ExitStack()
         self._stay.enter_context(inner.on(self._current))
         self._seen: list[tuple[str, Any, Any]] | None = None
+        self._recording: ObservedRecording | None = None
         self.compiled: list[tuple[str, float]] = []
 
     def __getattr__(self, name: str) -> Any:
@@ -44,6 +61,24 @@ class ObservedDriver:
         finally:
             self._current = outer
 
+    @property
+    def is_observed(self) -> bool:
+        return self._seen is not None
+
+    @contextmanager
+    def recording(self) -> Iterator[ObservedRecording]:
+        with self._inner.recording() as inner:
+            self._recording = ObservedRecording(self, inner)
+            try:
+                yield self._recording
+            finally:
+                self._recording = None
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        if self._recording is not None:
+            self._recording.asked.append(partial(self.copy, source, target, nbytes))
+        self._inner.copy(source, target, nbytes)
+
     def compile(self, source: Source) -> Any:
         """The module, and in `compiled` how many seconds it took to be made or found."""
         began = time.perf_counter()
@@ -54,8 +89,13 @@ class ObservedDriver:
     def launch(
         self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
+        asked = module, kernel, grid, block, shared, arguments
+        if self._recording is not None:
+            self._recording.asked.append(partial(self.launch, *asked))
+            self._inner.launch(*asked)
+            return
         begin = self._moment()
-        self._inner.launch(module, kernel, grid, block, shared, arguments)
+        self._inner.launch(*asked)
         if self._seen is not None:
             self._seen.append((kernel, begin, self._moment()))
 

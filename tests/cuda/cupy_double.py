@@ -14,6 +14,7 @@ import numpy as np
 from zkgpu.gpu.source import Parameter, Signature, Source
 
 CONTEXT = 100  # the handle of GPU 0's context
+RELAXED = 2  # a mode of capturing
 
 
 class Failure(RuntimeError):
@@ -69,20 +70,48 @@ class Event:
         self.moment: Moment | None = None
 
 
+class Graph:
+    """What a stream captured, and the streams that it was launched on."""
+
+    def __init__(self, work: list[Callable[[], object]]):
+        self.work, self.launched = work, list[Stream]()
+
+    def launch(self, stream: Stream) -> None:
+        self.launched.append(stream)
+        for work in self.work:
+            stream.ask(work)
+
+
 class Stream:
-    """Does its work when somebody waits for it."""
+    """Does its work when somebody waits for it, and none while it captures."""
 
     def __init__(self, cupy: Cupy, non_blocking: bool):
         assert non_blocking
         self._cupy, self.context, self.ptr = cupy, cupy.context, cupy.handle(self)
         self.work: list[Callable[[], object]] = []
+        self.captures = False
 
     def ask(self, work: Callable[[], object]) -> None:
         assert self._cupy.context == self.context, "the stream is of another device than the thread's"
         self.work.append(work)
 
     def step(self) -> None:
+        assert not self.captures
         self.work.pop(0)()
+
+    def begin_capture(self, mode: int) -> None:
+        assert (mode, self.captures, self.work) == (RELAXED, False, [])
+        self._cupy.capturing += 1
+        self.captures = True
+
+    def end_capture(self) -> Graph:
+        assert self.captures
+        self._cupy.capturing -= 1
+        self.captures = False
+        if self._cupy.fail_capture:
+            raise Failure("operation failed due to a previous error during capture")
+        self._cupy.graphs.append(Graph(self.work))
+        return self._cupy.graphs[-1]
 
     def synchronize(self) -> None:
         while self.work:
@@ -127,7 +156,9 @@ class Cupy:
         self.free, self.freed = 1 << 20, 0
         self.allocator = self._alloc
         self.used: list[Any] = [None]  # streams in use, the innermost last
-        self.fail_launch = False
+        self.fail_launch = self.fail_capture = False
+        self.graphs: list[Graph] = []
+        self.capturing = 0  # streams that do
         self.loaded: list[bytes] = []  # cubins
         self.compiled: list[str] = []  # sources
         self.driver_version = 13000
@@ -141,6 +172,8 @@ class Cupy:
             CUDARuntimeError=Failure,
             memcpyHostToDevice=1,
             memcpyDeviceToHost=2,
+            memcpyDeviceToDevice=3,
+            streamCaptureModeRelaxed=RELAXED,
             memcpyAsync=self._copy,
             eventRecord=self._record,
             eventQuery=lambda event: 0 if self._handles[event].moment.done else 600,
@@ -184,7 +217,7 @@ class Cupy:
         self._thread.context = context
 
     def _copy(self, target: int, source: int, nbytes: int, kind: int, stream: int) -> None:
-        assert kind in (1, 2)
+        assert kind in (1, 2, 3)
         self.copied.append(nbytes)
         self._handles[stream].ask(lambda: ctypes.memmove(target, source, nbytes))
 
@@ -208,6 +241,7 @@ class Cupy:
 
     def get_default_memory_pool(self) -> Any:
         def free() -> None:
+            assert not self.capturing
             self.freed += 1
 
         return SimpleNamespace(free_bytes=lambda: 40, free_all_blocks=free, malloc=self._alloc)

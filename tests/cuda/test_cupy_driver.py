@@ -10,10 +10,10 @@ import pytest
 
 from tests.cuda.cupy_double import CONTEXT, Cupy
 from zkgpu.backend import open_backend
-from zkgpu.errors import ResourceError
+from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu import pinned
 from zkgpu.gpu.cupy_driver import CupyDriver, rounded
-from zkgpu.gpu.driver import Bytes, CountsBlocks, OutOfMemory
+from zkgpu.gpu.driver import Bytes, CountsBlocks, OutOfMemory, Records
 from zkgpu.gpu.source import Source
 
 KERNELS = Source("a.cu", "ZK_KERNEL(64) f(uint32_t n, const Scalar* a, uint64_t k) {}\nZK_KERNEL(64) g() {}")
@@ -271,3 +271,104 @@ def test_without_cupy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "cupy", None)
     with pytest.raises(ResourceError, match=r"cuda:0: CuPy cannot be imported .*zkgpu\[cuda13\]"):
         open_backend("cuda")
+
+
+# recordings
+
+
+def test_what_is_recorded_is_done_when_it_is_replayed_on_the_stream_in_use(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    assert isinstance(driver, Records)
+    module, (source, target) = driver.compile(KERNELS), (driver.allocate(8) for _ in range(2))
+    with driver.recording() as recording:
+        driver.copy(source.address, target.address, 8)
+        driver.launch(module, "g", ONE, ONE, 0, [])
+    side = driver.stream()
+    for k in range(3):
+        driver.write(source, 0, np.full(8, k, np.uint8))
+        written = driver.mark()
+        assert driver.read(target, 0, 8).tolist() == [max(k - 1, 0)] * 8
+        with driver.on(side):
+            driver.wait(written)
+            recording.replay()
+            assert driver.read(target, 0, 8).tolist() == [k] * 8
+        driver.wait(driver.mark())
+    assert len(cupy.launches) == 1
+    assert [len(graph.launched) for graph in cupy.graphs] == [3]
+    assert all(stream is side.inner for stream in cupy.graphs[0].launched)
+
+
+def test_memory_of_a_recording_is_its_own_as_long_as_it_lives(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    free = driver.free_memory
+    with driver.recording() as recording:
+        first = driver.allocate(1000)
+        address = first.address
+        del first
+        again, out = driver.allocate(1000), driver.allocate(1000)
+    assert again.address == address != out.address
+    assert driver.free_memory == free - 2 * 1024
+    del again
+    assert driver.allocate(1000).address not in (address, out.address)
+    assert driver.free_memory == free - 2 * 1024
+    del recording, out
+    assert driver.free_memory == free
+
+
+def test_a_recording_takes_its_memory_from_the_stream_around_it(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    side = driver.stream()
+    with driver.on(side), driver.recording():
+        assert driver.allocate(8)._thing.stream is side.inner
+
+
+def test_a_recording_refuses_what_needs_the_host_or_another_stream(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    memory, event, side = driver.allocate(8), driver.mark(), driver.stream()
+    with driver.recording() as other:
+        pass
+    refused = {
+        "an event": driver.mark,
+        "waiting for an event": lambda: driver.wait(event),
+        "a copy from the host": lambda: driver.write(memory, 0, np.zeros(8, np.uint8)),
+        "a copy to the host": lambda: driver.read(memory, 0, 8),
+        "waiting for the device": driver.synchronize,
+        "another stream": driver.on(side).__enter__,
+        "a recording": driver.recording().__enter__,
+    }
+    with driver.recording() as recording:
+        for what, ask in [*refused.items(), ("a recording", other.replay)]:
+            with pytest.raises(ZkgpuError, match=f"cuda:0: {what} cannot be recorded"):
+                ask()
+    recording.replay()
+    assert driver.read(memory, 0, 8).tolist() == [0] * 8
+
+
+def test_a_recording_that_fails_leaves_the_driver_as_it_was(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    free, memory = driver.free_memory - 512, driver.allocate(8)
+    module = driver.compile(KERNELS)
+    cupy.fail_launch = cupy.fail_capture = True
+
+    def ask() -> None:
+        driver.allocate(1000)
+        driver.launch(module, "g", ONE, ONE, 0, [])
+
+    with pytest.raises(ResourceError, match="an illegal memory access"), driver.recording():  # the first error
+        ask()
+    cupy.fail_launch = False
+    with pytest.raises(ResourceError, match="a previous error during capture"), driver.recording():
+        ask()
+    assert (cupy.capturing, driver.free_memory) == (0, free)
+    driver.wait(driver.mark())
+    assert driver.read(memory, 0, 8).tolist() == [0] * 8
+
+
+def test_a_full_device_frees_nothing_while_it_records(cupy: Cupy) -> None:
+    driver = CupyDriver()
+    driver.allocate(600 << 10)  # kept
+    with pytest.raises(OutOfMemory, match="no memory for"), driver.recording():
+        driver.allocate(600 << 10)
+    assert cupy.freed == 0
+    assert driver.allocate(700 << 10).address
+    assert cupy.freed == 1

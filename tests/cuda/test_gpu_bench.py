@@ -12,8 +12,8 @@ import pytest
 
 from tests.emulation.driver import EmulatedDriver
 from zkgpu.backend.cuda import CudaBackend
-from zkgpu.curves.bn254 import BN254, G1
-from zkgpu.gpu.driver import CountsBlocks
+from zkgpu.curves.bn254 import BN254, G1, Fr
+from zkgpu.gpu.driver import CountsBlocks, Records
 
 BENCHES = Path(__file__).parents[2] / "bench"
 
@@ -38,6 +38,29 @@ def observed(driver: EmulatedDriver) -> Any:
 def test_an_observed_driver_counts_blocks_as_the_driver_in_it(gpu: Any, emulated: EmulatedDriver) -> None:
     assert isinstance(observed(emulated), CountsBlocks)
     assert observed(emulated).blocks_at_once(0, "f", 128, 0) == emulated.blocks_at_once(0, "f", 128, 0)
+
+
+def test_an_observed_driver_replays_recordings_and_shows_their_launches_when_it_is_observed(
+    gpu: Any, emulated: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver, replayed, ask_again = observed(emulated), [], emulated.ask_again
+    monkeypatch.setattr(emulated, "ask_again", lambda work: (replayed.append(work), ask_again(work)))
+    assert isinstance(driver, Records)
+    backend = CudaBackend(driver, BN254, tables=True)
+    points = backend.points(G1, G1.to_rows([G1.generator] * 8))
+
+    def add(k: int) -> None:
+        assert backend.msm(points, backend.vector(Fr.to_limbs([k] * 8))) == 8 * k * G1.generator
+
+    first = driver.observed(lambda: add(1))
+    add(2)
+    add(3)
+    assert len(replayed) == 2
+    again = driver.observed(lambda: add(4))
+    assert len(replayed) == 2
+    assert {name: kernel["launches"] for name, kernel in again.items()} == {
+        name: kernel["launches"] for name, kernel in first.items()
+    }
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:

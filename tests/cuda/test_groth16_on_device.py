@@ -13,6 +13,7 @@ from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import BN254
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
+from zkgpu.gpu.recorded import Recorded
 from zkgpu.groth16 import Prover, unsafe_setup
 from zkgpu.groth16.json import write_proof
 from zkgpu.groth16.prover import Blinding
@@ -54,3 +55,21 @@ def test_a_key_made_on_the_device_proves_on_the_cpu(device: CudaBackend) -> None
     key = unsafe_setup(compiled.r1cs, device)
     on_device = Prover(key, device).prove(assignment, _blinding=BLINDING)
     assert on_device == Prover(key, open_backend("cpu", threads=2)).prove(assignment, _blinding=BLINDING)
+
+
+def test_proofs_that_replay_the_sums_of_the_first_are_those_of_the_cpu(
+    driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed, replay = [], Recorded.replay
+    monkeypatch.setattr(Recorded, "replay", lambda self, values: (replayed.append(self), replay(self, values))[1])
+    circuit = Circuit()
+    x, y = circuit.private("x"), circuit.public("y")
+    circuit.assert_equal(x**3 + x + 5, y, label="cubic")
+    compiled = circuit.compile()
+    key = unsafe_setup(compiled.r1cs, open_backend("cpu", threads=2))
+    cpu = Prover(key, open_backend("cpu", threads=2))
+    on_device = Prover(key, CudaBackend(driver, BN254, log_tile=3, tables=True))
+    for k in range(1, 5):
+        assignment = compiled.witness({"x": k, "y": k**3 + k + 5})
+        assert on_device.prove(assignment, _blinding=BLINDING) == cpu.prove(assignment, _blinding=BLINDING)
+        assert len(replayed) == 5 * (k - 1)

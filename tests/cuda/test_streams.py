@@ -62,6 +62,18 @@ def streamed_sums_are_right(driver: EmulatedDriver) -> bool:
     return backend.msm(points, backend.vector(Fr.to_limbs([7] * 5))) == 105 * G1.generator
 
 
+def repeated_sums_are_right(driver: EmulatedDriver) -> bool:
+    """Sums over the same points with other scalars, which are recorded and replayed."""
+    backend = CudaBackend(driver, BN254, tables=True)
+    points = [backend.points(G1, G1.to_rows(k * G1.generator for k in range(1, 6))) for _ in range(2)]
+    found = []
+    for k in range(4):
+        z = backend.vector(Fr.to_limbs([k] * 5))
+        h = backend.pointwise(lambda x: x + x, z)
+        found += backend.msm_many([(points[0], z), (points[1], h), (points[1], z)])
+    return found == [n * k * G1.generator for k in range(4) for n in (15, 30, 15)]
+
+
 def copies_are_right(driver: EmulatedDriver) -> bool:
     """Arrays copied on side streams and let go at once, while the stream in use is given their memory again."""
     program = Program(driver, load("grid.cuh", KERNELS, name="copy.cu"))
@@ -86,7 +98,7 @@ def copies_are_right(driver: EmulatedDriver) -> bool:
 
 
 Law = Callable[[EmulatedDriver], bool]
-LAWS = [sums_are_right, streamed_sums_are_right, copies_are_right]
+LAWS = [sums_are_right, repeated_sums_are_right, streamed_sums_are_right, copies_are_right]
 
 
 @pytest.fixture(params=SEEDS)

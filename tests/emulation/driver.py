@@ -9,8 +9,8 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +20,8 @@ import numpy as np
 
 from tests.emulation.streams import Deadlock, Event, Scheduler, Stream
 from zkgpu.errors import ResourceError, ZkgpuError
-from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory, not_recorded
+from zkgpu.gpu.lent import Lent, Shelf, lend
 from zkgpu.gpu.source import Source
 
 HERE = Path(__file__).parent
@@ -102,8 +103,27 @@ class EmulatedMemory:
     def __init__(self, driver: EmulatedDriver, address: int, nbytes: int, stream: Stream):
         self._driver, self.address, self._nbytes, self._stream = driver, address, nbytes, stream
 
+    @property
+    def ptr(self) -> int:
+        """What CuPy calls the address."""
+        return self.address
+
     def __del__(self) -> None:
         self._driver.take_back(self.address, self._nbytes, self._stream)
+
+
+class EmulatedRecording:
+    """Work in the queue of a stream that never does it, and memory that is let go there.
+
+    outer  the stream whose memory it uses
+    """
+
+    def __init__(self, driver: EmulatedDriver, outer: Stream):
+        self._driver, self.outer, self.stream = driver, outer, Stream()
+        self.shelves: defaultdict[int, Shelf] = defaultdict(deque)
+
+    def replay(self) -> None:
+        self._driver.ask_again(self.stream.queue)
 
 
 class EmulatedDriver:
@@ -121,6 +141,7 @@ class EmulatedDriver:
         self._let_go: dict[tuple[Stream, int], list[int]] = defaultdict(list)
         self._seeds = itertools.count(seed * 1_000_003)
         self._scheduler = Scheduler(seed)
+        self._recording: EmulatedRecording | None = None
         self._report = tempfile.TemporaryFile()  # noqa: SIM115 (close() closes it)
         self._process = subprocess.Popen(
             [build_emulator()],
@@ -143,6 +164,7 @@ class EmulatedDriver:
 
     @contextmanager
     def on(self, stream: Stream) -> Iterator[None]:
+        self._must_not_record("another stream")
         outer, self._scheduler.current = self._scheduler.current, stream
         try:
             yield
@@ -150,30 +172,61 @@ class EmulatedDriver:
             self._scheduler.current = outer
 
     def mark(self) -> Event:
+        self._must_not_record("an event")
         return self._scheduler.mark()
 
     def wait(self, event: Event) -> None:
+        self._must_not_record("waiting for an event")
         self._scheduler.wait(event)
+
+    @contextmanager
+    def recording(self) -> Iterator[EmulatedRecording]:
+        self._must_not_record("a recording")
+        recording = EmulatedRecording(self, self._scheduler.current)
+        with self.on(recording.stream):
+            self._recording = recording
+            try:
+                yield recording
+            finally:
+                self._recording = None
+
+    def ask_again(self, work: Iterable[Callable[[], None] | Event]) -> None:
+        self._must_not_record("a recording")
+        self._scheduler.current.queue.extend(work)
+
+    def _must_not_record(self, what: str) -> None:
+        if self._recording is not None:
+            raise not_recorded(self.name, what)
 
     @property
     def free_memory(self) -> int:
         return self.memory - self.used
 
-    def allocate(self, nbytes: int) -> EmulatedMemory:
-        stream = self._scheduler.current
+    def allocate(self, nbytes: int) -> EmulatedMemory | Lent:
+        recording = self._recording
+        if recording is None:
+            return self._allocate(nbytes, self._scheduler.current)
+        memory = lend(recording.shelves[nbytes], self._allocate, nbytes, recording.outer)
+        self._ask_for_rubbish(memory.address, nbytes)  # each replay finds it anew
+        return memory
+
+    def _allocate(self, nbytes: int, stream: Stream) -> EmulatedMemory:
         let_go = self._let_go[stream, nbytes]
         if let_go and nbytes <= self.free_memory:
             address = let_go.pop()
-            self._scheduler.ask(lambda: self._send("p", struct.pack("<QQ", address, nbytes)))
+            self._ask_for_rubbish(address, nbytes)
         else:
             address = self._allocate_more(nbytes)
         self.used += nbytes
         return EmulatedMemory(self, address, nbytes, stream)
 
+    def _ask_for_rubbish(self, address: int, nbytes: int) -> None:
+        self._scheduler.ask(lambda: self._send("p", struct.pack("<QQ", address, nbytes)))
+
     def _allocate_more(self, nbytes: int) -> int:
         kept = sum(size * len(addresses) for (_, size), addresses in self._let_go.items())
         if self.used + kept + nbytes > self.memory:
-            self.synchronize()
+            self._finish()
             for addresses in self._let_go.values():
                 while addresses:
                     self._send("f", struct.pack("<Q", addresses.pop()))
@@ -186,13 +239,22 @@ class EmulatedDriver:
         self._let_go[stream, nbytes].append(address)
 
     def write(self, memory: Any, offset: int, data: Bytes) -> None:
+        self._must_not_record("a copy from the host")
         header, content = struct.pack("<QQ", memory.address + offset, data.size), data.tobytes()
         self._scheduler.ask(lambda: self._send("w", header, content))
 
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
+        self._must_not_record("a copy to the host")
         self._finish(self._scheduler.current)
-        self._send("r", struct.pack("<QQ", memory.address + offset, nbytes))
-        return np.frombuffer(self._receive(nbytes), dtype=np.uint8).copy()
+        return np.frombuffer(self._read(memory.address + offset, nbytes), dtype=np.uint8).copy()
+
+    def _read(self, address: int, nbytes: int) -> bytes:
+        self._send("r", struct.pack("<QQ", address, nbytes))
+        return self._receive(nbytes)
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        header = struct.pack("<QQ", target, nbytes)
+        self._scheduler.ask(lambda: self._send("w", header, self._read(source, nbytes)))
 
     def build_module(self, source: Source) -> Path:
         return build_module(source)
@@ -222,6 +284,7 @@ class EmulatedDriver:
         return BLOCKS_AT_ONCE
 
     def synchronize(self) -> None:
+        self._must_not_record("waiting for the device")
         self._finish()
 
     def _finish(self, *streams: Stream) -> None:

@@ -165,18 +165,24 @@ class CudaBackend:
 
     @making_room
     def msm_many(self, pairs: Sequence[tuple[KeptPoints, DeviceArray]]) -> list[Point]:
-        jobs = [self._jobs(points, scalars) for points, scalars in pairs]
+        firsts = {id(points): k for k, (points, _) in reversed([*enumerate(pairs)])}
+        jobs = [self._jobs(*pair, may_replay=firsts[id(pair[0])] == k) for k, pair in enumerate(pairs)]
         done = iter(self._side_streams.run([job for of_pair in jobs for job in of_pair]))
         parts = [[part for _ in of_pair for part in next(done)] for of_pair in jobs]
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
 
-    def _jobs(self, points: KeptPoints, scalars: DeviceArray) -> list[Job[list[DeviceArray]]]:
-        """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed."""
+    def _jobs(self, points: KeptPoints, scalars: DeviceArray, may_replay: bool) -> list[Job[list[DeviceArray]]]:
+        """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed.
+
+        may_replay  whether no other sum that is asked for at the same time takes the points' recording
+        """
         if len(points) != len(scalars):
             raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
         sums, placed = self._group(points.group)[1], points.placed
         if placed.array is not None:
-            return [Job(partial(sums.begin, placed, scalars), [placed.array, scalars])]
+            recorded = points.recorded(sums) if may_replay else None
+            run = partial(recorded.replay if recorded else partial(sums.begin, placed), scalars)
+            return [Job(run, [placed.array, scalars])]
         jobs, most = [], self._chunk or CHUNK
         for begin in range(0, len(points), most):
             chunk = points.on_host(begin, begin + most)

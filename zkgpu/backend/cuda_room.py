@@ -5,21 +5,29 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from functools import partial
 from threading import RLock
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 from weakref import WeakSet
 
+from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Limbs
-from zkgpu.gpu.driver import OutOfMemory
+from zkgpu.gpu.driver import OutOfMemory, Records
+from zkgpu.gpu.elements import SCALAR
+from zkgpu.gpu.program import DeviceArray
+from zkgpu.gpu.recorded import Recorded
+from zkgpu.msm.cuda import BucketSums, best_shape
 from zkgpu.msm.cuda import DevicePoints as Placed
-from zkgpu.msm.cuda import best_shape
 from zkgpu.msm.cuda_points import PointArrays
 
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
+Sums = list[DeviceArray]
+MOST_RECORDED = 1 << 18  # points of a sum that is recorded: more keep a GPU busy for longer than the host takes to ask
+RECORDED_BYTES = 24  # that a recording keeps for each byte of its points, at most: 0.4 GB of G1 and 0.8 GB of G2
+RECORDED_SHARE = 16  # and it may keep 1/16 of the memory that is free
 LEAST_PIECE = 1 << 10  # below it, halving a piece will not help a device without memory
 
 
@@ -42,10 +50,15 @@ class KeptPoints:
 
     def __init__(self, arrays: PointArrays, rows: Limbs):
         self.group, self._arrays = arrays.group, arrays
-        self.placed = Placed(self.group, int(rows.shape[0]), None, rows)
+        self._place(Placed(self.group, int(rows.shape[0]), None, rows))
 
     def __len__(self) -> int:
         return len(self.placed)
+
+    def _place(self, placed: Placed) -> None:
+        """Points somewhere else, over which no sum was asked for yet."""
+        self.placed, self._sums_begun = placed, 0
+        self._recorded: Recorded[Sums] | None = None
 
     @property
     def is_resident(self) -> bool:
@@ -61,6 +74,27 @@ class KeptPoints:
         rows = self.placed.rows[begin:end]
         return Placed(self.group, int(rows.shape[0]), None, rows)
 
+    def recorded(self, sums: BucketSums) -> Recorded[Sums] | None:
+        """What begins a sum by a recording, made for the second sum; None for the first, and where none is made.
+
+        Where memory was short once, none is made again until the points are somewhere else.
+        """
+        self._sums_begun += 1
+        if self._sums_begun == 2 and self._may_record(sums):
+            try:
+                self._recorded = Recorded(sums.driver, SCALAR, len(self), partial(sums.begin, self.placed))
+            except ResourceError as error:
+                # as text: the error holds the arrays of what failed
+                log.warning("sums over %d points are not recorded: %s", len(self), str(error))
+        return self._recorded
+
+    def _may_record(self, sums: BucketSums) -> bool:
+        """What a sum asks for is always the same where no memory that happens to be free decides about it."""
+        if not (isinstance(sums.driver, Records) and self.has_tables and len(self) <= MOST_RECORDED):
+            return False
+        nbytes = len(self) * self.group.row_limbs * 8 * RECORDED_BYTES
+        return nbytes * RECORDED_SHARE <= sums.driver.free_memory
+
     def upload(self) -> None:
         """From the host to the device, where there is memory for it."""
         assert self.placed.rows is not None
@@ -68,7 +102,7 @@ class KeptPoints:
             array = self._arrays.upload(self.placed.rows).marked()
         except OutOfMemory:
             return
-        self.placed = Placed(self.group, len(self), array)
+        self._place(Placed(self.group, len(self), array))
 
     def make_tables(self) -> None:
         """Tables of multiples, where there is memory for them."""
@@ -78,20 +112,26 @@ class KeptPoints:
             tables = self._arrays.tables(self.placed.array, shape).marked()
         except OutOfMemory:
             return
-        self.placed = Placed(self.group, len(self), tables, shape=shape)
+        self._place(Placed(self.group, len(self), tables, shape=shape))
 
     @property
     def can_give(self) -> tuple[int, int]:
-        """Tables go before points, many before few."""
+        """Recordings go before tables, tables before points, many before few."""
+        if self._recorded is not None:
+            return 4, len(self)
         return (1 + self.has_tables, len(self)) if self.is_resident and len(self) else (0, 0)
 
     def give_back(self) -> None:
-        """Without tables, where there are some; else to the host."""
+        """Without a recording, else without tables, where there are some; else to the host."""
+        if self._recorded is not None:
+            log.warning("memory is short: sums over %d points are asked for step by step", len(self))
+            self._recorded = None
+            return
         array, had_tables, n = self.placed.array, self.has_tables, len(self)
         assert array is not None
         log.warning("%s: memory is short: %d points %s", array.driver.name, n, LESS[had_tables])
         rows = self._arrays.rows(array.part(0, n))  # the first of the tables are the points themselves
-        self.placed = Placed(self.group, n, None, rows)
+        self._place(Placed(self.group, n, None, rows))
         del array
         if had_tables:
             self.upload()

@@ -218,7 +218,12 @@ def _multiply(p: Point, k: int) -> Point:
 
 def sum_points(group: Group, points: Iterable[Point]) -> Point:
     """The sum of the points, with one inversion."""
-    total: Jacobian = _to_jacobian(group.infinity)
+    return sum_jacobians(group, map(_to_jacobian, points))
+
+
+def sum_jacobians(group: Group, points: Iterable[Jacobian]) -> Point:
+    """The sum of points (X, Y, Z), where x = X / Z^2 and y = Y / Z^3, with one inversion."""
+    total = _to_jacobian(group.infinity)
     for p in points:
-        total = _add(group, total, _to_jacobian(p))
+        total = _add(group, total, p)
     return _to_affine(group, total)

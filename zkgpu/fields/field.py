@@ -6,7 +6,7 @@ import operator
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +67,7 @@ class Field:
                 f"{self.name} has no root of unity of order {size}: "
                 f"the order must be a power of two up to 2^{self.two_adicity}"
             )
-        return pow(self.generator, (self.modulus - 1) // size, self.modulus)
+        return _power(self.generator, (self.modulus - 1) // size, self.modulus)
 
     # arithmetic on canonical integers
 
@@ -211,6 +211,12 @@ def _all_limbs_below(rows: Limbs, bound: int) -> NDArray[np.bool_]:
         less |= equal & (rows[:, j] < word)
         equal &= rows[:, j] == word
     return less
+
+
+@lru_cache(maxsize=256)
+def _power(base: int, exponent: int, modulus: int) -> int:
+    """A power that is asked for again with each proof, and takes as long as a dozen launches."""
+    return pow(base, exponent, modulus)
 
 
 def batch_inverse(field: Field, values: Sequence[int]) -> list[int]:

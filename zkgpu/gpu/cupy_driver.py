@@ -7,14 +7,14 @@ is kept: memory by stream and size, events, pinned memory.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakSet
 
 from zkgpu.errors import ResourceError
 from zkgpu.gpu.calls import FULL, Calls, Translated
-from zkgpu.gpu.cupy_streams import CupyStream, Events
-from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory
+from zkgpu.gpu.cupy_streams import CupyStream, Events, Graph
+from zkgpu.gpu.driver import Bytes, Extent, OutOfMemory, not_recorded
 from zkgpu.gpu.launcher import Launcher
 from zkgpu.gpu.lent import Lent, lend
 from zkgpu.gpu.modules import INSTALL, Module, Modules
@@ -47,6 +47,7 @@ class CupyDriver:
             self._modules = self._modules_of_device()
         self._events, self._launch = Events(self._cupy), Launcher(cuda)
         self._copies = PinnedCopies(self._cupy, self._events)
+        self._is_recording = False
 
     def _modules_of_device(self) -> Modules:
         capability, version = int(self._device.compute_capability), self._cupy.cuda.runtime.driverGetVersion()
@@ -75,6 +76,7 @@ class CupyDriver:
 
     @contextmanager
     def on(self, stream: CupyStream) -> Iterator[None]:
+        self._must_not_record("another stream")
         outer, self._stream = self._stream, stream
         try:
             yield
@@ -82,12 +84,46 @@ class CupyDriver:
             self._stream = outer
 
     def mark(self) -> Lent:
+        self._must_not_record("an event")
         with self._on_device():
             return self._events.mark(self._stream)
 
     def wait(self, event: Lent) -> None:
+        self._must_not_record("waiting for an event")
         with self._on_device():
             self._events.wait(self._stream, event)
+
+    @contextmanager
+    def recording(self) -> Iterator[Graph]:
+        """A graph captured by a stream of its own, so that none is left capturing when that fails."""
+        self._must_not_record("a recording")
+        outer = self._stream.inner
+        with self._on_device(), self._device:
+            stream = CupyStream(self._cupy.cuda.Stream(non_blocking=True), keeps=True, pool=outer)
+            graph = Graph(self._cupy, stream, self._replay)
+        with self.on(stream):
+            self._is_recording = True
+            try:
+                yield graph
+            except BaseException:
+                with suppress(ResourceError):  # the first error says why
+                    self._end(graph)
+                raise
+            self._end(graph)
+
+    def _end(self, graph: Graph) -> None:
+        self._is_recording = False
+        with self._on_device():
+            graph.end()
+
+    def _replay(self, graph: Any) -> None:
+        self._must_not_record("a recording")
+        with self._on_device():
+            graph.launch(self._stream.inner)
+
+    def _must_not_record(self, what: str) -> None:
+        if self._is_recording:
+            raise not_recorded(self.name, what)
 
     # memory
 
@@ -108,7 +144,9 @@ class CupyDriver:
         try:
             return self._from_pool(nbytes)
         except full:
-            self._give_back()
+            # CUDA waits for the device when it frees, which does not go with recording
+            if not self._is_recording:
+                self._give_back()
         try:
             return self._from_pool(nbytes)
         except full:
@@ -116,7 +154,7 @@ class CupyDriver:
 
     def _from_pool(self, nbytes: int) -> Any:
         """CuPy's pool has an arena for each stream, and memory goes back to the one it is from."""
-        with self._on_device(), self._device, self._stream.inner:
+        with self._on_device(), self._device, self._stream.pool:
             return self._cupy.cuda.alloc(nbytes)
 
     def _give_back(self) -> None:
@@ -127,12 +165,19 @@ class CupyDriver:
             self._cupy.get_default_memory_pool().free_all_blocks()
 
     def write(self, memory: Lent, offset: int, data: Bytes) -> None:
+        self._must_not_record("a copy from the host")
         with self._on_device():
             self._copies.upload(memory.address + offset, data, self._stream)
 
     def read(self, memory: Lent, offset: int, nbytes: int) -> Bytes:
+        self._must_not_record("a copy to the host")
         with self._on_device():
             return self._copies.download(memory.address + offset, nbytes, self._stream)
+
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        runtime = self._cupy.cuda.runtime
+        with self._on_device():
+            runtime.memcpyAsync(target, source, nbytes, runtime.memcpyDeviceToDevice, self._stream.ptr)
 
     # kernels
 
@@ -147,6 +192,7 @@ class CupyDriver:
             self._launch(module.kernel(kernel, shared), grid, block, shared, self._stream.ptr, arguments)
 
     def synchronize(self) -> None:
+        self._must_not_record("waiting for the device")
         with self._on_device():
             self._device.synchronize()
 

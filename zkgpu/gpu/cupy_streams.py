@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
+from collections.abc import Callable
 from typing import Any
 
 from zkgpu.gpu.lent import Lent, Shelf, lend
@@ -12,10 +13,11 @@ class CupyStream:
     """A stream, and by size the memory that was let go on it.
 
     keeps  whether memory that is let go is kept for the next that asks
+    pool   the stream of CuPy whose memory this one takes; None for its own
     """
 
-    def __init__(self, stream: Any, keeps: bool):
-        self.inner, self.ptr = stream, stream.ptr
+    def __init__(self, stream: Any, keeps: bool, pool: Any = None):
+        self.inner, self.ptr, self.pool = stream, stream.ptr, pool or stream
         self.shelves: defaultdict[int, Shelf] = defaultdict(lambda: deque(maxlen=None if keeps else 0))
 
     @property
@@ -59,3 +61,23 @@ class Events:
 
     def _new(self) -> Any:
         return self._event(disable_timing=True)
+
+
+class Graph:
+    """A CUDA graph of what its stream, which does nothing else, was asked for, and that stream's memory.
+
+    ask  ask(graph) asks the stream in use for a graph of CuPy
+
+    What is captured is not done. The relaxed mode lets CuPy's pool call cudaMalloc meanwhile (CUDA Runtime API,
+    cudaThreadExchangeStreamCaptureMode). CUDA ends a graph that is let go while it runs (cudaGraphExecDestroy).
+    """
+
+    def __init__(self, cupy: Any, stream: CupyStream, ask: Callable[[Any], None]):
+        self._stream, self._ask = stream, ask
+        self._stream.inner.begin_capture(cupy.cuda.runtime.streamCaptureModeRelaxed)
+
+    def end(self) -> None:
+        self._graph = self._stream.inner.end_capture()
+
+    def replay(self) -> None:
+        self._ask(self._graph)

@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import ResourceError
+from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu.source import Source
 
 Bytes = NDArray[np.uint8]
@@ -76,6 +76,10 @@ class Driver(Protocol):
         """Bytes from the device, after all work of the stream in use."""
         ...
 
+    def copy(self, source: int, target: int, nbytes: int) -> None:
+        """Copy bytes from one address of the device to another."""
+        ...
+
     def compile(self, source: Source) -> Any:
         """The module of a source, kept by its text's digest. Raises ResourceError when it cannot be compiled."""
         ...
@@ -98,3 +102,30 @@ class CountsBlocks(Protocol):
     def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
         """Multiprocessors times the blocks of `threads` threads and `shared` bytes that fit on each."""
         ...
+
+
+class Recording(Protocol):
+    """Work that was asked for once, and the memory allocated for it."""
+
+    def replay(self) -> None:
+        """Ask the stream in use for all of it again, in the same memory. One replay must be done before the next."""
+        ...
+
+
+@runtime_checkable
+class Records(Protocol):
+    """A driver that can be asked for a whole list of work at once, for hardly more than one launch costs the host."""
+
+    def recording(self) -> AbstractContextManager[Recording]:
+        """In the block, launches and copies are kept instead of done; the recording is of use after it.
+
+        Memory that is allocated meanwhile is nobody else's as long as the recording lives, even when it is let go. It
+        belongs to the stream in use around the block, and may be used once that has done what it was asked before.
+        What needs the host or another stream is refused with a ZkgpuError: events, reads, writes, other recordings.
+        """
+        ...
+
+
+def not_recorded(name: str, what: str) -> ZkgpuError:
+    """The error of a driver that is asked for something which a recording cannot hold."""
+    return ZkgpuError(f"{name}: {what} cannot be recorded")

@@ -79,6 +79,12 @@ class DeviceArray:
             self.driver.write(self.memory, self.offset, flat)
         return self
 
+    def copy_from(self, other: DeviceArray) -> None:
+        """Copy as many elements of the same type on the device."""
+        if (other.element, other.length) != (self.element, self.length) or other.driver is not self.driver:
+            raise ZkgpuError(f"{other.length} of {other.element.name} for {self.length} of {self.element.name}")
+        self.driver.copy(other.address, self.address, self.length * self.element.nbytes)
+
     def read(self, dtype: Any) -> NDArray[Any]:
         """The bytes as a flat host array of `dtype`, after all work that was asked for."""
         nbytes = self.length * self.element.nbytes

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves.points import Group, Jacobian, Point, sum_jacobians
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import OutOfMemory
@@ -166,7 +166,7 @@ class BucketSums:
 
     def total(self, parts: list[DeviceArray]) -> Point:
         """The sum of what `begin` gave, on the host."""
-        return sum((point for part in parts for point in self.to_points(part)), self.group.infinity)
+        return sum_jacobians(self.group, (point for part in parts for point in self._read(part)))
 
     def _fitting(self, n: int) -> int:
         """How many of n points may go through the buckets at once: their digits, lists and sums are on the device."""
@@ -290,6 +290,9 @@ class BucketSums:
 
     def to_points(self, sums: DeviceArray) -> list[Point]:
         """The points of a few sums, on the host."""
+        return [sum_jacobians(self.group, [point]) for point in self._read(sums)]
+
+    def _read(self, sums: DeviceArray) -> list[Jacobian]:
         words = sums.read(np.uint64).reshape(-1, self.group.base_field.limbs)
         flat = self.group.base_field.from_montgomery_limbs(words)
         width = len(flat) // len(sums)
@@ -306,10 +309,8 @@ def piece_size(entries: int, buckets: int) -> int:
     return int(min(512, max(8, 1 << wanted.bit_length())))
 
 
-def _from_xyzz(group: Group, c: list[int]) -> Point:
-    """The point of (X, Y, ZZ, ZZZ): x = X / ZZ, y = Y / ZZZ."""
+def _from_xyzz(group: Group, c: list[int]) -> Jacobian:
+    """The point of (X, Y, ZZ, ZZZ), where x = X / ZZ and y = Y / ZZZ, without an inversion: its Z is ZZZ = ZZ^(3/2)."""
     f, step = group.field, len(c) // 4
     x, y, zz, zzz = (c[i] if step == 1 else (c[i], c[i + 1]) for i in range(0, len(c), step))
-    if zz == f.zero:
-        return group.infinity
-    return Point(group, f.mul(x, f.inverse(zz)), f.mul(y, f.inverse(zzz)))
+    return f.mul(x, f.square(zz)), f.mul(y, f.square(zzz)), zzz
