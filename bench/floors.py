@@ -12,10 +12,9 @@ from zkgpu.ntt.cuda import passes
 
 PRODUCT_SLOTS = 264  # multiplier slots of a Montgomery product of 8 limbs; tests/gate holds the compiler to it
 ELEMENT = 32  # bytes
-AFFINE, PROJECTIVE = 6, 10  # products and squares of an addition into a bucket
+ADDITION = 10  # products and squares of an addition into a bucket
 BUCKET = 28  # of a bucket: two additions
 COORDINATE = {"msm_g1": 1, "msm_g2": 3}  # products in Fq of one of the group's coordinates
-SUFFIX = "_xyzz"
 
 
 @dataclass(frozen=True)
@@ -33,12 +32,11 @@ def floor(name: str, log_size: int) -> Floor | None:
         return Floor(1, 0)
     if name == "ntt":
         return Floor(n / 2 * log_size, 2 * ELEMENT * n * len(passes(log_size)))
-    plain = name.removesuffix(SUFFIX)
-    if plain not in COORDINATE:
+    if name not in COORDINATE:
         return None
     shape = best_shape(n, tables=True)
-    additions = n * shape.windows * (AFFINE if plain == name else PROJECTIVE)
-    of_coordinate = COORDINATE[plain]
+    additions = n * shape.windows * ADDITION
+    of_coordinate = COORDINATE[name]
     return Floor(
         of_coordinate * (additions + BUCKET * shape.buckets),
         2 * ELEMENT * (2 if of_coordinate > 1 else 1) * n * shape.windows,

@@ -50,11 +50,6 @@ class Group:
         return 6 * self.product + 3 * self.square
 
     @property
-    def pair(self) -> int:
-        """Of an addition in affine form, without its share of an inversion."""
-        return 5 * self.product + self.square
-
-    @property
     def point(self) -> int:
         return 2 * self.coordinate
 
@@ -143,26 +138,11 @@ def moved(launch: Launch) -> Work:
     return keys(4 if launch.numbers["low"] else 3)(launch)
 
 
-def pairs(launch: Launch) -> Work:
-    """Additions in affine form; of P places for pairs and R runs, P - 3/4 R pairs are added where all are taken.
-
-    Both x are read twice, the y once; products go there and back through memory, and the sum is written.
-    """
-    g, n, runs = group_of(launch), launch.nbytes["lefts"] / WORD, launch.numbers["runs"]
-    added = max(n - 0.75 * runs, n / 2)
-    threads = min(launch.all_threads, n)
-    listed = 2 * WORD * launch.numbers["listed"]
-    nbytes = n * 2 * WORD + added * (listed * 2 + 6 * g.coordinate + 2 * g.coordinate + g.point)
-    slots = added * g.pair + threads * g.inversion
-    return Work(slots, nbytes, slots / threads)
-
-
 def pieces(launch: Launch) -> Work:
-    """Additions of affine points to sums: every point that pieces of runs stand for."""
+    """Additions of affine points to sums: one an entry of the list."""
     g, n = group_of(launch), launch.numbers["pieces"]
-    listed = launch.numbers["listed"]
-    terms = launch.nbytes["entries"] / WORD if listed else launch.nbytes["points"] / g.point
-    nbytes = terms * (g.point + WORD * listed) + n * (3 * WORD + g.sum)
+    terms = launch.nbytes["entries"] / WORD
+    nbytes = terms * (g.point + WORD) + n * (3 * WORD + g.sum)
     return Work(terms * g.add_affine, nbytes, terms / n * g.add_affine)
 
 
@@ -214,12 +194,10 @@ FORMULAS: dict[str, Callable[[Launch], Work]] = {
     "count_pieces": words("runs", 3),
     "starts_of_bins": words("bins", 2),
     "cut_pieces": words("pieces", 7),
-    "name_pairs": words("pairs", 4),
     "count_bins": keys(1),
     "move_to_bins": keys(4),
     "count_keys": keys(1),
     "move_to_keys": moved,
-    "add_pairs": pairs,
     "add_pieces": pieces,
     "join_runs": runs,
     "weigh_buckets": weigh,

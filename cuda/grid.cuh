@@ -16,20 +16,6 @@ ZK_INLINE T* shared_memory() {
     return reinterpret_cast<T*>(zk_shared);
 }
 
-// 16 bytes of global memory to shared memory, while the thread goes on; there after await_copies(), for that thread.
-#ifdef __CUDA_ARCH__
-ZK_INLINE void copy_ahead(uint4* to, const uint4* from) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
-                 :
-                 : "r"((uint32_t)__cvta_generic_to_shared(to)), "l"(__cvta_generic_to_global(from))
-                 : "memory");
-}
-ZK_INLINE void await_copies() { asm volatile("cp.async.wait_all;" : : : "memory"); }
-#else
-ZK_INLINE void copy_ahead(uint4* to, const uint4* from) { zk_copy_ahead(to, from); }
-ZK_INLINE void await_copies() { zk_await_copies(); }
-#endif
-
 // The exclusive sum of `value` over the threads of the block, and in `total` the sum of all.
 // Needs 33 words of shared memory, a block of whole warps, and all its threads.
 ZK_INLINE uint32_t block_scan(uint32_t value, uint32_t* shared, uint32_t& total) {

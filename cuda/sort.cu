@@ -3,7 +3,7 @@
 #include "field.cuh"
 #include "grid.cuh"
 
-constexpr uint32_t SIGN = 0x80000000u, ALONE = 0x80000000u;
+constexpr uint32_t SIGN = 0x80000000u;
 
 // ---- digits
 
@@ -448,19 +448,5 @@ ZK_KERNEL(256) cut_pieces(uint32_t runs, uint32_t size, uint32_t pieces, uint32_
         end[piece] = to;
         missing[piece] = size - (to - from);
         names[piece] = piece;
-    }
-}
-
-// lefts[pair] = where the first of the pair's two elements is: run r has the pairs first_pair[r] .. first_pair[r + 1].
-// ALONE in the top bit says that the run ends with it.
-ZK_KERNEL(256) name_pairs(uint32_t runs, uint32_t pairs, uint32_t tile, const uint32_t* starts,
-                          const uint32_t* first_pair, uint32_t* lefts) {
-    uint32_t first = blockIdx.x * tile, there = first_pair[runs] < pairs ? first_pair[runs] : pairs;
-    if (first >= there) return;
-    uint32_t last = tile < there - first ? first + tile : there;
-    Runs near = runs_of_tile(first, last, runs, first_pair);
-    for (uint32_t pair = first + threadIdx.x; pair < last; pair += blockDim.x) {
-        uint32_t run = run_of(pair, near, first_pair), left = starts[run] + 2 * (pair - first_pair[run]);
-        lefts[pair] = left + 1 < starts[run + 1] ? left : left | ALONE;
     }
 }

@@ -235,7 +235,7 @@ def worst_kernels() -> list[str]:
         if line.get("primitive") in ("ntt", "msm_g1") and line.get("kernels"):
             found[line["primitive"]] = line["kernels"]
     worst = [name for kernels in found.values() for name in _worth_profiling(kernels)]
-    return worst or ["add_pairs", "transform_pass"]
+    return worst or ["add_pieces", "transform_pass"]
 
 
 def _worth_profiling(kernels: dict[str, dict[str, float]]) -> list[str]:

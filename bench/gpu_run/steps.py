@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from unittest.mock import patch
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def sizes() -> None:
 
 
 def work_of_sizes(driver: ObservedDriver) -> Iterator[Work]:
-    backend, plain = backend_on(driver), backend_on(driver, affine=False, tables=False)
+    backend, plain = backend_on(driver), backend_on(driver, tables=False)
     for n in (1, 33) if EMULATED else (1, 2, 31, 33, 127, 1000, 4097, 20000):
         yield f"vectors of {n}", lambda n=n: require_vectors(backend, n)
     for k in (0, 1, 5) if EMULATED else range(23):
@@ -204,16 +203,12 @@ def _record_launches(results: Results, driver: ObservedDriver, n: int) -> None:
 
 def tiny() -> None:
     """Every kernel once or more, at sizes that a sanitizer gets through."""
-    import zkgpu.msm.cuda_pairs as pairs
-
     driver, results = device_and_results(f"tiny {os.environ.get('ZKGPU_STEP_TOOL', '')}".strip())
-    few = {name: value for name, value in {"THREADS": 64, "LEAST_BATCH": 1}.items() if hasattr(pairs, name)}
-    with patch.multiple(pairs, **few):  # so that few points are enough for rounds in affine form
-        do_all(results, work_of_tiny(driver, 20 if EMULATED else 1))
+    do_all(results, work_of_tiny(driver, 20 if EMULATED else 1))
 
 
 def work_of_tiny(driver: ObservedDriver, divisor: int) -> Iterator[Work]:
-    small, plain = backend_on(driver, log_tile=4, tables=True), backend_on(driver, tables=False, affine=False)
+    small, plain = backend_on(driver, log_tile=4, tables=True), backend_on(driver, tables=False)
     yield "vectors", lambda: require_vectors(small, 300 // divisor)
     for k in (1, 6, 9):
         yield f"transform of 2^{k}", lambda k=k: require_transform(small, k, 7)

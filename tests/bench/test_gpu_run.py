@@ -180,9 +180,9 @@ def test_without_network_and_wheels_it_says_which_are_missing_and_goes_on(
 
 def test_what_is_profiled_are_the_kernels_that_took_longest(gpu_run: Any) -> None:
     results = gpu_run.Results("bench")
-    times = {"add_pairs": 9.0, "weigh": 5.0, "scan": 0.3}
+    times = {"add_pieces": 9.0, "weigh": 5.0, "scan": 0.3}
     results.add(primitive="msm_g1", kernels={name: {"launches": 1, "ms": ms} for name, ms in times.items()})
-    assert gpu_run.worst_kernels() == ["add_pairs", "weigh"]
+    assert gpu_run.worst_kernels() == ["add_pieces", "weigh"]
 
 
 @pytest.mark.parametrize("module", ["py_ecc", "onnx"])

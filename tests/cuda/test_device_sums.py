@@ -252,7 +252,6 @@ def test_work_lists_take_few_launches(driver: EmulatedDriver, monkeypatch: pytes
             lambda: lists.sort(*many, 5000),
             ["count_bins", "scan_tiles", "move_to_bins", "count_keys", *scan, "move_to_keys"],
         ),
-        (lambda: lists.pairs(starts, 6000), ["count_pieces", "add_tiles", "name_pairs"]),
         (lambda: lists.cut(starts.part(0, 4000), 4000, 8), ["count_pieces", "cut_pieces"]),
     ]:
         seen.clear()
@@ -296,21 +295,6 @@ def test_runs_are_cut_into_pieces(driver: EmulatedDriver, case: str, size: int) 
     longest = lists.longest_first(pieces, size).read(np.uint32)
     assert [missing[i] for i in longest] == sorted(missing)
     assert sorted(longest.tolist()) == names
-
-
-@pytest.mark.parametrize("case", RUNS)
-def test_neighbours_in_runs_are_paired(driver: EmulatedDriver, case: str) -> None:
-    lengths, more = RUNS[case]
-    starts = np.cumsum([0, *lengths])
-    expected = [
-        s + k | (0 if k + 1 < length else 1 << 31)
-        for s, length in zip(starts[:-1].tolist(), lengths, strict=True)
-        for k in range(0, length, 2)
-    ]
-    lists = WorkLists(Programs(driver), "bn254")
-    first, lefts = lists.pairs(upload(driver, U32, starts.astype(np.uint32)), len(expected) + more)
-    assert lefts.read(np.uint32)[: len(expected)].tolist() == expected
-    assert first.read(np.uint32).tolist() == np.cumsum([0, *[-(-length // 2) for length in lengths]]).tolist()
 
 
 @pytest.mark.parametrize("n", [1, 31, 129, 1025, 4352, 4353, 20000])

@@ -67,9 +67,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(text) for text in (folder / "gpu.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("name", "log_size"), [("copy", 4), ("ntt", 5), ("msm_g1", 4), ("msm_g1_xyzz", 4), ("msm_g2", 2)]
-)
+@pytest.mark.parametrize(("name", "log_size"), [("copy", 4), ("ntt", 5), ("msm_g1", 4), ("msm_g2", 2)])
 def test_a_line_has_the_seconds_of_a_run_and_the_launches_of_its_kernels(
     gpu: Any, emulated: EmulatedDriver, name: str, log_size: int, tmp_path: Path
 ) -> None:
@@ -134,8 +132,8 @@ def test_shares_are_what_the_size_needs_over_what_the_chip_can(gpu: Any) -> None
     of_ntt = peaks.shares(gpu.floor("ntt", 20), 0.1)
     assert of_ntt["share_of_multiplies"] == pytest.approx(10 * 2**20 / 1e8, rel=1e-2)
     assert of_ntt["share_of_bandwidth"] == pytest.approx(3 * 2**26 / 1e11, rel=1e-2)
-    more, less = (gpu.floor(name, 20).products for name in ("msm_g1_xyzz", "msm_g1"))
-    assert 1.3 < more / less < 10 / 6
+    one, other = (gpu.floor(name, 20).products for name in ("msm_g1", "msm_g2"))
+    assert other == 3 * one
     assert peaks.shares(gpu.floor("groth16", 20), 1) == {}
 
 

@@ -16,7 +16,6 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.program import U32, Programs, upload
 from zkgpu.gpu.source import Source
 from zkgpu.msm import cuda as buckets
-from zkgpu.msm import cuda_pairs
 from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.ntt.domain import Domain
 
@@ -60,12 +59,6 @@ def msm_is_right(backend: CudaBackend) -> bool:
     return backend.msm(points, backend.vector(Fr.to_limbs(factors))) == sum(factors) % Fr.modulus * G1.generator
 
 
-def affine_msm_is_right(backend: CudaBackend) -> bool:
-    few = {"threads_that_fill": lambda program, point: 32, "LEAST_BATCH": 1}
-    with patch.multiple(cuda_pairs, **few):
-        return msm_is_right(backend)
-
-
 def puts_in_order(backend: CudaBackend, keys: np.ndarray) -> bool:
     driver, places = backend.vector(Fr.to_limbs([0])).driver, np.arange(len(keys), dtype=np.uint32)
     lists = WorkLists(Programs(driver), "bn254")
@@ -105,7 +98,6 @@ LAWS = [
     transform_is_right,
     product_is_right,
     msm_is_right,
-    affine_msm_is_right,
     sorting_is_right,
     sorting_of_few_is_right,
 ]
@@ -211,18 +203,6 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
         "    return {found[0], found[1] + 1};",
         msm_is_right,
     ),
-    "a product that is not kept": (
-        "msm.cu",
-        "if (last.alone()) continue;\n        products[pairs.place(k)] = product;\n        product =",
-        "if (last.alone()) continue;\n        product =",
-        affine_msm_is_right,
-    ),
-    "points that are not awaited": (
-        "msm.cu",
-        "        await_copies();\n        Point p",
-        "        Point p",
-        affine_msm_is_right,
-    ),
     "a carry between windows": ("sort.cu", "carry = digit > base / 2;", "carry = digit > base / 2 + 1;", msm_is_right),
 }
 
@@ -259,7 +239,7 @@ def test_without_a_fault_the_same_laws_hold(driver: EmulatedDriver, law: Law) ->
     ],
 )
 def test_the_sanitizers_name_what_a_kernel_does_wrong(body: str, sign: str) -> None:
-    from zkgpu.gpu.program import U32, Grid, Program, allocate
+    from zkgpu.gpu.program import Grid, Program, allocate
     from zkgpu.gpu.source import load
 
     text = f"""

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #define __global__
 #define __device__
@@ -99,17 +98,6 @@ inline int32_t __dp4a(int32_t a, int32_t b, int32_t c) {
     int32_t sum = 0;
     for (int i = 0; i < 32; i += 8) sum += (int8_t)((uint32_t)a >> i) * (int8_t)((uint32_t)b >> i);
     return (int32_t)((uint32_t)c + (uint32_t)sum);
-}
-
-// Copies that a thread goes on without: done when it awaits them, as late as a GPU may do them.
-inline std::vector<std::pair<uint4*, const uint4*>>& zk_copies() {
-    static std::vector<std::pair<uint4*, const uint4*>> of_threads[1024];
-    return of_threads[threadIdx.x];
-}
-inline void zk_copy_ahead(uint4* to, const uint4* from) { zk_copies().emplace_back(to, from); }
-inline void zk_await_copies() {
-    for (auto& copy : zk_copies()) *copy.first = *copy.second;
-    zk_copies().clear();
 }
 
 // A clock that goes on whenever it is read.

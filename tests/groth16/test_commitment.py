@@ -315,8 +315,8 @@ class ErringOnce:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def msm_many(self, pairs: Any) -> Any:
-        points = self._backend.msm_many(pairs)
+    def msm_many(self, pairs: Any, *meanwhile: Any) -> Any:
+        points = self._backend.msm_many(pairs, *meanwhile)
         if len(points) == 2 and not self.erred:
             self.erred = True
             points[self._which] = points[self._which] + points[self._which].group.generator

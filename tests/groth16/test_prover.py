@@ -130,8 +130,8 @@ class ErringOnce:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
-    def msm_many(self, pairs: Any) -> Any:
-        points = self._backend.msm_many(pairs)
+    def msm_many(self, pairs: Any, *meanwhile: Any) -> Any:
+        points = self._backend.msm_many(pairs, *meanwhile)
         if not self.erred:
             self.erred = True
             points[0] = points[0] + points[0].group.generator

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, Grid, Program, Programs, allocate, upload
 from zkgpu.gpu.source import Source, load
-from zkgpu.msm import cuda_lists, cuda_pairs
+from zkgpu.msm import cuda_lists
 from zkgpu.msm.cuda_lists import WorkLists
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
@@ -77,16 +76,14 @@ def test_transforms_in_several_passes_evaluate(checks: Any, driver: PtxDriver, l
 @pytest.mark.slow
 @groups
 @pytest.mark.parametrize("kind", ["random", "same", "bits"])
-def test_sums_with_rounds_in_affine_form_are_right(checks: Any, driver: PtxDriver, group: Group, kind: str) -> None:
-    few = {name: value for name, value in {"THREADS": 32, "LEAST_BATCH": 1}.items() if hasattr(cuda_pairs, name)}
-    with patch.multiple(cuda_pairs, **few):
-        checks.require_sum(CudaBackend(driver, BN254, tables=True), group, 150, kind)
+def test_sums_with_tables_are_right(checks: Any, driver: PtxDriver, group: Group, kind: str) -> None:
+    checks.require_sum(CudaBackend(driver, BN254, tables=True), group, 150, kind)
 
 
 @pytest.mark.slow
 @groups
 def test_sums_without_tables_are_right(checks: Any, driver: PtxDriver, group: Group) -> None:
-    checks.require_sum(CudaBackend(driver, BN254, tables=False, affine=False), group, 40)
+    checks.require_sum(CudaBackend(driver, BN254, tables=False), group, 40)
 
 
 @pytest.mark.slow

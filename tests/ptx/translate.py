@@ -178,16 +178,6 @@ def _assigned(text: str, type_: str, form: str) -> str:
     return register(text) if form.startswith("{0}") else value(text, type_)
 
 
-def copy_ahead(i: Instruction) -> str:
-    """An asynchronous copy of 16 bytes is done when it is awaited, as late as it may be."""
-    if i.modifiers == ("async", "wait_all"):
-        return "zk_await_copies();"
-    if i.modifiers != ("async", "cg", "shared", "global") or i.operands[2] != "16":
-        raise UnknownPtx(i.text)
-    places = address(i.operands[0], "shared"), address(i.operands[1], "global")
-    return "zk_copy_ahead({});".format(", ".join(f'place<uint4>({place}, 16, "{i.text}")' for place in places))
-
-
 def atomic(i: Instruction) -> str:
     if i.modifiers[-2:] != ("add", "u32"):
         raise UnknownPtx(i.text)
@@ -321,7 +311,6 @@ RULES: dict[str, Callable[[Instruction], str]] = {
     "selp": select,
     "ld": load,
     "st": store,
-    "cp": copy_ahead,
     "atom": atomic,
     "red": atomic,
     "shfl": shuffle,

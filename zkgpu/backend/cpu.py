@@ -100,7 +100,11 @@ class CpuBackend:
     def msm(self, points: CpuPoints, scalars: CpuVector) -> Point:
         return self.msm_many([(points, scalars)])[0]
 
-    def msm_many(self, pairs: Sequence[tuple[CpuPoints, CpuVector]]) -> list[Point]:
+    def msm_many(
+        self, pairs: Sequence[tuple[CpuPoints, CpuVector]], meanwhile: Callable[[], None] | None = None
+    ) -> list[Point]:
+        if meanwhile is not None:
+            meanwhile()
         planned = plan_sums(self._with_limbs(pairs), self.threads)
         del pairs  # where the caller gave the vectors away, their memory serves the additions
         return planned.add_up()

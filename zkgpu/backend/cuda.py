@@ -40,7 +40,6 @@ class CudaBackend:
     log_tile  log2 of the elements a block transforms at once
     chunk     most points of one run through the buckets; None lets the memory that is free decide
     tables    whether points get tables of multiples; None decides by their number and the memory that is free
-    affine    whether sums over many points add in affine form first; else in XYZZ coordinates alone
     """
 
     def __init__(
@@ -51,14 +50,13 @@ class CudaBackend:
         log_tile: int = LOG_TILE,
         chunk: int | None = None,
         tables: bool | None = None,
-        affine: bool = True,
         threads: int | None = None,
     ):
         if curve.name not in CURVES:
             raise UsageError(f"{driver.name}: there are no kernels for the curve {curve.name}: use --device cpu")
         self.curve, self.name, self._host_threads = curve, driver.name, threads
         self._driver, self._programs = driver, Programs(driver)
-        self._log_tile, self._chunk, self._tables, self._affine = log_tile, chunk, tables, affine
+        self._log_tile, self._chunk, self._tables = log_tile, chunk, tables
         self.room = Room()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
 
@@ -90,7 +88,7 @@ class CudaBackend:
     def _group(self, group: Group) -> tuple[PointArrays, BucketSums]:
         if group.name not in self._groups:
             of_group = self._programs, self.curve.name, group
-            self._groups[group.name] = PointArrays(*of_group), BucketSums(*of_group, self._chunk, self._affine)
+            self._groups[group.name] = PointArrays(*of_group), BucketSums(*of_group, self._chunk)
         return self._groups[group.name]
 
     # scalars
@@ -164,10 +162,14 @@ class CudaBackend:
         return self.msm_many([(points, scalars)])[0]
 
     @making_room
-    def msm_many(self, pairs: Sequence[tuple[KeptPoints, DeviceArray]]) -> list[Point]:
+    def msm_many(
+        self, pairs: Sequence[tuple[KeptPoints, DeviceArray]], meanwhile: Callable[[], None] | None = None
+    ) -> list[Point]:
         firsts = {id(points): k for k, (points, _) in reversed([*enumerate(pairs)])}
         jobs = [self._jobs(*pair, may_replay=firsts[id(pair[0])] == k) for k, pair in enumerate(pairs)]
         done = iter(self._side_streams.run([job for of_pair in jobs for job in of_pair]))
+        if meanwhile is not None:  # all is asked of the device, and nothing was waited for
+            meanwhile()
         parts = [[part for _ in of_pair for part in next(done)] for of_pair in jobs]
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
 

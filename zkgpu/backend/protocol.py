@@ -121,8 +121,12 @@ class Backend(Protocol):
         """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
         ...
 
-    def msm_many(self, pairs: Sequence[tuple[Any, Any]]) -> list[Point]:
-        """[msm(points, scalars) for points, scalars in pairs]; a device may overlap them."""
+    def msm_many(self, pairs: Sequence[tuple[Any, Any]], meanwhile: Callable[[], None] | None = None) -> list[Point]:
+        """[msm(points, scalars) for points, scalars in pairs]; a device may overlap them.
+
+        meanwhile  work of the host, done once or more often, while a device sums if the backend has one; what it
+                   raises is raised
+        """
         ...
 
     # setup

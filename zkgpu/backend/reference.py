@@ -157,7 +157,11 @@ class ReferenceBackend:
         products = (k * p for k, p in zip(scalars.values, points.values, strict=True))
         return sum_points(points.group, products)
 
-    def msm_many(self, pairs: Sequence[tuple[PointList, Scalars]]) -> list[Point]:
+    def msm_many(
+        self, pairs: Sequence[tuple[PointList, Scalars]], meanwhile: Callable[[], None] | None = None
+    ) -> list[Point]:
+        if meanwhile is not None:
+            meanwhile()
         return [self.msm(points, scalars) for points, scalars in pairs]
 
     def fixed_base(self, base: Point, scalars: Scalars) -> Limbs:

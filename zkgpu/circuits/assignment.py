@@ -10,6 +10,12 @@ from zkgpu.fields.field import Field, Limbs
 
 def require_assignment(assignment: Limbs, n_wires: int, field: Field) -> None:
     """Raises UsageError unless this is 1, then values, as (n, 4) uint64 canonical limbs; LengthError if n is wrong."""
+    require_shape(assignment, n_wires, field)
+    require_canonical(assignment, field)
+
+
+def require_shape(assignment: Limbs, n_wires: int, field: Field) -> None:
+    """The same, without a look at the values."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
         raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
     if assignment.shape[0] != n_wires:
@@ -17,6 +23,10 @@ def require_assignment(assignment: Limbs, n_wires: int, field: Field) -> None:
             f"the witness has {assignment.shape[0]} values but the key is for {n_wires} wires: "
             "it belongs to another circuit"
         )
+
+
+def require_canonical(assignment: Limbs, field: Field) -> None:
+    """The same, of the values alone."""
     canonical = field.is_canonical(assignment)
     if not canonical.all():
         raise UsageError(f"witness value {int(np.argmin(canonical))} is not below the modulus of {field.name}")

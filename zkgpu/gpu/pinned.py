@@ -22,10 +22,10 @@ from zkgpu.gpu.cupy_streams import CupyStream, Events
 from zkgpu.gpu.driver import Bytes
 from zkgpu.gpu.lent import Lent
 
-PIECE = 1 << 20  # bytes of a buffer, and most that are copied at once
+PIECE = 2 << 20  # bytes of a buffer, and most that are copied at once
 SMALL = 64 << 10  # bytes so few that they share a buffer with others
 ALIGNED = 64
-MOST_IN_FLIGHT = 64  # buffers on their way to the GPU
+MOST_IN_FLIGHT = 32  # buffers on their way to the GPU
 LANDING = 16  # buffers on their way from it
 ASKED = 4  # copies from the GPU that are asked for before the first is waited for
 THREADS = min(8, os.cpu_count() or 1)
@@ -47,10 +47,10 @@ class Buffer:
         self.bytes: Bytes = np.ctypeslib.as_array((ctypes.c_uint8 * nbytes).from_address(self.ptr))
 
     def fill(self, data: Bytes) -> None:
-        self.bytes[: data.size] = data
+        ctypes.memmove(self.ptr, data.ctypes.data, data.size)  # other threads of Python run meanwhile
 
     def empty_into(self, data: Bytes) -> None:
-        data[:] = self.bytes[: data.size]
+        ctypes.memmove(data.ctypes.data, self.ptr, data.size)
 
 
 class PinnedCopies:

@@ -9,11 +9,12 @@ from typing import NamedTuple, TypeAlias
 from zkgpu.backend.beside import beside
 from zkgpu.backend.protocol import Backend, Points, Vector
 from zkgpu.backend.second_try import with_second_tries
-from zkgpu.circuits.assignment import require_assignment
+from zkgpu.circuits.assignment import require_canonical, require_shape
 from zkgpu.circuits.committed import ChallengeSource
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.pairing import small_msm
+from zkgpu.curves.points import Point
 from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.committer import Committer
@@ -157,12 +158,21 @@ class Prover:
         key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)
         with stage("quotient"):
             pairs = [self._pairs(assignment)]
+        hidden: list[Point] = []
+
+        def meanwhile() -> None:
+            """What needs nothing of the sums, and the check of the values: a proof of others never leaves."""
+            require_canonical(assignment, self.backend.curve.scalar_field)
+            hidden[:] = [
+                small_msm((vk.alpha_g1, key.delta_g1), (1, r)),
+                small_msm((vk.beta_g2, vk.delta_g2), (1, s)),
+                small_msm((key.beta_g1, key.delta_g1), (1, s)),
+            ]
+
         with stage("multi-scalar multiplications"):
             # given away: the device can drop the vectors as soon as it has their digits
-            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many(pairs.pop())
-        a = small_msm((vk.alpha_g1, a_z, key.delta_g1), (1, 1, r))
-        b = small_msm((vk.beta_g2, b_g2_z, vk.delta_g2), (1, 1, s))
-        b_g1 = small_msm((key.beta_g1, b_g1_z, key.delta_g1), (1, 1, s))
+            a_z, b_g1_z, b_g2_z, l_z, h_h = self.backend.msm_many(pairs.pop(), meanwhile)
+        a, b, b_g1 = (x + y for x, y in zip(hidden, (a_z, b_g2_z, b_g1_z), strict=True))
         c = small_msm((l_z, h_h, a, b_g1, key.delta_g1), (1, 1, s, r, -r * s))
         return Proof(a, b, c)
 
@@ -183,7 +193,7 @@ class Prover:
                 return False
 
     def _check_assignment(self, assignment: Limbs) -> None:
-        require_assignment(assignment, self.key.n_wires, self.backend.curve.scalar_field)
+        require_shape(assignment, self.key.n_wires, self.backend.curve.scalar_field)
         if self._circuit is not None:
             with stage("check constraints"):
                 self._circuit.check(assignment)

@@ -18,12 +18,13 @@ from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.elements import point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda_lists import WorkLists
-from zkgpu.msm.cuda_pairs import AffineRounds, Terms
 from zkgpu.msm.plan import BALANCED_BITS, windows_of
 
 MAX_WIDTH = 22
+ADDITION, BUCKET = 12, 28  # products that an entry takes, sorting included, and a bucket: two additions
+IN_TURN = 280_000  # products that a full device does while a thread adds one sum to another: 4.6 us there
 CHUNK = 1 << 22  # points of one run through the buckets, where memory is not known to have room for more
-MEMORY_OF_A_DIGIT = 24, 96  # bytes that lists take, and points and products of affine rounds for each degree of a field
+MEMORY_OF_A_DIGIT = 40  # bytes that lists take, and sums of pieces
 MOST_DIGITS = (1 << 31) - 1  # which kernels count in 31 bits
 ROOM_SHARE = 4  # a run through the buckets may take 1/4 of the memory that is free
 LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
@@ -59,16 +60,6 @@ class Shape:
         return self.sets * self.set_buckets
 
 
-def best_shape(n: int, tables: bool) -> Shape:
-    """The width of least cost for n points: additions into buckets at 10 products, two a bucket at 14."""
-
-    def cost(width: int) -> int:
-        shape = Shape(width, tables)
-        return 10 * n * shape.windows + 28 * shape.buckets
-
-    return Shape(min(range(2, MAX_WIDTH + 1), key=cost), tables)
-
-
 @dataclass(frozen=True)
 class Weighing:
     """How threads share the buckets of a window: 2^bits each, then 2^bits_of_blocks of the blocks' sums each.
@@ -88,6 +79,12 @@ class Weighing:
         """log2 of the buckets of a block."""
         return self.bits + self.threads.bit_length() - 1
 
+    @property
+    def turns(self) -> int:
+        """Additions and doublings of one thread, one after another."""
+        of_buckets = _turns(self.bits, self.threads)
+        return of_buckets + _turns(self.bits_of_blocks, self.threads_of_blocks) + self.unit_bits
+
     @staticmethod
     def of(shape: Shape) -> Weighing:
         """A thread takes more buckets the more there are: it takes two additions in a row for each."""
@@ -98,6 +95,37 @@ class Weighing:
         threads_of_blocks = min(BLOCK, blocks)
         bits = (n.bit_length() - 1 for n in (share, blocks // threads_of_blocks))
         return Weighing(next(bits), blocks, threads, next(bits), threads_of_blocks)
+
+
+def best_shape(n: int, tables: bool) -> Shape:
+    """The width of least cost for n points, counted in products of a device that is full.
+
+    Of those that leave no more buckets than digits.
+    """
+    shapes = [Shape(width, tables) for width in range(2, MAX_WIDTH + 1)]
+    filled = [shape for shape in shapes if shape.buckets <= n * shape.windows]
+
+    def cost(shape: Shape) -> int:
+        return ADDITION * n * shape.windows + BUCKET * shape.buckets + IN_TURN * turns(n, shape)
+
+    return min(filled, key=cost, default=shapes[0])
+
+
+def turns(n: int, shape: Shape) -> int:
+    """Additions that wait for each other: of the longest run's pieces, of buckets and their blocks, of windows.
+
+    Where the uppermost window has few bits, its digits fill as few buckets.
+    """
+    entries, upper_bits = n * shape.windows, BALANCED_BITS - shape.width * (shape.windows - 1)
+    longest = entries // shape.buckets + (n >> upper_bits)
+    pieces = -(-longest // piece_size(entries, shape.buckets))
+    joined = 0 if shape.tables else ROWS * shape.windows
+    return pieces // BLOCK + min(pieces, BLOCK).bit_length() + Weighing.of(shape).turns + joined
+
+
+def _turns(bits: int, threads: int) -> int:
+    """Two additions for each of 2^bits sums, a scan and a tree over threads, and doublings."""
+    return (2 << bits) + 2 * (threads.bit_length() - 1) + bits
 
 
 class Windows:
@@ -132,18 +160,16 @@ class DevicePoints:
 class BucketSums:
     """Multi-scalar multiplications in one group on one device.
 
-    chunk   most points of one run through the buckets; None lets the memory that is free decide
-    affine  whether points of a bucket are first added in affine form, while that is worth its inversions
+    chunk  most points of one run through the buckets; None lets the memory that is free decide
     """
 
-    def __init__(self, programs: Programs, curve: str, group: Group, chunk: int | None = None, affine: bool = True):
+    def __init__(self, programs: Programs, curve: str, group: Group, chunk: int | None = None):
         self.group, self.driver = group, programs.driver
-        self._degree = degree = group.row_limbs // (2 * group.base_field.limbs)
+        degree = group.row_limbs // (2 * group.base_field.limbs)
         self.point, self.sum = point(degree), point_sum(degree)
         self._program = programs(point_source(curve, degree, "msm.cu"))
         self._lists = WorkLists(programs, curve)
         self._chunk = chunk
-        self._rounds = AffineRounds(self._program, self._lists, degree) if affine else None
 
     def msm(self, points: DevicePoints, scalars: DeviceArray) -> Point:
         """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
@@ -172,8 +198,7 @@ class BucketSums:
         """How many of n points may go through the buckets at once: their digits, lists and sums are on the device."""
         if n <= CHUNK:
             return n
-        lists, points = MEMORY_OF_A_DIGIT
-        digits = self.driver.free_memory // (ROOM_SHARE * (lists + points * self._degree))
+        digits = self.driver.free_memory // (ROOM_SHARE * MEMORY_OF_A_DIGIT)
         return max(CHUNK, min(digits, MOST_DIGITS) // best_shape(n, tables=False).windows)
 
     def _add(
@@ -201,35 +226,38 @@ class BucketSums:
         self, windows: Windows, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int
     ) -> None:
         """Add what the points begin .. end give. Nothing is added yet when it raises OutOfMemory."""
-        terms = self._terms(self._resident(points, begin, end), scalars.part(begin, end), shape, len(points))
-        pieces, buckets = self._fill_buckets(terms)
-        del terms
+        pieces, buckets = self._fill_buckets(
+            self._resident(points, begin, end), scalars.part(begin, end), shape, len(points)
+        )
         self._weigh(windows, pieces, buckets, shape)
 
-    def _terms(self, points: DeviceArray, scalars: DeviceArray, shape: Shape, of_table: int) -> Terms:
-        """One term for each digit that is not zero, sorted into runs by bucket; `of_table` points make a table."""
-        n, lists = len(scalars), self._lists
+    def _entries(self, scalars: DeviceArray, shape: Shape, of_table: int) -> tuple[DeviceArray, DeviceArray]:
+        """(which point each digit that is not zero asks for, where the run of each bucket begins), by bucket.
+
+        of_table  how many points make a table
+        """
+        lists = self._lists
         bucket_step, point_step = (0, of_table) if shape.tables else (shape.set_buckets, 0)
         keys, values = lists.digits(scalars, shape.width, shape.windows, bucket_step, point_step, shape.buckets)
-        entries, starts = lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
-        return Terms(points, entries, starts, n * shape.windows)
+        return lists.sort(keys, values, shape.buckets, dropped=shape.buckets)
 
-    def _fill_buckets(self, terms: Terms) -> tuple[DeviceArray, DeviceArray]:
-        """(first piece of each run, the pieces' sums), at most one piece a run."""
-        if self._rounds is not None:
-            terms = self._rounds.shortened(terms)
-        size = piece_size(terms.bound, terms.runs)
-        pieces = self._lists.cut(terms.starts, terms.bound, size)
+    def _fill_buckets(
+        self, points: DeviceArray, scalars: DeviceArray, shape: Shape, of_table: int
+    ) -> tuple[DeviceArray, DeviceArray]:
+        """(first piece of each bucket's run, the pieces' sums), of which the first of a run is that of all."""
+        entries, starts = self._entries(scalars, shape, of_table)
+        size = piece_size(len(entries), shape.buckets)
+        pieces = self._lists.cut(starts, len(entries), size)
         sums = allocate(self.driver, self.sum, pieces.bound)
         self._program.launch(
             "add_pieces",
             Grid.over(pieces.bound),
             pieces=pieces.bound,
-            listed=terms.listed,
             longest_first=self._lists.longest_first(pieces, size),
             begin=pieces.begin,
             end=pieces.end,
-            **terms.arguments(),
+            entries=entries,
+            points=points,
             sums=sums,
         )
         self.join_runs(pieces.first, sums)
@@ -306,7 +334,7 @@ def piece_size(entries: int, buckets: int) -> int:
     when each thread takes as many: one thread would be busy longer than all others.
     """
     wanted = min(4 * entries // max(buckets, 1), entries // THREADS_AT_ONCE)
-    return int(min(512, max(8, 1 << wanted.bit_length())))
+    return min(512, max(8, 1 << wanted.bit_length() >> 1))
 
 
 def _from_xyzz(group: Group, c: list[int]) -> Jacobian:

@@ -171,14 +171,6 @@ class WorkLists:
         self._program.launch("starts_of_bins", grid, **sizes, places=bins.begins, starts=starts)
         return starts
 
-    def pairs(self, starts: DeviceArray, bound: int) -> tuple[DeviceArray, DeviceArray]:
-        """(where the pairs of each run begin, where each pair's first element is), for at most `bound` pairs."""
-        first, lefts = self._pieces_before(starts, 2), self._words(bound)
-        grid, tile = _grid_of_pieces(bound)
-        lists = {"starts": starts, "first_pair": first, "lefts": lefts}
-        self._program.launch("name_pairs", grid, runs=len(starts) - 1, pairs=bound, tile=tile, **lists)
-        return first, lefts
-
     def _pieces_before(self, starts: DeviceArray, size: int) -> DeviceArray:
         """How many pieces of `size` the runs before each one have; one more number is that of all."""
         first = self._words(len(starts))
