@@ -17,6 +17,7 @@ REDUCTION = 136  # a product by a constant that is 1
 INVERSION = 60  # products, by cuda/inversion.cuh
 WORD, SCALAR = 4, 32  # bytes
 WARP = 32
+FEW_PARTS = 16  # of a run, which one thread adds; more are added by a block
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,9 @@ def runs(launch: Launch) -> Work:
     """Additions of the parts beyond the first of each run, where each run is cut into as many as its neighbours."""
     g, n = group_of(launch), launch.numbers["runs"]
     added = max(0.0, launch.nbytes["parts"] / g.sum - n)
-    return Work(added * g.add, n * WORD + 3 * added * g.sum, -(-added // n) * g.add)
+    each = added / n
+    turns = each if each <= FEW_PARTS else each // launch.threads + launch.threads.bit_length()
+    return Work(added * g.add, n * WORD + 3 * added * g.sum, turns * g.add)
 
 
 def weigh(launch: Launch) -> Work:

@@ -92,7 +92,7 @@ def on_gpu(what: str, on_cpu: list[Line]) -> list[Series]:
     """What ran on a GPU, this library on two threads of a CPU, and what others published of GPUs of theirs."""
     lines = newest("gpu", "log_size", primitive=what)
     device = str(lines[-1]["device"]).split(",")[0]
-    points = tuple(sorted((Point(x["log_size"], x["seconds"], x["source"]) for x in lines), key=lambda p: p.log_size))
+    points = tuple(sorted((Point(x["log_size"], x["best"], x["source"]) for x in lines), key=lambda p: p.log_size))
     cpu = Series(threaded("zkgpu, CPU", 2), "zkgpu", curve(on_cpu))
     return [Series(f"zkgpu, {device}", "gpu", points), cpu, *_published_of_gpus(what)]
 

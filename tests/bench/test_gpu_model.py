@@ -103,5 +103,6 @@ def test_predictions_stand_beside_what_a_run_recorded(model: Any, tmp_path: Path
 
 def test_the_host_is_counted_apart_from_the_device(model: Any) -> None:
     small = model.predicted("groth16", 12, model.CHIPS[0])
-    assert small.host_ms > small.device_ms
+    assert small.host_ms == pytest.approx(small.launches * model.LAUNCH_US * 1e-3, rel=0.01)
+    assert 0 < small.host_ms < small.device_ms
     assert small.ms > small.host_ms + model.SELF_CHECK_MS
