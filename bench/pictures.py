@@ -90,7 +90,7 @@ def plonk() -> list[Series]:
 
 def on_gpu(what: str, on_cpu: list[Line]) -> list[Series]:
     """What ran on a GPU, this library on two threads of a CPU, and what others published of GPUs of theirs."""
-    lines = newest("gpu", "log_size", primitive=what)
+    lines = newest("gpu", "log_size", primitive=what, circuit="chain")
     device = str(lines[-1]["device"]).split(",")[0]
     points = tuple(sorted((Point(x["log_size"], x["best"], x["source"]) for x in lines), key=lambda p: p.log_size))
     cpu = Series(threaded("zkgpu, CPU", 2), "zkgpu", curve(on_cpu))
@@ -118,7 +118,7 @@ def gpu_charts() -> dict[str, tuple[str, str, Callable[[], list[Series]]]]:
         "gpu_ntt": ("Number-theoretic transform on a GPU", "values", lambda: on_gpu("ntt", cpu("ntt"))),
         "gpu_msm_g1": ("Sums in G1 on a GPU", "points", lambda: on_gpu("msm_g1", cpu("msm_g1"))),
         "gpu_groth16": (
-            "Groth16 proof on a GPU, key resident",
+            "Groth16 proof of a Poseidon chain on a GPU",
             "constraints",
             lambda: on_gpu("groth16", newest("groth16", "log_size", threads=2, step="prove")),
         ),

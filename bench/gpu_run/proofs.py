@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from gpu_run.checks import random_scalars
 from gpu_run.devices import EMULATED, ObservedDriver, backend_on
 from gpu_run.results import ROOT, Results
 from zkgpu.circuits import Circuit
+from zkgpu.curves.bn254 import Fr
 from zkgpu.stages import listening
 
 Left = Callable[[], float]
@@ -34,18 +36,19 @@ def _groth16(driver: ObservedDriver, results: Results, log_size: int) -> None:
     from zkgpu.groth16 import Prover, unsafe_setup
 
     steps, backend = Steps(), backend_on(driver)
-    circuit, inputs = _circuit(log_size)
+    kind, (circuit, inputs) = _circuit(log_size)
     compiled = steps.take("circuit_s", circuit.compile)
     assignment = steps.take("witness_s", lambda: compiled.witness(inputs))
     key = steps.take("setup_s", lambda: unsafe_setup(compiled.r1cs, backend))
     prover = steps.take("load_s", lambda: Prover(key, backend))
-    record(driver, results, lambda: prover.prove(assignment), primitive="groth16", log_size=log_size, **steps.seconds)
+    facts = {"circuit": kind, "log_size": log_size, **steps.seconds}
+    record(driver, results, lambda: prover.prove(assignment), primitive="groth16", **facts)
 
 
-def _circuit(log_size: int) -> tuple[Circuit, dict[str, Any]]:
+def _circuit(log_size: int) -> tuple[str, tuple[Circuit, dict[str, Any]]]:
     if EMULATED:
-        return _squares(log_size)
-    return _hashes(log_size) if log_size <= HASHED else _products(log_size)
+        return "squares", _squares(log_size)
+    return ("chain", _hashes(log_size)) if log_size <= HASHED else ("products", _products(log_size))
 
 
 def _products(log_size: int) -> tuple[Circuit, dict[str, Any]]:
@@ -53,7 +56,7 @@ def _products(log_size: int) -> tuple[Circuit, dict[str, Any]]:
     n, circuit = (1 << log_size - 1) - 2, Circuit()
     x = circuit.private("x", shape=n)
     circuit.output("sum", (x * x * x + x).sum())
-    return circuit, {"x": np.random.default_rng(1).integers(0, 1 << 62, n)}
+    return circuit, {"x": Fr.from_limbs(random_scalars(n, 1))}
 
 
 def _hashes(log_size: int) -> tuple[Circuit, dict[str, int]]:
