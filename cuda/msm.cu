@@ -122,12 +122,12 @@ ZK_KERNEL(128) weigh_buckets(uint32_t bits, const uint32_t* first_piece, const S
 }
 
 // The same for what blocks of weigh_buckets made of a window, 2^bits of them a thread and 2^unit_bits buckets each:
-// windows[w] gets 2^unit_bits times sum of i sums_i, and windows[number of windows + w] the sum of weighted_i. They are
+// windows[2 w] gets 2^unit_bits times sum of i sums_i, and windows[2 w + 1] the sum of weighted_i. They are
 // set where `fresh`, else added. A block for each window and row.
 ZK_KERNEL(128) weigh_blocks(uint32_t bits, uint32_t unit_bits, uint32_t fresh, const Sum* sums, const Sum* weighted,
                             Sum* running, Sum* other, Sum* totals, Sum* spare, Sum* windows) {
     uint32_t first = blockIdx.x * blockDim.x, begin = (first + threadIdx.x) << bits, at = begin + (1u << bits);
-    uint32_t window = blockIdx.y * gridDim.x + blockIdx.x;
+    uint32_t window = blockIdx.x * gridDim.y + blockIdx.y;
     first += blockIdx.y * gridDim.x * blockDim.x;
     Sum *sum = &running[first + threadIdx.x], *total = &totals[first + threadIdx.x];
     set_infinity(*sum);
@@ -151,14 +151,15 @@ ZK_KERNEL(128) weigh_blocks(uint32_t bits, uint32_t unit_bits, uint32_t fresh, c
     else add_to(&windows[window], total);
 }
 
-// out = sum over rows and windows of 2^(width w) times sums[row * windows + w]: Horner's rule, in one thread
+// out = sum over windows and rows of 2^(width w) times sums[w * rows + row]: Horner's rule, in one thread
 ZK_KERNEL(32) join_windows(uint32_t rows, uint32_t windows, uint32_t width, const Sum* sums, Sum* out) {
     if (thread_index() != 0) return;
     set_infinity(*out);
 #pragma unroll 1
-    for (uint32_t window = windows; window-- > 0;) {
-        double_times(out, width);
-        for (uint32_t row = 0; row < rows; row++) add_to(out, &sums[row * windows + window]);
+    for (uint32_t left = windows * rows; left > 0; left--) {
+        if (left % rows == 0) double_times(out, width);
+        add_point(*out, sums[left - 1]);
+        forget_memory();
     }
 }
 

@@ -128,7 +128,7 @@ FAULTS: dict[str, tuple[str, str, str, Law]] = {
         "msm.cu",
         "bucket = (share + 1) << bits",
         "bucket = ((share + 1) << bits) - 1",
-        msm_is_right,
+        weighing_is_right,
     ),
     "a scan of shares that does not wait": (
         "msm.cu",
