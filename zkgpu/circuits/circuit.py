@@ -18,10 +18,10 @@ from zkgpu.circuits.rounds import Rounds
 from zkgpu.circuits.signals import Kind, Signal
 from zkgpu.circuits.template import Template
 from zkgpu.circuits.widths import Widths
-from zkgpu.circuits.wires import Operand, Product, Shape, Wires
+from zkgpu.circuits.wires import Operand, Product, Shape, Wires, holds_wires, stack
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
-from zkgpu.fields.field import Field
+from zkgpu.fields.field import Field, integer
 
 if TYPE_CHECKING:
     from zkgpu.circuits.compiled import CompiledCircuit
@@ -81,10 +81,10 @@ class Circuit:
         return out
 
     def _declare(self, name: str, kind: Kind, shape: int | Shape) -> Wires:
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if not isinstance(name, str):
+            raise UsageError(f"a signal's name is a string, not {name!r}")
+        shape = _shape_of(shape, f"a length in the shape of signal '{name}'")
         self._require_new_name(name)
-        if any(length < 0 for length in shape):
-            raise UsageError(f"signal '{name}' cannot have shape {shape}")
         wires = self._new_wires(shape)
         self.signals[name] = Signal(name, kind, shape, self.n_wires - wires.size)
         return wires
@@ -101,7 +101,9 @@ class Circuit:
         return Wires(self, ids.shape, LinearCombinations.of_constants(ids))
 
     def wires(self, value: Operand) -> Wires:
-        """`value` itself when it is this circuit's, or its constant."""
+        """`value` itself when it is this circuit's, or its constant; lists of wires become an array."""
+        if holds_wires(value):
+            return stack([self.wires(part) for part in value])
         if not isinstance(value, Wires):
             return self.constant(value)
         if value.circuit is not self:
@@ -401,3 +403,12 @@ class Circuit:
 
         self.finish()
         return compile_circuit(self)
+
+
+def _shape_of(shape: object, what: str) -> Shape:
+    """Lengths from one, or from a sequence of them."""
+    lengths = shape if isinstance(shape, tuple | list) else (shape,)
+    found = tuple(integer(length, what) for length in lengths)
+    if any(length < 0 for length in found):
+        raise UsageError(f"{what} is {min(found)}: give lengths from 0 on")
+    return found

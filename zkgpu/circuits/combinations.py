@@ -102,6 +102,51 @@ def compose(matrix: LinearCombinations, x: LinearCombinations, table: Coefficien
     return _merged(np.repeat(matrix.row_of_term(), lengths), x.wires[terms], coefficients, matrix.rows, table)
 
 
+class GrowingSum:
+    """A long combination and short ones to be added to it, row by row; they are when it is needed, or when many wait.
+
+    A sum that goes on from another shares its list as long as it is the first to do so: n additions in a loop make one
+    list, and are added up some log2(n) times.
+    """
+
+    __slots__ = ("_count", "_later", "_start", "_terms")
+
+    def __init__(
+        self, start: LinearCombinations, later: list[tuple[LinearCombinations, int]], count: int, terms: int
+    ) -> None:
+        self._start, self._later, self._count, self._terms = start, later, count, terms
+
+    def plus(self, y: LinearCombinations, sign: int, table: Coefficients) -> GrowingSum:
+        """This and sign * y."""
+        if self._terms > self._start.wires.size:
+            self._start, self._later, self._count, self._terms = self.value(table), [], 0, 0
+        later = self._later if len(self._later) == self._count else self._later[: self._count]
+        later.append((y, sign))
+        return GrowingSum(self._start, later, self._count + 1, self._terms + y.wires.size)
+
+    def value(self, table: Coefficients) -> LinearCombinations:
+        parts = [(self._start, 1), *self._later[: self._count]]
+        signs = [np.full(part.wires.size, table.intern(sign), dtype=np.int32) for part, sign in parts]
+        coefficients = table.multiply(np.concatenate(signs), np.concatenate([part.coefficients for part, _ in parts]))
+        rows = np.concatenate([part.row_of_term() for part, _ in parts])
+        wires = np.concatenate([part.wires for part, _ in parts])
+        return _merged(rows, wires, coefficients, self._start.rows, table)
+
+
+LONG, MUCH_SHORTER = 256, 8  # terms of a combination from which shorter ones wait, and how many times shorter
+
+
+def add_lazily(
+    x: LinearCombinations | GrowingSum, y: LinearCombinations, table: Coefficients, sign: int
+) -> LinearCombinations | GrowingSum:
+    """x + sign * y, row by row, added up now or later."""
+    if isinstance(x, GrowingSum):
+        return x.plus(y, sign, table)
+    if x.wires.size < max(LONG, MUCH_SHORTER * y.wires.size):
+        return add(x, y, table, sign)
+    return GrowingSum(x, [], 0, 0).plus(y, sign, table)
+
+
 def add(x: LinearCombinations, y: LinearCombinations, table: Coefficients, sign: int = 1) -> LinearCombinations:
     """x + sign * y, row by row; both have the same number of rows."""
     if not y.wires.size:

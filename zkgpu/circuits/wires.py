@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO
-from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
+from zkgpu.circuits.combinations import GrowingSum, LinearCombinations, add_lazily, compose, join_rows
 from zkgpu.circuits.evaluation import object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, batch_inverse
@@ -40,14 +42,19 @@ class Wires:
     """
 
     __array_ufunc__ = None  # numpy's arrays leave `array + wires` to __radd__
-    __slots__ = ("_factor", "_lc", "_product", "circuit", "shape")
+    __slots__ = ("_factor", "_product", "_sum", "circuit", "shape")
 
     def __init__(
-        self, circuit: Circuit, shape: Shape, lc: LinearCombinations, product: Product | None = None, factor: int = 1
+        self,
+        circuit: Circuit,
+        shape: Shape,
+        lc: LinearCombinations | GrowingSum,
+        product: Product | None = None,
+        factor: int = 1,
     ) -> None:
         self.circuit = circuit
         self.shape = shape
-        self._lc = lc
+        self._sum = lc
         self._product = product
         self._factor = factor
 
@@ -86,6 +93,10 @@ class Wires:
         return self if shape == self.shape else self._rearranged(np.broadcast_to(self._positions(), shape))
 
     def __getitem__(self, key: Any) -> Wires:
+        if isinstance(key, Wires) or holds_wires(key):
+            raise UsageError(
+                "a wire has no value yet to be an index: use gadgets.select, or look it up in gadgets.Table"
+            )
         try:
             return self._rearranged(self._positions()[key])
         except IndexError as error:
@@ -93,7 +104,7 @@ class Wires:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise TypeError("a single wire has no length")
+            raise TypeError("a single wire has no length and no entries")
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Wires]:
@@ -109,10 +120,17 @@ class Wires:
     # values
 
     @property
+    def _lc(self) -> LinearCombinations:
+        """The entries without the product that may be pending."""
+        if isinstance(self._sum, GrowingSum):
+            self._sum = self._sum.value(self.circuit.coefficients)
+        return self._sum
+
+    @property
     def lc(self) -> LinearCombinations:
         """The entries as linear combinations, row by row in C order; a pending product gets its wires now."""
         if self._product is not None:
-            self._lc = self.circuit.settle(self._product, self._factor, self._lc)
+            self._sum = self.circuit.settle(self._product, self._factor, self._lc)
             self._product = None
         return self._lc
 
@@ -120,7 +138,7 @@ class Wires:
     def _pending(self) -> Product | None:
         """The product that has no wires yet, if there is one."""
         if self._product is not None and self._product.value is not None:
-            self._lc = self.lc
+            self._sum = self.lc
         return self._product
 
     @property
@@ -212,10 +230,15 @@ class Wires:
     def __rmatmul__(self, other: Operand) -> Wires:
         return self.circuit.wires(other) @ self
 
-    def sum(self, axis: int | None = None) -> Wires:
-        """The sum of all values, or along one axis."""
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise UsageError("wires do not change: put new ones together with zkgpu.circuits.stack or concatenate")
+
+    def sum(self, axis: int | None = None, dtype: None = None, out: None = None) -> Wires:
+        """The sum of all values, or along one axis. `numpy.sum` gives the other two, which mean nothing here."""
         if axis is None:
             return self.ravel()._sum_last()
+        if not -self.ndim <= axis < self.ndim:
+            raise UsageError(f"wires of shape {self.shape} have no axis {axis}")
         return self._rearranged(np.moveaxis(self._positions(), axis, -1))._sum_last()
 
     def _sum_last(self) -> Wires:
@@ -260,11 +283,75 @@ class Wires:
 
     __le__ = __gt__ = __ge__ = __lt__
 
+    def _is_no_integer(self, *_: object) -> NoReturn:
+        raise UsageError("a wire has no value yet to be a number: compute it in a hint, or with gadgets")
+
+    __int__ = __float__ = __index__ = __complex__ = __round__ = _is_no_integer
+
+    def _has_no_bits(self, *_: object) -> NoReturn:
+        raise UsageError(
+            "a wire is an element of a field, which has no bits: use gadgets.to_bits, or logical_and, logical_or, "
+            "logical_xor and logical_not for booleans"
+        )
+
+    __and__ = __or__ = __xor__ = __lshift__ = __rshift__ = _has_no_bits
+    __rand__ = __ror__ = __rxor__ = __rlshift__ = __rrshift__ = __invert__ = _has_no_bits
+
+    def _has_no_remainder(self, *_: object) -> NoReturn:
+        raise UsageError("a field has no remainders: use gadgets.integer_divide, which gives quotient and remainder")
+
+    __mod__ = __floordiv__ = __divmod__ = __rmod__ = __rfloordiv__ = __rdivmod__ = _has_no_remainder
+
+    def _has_no_sign(self) -> NoReturn:
+        raise UsageError("a field has no sign: take gadgets.to_bits of x + 2^(bits - 1), and select by the uppermost")
+
+    __abs__ = _has_no_sign
+
+    def __rpow__(self, base: object) -> NoReturn:
+        raise UsageError("a wire cannot be an exponent: multiply selected powers by its bits, gadgets.to_bits")
+
     def __bool__(self) -> bool:
         raise UsageError("a wire has no value yet to branch on: use gadgets.select")
 
     def __repr__(self) -> str:
         return f"Wires(shape={self.shape})"
+
+
+def holds_wires(values: object) -> bool:
+    """Whether a list, a tuple or an array of objects has wires among its entries."""
+    if isinstance(values, np.ndarray):
+        return values.dtype == object and any(isinstance(value, Wires) for value in values.flat)
+    return isinstance(values, list | tuple) and any(isinstance(v, Wires) or holds_wires(v) for v in values)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def on_wires(*names: str) -> Callable[[F], F]:
+    """A gadget whose operands of these names come as wires of one circuit, whatever numbers and lists were given.
+
+    It raises UsageError when none of them is a wire.
+    """
+
+    def decorate(gadget: F) -> F:
+        signature = inspect.signature(gadget)
+
+        @functools.wraps(gadget)
+        def run(*arguments: Any, **named: Any) -> Any:
+            given = signature.bind(*arguments, **named).arguments
+            operands = [given[name] for name in names]
+            circuit = next((x.circuit for x in operands if isinstance(x, Wires)), None)
+            if circuit is None:
+                raise UsageError(
+                    f"{gadget.__name__} works on wires, and {' and '.join(names)} "
+                    f"{'are' if len(names) > 1 else 'is'} {' and '.join(type(x).__name__ for x in operands)}: "
+                    "compute with what is known now in Python, or make it a wire with circuit.constant"
+                )
+            return gadget(**(given | {name: circuit.wires(given[name]) for name in names}))
+
+        return cast(F, run)
+
+    return decorate
 
 
 def stack(parts: Sequence[Wires], axis: int = 0) -> Wires:
@@ -292,7 +379,7 @@ def _sum(x: Wires, y: Wires, sign: int) -> Wires:
     circuit = x.circuit
     if x._product is not None and y._product is not None:
         y = Wires(circuit, y.shape, y.lc)
-    lc = add(x._lc, y._lc, circuit.coefficients, sign)
+    lc = add_lazily(x._sum, y._lc, circuit.coefficients, sign)
     if y._product is not None:
         return Wires(circuit, x.shape, lc, y._product, sign * y._factor % circuit.coefficients.modulus)
     return Wires(circuit, x.shape, lc, x._product, x._factor)

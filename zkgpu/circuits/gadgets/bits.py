@@ -6,18 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.wires import Wires
+from zkgpu.circuits.wires import Operand, Wires, on_wires
 from zkgpu.errors import UsageError
 
 
-def assert_boolean(x: Wires) -> None:
+@on_wires("x")
+def assert_boolean(x: Operand) -> None:
     """Constrains each entry to 0 or 1: one constraint an entry that is not already known to be boolean."""
     unproven = unproven_entries(x, 1)
     _constrain_boolean(unproven)
     x.circuit.widths.prove(unproven, 1)
 
 
-def to_bits(x: Wires, bits: int | None = None) -> Wires:
+@on_wires("x")
+def to_bits(x: Operand, bits: int | None = None) -> Wires:
     """The bits of each entry, lowest first, on a new last axis of length `bits`; constrains x < 2^bits.
 
     bits   from 1 to the field's width, which is the default; at the full width the bits are those of the
@@ -40,7 +42,8 @@ def to_bits(x: Wires, bits: int | None = None) -> Wires:
     return decomposed
 
 
-def from_bits(bits: Wires) -> Wires:
+@on_wires("bits")
+def from_bits(bits: Operand) -> Wires:
     """The integers whose bits, lowest first, lie on the last axis; they are constrained to be bits.
 
     Raises UsageError when there are so many that the sum could exceed the modulus.
@@ -51,7 +54,8 @@ def from_bits(bits: Wires) -> Wires:
     return _weighted(bits)
 
 
-def range_check(x: Wires, bits: int) -> None:
+@on_wires("x")
+def range_check(x: Operand, bits: int) -> None:
     """Constrains each entry to 0 .. 2^bits - 1: `bits` constraints an entry that is not already known to fit.
 
     Both ends are enforced on the entry itself, by bits that add up to it (`constrain_range`).

@@ -7,11 +7,12 @@ import numpy as np
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import range_check, to_bits
 from zkgpu.circuits.gadgets.logic import select
-from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.circuits.wires import Operand, Wires, on_wires
 from zkgpu.errors import UsageError
 
 
-def is_zero(x: Wires) -> Wires:
+@on_wires("x")
+def is_zero(x: Operand) -> Wires:
     """1 where x is 0, else 0: three constraints an entry.
 
     With m = 1/x, or 0: out = 1 - x m, x out = 0, and m out = 0, which leaves m no freedom where x is 0.
@@ -26,12 +27,14 @@ def is_zero(x: Wires) -> Wires:
     return out
 
 
-def is_equal(x: Wires, y: Operand) -> Wires:
+@on_wires("x", "y")
+def is_equal(x: Operand, y: Operand) -> Wires:
     """1 where x equals y, else 0: three constraints an entry."""
     return is_zero(x - y)
 
 
-def less_than(x: Wires, y: Operand, bits: int) -> Wires:
+@on_wires("x", "y")
+def less_than(x: Operand, y: Operand, bits: int) -> Wires:
     """1 where x < y, else 0, for integers of `bits` bits: both operands are constrained to be such.
 
     Enforced: 0 <= x, y < 2^bits by range checks, hence 0 < x - y + 2^bits < 2^(bits + 1) as integers, and x >= y by the
@@ -48,13 +51,15 @@ def less_than(x: Wires, y: Operand, bits: int) -> Wires:
     return 1 - difference[..., bits]
 
 
-def less_equal(x: Wires, y: Operand, bits: int) -> Wires:
+@on_wires("x", "y")
+def less_equal(x: Operand, y: Operand, bits: int) -> Wires:
     """1 where x <= y, else 0; as less_than."""
     x, y = x.aligned(y)
     return 1 - less_than(y, x, bits)
 
 
-def assert_less_than(x: Wires, y: Operand, bits: int) -> None:
+@on_wires("x", "y")
+def assert_less_than(x: Operand, y: Operand, bits: int) -> None:
     """Constrains x < y, for integers of `bits` bits: both operands are constrained to be such.
 
     Enforced: 0 <= y - x - 1 by the low end of its range check, which a negative difference above -2^bits cannot meet.
@@ -68,7 +73,8 @@ def assert_less_than(x: Wires, y: Operand, bits: int) -> None:
         range_check(y - x - 1, bits)
 
 
-def minimum(x: Wires, y: Operand, bits: int) -> Wires:
+@on_wires("x", "y")
+def minimum(x: Operand, y: Operand, bits: int) -> Wires:
     """The smaller of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more.
 
     Enforced: which of them it is, by less_than, and that it is that one, by select.
@@ -77,7 +83,8 @@ def minimum(x: Wires, y: Operand, bits: int) -> Wires:
     return _chosen(less_than(x, y, bits), x, y, bits)
 
 
-def maximum(x: Wires, y: Operand, bits: int) -> Wires:
+@on_wires("x", "y")
+def maximum(x: Operand, y: Operand, bits: int) -> Wires:
     """The larger of x and y, integers of `bits` bits, entry by entry; as less_than, and one constraint more.
 
     Enforced as in `minimum`.

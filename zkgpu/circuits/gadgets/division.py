@@ -7,21 +7,24 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.gadgets.bits import range_check
 from zkgpu.circuits.gadgets.comparison import assert_less_than
-from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.circuits.wires import Operand, Wires, on_wires
 from zkgpu.errors import UsageError
 
 
-def inverse(x: Wires) -> Wires:
+@on_wires("x")
+def inverse(x: Operand) -> Wires:
     """1 / x in the field: one constraint an entry. No witness satisfies it where x is 0."""
     return x.inverse()
 
 
-def divide(x: Wires, y: Operand) -> Wires:
+@on_wires("x", "y")
+def divide(x: Operand, y: Operand) -> Wires:
     """x / y in the field: two constraints an entry, none when y is constant. No witness satisfies it where y is 0."""
     return x / y
 
 
-def integer_divide(x: Wires, y: Operand, bits: int) -> tuple[Wires, Wires]:
+@on_wires("x", "y")
+def integer_divide(x: Operand, y: Operand, bits: int) -> tuple[Wires, Wires]:
     """Quotient and remainder over the integers: x = quotient * y + remainder with 0 <= remainder < y.
 
     bits   width of the quotient and of y; all three of quotient, remainder and y are constrained, and x

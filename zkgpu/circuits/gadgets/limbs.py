@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import constrain_range, require_width, unproven_entries
 from zkgpu.circuits.gadgets.lookup import Table
-from zkgpu.circuits.wires import Wires
+from zkgpu.circuits.wires import Operand, Wires, on_wires
 from zkgpu.errors import UsageError
 
 _WIDEST = 20  # bits of a limb: a table of a million rows
 
 
-def in_range(x: Wires, bits: int) -> None:
+@on_wires("x")
+def in_range(x: Operand, bits: int) -> None:
     """Constrains each entry to 0 .. 2^bits - 1, by lookups: about bits / 8 constraints an entry when there are many.
 
     When the circuit is compiled, all its checks are weighed together: the limbs' width, hence the tables' sizes, or

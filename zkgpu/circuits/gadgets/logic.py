@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.circuits.wires import Operand, Wires
+from zkgpu.circuits.wires import Operand, Wires, on_wires
 
 
-def logical_not(x: Wires) -> Wires:
+@on_wires("x")
+def logical_not(x: Operand) -> Wires:
     """1 - x, for booleans."""
     assert_boolean(x)
     return 1 - x
 
 
-def logical_and(x: Wires, y: Operand) -> Wires:
+@on_wires("x", "y")
+def logical_and(x: Operand, y: Operand) -> Wires:
     """x y, for booleans: one constraint an entry."""
     x, y = _booleans(x, y)
     return _boolean(x * y)
 
 
-def logical_or(x: Wires, y: Operand) -> Wires:
+@on_wires("x", "y")
+def logical_or(x: Operand, y: Operand) -> Wires:
     """x + y - x y, for booleans: one constraint an entry."""
     x, y = _booleans(x, y)
     return _boolean(x + y - x * y)
 
 
-def logical_xor(x: Wires, y: Operand) -> Wires:
+@on_wires("x", "y")
+def logical_xor(x: Operand, y: Operand) -> Wires:
     """x + y - 2 x y, for booleans: one constraint an entry."""
     x, y = _booleans(x, y)
     return _boolean(x + y - 2 * (x * y))
 
 
-def select(condition: Wires, x: Operand, y: Operand) -> Wires:
+@on_wires("condition", "x", "y")
+def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     """x where condition is 1, y where it is 0: one constraint an entry, none when x - y is constant.
 
     condition   booleans, constrained to be such; shapes broadcast as in numpy.where
