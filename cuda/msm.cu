@@ -66,11 +66,8 @@ ZK_KERNEL(128) join_runs(uint32_t runs, const uint32_t* starts, Sum* parts) {
     if (!many[threadIdx.x])
         for (uint32_t k = begin + 1; k < end; k++) add_to(&parts[begin], &parts[k]);
     __syncthreads();
-    for (uint32_t thread = 0; thread < blockDim.x; thread++) {
-        if (!many[thread]) continue;
-        uint32_t other = blockIdx.x + thread * gridDim.x;
-        join_in_block(parts + starts[other], starts[other + 1] - starts[other]);
-    }
+    for (uint32_t thread = 0, other = blockIdx.x; thread < blockDim.x && other < runs; thread++, other += gridDim.x)
+        if (many[thread]) join_in_block(parts + starts[other], starts[other + 1] - starts[other]);
 }
 
 // Of the block's shares, whose sums S_t are in `running`, weighted[0] = sum of weighted[t] + 2^bits times sum of t S_t,

@@ -32,7 +32,7 @@ LEAST_SHARE, MOST_SHARE = 4, 32  # neighbouring buckets that one thread weighs
 SHARES = 1 << 15  # threads that keep a device busy, when there are so many buckets
 THREADS_AT_ONCE = 1 << 16  # that add points on a large GPU
 BLOCK = 128  # threads of a block of msm.cu
-JOINING_BLOCKS = 1 << 10  # that join runs side by side: few runs are long, and each may keep a block busy
+JOINING_BLOCKS = 1 << 8  # that join runs side by side: few runs are long, and each may keep a block busy
 ROWS = 2  # sums that together make a window's, by weigh_blocks
 
 

@@ -14,6 +14,7 @@ SORT_TILE = 4096  # 32 KiB of keys and values in shared memory, beside two words
 BINS_BITS = 11  # the first level has at most 2^11 bins, so that all is within 48 KiB
 USUAL_BINS_BITS = 9  # of many keys: a tile then has some 8 for each bin, which are stored side by side
 LATER_BITS = 12  # a later level counts 2^12 keys in 16 KiB of shared memory
+BATCH = 4  # keys that a thread of the first level takes at a time
 LATER_THREADS, HELD = 512, 12  # of a block of a later level, and how many keys each holds, see sort.cu
 MOST_SHARED = 48 << 10  # what any device has
 # from so many keys of so many bits on: in two levels, a tile would have only a few keys for each of a level's counters
@@ -133,7 +134,7 @@ class WorkLists:
         tiles = max(1, -(-n // SORT_TILE))
         places = self._words(count * tiles + 1)
         out = Bins(low, count, tiles, places, self._words(n if low else 0), self._words(n))
-        grid = Grid(tiles, Grid.over(n, 512).threads, 4 * count)
+        grid = Grid(tiles, Grid.over(-(-n // BATCH), 512).threads, 4 * count)
         sizes: dict[str, DeviceArray | int] = {"n": n, "tile": SORT_TILE, "low_bits": low, "bins": count}
         sizes |= {"dropped": dropped, "keys": keys}
         self._program.launch("count_bins", grid, **sizes, counts=places, counters=len(zeros), zeros=zeros)
