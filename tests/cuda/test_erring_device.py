@@ -88,7 +88,10 @@ def erring(device: Erring, what: str, which: Callable[[int], bool]) -> Iterator[
         device.errs = lambda name: False
 
 
-ERRORS = [("read", 0), ("read", 2), ("transform_pass", 0), ("restore_pass", 1), ("pointwise", 0), ("add_pieces", 1)]
+ERRORS = [
+    *[("read", 0), ("transform_pass", 0), ("add_pieces", 1)],
+    *(pytest.param(*error, marks=pytest.mark.slow) for error in [("read", 2), ("restore_pass", 1), ("pointwise", 0)]),
+]
 
 
 @pytest.mark.parametrize(("what", "number"), ERRORS)

@@ -56,6 +56,7 @@ def refused(found: object) -> bool:
     return isinstance(found, str)
 
 
+@pytest.mark.slow
 def test_a_proof_with_little_memory_is_right_or_refused_and_the_next_one_works(device: EmulatedDriver) -> None:
     circuit = Circuit()
     x, y = circuit.private("x", shape=6), circuit.public("y")

@@ -250,12 +250,13 @@ class Failing(EmulatedDriver):
 
 
 @emulation
+@pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)], ids=["some places", "every place"])
 def test_what_fails_while_it_is_recorded_is_done_without(
-    caplog: pytest.LogCaptureFixture, replays: list[object]
+    caplog: pytest.LogCaptureFixture, replays: list[object], step: int
 ) -> None:
     with closing(Failing()) as driver:
         backend = CudaBackend(driver, BN254, tables=True)
-        for at in range(100):
+        for at in range(0, 100, step):
             points = some_points(backend)
             assert sum_is_right(backend, points, VECTORS[0])
             gc.collect()

@@ -94,7 +94,7 @@ def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
 WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own
 READERS = [
     *(scalar_source("bn254", file) for file in ("ntt.cu", "vector.cu")),
-    *(point_source("bn254", 1, file) for file in catalogue.POINT_FILES),
+    *(pytest.param(point_source("bn254", 1, file), marks=pytest.mark.slow) for file in catalogue.POINT_FILES),
 ]
 
 
@@ -106,7 +106,7 @@ def loads_of_words(usage: nvrtc.Usage) -> int:
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("source", READERS, ids=lambda source: source.name)
+@pytest.mark.parametrize("source", READERS, ids=lambda source: getattr(source, "name", None))
 def test_field_elements_are_read_16_bytes_at_a_time(source: Source) -> None:
     found = {usage.kernel: loads_of_words(usage) for usage in nvrtc.usages(source, "sm_90")}
     assert {kernel: n for kernel, n in found.items() if n > WORDS} == {}
