@@ -1,12 +1,14 @@
 """Witness calculators of circom 2.2.3, run in the sandbox."""
 
+import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zkgpu.circom import compute_witness
+from zkgpu.circom import Calculator, compute_witness
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError
@@ -147,3 +149,48 @@ def test_without_wasmtime_the_message_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "wasmtime", None)
     with pytest.raises(ResourceError, match=r"pip install 'zkgpu\[circom\]'"):
         compute_witness(MULTIPLIER, {"a": 3, "b": 11, "k": 4}, Fr)
+
+
+INPUTS = {"a": 3, "b": 11, "k": 4}
+
+
+def test_one_calculator_computes_many_witnesses_in_threads_too():
+    calculator = Calculator(MULTIPLIER)
+    expected = {b: compute_witness(MULTIPLIER, INPUTS | {"b": b}, Fr).tobytes() for b in range(4)}
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda b: (b, calculator.witness(INPUTS | {"b": b}).tobytes()), [*range(4)] * 6))
+    assert all(witness == expected[b] for b, witness in found)
+    assert repr(calculator) == f"<calculator {MULTIPLIER}>"
+
+
+def test_a_failed_witness_leaves_the_calculator_as_it_was():
+    calculator = Calculator(MULTIPLIER)
+    before = calculator.witness(INPUTS).tobytes()
+    with pytest.raises(UsageError):
+        calculator.witness({"a": 3})
+    assert calculator.witness(INPUTS).tobytes() == before
+
+
+def address_space():
+    """Bytes that this process has mapped."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmSize:\s+(\d+) kB", status)[1]) << 10
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_witnesses_right_and_refused_leave_no_memory_behind():
+    """An instance takes gigabytes of addresses, so one that is kept shows at once."""
+
+    def some(n):
+        for _ in range(n):
+            compute_witness(MULTIPLIER, INPUTS, Fr)
+            for inputs in ({"a": 3}, {"a": 3, "b": 11, "k": 4, "z": 1}):
+                with pytest.raises(UsageError):
+                    compute_witness(MULTIPLIER, inputs, Fr)
+            with pytest.raises(UnsatisfiedError):
+                compute_witness(RANGE, {"x": 5, "salt": 1, "lo": 6, "hi": 9}, Fr)
+
+    some(2)
+    before = address_space()
+    some(20)
+    assert address_space() < before + (1 << 30)

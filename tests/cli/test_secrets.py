@@ -209,11 +209,11 @@ def test_circom_s_calculator_keeps_its_inputs_to_itself(
             assert "in template Range_75 line: " in outcome.err
             require_nothing_leaked(folder, outcome)
     # a circuit's log() prints a value when it runs, and an assertion is said with one
-    message = calculator._Calculator._message
-    monkeypatch.setattr(calculator._Calculator, "_message", lambda self: f"{message(self)} {CANARY}")
-    check = calculator._Calculator._check_inputs
+    message = calculator._Run._message
+    monkeypatch.setattr(calculator._Run, "_message", lambda self: f"{message(self)} {CANARY}")
+    check = calculator._Run._check_inputs
     monkeypatch.setattr(
-        calculator._Calculator, "_check_inputs", lambda self, signals: (check(self, signals), self._on_log_message())
+        calculator._Run, "_check_inputs", lambda self, signals: (check(self, signals), self._on_log_message())
     )
     for line in lines:
         try_at_every_verbosity(folder, command, 4, *line)

@@ -12,12 +12,14 @@ import os
 import re
 import struct
 from collections.abc import Mapping
+from contextlib import closing
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from zkgpu.circom.signals import flatten, name_hash
+from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
@@ -75,17 +77,56 @@ _MOVER = """
 
 
 def compute_witness(wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field) -> Limbs:
-    """The assignment (1, public, private): (n, 4) uint64 canonical limbs, as circom's own scripts compute it.
+    """One witness; `Calculator` computes many without compiling the module for each. Raises as it does."""
+    return Calculator(wasm, field).witness(inputs)
 
-    inputs  values by signal name, see `circom.signals.flatten`
-    Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
-    assertion that fails, FormatError for a file that is no circom 2 calculator over `field`, ResourceError without
-    wasmtime.
+
+class Calculator:
+    """The witness calculator of a circom 2 circuit, compiled once; threads may share it.
+
+    wasm   the file that circom makes with --wasm
+    field  the scalar field of the circuit's curve
+    Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime.
     """
-    signals = flatten(inputs, field)
-    calculator = _Calculator(os.fspath(wasm), field)
-    calculator.set_inputs(signals)
-    return calculator.read_witness()
+
+    def __init__(self, wasm: str | os.PathLike[str], field: Field = Fr) -> None:
+        self.path, self.field = os.fspath(wasm), field
+        self.wasmtime = _import_wasmtime()
+        self.engine = self.wasmtime.Engine()
+        self.module = self._load()
+        self._movers: dict[int, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<calculator {self.path}>"
+
+    def witness(self, inputs: Mapping[str, Any]) -> Limbs:
+        """The assignment (1, public, private): (n, 4) uint64 canonical limbs, as circom's own scripts compute it.
+
+        inputs  values by signal name, see `circom.signals.flatten`
+        Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
+        assertion that fails, FormatError when the module is no circom 2 calculator over the field.
+        """
+        signals = flatten(inputs, self.field)
+        with closing(_Run(self)) as run:
+            run.begin()
+            run.set_inputs(signals)
+            return run.read_witness()
+
+    def mover(self, pages: int) -> Any:
+        """The module that moves values, with so many pages of memory."""
+        if pages not in self._movers:
+            text = self.wasmtime.wat2wasm(_MOVER.format(pages=pages))
+            self._movers[pages] = self.wasmtime.Module(self.engine, text)
+        return self._movers[pages]
+
+    def _load(self) -> Any:
+        data = map_file(self.path).tobytes()
+        if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
+            raise FormatError(f"{self.path}: not a WebAssembly module: give the .wasm that circom --wasm made")
+        try:
+            return self.wasmtime.Module(self.engine, data)
+        except self.wasmtime.WasmtimeError as error:
+            raise FormatError(f"{self.path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
 
 
 def _import_wasmtime() -> ModuleType:
@@ -98,21 +139,31 @@ def _import_wasmtime() -> ModuleType:
     return wasmtime
 
 
-class _Calculator:
-    """One instance of a calculator; good for one witness."""
+class _Run:
+    """One instance of a calculator, for one witness. `close` gives its memory back: nothing else does in time.
 
-    def __init__(self, path: str, field: Field) -> None:
-        self._wasmtime = _import_wasmtime()
-        self._path, self._field = path, field
+    The store holds the callbacks, which hold this: no reference count ever falls to zero.
+    """
+
+    def __init__(self, calculator: Calculator) -> None:
+        self._calculator, self._wasmtime = calculator, calculator.wasmtime
+        self._path, self._field = calculator.path, calculator.field
         self._messages: list[str] = []
         self._failure: ZkgpuError | None = None
-        self._engine = self._wasmtime.Engine()
-        self._store = self._wasmtime.Store(self._engine)
-        self._exports: Any = self._instantiate(self._load())
+        self._store = self._wasmtime.Store(calculator.engine)
+        self._exports: Any = {}
+
+    def begin(self) -> None:
+        """Start the module, and see that it is a circom 2 calculator over the field."""
+        self._exports = self._instantiate(self._calculator.module)
         self._require_circom_2()
         self._call("init", 1)
         self._require_field()
         self._shared = self._call("getSharedRWMemoryStart")
+
+    def close(self) -> None:
+        self._exports = {}
+        self._store.close()
 
     def set_inputs(self, signals: Mapping[str, list[int]]) -> None:
         """Hands over all inputs; the circuit runs when the last one arrives."""
@@ -133,15 +184,6 @@ class _Calculator:
         if count == 0 or not self._field.is_canonical(witness).all():
             raise FormatError(f"{self._path}: the calculator gives values that are not below the prime: compile again")
         return witness
-
-    def _load(self) -> Any:
-        data = map_file(self._path).tobytes()
-        if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
-            raise FormatError(f"{self._path}: not a WebAssembly module: give the .wasm that circom --wasm made")
-        try:
-            return self._wasmtime.Module(self._engine, data)
-        except self._wasmtime.WasmtimeError as error:
-            raise FormatError(f"{self._path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
 
     def _instantiate(self, module: Any) -> Any:
         wasmtime = self._wasmtime
@@ -196,8 +238,7 @@ class _Calculator:
         pages = -(-count * self._field.bytes // _PAGE)
         if pages > _MAX_PAGES:
             raise FormatError(f"{self._path}: {count:,} values are declared, more than fit in memory: compile it again")
-        text = self._wasmtime.wat2wasm(_MOVER.format(pages=pages))
-        module = self._wasmtime.Module(self._engine, text)
+        module = self._calculator.mover(pages)
         imports = [self._exports[name] for name in ("memory", "getWitness", "setInputSignal")]
         return self._wasmtime.Instance(self._store, module, imports).exports(self._store)
 
