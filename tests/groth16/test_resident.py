@@ -19,6 +19,7 @@ from zkgpu.errors import ResourceError, UnsatisfiedError
 from zkgpu.groth16 import unsafe_setup, verify, zkey
 from zkgpu.groth16.prover import Blinding, Prover
 from zkgpu.groth16.zkey import read_zkey, write_zkey
+from zkgpu.jit import pruning
 from zkgpu.jit.path import IFMA, supported
 from zkgpu.store import digests as checked
 from zkgpu.store import prepared
@@ -26,6 +27,11 @@ from zkgpu.store import prepared
 ROOT = Path(__file__).parents[2]
 QUERIES = ("a_query", "b_g1_query", "b_g2_query", "l_query", "h_query")
 BLINDING = Blinding(12345, 67890)
+
+
+def files(folder):
+    """Names of what is kept, without the folder's mark."""
+    return sorted(path.name for path in folder.iterdir() if path.name != pruning.TAG)
 
 
 @pytest.fixture
@@ -146,10 +152,10 @@ def test_entries_are_for_the_user_alone(folder, key_file):
 def test_a_folder_that_others_can_write_is_not_used(key_file, monkeypatch, tmp_path):
     monkeypatch.setattr(checked, "_folder", lambda: tmp_path)
     monkeypatch.setattr(prepared, "LEAST_BYTES", 0)
-    monkeypatch.setattr(prepared, "cache_dir", lambda: tmp_path / "cache")
     backend = open_backend("cpu")
+    monkeypatch.setenv("ZKGPU_CACHE_DIR", str(tmp_path / "cache"))
     opened(key_file, backend)
-    assert len(list((tmp_path / "cache" / "prepared").iterdir())) == 2
+    assert len(files(tmp_path / "cache" / "prepared")) == 2
     os.chmod(tmp_path / "cache" / "prepared", 0o777)
     with pytest.raises(ResourceError):
         prepared._folder()
@@ -160,19 +166,20 @@ def test_a_folder_that_others_can_write_is_not_used(key_file, monkeypatch, tmp_p
 def test_little_is_not_kept_and_never_more_than_the_limit(folder, monkeypatch):
     value = np.zeros(1000, np.uint64)
     monkeypatch.setattr(prepared, "LEAST_BYTES", 10_000)
-    prepared.keep("a", "x", value)
-    assert not list(folder.iterdir())
+    pruning.mark(folder)
+    prepared.keep("a" * 64, "x", value)
+    assert not files(folder)
     monkeypatch.setattr(prepared, "LEAST_BYTES", 0)
     monkeypatch.setattr(prepared, "MOST_BYTES", 20_000)
-    prepared.keep("a", "x", np.zeros(3000, np.uint64))
-    assert not list(folder.iterdir())
+    prepared.keep("a" * 64, "x", np.zeros(3000, np.uint64))
+    assert not files(folder)
     for k, name in enumerate("abc"):
-        prepared.keep(name, "x", value)
-        os.utime(folder / f"{name}-x.bin", (k, k))
-    assert sorted(path.name for path in folder.iterdir()) == ["b-x.bin", "c-x.bin"]
-    assert np.array_equal(prepared.load("b", "x"), value)
-    prepared.keep("d", "x", value)
-    assert sorted(path.name for path in folder.iterdir()) == ["b-x.bin", "d-x.bin"], "the one used last stays"
+        prepared.keep(name * 64, "x", value)
+        os.utime(folder / f"{name * 64}-x.bin", (k, k))
+    assert [name[0] for name in files(folder)] == ["b", "c"]
+    assert np.array_equal(prepared.load("b" * 64, "x"), value)
+    prepared.keep("d" * 64, "x", value)
+    assert [name[0] for name in files(folder)] == ["b", "d"], "the one used last stays"
 
 
 def test_what_is_loaded_is_the_process_s_own(folder):

@@ -18,7 +18,6 @@ import hashlib
 import logging
 import os
 import pickle
-import shutil
 import stat
 import sys
 import tempfile
@@ -29,12 +28,14 @@ from pathlib import Path
 from typing import Any
 
 from zkgpu.errors import ResourceError
+from zkgpu.jit import pruning
 from zkgpu.jit.path import code_generation_target
-from zkgpu.jit.pruning import prune, size_of
+from zkgpu.jit.pruning import size_of
 
 log = logging.getLogger(__name__)
 
 ROOMS = ("jit", "fields", "curves", "ntt", "msm")
+LOCK = "kernels.lock"
 MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
 
 
@@ -76,14 +77,28 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
+def own_folder(name: str) -> Path:
+    """A folder of the cache, marked as zkgpu's when it is made, or when all in it is. Raises as `private_folder`."""
+    folder = private_folder(cache_dir()) / name
+    is_new = not folder.exists()
+    private_folder(folder)
+    if (
+        not folder.is_symlink()
+        and not pruning.is_marked(folder)
+        and (is_new or len(pruning.own_entries(folder)) == len(_children(folder)))
+    ):
+        pruning.mark(folder)
+    return folder
+
+
 def cache_info() -> CacheInfo:
     """What the cache holds."""
     current = cache_dir() / "kernels" / toolchain_digest()
-    outdated = [folder for folder in _children(cache_dir() / "kernels") if folder != current]
-    prepared = _children(cache_dir() / "prepared")
+    outdated = [folder for folder in _own_children("kernels") if folder != current]
+    prepared = _own_children("prepared")
     return CacheInfo(
         cache_dir(),
-        size_of(cache_dir()),
+        sum(size_of(cache_dir() / name) for name in pruning.OWN_NAMES),
         entries=sum(entry.suffix == ".nbc" for entry in _children(current)),
         outdated=len(outdated),
         outdated_bytes=sum(map(size_of, outdated)),
@@ -96,11 +111,28 @@ def _children(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
+def _own_children(name: str) -> list[Path]:
+    folder = cache_dir() / name
+    return pruning.own_entries(folder) if folder.is_dir() else []
+
+
 def clear_cache() -> None:
-    """Removes what zkgpu put into its cache folder: kernels, marks of checked files, arrays prepared of keys."""
-    if cache_dir().is_dir():
-        for entry in private_folder(cache_dir()).iterdir():
-            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    """Removes what zkgpu put into its cache folder: kernels, marks of checked files, arrays prepared of keys.
+
+    Nothing else: the folder may be anybody's.
+    """
+    if not cache_dir().is_dir():
+        return
+    private_folder(cache_dir())
+    for name in pruning.OWN_NAMES:
+        if (cache_dir() / name).is_dir():
+            pruning.clear(own_folder(name))
+    if _is_empty_file(cache_dir() / LOCK):
+        (cache_dir() / LOCK).unlink()
+
+
+def _is_empty_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and path.stat().st_size == 0
 
 
 def source_digest(package: Path, rooms: Sequence[str] = ROOMS) -> str:
@@ -128,7 +160,7 @@ def kernel_folder() -> Path | None:
     """The folder of this process's kernels; None, with a warning, when it cannot be written."""
     try:
         private_folder(cache_dir())
-        folder = private_folder(cache_dir() / "kernels") / toolchain_digest()
+        folder = own_folder("kernels") / toolchain_digest()
         _mark_used(folder)
         tempfile.TemporaryFile(dir=private_folder(folder)).close()
     except OSError as error:
@@ -144,12 +176,12 @@ def _mark_used(folder: Path) -> None:
     """
     if folder.is_dir() and time.time() - folder.stat().st_mtime < MARK_SECONDS:
         return
-    with _file_lock(cache_dir() / "kernels.lock"):
+    with _file_lock(cache_dir() / LOCK):
         new = not folder.is_dir()
         folder.mkdir(mode=0o700, exist_ok=True)
         os.utime(folder)
         if new:
-            prune(folder.parent)
+            pruning.prune(folder.parent)
 
 
 def attach(dispatcher: Any, name: str) -> Any:

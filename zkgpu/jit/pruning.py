@@ -2,10 +2,15 @@
 
 An entry is a file or a folder; its time of modification is that of its last use. A newer version of zkgpu, Python or
 Numba compiles into a folder of its own, and nothing else would ever remove the old one.
+
+The folder of the cache may be anybody's: `ZKGPU_CACHE_DIR` names it. So nothing is ever removed but entries whose names
+are zkgpu's, in folders that it marked when it made them (CACHEDIR.TAG, "Cache Directory Tagging Specification").
 """
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import tempfile
 import time
@@ -14,6 +19,43 @@ from pathlib import Path
 
 KEPT_SECONDS = 30 * 24 * 3600
 KEPT_ENTRIES = 3  # stay however old they are: a machine may rest for a month
+ASIDE = "removed-"
+OWN_NAMES = {  # of the entries of each folder; a write that was cut off leaves eight more characters
+    "kernels": re.compile(rf"[0-9a-f]{{24}}|{ASIDE}\w{{8}}", re.ASCII),
+    "checked": re.compile(r"[0-9a-f]{64}(\w{8})?", re.ASCII),
+    "prepared": re.compile(r"[0-9a-f]{64}-[\w.-]+\.bin(\w{8})?", re.ASCII),
+}
+TAG = "CACHEDIR.TAG"
+SIGNATURE = b"Signature: 8a477f597d28d172789f06886806bc55\n"
+MARK = SIGNATURE + b"# made by zkgpu: everything here can be made again\n"
+
+
+def mark(folder: Path) -> None:
+    """Say that zkgpu made a folder, or that all in it is zkgpu's."""
+    with os.fdopen(os.open(folder / TAG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(MARK)
+
+
+def is_marked(folder: Path) -> bool:
+    """Whether zkgpu made a folder; never that of somebody else which a link leads to."""
+    tag = folder / TAG
+    return not folder.is_symlink() and not tag.is_symlink() and tag.is_file() and tag.read_bytes() == MARK
+
+
+def own_entries(folder: Path) -> list[Path]:
+    """The entries of a folder that are zkgpu's."""
+    names = OWN_NAMES[folder.name]
+    return [entry for entry in folder.iterdir() if names.fullmatch(entry.name)]
+
+
+def clear(folder: Path) -> None:
+    """Removes all that zkgpu put into a folder that it marked, and the folder where nothing else is in it."""
+    if not is_marked(folder):
+        return
+    for entry in own_entries(folder):
+        remove(entry)
+    if [entry.name for entry in folder.iterdir()] == [TAG]:
+        shutil.rmtree(folder)
 
 
 def prune(folder: Path, now: float | None = None) -> None:
@@ -44,15 +86,15 @@ def remove(entry: Path) -> None:
         if entry.is_symlink() or not entry.is_dir():
             entry.unlink()
             return
-        aside = Path(tempfile.mkdtemp(dir=entry.parent.parent, prefix="removed-"))
+        aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=ASIDE))
         entry.rename(aside / entry.name)
         shutil.rmtree(aside, ignore_errors=True)
 
 
 def _by_last_use(folder: Path) -> list[tuple[float, Path]]:
-    """(time, entry), the last used first."""
+    """(time, entry) of what zkgpu may remove, the last used first."""
     found = []
-    for entry in folder.iterdir():
+    for entry in own_entries(folder) if is_marked(folder) else []:
         with suppress(OSError):  # another process has removed it
             found.append((entry.lstat().st_mtime, entry))
     return sorted(found, reverse=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import cache_dir, private_folder
+from zkgpu.jit.cache import own_folder
 from zkgpu.jit.threads import parallel
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -60,4 +60,4 @@ def remember(digest: str) -> None:
 
 
 def _folder() -> Path:
-    return private_folder(private_folder(cache_dir()) / "checked")
+    return own_folder("checked")

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import ROOMS, cache_dir, private_folder, source_digest, write_private
+from zkgpu.jit.cache import ROOMS, own_folder, source_digest, write_private
 from zkgpu.store import digests as checked
 from zkgpu.store import values
 from zkgpu.store.digests import Bytes
@@ -82,7 +82,7 @@ def make_room(size: int) -> bool:
 
 
 def _folder() -> Path:
-    return private_folder(private_folder(cache_dir()) / "prepared")
+    return own_folder("prepared")
 
 
 def _packed(value: Any) -> list[memoryview]:
