@@ -62,6 +62,59 @@ def test_weights_outside_of_the_file_are_refused(tmp_path) -> None:
         read_graph(tmp_path / "m.onnx")
 
 
+def outside(**changes) -> onnx.TensorProto:
+    """A tensor whose bytes are in a file of the working folder."""
+    tensor = onnx.TensorProto(name="stolen", data_type=onnx.TensorProto.FLOAT, dims=[1], **changes)
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "secret.bin"
+    return tensor
+
+
+def constant(**attribute) -> onnx.NodeProto:
+    return onnx.helper.make_node("Constant", [], ["c"], **attribute)
+
+
+def in_a_branch() -> onnx.NodeProto:
+    inner = onnx.helper.make_graph([constant(value=outside(data_location=1))], "branch", [], [])
+    return onnx.helper.make_node("If", ["x"], ["c"], then_branch=inner, else_branch=inner)
+
+
+def sparse() -> onnx.SparseTensorProto:
+    return onnx.SparseTensorProto(values=outside(data_location=1), indices=onnx.TensorProto(), dims=[4])
+
+
+PLACES = {
+    "a constant": lambda m: m.graph.node.insert(0, constant(value=outside(data_location=1))),
+    "a constant that says it is inside": lambda m: m.graph.node.insert(0, constant(value=outside())),
+    "a value to fill with": lambda m: m.graph.node.insert(
+        0, onnx.helper.make_node("ConstantOfShape", ["x"], ["c"], value=outside(data_location=1))
+    ),
+    "a sparse constant": lambda m: m.graph.node.insert(0, constant(sparse_value=sparse())),
+    "a list of tensors": lambda m: m.graph.node[0].attribute.add(
+        name="many", type=onnx.AttributeProto.TENSORS, tensors=[outside(data_location=1)]
+    ),
+    "sparse weights": lambda m: m.graph.sparse_initializer.append(sparse()),
+    "a branch": lambda m: m.graph.node.insert(0, in_a_branch()),
+    "a function": lambda m: m.functions.append(
+        onnx.FunctionProto(name="f", domain="d", node=[constant(value=outside(data_location=1))])
+    ),
+    "weights": lambda m: m.graph.initializer.append(outside(data_location=1)),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_tensor_of_a_model_is_read_from_another_file_wherever_it_is(place, tmp_path, monkeypatch) -> None:
+    """A model from a stranger may name any file of this machine."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secret.bin").write_bytes(np.float32([42.0]).tobytes())
+    stolen = mlp()
+    PLACES[place](stolen)
+    (tmp_path / "m.onnx").write_bytes(stolen.SerializeToString())
+    for source in (stolen, stolen.SerializeToString(), tmp_path / "m.onnx"):
+        with pytest.raises(FormatError, match="weights 'stolen' lie outside of the model's file"):
+            read_graph(source)
+
+
 def test_without_the_onnx_package_the_message_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ResourceError, match=r"pip install 'zkgpu\[onnx\]'"):

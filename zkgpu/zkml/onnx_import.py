@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -97,12 +97,25 @@ def import_onnx() -> Any:
 
 
 def _refuse_external_data(onnx: Any, model: Any) -> None:
-    for tensor in model.graph.initializer:
-        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+    """Whoever reads such a tensor opens a file that the model names: it may be any of this machine."""
+    for tensor in _tensors(model):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise FormatError(
                 f"weights '{tensor.name}' lie outside of the model's file: save the model as one file, "
                 "with save_as_external_data=False"
             )
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor of a message of ONNX, wherever it is: weights, attributes, subgraphs, functions, sparse ones."""
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        # a field of many is a sequence, one of one a message
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if field.message_type.full_name == "onnx.TensorProto":
+                yield part
+            yield from _tensors(part)
 
 
 def fix_shapes(model: Any, shapes: Mapping[str, Shape]) -> None:
