@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from zkgpu.circuits.committed import PublicArray
 from zkgpu.curves.bn254 import BN254, G1, Fq, Fr
 from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.formats import strict_json
@@ -103,6 +104,52 @@ def test_lax_json_is_refused_quickly(tmp_path, text, message):
         strict_json.load(path)
     assert time.perf_counter() - start < 1
     assert "\n" not in str(error.value)
+
+
+LARGEST = strict_json.MAX_BYTES
+LARGE = {
+    "escaped quotes without an end": (lambda: '["' + '\\"' * ((LARGEST - 2) // 2), "Unterminated"),
+    "an escape without an end": (lambda: '["' + '\\"' * ((LARGEST - 4) // 2) + "\\", "Unterminated"),
+    "backslashes": (lambda: "\\" * LARGEST, "Expecting value"),
+    "a key twice at the end": (
+        lambda: "{" + ",".join(f'"{k}":1' for k in range(LARGEST // 20)) + ',"5":2}',
+        'the key "5" occurs twice',
+    ),
+    "nesting": (lambda: "[" * LARGEST, "nested"),
+    "a long shape": (lambda: json.dumps({"shape": [1] * (LARGEST // 3)}), None),
+}
+
+
+@pytest.mark.parametrize("text", LARGE)
+def test_the_largest_files_are_read_or_refused_in_time(text):
+    """Each step looks at a text once: what is quadratic takes hours here."""
+    make, message = LARGE[text]
+    large = make()
+    began = time.process_time()
+    if message is None:
+        strict_json.parse(large)
+    else:
+        with pytest.raises(FormatError, match=message):
+            strict_json.parse(large)
+    assert time.process_time() - began < 15
+
+
+def test_an_array_has_no_more_axes_than_arrays_can_have():
+    began = time.process_time()
+    with pytest.raises(UsageError, match="160,000 axes"):
+        PublicArray("x", (2,) * 160_000, 0, 1)
+    assert PublicArray("x", (1,) * 32, 0, 1).size == 1
+    assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("depth", [31, 32, 33])
+def test_depth_is_that_of_brackets_outside_of_strings(depth):
+    text = "[" * depth + '"]]]\\"[[["' + "]" * depth
+    if depth <= 32:
+        strict_json.parse(text)
+    else:
+        with pytest.raises(FormatError, match="nested"):
+            strict_json.parse(text)
 
 
 def test_brackets_inside_strings_are_not_nesting():

@@ -19,6 +19,7 @@ from zkgpu.errors import FormatError, LengthError, UsageError
 from zkgpu.fields.field import Limbs, integer
 
 WIDTHS = (1, 2, 4, 8, 16)  # bytes of a packed value
+MOST_AXES = 32  # of a public array
 
 
 def require_bytes(packed: object) -> None:
@@ -31,8 +32,8 @@ def require_bytes(packed: object) -> None:
 class PublicArray:
     """An array of integers from `low` to `high` that travels packed, each in `width` bytes, big-endian, in C order.
 
-    Two's complement when low is negative. Raises UsageError for an interval that 16 bytes cannot hold, and for lengths
-    and bounds that are no Python integers.
+    Two's complement when low is negative. Raises UsageError for an interval that 16 bytes cannot hold, for lengths and
+    bounds that are no Python integers, and for more axes than NumPy's arrays have.
     """
 
     name: str
@@ -45,6 +46,8 @@ class PublicArray:
             raise UsageError(
                 f"public array '{self.name}' has a bound or length that is no integer, or a negative length"
             )
+        if len(self.shape) > MOST_AXES:
+            raise UsageError(f"public array '{self.name}' has {len(self.shape):,} axes: give at most {MOST_AXES}")
         if self.low > self.high or not any(self._holds(width) for width in WIDTHS):
             raise UsageError(f"public array '{self.name}' cannot hold integers from {self.low} to {self.high}")
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from typing import Any, NoReturn
+
+import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.formats.atomic import write_text
@@ -15,6 +18,7 @@ MAX_BYTES = 1 << 24  # keys and proofs are a few kilobytes; 16 MiB allow for 60,
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}")
 _MAX_DIGITS = 96  # of a plain number; the widest supported field has 77
 _MAX_DEPTH = 32
+_ESCAPED, _STRING, _NO_BRACKET = re.compile(r"\\.", re.DOTALL), re.compile(r'"[^"]*(?:"|\Z)'), re.compile(r"[^][{}]+")
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -75,18 +79,18 @@ def shown(value: Any) -> str:
 
 
 def _require_shallow(text: str) -> None:
-    depth = 0
-    for bracket in re.findall(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket, 0)
-        if depth > _MAX_DEPTH:
-            raise FormatError(f"values are nested more than {_MAX_DEPTH} deep: is this the right file?")
+    """Each step looks at the text once: what a string holds, closed or not, costs no second look."""
+    without_strings = _STRING.sub("", _ESCAPED.sub("", text))
+    brackets = np.frombuffer(_NO_BRACKET.sub("", without_strings).encode(), dtype=np.uint8)
+    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
+    if np.cumsum(steps).max(initial=0) > _MAX_DEPTH:
+        raise FormatError(f"values are nested more than {_MAX_DEPTH} deep: is this the right file?")
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
         raise FormatError(f"the key {shown(twice)} occurs twice: keep one")
     return value
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.committed import PublicArray
+from zkgpu.circuits.committed import MOST_AXES, PublicArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.zkml.compiled import CompiledModel
@@ -215,7 +215,7 @@ def _tensor_from_json(value: Mapping[str, Any]) -> ShownTensor:
     if set(value) != {field.name for field in fields(ShownTensor)}:
         raise ValueError
     shape = tuple(_list(value["shape"]))
-    if not all(type(n) is int and n >= 0 for n in shape):
+    if len(shape) > MOST_AXES or not all(type(n) is int and n >= 0 for n in shape):
         raise ValueError
     texts = {key: _string(value[key]) for key in ("name", "role", "visibility", "type")}
     low, high, scale = int(_string(value["low"])), int(_string(value["high"])), float(_string(value["scale"]))
