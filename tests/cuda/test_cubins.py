@@ -33,6 +33,7 @@ SORT = catalogue.scalar_source("bn254", "sort.cu")
 # what is compiled ahead of time
 
 
+@pytest.mark.slow
 def test_the_kept_expressions_are_those_that_provers_setups_and_self_tests_trace() -> None:
     found = record()
     assert found.sites == sites()

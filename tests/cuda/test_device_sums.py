@@ -167,7 +167,9 @@ def test_values_are_put_in_order_without_their_runs(driver: EmulatedDriver, larg
     assert np.array_equal(np.sort(order), np.arange(5000))
 
 
-@pytest.fixture(params=[[3, 4, 9], [9, 4, 3], [1, 2, 1, 12]], ids=str)
+@pytest.fixture(
+    params=[[3, 4, 9], *(pytest.param(bits, marks=pytest.mark.slow) for bits in ([9, 4, 3], [1, 2, 1, 12]))], ids=str
+)
 def many_levels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Several levels, in tiles that few keys fill; the largest key."""
     monkeypatch.setattr(cuda_lists, "levels", lambda n, largest: request.param)

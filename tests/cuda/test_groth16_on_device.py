@@ -41,6 +41,7 @@ def test_with_the_blinding_of_the_sample_the_proof_is_that_of_snarkjs(device: Cu
     assert proof_bytes("multiplier", device, tmp_path / "proof.json") == wanted
 
 
+@pytest.mark.slow
 def test_the_proof_is_that_of_the_cpu(device: CudaBackend, tmp_path: Path) -> None:
     wanted = proof_bytes("range", open_backend("cpu", threads=2), tmp_path / "cpu.json")
     assert proof_bytes("range", device, tmp_path / "device.json") == wanted

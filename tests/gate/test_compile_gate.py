@@ -71,7 +71,7 @@ def test_each_rate_is_of_the_instruction_it_is_named_after(architecture: str) ->
     assert_in_registers(nvrtc.rates_source(), architecture)
 
 
-LONG = {"bn254_1_msm.cu", "bn254_1_points.cu", "bn254_2_points.cu", "bn254_2_subgroup.cu"}
+LONG = {"bn254_ntt.cu", *(f"bn254_{k}_{file}" for k in (1, 2) for file in catalogue.POINT_FILES), "bn254_2_subgroup.cu"}
 QUICK = [source for source in catalogue.sources() if source.name not in LONG]
 
 
@@ -86,6 +86,7 @@ INSTRUCTION = 16
 
 
 @needs_nvrtc
+@pytest.mark.slow
 def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
     for usage in nvrtc.usages(point_source("bn254", 2, "msm.cu"), "sm_90"):
         assert sum(usage.instructions.values()) * INSTRUCTION < CACHE, usage.kernel
@@ -93,7 +94,8 @@ def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
 
 WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own
 READERS = [
-    *(scalar_source("bn254", file) for file in ("ntt.cu", "vector.cu")),
+    pytest.param(scalar_source("bn254", "ntt.cu"), marks=pytest.mark.slow),
+    scalar_source("bn254", "vector.cu"),
     *(pytest.param(point_source("bn254", 1, file), marks=pytest.mark.slow) for file in catalogue.POINT_FILES),
 ]
 
