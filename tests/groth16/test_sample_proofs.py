@@ -43,7 +43,9 @@ def test_a_proof_of_snarkjs_verifies(name: str) -> None:
     assert not verify(key, [inputs[0] ^ 1, *inputs[1:]], proof)
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(
+    "device", [pytest.param(d, marks=[pytest.mark.slow] if d == "cpu-fma" else []) for d in DEVICES]
+)
 def test_with_the_blinding_of_the_sample_the_proof_is_the_sample_byte_for_byte(tmp_path: Path, device: str) -> None:
     folder = SAMPLES / "multiplier"
     prover = sample_prover("multiplier", opened(device))
@@ -55,6 +57,7 @@ def test_with_the_blinding_of_the_sample_the_proof_is_the_sample_byte_for_byte(t
     assert (tmp_path / "public.json").read_bytes() == (folder / "groth16_public.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_every_instruction_path_and_thread_count_gives_the_same_proof() -> None:
     assignment = read_wtns(SAMPLES / "range" / "witness.wtns")
     backends = [opened(f"cpu-{path.name}", threads) for path in supported() for threads in (1, 2)]

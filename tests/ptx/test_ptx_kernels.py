@@ -68,6 +68,7 @@ def test_products_of_bytes_are_exact(checks: Any, driver: PtxDriver) -> None:
     checks.require_byte_products(driver, 70, 33, 65)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("log_size", "offset"), [(1, 1), (5, 7), (9, 7)])
 def test_transforms_in_several_passes_evaluate(checks: Any, driver: PtxDriver, log_size: int, offset: int) -> None:
     checks.require_transform(CudaBackend(driver, BN254, log_tile=4), log_size, offset)
