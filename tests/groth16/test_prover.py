@@ -54,6 +54,30 @@ def test_blinding_comes_from_the_operating_system_only(statement: Any, monkeypat
         prover.prove(statement.assignment)
 
 
+@pytest.mark.parametrize("with_circuit", [False, True])
+def test_a_value_that_is_right_modulo_r_but_not_below_it_is_refused(
+    backend: Backend, statement: Any, with_circuit: bool
+) -> None:
+    """Such a witness satisfies the constraints: only the check of its values keeps it out."""
+    circuit = statement.r1cs if with_circuit else None
+    prover = Prover(statement.key, backend, circuit=circuit)
+    for wire in range(1, len(statement.assignment)):
+        wrong = statement.assignment.copy()
+        (value,) = Fr.from_limbs(wrong[wire : wire + 1])
+        limbs = (value + Fr.modulus).to_bytes(32, "little")
+        wrong[wire] = np.frombuffer(limbs, np.uint64)
+        with pytest.raises(UsageError, match=f"witness value {wire} is not below the modulus"):
+            prover.prove(wrong)
+
+
+@pytest.mark.parametrize("first", [0, 2, Fr.modulus - 1])
+def test_a_witness_begins_with_the_constant_one(backend: Backend, statement: Any, first: int) -> None:
+    wrong = statement.assignment.copy()
+    wrong[0] = Fr.to_limbs([first])[0]
+    with pytest.raises(UsageError, match="must be the constant 1"):
+        Prover(statement.key, backend).prove(wrong)
+
+
 def test_a_changed_witness_value_never_gives_a_proof(statement: Any) -> None:
     prover = Prover(statement.key, open_backend("cpu"))
     for wire in range(1, len(statement.assignment)):

@@ -195,6 +195,7 @@ class Prover:
     def _check_assignment(self, assignment: Limbs) -> None:
         require_shape(assignment, self.key.n_wires, self.backend.curve.scalar_field)
         if self._circuit is not None:
+            require_canonical(assignment, self.backend.curve.scalar_field)
             with stage("check constraints"):
                 self._circuit.check(assignment)
 
