@@ -17,8 +17,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from harness import Measurement, Recorder, Run, measure_interleaved, measure_once
+from harness import Recorder
 from lines import duration
+from measuring import Measurement, Run, measure_interleaved, measure_once
 from primitives import require, scalars
 
 from zkgpu.curves.bn254 import G1, G2, Fr
@@ -219,7 +220,7 @@ def sum_of_points(path: InstructionPath, group: Group, log_size: int) -> Account
     counts = {"product": 5 * additions + in_bucket * buckets, "square": additions, "sum of two products": 6 * buckets}
     products: Products = Counter(counts)
     nanoseconds = nanoseconds_of_products(path, group.base_field.modulus, degree, list(products))
-    parts = dict(best)
+    parts: dict[str, float] = dict(best)
     inversions = -(-additions // BATCH) * inversion_seconds(path, group)
     parts["additions of points"] -= inversions
     parts["their inversions, at the least"] = inversions

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from harness import REPEATS, Measurement, Recorder, measure_once
+from harness import Recorder
+from measuring import REPEATS, Measurement, measure_once
 
 from zkgpu.circuits import Circuit, CompiledCircuit, stack
 from zkgpu.circuits.gadgets import poseidon, poseidon_hash

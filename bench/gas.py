@@ -24,6 +24,7 @@ from model_contracts import linked_code  # noqa: E402
 from plonk_instances import PlonkInstance  # noqa: E402
 
 from zkgpu.solidity import calldata, gas_limit  # noqa: E402
+from zkgpu.solidity.calldata import VerifierFunction  # noqa: E402
 
 AnyInstance: TypeAlias = Instance | CommittedInstance | PlonkInstance
 RESULTS = ROOT / "bench" / "results" / "gas.jsonl"
@@ -42,7 +43,7 @@ def measure(instance: AnyInstance, code: bytes) -> dict[str, object]:
     commitment = getattr(instance.verifying_key, "commitment", None)
     round_ = commitment.round if commitment else None
     contract = Contract(code)
-    verify, require = (_gas(contract, instance, function) for function in ("verifyProof", "requireValidProof"))
+    verify, require = _gas(contract, instance, "verifyProof"), _gas(contract, instance, "requireValidProof")
     return {
         "contract": instance.name,
         "public_inputs": len(instance.public_inputs),
@@ -56,7 +57,7 @@ def measure(instance: AnyInstance, code: bytes) -> dict[str, object]:
     }
 
 
-def _gas(contract: Contract, instance: AnyInstance, function: str) -> int:
+def _gas(contract: Contract, instance: AnyInstance, function: VerifierFunction) -> int:
     packed = getattr(instance, "packed", b"")
     verdict = contract.call(calldata(instance.proof, instance.public_inputs, function, packed))
     if verdict != TRUE:
@@ -65,7 +66,7 @@ def _gas(contract: Contract, instance: AnyInstance, function: str) -> int:
 
 
 def main() -> None:
-    made = (*instances(), *map(made_committed, SHAPES), *plonk_instances())
+    made: list[AnyInstance] = [*instances(), *map(made_committed, SHAPES), *plonk_instances()]
     models = [of_model(name, weights) for name in ("cnn", "dense") for weights in ("public", "private", "hashed")]
     rows = [measure(instance, creation_code(instance.name)) for instance in made]
     rows += [measure(model, linked_code(model.verifying_key)) for model in models]

@@ -15,7 +15,8 @@ import sys
 import time
 from typing import Any
 
-from harness import RESULTS, ROOT, commit
+from harness import ROOT, commit
+from lines import RESULTS
 
 sys.path.insert(0, str(ROOT))  # the gate compiles, this records
 from tests.gate import nvrtc

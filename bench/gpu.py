@@ -23,6 +23,7 @@ from gpu_run.results import Results, lines_of  # noqa: E402
 from rates import STREAMS, Rates  # noqa: E402
 
 from zkgpu.curves.bn254 import G1, G2, Fr  # noqa: E402
+from zkgpu.gpu.program import DeviceArray  # noqa: E402
 from zkgpu.ntt.domain import Domain  # noqa: E402
 
 RATE_ROUNDS, RATE_PRODUCTS = 1 << 12, 1 << 14  # some milliseconds each
@@ -47,7 +48,7 @@ class Bench:
         """x + y for every entry: two vectors are read and one is written."""
         left, right = (self.backend.vector(random_scalars(1 << log_size, seed)) for seed in (6, 7))
 
-        def total() -> object:
+        def total() -> DeviceArray:
             return self.backend.pointwise(lambda a, b: a + b, left, right)
 
         ends = [values_of(self.backend, v.part(len(v) - 1, len(v)))[0] for v in (left, right, total())]

@@ -101,7 +101,8 @@ def milliseconds(work: Work, chip: Chip) -> float:
 
 
 def predicted(primitive: str, log_size: int, chip: Chip) -> Prediction:
-    counts, shares, unknown = counts_of(primitive, log_size), defaultdict(KernelShare), set()
+    counts, unknown = counts_of(primitive, log_size), set()
+    shares: dict[str, KernelShare] = defaultdict(KernelShare)
     for launch in counts.launches:
         work, known = work_of(launch)
         shares[launch.kernel].add(work, milliseconds(work, chip))
@@ -113,9 +114,9 @@ def predicted(primitive: str, log_size: int, chip: Chip) -> Prediction:
     if primitive == "groth16":
         ms += SELF_CHECK_MS + counts.written / UPWARD * 1e3
     ranked = dict(sorted(shares.items(), key=lambda item: -item[1].ms))
-    figures = (round(x, 3) for x in (ms, device, host))
+    ms, device, host = (round(x, 3) for x in (ms, device, host))
     return Prediction(
-        primitive, log_size, chip.name, *figures, launches, counts.allocations, ranked, tuple(sorted(unknown))
+        primitive, log_size, chip.name, ms, device, host, launches, counts.allocations, ranked, tuple(sorted(unknown))
     )
 
 

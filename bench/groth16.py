@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,8 @@ from unittest.mock import patch
 
 from chain import chain, hashes_for, inputs_for
 from files import CircuitFiles
-from harness import Measurement, Recorder, measure, measure_interleaved, measure_once
+from harness import Recorder
+from measuring import Measurement, measure, measure_interleaved, measure_once
 from powers import KnownPowers
 from workers import require_valid, zkgpu_worker
 from zkgpu_worker import PeakMemory, anonymous_bytes
@@ -65,7 +67,7 @@ class Steps:
 
     def setup(self, ptau_file: str | None) -> None:
         backend = open_backend("cpu")
-        facts = {"device": backend.name, "threads": backend.threads}
+        facts = {"device": backend.name, "threads": backend.host_threads}
         if ptau_file:
             run = lambda: setup(self.compiled.r1cs, read_ptau(ptau_file), backend)  # noqa: E731
             key, memory = with_peak_memory(run)
@@ -86,10 +88,10 @@ class Steps:
     def open_key(self, files: CircuitFiles) -> None:
         """From the file to a prover: the first time, with the check of every point, and then again."""
         backend = open_backend("cpu")
-        facts = {"device": backend.name, "threads": backend.threads, "key_bytes": files.key.stat().st_size}
+        facts = {"device": backend.name, "threads": backend.host_threads, "key_bytes": files.key.stat().st_size}
         with TemporaryDirectory() as cache:
             for step, again in (("open key, points checked", False), ("open key", True)):
-                run = lambda again=again: _opened(files, backend, Path(cache), again)  # noqa: E731
+                run = partial(_opened, files, backend, Path(cache), again)
                 if run().prove(self.assignment) is None or not list(Path(cache).iterdir()):
                     raise SystemExit("the key does not work, or is not remembered")
                 self.record(step, measure(run, self.repeats), **facts)

@@ -7,15 +7,16 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import groth16py
+import groth16py  # type: ignore[import-not-found]
 
 
-def answer(**facts):
+def answer(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)
 
 
-def main():
+def main() -> None:
     key_file, witness = sys.argv[1:]
     start = time.perf_counter()
     key, _ = groth16py.import_zkey(key_file)

@@ -19,13 +19,12 @@ from typing import Any
 
 import numpy as np
 from lines import RESULTS, duration
-from measuring import REPEATS, Measurement, Run, measure, measure_interleaved, measure_once, seconds_of
+from measuring import Measurement, seconds_of
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import PORTABLE
 
-MEASURING = (REPEATS, Measurement, Run, measure, measure_interleaved, measure_once, seconds_of)  # for all benches
 ROOT = Path(__file__).parents[1]
 CALIBRATION_PRODUCTS = 1 << 10  # three arrays of them stay in the second-level cache
 

@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "solidity")]
 
 import onnx  # noqa: E402
-from harness import Recorder, measure, seconds_of  # noqa: E402
+from harness import Recorder  # noqa: E402
+from measuring import measure, seconds_of  # noqa: E402
 from onnx import numpy_helper  # noqa: E402
 
 from examples import cnn, dense_classifier, diffusion_step, mlp, transformer_block  # noqa: E402
@@ -185,7 +187,7 @@ def main() -> None:
             record(model, weights)
         else:
             one = [sys.executable, __file__, "--here", "--model", model, "--weights", weights]
-            print(f"{seconds_of(lambda one=one: subprocess.run(one, check=True)):>80.1f} s in all", flush=True)
+            print(f"{seconds_of(partial(subprocess.run, one, check=True)):>80.1f} s in all", flush=True)
 
 
 if __name__ == "__main__":

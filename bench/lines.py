@@ -33,12 +33,13 @@ def newest(bench: str, *keys: str, **wanted: Any) -> list[Line]:
 
 def of_a_crowd(line: Line) -> bool:
     """Whether several threads shared each core with so many others that even their best run tells nothing."""
-    return line["threads"] > 1 and line.get("load", 0) > 4 * line.get("cores", 1)
+    return bool(line["threads"] > 1 and line.get("load", 0) > 4 * line.get("cores", 1))
 
 
 def published() -> dict[str, Any]:
     """Figures of other provers from another machine: see published.json for where they come from."""
-    return json.loads(PUBLISHED.read_text())
+    figures: dict[str, Any] = json.loads(PUBLISHED.read_text())
+    return figures
 
 
 def settled_seconds(line: Line) -> float:
@@ -47,9 +48,9 @@ def settled_seconds(line: Line) -> float:
     Of one thread that is the processor's time when it is less: what the clock says when nobody else is there.
     """
     if line["load"] <= line["cores"]:
-        return line["seconds"]
+        return float(line["seconds"])
     alone = line.get("cpu_seconds", line["best"]) if line["threads"] == 1 else line["best"]
-    return min(alone, line["best"])
+    return float(min(alone, line["best"]))
 
 
 def duration(seconds: float) -> str:

@@ -21,7 +21,8 @@ from typing import Any
 
 from chain import chain_files
 from files import CircuitFiles
-from harness import Measurement, Recorder, measure_interleaved
+from harness import Recorder
+from measuring import Measurement, measure_interleaved
 from programs import ZKGPU, Program, run, run_program
 from sha256 import lacks, sha256_files, share_of_bits
 from workers import HERE, Worker, closing, require_valid, zkgpu_worker

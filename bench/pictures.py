@@ -56,7 +56,7 @@ def beside(prover: str, colour: str) -> Series:
 def scale() -> float:
     """How much longer a scalar product takes here than where the published figures come from."""
     calibrations = [line["calibration_ns"] for bench in ("primitives", "groth16") for line in newest(bench, "log_size")]
-    return median(calibrations) / published()["calibration_ns"]
+    return float(median(calibrations)) / float(published()["calibration_ns"])
 
 
 def elsewhere(what: str) -> list[Series]:

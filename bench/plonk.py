@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness import Measurement, Recorder, measure
+from harness import Recorder
+from measuring import Measurement, measure
 from workers import zkgpu_worker
 
 from zkgpu import Circuit, open_backend
@@ -18,8 +21,8 @@ from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.formats.public_values import read_public
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.plonk import Prover, ProvingKey, setup, unsafe_setup, verify
+from zkgpu.plonk.json import proof_from_json
 from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
-from zkgpu.systems.files import read_proof
 
 THREADS = (1, 2)
 INPUTS = {"start": 123456789, "seed": 987654321}
@@ -53,11 +56,11 @@ class Steps:
 
     def setup(self, ptau_file: str | None) -> None:
         """From a ceremony, key file written, when there is one; the proofs that follow check the key."""
-        facts = {"device": self.backend.name, "threads": self.backend.threads}
+        facts = {"device": self.backend.name, "threads": self.backend.host_threads}
         key = unsafe_setup(self.compiled.r1cs, self.backend)
         self._require_working(key)
         if ptau_file:
-            run = lambda: self._setup_from(ptau_file)  # noqa: E731
+            run = partial(self._setup_from, ptau_file)
             run()
             self._require_working(read_plonk_zkey(self.key_file, self.backend.first_invalid_point))
             self.record("setup from .ptau to .zkey", measure(run, repeats=3, warm_up=0), **facts)
@@ -83,7 +86,7 @@ class Steps:
             memory = {name: worker.prove()[name] for name in ("peak_bytes", "idle_bytes")}
             worker.close()
             key = read_plonk_zkey(self.key_file).verifying_key
-            proof, public = read_proof(worker.proof, key), read_public(worker.public)
+            proof, public = proof_from_json(json.loads(worker.proof.read_text())), read_public(worker.public)
             if not verify(key, public, proof) or verify(key, [public[0] ^ 1, *public[1:]], proof):
                 raise SystemExit("the proof is not valid, or the verifier errs")
             facts = {"device": worker.opened["device"], "threads": threads, "load_seconds": worker.opened["seconds"]}

@@ -10,8 +10,10 @@ import argparse
 import random
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from typing import Any
 
-from harness import REPEATS, Measurement, Recorder, Run, measure_interleaved, measure_once
+from harness import Recorder
+from measuring import REPEATS, Measurement, Run, measure_interleaved, measure_once
 
 from zkgpu import open_backend
 from zkgpu.backend import Backend
@@ -48,7 +50,10 @@ def product(backend: Backend, log_size: int) -> Run:
     n = 1 << log_size
     x, y = (scalars(n, seed) for seed in (1, 2))
     left, right = (backend.vector(Fr.to_limbs(v)) for v in (x, y))
-    run = lambda: backend.pointwise(lambda a, b: a * b, left, right)  # noqa: E731
+
+    def run() -> Any:
+        return backend.pointwise(lambda a, b: a * b, left, right)
+
     require(Fr.from_limbs(backend.limbs(run())) == [a * b % r for a, b in zip(x, y, strict=True)], "product")
     return run
 

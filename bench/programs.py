@@ -7,7 +7,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from harness import ROOT, Measurement, seconds_of
+from harness import ROOT
+from measuring import Measurement, seconds_of
 
 ZKGPU = (sys.executable, "-c", "from zkgpu.cli import main; main()")
 Program = Sequence[object]

@@ -60,7 +60,7 @@ def groth16(driver: Any, log_size: int, size: Size | None = None) -> Run:
     def prove() -> object:
         z = backend.vector(assignment)
         h = qap.quotient(z)
-        pairs = [*((points, z) for points in on_wires), (of_quotient, h)]
+        pairs: list[tuple[Any, Any]] = [*((points, z) for points in on_wires), (of_quotient, h)]
         del z, h
         return backend.msm_many(pairs)
 

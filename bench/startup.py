@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from harness import ROOT, Measurement, Recorder, measure, seconds_of
+from harness import ROOT, Recorder
+from measuring import Measurement, measure, seconds_of
 
 MAIN = "from zkgpu.cli import main; main()"
 CORES = os.cpu_count()
@@ -39,21 +41,21 @@ def cold(*arguments: object) -> Measurement:
     taken = []
     for _ in range(3):
         with TemporaryDirectory() as cache:
-            taken.append(seconds_of(lambda cache=cache: run(cache, *arguments)))
+            taken.append(seconds_of(partial(run, cache, *arguments)))
     return Measurement(tuple(taken))
 
 
 def main() -> None:
     recorder = Recorder("startup")
-    verify = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
+    verify: list[object] = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
     recorder.add(Measurement(tuple(import_seconds() for _ in range(9))), what="import zkgpu", checked=True)
     with TemporaryDirectory() as cache, TemporaryDirectory() as folder:
         outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
-        prove = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
-        demos = {name: name.split() for name in ("demo", "demo --membership")}
+        prove: list[object] = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
+        demos: dict[str, list[object]] = {name: [*name.split()] for name in ("demo", "demo --membership")}
         for what, command in {"verify": verify, "prove, 575 constraints": prove, **demos}.items():
             recorder.add(cold(*command), what=f"zkgpu {what}", threads=CORES, cache="empty", checked=True)
-            warm = measure(lambda command=command, cache=cache: run(cache, *command))
+            warm = measure(partial(run, cache, *command))
             recorder.add(warm, what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)
         recorder.add(cold("cache", "warm"), what="zkgpu cache warm", threads=CORES, cache="empty", checked=True)
 

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness import ROOT, Measurement
+from harness import ROOT
+from measuring import Measurement
 
 from zkgpu.curves.bn254 import G1, G2
 from zkgpu.formats.public_values import read_public
@@ -56,7 +57,8 @@ class Worker:
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self.name} ended with exit code {self._process.wait()}")
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def close(self) -> None:
         assert self._process.stdin is not None

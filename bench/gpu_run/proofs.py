@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ GROTH16, PLONK = (12, 14, 16, 18, 20, 22), 16
 def groth16(driver: ObservedDriver, results: Results, left: Left) -> Iterator[Work]:
     for k in (4,) if EMULATED else GROTH16:
         if left() > NEEDED.get(k, 5.0):
-            yield f"groth16 of 2^{k}", lambda k=k: _groth16(driver, results, k)
+            yield f"groth16 of 2^{k}", partial(_groth16, driver, results, k)
 
 
 def _groth16(driver: ObservedDriver, results: Results, log_size: int) -> None:
@@ -91,7 +92,7 @@ def _plonk(driver: ObservedDriver, results: Results, log_size: int) -> None:
 
 def zkml(driver: ObservedDriver, results: Results, left: Left) -> Iterator[Work]:
     for name in ("tiny",) if EMULATED else ("dense", "cnn"):
-        yield f"model {name}", lambda name=name: _zkml(driver, results, name)
+        yield f"model {name}", partial(_zkml, driver, results, name)
 
 
 def _zkml(driver: ObservedDriver, results: Results, name: str) -> None:

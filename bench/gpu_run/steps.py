@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -121,21 +122,21 @@ def sizes() -> None:
 def work_of_sizes(driver: ObservedDriver) -> Iterator[Work]:
     backend, plain = backend_on(driver), backend_on(driver, tables=False)
     for n in (1, 33) if EMULATED else (1, 2, 31, 33, 127, 1000, 4097, 20000):
-        yield f"vectors of {n}", lambda n=n: require_vectors(backend, n)
+        yield f"vectors of {n}", partial(require_vectors, backend, n)
     for k in (0, 1, 5) if EMULATED else range(23):
-        yield f"transform of 2^{k}", lambda k=k: require_transform(backend, k)
+        yield f"transform of 2^{k}", partial(require_transform, backend, k)
         if k % 3 == 2:
-            yield f"transform of 2^{k} on a coset", lambda k=k: require_transform(backend, k, 7)
+            yield f"transform of 2^{k} on a coset", partial(require_transform, backend, k, 7)
     for group, most in ((G1, 20), (G2, 18)):
         for k in (3,) if EMULATED else range(0, most + 1, 2):
             n = (1 << k) + (k > 3)
-            yield f"sum of {n} in {group.name}", lambda g=group, n=n: require_sum(backend, g, n)
+            yield f"sum of {n} in {group.name}", partial(require_sum, backend, group, n)
         for kind in FACTORS[1:]:
             n = 9 if EMULATED else 50_000
-            yield f"sum in {group.name}, {kind}", lambda g=group, n=n, kind=kind: require_sum(backend, g, n, kind)
+            yield f"sum in {group.name}, {kind}", partial(require_sum, backend, group, n, kind)
         n = 9 if EMULATED else 70_001
-        yield f"sum in {group.name} without tables", lambda g=group, n=n: require_sum(plain, g, n)
-        yield f"points of {group.name}", lambda g=group: require_points(backend, g, 5 if EMULATED else 3000)
+        yield f"sum in {group.name} without tables", partial(require_sum, plain, group, n)
+        yield f"points of {group.name}", partial(require_points, backend, group, 5 if EMULATED else 3000)
     shape = (3, 5, 7) if EMULATED else (300, 1025, 130)
     yield "products of bytes", lambda: require_byte_products(driver, *shape)
 
@@ -211,14 +212,14 @@ def work_of_tiny(driver: ObservedDriver, divisor: int) -> Iterator[Work]:
     small, plain = backend_on(driver, log_tile=4, tables=True), backend_on(driver, tables=False)
     yield "vectors", lambda: require_vectors(small, 300 // divisor)
     for k in (1, 6, 9):
-        yield f"transform of 2^{k}", lambda k=k: require_transform(small, k, 7)
+        yield f"transform of 2^{k}", partial(require_transform, small, k, 7)
     yield "transform of 2^12 in large tiles", lambda: require_transform(plain, 12 if divisor == 1 else 4)
     for kind in ("random", "same", "bits"):
-        yield f"sum in {G1.name}, {kind}", lambda kind=kind: require_sum(small, G1, 700 // divisor, kind)
+        yield f"sum in {G1.name}, {kind}", partial(require_sum, small, G1, 700 // divisor, kind)
     yield f"sum in {G1.name} without tables", lambda: require_sum(plain, G1, 300 // divisor)
     yield f"sum in {G2.name}", lambda: require_sum(small, G2, 300 // divisor)
     for group, n in ((G1, 100), (G2, 40)):
-        yield f"points of {group.name}", lambda g=group, n=n: require_points(small, g, n // divisor)
+        yield f"points of {group.name}", partial(require_points, small, group, n // divisor)
     yield "products of bytes", lambda: require_byte_products(driver, 70, 33, 65)
 
 
@@ -239,7 +240,7 @@ def bench() -> None:
     import gpu
 
     driver, results = device_and_results("bench")
-    do_all(results, gpu.work(driver, results, [4] if EMULATED else gpu.SIZES, gpu.peaks_in(results.path)))
+    do_all(results, gpu.work(driver, results, (4,) if EMULATED else gpu.SIZES, gpu.peaks_in(results.path)))
 
 
 def proofs(name: str) -> None:
@@ -252,7 +253,7 @@ def proofs(name: str) -> None:
 
 STEPS: dict[str, Callable[[], None]] = {
     **{step.__name__: step for step in (environment, smoke, sizes, rates, bench, tiny, once)},
-    **{name: lambda name=name: proofs(name) for name in ("groth16", "zkml", "plonk")},
+    **{name: partial(proofs, name) for name in ("groth16", "zkml", "plonk")},
 }
 
 if __name__ == "__main__":

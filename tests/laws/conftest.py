@@ -38,6 +38,7 @@ def emulated() -> Iterator[CudaBackend]:
 @pytest.fixture(params=DEVICES)
 def backend(request: pytest.FixtureRequest) -> Backend:
     if request.param == "emulated":
-        return request.getfixturevalue("emulated")
+        emulated: Backend = request.getfixturevalue("emulated")
+        return emulated
     device, _, instructions = request.param.partition("-")
     return open_backend(device, threads=2, instructions=instructions or None)

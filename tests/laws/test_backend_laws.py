@@ -55,7 +55,7 @@ def test_a_vector_comes_back_as_it_went_in(backend: Backend, n: int) -> None:
 
 @over_backends
 @given(st.lists(st.tuples(scalars, scalars, scalars), min_size=1, max_size=20), scalars)
-def test_pointwise_is_the_expression_entry_by_entry(backend: Backend, rows: list, k: int) -> None:
+def test_pointwise_is_the_expression_entry_by_entry(backend: Backend, rows: list[tuple[int, int, int]], k: int) -> None:
     vectors = [backend.vector(Fr.to_limbs(column)) for column in zip(*rows, strict=True)]
     result = backend.pointwise(lambda x, y, z: k * x * y - z + 3 * (y - 1) - (-x), *vectors)
     assert values_of(backend, result) == [(k * x * y - z + 3 * (y - 1) + x) % r for x, y, z in rows]
@@ -131,7 +131,7 @@ def test_prefix_product_multiplies_the_entries_up_to_each(backend: Backend, n: i
 @over_backends
 @given(st.lists(scalars, min_size=1, max_size=40), scalars, scalars)
 def test_quotient_times_divisor_plus_remainder_is_the_polynomial(
-    backend: Backend, coefficients: list, root: int, leading: int
+    backend: Backend, coefficients: list[int], root: int, leading: int
 ) -> None:
     vector = backend.vector(Fr.to_limbs(coefficients))
     quotient = values_of(backend, backend.divide_by_linear(vector, root, leading))
