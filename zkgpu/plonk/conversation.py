@@ -40,7 +40,7 @@ def permutation_challenges(transcript: Transcript) -> tuple[int, int]:
 
 
 def next_challenge(transcript: Transcript) -> int:
-    """alpha once the running product is committed to; zeta once the quotient is. The next one depends on it."""
+    """alpha once the grand product is committed to; zeta once the quotient is. The next one depends on it."""
     challenge = transcript.challenge()
     transcript.absorb(challenge)
     return challenge

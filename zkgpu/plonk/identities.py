@@ -38,7 +38,7 @@ class Selectors(Generic[T]):
 
 @dataclass(frozen=True)
 class Copying(Generic[T]):
-    """What the permutation argument looks at: the running product z here and one row on, and sigma."""
+    """What the permutation argument looks at: the grand product z here and one row on, and sigma."""
 
     z: T
     z_next: Any
@@ -62,7 +62,7 @@ def gate(w: Wires[Any], q: Selectors[Any]) -> Any:
 
 
 def permutation(w: Wires[Any], p: Copying[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
-    """The running product goes on as it should: z times the names before, minus z_next times the names after."""
+    """The grand product goes on as it should: z times the names before, minus z_next times the names after."""
     before = permuted(w, Wires(x, k[0] * x, k[1] * x), ch)
     after = permuted(w, Wires(p.s1, p.s2, p.s3), ch)
     return before * p.z - after * p.z_next
@@ -75,7 +75,7 @@ def permuted(w: Wires[Any], names: Wires[Any], ch: Challenges) -> Any:
 
 
 def start(z: Any, l1: Any) -> Any:
-    """The running product starts at 1: (z - 1) L_1."""
+    """The grand product starts at 1: (z - 1) L_1."""
     return (z - 1) * l1
 
 

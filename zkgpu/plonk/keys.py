@@ -108,7 +108,7 @@ class VerifyingKey:
 class Proof:
     """Nine points and six openings, in the order of calldata. zeta is the point that files call xi.
 
-    a, b, c, z             commitments to the wires and to the running product
+    a, b, c, z             commitments to the wires and to the grand product
     t1, t2, t3             to the parts of the quotient
     w_zeta, w_zeta_omega   proofs of the openings at zeta and at zeta omega
     eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega

@@ -86,7 +86,7 @@ class Prover:
         self._committer = Committer(backend, key.powers_g1, domain.size)
         self._wire_tables = WireTables(backend, key)
         self._reverse = backend.matrix(selection(order, domain.size, field))
-        # the running product before each row, from the products up to each: they end in 1, and that is the first
+        # the grand product before each row, from the products up to each: they end in 1, and that is the first
         self._reverse_shifted = backend.matrix(selection((order - 1) % domain.size, domain.size, field))
         self._sigma = [self._natural(self._fixed[name]) for name in SIGMAS]
         identity = Coefficients(backend.vector(field.to_limbs([0, 1, *[0] * (domain.size - 2)])))
@@ -141,8 +141,8 @@ class Prover:
             wires = self._wire_polynomials(columns, blinding)
             transcript.write(**self._commit(a=wires.a, b=wires.b, c=wires.c))
         beta, gamma = permutation_challenges(transcript)
-        with stage("running product"):
-            z = self._running_product(columns, beta, gamma).plus_multiple_of_vanishing(blinding.z, self._r)
+        with stage("grand product"):
+            z = self._grand_product(columns, beta, gamma).plus_multiple_of_vanishing(blinding.z, self._r)
             del columns  # three vectors that no later round needs
             transcript.write(**self._commit(z=z))
         challenges = Challenges(beta, gamma, next_challenge(transcript))
@@ -169,7 +169,7 @@ class Prover:
 
     # round 2
 
-    def _running_product(self, columns: Wires[Vector], beta: int, gamma: int) -> Coefficients:
+    def _grand_product(self, columns: Wires[Vector], beta: int, gamma: int) -> Coefficients:
         """z, not blinded: in each row the product over all rows before of names before over names after sigma."""
         backend, vk, ch = self.backend, self.key.verifying_key, Challenges(beta, gamma, 0)
         values = (columns.a, columns.b, columns.c)
