@@ -18,7 +18,7 @@ from zkgpu.plonk.arithmetize import Rows, arithmetize
 from zkgpu.plonk.assignment import DEEPEST, levels_of
 from zkgpu.plonk.identities import Selectors, Wires, gate
 from zkgpu.plonk.keys import SELECTORS, Additions
-from zkgpu.plonk.permutation import names, sigma
+from zkgpu.plonk.permutation import identity_labels, sigma
 
 r = Fr.modulus
 WIRES = 6
@@ -125,7 +125,7 @@ def test_sigma_goes_around_the_positions_of_each_wire(rows: list[tuple[int, int,
 def test_every_position_has_a_name_of_its_own() -> None:
     from zkgpu.ntt.domain import Domain
 
-    assert len({row.tobytes() for row in names(Domain(Fr, 64), (2, 3))}) == 3 * 64
+    assert len({row.tobytes() for row in identity_labels(Domain(Fr, 64), (2, 3))}) == 3 * 64
 
 
 def chain(depth: int) -> Additions:

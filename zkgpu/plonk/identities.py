@@ -62,16 +62,16 @@ def gate(w: Wires[Any], q: Selectors[Any]) -> Any:
 
 
 def permutation(w: Wires[Any], p: Copying[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
-    """The grand product goes on as it should: z times the names before, minus z_next times the names after."""
-    before = permuted(w, Wires(x, k[0] * x, k[1] * x), ch)
-    after = permuted(w, Wires(p.s1, p.s2, p.s3), ch)
+    """The grand product goes on as it should: z times the identity's factor, minus z_next times sigma's."""
+    before = permutation_factor(w, Wires(x, k[0] * x, k[1] * x), ch)
+    after = permutation_factor(w, Wires(p.s1, p.s2, p.s3), ch)
     return before * p.z - after * p.z_next
 
 
-def permuted(w: Wires[Any], names: Wires[Any], ch: Challenges) -> Any:
-    """The product over the three wires of value + beta name + gamma."""
+def permutation_factor(w: Wires[Any], labels: Wires[Any], ch: Challenges) -> Any:
+    """The product over the three wires of value + beta label + gamma."""
     beta, gamma = ch.beta, ch.gamma
-    return (w.a + beta * names.a + gamma) * (w.b + beta * names.b + gamma) * (w.c + beta * names.c + gamma)
+    return (w.a + beta * labels.a + gamma) * (w.b + beta * labels.b + gamma) * (w.c + beta * labels.c + gamma)
 
 
 def start(z: Any, l1: Any) -> Any:

@@ -1,7 +1,7 @@
 """sigma, the permutation that makes equal what one wire holds in several places.
 
-Each position of the table, column by column, has a name: omega^row, k_1 omega^row, k_2 omega^row. sigma goes around
-the positions of each wire, and S1, S2, S3 hold the names that sigma leads to.
+Each position of the table, column by column, has a label: omega^row, k_1 omega^row, k_2 omega^row, the values of the
+identity permutation. sigma goes around the positions of each wire, and S1, S2, S3 hold the labels that sigma leads to.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def sigma(wires: Index, size: int) -> NDArray[np.int64]:
     return (column * size + row).T
 
 
-def names(domain: Domain, k: tuple[int, int]) -> Limbs:
-    """(3 n, 4) uint64 canonical limbs: the name of every position."""
+def identity_labels(domain: Domain, k: tuple[int, int]) -> Limbs:
+    """(3 n, 4) uint64 canonical limbs: the label of every position."""
     p, omega, power, powers = domain.field.modulus, domain.omega, 1, []
     for _ in range(domain.size):
         powers.append(power)

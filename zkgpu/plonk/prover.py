@@ -17,7 +17,7 @@ from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, Unsatisfi
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
 from zkgpu.plonk.conversation import begin, last_challenge, next_challenge, permutation_challenges
-from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permuted
+from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permutation_factor
 from zkgpu.plonk.keys import FIXED, OPENED, SELECTORS, SIGMAS, Proof, ProvingKey
 from zkgpu.plonk.linearization import linearization
 from zkgpu.plonk.quotient import Quotient
@@ -170,14 +170,16 @@ class Prover:
     # round 2
 
     def _grand_product(self, columns: Wires[Vector], beta: int, gamma: int) -> Coefficients:
-        """z, not blinded: in each row the product over all rows before of names before over names after sigma."""
+        """z, not blinded: in each row the product over all rows before of the identity's factor over sigma's."""
         backend, vk, ch = self.backend, self.key.verifying_key, Challenges(beta, gamma, 0)
         values = (columns.a, columns.b, columns.c)
         before = backend.pointwise(
-            lambda a, b, c, x: permuted(Wires(a, b, c), Wires(x, vk.k1 * x, vk.k2 * x), ch), *values, self._identity
+            lambda a, b, c, x: permutation_factor(Wires(a, b, c), Wires(x, vk.k1 * x, vk.k2 * x), ch),
+            *values,
+            self._identity,
         )
         after = backend.pointwise(
-            lambda a, b, c, s1, s2, s3: permuted(Wires(a, b, c), Wires(s1, s2, s3), ch), *values, *self._sigma
+            lambda a, b, c, s1, s2, s3: permutation_factor(Wires(a, b, c), Wires(s1, s2, s3), ch), *values, *self._sigma
         )
         ratio = backend.pointwise(lambda x, y: x * y, before, backend.inverse(after))
         products = backend.matvec(self._reverse_shifted, backend.prefix_product(ratio))

@@ -77,8 +77,8 @@ class Quotient:
         n, r, omega = self._domain.size, self._domain.field.modulus, self._domain.omega
         values = [self._highest(p, n + 1) for p in (wires.a, wires.b, wires.c)]
         named = [
-            [v + ch.beta * name for v, name in zip(value, names, strict=True)]
-            for value, names in zip(values, self._highest_sigmas, strict=True)
+            [v + ch.beta * label for v, label in zip(value, labels, strict=True)]
+            for value, labels in zip(values, self._highest_sigmas, strict=True)
         ]
         z_here = self._highest(z, n + 2)
         z_next = [k * pow(omega, n + 2 - i, r) for i, k in enumerate(z_here)]

@@ -14,7 +14,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk.arithmetize import Rows, arithmetize
 from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, SELECTORS, SIGMAS, ProvingKey, VerifyingKey
-from zkgpu.plonk.permutation import names, sigma
+from zkgpu.plonk.permutation import identity_labels, sigma
 from zkgpu.poly import Coefficients, Committer, Srs
 from zkgpu.stages import stage
 
@@ -90,8 +90,8 @@ def _fixed_values(rows: Rows, domain: Domain, backend: Backend) -> list[Vector]:
         column = np.zeros((domain.size, domain.field.limbs), dtype=np.uint64)
         column[: rows.n_rows] = rows.selectors[name]
         values.append(column)
-    all_names = names(domain, COLUMN_FACTORS)
-    values += [all_names[column] for column in sigma(rows.wires, domain.size)]
+    labels = identity_labels(domain, COLUMN_FACTORS)
+    values += [labels[column] for column in sigma(rows.wires, domain.size)]
     assert len(values) == len(SELECTORS) + len(SIGMAS)
     return [backend.vector(column[order]) for column in values]
 

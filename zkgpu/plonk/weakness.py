@@ -6,7 +6,7 @@ is compared with the 8th roots of unity; a proving key has the powers of tau, am
 every j up to n + 5, so a tau of the domain too. `plonk.setup` takes powers from a ceremony whose record it checks
 (`ceremony.powers`), so that one honest contributor makes such a tau as improbable as n / r.
 
-The permutation's commitments must differ up to sign: names are distinct, and no quotient of two is a root of unity,
+The permutation's commitments must differ up to sign: labels are distinct, and no quotient of two is a root of unity,
 minus one included. Selectors may be zero, and their commitments infinity.
 
 A proving key hides the witness when tau^n is not 1: then what is added to the wires and to z, multiples of X^n - 1
@@ -58,7 +58,7 @@ def weakness_of_verifying_key(key: VerifyingKey) -> str | None:
     if key.tau_g2.x in _small_roots(key.curve):
         return f"tau is a root of unity of order {_ROOTS} or less: everybody knows it"
     r, n = key.curve.scalar_field.modulus, 1 << key.log_size
-    # the columns have names of their own only if no quotient of 1, k1, k2 is a root of unity of the domain
+    # the columns have labels of their own only if no quotient of 1, k1, k2 is a root of unity of the domain
     powers = {1, pow(key.k1, n, r), pow(key.k2, n, r)}
     if len(powers) < 3 or 0 in powers:
         return "k1 and k2 do not keep the columns of the permutation apart"
