@@ -76,7 +76,9 @@ def test_a_public_input_that_is_no_canonical_integer_is_refused(asked: SimpleNam
             groth16.verify_batch(asked.key, [(asked.public, asked.proof), (public, asked.proof)])
 
 
-@pytest.mark.parametrize("public", ["123", b"abc", {1: 2}, {1, 2, 3}, 5, None, iter([1, 2, 3])], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "public", ["123", b"abc", {1: 2}, {1, 2, 3}, 5, None, iter([1, 2, 3])], ids=lambda value: type(value).__name__
+)
 def test_public_inputs_are_a_sequence(asked: SimpleNamespace, public: Any) -> None:
     with pytest.raises(UsageError, match="give a list of integers"):
         asked.verify(asked.key, public, asked.proof)

@@ -37,7 +37,7 @@ class Selectors(Generic[T]):
 
 
 @dataclass(frozen=True)
-class Copying(Generic[T]):
+class PermutationColumns(Generic[T]):
     """What the permutation argument looks at: the grand product z here and one row on, and sigma."""
 
     z: T
@@ -61,7 +61,7 @@ def gate(w: Wires[Any], q: Selectors[Any]) -> Any:
     return w.a * w.b * q.qm + w.a * q.ql + w.b * q.qr + w.c * q.qo + q.public + q.qc
 
 
-def permutation(w: Wires[Any], p: Copying[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
+def permutation(w: Wires[Any], p: PermutationColumns[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
     """The grand product goes on as it should: z times the identity's factor, minus z_next times sigma's."""
     before = permutation_factor(w, Wires(x, k[0] * x, k[1] * x), ch)
     after = permutation_factor(w, Wires(p.s1, p.s2, p.s3), ch)
@@ -74,16 +74,16 @@ def permutation_factor(w: Wires[Any], labels: Wires[Any], ch: Challenges) -> Any
     return (w.a + beta * labels.a + gamma) * (w.b + beta * labels.b + gamma) * (w.c + beta * labels.c + gamma)
 
 
-def start(z: Any, l1: Any) -> Any:
+def boundary(z: Any, l1: Any) -> Any:
     """The grand product starts at 1: (z - 1) L_1."""
     return (z - 1) * l1
 
 
 def all_identities(
-    w: Wires[Any], q: Selectors[Any], p: Copying[Any], x: Any, l1: Any, k: tuple[int, int], ch: Challenges
+    w: Wires[Any], q: Selectors[Any], p: PermutationColumns[Any], x: Any, l1: Any, k: tuple[int, int], ch: Challenges
 ) -> Any:
-    """gate + alpha permutation + alpha^2 start: a multiple of X^n - 1 when the witness is right."""
-    return gate(w, q) + ch.alpha * permutation(w, p, x, k, ch) + ch.alpha * ch.alpha * start(p.z, l1)
+    """gate + alpha permutation + alpha^2 boundary: a multiple of X^n - 1 when the witness is right."""
+    return gate(w, q) + ch.alpha * permutation(w, p, x, k, ch) + ch.alpha * ch.alpha * boundary(p.z, l1)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zkgpu.ntt.domain import Domain
-from zkgpu.plonk.identities import Challenges, Copying, Linear, Selectors, Wires, all_identities
+from zkgpu.plonk.identities import Challenges, Linear, PermutationColumns, Selectors, Wires, all_identities
 from zkgpu.plonk.keys import VerifyingKey
 
 QUOTIENT_PARTS = ("t1", "t2", "t3")
@@ -39,7 +39,7 @@ def linearization(
     total = all_identities(
         Wires(openings["eval_a"], openings["eval_b"], openings["eval_c"]),
         Selectors(qm, ql, qr, qo, qc, public),
-        Copying(z, openings["eval_zw"], openings["eval_s1"], openings["eval_s2"], s3),
+        PermutationColumns(z, openings["eval_zw"], openings["eval_s1"], openings["eval_s2"], s3),
         zeta,
         lagrange[0],
         (key.k1, key.k2),

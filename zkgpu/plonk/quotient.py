@@ -19,7 +19,7 @@ from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.fields.field import Field
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk.assignment import selection
-from zkgpu.plonk.identities import Challenges, Copying, Selectors, Wires, all_identities
+from zkgpu.plonk.identities import Challenges, PermutationColumns, Selectors, Wires, all_identities
 from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, SIGMAS
 from zkgpu.poly import Coefficients, Coset, combine, roots_of_unity
 
@@ -101,7 +101,7 @@ class Quotient:
         scale, k = field.inverse(field.sub(coset.power, 1)), self._k
 
         def quotient(a, b, c, z, z_next, qc, qm, ql, qr, qo, s1, s2, s3, l1, x):
-            w, q, p = Wires(a, b, c), Selectors(qm, ql, qr, qo, qc), Copying(z, z_next, s1, s2, s3)
+            w, q, p = Wires(a, b, c), Selectors(qm, ql, qr, qo, qc), PermutationColumns(z, z_next, s1, s2, s3)
             return scale * all_identities(w, q, p, coset.domain.offset * x, l1, k, ch)
 
         moving = [coset.values(p) for p in (wires.a, wires.b, wires.c, z)]
