@@ -47,7 +47,7 @@ def linked_code(key: VerifyingKey) -> bytes:
 
 def form_of(key: VerifyingKey) -> str:
     round_ = key.required_commitment.round
-    return FORMS[key.n_given, round_.n_challenges, sum(a.size for a in round_.arrays if a.name == "binding")]
+    return FORMS[key.n_explicit_public, round_.n_challenges, sum(a.size for a in round_.arrays if a.name == "binding")]
 
 
 def deployed(key: VerifyingKey) -> Contract:

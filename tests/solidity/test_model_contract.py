@@ -42,7 +42,7 @@ def test_the_contract_of_a_model_accepts_its_proof_within_the_gas_and_the_code_i
     assert len(values_of(model.key, inference)) == 2
     assert model.verdicts(inference) == ACCEPTED
     assert 250_000 < model.contract.gas_used < 350_000
-    assert model.contract.gas_used < gas_limit(model.key.n_given, round_=model.key.commitment.round)
+    assert model.contract.gas_used < gas_limit(model.key.n_explicit_public, round_=model.key.commitment.round)
     assert estimate(model.compiled.circuit.r1cs).gas == pytest.approx(model.contract.gas_used, rel=0.005)
     assert model.contract.runtime_size < 12_000
 

@@ -48,7 +48,7 @@ class VerifyingKey:
     is_unsafe: bool = field(default=False, compare=False)
 
     def __repr__(self) -> str:
-        return f"<{self.protocol} verifying key, {self.n_given} public inputs{', UNSAFE' * self.is_unsafe}>"
+        return f"<{self.protocol} verifying key, {self.n_explicit_public} public inputs{', UNSAFE' * self.is_unsafe}>"
 
     @property
     def protocol(self) -> str:
@@ -60,7 +60,7 @@ class VerifyingKey:
         return len(self.ic) - 1
 
     @property
-    def n_given(self) -> int:
+    def n_explicit_public(self) -> int:
         """How many public inputs a verifier is given: all but the challenges and the digest."""
         return self.n_public - (self.commitment.round.n_public if self.commitment else 0)
 
@@ -221,7 +221,9 @@ class ProvingKey:
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        sizes = f"{self.n_wires:,} wires, {self.verifying_key.n_given} public inputs, domain {self.domain_size:,}"
+        sizes = (
+            f"{self.n_wires:,} wires, {self.verifying_key.n_explicit_public} public inputs, domain {self.domain_size:,}"
+        )
         return f"<{self.verifying_key.protocol} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
 
     def read_from(self, file_digest: str) -> ProvingKey:

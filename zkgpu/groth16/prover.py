@@ -152,7 +152,7 @@ class Prover:
 
     def public_inputs(self, assignment: Limbs) -> list[int]:
         """The public values of an assignment, in the verifier's order; without challenges and digest."""
-        return self.backend.curve.scalar_field.from_limbs(assignment[1 : self.key.verifying_key.n_given + 1])
+        return self.backend.curve.scalar_field.from_limbs(assignment[1 : self.key.verifying_key.n_explicit_public + 1])
 
     def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
         key, vk, (r, s) = self.key, self.key.verifying_key, (blinding.r, blinding.s)

@@ -139,8 +139,8 @@ def _checked(key: VerifyingKey, instance: object) -> Instance:
     if not isinstance(asked.proof, Proof):
         raise UsageError(f"the proof is a {type(asked.proof).__name__}, not a Proof of Groth16: read it from its file")
     inputs = key.curve.scalar_field.elements(asked.public_inputs, "public input")
-    if len(inputs) != key.n_given:
-        raise LengthError(f"{len(inputs)} public inputs, but the verifying key is for {key.n_given}")
+    if len(inputs) != key.n_explicit_public:
+        raise LengthError(f"{len(inputs)} public inputs, but the verifying key is for {key.n_explicit_public}")
     _check_points(key, asked.proof)
     _check_commitment(key, asked)
     return asked._replace(public_inputs=inputs)

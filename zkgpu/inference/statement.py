@@ -156,7 +156,9 @@ class ModelStatement:
         """Raises FormatError unless the key's packed values and public inputs are those of the statement."""
         arrays = key.commitment.round.arrays if key.commitment else ()
         mine = [(t.name, t.shape, t.low, t.high) for t in self.packed]
-        if [(a.name, a.shape, a.low, a.high) for a in arrays] != mine or key.n_given != len(self.public_inputs):
+        if [(a.name, a.shape, a.low, a.high) for a in arrays] != mine or key.n_explicit_public != len(
+            self.public_inputs
+        ):
             raise FormatError("the statement is not that of the verifying key beside it: compile and set up again")
 
     def comments(self) -> list[str]:

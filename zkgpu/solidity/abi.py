@@ -48,16 +48,16 @@ def arguments_size(n_public: int) -> int:
     return SELECTOR_BYTES + WORD_BYTES * (PROOF_WORDS + n_public)
 
 
-def packed_at(n_given: int) -> int:
+def packed_at(n_explicit_public: int) -> int:
     """Where the packed values of a proof with a commitment start in the calldata: after their offset and length."""
-    return INPUTS_AT + WORD_BYTES * (n_given + 2)
+    return INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
 
 
-def committed_arguments_size(n_given: int, packed_size: int) -> int:
+def committed_arguments_size(n_explicit_public: int, packed_size: int) -> int:
     """Bytes of a call about a Groth16 proof with a commitment, the selector included."""
     if not packed_size:
-        return INPUTS_AT + WORD_BYTES * n_given
-    return packed_at(n_given) + WORD_BYTES * -(-packed_size // WORD_BYTES)
+        return INPUTS_AT + WORD_BYTES * n_explicit_public
+    return packed_at(n_explicit_public) + WORD_BYTES * -(-packed_size // WORD_BYTES)
 
 
 def selector(function: str, parameters: str, n_public: int, packed_size: int = 0) -> bytes:

@@ -16,7 +16,7 @@ _HASHED_AT = 0xE0  # in memory, after the key's digest and D
 
 def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
     """The holes of commitment.sol.in that depend on what is committed and packed."""
-    round_, given = key.required_commitment.round, key.n_given
+    round_, given = key.required_commitment.round, key.n_explicit_public
     types = [*([f"uint256[{given}] calldata"] if given else []), *(["bytes calldata"] if round_.packed_size else [])]
     return {
         "key_digest": "0x" + key_digest(key).hex(),
@@ -37,7 +37,7 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
 def _public_values(key: VerifyingKey) -> Iterator[str]:
     """The expression of each public input, in the order of IC[1], IC[2], and so on."""
     round_ = key.required_commitment.round
-    yield from (f"calldataload({INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_given))
+    yield from (f"calldataload({INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_explicit_public))
     yield from (f"c{k}" for k in range(round_.n_challenges))
     if round_.arrays:
         yield "s"
@@ -66,10 +66,10 @@ def _digest_doc(arrays: tuple[PublicArray, ...]) -> str:
 
 
 def _layout_checks(key: VerifyingKey) -> str:
-    round_, head = key.required_commitment.round, INPUTS_AT + WORD_BYTES * key.n_given
+    round_, head = key.required_commitment.round, INPUTS_AT + WORD_BYTES * key.n_explicit_public
     if not round_.packed_size:
         return ""
-    checks = {head: packed_at(key.n_given) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
+    checks = {head: packed_at(key.n_explicit_public) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
     return "".join(
         f"            ok := and(ok, eq(calldataload({at:#x}), {value:#x}))\n" for at, value in checks.items()
     )
@@ -77,9 +77,11 @@ def _layout_checks(key: VerifyingKey) -> str:
 
 def _copies(key: VerifyingKey) -> str:
     """Public inputs and packed values to memory, where they are hashed."""
-    given, size = WORD_BYTES * key.n_given, key.required_commitment.round.packed_size
+    given, size = WORD_BYTES * key.n_explicit_public, key.required_commitment.round.packed_size
     lines = [f"calldatacopy({_HASHED_AT:#05x}, {INPUTS_AT:#x}, {given:#x})"] if given else []
-    lines += [f"calldatacopy({_HASHED_AT + given:#05x}, {packed_at(key.n_given):#x}, {size:#x})"] if size else []
+    lines += (
+        [f"calldatacopy({_HASHED_AT + given:#05x}, {packed_at(key.n_explicit_public):#x}, {size:#x})"] if size else []
+    )
     return "".join(f"            {line}\n" for line in lines)
 
 
@@ -141,7 +143,7 @@ def _fills_width(array: PublicArray) -> bool:
 
 def _digest(key: VerifyingKey) -> str:
     """Statements that leave the digest in s."""
-    arrays, at = key.required_commitment.round.arrays, packed_at(key.n_given)
+    arrays, at = key.required_commitment.round.arrays, packed_at(key.n_explicit_public)
     if not arrays:
         return ""
     compared = any(array.size and not _fills_width(array) for array in arrays)

@@ -28,7 +28,7 @@ def verifier_source(
     Its verifyProof(uint256[2], uint256[2][2], uint256[2], uint256[n_public]), or verifyProof(uint256[24],
     uint256[n_public]) for PLONK, returns a bool; without public inputs the last parameter falls away.
     requireValidProof, with the same parameters, reverts instead of returning false. For a Groth16 key with a
-    commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n_given], bytes):
+    commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n], bytes):
     commitment and knowledge come after C, and the packed values last.
 
     verifying_key   a BN254 key; when it says that one party made it, the first lines of the contract say so

@@ -16,8 +16,8 @@ from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
 def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
     if key.commitment is None:
         return "groth16.sol.in", _substitutions(key) | public_parameters(key.n_public)
-    own = committed_substitutions(key) | public_parameters(key.n_given, key.commitment.round.packed_size)
-    return "commitment.sol.in", own | {"r": Fr.modulus, "n": key.n_given, "key": _constants(key)}
+    own = committed_substitutions(key) | public_parameters(key.n_explicit_public, key.commitment.round.packed_size)
+    return "commitment.sol.in", own | {"r": Fr.modulus, "n": key.n_explicit_public, "key": _constants(key)}
 
 
 def _substitutions(key: VerifyingKey) -> Substitutions:
