@@ -12,8 +12,8 @@ from Crypto.Hash import keccak
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.curves.points import Point
 from zkgpu.formats.public_values import read_public
-from zkgpu.plonk.conversation import replay
 from zkgpu.plonk.keys import EVALUATIONS, FIXED, POINTS
+from zkgpu.plonk.transcript import AllChallenges, PlonkTranscript
 from zkgpu.systems.files import read_proof, read_verifying_key
 from zkgpu.transcript import Transcript
 
@@ -34,7 +34,7 @@ U_COVERS = {"w_zeta", "w_zeta_omega"}  # u folds two equations for the verifier 
 
 
 def drawn(key=KEY, public=PUBLIC, proof=PROOF) -> list[int]:  # type: ignore[no-untyped-def]
-    ch = replay(key, public, proof)
+    ch = AllChallenges.of(key, public, proof)
     return [ch.identities.beta, ch.identities.gamma, ch.identities.alpha, ch.zeta, ch.v, ch.u]
 
 
@@ -72,6 +72,34 @@ def test_no_challenge_is_the_same_for_two_proofs() -> None:
     theirs = drawn(key, read_public(other / "plonk_public.json"), read_proof(other / "plonk_proof.json", key))
     assert not set(theirs) & set(drawn())
     assert len({*drawn()}) == 6
+
+
+@pytest.mark.parametrize("skipped", ["wires", "grand_product", "quotient", "openings"])
+def test_no_round_is_said_out_of_turn(skipped: str) -> None:
+    said = PlonkTranscript(KEY, PUBLIC)
+    rounds = {
+        "wires": lambda: said.wires(PROOF.a, PROOF.b, PROOF.c),
+        "grand_product": lambda: said.grand_product(PROOF.z),
+        "quotient": lambda: said.quotient(PROOF.t1, PROOF.t2, PROOF.t3),
+        "openings": lambda: said.openings(**PROOF.evaluations),
+        "opening_proofs": lambda: said.opening_proofs(PROOF.w_zeta, PROOF.w_zeta_omega),
+    }
+    names = list(rounds)
+    at = names.index(skipped)
+    for name in names[:at]:
+        rounds[name]()
+    with pytest.raises(AssertionError, match="out of turn"):
+        rounds[names[at + 1]]()
+
+
+def test_what_was_said_in_all_rounds_is_the_proof() -> None:
+    said = PlonkTranscript(KEY, PUBLIC)
+    said.wires(PROOF.a, PROOF.b, PROOF.c)
+    said.grand_product(PROOF.z)
+    said.quotient(PROOF.t1, PROOF.t2, PROOF.t3)
+    said.openings(**dict(reversed(PROOF.evaluations.items())))
+    said.opening_proofs(PROOF.w_zeta, PROOF.w_zeta_omega)
+    assert said.proof == PROOF
 
 
 def test_a_challenge_is_the_hash_of_what_was_absorbed_since_the_last() -> None:

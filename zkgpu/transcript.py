@@ -6,7 +6,8 @@ transcript.write(a=a, b=b, c=c)                       # what the prover says: ab
 beta = transcript.challenge()
 
 A challenge is the hash of everything absorbed since the one before it, so a protocol that wants earlier challenges
-to count absorbs them. Scalars are hashed as 32 bytes and points as x then y, big-endian, infinity being all zero.
+to count absorbs them. Scalars are hashed as 32 bytes and points as x then y, big-endian, the imaginary part of a
+coordinate first, infinity being all zero; bytes as they are.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TypeAlias
 
 from Crypto.Hash import keccak
 
+from zkgpu.ceremony.challenge import encode
 from zkgpu.curves.points import Curve, Point
 
-Item: TypeAlias = "Point | int"
+Item: TypeAlias = "Point | int | bytes"
 
 
 class Transcript:
@@ -35,25 +37,28 @@ class Transcript:
         return dict(self._written)
 
     def absorb(self, *items: Item) -> None:
-        """Points and canonical scalars that both sides know and that the next challenge depends on."""
+        """Points, canonical scalars and bytes that both sides know and that the next challenge depends on."""
         for item in items:
             self._pending += self._encode(item)
 
     def write(self, **items: Item) -> None:
-        """Points and canonical scalars that the prover says, each under a name of its own."""
+        """Points, canonical scalars and bytes that the prover says, each under a name of its own."""
         for name, item in items.items():
             assert name not in self._written, f"{name} was written before"
             self._written[name] = item
             self.absorb(item)
 
-    def challenge(self) -> int:
-        """Keccak-256 of all that was absorbed since the last challenge, as a scalar."""
+    def digest(self) -> bytes:
+        """Keccak-256 of all that was absorbed since the last challenge or digest."""
         digest = keccak.new(digest_bits=256, data=bytes(self._pending)).digest()
         self._pending.clear()
-        return int.from_bytes(digest, "big") % self._curve.scalar_field.modulus
+        return digest
+
+    def challenge(self) -> int:
+        """The digest as a scalar."""
+        return int.from_bytes(self.digest(), "big") % self._curve.scalar_field.modulus
 
     def _encode(self, item: Item) -> bytes:
         if isinstance(item, Point):
-            size = self._curve.base_field.bytes
-            return b"".join(c.to_bytes(size, "big") for c in item.coordinates())
-        return item.to_bytes(self._curve.scalar_field.bytes, "big")
+            return encode(item)
+        return item if isinstance(item, bytes) else item.to_bytes(self._curve.scalar_field.bytes, "big")

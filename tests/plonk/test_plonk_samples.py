@@ -16,8 +16,8 @@ from zkgpu.formats.container import open_container
 from zkgpu.formats.public_values import read_public
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.plonk.conversation import replay
 from zkgpu.plonk.json import proof_to_json
+from zkgpu.plonk.transcript import AllChallenges
 from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
 from zkgpu.systems.files import read_proof, read_verifying_key, write_proof_and_public, write_verifying_key
 
@@ -45,7 +45,7 @@ def test_a_proof_of_snarkjs_verifies(name: str) -> None:
 def test_the_challenges_are_those_that_snarkjs_draws() -> None:
     folder = SAMPLES / "multiplier"
     key = read_verifying_key(folder / "plonk_vk.json")
-    ch = replay(key, read_public(folder / "plonk_public.json"), read_proof(folder / "plonk_proof.json", key))
+    ch = AllChallenges.of(key, read_public(folder / "plonk_public.json"), read_proof(folder / "plonk_proof.json", key))
     drawn = (ch.identities.beta, ch.identities.gamma, ch.identities.alpha, ch.zeta, ch.v, ch.u)
     assert dict(zip(GOLDEN, drawn, strict=True)) == GOLDEN
 

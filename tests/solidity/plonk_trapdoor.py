@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.plonk import Proof, VerifyingKey
-from zkgpu.plonk.conversation import replay
 from zkgpu.plonk.keys import EVALUATIONS, FIXED, OPENED
 from zkgpu.plonk.linearization import linearization
+from zkgpu.plonk.transcript import AllChallenges
 
 G, r = BN254.g1.generator, Fr.modulus
 COMMITTED = ("a", "b", "c", "z", "t1", "t2", "t3")
@@ -36,7 +36,7 @@ class Trapdoor:
         key = self.verifying_key
         points = {name: committed[name] * G for name in COMMITTED}
         draft = Proof(**points, w_zeta=G, w_zeta_omega=G, **openings)
-        ch = replay(key, public, draft)  # u alone depends on the opening proofs, which do not depend on it
+        ch = AllChallenges.of(key, public, draft)  # u alone depends on the opening proofs, which do not depend on it
         values = {**self.fixed, **committed}
         linear = linearization(key, public, openings, ch.identities, ch.zeta)
         total = linear.constant + sum(f * values[name] for name, f in linear.factors.items())

@@ -16,11 +16,11 @@ from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
-from zkgpu.plonk.conversation import begin, last_challenge, next_challenge, permutation_challenges
 from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permutation_factor
 from zkgpu.plonk.keys import FIXED, OPENED, SELECTORS, SIGMAS, Proof, ProvingKey
 from zkgpu.plonk.linearization import linearization
 from zkgpu.plonk.quotient import Quotient
+from zkgpu.plonk.transcript import PlonkTranscript
 from zkgpu.plonk.verifier import verify
 from zkgpu.poly import Coefficients, Committer, batch_quotient, combine, evaluate
 from zkgpu.stages import stage
@@ -135,29 +135,26 @@ class Prover:
 
     def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
         public_inputs = self.public_inputs(assignment)
-        transcript = begin(self.key.verifying_key, public_inputs)
+        said = PlonkTranscript(self.key.verifying_key, public_inputs)
         with stage("wires"):
             columns = self._wire_tables.columns(self.backend.vector(assignment))
             wires = self._wire_polynomials(columns, blinding)
-            transcript.write(**self._commit(a=wires.a, b=wires.b, c=wires.c))
-        beta, gamma = permutation_challenges(transcript)
+            beta, gamma = said.wires(**self._commit(a=wires.a, b=wires.b, c=wires.c))
         with stage("grand product"):
             z = self._grand_product(columns, beta, gamma).plus_multiple_of_vanishing(blinding.z, self._r)
             del columns  # three vectors that no later round needs
-            transcript.write(**self._commit(z=z))
-        challenges = Challenges(beta, gamma, next_challenge(transcript))
+            challenges = Challenges(beta, gamma, said.grand_product(**self._commit(z=z)))
         with stage("quotient"):
             t = self._quotient_parts(wires, z, public_inputs, challenges, blinding)
         with stage("commit to quotient"):
-            transcript.write(**self._commit(**t))
-        zeta = next_challenge(transcript)
+            zeta = said.quotient(**self._commit(**t))
         with stage("openings"):
             polynomials = {**self._fixed, "a": wires.a, "b": wires.b, "c": wires.c, "z": z, **t}
             openings = self._open(polynomials, zeta)
-            transcript.write(**openings)
+            v = said.openings(**openings)
             r = self._linearization(polynomials, public_inputs, openings, challenges, zeta)
-            transcript.write(**self._prove_openings(polynomials, openings, r, zeta, last_challenge(transcript)))
-        return Proof(**transcript.written)  # type: ignore[arg-type]
+            said.opening_proofs(**self._prove_openings(polynomials, openings, r, zeta, v))
+        return said.proof
 
     # round 1
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from zkgpu.curves.proper import require_point
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.plonk.conversation import AllChallenges, replay
 from zkgpu.plonk.keys import FIXED, OPENED, Proof, VerifyingKey
 from zkgpu.plonk.linearization import linearization
+from zkgpu.plonk.transcript import AllChallenges
 from zkgpu.poly import Claim, Opening, openings_hold
 
 
@@ -28,7 +28,7 @@ def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, all
     _check_proof(key, proof)
     if any(point.is_infinity for point in proof.points.values()) or not all(proof.evaluations.values()):
         return False
-    challenges = replay(key, public_inputs, proof)
+    challenges = AllChallenges.of(key, public_inputs, proof)
     if pow(challenges.zeta, key.domain.size, key.curve.scalar_field.modulus) == 1:
         return False  # zeta in the domain: the quotient would be divided by zero
     openings = _openings(key, public_inputs, proof, challenges)
