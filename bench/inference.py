@@ -38,7 +38,8 @@ from examples.measured import Example, timed  # noqa: E402
 from zkgpu import Circuit, groth16, open_backend  # noqa: E402
 from zkgpu.circuits import gadgets  # noqa: E402
 from zkgpu.groth16.keys import VerifyingKey  # noqa: E402
-from zkgpu.inference import CompiledModel, Inference, Prover, compile_model, unsafe_setup, verify  # noqa: E402
+from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup, verify  # noqa: E402
+from zkgpu.provers.statement import Statement  # noqa: E402
 from zkgpu.solidity import calldata, verifier_source  # noqa: E402
 
 EXAMPLES: dict[str, Callable[[], Example]] = {
@@ -63,7 +64,7 @@ def record(name: str, weights: str) -> None:
     compiled, compile_seconds = timed(lambda: compiled_circuit(example, weights))
     key, setup_seconds = timed(lambda: unsafe_setup(compiled, backend))
     prover, inputs = Prover(compiled, key, backend), cycle(example.test)
-    proven: list[Inference] = []
+    proven: list[Statement] = []
     proving = measure(lambda: proven.append(prover.prove(next(inputs), clamp=True)))
     proven += with_other_weights(example, compiled, prover, inputs)
     checked = require_verdicts(key.verifying_key, proven)
@@ -100,7 +101,7 @@ def compiled_circuit(example: Example, weights: Any) -> CompiledModel:
 
 def with_other_weights(
     example: Example, compiled: CompiledModel, prover: Prover, inputs: Iterator[np.ndarray]
-) -> list[Inference]:
+) -> list[Statement]:
     """Where the circuit has no weights, a proof of smaller ones under the same key, whose outputs differ."""
     if compiled.visibilities.weights == "public":
         return []
@@ -124,7 +125,7 @@ def shrunk(model: onnx.ModelProto) -> onnx.ModelProto:
     return other
 
 
-def require_verdicts(key: VerifyingKey, proven: list[Inference]) -> str:
+def require_verdicts(key: VerifyingKey, proven: list[Statement]) -> str:
     """Says what was checked: all proofs are accepted, and none with its last packed value changed by one."""
     for inference in proven:
         changed = inference.packed[:-1] + bytes([inference.packed[-1] ^ 1])
@@ -156,7 +157,7 @@ def accuracy(compiled: CompiledModel, example: Example) -> dict[str, float | int
     }
 
 
-def on_chain(key: VerifyingKey, inference: Inference) -> dict[str, int | None]:
+def on_chain(key: VerifyingKey, inference: Statement) -> dict[str, int | None]:
     """Gas of the transaction that verifies, deployment, and bytes of code; None where an EVM or solc is missing."""
     try:
         from contracts import compile_sources

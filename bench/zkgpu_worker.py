@@ -15,7 +15,7 @@ from pathlib import Path
 
 from zkgpu import open_backend
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.systems.files import read_key, write_proof_and_public
+from zkgpu.systems.files import read_key
 from zkgpu.systems.registry import system_of
 
 
@@ -63,9 +63,9 @@ def main() -> None:
         memory.begin()
         start, cpu = time.perf_counter(), time.process_time()
         assignment = read_wtns(witness)
-        proof = prover.prove(assignment)
+        statement = prover.statement(assignment)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
-        write_proof_and_public(proof_file, proof, public_file, prover.public_inputs(assignment))
+        statement.save(proof_file, public_file)
         answer(seconds=seconds, cpu_seconds=cpu_seconds, peak_bytes=memory.peak, idle_bytes=idle)
 
 

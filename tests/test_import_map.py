@@ -15,7 +15,7 @@ ORDER = (
     *("errors", "stages"),
     *("jit", "gpu", "fields", "curves", "ntt"),
     *("circuits", "testing", "msm", "store", "backend"),
-    *("formats", "ceremony", "transcript", "poly", "groth16", "plonk", "systems"),
+    *("formats", "ceremony", "transcript", "provers", "poly", "groth16", "plonk", "systems"),
     *("circom", "solidity", "zkml", "inference", "api"),
     *("cli", "__main__"),
 )

@@ -17,8 +17,9 @@ from zkgpu.curves.bn254 import G1, G2, Fq, Fr
 from zkgpu.curves.points import Point
 from zkgpu.errors import PointError, UsageError
 from zkgpu.formats import public_values
-from zkgpu.inference import Inference, hashes_of, values_of
+from zkgpu.inference import hashes_of, values_of
 from zkgpu.inference import verify as verify_inference
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata, calldata_text
 from zkgpu.systems.files import read_proof, read_verifying_key
 
@@ -162,7 +163,7 @@ def test_an_entry_of_a_batch_is_an_instance(entry: Any) -> None:
 def test_packed_values_are_bytes(committed: CommittedStatement, form: Any) -> None:
     key, (public, proof, packed) = committed.key.verifying_key, committed.proven
     assert groth16.verify(key, public, proof, packed=packed)
-    inference = Inference(proof, public, form(packed))
+    inference = Statement(public, proof, form(packed))
     for ask in (
         lambda: groth16.verify(key, public, proof, packed=form(packed)),
         lambda: groth16.verify_batch(key, [(public, proof, form(packed))]),
@@ -186,7 +187,7 @@ def test_packed_values_of_no_circuit_are_no_bytes_either(packed: Any) -> None:
 def test_hashes_of_an_inference_are_canonical_integers(committed: CommittedStatement, alias: str) -> None:
     _, proof, packed = committed.proven
     with pytest.raises(UsageError, match="public input 0"):
-        hashes_of(["total"], Inference(proof, [ALIASES[alias]], packed))
+        hashes_of(["total"], Statement([ALIASES[alias]], proof, packed))
 
 
 @pytest.mark.parametrize("alias", [True, 2.0, 2.5, "2", None, np.float32(2)], ids=repr)

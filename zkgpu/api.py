@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -19,40 +16,10 @@ from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Source
+from zkgpu.provers.statement import Statement
 from zkgpu.systems import files
 from zkgpu.systems.files import AnyProof, AnyProvingKey, AnyVerifyingKey
 from zkgpu.systems.registry import NAMES, system, system_of
-
-
-@dataclass(frozen=True)
-class Statement:
-    """A proof with all that a verifier needs beside the key.
-
-    public_inputs   integers in [0, r), outputs of the circuit first
-    proof           of any proof system
-    packed          the public arrays of a circuit that has some
-    """
-
-    public_inputs: Sequence[int]
-    proof: AnyProof
-    packed: bytes = b""
-
-    def save(self, path: str | os.PathLike[str], public: str | os.PathLike[str] | None = None) -> None:
-        """Writes proof.json and its public values, public.json beside it by default; both or neither."""
-        public = Path(path).with_name("public.json") if public is None else public
-        files.write_proof_and_public(path, self.proof, public, self.public_inputs, self.packed)
-
-    def calldata(self) -> bytes:
-        """The call of the contract's verifyProof. Raises as `zkgpu.solidity.calldata`."""
-        from zkgpu.solidity import calldata
-
-        return calldata(self.proof, self.public_inputs, packed=self.packed)
-
-    def solidity_arguments(self) -> list[Any]:
-        """The arguments of verifyProof as Python integers, lists of them, and bytes: what web3.py takes."""
-        from zkgpu.solidity import arguments
-
-        return arguments(self.proof, self.public_inputs, packed=self.packed)
 
 
 def load_key(source: Source, *, backend: Backend | str = "cpu") -> AnyProvingKey:
@@ -138,18 +105,15 @@ class Prover:
         """
         if isinstance(witness, Mapping):
             return self._prove_inputs(witness)
-        assignment = _assignment(witness)
-        proof = self._prover.prove(assignment)
-        return Statement(self._prover.public_inputs(assignment), proof)
+        statement: Statement = self._prover.statement(_assignment(witness))
+        return statement
 
     def _prove_inputs(self, inputs: Mapping[str, object]) -> Statement:
         circuit = self._circuit
         if not isinstance(circuit, CompiledCircuit):
             raise UsageError("inputs by name need a circuit that computes: give Prover(key, circuit=circuit)")
-        if circuit.r1cs.round is None:
-            return self.prove(circuit.witness(inputs))
-        proven = self._prover.prove_circuit(circuit, inputs)
-        return Statement(proven.public_inputs, proven.proof, proven.packed)
+        statement: Statement = self._prover.prove_circuit(circuit, inputs)
+        return statement
 
     def __enter__(self) -> Prover:
         return self
@@ -188,9 +152,7 @@ def verify(key: AnyVerifyingKey, statement: Statement, *, allow_insecure_key: bo
 def verify_batch(key: AnyVerifyingKey, statements: Sequence[Statement], *, allow_insecure_key: bool = False) -> bool:
     """Whether all of the statements are valid; Groth16's take hardly more than one does. Raises as `verify`."""
     _require_kind(key, "VerifyingKey", "load_verifying_key, or a proving key's .verifying_key")
-    return system_of(key).verify_batch(
-        key, [(s.public_inputs, s.proof, s.packed) for s in statements], allow_insecure_key=allow_insecure_key
-    )
+    return system_of(key).verify_batch(key, statements, allow_insecure_key=allow_insecure_key)
 
 
 def setup(

@@ -8,8 +8,9 @@ from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.gadgets import Table
 from zkgpu.curves.bn254 import Fr
-from zkgpu.groth16 import Proven, Prover, ProvingKey, unsafe_setup
+from zkgpu.groth16 import Prover, ProvingKey, unsafe_setup
 from zkgpu.groth16.setup import ToxicWaste
+from zkgpu.provers.statement import Statement
 
 INPUTS = {"x": [3, -1], "y": [9, 1], "total": 10}
 
@@ -21,7 +22,7 @@ class CommittedStatement:
     circuit: CompiledCircuit
     waste: ToxicWaste
     key: ProvingKey
-    proven: Proven
+    proven: Statement
 
 
 def squares() -> CompiledCircuit:

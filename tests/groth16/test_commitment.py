@@ -14,20 +14,29 @@ from zkgpu.backend import Backend, open_backend
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.curves.pairing import pairing_product_is_one, small_msm
 from zkgpu.curves.points import Point
-from zkgpu.errors import FormatError, InsecureKeyError, LengthError, PointError, UnsatisfiedError, UsageError
-from zkgpu.groth16 import Proof, Proven, Prover, commitment, verify, verify_batch
+from zkgpu.errors import (
+    FormatError,
+    InsecureKeyError,
+    LengthError,
+    PointError,
+    SelfCheckError,
+    UnsatisfiedError,
+    UsageError,
+)
+from zkgpu.groth16 import Proof, Prover, commitment, verify, verify_batch
 from zkgpu.groth16.committer import Committer, Opening
 from zkgpu.groth16.prover import Blinding
+from zkgpu.provers.statement import Statement
 
 FIXED = Blinding(r=12345, s=67890, mask=13579)
 OTHER = {"x": [2, 0], "y": [4, 0], "total": 4}
 
 
-def accepts(statement: CommittedStatement, proven: Proven) -> bool:
+def accepts(statement: CommittedStatement, proven: Statement) -> bool:
     return verify(statement.key.verifying_key, *proven[:2], packed=proven.packed)
 
 
-def prove(statement: CommittedStatement, inputs: Any = INPUTS, backend: str = "cpu", **seam: Any) -> Proven:
+def prove(statement: CommittedStatement, inputs: Any = INPUTS, backend: str = "cpu", **seam: Any) -> Statement:
     return Prover(statement.key, open_backend(backend)).prove_circuit(statement.circuit, inputs, **seam)
 
 
@@ -146,7 +155,7 @@ def test_chosen_challenges_are_refused(committed: CommittedStatement) -> None:
     prover = Prover(committed.key, open_backend("cpu"))
     assert accepts(committed, prover.prove_circuit(committed.circuit, INPUTS))
     prover._committer = ChoosingCommitter(committed.key, prover.backend)
-    with pytest.raises(UnsatisfiedError):
+    with pytest.raises(SelfCheckError):
         prover.prove_circuit(committed.circuit, INPUTS)
 
 
@@ -199,11 +208,11 @@ class ShiftedCommitter(Committer):
         return replace(opening, commitment=opening.commitment + 99 * self._key.delta_g1)
 
 
-def shifted_proof(statement: CommittedStatement) -> Proven:
+def shifted_proof(statement: CommittedStatement) -> Statement:
     """A proof whose first equation holds for D + 99 delta, the difference being taken off C."""
     prover = Prover(statement.key, open_backend("cpu"))
     prover._committer = ShiftedCommitter(statement.key, prover.backend)
-    proven = prover._attempt(statement.circuit.deferred(INPUTS), FIXED)
+    proven = prover._made(statement.circuit.deferred(INPUTS), FIXED)
     return proven._replace(proof=replace(proven.proof, c=proven.proof.c - 99 * G1.generator))
 
 
@@ -230,7 +239,7 @@ def test_errors_of_the_two_equations_cannot_be_made_to_cancel(committed: Committ
     assert not accepts(committed, proven._replace(proof=crafted))
 
 
-def folded_equation(vk: Any, proven: Proven, t: int) -> bool:
+def folded_equation(vk: Any, proven: Statement, t: int) -> bool:
     """Both equations as one, the second to the power t."""
     proof = proven.proof
     state = commitment.transcript(vk, proof.commitment, proven.public_inputs, proven.packed)

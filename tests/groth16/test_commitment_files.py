@@ -23,8 +23,8 @@ from zkgpu.groth16 import Prover, ProvingKey, ceremony, setup, verify
 from zkgpu.groth16 import json as groth16_json
 from zkgpu.groth16.setup import _key_without_contribution, contribute
 from zkgpu.groth16.zkey import read_zkey, write_zkey
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata
-from zkgpu.systems.files import write_proof_and_public
 from zkgpu.systems.inspection import inspect_file
 
 BACKEND = open_backend("cpu")
@@ -261,7 +261,7 @@ def test_json_files_come_back_as_they_were(committed: CommittedStatement, tmp_pa
     public, proof, packed = committed.proven
     vk_path, proof_path, public_path = (tmp_path / name for name in ("vk.json", "proof.json", "public.json"))
     groth16_json.write_verifying_key(vk_path, committed.key.verifying_key)
-    write_proof_and_public(proof_path, proof, public_path, public, packed=packed)
+    Statement(public, proof, packed).save(proof_path, public_path)
     vk = groth16_json.read_verifying_key(vk_path)
     assert vk == committed.key.verifying_key
     assert groth16_json.read_proof(proof_path) == proof
@@ -314,11 +314,11 @@ def test_the_command_line_verifies_committed_proofs(
     key, (public, proof, packed) = committed.key.verifying_key, committed.proven
     groth16_json.write_verifying_key(tmp_path / "vk.json", key)
     paths = (tmp_path / "vk.json", tmp_path / "public.json", tmp_path / "proof.json")
-    write_proof_and_public(paths[2], proof, paths[1], public, packed=packed)
+    Statement(public, proof, packed).save(paths[2], paths[1])
     assert command("verify", *paths).code == 0
     expected = calldata(proof, public, packed=packed).hex()
     assert command("export", "calldata", "--hex", paths[1], paths[2]).out.strip() == "0x" + expected
-    write_proof_and_public(paths[2], proof, paths[1], public, packed=bytes([2]) + packed[1:])
+    Statement(public, proof, bytes([2]) + packed[1:]).save(paths[2], paths[1])
     assert command("verify", *paths).code == 1
 
 

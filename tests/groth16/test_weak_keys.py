@@ -23,8 +23,8 @@ from zkgpu.formats.wtns import write_wtns
 from zkgpu.groth16 import Prover, ProvingKey, VerifyingKey, unsafe_setup, verify
 from zkgpu.groth16 import json as groth16_json
 from zkgpu.groth16.zkey import read_zkey, write_zkey
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import verifier_source
-from zkgpu.systems.files import write_proof_and_public
 
 CPU = open_backend("cpu")
 PUBLIC = [35, 77]
@@ -84,7 +84,7 @@ def test_a_weak_verifying_key_is_refused_by_name_wherever_it_is_used(
         Prover(replace(statement.key, verifying_key=weak), CPU)
     files = [tmp_path / name for name in ("vk.json", "public.json", "proof.json")]
     groth16_json.write_verifying_key(files[0], weak)
-    write_proof_and_public(files[2], proof, files[1], PUBLIC)
+    Statement(PUBLIC, proof).save(files[2], files[1])
     assert "insecure key" in command("verify", *files).error(3)
     assert "insecure key" in command("export", "solidity", files[0], tmp_path / "V.sol").error(3)
     assert not (tmp_path / "V.sol").exists()
@@ -351,7 +351,7 @@ def test_a_json_key_with_a_weak_point_is_refused_by_its_name(statement: Any, tmp
     value["IC"][2] = ["0", "1", "0"]
     (tmp_path / "vk.json").write_text(json.dumps(value))
     proof = Prover(statement.key, CPU).prove(statement.assignment)
-    write_proof_and_public(tmp_path / "proof.json", proof, tmp_path / "public.json", PUBLIC)
+    Statement(PUBLIC, proof).save(tmp_path / "proof.json")
     files = [tmp_path / name for name in ("vk.json", "public.json", "proof.json")]
     assert "IC[2] is the point at infinity" in command("verify", *files).error(3)
     assert command("inspect", tmp_path / "vk.json").out.count("IC[2] is the point at infinity") == 1

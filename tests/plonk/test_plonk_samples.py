@@ -19,7 +19,8 @@ from zkgpu.formats.wtns import read_wtns
 from zkgpu.plonk.json import proof_to_json
 from zkgpu.plonk.transcript import AllChallenges
 from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
-from zkgpu.systems.files import read_proof, read_verifying_key, write_proof_and_public, write_verifying_key
+from zkgpu.provers.statement import Statement
+from zkgpu.systems.files import read_proof, read_verifying_key, write_verifying_key
 
 NAMES = ["multiplier", "range"]
 # logged by snarkjs while it verified samples/multiplier/plonk_proof.json
@@ -64,7 +65,7 @@ def test_json_is_written_as_snarkjs_writes_it(name: str, tmp_path: Path) -> None
     key = read_verifying_key(folder / "plonk_vk.json")
     write_verifying_key(tmp_path / "vk.json", key)
     proof, inputs = read_proof(folder / "plonk_proof.json", key), read_public(folder / "plonk_public.json")
-    write_proof_and_public(tmp_path / "proof.json", proof, tmp_path / "public.json", inputs)
+    Statement(inputs, proof).save(tmp_path / "proof.json")
     for ours, theirs in (("vk", "vk"), ("proof", "proof"), ("public", "public")):
         assert (tmp_path / f"{ours}.json").read_bytes() == (folder / f"plonk_{theirs}.json").read_bytes()
 

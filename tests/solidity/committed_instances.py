@@ -10,9 +10,10 @@ from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.committed import CommittedRound, PublicArray
 from zkgpu.circuits.gadgets import Table
 from zkgpu.curves.bn254 import BN254, Fr
-from zkgpu.groth16 import Proof, Proven, Prover, VerifyingKey, commitment, unsafe_setup
+from zkgpu.groth16 import Proof, Prover, VerifyingKey, commitment, unsafe_setup
 from zkgpu.groth16.keys import CommitmentKey
 from zkgpu.groth16.setup import ToxicWaste
+from zkgpu.provers.statement import Statement
 
 G1, G2 = BN254.g1.generator, BN254.g2.generator
 
@@ -139,6 +140,6 @@ def classifier_prover() -> tuple[CompiledCircuit, Prover]:
     return circuit, Prover(unsafe_setup(circuit.r1cs, backend, _waste=waste), backend)
 
 
-def prove_class(pixels: list[int], owner: str) -> Proven:
+def prove_class(pixels: list[int], owner: str) -> Statement:
     circuit, prover = classifier_prover()
     return prover.prove_circuit(circuit, {"pixels": pixels, "binding": list(bytes.fromhex(owner[2:]))})

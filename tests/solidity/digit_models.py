@@ -13,7 +13,8 @@ from evm import Contract
 from model_contracts import deployed
 
 from zkgpu.backend import open_backend
-from zkgpu.inference import CompiledModel, Inference, Prover, compile_model, unsafe_setup, verify
+from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup, verify
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.operations import Linear
@@ -31,14 +32,14 @@ class Deployed:
     prover: Prover
     contract: Contract
 
-    def prove(self, pixels: np.ndarray, weights: CompiledModel | None = None, binding: bytes = b"") -> Inference:
+    def prove(self, pixels: np.ndarray, weights: CompiledModel | None = None, binding: bytes = b"") -> Statement:
         return self.prover.prove(pixels, weights=weights, binding=binding)
 
     @property
     def key(self):
         return self.prover.verifying_key
 
-    def verdicts(self, inference: Inference) -> tuple[str, bool]:
+    def verdicts(self, inference: Statement) -> tuple[str, bool]:
         """What the contract says of it, and what Python says."""
         data = calldata(inference.proof, inference.public_inputs, packed=inference.packed)
         return self.contract.call(data), verify(self.key, inference)

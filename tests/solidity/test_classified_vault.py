@@ -10,7 +10,8 @@ from contracts import CLASSIFIER, VAULT
 from Crypto.Hash import keccak
 from evm import CALLER, REVERT, THIEF, TRUE, Contract, creation_code
 
-from zkgpu.groth16 import Proven, verify
+from zkgpu.groth16 import verify
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata, verifier_source
 
 PIXELS = [15, 2, 1, 7]
@@ -28,7 +29,7 @@ def vault(wanted: int) -> Contract:
     return Contract(creation_code(VAULT) + b"".join(a.to_bytes(32, "big") for a in arguments), beside=verifier)
 
 
-def opening(proven: Proven) -> bytes:
+def opening(proven: Statement) -> bytes:
     """The call of `open`, whose arguments are those of verifyProof."""
     signature = b"open(uint256[2],uint256[2][2],uint256[2],uint256[2],uint256[2],bytes)"
     selector = keccak.new(digest_bits=256, data=signature).digest()[:4]
@@ -36,15 +37,15 @@ def opening(proven: Proven) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def proven() -> Proven:
+def proven() -> Statement:
     return prove_class(PIXELS, CALLER)
 
 
-def test_the_vault_opens_for_the_class_that_the_model_gives(proven: Proven) -> None:
+def test_the_vault_opens_for_the_class_that_the_model_gives(proven: Statement) -> None:
     assert vault(class_of(PIXELS)).call(opening(proven)) == TRUE
 
 
-def test_the_vault_opens_once_for_an_input_whatever_the_proof(proven: Proven) -> None:
+def test_the_vault_opens_once_for_an_input_whatever_the_proof(proven: Statement) -> None:
     contract = vault(class_of(PIXELS))
     assert contract.call(opening(proven)) == TRUE
     used = error("InputUsedBefore()")
@@ -52,14 +53,14 @@ def test_the_vault_opens_once_for_an_input_whatever_the_proof(proven: Proven) ->
     assert contract.call(opening(prove_class(PIXELS, CALLER))) == used
 
 
-def test_another_class_stays_outside(proven: Proven) -> None:
+def test_another_class_stays_outside(proven: Statement) -> None:
     found = class_of(PIXELS)
     assert class_of(OTHERS) != found
     assert vault(class_of(OTHERS)).call(opening(proven)) == error("WrongClass(uint256)", found)
     assert vault(class_of(OTHERS)).call(opening(prove_class(OTHERS, CALLER))) == TRUE
 
 
-def test_a_thief_who_copies_the_call_stays_outside_and_the_owner_gets_in(proven: Proven) -> None:
+def test_a_thief_who_copies_the_call_stays_outside_and_the_owner_gets_in(proven: Statement) -> None:
     contract = vault(class_of(PIXELS))
     assert contract.call(opening(proven), sender=THIEF) == error("MadeForAnother(address)", int(CALLER, 16))
     mine = proven.packed[:-20] + bytes.fromhex(THIEF[2:])
@@ -75,7 +76,7 @@ def test_a_proof_for_oneself_opens_for_oneself_only() -> None:
 
 @pytest.mark.parametrize("byte", range(16 + 20))
 def test_an_input_a_logit_or_the_owner_altered_by_one_is_refused_in_python_and_on_chain(
-    proven: Proven, byte: int
+    proven: Statement, byte: int
 ) -> None:
     packed = bytearray(proven.packed)
     packed[byte] = packed[byte] - 1 if packed[byte] else 1
@@ -85,7 +86,7 @@ def test_an_input_a_logit_or_the_owner_altered_by_one_is_refused_in_python_and_o
     assert not verify(key, altered.public_inputs, altered.proof, packed=altered.packed)
 
 
-def test_the_vault_refuses_a_proof_of_something_else(proven: Proven) -> None:
+def test_the_vault_refuses_a_proof_of_something_else(proven: Statement) -> None:
     other = prove_class(OTHERS, CALLER)
     mixed = proven._replace(proof=replace(other.proof, commitment=proven.proof.commitment))
     assert vault(class_of(PIXELS)).call(opening(mixed)) == error("InvalidProof()")

@@ -18,7 +18,8 @@ from model_contracts import DEMO, FORMS, compiled_form, deployed, form_of
 from tests.soundness import tried
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.inference import Inference, binding_of, estimate, hashes_of, unsafe_setup, values_of
+from zkgpu.inference import binding_of, estimate, hashes_of, unsafe_setup, values_of
+from zkgpu.provers.statement import Statement
 from zkgpu.solidity import CompiledContract, calldata, gas_limit, verifier_source
 from zkgpu.solidity.abi import g1_words
 from zkgpu.solidity.linking import key_constants
@@ -34,7 +35,7 @@ def model(request: pytest.FixtureRequest) -> Deployed:
 
 
 @pytest.fixture(scope="module")
-def inference(model: Deployed) -> Inference:
+def inference(model: Deployed) -> Statement:
     return model.prove(PIXELS[0])
 
 
@@ -128,11 +129,11 @@ def vault(model: Deployed, wanted: int) -> Contract:
     return Contract(code, beside=model.contract)
 
 
-def opening(inference: Inference) -> bytes:
+def opening(inference: Statement) -> bytes:
     return call_of("open(uint256[2],uint256[2][2],uint256[2],uint256[2],uint256[2],bytes)", inference)
 
 
-def call_of(signature: str, inference: Inference) -> bytes:
+def call_of(signature: str, inference: Statement) -> bytes:
     """The call of a function whose arguments are those of verifyProof."""
     selector = keccak.new(digest_bits=256, data=signature.encode()).digest()[:4]
     return selector + calldata(inference.proof, inference.public_inputs, packed=inference.packed)[4:]

@@ -8,14 +8,8 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Field, Limbs
 
 
-def require_assignment(assignment: Limbs, n_wires: int, field: Field) -> None:
-    """Raises UsageError unless this is 1, then values, as (n, 4) uint64 canonical limbs; LengthError if n is wrong."""
-    require_shape(assignment, n_wires, field)
-    require_canonical(assignment, field)
-
-
 def require_shape(assignment: Limbs, n_wires: int, field: Field) -> None:
-    """The same, without a look at the values."""
+    """Raises UsageError unless this is an (n, 4) uint64 array of limbs, LengthError if n is wrong."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
         raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
     if assignment.shape[0] != n_wires:
@@ -26,7 +20,7 @@ def require_shape(assignment: Limbs, n_wires: int, field: Field) -> None:
 
 
 def require_canonical(assignment: Limbs, field: Field) -> None:
-    """The same, of the values alone."""
+    """Raises UsageError unless this is 1, then values, as canonical limbs."""
     canonical = field.is_canonical(assignment)
     if not canonical.all():
         raise UsageError(f"witness value {int(np.argmin(canonical))} is not below the modulus of {field.name}")

@@ -19,7 +19,8 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.groth16.keys import ProvingKey, VerifyingKey
-    from zkgpu.inference import CompiledModel, Inference
+    from zkgpu.inference import CompiledModel
+    from zkgpu.provers.statement import Statement
 
 # a three from scikit-learn's digits (UCI's Optical Recognition of Handwritten Digits, CC BY 4.0), pixels from 0 to 16
 IMAGE = np.array(
@@ -70,7 +71,7 @@ def run_digits(session: Session, output: str | None) -> None:
     session.finish({**result, **costs, **timings}, line)
 
 
-def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
+def _ask_contract(key: VerifyingKey, inference: Statement) -> OnChain | None:
     """What the contract costs that accepts the proof, and refuses it beside values whose last bit is another."""
     from zkgpu.solidity import CompiledContract, calldata
 
@@ -81,21 +82,14 @@ def _ask_contract(key: VerifyingKey, inference: Inference) -> OnChain | None:
     return call_verifier(compiled.for_key(key), valid, invalid)
 
 
-def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Inference) -> None:
+def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Statement) -> None:
     """A build folder, and the proof with its public values."""
     from zkgpu.inference import Folder, ModelStatement
-    from zkgpu.systems.files import write_proof_and_public
 
     build = Folder(folder)
     build.write_model(compiled)
     build.write_key(key, ModelStatement.of(compiled))
-    write_proof_and_public(
-        folder / "proof.json",
-        inference.proof,
-        folder / "public.json",
-        inference.public_inputs,
-        packed=inference.packed,
-    )
+    inference.save(folder / "proof.json")
 
 
 def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int, on_chain: OnChain | None) -> None:

@@ -100,13 +100,11 @@ def _prove(
     allow_insecure_key: bool,
 ) -> None:
     from zkgpu.formats.r1cs import read_r1cs
-    from zkgpu.systems.files import write_proof_and_public
 
     r1cs, system = read_r1cs(circuit) if circuit else None, system_of(key)
     prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
-    proof = prover.prove(assignment)
-    public_inputs = prover.public_inputs(assignment)
-    write_proof_and_public(proof_file, proof, public_file, public_inputs)
+    statement = prover.statement(assignment)
+    statement.save(proof_file, public_file)
     session.finish(
         {
             "proof": proof_file,
@@ -117,7 +115,7 @@ def _prove(
             "device": prover.backend.name,
         },
         f"{proof_file}: valid {system.title} proof ({prover.backend.name}, {session.seconds():.2f} s)",
-        f"{public_file}: its {len(public_inputs)} public inputs",
+        f"{public_file}: its {len(statement.public_inputs)} public inputs",
     )
 
 

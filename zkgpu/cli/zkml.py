@@ -16,7 +16,8 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.groth16 import VerifyingKey
-    from zkgpu.inference import CompiledModel, Costs, Folder, Inference, ModelStatement
+    from zkgpu.inference import CompiledModel, Costs, Folder, ModelStatement
+    from zkgpu.provers.statement import Statement
 
 FOLDER = click.Path(file_okay=False)
 binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
@@ -136,7 +137,6 @@ def prove_command(
     """Prove a model's outputs for one sample of inputs."""
     from zkgpu.inference import ModelStatement, Prover
     from zkgpu.inference.folder import read_arrays
-    from zkgpu.systems.files import write_proof_and_public
 
     public_file = public_file or str(Path(output).with_name("public.json"))
     with session.working():
@@ -148,7 +148,7 @@ def prove_command(
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
         inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model, binding=_bytes(binding))
-        write_proof_and_public(output, inference.proof, public_file, inference.public_inputs, packed=inference.packed)
+        inference.save(output, public_file)
     shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
     facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
     session.finish(
@@ -179,13 +179,14 @@ def verify_command(
     """Check a proof and tell what it says; exit code 1 when it is wrong, or of other weights or another binding."""
     from zkgpu.formats.public_values import read_public_values
     from zkgpu.groth16.json import read_proof
-    from zkgpu.inference import Inference, hashes_of, verify
+    from zkgpu.inference import hashes_of, verify
+    from zkgpu.provers.statement import Statement
 
     with session.working(), stage("verify"):
         key, statement = _folder(build).read_verifying_key(), _folder(build).read_statement()
         statement.require_key(key)
         public_inputs, packed = read_public_values(public_file or Path(proof_file).with_name("public.json"))
-        inference = Inference(read_proof(proof_file), public_inputs, packed)
+        inference = Statement(public_inputs, read_proof(proof_file), packed)
         other = [
             *_of_other_weights(hashes_of(statement.public_inputs, inference), weights_hash),
             *_for_another(key, inference, binding),
@@ -211,7 +212,7 @@ def _of_other_weights(hashes: dict[str, int], wanted: str | None) -> list[str]:
     return [] if str(hashes[WEIGHTS_HASH]) == wanted else ["of OTHER WEIGHTS"]
 
 
-def _for_another(key: VerifyingKey, inference: Inference, wanted: str | None) -> list[str]:
+def _for_another(key: VerifyingKey, inference: Statement, wanted: str | None) -> list[str]:
     """What is wrong where the proof is for other bytes than the wanted ones."""
     from zkgpu.inference import binding_of
 
@@ -234,7 +235,7 @@ def _bytes(text: str | None) -> bytes:
         raise UsageError("a binding is written as 0x and two hexadecimal digits a byte") from error
 
 
-def _told(statement: ModelStatement, key: VerifyingKey, inference: Inference) -> tuple[dict[str, Any], list[str]]:
+def _told(statement: ModelStatement, key: VerifyingKey, inference: Statement) -> tuple[dict[str, Any], list[str]]:
     """What a proof says: as JSON, and as lines for people."""
     from zkgpu.inference import hashes_of, values_of
 

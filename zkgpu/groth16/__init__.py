@@ -6,13 +6,12 @@ groth16.verify(key.verifying_key, public_inputs, proof)
 """
 
 from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
-from zkgpu.groth16.prover import Proven, Prover
+from zkgpu.groth16.prover import Prover
 from zkgpu.groth16.setup import contribute, setup, unsafe_setup
 from zkgpu.groth16.verifier import verify, verify_batch
 
 __all__ = [
     "Proof",
-    "Proven",
     "Prover",
     "ProvingKey",
     "VerifyingKey",

@@ -127,6 +127,11 @@ class Proof:
         """What files call it."""
         return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
 
+    @property
+    def has_packed_values(self) -> bool:
+        """Whether public.json has packed arrays beside the public inputs, perhaps none."""
+        return self.commitment is not None
+
     def to_json(self) -> dict[str, Any]:
         """The object of a proof.json."""
         from zkgpu.groth16.json import proof_to_json
@@ -243,6 +248,11 @@ class ProvingKey:
     @property
     def n_committed(self) -> int:
         return 0 if self.commitment is None else int(self.commitment.committed_query.shape[0])
+
+    @property
+    def circuit_shape(self) -> tuple[int, int, int]:
+        """Wires, public inputs and committed wires of the circuit."""
+        return self.n_wires, self.n_public, self.n_committed
 
     @property
     def domain_size(self) -> int:

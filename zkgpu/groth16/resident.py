@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.backend.protocol import Backend
+from zkgpu.backend.protocol import Backend, Points, Vector
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.keys import ProvingKey
+from zkgpu.groth16.qap import Qap
 from zkgpu.ntt.domain import Domain
 from zkgpu.store import prepared
 
@@ -31,6 +32,24 @@ class Resident:
     b_g2_query: Any
     l_query: Any
     h_query: Any
+
+
+class ResidentKey:
+    """A key on a device, ready for the sums of proofs."""
+
+    def __init__(self, key: ProvingKey, backend: Backend) -> None:
+        self.key, self.backend = key, backend
+        self._home = resident(key, backend)
+        self._qap = Qap(backend, self._home.a, self._home.b)
+        self._l_start = key.n_public + 1 + key.n_committed if key.commitment else 0
+
+    def pairs(self, assignment: Limbs) -> list[tuple[Points, Vector]]:
+        """The queries with the scalars they meet: A, B in G1, B in G2, L, H."""
+        home, z = self._home, self.backend.vector(assignment)
+        h = self._qap.quotient(z)
+        private = self.backend.vector(assignment[self._l_start :]) if self._l_start else z
+        queries = ((home.a_query, z), (home.b_g1_query, z), (home.b_g2_query, z), (home.l_query, private))
+        return [*queries, (home.h_query, h)]
 
 
 def resident(key: ProvingKey, backend: Backend) -> Resident:

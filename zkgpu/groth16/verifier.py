@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from zkgpu.circuits.committed import require_bytes
 from zkgpu.curves.pairing import pairing_product_is_one, small_msm
@@ -13,18 +13,7 @@ from zkgpu.curves.proper import require_point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Field
 from zkgpu.groth16.keys import Proof, VerifyingKey
-
-
-class Instance(NamedTuple):
-    """A proof with what it is about.
-
-    public_inputs  canonical integers in [0, r), outputs of the circuit first; without challenges and digest
-    packed         the public arrays of a circuit that has some
-    """
-
-    public_inputs: Sequence[int]
-    proof: Proof
-    packed: bytes = b""
+from zkgpu.provers.statement import Statement
 
 
 def verify(
@@ -47,25 +36,26 @@ def verify(
     once for each key object.
     eprint 2016/260, section 3.2; with a commitment, see `groth16.commitment`.
     """
-    return verify_batch(key, [Instance(public_inputs, proof, packed)], allow_insecure_key=allow_insecure_key)
+    return verify_batch(key, [Statement(public_inputs, proof, packed)], allow_insecure_key=allow_insecure_key)
 
 
 def verify_batch(
-    key: VerifyingKey, instances: Sequence[Instance | tuple[Sequence[int], Proof]], *, allow_insecure_key: bool = False
+    key: VerifyingKey, statements: Sequence[Statement | tuple[Any, ...]], *, allow_insecure_key: bool = False
 ) -> bool:
     """Whether all of the proofs for one key are valid, with n + 3 pairings in place of 4n, one more if committed.
 
+    statements  or tuples (public inputs, proof) and (public inputs, proof, packed values)
     Sums the equations with 128-bit random weights: a batch with a wrong proof passes with probability 2^-128.
     Raises as `verify`. An empty batch is valid.
     """
     _check_key(key, allow_insecure_key)
-    asked = [_checked(key, instance) for instance in instances]
+    asked = [_checked(key, statement) for statement in statements]
     if not asked:
         return True
     field, g1 = key.curve.scalar_field, key.curve.g1
     # a single equation needs no weight
     weights = [1] if len(asked) == 1 else [_random_weight(field) for _ in asked]
-    parts = [(w, instance.proof, _equation(key, instance)) for w, instance in zip(weights, asked, strict=True)]
+    parts = [(w, statement.proof, _equation(key, statement)) for w, statement in zip(weights, asked, strict=True)]
     total = sum(weights) * key.alpha_g1
     c = sum_points(g1, (w * proof.c for w, proof, _ in parts))
     pairs = [(-(w * proof.a), proof.b) for w, proof, _ in parts]
@@ -87,14 +77,14 @@ class _Equation:
 _Part = tuple[int, Proof, _Equation]
 
 
-def _equation(key: VerifyingKey, instance: Instance) -> _Equation:
-    proof, inputs = instance.proof, instance.public_inputs
+def _equation(key: VerifyingKey, statement: Statement) -> _Equation:
+    proof, inputs = statement.proof, statement.public_inputs
     if proof.commitment is None or proof.knowledge is None:
         return _Equation(inputs)
     from zkgpu.groth16 import commitment
 
-    state = commitment.transcript(key, proof.commitment, inputs, instance.packed)
-    everything = commitment.all_public_inputs(key, state, inputs, instance.packed)
+    state = commitment.transcript(key, proof.commitment, inputs, statement.packed)
+    everything = commitment.all_public_inputs(key, state, inputs, statement.packed)
     t = commitment.fold(key, state, proof, proof.knowledge)
     return _Equation(everything, (proof.commitment, proof.knowledge), t)
 
@@ -131,11 +121,13 @@ def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
         key.require_secure()
 
 
-def _checked(key: VerifyingKey, instance: object) -> Instance:
-    """The instance with its public inputs as Python integers. Raises unless it is one for the key."""
-    if not isinstance(instance, tuple) or len(instance) not in (2, 3):
-        raise UsageError("an instance of a batch is no (public inputs, proof) or (public inputs, proof, packed values)")
-    asked = Instance(*instance)
+def _checked(key: VerifyingKey, given: object) -> Statement:
+    """The statement with its public inputs as Python integers. Raises unless it is one for the key."""
+    if not isinstance(given, tuple) or len(given) not in (2, 3):
+        raise UsageError(
+            "an entry of a batch is no Statement, (public inputs, proof) or (public inputs, proof, packed values)"
+        )
+    asked = Statement(*given)
     if not isinstance(asked.proof, Proof):
         raise UsageError(f"the proof is a {type(asked.proof).__name__}, not a Proof of Groth16: read it from its file")
     inputs = key.curve.scalar_field.elements(asked.public_inputs, "public input")
@@ -154,14 +146,14 @@ def _check_points(key: VerifyingKey, proof: Proof) -> None:
         require_point(point, group, f"proof point {name}")
 
 
-def _check_commitment(key: VerifyingKey, instance: Instance) -> None:
+def _check_commitment(key: VerifyingKey, statement: Statement) -> None:
     """A key with a commitment takes proofs with one, and packed values of the right form; another key neither."""
-    proof = instance.proof
-    require_bytes(instance.packed)
+    proof = statement.proof
+    require_bytes(statement.packed)
     if key.commitment is None:
-        if proof.commitment is not None or proof.knowledge is not None or instance.packed:
+        if proof.commitment is not None or proof.knowledge is not None or statement.packed:
             raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")
         return
     if proof.commitment is None or proof.knowledge is None:
         raise UsageError("the key asks for a proof with a commitment: this proof is for another key")
-    key.commitment.round.unpack(instance.packed)
+    key.commitment.round.unpack(statement.packed)

@@ -10,14 +10,13 @@ verify(key.verifying_key, proven)
 from zkgpu.inference.costs import Costs, estimate
 from zkgpu.inference.folder import Folder
 from zkgpu.inference.statement import ModelStatement, ShownTensor
-from zkgpu.inference.steps import Inference, Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
+from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 __all__ = [
     "CompiledModel",
     "Costs",
     "Folder",
-    "Inference",
     "ModelStatement",
     "Prover",
     "ShownTensor",

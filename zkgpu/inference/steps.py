@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,25 +12,12 @@ from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.ptau import PowersOfTau
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import LengthError, SelfCheckError, UnsatisfiedError, UsageError
-from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
+from zkgpu.errors import LengthError, SelfCheckError, UsageError
+from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.layers.network import BINDING
-
-
-@dataclass(frozen=True)
-class Inference:
-    """A proven inference.
-
-    proof           the proof
-    public_inputs   ordinary public inputs: the hashes of hashed tensors, and of hashed weights; see `hashes_of`
-    packed          the public tensors, and the binding if there is one, as they travel
-    """
-
-    proof: Proof
-    public_inputs: Sequence[int]
-    packed: bytes
 
 
 def setup(compiled: CompiledModel, powers: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:
@@ -62,7 +48,7 @@ class Prover:
 
     def prove(
         self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None, binding: bytes = b""
-    ) -> Inference:
+    ) -> Statement:
         """A verified proof of the model's outputs for one sample of real numbers.
 
         clamp     bring numbers outside of the calibrated range to its end, rather than refuse them
@@ -74,20 +60,17 @@ class Prover:
         with stage("quantise inputs"):
             integers = model.quantised(inputs, clamp=clamp)
             given = model.circuit_inputs(integers, binding)
-        proven = self._proven(given)
-        inference = Inference(proven.proof, tuple(proven.public_inputs), proven.packed)
-        shown = {**values_of(self.verifying_key, inference), **hashes_of(model.hash_names, inference)}
+        statement = self._proven(given)
+        shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}
         _require_right_values(model.public_values(integers, binding), shown)
-        return inference
+        return statement
 
-    def _proven(self, given: Mapping[str, object]) -> groth16.Proven:
+    def _proven(self, given: Mapping[str, object]) -> Statement:
         """The circuit names a constraint that does not hold; where all hold and no proof comes of it, it is the key."""
         try:
             return self._prover.prove_circuit(self.compiled.circuit, given)
-        except UnsatisfiedError as error:
-            if isinstance(error.__cause__, SelfCheckError):
-                raise UsageError("the key is damaged or that of another model: set up this one again") from error
-            raise
+        except SelfCheckError as error:
+            raise UsageError("the key is damaged or that of another model: set up this one again") from error
 
 
 def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
@@ -96,20 +79,20 @@ def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -
             raise SelfCheckError(f"the proof shows other values for '{name}' than the integer model computes")
 
 
-def values_of(key: VerifyingKey, inference: Inference) -> dict[str, NDArray[Any]]:
+def values_of(key: VerifyingKey, statement: Statement) -> dict[str, NDArray[Any]]:
     """The public tensors that a proof is about, by name, as integers.
 
     Raises FormatError or LengthError for malformed bytes, UsageError for packed values that are no bytes.
     """
-    return dict(key.commitment.round.unpack(inference.packed)) if key.commitment else {}
+    return dict(key.commitment.round.unpack(statement.packed)) if key.commitment else {}
 
 
-def binding_of(key: VerifyingKey, inference: Inference) -> bytes:
+def binding_of(key: VerifyingKey, statement: Statement) -> bytes:
     """The bytes that a proof is for; none where the model was compiled without. Raises as `values_of`."""
-    return bytes(int(v) for v in values_of(key, inference).get(BINDING, ()))
+    return bytes(int(v) for v in values_of(key, statement).get(BINDING, ()))
 
 
-def hashes_of(names: Sequence[str], inference: Inference) -> dict[str, int]:
+def hashes_of(names: Sequence[str], statement: Statement) -> dict[str, int]:
     """The hashes that a proof shows, by name, canonical.
 
     Raises LengthError when there are not as many as names, UsageError for one that is no integer in [0, r).
@@ -117,18 +100,18 @@ def hashes_of(names: Sequence[str], inference: Inference) -> dict[str, int]:
     names   `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared with
             `CompiledModel.weights_hash` of the model that was published
     """
-    hashes = Fr.elements(inference.public_inputs, "public input")
+    hashes = Fr.elements(statement.public_inputs, "public input")
     if len(names) != len(hashes):
         raise LengthError(f"{len(hashes)} public inputs, but the model shows {len(names)} hashes")
     return dict(zip(names, hashes, strict=True))
 
 
-def verify(key: VerifyingKey, inference: Inference, *, allow_insecure_key: bool = False) -> bool:
+def verify(key: VerifyingKey, statement: Statement, *, allow_insecure_key: bool = False) -> bool:
     """Whether the proof shows that the model gives these values. Raises as groth16.verify for malformed questions."""
     return groth16.verify(
         key,
-        inference.public_inputs,
-        inference.proof,
-        packed=inference.packed,
+        statement.public_inputs,
+        statement.proof,
+        packed=statement.packed,
         allow_insecure_key=allow_insecure_key,
     )

@@ -60,6 +60,11 @@ class VerifyingKey:
         return f"<{self.protocol} verifying key, {self.n_public} public inputs{', UNSAFE' * self.is_unsafe}>"
 
     @property
+    def n_explicit_public(self) -> int:
+        """How many public inputs a verifier is given: all of them."""
+        return self.n_public
+
+    @property
     def domain(self) -> Domain:
         return Domain(self.curve.scalar_field, 1 << self.log_size)
 
@@ -116,6 +121,7 @@ class Proof:
 
     system: ClassVar[str] = "plonk"
     protocol: ClassVar[str] = "plonk"
+    has_packed_values: ClassVar[bool] = False
 
     a: Point
     b: Point
@@ -227,6 +233,11 @@ class ProvingKey:
     def n_rows(self) -> int:
         """Rows in use, of domain_size."""
         return int(self.wires.shape[1])
+
+    @property
+    def circuit_shape(self) -> tuple[int, int, int]:
+        """Wires, public inputs and committed wires of the circuit; there are no challenges, so none of the last."""
+        return self.n_circuit_wires, self.n_public, 0
 
     @property
     def n_circuit_wires(self) -> int:

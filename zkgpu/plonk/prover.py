@@ -8,12 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.backend.beside import beside
 from zkgpu.backend.protocol import Backend, Vector
-from zkgpu.backend.second_try import with_second_tries
-from zkgpu.circuits.assignment import require_assignment
+from zkgpu.circuits.assignment import require_canonical
 from zkgpu.circuits.r1cs import R1CS
-from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
 from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permutation_factor
@@ -23,6 +20,8 @@ from zkgpu.plonk.quotient import Quotient
 from zkgpu.plonk.transcript import PlonkTranscript
 from zkgpu.plonk.verifier import verify
 from zkgpu.poly import Coefficients, Committer, batch_quotient, combine, evaluate
+from zkgpu.provers.checked import CheckedProver, Witness
+from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 
 
@@ -53,34 +52,16 @@ class Blinding:
         return (self.b[9], self.b[10])
 
 
-class Prover:
-    """A proving key at home on a device: loaded once, for many proofs.
-
-    key                  the proving key; its arrays may be views of a mapped file
-    backend              where to compute
-    circuit              the key's constraints, when at hand: a wrong witness is then named by constraint at once
-    allow_insecure_key   accept a key for which anyone can forge proofs
+class Prover(CheckedProver[ProvingKey, Blinding]):
+    """A key of PLONK at home on a device, for many proofs; arguments and errors are those of `CheckedProver`.
 
     Keeps the key's polynomials, also their values on three cosets: 2.1 kB a row on a CPU.
-    Raises InsecureKeyError for such a key, UsageError when circuit and key do not belong together.
     """
-
-    def __init__(
-        self, key: ProvingKey, backend: Backend, *, circuit: R1CS | None = None, allow_insecure_key: bool = False
-    ):
-        if not allow_insecure_key:
-            InsecureKeyError.raise_for(key.weakness())
-        if circuit is not None:
-            _require_same_shape(circuit, key)
-        self.key, self.backend, self._circuit = key, backend, circuit
-        self._allow_insecure_key = allow_insecure_key
-        self._domain = key.verifying_key.domain
-        with stage("load key"), beside(backend):
-            self._load()
 
     def _load(self) -> None:
         """Put the key on the device."""
-        key, vk, backend, domain = self.key, self.key.verifying_key, self.backend, self._domain
+        key, vk, backend, domain = self.key, self.key.verifying_key, self.backend, self.key.verifying_key.domain
+        self._domain = domain
         field, order = domain.field, domain.bit_reversal
         self._fixed = {name: Coefficients(self._from_montgomery(key.fixed[name][: domain.size])) for name in FIXED}
         self._committer = Committer(backend, key.powers_g1, domain.size)
@@ -93,47 +74,15 @@ class Prover:
         self._identity = self._natural(identity)
         self._quotient = Quotient(backend, domain, self._fixed, (vk.k1, vk.k2))
 
-    def prove(self, assignment: Limbs, *, _blinding: Blinding | None = None) -> Proof:
-        """A proof that the circuit is satisfied by `assignment`, verified.
+    def _draw(self) -> Blinding:
+        return Blinding.random(self._field)
 
-        assignment  (n_circuit_wires, 4) uint64 canonical limbs: the constant 1, public values, private values
-        Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
-        SelfCheckError when the proof of a right assignment does not verify.
-        """
-        with beside(self.backend):
-            self._check_assignment(assignment)
-        blinding = _blinding or Blinding.random(self._domain.field)
-        try:
-            return with_second_tries(
-                self.backend, lambda backend: self._on(backend)._prove_and_verify(assignment, blinding)
-            )
-        except SelfCheckError:
-            self._check_gates(assignment)
-            raise
-
-    def _on(self, backend: Backend) -> Prover:
-        """A prover for the same key on a device: this one where it is its own."""
-        if backend is self.backend:
-            return self
-        return Prover(self.key, backend, circuit=self._circuit, allow_insecure_key=self._allow_insecure_key)
-
-    def public_inputs(self, assignment: Limbs) -> list[int]:
-        """The public values of an assignment, in the verifier's order."""
-        return self._domain.field.from_limbs(assignment[1 : self.key.n_public + 1])
-
-    def _prove_and_verify(self, assignment: Limbs, blinding: Blinding) -> Proof:
-        proof, public_inputs = self._prove_unchecked(assignment, blinding), self.public_inputs(assignment)
+    def _verify(self, statement: Statement) -> bool:
         vk, allowed = self.key.verifying_key, self._allow_insecure_key
-        with stage("self-check"):
-            try:
-                valid = verify(vk, public_inputs, proof, allow_insecure_key=allowed)
-            except (PointError, UsageError):  # what a device that errs computes may be no point and no scalar
-                valid = False
-        if not valid:
-            raise SelfCheckError("the proof does not verify: the key is damaged or belongs to another circuit")
-        return proof
+        return verify(vk, statement.public_inputs, statement.proof, allow_insecure_key=allowed)
 
-    def _prove_unchecked(self, assignment: Limbs, blinding: Blinding) -> Proof:
+    def _make(self, assignment: Limbs, first_round: None, blinding: Blinding) -> Statement:
+        require_canonical(assignment, self._field)
         public_inputs = self.public_inputs(assignment)
         said = PlonkTranscript(self.key.verifying_key, public_inputs)
         with stage("wires"):
@@ -154,7 +103,7 @@ class Prover:
             v = said.openings(**openings)
             r = self._linearization(polynomials, public_inputs, openings, challenges, zeta)
             said.opening_proofs(**self._prove_openings(polynomials, openings, r, zeta, v))
-        return said.proof
+        return Statement(public_inputs, said.proof)
 
     # round 1
 
@@ -258,10 +207,11 @@ class Prover:
 
     # refusals
 
-    def _check_gates(self, assignment: Limbs) -> None:
-        """Raises UnsatisfiedError, naming the first row, unless every gate holds on the domain itself."""
-        columns = self._wire_tables.columns(self.backend.vector(assignment))
-        field, public = self._domain.field, self.public_inputs(assignment)
+    def _explain(self, witness: Witness) -> str | None:
+        """Names the first gate that does not hold on the domain itself."""
+        assert not callable(witness)
+        columns = self._wire_tables.columns(self.backend.vector(witness))
+        field, public = self._field, self.public_inputs(witness)
         minus_public = field.to_limbs([*(-x for x in public), *[0] * (self._domain.size - len(public))])
         values = self.backend.pointwise(
             lambda a, b, c, qm, ql, qr, qo, qc, public: gate(Wires(a, b, c), Selectors(qm, ql, qr, qo, qc, public)),
@@ -270,27 +220,15 @@ class Prover:
             self.backend.vector(minus_public),
         )
         broken = np.flatnonzero(self.backend.limbs(values).any(axis=1))
-        if broken.size:
-            raise UnsatisfiedError(
-                f"the witness does not satisfy row {broken[0]} of this key: "
-                "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
-            )
-
-    def _check_assignment(self, assignment: Limbs) -> None:
-        require_assignment(assignment, self.key.n_circuit_wires, self._domain.field)
-        if self._circuit is not None:
-            with stage("check constraints"):
-                self._circuit.check(assignment)
-
-
-def _require_same_shape(circuit: R1CS, key: ProvingKey) -> None:
-    if (circuit.n_wires, circuit.n_public) != (key.n_circuit_wires, key.n_public):
-        raise UsageError(
-            f"the circuit has {circuit.n_wires} wires and {circuit.n_public} public inputs, "
-            f"the key {key.n_circuit_wires} and {key.n_public}: they do not belong together"
+        if not broken.size:
+            return None
+        return (
+            f"the witness does not satisfy row {broken[0]} of this key: "
+            "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"
         )
 
 
-def prove(key: ProvingKey, assignment: Limbs, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
+def prove(key: ProvingKey, witness: Witness, backend: Backend, *, circuit: R1CS | None = None) -> Proof:
     """One proof; `Prover` keeps the key for more."""
-    return Prover(key, backend, circuit=circuit).prove(assignment)
+    proof: Proof = Prover(key, backend, circuit=circuit).prove(witness)
+    return proof

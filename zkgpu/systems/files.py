@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zkgpu.errors import FormatError
-from zkgpu.formats import public_values, strict_json, zkey
-from zkgpu.formats.atomic import replacing
+from zkgpu.formats import strict_json, zkey
 from zkgpu.formats.container import Source, open_container
 from zkgpu.formats.json_values import StrPath, located
 from zkgpu.formats.points import Validator
@@ -46,18 +44,6 @@ def read_proof(source: Source, key: AnyVerifyingKey | None = None) -> AnyProof:
     """The proof in a proof.json, of the proof system and over the curve of `key` when one is given."""
     proof: AnyProof = located(source, _proof, strict_json.load(source), key)
     return proof
-
-
-def write_proof_and_public(
-    proof_path: StrPath, proof: AnyProof, public_path: StrPath, public_inputs: Sequence[int], packed: bytes = b""
-) -> None:
-    """Writes proof.json and public.json, both or neither; the packed arrays with a proof that has a commitment."""
-    value = system_of(proof).proof_to_json(proof)
-    committed = getattr(proof, "commitment", None) is not None
-    public = public_values.public_values_to_json(public_inputs, packed, committed)
-    with replacing(public_path) as public_file, replacing(proof_path) as proof_file:
-        public_file.write(strict_json.text_of(public).encode())
-        proof_file.write(strict_json.text_of(value).encode())
 
 
 def _verifying_key(value: Any) -> AnyVerifyingKey:

@@ -1,0 +1,52 @@
+"""A proof with all that a verifier needs beside the key, of any proof system."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from zkgpu.formats import public_values, strict_json
+from zkgpu.formats.atomic import replacing
+
+
+class Statement(NamedTuple):
+    """A proof with all that a verifier needs beside the key.
+
+    public_inputs   integers in [0, r), outputs of the circuit first; without challenges and digest
+    proof           of any proof system
+    packed          the public arrays of a circuit that has some
+    """
+
+    public_inputs: Sequence[int]
+    proof: Any
+    packed: bytes = b""
+
+    def __repr__(self) -> str:
+        packed = f", {len(self.packed):,} packed bytes" if self.packed else ""
+        return f"<statement of {len(self.public_inputs)} public inputs{packed}, {self.proof!r}>"
+
+    def save(self, path: str | os.PathLike[str], public: str | os.PathLike[str] | None = None) -> None:
+        """Writes proof.json and its public values, public.json beside it by default; both or neither."""
+        public = Path(path).with_name("public.json") if public is None else public
+        values = public_values.public_values_to_json(self.public_inputs, self.packed, self.proof.has_packed_values)
+        with replacing(public) as public_file, replacing(path) as proof_file:
+            public_file.write(strict_json.text_of(values).encode())
+            proof_file.write(strict_json.text_of(self.proof.to_json()).encode())
+
+    def calldata(self) -> bytes:
+        """The call of the contract's verifyProof. Raises as `zkgpu.solidity.calldata`."""
+        data: bytes = _contracts().calldata(self.proof, self.public_inputs, packed=self.packed)
+        return data
+
+    def solidity_arguments(self) -> list[Any]:
+        """The arguments of verifyProof as Python integers, lists of them, and bytes: what web3.py takes."""
+        arguments: list[Any] = _contracts().arguments(self.proof, self.public_inputs, packed=self.packed)
+        return arguments
+
+
+def _contracts() -> Any:
+    """The room of contracts, brought in when a statement is asked for its call: it knows all proof systems."""
+    return import_module("zkgpu.solidity")
