@@ -86,7 +86,7 @@ def record(name: str, weights: str) -> None:
 def warm_up(backend: Any) -> None:
     """Loads the kernels that circuits with lookups need, by proving a small one."""
     circuit = Circuit()
-    gadgets.in_range(circuit.public_array("x", 40, bits=8) * 3, 10)
+    gadgets.assert_in_range(circuit.public_array("x", 40, bits=8) * 3, 10)
     compiled = circuit.compile()
     prover = groth16.Prover(groth16.unsafe_setup(compiled.r1cs, backend), backend)
     prover.prove_circuit(compiled, {"x": np.arange(40)})

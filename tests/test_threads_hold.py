@@ -11,7 +11,7 @@ import pytest
 from zkgpu import groth16, open_backend, plonk
 from zkgpu.backend.beside import at_most
 from zkgpu.circuits import Circuit
-from zkgpu.circuits.gadgets.limbs import in_range
+from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.wtns import write_wtns
@@ -60,7 +60,7 @@ def test_one_thread_sets_up_writes_reads_checks_and_proves(system: Any, tmp_path
 @pytest.mark.usefixtures("one_thread")
 def test_one_thread_computes_the_witness_of_a_circuit_with_challenges() -> None:
     c = Circuit()
-    in_range(c.public_array("x", 9000, bits=8) * 3 + 5, 11)
+    assert_in_range(c.public_array("x", 9000, bits=8) * 3 + 5, 11)
     compiled, backend = c.compile(), open_backend("cpu", threads=1)
     prover = groth16.Prover(groth16.unsafe_setup(compiled.r1cs, backend), backend)
     assert prover.prove_circuit(compiled, {"x": np.arange(9000) % 256})

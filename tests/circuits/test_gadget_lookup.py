@@ -29,7 +29,7 @@ def squaring(n: int = 3) -> CompiledCircuit:
 
 def ranges(n: int, bits: int) -> CompiledCircuit:
     c = Circuit()
-    gadgets.in_range(c.private("x", n), bits)
+    gadgets.assert_in_range(c.private("x", n), bits)
     return c.compile()
 
 
@@ -192,7 +192,7 @@ def test_the_limbs_are_chosen_for_the_fewest_constraints():
 def test_a_circuit_has_just_the_constraints_of_its_plan(counts):
     c = Circuit()
     for bits, n in counts.items():
-        gadgets.in_range(c.private(f"x{bits}", n), bits)
+        gadgets.assert_in_range(c.private(f"x{bits}", n), bits)
     plan = plan_limbs(counts)
     mask = int(plan.width > 0)
     assert c.compile().r1cs.n_constraints == plan.constraints + mask
@@ -201,8 +201,8 @@ def test_a_circuit_has_just_the_constraints_of_its_plan(counts):
 def test_what_is_known_to_fit_is_not_checked_again():
     c = Circuit()
     x = c.private("x", 300)
-    gadgets.in_range(x, 8)
-    gadgets.in_range(x, 8)
+    gadgets.assert_in_range(x, 8)
+    gadgets.assert_in_range(x, 8)
     gadgets.range_check(x, 9)
     assert c.compile().r1cs.n_constraints == plan_limbs({8: 300}).constraints + 1
 
@@ -210,6 +210,6 @@ def test_what_is_known_to_fit_is_not_checked_again():
 def test_a_value_out_of_range_is_named():
     c = Circuit()
     with c.scope("layer 3"):
-        gadgets.in_range(c.private("x", 300), 8)
+        gadgets.assert_in_range(c.private("x", 300), 8)
     with pytest.raises(UnsatisfiedError, match=r"'layer 3/top limb\[7\]' is no row of table '8 bits'"):
         c.compile().witness({"x": [256 if i == 7 else 0 for i in range(300)]})

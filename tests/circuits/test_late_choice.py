@@ -10,7 +10,7 @@ import pytest
 
 from tests.soundness import tried
 from zkgpu.circuits import Circuit, Wires
-from zkgpu.circuits.gadgets import Table, in_range, product
+from zkgpu.circuits.gadgets import Table, assert_in_range, product
 from zkgpu.circuits.horner import horner
 from zkgpu.circuits.late import depend_on_challenges
 from zkgpu.circuits.wires import stack
@@ -163,7 +163,7 @@ def mixed(c: Circuit) -> None:
     a, b, v = c.private("a", (6, 4)), c.private("b", (4, 6)), c.public_array("v", 4, interval=(-8, 7))
     table = Table("squares", [[*range(-8, 8)], [i * i for i in range(-8, 8)]])
     table.look_up(v, v * v)
-    in_range(a.ravel(), 16)
+    assert_in_range(a.ravel(), 16)
     c.output("total", product(a, b).sum())
     c.output_array("w", v * 2, interval=(-16, 14))
     c.assert_equal(b.sum() * v.sum(), c.materialize(b.sum() * v.sum()))

@@ -24,7 +24,7 @@ STORED = (*(s.encode() for s in SHOWN), CANARY.to_bytes(8, "little"), CANARY.to_
 
 CIRCUITS = """
 from zkgpu import Circuit
-from zkgpu.circuits.gadgets import Table, in_range
+from zkgpu.circuits.gadgets import Table, assert_in_range
 
 
 def unsatisfied():
@@ -42,7 +42,7 @@ def looked_up():
 
 def ranged():
     c = Circuit()
-    in_range(c.private("x", 300), 8)
+    assert_in_range(c.private("x", 300), 8)
     return c
 
 

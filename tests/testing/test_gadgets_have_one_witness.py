@@ -61,7 +61,7 @@ CASES: dict[str, Case] = {
     "to_bits of any element": of_one(g.to_bits, 0, 3, Fr.modulus - 1),
     "from_bits": of_one(g.from_bits, [0, 1, 1], shape=(3,)),
     "range_check": of_one(lambda x: g.range_check(x, 6), 0, 1, 63),
-    "in_range": of_one(lambda x: g.in_range(x, 12), np.r_[0, 1, 4095, np.arange(97)], shape=(100,)),
+    "assert_in_range": of_one(lambda x: g.assert_in_range(x, 12), np.r_[0, 1, 4095, np.arange(97)], shape=(100,)),
     "is_zero": of_one(g.is_zero, 0, 1, -1),
     "is_equal": of_two(g.is_equal, (3, 3), (3, 4)),
     "less_than": of_two(lambda x, y: g.less_than(x, y, 8), (0, 0), (0, 255), (255, 254)),

@@ -16,7 +16,7 @@ from zkgpu.circuits.gadgets.comparison import (
 )
 from zkgpu.circuits.gadgets.division import divide, integer_divide, inverse
 from zkgpu.circuits.gadgets.freivalds import product
-from zkgpu.circuits.gadgets.limbs import in_range
+from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.circuits.gadgets.logic import logical_and, logical_not, logical_or, logical_xor, select
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.gadgets.merkle import MerklePath, MerkleTree, assert_merkle_path, merkle_root
@@ -27,11 +27,11 @@ __all__ = [
     "MerkleTree",
     "Table",
     "assert_boolean",
+    "assert_in_range",
     "assert_less_than",
     "assert_merkle_path",
     "divide",
     "from_bits",
-    "in_range",
     "integer_divide",
     "inverse",
     "is_equal",

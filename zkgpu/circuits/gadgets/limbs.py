@@ -20,7 +20,7 @@ _WIDEST = 20  # bits of a limb: a table of a million rows
 
 
 @on_wires("x")
-def in_range(x: Operand, bits: int) -> None:
+def assert_in_range(x: Operand, bits: int) -> None:
     """Constrains each entry to 0 .. 2^bits - 1, by lookups: about bits / 8 constraints an entry when there are many.
 
     When the circuit is compiled, all its checks are weighed together: the limbs' width, hence the tables' sizes, or
@@ -39,7 +39,7 @@ def in_range(x: Operand, bits: int) -> None:
 
 @dataclass(frozen=True)
 class _Check:
-    """One call of in_range."""
+    """One call of assert_in_range."""
 
     entries: Wires
     bits: int

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
-from zkgpu.circuits.gadgets.limbs import in_range
+from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.errors import UsageError
 
 Integers = NDArray[Any]
@@ -35,7 +35,8 @@ class Checks:
     def within(self, x: Wires, low: int, high: int, *, exactly: bool = True) -> int:
         """Constrains each entry to low .. high; without `exactly`, to some low .. low + 2^k - 1 that holds it.
 
-        The low end holds exactly either way, by in_range(x - low); the high end by in_range(high - x), if `exactly`.
+        The low end holds exactly either way, by assert_in_range(x - low); the high end, if `exactly`, by
+        assert_in_range(high - x).
         Returns the bits of the largest magnitude that an entry can then have.
         """
         bits = (high - low).bit_length()
@@ -47,9 +48,9 @@ class Checks:
             high = low + (1 << bits) - 1
         widest = max(low.bit_length(), high.bit_length())
         self.require_room(x, max(bits, widest))
-        in_range(x - low, bits)
+        assert_in_range(x - low, bits)
         if high - low + 1 != 1 << bits:
-            in_range(high - x, bits)
+            assert_in_range(high - x, bits)
         return widest
 
     def require_room(self, x: Wires, bits: int) -> None:
