@@ -19,7 +19,7 @@ P = Fr.modulus
 
 def multiplication(a: tuple[int, ...], b: tuple[int, ...]) -> CompiledCircuit:
     c = Circuit()
-    c.output("c", gadgets.product(c.private("a", a), c.private("b", b)))
+    c.output("c", gadgets.matmul(c.private("a", a), c.private("b", b)))
     return c.compile()
 
 
@@ -65,15 +65,15 @@ def test_the_cheapest_way_is_taken(m, k, n, constraints):
     c = Circuit()
     a, b = c.private("a", (m, k)), c.private("b", (k, n))
     before = c.n_constraints
-    gadgets.product(a, b).lc  # noqa: B018  wires of plain products are made on use
+    gadgets.matmul(a, b).lc  # noqa: B018  wires of plain products are made on use
     assert c.n_constraints - before == constraints
 
 
 def test_a_constant_side_costs_nothing():
     c = Circuit()
     x, matrix = c.private("x", (4, 5)), np.arange(30).reshape(5, 6)
-    assert gadgets.product(x, matrix).shape == (4, 6)
-    assert gadgets.product(matrix.T, x.T).shape == (6, 4)
+    assert gadgets.matmul(x, matrix).shape == (4, 6)
+    assert gadgets.matmul(matrix.T, x.T).shape == (6, 4)
     assert c.n_constraints == 0
 
 
@@ -113,4 +113,4 @@ def test_shapes_that_do_not_fit_are_refused():
     x = c.private("x", (2, 3))
     for other in (np.ones((2, 3), int), np.ones(3, int), np.ones((1, 3, 2), int)):
         with pytest.raises(UsageError, match="do not fit"):
-            gadgets.product(x, other)
+            gadgets.matmul(x, other)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.soundness import tried
 from zkgpu.circuits import Circuit, Wires
-from zkgpu.circuits.gadgets import Table, assert_in_range, product
+from zkgpu.circuits.gadgets import Table, assert_in_range, matmul
 from zkgpu.circuits.horner import horner
 from zkgpu.circuits.late import depend_on_challenges
 from zkgpu.circuits.wires import stack
@@ -164,7 +164,7 @@ def mixed(c: Circuit) -> None:
     table = Table("squares", [[*range(-8, 8)], [i * i for i in range(-8, 8)]])
     table.look_up(v, v * v)
     assert_in_range(a.ravel(), 16)
-    c.output("total", product(a, b).sum())
+    c.output("total", matmul(a, b).sum())
     c.output_array("w", v * 2, interval=(-16, 14))
     c.assert_equal(b.sum() * v.sum(), c.materialize(b.sum() * v.sum()))
 

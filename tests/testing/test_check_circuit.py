@@ -156,7 +156,7 @@ def test_mask_challenges_and_multiplicities_are_the_prover_s() -> None:
 def test_a_tested_product_has_no_free_direction() -> None:
     c = Circuit()
     a, b = c.private("a", (4, 4)), c.private("b", (4, 4))
-    g.product(a, b)
+    g.matmul(a, b)
     assert free_wires(c, {"a": np.arange(16).reshape(4, 4), "b": np.arange(16).reshape(4, 4)}) == ()
 
 

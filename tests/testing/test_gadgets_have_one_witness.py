@@ -79,7 +79,7 @@ CASES: dict[str, Case] = {
     "logical_xor": of_two(g.logical_xor, *BIT_PAIRS),
     "select": of_two(lambda x, y: g.select(x, y, 9), (0, 5), (1, 5)),
     "Table": (looked_up, [{"x": [-3, 0, 0, 3, 1]}]),
-    "product": of_two(g.product, (np.arange(9).reshape(3, 3), np.eye(3, dtype=int)), shape=(3, 3)),
+    "matmul": of_two(g.matmul, (np.arange(9).reshape(3, 3), np.eye(3, dtype=int)), shape=(3, 3)),
     "poseidon": of_one(g.poseidon, [1, 2], shape=(2,)),
     "merkle_root": (tree_path, [{"leaf": 5, "bits": [1], "siblings": [9]}]),
 }

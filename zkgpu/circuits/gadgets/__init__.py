@@ -15,7 +15,7 @@ from zkgpu.circuits.gadgets.comparison import (
     minimum,
 )
 from zkgpu.circuits.gadgets.division import divide, integer_divide, inverse
-from zkgpu.circuits.gadgets.freivalds import product
+from zkgpu.circuits.gadgets.freivalds import matmul
 from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.circuits.gadgets.logic import logical_and, logical_not, logical_or, logical_xor, select
 from zkgpu.circuits.gadgets.lookup import Table
@@ -42,12 +42,12 @@ __all__ = [
     "logical_not",
     "logical_or",
     "logical_xor",
+    "matmul",
     "maximum",
     "merkle_root",
     "minimum",
     "poseidon",
     "poseidon_hash",
-    "product",
     "range_check",
     "select",
     "to_bits",

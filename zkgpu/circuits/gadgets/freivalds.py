@@ -18,7 +18,7 @@ from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
 
 
-def product(a: Operand, b: Operand, label: str | None = None) -> Wires:
+def matmul(a: Operand, b: Operand, label: str | None = None) -> Wires:
     """The matrix product a b: (..., m, k) times (..., k, n), with equal leading axes.
 
     Free when a or b is constant. Else by plain products, m k n constraints, or by Freivalds' test, which takes

@@ -17,11 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits import Circuit, Wires, stack
-from zkgpu.circuits.gadgets.freivalds import product
+from zkgpu.circuits import Circuit, Wires, gadgets, stack
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.semantics import added, apply, matrix_product, total
-from zkgpu.zkml.semantics import product as multiplied
+from zkgpu.zkml.semantics import added, apply, matrix_product, product, total
 
 Integers = NDArray[Any]
 
@@ -43,7 +41,7 @@ def constant_linear(operation: Linear, x: Wires) -> Wires:
 def effective_weights(operation: Linear) -> tuple[Integers, Integers]:
     """(g, k, n) weights and (g, n) biases with the multipliers taken in."""
     multiplier = operation.multiplier
-    return multiplied(operation.weight, multiplier[:, None, :]), multiplied(operation.bias, multiplier)
+    return product(operation.weight, multiplier[:, None, :]), product(operation.bias, multiplier)
 
 
 def works_in_pairs(m: int, k: int, n: int) -> bool:
@@ -70,7 +68,7 @@ def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires) -> W
     groups = range(x.shape[0])
     if works_in_pairs(m, k, n):
         return stack([_in_pairs(x[g], weight[g], bias[g]) for g in groups])
-    return stack([product(x[g], weight[g], label="weights") + bias[g] for g in groups])
+    return stack([gadgets.matmul(x[g], weight[g], label="weights") + bias[g] for g in groups])
 
 
 def _in_pairs(x: Wires, weight: Wires, bias: Wires) -> Wires:
@@ -121,11 +119,11 @@ def _sum_of_pairs(x: Integers, weight: Integers, bias: Integers) -> Integers:
 
 def _products(even: Integers, odd: Integers, axis: int) -> Integers:
     """The sums of the pairs' products along an axis."""
-    return total(np.moveaxis(multiplied(even, odd), axis, -1))
+    return total(np.moveaxis(product(even, odd), axis, -1))
 
 
 def matmul(x: Wires, y: Wires) -> Wires:
-    return stack([product(x[g], y[g], label="product") for g in range(x.shape[0])])
+    return stack([gadgets.matmul(x[g], y[g], label="product") for g in range(x.shape[0])])
 
 
 def declare_weights(circuit: Circuit, operation: Linear) -> tuple[Wires, Wires]:
