@@ -268,7 +268,7 @@ def test_a_hint_that_nothing_constrains_is_refused():
 def test_a_hint_inside_a_template_that_nothing_constrains_is_refused():
     c = Circuit()
     with pytest.raises(UsageError, match="appears in no constraint"):
-        c.stamp(lambda c, x: c.hint(lambda x: x[0], [x]), c.private("x", 1))
+        c.instantiate(lambda c, x: c.hint(lambda x: x[0], [x]), c.private("x", 1))
 
 
 def test_a_hint_of_the_wrong_shape_or_kind_is_named():

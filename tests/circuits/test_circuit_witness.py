@@ -137,22 +137,22 @@ def square_and_shift(c, x):
     return x[0] * x[0] * x[1] + 3 * x[1]
 
 
-def test_a_template_stamped_on_an_array_equals_the_gadget_traced_on_each_row():
+def test_a_template_instantiated_on_an_array_equals_the_gadget_traced_on_each_row():
     x = np.arange(12).reshape(2, 3, 2)
 
-    def stamped(wires):
-        return wires.circuit.stamp(square_and_shift, wires + 1)
+    def instantiated(wires):
+        return wires.circuit.instantiate(square_and_shift, wires + 1)
 
-    assert (evaluate(stamped, x=x) == (x[..., 0] + 1) ** 2 * (x[..., 1] + 1) + 3 * (x[..., 1] + 1)).all()
+    assert (evaluate(instantiated, x=x) == (x[..., 0] + 1) ** 2 * (x[..., 1] + 1) + 3 * (x[..., 1] + 1)).all()
 
 
-def test_a_broken_constraint_in_a_stamp_names_the_instance():
+def test_a_broken_constraint_in_a_template_names_the_instance():
     def boolean(c, x):
         c.assert_equal(x * x, x)
         return x
 
     c = Circuit()
-    c.output("y", c.stamp(boolean, c.private("x", (3, 1)), label="flag"))
+    c.output("y", c.instantiate(boolean, c.private("x", (3, 1)), label="flag"))
     with pytest.raises(UnsatisfiedError, match=r"'flag\[1\]'"):
         c.compile().witness({"x": [[1], [5], [0]]})
 
@@ -162,11 +162,11 @@ def test_templates_nest():
         return (x[0] * x[1]).reshape(1)
 
     def outer(c, x):
-        pairs = c.stamp(inner, x.reshape(2, 2)).reshape(2)
-        return c.stamp(inner, pairs)
+        pairs = c.instantiate(inner, x.reshape(2, 2)).reshape(2)
+        return c.instantiate(inner, pairs)
 
     x = np.arange(1, 13).reshape(3, 4)
-    got = evaluate(lambda w: w.circuit.stamp(outer, w), x=x)
+    got = evaluate(lambda w: w.circuit.instantiate(outer, w), x=x)
     assert got.ravel().tolist() == x.prod(axis=1).tolist()
 
 

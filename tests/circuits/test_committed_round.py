@@ -145,14 +145,14 @@ def test_nothing_is_committed_or_looked_up_once_the_circuit_was_compiled():
             act()
 
 
-def test_a_stamped_gadget_cannot_look_up():
+def test_a_instantiated_gadget_cannot_look_up():
     def gadget(c, x):
         Table("t", [1]).look_up(x[0])
         return x
 
     c = Circuit()
-    with pytest.raises(UsageError, match="'gadget' is stamped"):
-        c.stamp(gadget, c.private("x", (2, 1)))
+    with pytest.raises(UsageError, match="'gadget' is instantiated"):
+        c.instantiate(gadget, c.private("x", (2, 1)))
 
 
 def test_ordinary_circuits_have_no_round():

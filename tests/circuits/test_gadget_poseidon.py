@@ -74,7 +74,7 @@ def test_every_wire_of_a_hash_is_pinned(inputs):
     assert_every_wire_is_pinned(hashing(inputs), {"x": [P - 1, 0, 7, 1, 2][:inputs]})
 
 
-def test_hashes_of_an_array_of_inputs_are_stamped_together():
+def test_hashes_of_an_array_of_inputs_are_instantiated_together():
     c = Circuit()
     c.output("hash", poseidon(c.private("x", (2, 3, 2))))
     compiled = c.compile()

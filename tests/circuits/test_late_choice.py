@@ -84,7 +84,7 @@ def a_sum_that_is_assigned(c: Circuit) -> None:
     c.assert_equal(total, c.public("y") + z)
 
 
-def inside_a_stamped_gadget(c: Circuit) -> None:
+def inside_a_instantiated_gadget(c: Circuit) -> None:
     def gadget(c: Circuit, row: Wires) -> Wires:
         root = c.hint(lambda v: v, [row[0]])
         c.assert_equal(root * root, row[0] * row[0])
@@ -93,10 +93,10 @@ def inside_a_stamped_gadget(c: Circuit) -> None:
 
     x, z = c.private("x"), c.challenge()
     c.commit(x)
-    c.stamp(gadget, stack([x, z]).reshape(1, 2), label="here")
+    c.instantiate(gadget, stack([x, z]).reshape(1, 2), label="here")
 
 
-def an_instance_of_a_stamped_gadget_that_has_no_challenge(c: Circuit) -> None:
+def an_instance_of_a_instantiated_gadget_that_has_no_challenge(c: Circuit) -> None:
     def gadget(c: Circuit, row: Wires) -> Wires:
         root = c.hint(lambda v: v, [row[0]])
         c.assert_equal(root * root, row[0] * row[0])
@@ -104,7 +104,7 @@ def an_instance_of_a_stamped_gadget_that_has_no_challenge(c: Circuit) -> None:
 
     x, z = c.private("x"), c.challenge()
     c.commit(x)
-    roots = c.stamp(gadget, stack([x, z]).reshape(2, 1))
+    roots = c.instantiate(gadget, stack([x, z]).reshape(2, 1))
     c.assert_equal(roots[0] * z, x * z, label="here")
 
 
@@ -120,8 +120,8 @@ REFUSED = [
     a_hint_computed_before,
     a_product_of_committed_wires,
     a_sum_that_is_assigned,
-    inside_a_stamped_gadget,
-    an_instance_of_a_stamped_gadget_that_has_no_challenge,
+    inside_a_instantiated_gadget,
+    an_instance_of_a_instantiated_gadget_that_has_no_challenge,
     an_entry_without_a_challenge_of_an_array_with_one,
 ]
 
@@ -140,7 +140,7 @@ def test_the_wire_is_named_by_where_it_comes_from():
         only_beside_a_challenge: "private input 'x',",
         a_hint_computed_before: "entry 0 of hint 'square',",
         a_product_of_committed_wires: "a value of constraint 0,",
-        inside_a_stamped_gadget: "a value of constraint 1 'here[1]',",
+        inside_a_instantiated_gadget: "a value of constraint 1 'here[1]',",
     }
     for write, origin in said.items():
         c = Circuit()
@@ -184,7 +184,7 @@ def test_only_wires_that_are_marked_change_with_the_challenges():
     mixed(c)
     x, z, y = c.private("x"), c.challenge(), c.challenge()
     c.commit(x)
-    sums = c.stamp(gadget, stack([x, x, z, x, x, z, y, z]).reshape(4, 2))
+    sums = c.instantiate(gadget, stack([x, x, z, x, x, z, y, z]).reshape(4, 2))
     c.assert_equal(sums[1:].sum(), sums[1:].sum())
     c.finish()
     depends = depend_on_challenges(c.steps, c.n_wires, c.rounds.challenge_wires)

@@ -99,7 +99,7 @@ def test_hints_inside_of_a_template_are_answered_otherwise_too() -> None:
         return root_of(c, inputs[0])
 
     c = Circuit()
-    c.output("out", c.stamp(inner, c.private("x", (3, 1))))
+    c.output("out", c.instantiate(inner, c.private("x", (3, 1))))
     report = check_circuit(c, {"x": [[4], [9], [16]]}, wires=0)
     change = report.second_outputs[0].changes[0]
     assert change.name.startswith("root of instance ")

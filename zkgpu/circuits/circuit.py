@@ -324,12 +324,12 @@ class Circuit:
 
     # templates
 
-    def stamp(self, build: Build, inputs: Wires, label: str | None = None) -> Wires:
+    def instantiate(self, build: Build, inputs: Wires, label: str | None = None) -> Wires:
         """build(circuit, inputs) for each row of `inputs`, traced only the first time.
 
         build    a gadget: from k wires to an array of wires; give the same function object to trace it once
         inputs   (..., k) wires
-        Returns wires of shape (..., *result). Many instances at once are stamped, and evaluated, together.
+        Returns wires of shape (..., *result). Many instances at once are made, and evaluated, together.
         """
         *outer, k = inputs.shape
         template = self._template(build, k)
@@ -365,7 +365,9 @@ class Circuit:
         inputs = inner._new_wires((k,))
         result = build(inner, inputs)
         if inner.rounds.in_use:
-            raise UsageError(f"'{build.__name__}' is stamped and cannot commit or look up: do that for all its rows")
+            raise UsageError(
+                f"'{build.__name__}' is instantiated and cannot commit or look up: do that for all its rows"
+            )
         outputs = result.lc
         a, b, c = inner.constraints()
         refuse_free_hints(inner.hints, touched_wires(inner.n_wires, a, b, c))

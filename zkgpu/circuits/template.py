@@ -1,4 +1,4 @@
-"""Templates: a gadget's constraints, traced once and stamped as often as needed."""
+"""Templates: a gadget's constraints, traced once and instantiated as often as needed."""
 
 from __future__ import annotations
 

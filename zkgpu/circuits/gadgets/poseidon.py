@@ -81,7 +81,7 @@ def poseidon(inputs: Wires) -> Wires:
     if not inputs.shape:
         raise UsageError("Poseidon hashes an array of wires: stack single ones")
     poseidon_parameters(inputs.shape[-1])
-    return circuit.stamp(_hash_template, inputs, label="poseidon")
+    return circuit.instantiate(_hash_template, inputs, label="poseidon")
 
 
 def _hash_template(circuit: Circuit, inputs: Wires) -> Wires:
