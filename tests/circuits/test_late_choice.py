@@ -10,9 +10,9 @@ import pytest
 
 from tests.soundness import tried
 from zkgpu.circuits import Circuit, Wires
+from zkgpu.circuits.free_choice import depend_on_challenges
 from zkgpu.circuits.gadgets import Table, assert_in_range, matmul
-from zkgpu.circuits.horner import horner
-from zkgpu.circuits.late import depend_on_challenges
+from zkgpu.circuits.public_arrays import horner
 from zkgpu.circuits.wires import stack
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError

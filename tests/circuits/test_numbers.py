@@ -8,8 +8,7 @@ from exhaustive import F7
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zkgpu.circuits.evaluation import object_array
-from zkgpu.circuits.numbers import WIDE, Numbers, difference, limit
+from zkgpu.circuits.numbers import WIDE, Numbers, difference, limit, object_array
 from zkgpu.circuits.sums import Rows, Table, combine, small_fraction
 from zkgpu.curves.bn254 import Fr
 from zkgpu.fields.field import Field

@@ -11,12 +11,11 @@ import numpy as np
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
 from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
-from zkgpu.circuits.digest import public_array_of, publish
-from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
-from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step
+from zkgpu.circuits.free_choice import refuse_free_hints, touched_wires
+from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step, Template
+from zkgpu.circuits.public_arrays import public_array_of, publish
 from zkgpu.circuits.rounds import Rounds
 from zkgpu.circuits.signals import Kind, Signal
-from zkgpu.circuits.template import Template
 from zkgpu.circuits.widths import Widths
 from zkgpu.circuits.wires import Operand, Product, Shape, Wires, holds_wires, stack
 from zkgpu.curves.bn254 import Fr
@@ -398,8 +397,8 @@ class Circuit:
         """The circuit's R1CS and its witness program.
 
         Raises UsageError when a hint, or a whole private input, appears in no constraint, and when a value meets a
-        challenge that could be chosen after it (circuits/late.py); warns, by name, when only a part of a private input
-        is in no constraint. A public input may appear in none: proof systems bind it all the same.
+        challenge that could be chosen after it (circuits/free_choice.py); warns, by name, when only a part of a private
+        input is in no constraint. A public input may appear in none: proof systems bind it all the same.
         """
         from zkgpu.circuits.compiled import compile_circuit
 

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from zkgpu.circuits.evaluation import Values, object_array
+from zkgpu.circuits.numbers import Values, object_array
 from zkgpu.errors import FormatError, LengthError, UsageError
 from zkgpu.fields.field import Limbs, integer
 

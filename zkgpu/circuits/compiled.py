@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
-from zkgpu.circuits.evaluation import Values, object_array
-from zkgpu.circuits.freedom import refuse_free_hints, touched_wires
-from zkgpu.circuits.late import Origins, depend_on_challenges, refuse_late_choice
-from zkgpu.circuits.numbers import Numbers, ones
+from zkgpu.circuits.free_choice import (
+    Origins,
+    depend_on_challenges,
+    refuse_free_hints,
+    refuse_late_choice,
+    touched_wires,
+)
+from zkgpu.circuits.numbers import Numbers, Values, object_array, ones
 from zkgpu.circuits.program import Arithmetic, Step
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.rounds import (
@@ -206,7 +210,7 @@ def compile_circuit(circuit: Circuit) -> CompiledCircuit:
 def _refuse_late_choice(
     circuit: Circuit, sides: Sequence[LinearCombinations], traced: Sequence[Signal], committed: NDArray[np.int64]
 ) -> None:
-    """See circuits.late."""
+    """See circuits.free_choice."""
     challenges = circuit.rounds.challenge_wires
     if challenges:
         depends = depend_on_challenges(circuit.steps, circuit.n_wires, challenges)

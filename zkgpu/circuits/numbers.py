@@ -1,16 +1,17 @@
-"""Field elements of which most are small integers: these rest in machine words, the others as Python integers."""
+"""Arrays of field elements, most of them small integers: those in machine words, the others as Python integers."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.evaluation import Values, object_array
 from zkgpu.fields.field import Field, Limbs
 
 Machine = NDArray[np.int64]
+Values = NDArray[np.object_]  # of Python integers, as hints and inputs hand them around
 
 WIDE = np.iinfo(np.int64).min  # stands where an element is not small; its magnitude is beyond every limit
 
@@ -139,6 +140,14 @@ class Numbers:
             x, y, z = (v.take(others).integers().astype(object) for v in (self, factor, product))
             wrong[others] = ((x * y - z) % self.modulus).astype(bool)
         return wrong
+
+
+def object_array(values: Iterable[object], shape: tuple[int, ...] | None = None) -> Values:
+    """An array of Python objects, never guessed into another dtype or nested deeper than one axis."""
+    items = list(values)
+    out = np.empty(len(items), dtype=object)
+    out[:] = items
+    return out if shape is None else out.reshape(shape)
 
 
 def ones(shape: tuple[int, ...], modulus: int) -> Numbers:

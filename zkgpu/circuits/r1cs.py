@@ -9,9 +9,9 @@ from functools import cached_property
 
 import numpy as np
 
+from zkgpu.circuits.assignment import FIELD_BITS, MANY_ENTRIES, Constraints
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.numbers import Numbers
-from zkgpu.circuits.satisfaction import FIELD_BITS, MANY_ENTRIES, Constraints
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
 from zkgpu.fields.field import Field, Limbs

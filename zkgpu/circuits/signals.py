@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from zkgpu.circuits.evaluation import object_array
-from zkgpu.circuits.numbers import Numbers
+from zkgpu.circuits.numbers import Numbers, object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
 

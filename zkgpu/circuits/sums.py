@@ -13,8 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.evaluation import Values, object_array
-from zkgpu.circuits.numbers import WIDE, Machine, Numbers, limit, magnitude, nearest_zero, surely_below
+from zkgpu.circuits.numbers import (
+    WIDE,
+    Machine,
+    Numbers,
+    Values,
+    limit,
+    magnitude,
+    nearest_zero,
+    object_array,
+    surely_below,
+)
 
 Index = NDArray[np.int64]
 Ids = NDArray[np.int32]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO
 from zkgpu.circuits.combinations import GrowingSum, LinearCombinations, add_lazily, compose, join_rows
-from zkgpu.circuits.evaluation import object_array
+from zkgpu.circuits.numbers import object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, batch_inverse
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.horner import horner
+from zkgpu.circuits.public_arrays import horner
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.evaluation import Values
-from zkgpu.circuits.numbers import nearest_zero
+from zkgpu.circuits.numbers import Values, nearest_zero
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires, concatenate, inverses_or_zeros
 from zkgpu.errors import UnsatisfiedError, UsageError

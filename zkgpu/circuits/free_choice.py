@@ -1,11 +1,12 @@
-"""Which wires a prover could still choose when it knows the challenges, although the circuit computes them without.
+"""What a prover could choose unseen: wires in no constraint, and wires to be fitted to a challenge.
 
-Let E be the wires computed without a challenge, C those of them that are committed or public, L the others. Rows over
-E alone know no challenge. When every row with a wire of L has only wires of C beside, a proof shows: for values of C
-that were fixed before the challenges there are values of E that satisfy the first rows, and, for these challenges,
-values of L that satisfy the others. Were a wire of E outside of C in a row with one of L, the prover could fit it to
-the challenge, and an identity that is false for nearly all challenges would pass. It makes no difference that other
-rows may determine such a wire: whether they do is more than can be seen here. `refuse_late_choice` is that rule.
+The second kind are wires that a prover could still choose when it knows the challenges, although the circuit computes
+them without. Let E be the wires computed without a challenge, C those of them that are committed or public, L the
+others. Rows over E alone know no challenge. When every row with a wire of L has only wires of C beside, a proof shows:
+for values of C that were fixed before the challenges there are values of E that satisfy the first rows, and, for these
+challenges, values of L that satisfy the others. Were a wire of E outside of C in a row with one of L, the prover could
+fit it to the challenge, and an identity that is false for nearly all challenges would pass. It makes no difference that
+other rows may determine such a wire: whether they do is more than can be seen here. `refuse_late_choice` is that rule.
 """
 
 from __future__ import annotations
@@ -22,6 +23,22 @@ from zkgpu.circuits.signals import Signal
 from zkgpu.errors import UsageError
 
 Sides = Sequence[LinearCombinations]
+
+
+def touched_wires(n_wires: int, *sides: LinearCombinations) -> NDArray[np.bool_]:
+    """(n_wires,) bool: whether a wire appears in a constraint."""
+    touched = np.zeros(n_wires, dtype=bool)
+    for side in sides:
+        touched[side.wires] = True
+    return touched
+
+
+def refuse_free_hints(hints: Sequence[tuple[int, int, str]], touched: NDArray[np.bool_]) -> None:
+    """Raises UsageError for a hint that the prover could change unseen."""
+    for first, size, name in hints:
+        free = np.flatnonzero(~touched[first : first + size])
+        if free.size:
+            raise UsageError(f"entry {free[0]} of hint '{name}' appears in no constraint: the prover could choose it")
 
 
 def depend_on_challenges(steps: Sequence[Step], n_wires: int, challenges: Sequence[int]) -> Marks:
