@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.soundness import summary
+from tests import soundness
 from zkgpu.cli import main
 
 settings.register_profile("patient", deadline=None)  # an example that compiles a kernel takes seconds
@@ -56,6 +56,17 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
     return run
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist hands over what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["soundness"] = soundness.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    soundness.add(*getattr(node, "workeroutput", {}).get("soundness", ({}, [])))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if summary():
-        terminalreporter.write_line(summary())
+    if soundness.summary():
+        terminalreporter.write_line(soundness.summary())

@@ -15,6 +15,17 @@ def tried(kind: str, count: int = 1) -> None:
     _TESTS.add(os.environ.get("PYTEST_CURRENT_TEST", "").removesuffix(" (call)"))
 
 
+def counted() -> tuple[dict[str, int], list[str]]:
+    """What was tried in this process, and by which tests, in values that another process can be sent."""
+    return dict(_TRIED), sorted(_TESTS)
+
+
+def add(kinds: dict[str, int], tests: list[str]) -> None:
+    """Adds what another process counted."""
+    _TRIED.update(kinds)
+    _TESTS.update(tests)
+
+
 def summary() -> str:
     """One line, or nothing when nothing was tried."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(_TRIED.items()))
