@@ -101,7 +101,14 @@ def test_a_circuit_beyond_the_roots_of_unity_is_refused() -> None:
 
 
 def test_the_domain_leaves_room_for_the_binding_rows() -> None:
-    assert [domain_for(Fr, m, p).size for m, p in [(3, 3), (3, 0), (4, 0), (1, 0), (1020, 3)]] == [8, 4, 8, 2, 1024]
+    assert [domain_for(Fr, m, p).size for m, p in [(3, 3), (3, 0), (4, 0), (1, 0), (0, 0), (1020, 3)]] == [
+        8,
+        4,
+        8,
+        2,
+        2,
+        1024,
+    ]
 
 
 def test_gamma_is_the_generator_as_in_keys_of_snarkjs(statement: Any) -> None:

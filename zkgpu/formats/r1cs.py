@@ -1,7 +1,8 @@
 """Constraint systems as circom writes them (.r1cs, version 1).
 
 Source: iden3/r1csfile, doc/r1cs_bin_format.md; the wires of a linear combination come in any order, as in circom's
-own files. Wires are numbered: one, public outputs, public inputs, private inputs, internal.
+own files. Wires are numbered: one, public outputs, public inputs, private inputs, internal. The header counts all
+private inputs that the source declares; those that no constraint needs may have no wire.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ def read_r1cs(path: Source) -> R1CS:
     header.expect_size(28, "the six counts of the header")
     n_wires, n_outputs, n_inputs, n_private = (header.u32() for _ in range(4))
     n_labels, n_constraints = header.u64(), header.u32()
-    if not 1 + n_outputs + n_inputs + n_private <= n_wires < _INDEX_LIMIT:
+    if not 1 + n_outputs + n_inputs <= n_wires < _INDEX_LIMIT:
         raise header.error(
-            f"{n_wires:,} wires are declared for the constant, {n_outputs:,} outputs, {n_inputs:,} public and "
-            f"{n_private:,} private inputs: compile the circuit again"
+            f"{n_wires:,} wires are declared for the constant, {n_outputs:,} outputs and {n_inputs:,} public inputs: "
+            "compile the circuit again"
         )
+    if n_outputs + n_inputs + n_private >= n_labels:
+        raise header.error(f"{n_private:,} private inputs are declared of {n_labels:,} signals: compile again")
     labels = _read_labels(file.read(LABELS, "wire labels"), n_wires, n_labels)
     a, b, c = _read_matrices(file.read(CONSTRAINTS, "constraints"), field, n_constraints, n_wires)
-    return R1CS(field, a, b, c, n_outputs, n_inputs, n_private, wire_labels=labels, n_labels=n_labels)
+    n_kept = _kept_inputs(labels, n_outputs + n_inputs, n_private)
+    return R1CS(field, a, b, c, n_outputs, n_inputs, n_kept, wire_labels=labels, n_labels=n_labels)
 
 
 def write_r1cs(path: str | os.PathLike[str], r1cs: R1CS) -> None:
@@ -92,6 +96,17 @@ def _read_labels(section: SectionReader, n_wires: int, n_labels: int) -> NDArray
     if n_labels >= 2**63 or int(labels.max(initial=0)) >= n_labels:
         raise section.error(f"a wire has a label outside the {n_labels:,} declared: compile the circuit again")
     return labels.astype(np.int64)
+
+
+def _kept_inputs(labels: NDArray[np.int64], n_public: int, n_private: int) -> int:
+    """How many private inputs have a wire: circom declares those too that its simplification dropped.
+
+    circom numbers signals as it does wires, those of the main component first, so that labels ascend, and an input's
+    is at most the number of public and private ones. Where labels do not ascend, the declared number is taken.
+    """
+    if (np.diff(labels) > 0).all():
+        return int(np.searchsorted(labels[1 + n_public :], n_public + n_private, side="right"))
+    return min(n_private, labels.size - 1 - n_public)
 
 
 def _read_matrices(

@@ -29,8 +29,11 @@ class QapMatrices:
 
 
 def domain_for(field: Field, n_constraints: int, n_public: int) -> Domain:
-    """The smallest domain with room for the constraints and the n_public + 1 binding rows."""
-    size = 1 << (n_constraints + n_public).bit_length()
+    """The smallest domain with room for the constraints and the n_public + 1 binding rows; two points at least.
+
+    So it is for snarkjs, whose key of a circuit without either has two.
+    """
+    size = max(2, 1 << (n_constraints + n_public).bit_length())
     if size > 1 << (field.two_adicity - 1):
         raise ResourceError(
             f"{n_constraints} constraints and {n_public} public inputs need a domain of {size} points, and "
