@@ -23,6 +23,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
+from zkgpu.formats.kinds import wrong_kind
 
 # what a circuit's own log() prints are values of the witness: no handler gets them that did not ask for this very name
 values_log = logging.getLogger("zkgpu.values")
@@ -120,9 +121,11 @@ class Calculator:
         return self._movers[pages]
 
     def _load(self) -> Any:
-        data = map_file(self.path).tobytes()
+        raw = map_file(self.path)
+        data = raw.tobytes()
         if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
-            raise FormatError(f"{self.path}: not a WebAssembly module: give the .wasm that circom --wasm made")
+            other = wrong_kind(self.path, raw, "a WebAssembly module (.wasm)", is_json=False)
+            raise other or FormatError(f"{self.path}: not a WebAssembly module: give the .wasm that circom --wasm made")
         try:
             return self.wasmtime.Module(self.engine, data)
         except self.wasmtime.WasmtimeError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,10 +14,11 @@ from zkgpu.circuits.assignment import FIELD_BITS, MANY_ENTRIES, Constraints
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.numbers import Numbers
 from zkgpu.circuits.sums import Rows, Table, combine
-from zkgpu.errors import FormatError, LengthError, UnsatisfiedError
+from zkgpu.errors import FormatError, LengthError, UnsatisfiedError, ZkgpuError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import Index, SparseMatrix
 
+_MOST_SIGNALS = 6  # named in a message
 _CHUNK = 1 << 17  # rows checked at a time: bounds the memory that it takes
 
 
@@ -28,6 +30,7 @@ class R1CS:
     inputs, internal wires. a, b and c have one row a constraint and one column a wire.
     labels names ranges of constraints, for messages: (first row, name) in ascending order. It may be empty.
     wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
+    signals names wires of a circuit from a file, {wire: name}, for messages; it may raise as a reader of files does.
     round is there when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
     wires come right after the public ones, and private inputs may be among them.
     """
@@ -43,6 +46,9 @@ class R1CS:
     labels: tuple[tuple[int, str], ...] = ()
     n_labels: int = 0
     round: CommittedRound | None = None
+    signals: Callable[[Iterable[int]], Mapping[int, str]] | None = dataclasses.field(
+        default=None, compare=False, repr=False
+    )
 
     def __repr__(self) -> str:
         return f"<R1CS, {self.n_constraints:,} constraints, {self.n_wires:,} wires, {self.n_public} public>"
@@ -108,8 +114,22 @@ class R1CS:
             broken = np.flatnonzero(a.wrong_products(b, c))
             if broken.size:
                 found = (int(side.take(broken[:1]).integers()[0]) for side in (a, b, c))
-                name = self.label(start + int(broken[0]))
-                raise UnsatisfiedError(f"{name}: A * B is not C", values=self._violation(*found))
+                row = start + int(broken[0])
+                message = f"{self.label(row)}: A * B is not C{self._signals_of(row)}"
+                raise UnsatisfiedError(message, values=self._violation(*found))
+
+    def _signals_of(self, row: int) -> str:
+        """The signals of a constraint for a message, where their names are known."""
+        if self.signals is None:
+            return ""
+        spans = (m.indices[m.indptr[row] : m.indptr[row + 1]] for m in self._matrices)
+        wires = sorted({int(wire) for span in spans for wire in span} - {0})
+        try:
+            names = self.signals(wires[:_MOST_SIGNALS])
+        except ZkgpuError as error:
+            return f" (its signals are not known: {error})"
+        more = ", .." if len(wires) > _MOST_SIGNALS else ""
+        return f", of {', '.join(names.get(wire, f'wire {wire}') for wire in wires[:_MOST_SIGNALS])}{more}"
 
     @property
     def _matrices(self) -> tuple[SparseMatrix, SparseMatrix, SparseMatrix]:

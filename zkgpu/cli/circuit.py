@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FILE = click.Path(exists=True, dir_okay=False)
 OUTPUT = click.Path(dir_okay=False, writable=True)
+sym_option = click.option(
+    "--sym", type=FILE, help="circom's .sym file, for names of signals; the one beside the .r1cs by default."
+)
 
 
 @click.command("compile")
@@ -53,9 +56,14 @@ def witness_command(session: Session, source: str, inputs: str, output: str) -> 
     from zkgpu.formats.wtns import write_wtns
 
     with session.working():
-        field, assignment = (_circom_witness if source.endswith(".wasm") else _python_witness)(source, inputs)
+        field, assignment = (_circom_witness if _is_calculator(source) else _python_witness)(source, inputs)
         write_wtns(output, field, assignment)
     session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
+
+
+def _is_calculator(source: str) -> bool:
+    """Whether this is a file for circom's calculator, and not FILE.py:circuit."""
+    return source.endswith(".wasm") or (Path(source).is_file() and not source.endswith(".py"))
 
 
 def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
@@ -83,18 +91,26 @@ def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
 @click.option("--soundness", is_flag=True, help="Search for a second witness too: a search, no proof.")
 @click.option("--tries", type=click.IntRange(min=0), default=2000, show_default=True, help="Lying provers to try.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is tried.")
+@sym_option
 @show_values_option
 @pass_session
-def check_command(session: Session, circuit: str, witness: str, soundness: bool, tries: int, seed: int) -> None:
+def check_command(
+    session: Session, circuit: str, witness: str, soundness: bool, tries: int, seed: int, sym: str | None
+) -> None:
     """Say whether a witness satisfies a circuit, and if not, which constraint it breaks.
 
     Takes a .r1cs and a .wtns file, or a Python circuit and the inputs of a JSON file. With --soundness it looks for a
     second witness: another output for the same inputs, or a wire that is not determined. Exit code 4 when there is one.
     With a .r1cs file wires are changed only; with a Python circuit hints are answered otherwise too.
     """
-    search = _check_program if ".py:" in circuit else _check_files
+    is_program = ".py:" in circuit and not Path(circuit).is_file()
+    if is_program and sym:
+        raise UsageError("--sym is for .r1cs files: a Python circuit has its own names")
     with session.working():
-        constraints, report = search(circuit, witness, soundness, tries, seed)
+        if is_program:
+            constraints, report = _check_program(circuit, witness, soundness, tries, seed)
+        else:
+            constraints, report = _check_files(circuit, witness, sym, soundness, seed)
     found, lines = {}, [f"ok: all {constraints:,} constraints hold"]
     if report is not None:
         report.require_sound()
@@ -118,14 +134,14 @@ def _check_program(
 
 
 def _check_files(
-    circuit: str, witness: str, soundness: bool, tries: int, seed: int
+    circuit: str, witness: str, sym: str | None, soundness: bool, seed: int
 ) -> tuple[int, SoundnessReport | None]:
     from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.formats.wtns import read_wtns
     from zkgpu.testing import check_assignment
 
     with stage("read files"):
-        r1cs, assignment = read_r1cs(_existing(circuit)), read_wtns(witness)
+        r1cs, assignment = read_r1cs(_existing(circuit), sym), read_wtns(witness)
     with stage("check constraints"):
         r1cs.check(assignment)
     if not soundness:

@@ -73,9 +73,11 @@ def export_calldata(session: Session, public_file: str, proof_file: str, as_hex:
 
 def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -> AnyVerifyingKey:
     """The verifying key of a .zkey or JSON file."""
+    from zkgpu.formats import zkey
+    from zkgpu.formats.container import map_file
     from zkgpu.systems.files import read_key, read_verifying_key
 
-    if path.endswith(".json"):
+    if map_file(path)[:4].tobytes() != zkey.MAGIC:
         key: AnyVerifyingKey = read_verifying_key(path)
         weakness = key.weakness()
     else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkgpu.cli.circuit import FILE, OUTPUT
+from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF
@@ -29,6 +29,7 @@ insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accep
 @proof_option
 @public_option
 @circuit_option
+@sym_option
 @insecure_option
 @show_values_option
 @pass_session
@@ -39,6 +40,7 @@ def prove_command(
     proof_file: str,
     public_file: str,
     circuit: str | None,
+    sym: str | None,
     allow_insecure_key: bool,
 ) -> None:
     """Make a proof, verify it, and write it with its public inputs."""
@@ -47,7 +49,7 @@ def prove_command(
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
         assignment = read_wtns(witness)
-        _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
+        _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 
 @click.command("fullprove")
@@ -57,6 +59,7 @@ def prove_command(
 @proof_option
 @public_option
 @circuit_option
+@sym_option
 @insecure_option
 @show_values_option
 @pass_session
@@ -68,6 +71,7 @@ def fullprove_command(
     proof_file: str,
     public_file: str,
     circuit: str | None,
+    sym: str | None,
     allow_insecure_key: bool,
 ) -> None:
     """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
@@ -78,7 +82,7 @@ def fullprove_command(
         key = _read_key(session, key_file, allow_insecure_key)
         with stage("compute witness"):
             assignment = compute_witness(wasm, read_inputs(inputs), key.verifying_key.curve.scalar_field)
-        _prove(session, key, assignment, proof_file, public_file, circuit, allow_insecure_key)
+        _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 
 def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyProvingKey:
@@ -97,11 +101,12 @@ def _prove(
     proof_file: str,
     public_file: str,
     circuit: str | None,
+    sym: str | None,
     allow_insecure_key: bool,
 ) -> None:
     from zkgpu.formats.r1cs import read_r1cs
 
-    r1cs, system = read_r1cs(circuit) if circuit else None, system_of(key)
+    r1cs, system = read_r1cs(circuit, sym) if circuit else None, system_of(key)
     prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
     statement = prover.statement(assignment)
     statement.save(proof_file, public_file)

@@ -17,7 +17,7 @@ def read_inputs(path: StrPath) -> dict[str, Any]:
 
     Integers may be of any sign and size up to 96 digits; fractions, NaN and duplicate names are refused.
     """
-    value = strict_json.load(path, max_bytes=MAX_INPUT_BYTES)
+    value = strict_json.load(path, "a JSON file of inputs", MAX_INPUT_BYTES)
     if not isinstance(value, dict):
         raise FormatError(f'{os.fspath(path)}: not an object of named inputs: give {{"name": value}}')
     return value

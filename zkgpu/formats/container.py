@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats.atomic import replacing
+from zkgpu.formats.kinds import container_name, wrong_kind
 
 Bytes = npt.NDArray[np.uint8]
 Limbs = npt.NDArray[np.uint64]
@@ -133,6 +134,9 @@ def name_of(source: Source) -> str:
 def open_container(source: Source, magic: bytes, versions: Sequence[int]) -> Container:
     """The sections of a file, after checking magic, version and that the sections tile the file to its last byte."""
     name, data = name_of(source), map_file(source)
+    other = None if data[:4].tobytes() == magic else wrong_kind(name, data, container_name(magic), is_json=False)
+    if other is not None:
+        raise other
     if data.size < _FILE_HEADER:
         raise FormatError(f"{name}: {data.size} bytes are too few for a .{magic.decode()} file: copy it again")
     if data[:4].tobytes() != magic:

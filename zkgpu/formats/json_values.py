@@ -8,10 +8,12 @@ from typing import Any, TypeAlias
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats.container import Source, name_of
+from zkgpu.formats.kinds import require_kind
 from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 
 StrPath: TypeAlias = str | os.PathLike[str]
+_ALIASES = {"bn254": "bn128", "altbn128": "bn128"}  # gnark's and Ethereum's names, to snarkjs'
 
 
 def located(source: Source, convert: Any, *arguments: Any) -> Any:
@@ -22,13 +24,21 @@ def located(source: Source, convert: Any, *arguments: Any) -> Any:
         raise error.within(name_of(source)) from None
 
 
-def require_curve(value: Any, what: str, protocol: str, title: str) -> Curve:
-    """The curve a proof or key names. Raises FormatError unless it is of that proof system, over a supported curve."""
-    found, name = member(value, "protocol"), member(value, "curve")
+def require_curve(value: Any, what: str, protocol: str, title: str, default: Curve = CURVES[0]) -> Curve:
+    """The curve a proof or key names; the default where it names none, as rapidsnark and circom2gnark do.
+
+    Raises FormatError unless it is of that proof system, over a supported curve.
+    """
+    require_kind(value, f"a {what}")
+    found = member(value, "protocol")
     if found != protocol:
         raise FormatError(f'the protocol of the {what} is {shown(found)}, not "{protocol}": give a {title} file')
+    if "curve" not in value:
+        return default
+    name = value["curve"]
+    plain = name.lower().replace("_", "").replace("-", "") if isinstance(name, str) else ""
     for curve in CURVES:
-        if name == curve.snarkjs_name:
+        if _ALIASES.get(plain, plain) == curve.snarkjs_name:
             return curve
     raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use bn128 (BN254)")
 

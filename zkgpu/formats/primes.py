@@ -9,15 +9,20 @@ from zkgpu.formats.container import SectionReader
 
 CURVES: tuple[Curve, ...] = (BN254,)
 
-# Scalar fields that circom --prime knows and zkgpu does not; each from its curve's specification.
+# Primes that circom --prime knows and zkgpu does not, by circom's names (program_structure, constants.rs)
 _UNSUPPORTED = {
-    0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001: "bls12381",
-    8444461749428370424248824938781546531375899335154063827935233455917409239041: "bls12377",
+    0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001: "bls12381 (BLS12-381)",
+    8444461749428370424248824938781546531375899335154063827935233455917409239041: "bls12377 (BLS12-377)",
     2**64 - 2**32 + 1: "goldilocks",
     Fq.modulus: "grumpkin",
-    0x40000000000000000000000000000000224698FC0994A8DD8C46EB2100000001: "pallas",
-    0x40000000000000000000000000000000224698FC094CF91B992D30ED00000001: "vesta",
-    115792089210356248762697446949407573529996955224135760342422259061068512044369: "secq256r1",
+    0x40000000000000000000000000000000224698FC094CF91B992D30ED00000001: "pallas",
+    0x40000000000000000000000000000000224698FC0994A8DD8C46EB2100000001: "vesta",
+    0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF: "secq256r1",
+}
+# base fields of curves that snarkjs and its relatives know
+_UNSUPPORTED_BASES = {
+    0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB: "BLS12-381",
+    0x01AE3A4617C510EAC63B05C06CA1493B1A22D9F300F5138F1EF3622FBA094800170B5D44300000008508C00000000001: "BLS12-377",
 }
 _WIDEST_PRIME = 64  # bytes; enough to name any prime in use
 
@@ -46,4 +51,5 @@ def read_curve(section: SectionReader) -> Curve:
     for curve in CURVES:
         if prime == curve.base_field.modulus:
             return curve
-    raise section.error(f"the base field {prime:#x} is no supported curve's: use a file for bn128 (BN254)")
+    name = f"that of {_UNSUPPORTED_BASES[prime]}" if prime in _UNSUPPORTED_BASES else f"{prime:#x}"
+    raise section.error(f"the base field is {name}, which is no supported curve's: use a file for bn128 (BN254)")

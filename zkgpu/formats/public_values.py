@@ -15,6 +15,7 @@ from zkgpu.errors import FormatError
 from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
 from zkgpu.formats.json_values import StrPath, list_of, located, member
+from zkgpu.formats.kinds import PUBLIC, require_kind
 from zkgpu.formats.strict_json import decimal, shown
 
 _HEX = re.compile(r"0x([0-9a-f]{2})*")
@@ -22,12 +23,12 @@ _HEX = re.compile(r"0x([0-9a-f]{2})*")
 
 def read_public(path: StrPath, curve: Curve = BN254) -> list[int]:
     """The public inputs in a file, each canonical and below the scalar field's modulus."""
-    return located(path, public_from_json, strict_json.load(path), curve)
+    return located(path, public_from_json, strict_json.load(path, PUBLIC), curve)
 
 
 def read_public_values(path: StrPath, curve: Curve = BN254) -> tuple[list[int], bytes]:
     """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
-    return located(path, public_values_from_json, strict_json.load(path), curve)
+    return located(path, public_values_from_json, strict_json.load(path, PUBLIC), curve)
 
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
@@ -36,6 +37,7 @@ def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
 
 def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
     """The public inputs of a parsed public.json."""
+    require_kind(value, PUBLIC)
     modulus = curve.scalar_field.modulus
     return [decimal(item, modulus, f"public input {i}") for i, item in enumerate(list_of(value, "the public inputs"))]
 

@@ -20,6 +20,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
 from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
+from zkgpu.formats.sym import Signals, beside, require_sym, signals_of
 
 MAGIC, VERSION = b"r1cs", 1
 HEADER, CONSTRAINTS, LABELS, CUSTOM_GATES = 1, 2, 3, 4
@@ -29,9 +30,10 @@ _INDEX_LIMIT = 2**31  # indices are int32
 Words = NDArray[np.uint32]
 
 
-def read_r1cs(path: Source) -> R1CS:
+def read_r1cs(path: Source, sym: str | os.PathLike[str] | None = None) -> R1CS:
     """The constraint system of a .r1cs file over a supported scalar field.
 
+    sym   the .sym file with its signals' names, for messages; by default the one that lies beside it, if any
     Entries keep the file's order. Raises FormatError for anything malformed, and for custom gates.
     """
     file = open_container(path, MAGIC, (VERSION,))
@@ -51,7 +53,8 @@ def read_r1cs(path: Source) -> R1CS:
     labels = _read_labels(file.read(LABELS, "wire labels"), n_wires, n_labels)
     a, b, c = _read_matrices(file.read(CONSTRAINTS, "constraints"), field, n_constraints, n_wires)
     n_kept = _kept_inputs(labels, n_outputs + n_inputs, n_private)
-    return R1CS(field, a, b, c, n_outputs, n_inputs, n_kept, wire_labels=labels, n_labels=n_labels)
+    signals = _signals(path, sym, labels)
+    return R1CS(field, a, b, c, n_outputs, n_inputs, n_kept, labels, n_labels=n_labels, signals=signals)
 
 
 def write_r1cs(path: str | os.PathLike[str], r1cs: R1CS) -> None:
@@ -96,6 +99,15 @@ def _read_labels(section: SectionReader, n_wires: int, n_labels: int) -> NDArray
     if n_labels >= 2**63 or int(labels.max(initial=0)) >= n_labels:
         raise section.error(f"a wire has a label outside the {n_labels:,} declared: compile the circuit again")
     return labels.astype(np.int64)
+
+
+def _signals(path: Source, sym: str | os.PathLike[str] | None, labels: NDArray[np.int64]) -> Signals | None:
+    """What names wires for messages."""
+    if sym is not None:
+        require_sym(sym)
+        return signals_of(sym, labels)
+    found = None if isinstance(path, bytes) else beside(path)
+    return None if found is None else signals_of(found, labels)
 
 
 def _kept_inputs(labels: NDArray[np.int64], n_public: int, n_private: int) -> int:

@@ -12,7 +12,8 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.formats.atomic import write_text
-from zkgpu.formats.container import Source, map_file, name_of
+from zkgpu.formats.container import Bytes, Source, map_file, name_of
+from zkgpu.formats.kinds import wrong_kind
 
 MAX_BYTES = 1 << 24  # keys and proofs are a few kilobytes; 16 MiB allow for 60,000 public inputs
 _DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}")
@@ -22,11 +23,21 @@ _ESCAPED, _STRING, _NO_BRACKET = re.compile(r"\\.", re.DOTALL), re.compile(r'"[^
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
-def load(source: Source, max_bytes: int = MAX_BYTES) -> Any:
-    """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths."""
+def load(source: Source, wanted: str = "a JSON file", max_bytes: int = MAX_BYTES) -> Any:
+    """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths.
+
+    wanted   what messages say was expected, where the file is none of JSON
+    """
     name, data = name_of(source), map_file(source)
     if data.size > max_bytes:
         raise FormatError(f"{name}: {data.size:,} bytes, more than the {max_bytes:,} allowed: is this the right file?")
+    try:
+        return _load(name, data)
+    except FormatError as error:
+        raise wrong_kind(name, data, wanted, is_json=True) or error from None
+
+
+def _load(name: str, data: Bytes) -> Any:
     try:
         return parse(data.tobytes().decode())
     except FormatError as error:
@@ -47,7 +58,10 @@ def parse(text: str) -> Any:
             parse_constant=_refuse,
         )
     except json.JSONDecodeError as error:
-        raise FormatError(f"line {error.lineno}, column {error.colno}: {error.msg}: this is not JSON") from None
+        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        if error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip()):
+            raise FormatError(f"{where}: the file is truncated, copy it again") from None
+        raise FormatError(f"{where}: this is not JSON") from None
 
 
 def dump(path: str | os.PathLike[str], value: Any) -> None:

@@ -29,6 +29,7 @@ from zkgpu.formats.json_values import (
     unsafe_json,
     unsafe_of,
 )
+from zkgpu.formats.kinds import KEY, PROOF, require_kind
 from zkgpu.formats.strict_json import shown
 from zkgpu.groth16.json_commitment import (
     commitment_from_json,
@@ -43,12 +44,12 @@ _COMMITTED_POINTS = ("pi_commitment", "pi_knowledge")
 
 def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
     """The proof in a file, over `curve`; its points are on their curves and in their subgroups, perhaps infinity."""
-    return located(path, proof_from_json, strict_json.load(path), curve)
+    return located(path, proof_from_json, strict_json.load(path, PROOF), curve)
 
 
 def read_verifying_key(path: StrPath) -> VerifyingKey:
     """The verifying key in a file; its points are on their curves and in their subgroups."""
-    return located(path, verifying_key_from_json, strict_json.load(path))
+    return located(path, verifying_key_from_json, strict_json.load(path, KEY))
 
 
 def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
@@ -61,7 +62,7 @@ def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
 
 def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     """The proof of a parsed proof.json, over `curve`."""
-    found, committed = _require_groth16(value, "proof")
+    found, committed = _require_groth16(value, "proof", curve)
     if found is not curve:
         raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
     return Proof(
@@ -121,12 +122,13 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     }
 
 
-def _require_groth16(value: Any, what: str) -> tuple[Curve, bool]:
-    """The curve a proof or key of Groth16 names, and whether it has a commitment."""
+def _require_groth16(value: Any, what: str, default: Curve = BN254) -> tuple[Curve, bool]:
+    """The curve a proof or key of Groth16 names, or the default, and whether it has a commitment."""
+    require_kind(value, f"a {what}")
     committed = member(value, "protocol") == COMMITTED_PROTOCOL
     if committed:
         require_version(value, what)
-    return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL, "Groth16"), committed
+    return require_curve(value, what, COMMITTED_PROTOCOL if committed else PROTOCOL, "Groth16", default), committed
 
 
 def _pairing_json(key: VerifyingKey) -> list[list[list[str]]]:

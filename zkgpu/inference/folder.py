@@ -14,6 +14,7 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, write_text
 from zkgpu.formats.json_values import located
+from zkgpu.formats.kinds import STATEMENT
 from zkgpu.groth16.json import read_verifying_key, write_verifying_key
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.groth16.zkey import read_zkey, write_zkey
@@ -79,7 +80,7 @@ class Folder:
         """What a proof says. Raises FormatError for a damaged file."""
         self._require(_STATEMENT, "zkgpu zkml compile")
         path = self.path / _STATEMENT
-        return located(path, ModelStatement.from_json, strict_json.load(path))
+        return located(path, ModelStatement.from_json, strict_json.load(path, STATEMENT))
 
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():

@@ -23,7 +23,7 @@ _FILE_NAMES = {
 
 def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     """The proof of a parsed proof.json, over `curve`; its points are on the curve, perhaps infinity."""
-    if require_curve(value, "proof", PROTOCOL, "PLONK") is not curve:
+    if require_curve(value, "proof", PROTOCOL, "PLONK", curve) is not curve:
         raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
     modulus = curve.scalar_field.modulus
     points = {name: point_of(curve.g1, member(value, _FILE_NAMES[name]), _FILE_NAMES[name]) for name in POINTS}

@@ -8,6 +8,7 @@ from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json, zkey
 from zkgpu.formats.container import Source, open_container
 from zkgpu.formats.json_values import StrPath, located
+from zkgpu.formats.kinds import KEY, PROOF
 from zkgpu.formats.points import Validator
 from zkgpu.systems.registry import TITLES, protocol_of, system_of, system_of_json, system_of_zkey
 
@@ -32,7 +33,7 @@ def write_key(path: StrPath, key: AnyProvingKey) -> None:
 
 def read_verifying_key(source: Source) -> AnyVerifyingKey:
     """The verifying key in a verification_key.json of any proof system."""
-    key: AnyVerifyingKey = located(source, _verifying_key, strict_json.load(source))
+    key: AnyVerifyingKey = located(source, _verifying_key, strict_json.load(source, KEY))
     return key
 
 
@@ -42,7 +43,7 @@ def write_verifying_key(path: StrPath, key: AnyVerifyingKey) -> None:
 
 def read_proof(source: Source, key: AnyVerifyingKey | None = None) -> AnyProof:
     """The proof in a proof.json, of the proof system and over the curve of `key` when one is given."""
-    proof: AnyProof = located(source, _proof, strict_json.load(source), key)
+    proof: AnyProof = located(source, _proof, strict_json.load(source, PROOF), key)
     return proof
 
 

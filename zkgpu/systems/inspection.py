@@ -85,7 +85,7 @@ def _describe_json(path: str) -> Facts:
         inputs, packed = read_public_values(path)
         return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
     if isinstance(value, dict) and ("pi_a" in value or "eval_a" in value):
-        return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value["curve"]}
+        return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value.get("curve", "not named")}
     key = read_verifying_key(path)
     return {
         "format": f"{TITLES[key.protocol]} verification key (JSON)",

@@ -62,8 +62,10 @@ def system_of_zkey(number: int) -> ProofSystem:
 def protocol_of(value: Any, what: str) -> str:
     """What a parsed proof or key calls its proof system. Raises FormatError unless there is such a one."""
     from zkgpu.formats.json_values import member
+    from zkgpu.formats.kinds import require_kind
     from zkgpu.formats.strict_json import shown
 
+    require_kind(value, f"a {what}")
     protocol = member(value, "protocol")
     if not isinstance(protocol, str) or protocol not in TITLES:
         raise FormatError(f"the protocol of the {what} is {shown(protocol)}: zkgpu knows {' and '.join(TITLES)}")
