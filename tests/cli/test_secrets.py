@@ -122,9 +122,9 @@ PYTHON_CIRCUITS = [
     ("published", {"x": [1, CANARY], "y": 1}, 2),
     ("computed_and_published", {"x": CANARY}, 2),
     ("hinted", {"x": CANARY}, 2),
-    ("unsatisfied", {"x": f"{CANARY} ", "y": 35}, 2),
-    ("unsatisfied", {"x": {"number": CANARY}, "y": 35}, 2),
-    ("unsatisfied", {"x": CANARY << 200, "y": 35}, 2),
+    ("unsatisfied", {"x": f"{CANARY} ", "y": 35}, 3),
+    ("unsatisfied", {"x": {"number": CANARY}, "y": 35}, 3),
+    ("unsatisfied", {"x": CANARY << 200, "y": 35}, 3),
     ("unsatisfied", {"x": float(CANARY), "y": 35}, 3),
     ("unsatisfied", {"x": CANARY + 0.5, "y": 35}, 3),
 ]

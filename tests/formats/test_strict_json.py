@@ -12,6 +12,7 @@ from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.circuit_inputs import read_inputs
 from zkgpu.formats.public_values import read_public
+from zkgpu.formats.wtns import read_wtns
 from zkgpu.groth16.json import proof_from_json, proof_to_json, read_proof, read_verifying_key, verifying_key_from_json
 from zkgpu.groth16.keys import Proof
 
@@ -261,3 +262,47 @@ def test_inputs_keep_any_integer_and_nesting(tmp_path):
 def test_a_missing_file_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="cannot be read"):
         read_proof(tmp_path / "none.json")
+
+
+WRONG_INPUTS = [
+    ('{"a": [1, "five"]}', """input 'a'[1]: "five" is not an integer"""),
+    ('{"a": [[1, 2], [3, null]]}', "input 'a'[1][1]: null is not an integer"),
+    ('{"a": true}', "input 'a': true is not an integer"),
+    ('{"a": ""}', """input 'a': "" is not an integer"""),
+    ('{"a": 1.5}', "input 'a': a number with a fraction or an exponent is not an integer"),
+    ('{"a": [0, 1e3]}', "input 'a'[1]: a number with a fraction or an exponent is not an integer"),
+    ('{"a": NaN}', "input 'a': NaN is not an integer"),
+    ('{"a": "12345678 "}', "input 'a': a string of 9 characters is not an integer"),
+    ('{"a": "deadbeef"}', "input 'a': a string of 8 characters is not an integer"),
+    ('{"a": "0x"}', "input 'a': a string of 2 characters is not an integer"),
+    (f'{{"a": {"9" * 200}}}', "input 'a': a number of 200 digits is not an integer"),
+    ('{"bus": [{"x": 1}, {"x": [2, "six"]}]}', """input 'bus[1].x'[1]: "six" is not an integer"""),
+    (f'{{"a": [{Fr.modulus}]}}', "input 'a'[0]: the value is not between -r and r"),
+    (f'{{"a": ["-{Fr.modulus}"]}}', "input 'a'[0]: the value is not between -r and r"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_INPUTS, ids=[m for _, m in WRONG_INPUTS])
+def test_a_bad_value_of_an_input_file_is_named_by_file_input_and_index(tmp_path, samples, command, text, message):
+    path = tmp_path / "in.json"
+    path.write_text(text)
+    with pytest.raises(FormatError) as error:
+        read_inputs(path, Fr)
+    assert str(error.value).startswith(f"{path}: {message}")
+    wasm = samples / "multiplier" / "multiplier.wasm"
+    assert f"{path}: {message}" in command("witness", wasm, path, "-o", tmp_path / "w").error(3)
+
+
+def test_an_object_is_no_value_of_a_python_circuit(tmp_path):
+    (tmp_path / "in.json").write_text('{"a": [{"x": 1}]}')
+    with pytest.raises(FormatError, match=r"input 'a'\[0\]: an object is not an integer"):
+        read_inputs(tmp_path / "in.json", Fr, buses=False)
+
+
+def test_integers_beyond_2_to_the_53_are_exact(tmp_path, samples, command):
+    big = 2**53 + 1
+    (tmp_path / "in.json").write_text(f'{{"a": {big}, "b": {-(2**200) - 1}, "k": "{2**100 + 1}"}}')
+    wasm = samples / "multiplier" / "multiplier.wasm"
+    assert command("witness", wasm, tmp_path / "in.json", "-o", tmp_path / "w").code == 0
+    values = Fr.from_limbs(read_wtns(tmp_path / "w"))
+    assert {big, -(2**200) - 1 + Fr.modulus, 2**100 + 1} < set(values)

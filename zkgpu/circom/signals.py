@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
-
-_INTEGER = re.compile(r"-?(0x[0-9a-fA-F]{1,80}|[0-9]{1,96})")
+from zkgpu.formats.circuit_inputs import integer_of
 
 
 def flatten(inputs: Mapping[str, Any], field: Field) -> dict[str, list[int]]:
@@ -22,7 +20,7 @@ def flatten(inputs: Mapping[str, Any], field: Field) -> dict[str, list[int]]:
     """
     signals: dict[str, list[int]] = {}
     for name, value in inputs.items():
-        for leaf, number in _leaves(name, value, field):
+        for leaf, number in _leaves(name, "", value, field):
             signals.setdefault(leaf, []).append(number)
     return signals
 
@@ -35,38 +33,31 @@ def name_hash(name: str) -> int:
     return state
 
 
-def _leaves(name: str, value: Any, field: Field) -> Iterator[tuple[str, int]]:
+def _leaves(name: str, index: str, value: Any, field: Field) -> Iterator[tuple[str, int]]:
+    """Names of signals with values in a row; `index` is the place in the signal, for messages."""
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, Mapping):
         for member, inner in value.items():
-            yield from _leaves(f"{name}.{member}", inner, field)
+            yield from _leaves(f"{name}{index}.{member}", "", inner, field)
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
-            yield from _leaves(f"{name}[{i}]" if _holds_bus(inner) else name, inner, field)
+            yield from _leaves(name, f"{index}[{i}]", inner, field)
     else:
-        yield name, _number(name, value, field)
+        yield name, _number(f"input '{name}'{index}", value, field)
 
 
-def _holds_bus(value: Any) -> bool:
-    while isinstance(value, list | tuple) and value:
-        value = value[0]
-    return isinstance(value, Mapping)
-
-
-def _number(name: str, value: Any, field: Field) -> int:
+def _number(where: str, value: Any, field: Field) -> int:
     number = _integer(value)
     if number is None:
-        raise UsageError(f'input \'{name}\': a {type(value).__name__} is not an integer: give 42, "42" or "0x2a"')
+        raise UsageError(f'{where}: a {type(value).__name__} is not an integer: give 42, "42" or "0x2a"')
     if not -field.modulus < number < field.modulus:
-        raise UsageError(f"input '{name}': a value is not between -r and r, r = {field.modulus}: reduce it yourself")
+        raise UsageError(f"{where}: a value is not between -r and r, r = {field.modulus}: reduce it yourself")
     return number % field.modulus
 
 
 def _integer(value: Any) -> int | None:
-    if isinstance(value, str):
-        return int(value, 16 if "0x" in value else 10) if _INTEGER.fullmatch(value) else None
-    if isinstance(value, bool):
-        return None
+    if isinstance(value, str | bool):
+        return integer_of(value)
     try:
         return operator.index(value)
     except TypeError:

@@ -71,7 +71,7 @@ def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
 
     compiled = load_circuit(source)
     with stage("compute witness"):
-        return compiled.r1cs.field, compiled.witness(read_inputs(inputs))
+        return compiled.r1cs.field, compiled.witness(read_inputs(inputs, compiled.r1cs.field, buses=False))
 
 
 def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
@@ -82,7 +82,7 @@ def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
     if not Path(calculator).is_file():
         raise UsageError(f"{calculator}: no such file")
     with stage("compute witness"):
-        return Fr, compute_witness(calculator, read_inputs(inputs), Fr)
+        return Fr, compute_witness(calculator, read_inputs(inputs, Fr), Fr)
 
 
 @click.command("check")
@@ -124,7 +124,8 @@ def _check_program(
     from zkgpu.formats.circuit_inputs import read_inputs
     from zkgpu.testing import check_circuit
 
-    compiled, given = load_circuit(source), read_inputs(inputs)
+    compiled = load_circuit(source)
+    given = read_inputs(inputs, compiled.r1cs.field, buses=False)
     with stage("check constraints"):
         compiled.witness(given)
     if not soundness:

@@ -81,7 +81,8 @@ def fullprove_command(
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
         with stage("compute witness"):
-            assignment = compute_witness(wasm, read_inputs(inputs), key.verifying_key.curve.scalar_field)
+            field = key.verifying_key.curve.scalar_field
+            assignment = compute_witness(wasm, read_inputs(inputs, field), field)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 

@@ -23,39 +23,52 @@ _ESCAPED, _STRING, _NO_BRACKET = re.compile(r"\\.", re.DOTALL), re.compile(r'"[^
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
-def load(source: Source, wanted: str = "a JSON file", max_bytes: int = MAX_BYTES) -> Any:
+class Misfit(str):
+    """The spelling of a number that is not an integer, or too long: `kind` is what messages call it."""
+
+    kind: str
+
+    @classmethod
+    def of(cls, spelling: str, kind: str) -> Misfit:
+        misfit = cls(spelling)
+        misfit.kind = kind
+        return misfit
+
+
+def load(source: Source, wanted: str = "a JSON file", max_bytes: int = MAX_BYTES, *, keep_misfits: bool = False) -> Any:
     """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths.
 
-    wanted   what messages say was expected, where the file is none of JSON
+    wanted         what messages say was expected, where the file is none of JSON
+    keep_misfits   numbers that are not integers, or of absurd length, are left to the caller, as Misfit
     """
     name, data = name_of(source), map_file(source)
     if data.size > max_bytes:
         raise FormatError(f"{name}: {data.size:,} bytes, more than the {max_bytes:,} allowed: is this the right file?")
     try:
-        return _load(name, data)
+        return _load(name, data, keep_misfits)
     except FormatError as error:
         raise wrong_kind(name, data, wanted, is_json=True) or error from None
 
 
-def _load(name: str, data: Bytes) -> Any:
+def _load(name: str, data: Bytes, keep_misfits: bool) -> Any:
     try:
-        return parse(data.tobytes().decode())
+        return parse(data.tobytes().decode(), keep_misfits=keep_misfits)
     except FormatError as error:
         raise error.within(name) from None
     except UnicodeDecodeError as error:
         raise FormatError(f"{name}: byte {error.start:,} is not UTF-8: this is not a JSON file") from None
 
 
-def parse(text: str) -> Any:
+def parse(text: str, *, keep_misfits: bool = False) -> Any:
     """The value of a JSON text, as strictly as `load`; messages do not name the file."""
     _require_shallow(text)
     try:
         return json.loads(
             text,
             object_pairs_hook=_object_without_duplicates,
-            parse_int=_small_integer,
-            parse_float=_refuse,
-            parse_constant=_refuse,
+            parse_int=_integer_or_misfit if keep_misfits else _small_integer,
+            parse_float=_fraction if keep_misfits else _refuse,
+            parse_constant=_constant if keep_misfits else _refuse,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}: {error.msg}"
@@ -113,6 +126,18 @@ def _small_integer(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
         raise FormatError(f"a number of {len(digits):,} digits: no field is that large")
     return int(digits)
+
+
+def _integer_or_misfit(digits: str) -> int | Misfit:
+    return int(digits) if len(digits) <= _MAX_DIGITS else Misfit.of(digits, f"a number of {len(digits):,} digits")
+
+
+def _fraction(spelling: str) -> Misfit:
+    return Misfit.of(spelling, "a number with a fraction or an exponent")
+
+
+def _constant(spelling: str) -> Misfit:
+    return Misfit.of(spelling, spelling)
 
 
 def _refuse(spelling: str) -> NoReturn:
