@@ -194,3 +194,63 @@ def test_witnesses_right_and_refused_leave_no_memory_behind():
     before = address_space()
     some(3)
     assert address_space() < before + (1 << 30)
+
+
+CIRCOM = SAMPLES.parent / "circom"
+LOGS = {
+    "2.0.3": ["log: 5", "log: 6"],
+    "2.2.3": ["log: a is 5 and b 6 7", "log: 6", "log: only text", "log: "],
+}
+
+
+@pytest.mark.parametrize("version", LOGS)
+def test_calculators_with_and_without_sizes_of_signals_compute_alike(version):
+    assert Fr.from_limbs(compute_witness(CIRCOM / f"log_{version}.wasm", {"a": 5, "b": [6, 8]}, Fr)) == [1, 30, 5, 6]
+
+
+@pytest.mark.parametrize("version", LOGS)
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"a": [5, 6, 8]}, "'a' has 3 values but the circuit wants 1"),  # over b, which is not given
+        ({"a": [5, 6], "b": [8]}, "'a' has 2 values but the circuit wants 1"),
+        ({"b": [1, 2, 3]}, "'b' has 3 values but the circuit wants 2"),  # beyond the last input
+        ({"a": 5, "b": [6]}, "'b' has 1 values but the circuit wants 2"),
+        ({"a": 5}, "a signal is missing"),
+        ({"a": 5, "b": [6, 8], "z": 1}, "'z' is not an input signal"),
+    ],
+)
+def test_sizes_of_signals_are_checked_where_the_calculator_does_not_tell_them(version, inputs, message):
+    with pytest.raises(UsageError, match=message):
+        compute_witness(CIRCOM / f"log_{version}.wasm", inputs, Fr)
+
+
+@pytest.mark.parametrize("version", LOGS)
+def test_log_is_shown_a_line_a_call_before_a_failed_assertion(tmp_path, command, version):
+    (tmp_path / "in.json").write_text('{"a": 5, "b": [6, 7]}')
+    line = (CIRCOM / f"log_{version}.wasm", tmp_path / "in.json", "-o", tmp_path / "w")
+    for options in ([], ["-v"]):
+        outcome = command(*options, "witness", "--show-values", *line)
+        assert outcome.code == 4
+        said = outcome.err.splitlines()
+        assert [text for text in said if text.startswith("log:")] == [text.rstrip() for text in LOGS[version]]
+        assert said[-1].startswith("error: ")
+    hidden = command("witness", *line)
+    assert "log:" not in hidden.err
+    assert "log() printed may be secret: --show-values" in hidden.err
+
+
+@pytest.mark.parametrize("version", LOGS)
+def test_log_of_a_good_witness_is_shown_when_asked_for(tmp_path, command, version):
+    (tmp_path / "in.json").write_text('{"a": 5, "b": [6, 8]}')
+    line = ("witness", "--show-values", CIRCOM / f"log_{version}.wasm", tmp_path / "in.json", "-o", tmp_path / "w")
+    assert "log:" not in command(*line).err
+    assert command("-v", *line).err.count("log:") == len(LOGS[version]) + 1
+
+
+def test_a_calculator_of_circom_1_is_called_one(tmp_path):
+    text = """(module (import "env" "memory" (memory 1)) (import "runtime" "logSetSignal" (func (param i32 i32)))
+        (func (export "getPWitness") (param i32) (result i32) i32.const 0)
+        (func (export "getSignalOffset32") (param i32 i32 i32 i32)))"""
+    with pytest.raises(FormatError, match="calculator of circom 1: compile the circuit with circom 2"):
+        compute_witness(module(tmp_path, text), {}, Fr)

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import struct
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
 from types import ModuleType
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from zkgpu.circom.early import sizes_in_table
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
@@ -33,11 +35,15 @@ values_log.addHandler(logging.NullHandler())
 _PAGE = 1 << 16
 _MAX_PAGES = 1 << 16
 _MAX_MESSAGE = 4096
+_TABLE_WITHIN = 1 << 20  # bytes of the calculator's memory in which the table of input signals lies
 _PLACE = re.compile(r"in template \w+ line: \d+", re.ASCII)  # the part of circom's messages that holds no value
 _EXPORTS = (
     *("memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart", "init", "getInputSize"),
-    *("getInputSignalSize", "setInputSignal", "getWitnessSize", "getWitness", "getMessageChar"),
+    *("setInputSignal", "getWitnessSize", "getWitness", "getMessageChar"),
 )
+_LATER_EXPORTS = ("getInputSignalSize",)  # not in circom 2.0.0 to 2.0.3
+_CIRCOM_1 = ("getPWitness", "getSignalOffset32")  # what circom 1 exports, and circom 2 does not
+_MOST_LINES = 100  # of log() that are kept until an assertion fails
 _ASSERT_FAILED = 4
 _EXCEPTIONS: dict[int, tuple[type[ZkgpuError], str]] = {
     1: (UsageError, "an input signal is not found"),
@@ -152,17 +158,20 @@ class _Run:
         self._calculator, self._wasmtime = calculator, calculator.wasmtime
         self._path, self._field = calculator.path, calculator.field
         self._messages: list[str] = []
+        self._line: list[str] = []  # what log() has said of its line so far
+        self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._failure: ZkgpuError | None = None
         self._store = self._wasmtime.Store(calculator.engine)
         self._exports: Any = {}
 
     def begin(self) -> None:
         """Start the module, and see that it is a circom 2 calculator over the field."""
+        self._refuse_circom_1(self._calculator.module)
         self._exports = self._instantiate(self._calculator.module)
         self._require_circom_2()
+        self._shared = self._call("getSharedRWMemoryStart")
         self._call("init", 1)
         self._require_field()
-        self._shared = self._call("getSharedRWMemoryStart")
 
     def close(self) -> None:
         self._exports = {}
@@ -176,7 +185,10 @@ class _Run:
             data = b"".join(value.to_bytes(self._field.bytes, "little") for value in values)
             mover["memory"].write(self._store, data, 0)
             high, low = _halves(name)
-            self._run(mover["write"], high, low, len(values), self._shared, self._field.bytes)
+            try:
+                self._run(mover["write"], high, low, len(values), self._shared, self._field.bytes)
+            except UsageError as error:
+                raise error.within(f"input '{name}'") from None
 
     def read_witness(self) -> Limbs:
         count = self._call("getWitnessSize") & 0xFFFFFFFF
@@ -194,7 +206,10 @@ class _Run:
             "exceptionHandler": self._on_exception,
             "printErrorMessage": self._on_error_message,
             "writeBufferMessage": self._on_log_message,
+            "showSharedRWMemory": self._on_log_value,
         }
+        wanted = {item.name for item in module.imports}
+        self._logs_text, self._prints_errors = "writeBufferMessage" in wanted, "printErrorMessage" in wanted
         imports = []
         for item in module.imports:
             if item.module != "runtime" or not isinstance(item.type, wasmtime.FuncType) or item.type.results:
@@ -206,7 +221,14 @@ class _Run:
             exports = wasmtime.Instance(self._store, module, imports).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise FormatError(f"{self._path}: cannot be started ({_first_line(error)}): compile it again") from None
-        return {name: exports[name] for name in _EXPORTS if name in exports}
+        return {name: exports[name] for name in (*_EXPORTS, *_LATER_EXPORTS) if name in exports}
+
+    def _refuse_circom_1(self, module: Any) -> None:
+        names = {item.name for item in module.exports}
+        if all(name in names for name in _CIRCOM_1):
+            raise FormatError(
+                f"{self._path}: this is a witness calculator of circom 1: compile the circuit with circom 2"
+            )
 
     def _require_circom_2(self) -> None:
         missing = [name for name in _EXPORTS if name not in self._exports]
@@ -226,8 +248,9 @@ class _Run:
             raise FormatError(f"{self._path}: compiled for another prime than {self._field.name}: compile it for bn128")
 
     def _check_inputs(self, signals: Mapping[str, list[int]]) -> None:
+        sizes = self._input_sizes(signals)
         for name, values in signals.items():
-            size = self._call("getInputSignalSize", *_halves(name))
+            size = sizes.get(name, len(values))
             if size <= 0:  # -1 or 0 by version of circom
                 raise UsageError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
             if size != len(values):
@@ -235,6 +258,14 @@ class _Run:
         wanted, given = self._call("getInputSize"), sum(len(values) for values in signals.values())
         if wanted != given:
             raise UsageError(f"{given:,} input values are given but {self._path} wants {wanted:,}: a signal is missing")
+
+    def _input_sizes(self, signals: Mapping[str, list[int]]) -> dict[str, int]:
+        """How many values each signal takes, -1 or 0 for one that there is not; of those of which that is known."""
+        if "getInputSignalSize" in self._exports:
+            return {name: self._call("getInputSignalSize", *_halves(name)) for name in signals}
+        memory, store = self._exports["memory"], self._store
+        image = bytes(memory.read(store, 0, min(memory.data_len(store), _TABLE_WITHIN)))
+        return sizes_in_table(image, list(signals), self._call("getInputSize"))
 
     def _mover(self, count: int) -> Any:
         """An instance of the module that moves values, with room for `count` of them."""
@@ -257,10 +288,13 @@ class _Run:
             raise FormatError(f"{self._path}: the calculator failed ({_first_line(error)}): compile it again") from None
 
     def _on_exception(self, code: int) -> None:
+        if not self._prints_errors:
+            self._messages.append(self._message())
         kind, what = _EXCEPTIONS.get(code, (UnsatisfiedError, f"the circuit failed with code {code}"))
         places = [place for message in self._messages for place in _PLACE.findall(message)]
         where = f": {'; '.join(places)}" if places else ""
         said = "; ".join(message for message in self._messages if message)
+        self._show_log()
         self._failure = kind(f"{self._path}: {what}{where}", values=said)
         raise self._failure
 
@@ -268,8 +302,32 @@ class _Run:
         self._messages.append(self._message())
 
     def _on_log_message(self) -> None:
+        """A piece of text, or at the end of a log() nothing but the end of the line."""
         message = self._message()
-        values_log.info("%s", message)
+        if message:
+            self._line.append(message)
+        else:
+            self._end_line()
+
+    def _on_log_value(self) -> None:
+        data = self._exports["memory"].read(self._store, self._shared, self._shared + self._field.bytes)
+        self._line.append(str(int.from_bytes(bytes(data), "little")))
+        if not self._logs_text:  # up to circom 2.0.5 a log() has one value, and no text that ends it
+            self._end_line()
+
+    def _end_line(self) -> None:
+        line = " ".join(self._line)
+        self._line.clear()
+        self._lines.append(line)
+        values_log.info("log: %s", line)
+
+    def _show_log(self) -> None:
+        """What log() said before a failure, for whom does not see it anyhow."""
+        if self._line:
+            self._end_line()
+        if not values_log.isEnabledFor(logging.INFO):
+            for line in self._lines:
+                values_log.warning("log: %s", line)
 
     def _message(self) -> str:
         characters: list[str] = []

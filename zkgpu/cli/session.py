@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkgpu.cli.terminal import one_line
 from zkgpu.stages import listening
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class _Handler(logging.Handler):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+        self._told = False  # that there are values
 
     @functools.cached_property
     def _rich(self) -> logging.Handler:
@@ -137,8 +139,13 @@ class _Handler(logging.Handler):
         return RichHandler(console=self._session.console, show_path=False, show_time=self._session.verbosity > 1)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != _VALUES or self._session.show_values:
+        if record.name != _VALUES:
             self._rich.emit(record)
+        elif self._session.show_values:
+            click.echo(one_line(record.getMessage()), err=True)
+        elif record.levelno >= logging.WARNING and not self._told:
+            self._told = True
+            self._session.warn("what the circuit's log() printed may be secret: --show-values shows it")
 
 
 def _show_values(context: click.Context, _: click.Parameter, wanted: bool) -> None:
