@@ -31,6 +31,17 @@ def test_marks_are_private(cache):
     assert stat.S_IMODE((cache / "checked").stat().st_mode) == 0o700
 
 
+@pytest.mark.skipif(os.name != "posix", reason="permission bits and links are POSIX")
+def test_a_mark_that_others_can_write_or_that_is_a_link_counts_for_nothing(cache):
+    checked.remember(DIGEST)
+    mark = cache / "checked" / DIGEST
+    mark.chmod(0o602)
+    assert not checked.is_known(DIGEST)
+    mark.rename(mark.with_name("elsewhere"))
+    mark.symlink_to("elsewhere")
+    assert not checked.is_known(DIGEST)
+
+
 @pytest.mark.parametrize("folder", ["", "checked"])
 def test_marks_in_a_folder_that_others_can_write_count_for_nothing(cache, folder):
     checked.remember(DIGEST)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from malformed import ALL, EXTREMES, KINDS, R1CS, ZKEY, Case, extreme_counts, le, patched, sections
+from malformed import ALL, EXTREMES, KINDS, PLONK_ZKEY, R1CS, ZKEY, Case, extreme_counts, le, patched, sections
 
 import zkgpu
 from zkgpu.backend.reference import ReferenceBackend
@@ -174,6 +174,27 @@ def test_every_query_point_is_checked_once_and_the_file_remembered(tmp_path):
     path.write_bytes(ZKEY.data.replace(b"sample", b"simple"))
     read_zkey(path, validate)
     assert len(seen) == 12
+
+
+@pytest.mark.parametrize("sample", [ZKEY, PLONK_ZKEY], ids=lambda sample: sample.format)
+def test_a_key_that_changes_between_digest_and_validation_is_refused_and_not_remembered(sample, tmp_path):
+    """A good key in the place of a bad one while it is checked: the bad one is not known afterwards."""
+    path = _written(tmp_path, sample.data)
+    opened = []
+
+    def validate(group, rows):
+        with open(path, "r+b") as stream:  # in place, as the file is mapped
+            stream.seek(len(sample.data) - 1)
+            stream.write(bytes([sample.data[-1] ^ 1 ^ len(opened)]))
+        opened.append(rows.shape)
+
+    for _ in range(2):
+        with pytest.raises(FormatError, match="changed while it was read"):
+            sample.read(path, validate)
+        opened.clear()
+        path.write_bytes(sample.data)
+    sample.read(path, lambda group, rows: opened.append(rows.shape))
+    assert opened
 
 
 def test_a_query_point_off_the_curve_is_refused_each_time_it_is_read(tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,12 +88,58 @@ def test_eight_processes_may_start_on_an_empty_cache(cache_folder):
     assert cache.cache_info().entries == 2
 
 
-def test_a_damaged_entry_is_compiled_again(cache_folder):
-    outcome(start(cache_folder))
-    entries = list(cache_folder.rglob("*.nbc"))
-    entries[0].write_bytes(entries[0].read_bytes()[:1000])
-    entries[1].write_bytes(b"")
+def spoiled_entries():
+    """What may befall an entry, by name: a function of the entry and of another one."""
+    return {
+        "cut": lambda entry, other: entry.write_bytes(entry.read_bytes()[:1000]),
+        "empty": lambda entry, other: entry.write_bytes(b""),
+        "a bit of the code flipped": lambda entry, other: flip(entry, -1000),
+        "a bit of the hash flipped": lambda entry, other: flip(entry, 20),
+        "another kernel's": lambda entry, other: entry.write_bytes(other.read_bytes()),
+        "a link": lambda entry, other: (entry.rename(entry.with_suffix(".old")), entry.symlink_to(entry.stem + ".old")),
+        "a pipe": lambda entry, other: (entry.unlink(), os.mkfifo(entry, 0o600)),
+        "writable by others": lambda entry, other: entry.chmod(0o606),
+        "writable by a group": lambda entry, other: entry.chmod(0o660),
+        "a bare pickle": lambda entry, other: entry.write_bytes(PLANTED),
+    }
+
+
+PLANTED = b"cos\n_exit\n(I77\ntR."  # whoever unpickles it ends with code 77
+
+
+def flip(entry, at):
+    data = bytearray(entry.read_bytes())
+    data[at] ^= 1
+    entry.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def entries_of_two(tmp_path_factory):
+    """A folder with the entries of two kernels, and their names."""
+    folder = tmp_path_factory.mktemp("kernels") / "cache"
+    outcome(start(folder))
+    return folder, [entry.name for entry in folder.rglob("*.nbc")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits, links and pipes are POSIX")
+@pytest.mark.parametrize("how", spoiled_entries())
+def test_an_entry_that_is_not_whole_and_the_users_own_is_never_unpickled(entries_of_two, tmp_path, how):
+    folder, names = entries_of_two
+    shutil.copytree(folder, tmp_path / "cache")
+    entry, other = (next((tmp_path / "cache").rglob(name)) for name in names)
+    spoiled_entries()[how](entry, other)
+    with pytest.raises((ValueError, OSError)):
+        cache._checked(entry)
+    assert len(cache._checked(other)) > 1000
+
+
+def test_entries_that_are_not_used_are_made_anew(cache_folder, entries_of_two):
+    shutil.copytree(entries_of_two[0], cache_folder)
+    first, second = cache_folder.rglob("*.nbc")
+    flip(first, -1000)
+    second.chmod(0o606)
     assert outcome(start(cache_folder)) == "compiled"
+    assert second.stat().st_mode & 0o077 == 0
     assert outcome(start(cache_folder)) == "loaded"
 
 
@@ -110,7 +157,7 @@ def test_a_folder_others_can_write_is_refused(cache_folder, part, mode):
     folder = cache_folder / part
     folder.mkdir(parents=True, mode=0o700)
     folder.chmod(mode)
-    with pytest.raises(ResourceError, match="chmod go-w"):
+    with pytest.raises(ResourceError, match="remove it, or"):
         cache.kernel_folder()
 
 

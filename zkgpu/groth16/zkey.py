@@ -90,7 +90,8 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
     if committed:
         header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
     points = _read_points(file, header, known)
-    a, b = _kept_matrices(file, header, digest)
+    kept = prepared.load(digest, "matrices") if digest else None
+    a, b = kept or _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
@@ -117,6 +118,11 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         return key
     if not known:
         _require_matching(file, key)
+    if kept is None or not known:
+        checked.require_unchanged(file.path, file.data, digest)
+    if kept is None:
+        prepared.keep(digest, "matrices", (a, b))
+    if not known:
         checked.remember(digest)
     return key.read_from(digest)
 
@@ -221,16 +227,6 @@ def _header_bytes(key: ProvingKey) -> bytes:
             *(point_bytes(point) for point in points),
         )
     )
-
-
-def _kept_matrices(file: Container, header: Header, digest: str | None) -> tuple[SparseMatrix, SparseMatrix]:
-    """The matrices, which the second reading of a file with a digest finds in the cache."""
-    kept = prepared.load(digest, "matrices") if digest else None
-    if kept is None:
-        kept = _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
-        if digest:
-            prepared.keep(digest, "matrices", kept)
-    return kept
 
 
 def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix, SparseMatrix]:

@@ -6,13 +6,17 @@ Folders that another digest made are removed once nothing has used them for a mo
 
 The digest covers all that decides the machine code: the sources of the rooms that emit it, Python, Numba,
 llvmlite, the CPU and its features. Numba's own cache looks only at the file of the compiled function, and its
-closure keys differ from process to process. Entries are pickles, hence as trusted as code: the folder must
-belong to the user and be writable by nobody else.
+closure keys differ from process to process. Entries are pickles, hence as trusted as code: folder and entry must
+belong to the user and be writable by nobody else. Each begins with a hash of its name and of all that follows, so that
+one that is damaged, or stands in another's place, is compiled again rather than run:
+
+    magic[16] | SHA-256[32] | pickle
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import logging
@@ -25,7 +29,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
@@ -36,6 +40,8 @@ log = logging.getLogger(__name__)
 
 ROOMS = ("jit", "fields", "curves", "ntt", "msm")
 LOCK = "kernels.lock"
+_MAGIC = b"zkgpu kernel 001"
+_HEADER = len(_MAGIC) + hashlib.sha256().digest_size
 MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
 
 
@@ -70,11 +76,37 @@ def private_folder(folder: Path) -> Path:
     Raises ResourceError when another user owns it or may write into it, OSError when it cannot be made.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if os.name == "posix":
-        status = folder.stat()
-        if status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise ResourceError(f"{folder}: others can write to this cache of compiled code: chmod go-w it, or move it")
+    if not _is_own(folder.stat()):
+        raise ResourceError(
+            f"{folder}: others can write to this cache of compiled code and may have put some into it: remove it, or "
+            "set ZKGPU_CACHE_DIR to a folder of your own"
+        )
     return folder
+
+
+def open_own(path: Path) -> BinaryIO:
+    """A regular file of the cache, open for reading.
+
+    Raises FileNotFoundError, and ValueError for a link, a pipe, and a file that another user owns or may write to.
+    """
+    try:
+        # a pipe would wait for its writer
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) or error.errno != errno.ELOOP:
+            raise
+        raise ValueError("it is a link") from error
+    file = os.fdopen(descriptor, "rb")
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not _is_own(status):
+        file.close()
+        raise ValueError("it is not a file that only the user may write")
+    return file
+
+
+def _is_own(status: os.stat_result) -> bool:
+    """Whether the user owns it and nobody else may write to it; always where there are no such modes."""
+    return os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 
 
 def own_folder(name: str) -> Path:
@@ -235,12 +267,12 @@ class KernelCache:
 
         rtsys.initialize(target_context)  # its symbols; unlike refresh(), which a compilation does, no declarations
         try:
-            payload = pickle.loads(self._entry(signature).read_bytes())  # noqa: S301 - the folder is private
+            payload = pickle.loads(_checked(self._entry(signature)))  # noqa: S301 - the user's own, and whole
             return CompileResult._rebuild(target_context, *payload)
         except FileNotFoundError:
             return None
         except Exception as error:  # a truncated or foreign file must not be fatal: compile again
-            log.warning("%s: unreadable, compiling again (%s)", self._entry(signature), error)
+            log.warning("%s: not used, compiling again (%s)", self._entry(signature), error)
             return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
@@ -250,7 +282,8 @@ class KernelCache:
         if result.library.has_dynamic_globals:
             raise AssertionError(f"{self._name} refers to objects of this process and cannot be cached")
         try:
-            write_private(self._entry(signature), dumps(result._reduce()))
+            entry, payload = self._entry(signature), dumps(result._reduce())
+            write_private(entry, _MAGIC + _hash(entry.name, payload), payload)
         except OSError as error:
             log.warning("%s: not kept (%s)", self._entry(signature), error)
 
@@ -267,6 +300,19 @@ class KernelCache:
         """Forgets the stored code of this kernel."""
         for entry in self._folder.glob(f"{self._name}-*.nbc"):
             entry.unlink(missing_ok=True)
+
+
+def _checked(entry: Path) -> bytes:
+    """What an entry holds behind its hash. Raises FileNotFoundError, and ValueError unless it is own and undamaged."""
+    with open_own(entry) as file:
+        data = file.read()
+    if data[:_HEADER] != _MAGIC + _hash(entry.name, data[_HEADER:]):
+        raise ValueError("it is damaged")
+    return data[_HEADER:]
+
+
+def _hash(name: str, payload: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + payload).digest()
 
 
 def write_private(path: Path, *pieces: bytes | memoryview) -> None:

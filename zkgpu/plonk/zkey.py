@@ -95,6 +95,7 @@ def _checked(file: Container, key: ProvingKey, validate: Validator) -> ProvingKe
         reason = mismatch(key)
         if reason is not None:
             raise FormatError(f"{file.path}: {reason}: do not use this key")
+        checked.require_unchanged(file.path, file.data, digest)
         checked.remember(digest)
     return key.read_from(digest)
 

@@ -16,9 +16,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import ResourceError
+from zkgpu.errors import FormatError, ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import own_folder
+from zkgpu.jit.cache import open_own, own_folder
 from zkgpu.jit.threads import parallel
 
 Bytes: TypeAlias = NDArray[np.uint8]
@@ -46,10 +46,21 @@ def _leaf_hash(leaf: Bytes) -> bytes:
 def is_known(digest: str) -> bool:
     """Whether a file with this digest was remembered, in a folder that nobody else can write."""
     try:
-        os.utime(_folder() / digest)  # its last use, for pruning
+        path = _folder() / digest
+        open_own(path).close()
+        os.utime(path, follow_symlinks=False)  # its last use, for pruning
         return True
-    except (OSError, ResourceError):
+    except (OSError, ValueError, ResourceError):
         return False
+
+
+def require_unchanged(path: str, data: Bytes, digest_before: str) -> None:
+    """Raises FormatError when the bytes of a mapped file are no longer those of the digest: what was checked is not it.
+
+    For whoever is about to keep under a digest what was found out after it was taken.
+    """
+    if digest(data) != digest_before:
+        raise FormatError(f"{path}: the file changed while it was read: wait until it is whole, then try again")
 
 
 def remember(digest: str) -> None:

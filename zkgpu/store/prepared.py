@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import ROOMS, own_folder, source_digest, write_private
+from zkgpu.jit.cache import ROOMS, open_own, own_folder, source_digest, write_private
 from zkgpu.store import digests as checked
 from zkgpu.store import values
 from zkgpu.store.digests import Bytes
@@ -46,7 +46,8 @@ def load(digest: str, what: str) -> Any | None:
     """What was kept under this name for the key file with this digest, or None."""
     try:
         path = _folder() / f"{digest}-{what}.bin"
-        value = _unpacked(np.asarray(np.memmap(path, dtype=np.uint8, mode="c")))
+        with open_own(path) as file:
+            value = _unpacked(np.asarray(np.memmap(file, dtype=np.uint8, mode="c")))
         os.utime(path)  # its last use, for pruning
         return value
     except FileNotFoundError:
