@@ -11,8 +11,8 @@ from files import CircuitFiles
 
 from zkgpu import Circuit
 from zkgpu.backend import Backend
+from zkgpu.circuits import stack
 from zkgpu.circuits.gadgets import poseidon, poseidon_hash
-from zkgpu.circuits.wires import stack
 from zkgpu.groth16 import unsafe_setup
 
 CONSTRAINTS_PER_HASH = 240

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,14 @@ def test_a_room_above_the_backend_emits_no_code_and_computes_beside_no_backend(r
 def test_every_room_is_in_the_order_once() -> None:
     assert {room_of(p) for p in sources()} == set(ORDER)
     assert len(set(ORDER)) == len(ORDER)
+
+
+def test_the_files_of_circuits_import_each_other_in_one_order() -> None:
+    """Also inside of functions, and for types only: each file can be read after those it builds on."""
+    files = {name_of(p): imported_modules(ast.parse(p.read_text())) for p in sources() if room_of(p) == "circuits"}
+    tuple(TopologicalSorter({name: found - {name} for name, found in files.items()}).static_order())
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)

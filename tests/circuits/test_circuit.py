@@ -80,7 +80,7 @@ def test_division_by_constants_is_free_and_by_the_constant_zero_refused():
     c = Circuit()
     x = c.private("x")
     half = x / 2
-    assert c.n_constraints == 0
+    assert c.builder.n_constraints == 0
     c.output("half", half)
     compiled = c.compile()
     assert compiled.value("half", compiled.witness({"x": 10})).item() == 5
@@ -133,7 +133,7 @@ def test_products_with_constants_make_no_constraint():
     c = Circuit()
     x = c.private("x", (4, 5))
     y = (x @ np.arange(10).reshape(5, 2)).sum(axis=1) * 3 - x.T[0, :1]
-    assert c.n_constraints == 0
+    assert c.builder.n_constraints == 0
     assert y.shape == (4,)
 
 
@@ -285,3 +285,26 @@ def test_a_hint_may_mix_small_and_large_integers():
     c.output("y", c.hint(lambda: [1, 2**63, -(2**200)], [], shape=3))
     compiled = c.compile()
     assert compiled.value("y", compiled.witness({})).tolist() == [1, 2**63, P - 2**200]
+
+
+def test_circuit_has_what_an_author_needs_and_its_builder_the_rest():
+    declare = {"public", "private", "output", "public_array", "output_array"}
+    values = {"constant", "wires", "materialize", "hint", "instantiate"}
+    says = {"assert_equal", "assert_product", "scope", "commit", "challenge"}
+    face = {name for name in (*dir(Circuit), *vars(Circuit())) if not name.startswith("_")}
+    assert face == declare | values | says | {"of", "field", "builder", "compile"}
+
+
+def test_a_gadget_finds_the_circuit_of_its_wires():
+    c = Circuit()
+    x = c.private("x")
+    with c.scope("here"):
+        Circuit.of(7, x).assert_equal(x * x, 49, label="square")
+    with pytest.raises(UnsatisfiedError, match="'here/square'"):
+        c.compile().witness({"x": 6})
+    assert repr(c) == "<Circuit, 1 constraints, 2 wires so far>"
+
+
+def test_there_is_no_circuit_of_numbers():
+    with pytest.raises(UsageError, match=r"a gadget works on wires, and was given int and list.*circuit\.constant"):
+        Circuit.of(7, [1, 2])

@@ -141,7 +141,7 @@ def test_a_template_instantiated_on_an_array_equals_the_gadget_traced_on_each_ro
     x = np.arange(12).reshape(2, 3, 2)
 
     def instantiated(wires):
-        return wires.circuit.instantiate(square_and_shift, wires + 1)
+        return Circuit.of(wires).instantiate(square_and_shift, wires + 1)
 
     assert (evaluate(instantiated, x=x) == (x[..., 0] + 1) ** 2 * (x[..., 1] + 1) + 3 * (x[..., 1] + 1)).all()
 
@@ -166,7 +166,7 @@ def test_templates_nest():
         return c.instantiate(inner, pairs)
 
     x = np.arange(1, 13).reshape(3, 4)
-    got = evaluate(lambda w: w.circuit.instantiate(outer, w), x=x)
+    got = evaluate(lambda w: Circuit.of(w).instantiate(outer, w), x=x)
     assert got.ravel().tolist() == x.prod(axis=1).tolist()
 
 

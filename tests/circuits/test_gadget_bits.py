@@ -152,24 +152,24 @@ def test_a_check_already_made_is_not_made_again():
     c = Circuit()
     x = c.private("x", 3)
     range_check(x, 8)
-    before = c.n_constraints
+    before = c.builder.n_constraints
     range_check(x, 8)
     range_check(x[1], 16)
-    assert c.n_constraints == before
+    assert c.builder.n_constraints == before
     range_check(x, 7)
-    assert c.n_constraints == before + 3 * 7
+    assert c.builder.n_constraints == before + 3 * 7
 
 
 def test_bits_and_their_negations_are_known_to_be_boolean():
     c = Circuit()
     bits = to_bits(c.private("x"), 8)
-    before = c.n_constraints
+    before = c.builder.n_constraints
     assert_boolean(bits[2:4])
     assert_boolean(1 - bits)
-    assert c.n_constraints == before
+    assert c.builder.n_constraints == before
     assert_boolean(2 - bits[0])
     assert_boolean(bits[0] + bits[1])
-    assert c.n_constraints == before + 2
+    assert c.builder.n_constraints == before + 2
 
 
 @pytest.mark.parametrize(
@@ -194,9 +194,9 @@ def test_what_merely_resembles_a_boolean_is_not_taken_for_one(value):
     range_check(wide, 2)
     entry = value(bit, wide)
     assert entry.lc.rows == 1  # a product has its wire by now
-    before = c.n_constraints
+    before = c.builder.n_constraints
     assert_boolean(entry)
-    assert c.n_constraints == before + 1
+    assert c.builder.n_constraints == before + 1
 
 
 @pytest.mark.parametrize("factor", [2, P - 1, 1 << 200])
@@ -234,11 +234,11 @@ def test_widths_outside_the_field_are_refused():
 def test_constants_are_checked_while_the_circuit_is_written():
     c = Circuit()
     range_check(c.constant([0, 255]), 8)
-    assert c.n_constraints == 0
+    assert c.builder.n_constraints == 0
     with pytest.raises(UsageError, match="9 bits does not fit into 8"):
         range_check(c.constant([0, 256]), 8)
     with pytest.raises(UsageError, match="2 bits does not fit into 1"):
         to_bits(c.constant(2), 1)
     bits = to_bits(c.constant([5, 2]), 3)
-    assert (bits.shape, c.n_constraints) == ((2, 3), 0)
+    assert (bits.shape, c.builder.n_constraints) == ((2, 3), 0)
     c.assert_equal(bits, [[1, 0, 1], [0, 1, 0]])

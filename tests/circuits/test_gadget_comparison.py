@@ -183,10 +183,10 @@ def test_not_swaps_and_connectives_take_constants():
 def test_a_connective_costs_one_constraint_once_its_operands_are_boolean():
     c = Circuit()
     bits = gadgets.to_bits(c.private("x"), 2)
-    before = c.n_constraints
+    before = c.builder.n_constraints
     once = gadgets.logical_xor(bits[0], bits[1])
     gadgets.logical_or(gadgets.logical_not(once), bits[0])
-    assert c.n_constraints == before + 2
+    assert c.builder.n_constraints == before + 2
 
 
 def test_select_chooses_and_refuses_conditions_that_are_not_boolean():
@@ -206,6 +206,6 @@ def test_every_wire_of_select_is_pinned(condition):
 def test_select_between_constants_is_free():
     c = Circuit()
     condition = gadgets.to_bits(c.private("x"), 1)
-    before = c.n_constraints
+    before = c.builder.n_constraints
     gadgets.select(condition, 5, 9)
-    assert c.n_constraints == before
+    assert c.builder.n_constraints == before

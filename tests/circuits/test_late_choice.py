@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from tests.soundness import tried
-from zkgpu.circuits import Circuit, Wires
+from zkgpu.circuits import Circuit, Wires, stack
 from zkgpu.circuits.free_choice import depend_on_challenges
 from zkgpu.circuits.gadgets import Table, assert_in_range, matmul
-from zkgpu.circuits.public_arrays import horner
-from zkgpu.circuits.wires import stack
+from zkgpu.circuits.gadgets.freivalds import polynomials_at
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 
@@ -26,7 +25,7 @@ def matrix_product(*committed: str) -> Circuit:
     matrices = {name: c.private(name, (2, 2)) for name in "ABC"}
     for name in committed:
         c.commit(matrices[name])
-    b_r, c_r = (horner(matrices[name], c.challenge("z")) for name in "BC")
+    b_r, c_r = (polynomials_at(matrices[name], c.challenge("z")) for name in "BC")
     c.assert_equal(matrices["A"] @ b_r, c_r, label="freivalds")
     return c
 
@@ -186,13 +185,13 @@ def test_only_wires_that_are_marked_change_with_the_challenges():
     c.commit(x)
     sums = c.instantiate(gadget, stack([x, x, z, x, x, z, y, z]).reshape(4, 2))
     c.assert_equal(sums[1:].sum(), sums[1:].sum())
-    c.finish()
-    depends = depend_on_challenges(c.steps, c.n_wires, c.rounds.challenge_wires)
+    c.builder.finish()
+    depends = depend_on_challenges(c.builder.steps, c.builder.n_wires, c.builder.rounds.challenge_wires)
     compiled = c.compile()
     inputs = {"a": np.arange(24).reshape(6, 4), "b": np.arange(24).reshape(4, 6), "v": [-8, 7, 0, 1], "x": 5}
     n = compiled.r1cs.round.n_challenges
     first, second = (compiled.witness(inputs, lambda _, at=at: [*range(at, at + n)]) for at in (10**9, 10**12))
-    changed = np.zeros(c.n_wires, dtype=bool)
+    changed = np.zeros(c.builder.n_wires, dtype=bool)
     changed[compiled._order] = (first != second).any(axis=1)
     tried("wires that depend on challenges", int(depends.sum()))
     assert not (changed & ~depends).any()

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zkgpu.circuits import Circuit, gadgets
+from zkgpu.circuits import Circuit, Wires, gadgets
 from zkgpu.circuits.combinations import GrowingSum
-from zkgpu.circuits.wires import Wires
 from zkgpu.errors import UsageError
 
 

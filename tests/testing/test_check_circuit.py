@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zkgpu.circuits import Circuit
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits import gadgets as g
-from zkgpu.circuits.wires import Wires
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UnsoundError, UsageError
 from zkgpu.testing import Draws, assert_sound, check_assignment, check_circuit, free_wires

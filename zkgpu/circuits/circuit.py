@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TypeAlias
 
-import numpy as np
-
-from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
-from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
+from zkgpu.circuits.builder import Builder, Shape, is_single
+from zkgpu.circuits.compiled import CompiledCircuit, compile_circuit
 from zkgpu.circuits.free_choice import refuse_free_hints, touched_wires
-from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step, Template
+from zkgpu.circuits.program import HintFunction, Template
 from zkgpu.circuits.public_arrays import public_array_of, publish
-from zkgpu.circuits.rounds import Rounds
-from zkgpu.circuits.signals import Kind, Signal
-from zkgpu.circuits.widths import Widths
-from zkgpu.circuits.wires import Operand, Product, Shape, Wires, holds_wires, stack
+from zkgpu.circuits.signals import Kind
+from zkgpu.circuits.wires import Operand, Wires, as_wires, constant
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, integer
 
-if TYPE_CHECKING:
-    from zkgpu.circuits.compiled import CompiledCircuit
-
-Build = Callable[["Circuit", Wires], Wires]
-
-_MAX_WIRES = 2**31 - 1
+Build: TypeAlias = "Callable[[Circuit, Wires], Wires]"
 
 
 class Circuit:
@@ -39,30 +30,36 @@ class Circuit:
         compiled = c.compile()
         assignment = compiled.witness({"x": 3, "out": 35})
 
-    field          the scalar field of the curve that will prove it
-    coefficients   the table of field values that all its linear combinations share
-    widths         which wires are already proven to be small
-    rounds         what is committed to, and the challenges that come after
+    field     the scalar field of the curve that will prove it
+    builder   the machine that keeps what is written, for gadgets that need more than this class has
     """
 
-    def __init__(self, field: Field = Fr) -> None:
-        self.field = field
-        self.coefficients = Coefficients(field.modulus)
-        self.widths = Widths(self.coefficients)
-        self.signals: dict[str, Signal] = {}
-        self.hints: list[tuple[int, int, str]] = []
-        self.steps: list[Step] = []
-        self.labels: list[tuple[int, str]] = []
-        self.n_wires = 1
-        self.n_constraints = 0
-        self.rounds = Rounds()
-        self._a: list[LinearCombinations] = []
-        self._b: list[LinearCombinations] = []
-        self._c: list[LinearCombinations] = []
-        self._scopes: list[str] = []
-        self._templates: dict[tuple[Build, int], Template] = {}
+    def __init__(self, field: Field = Fr, *, builder: Builder | None = None) -> None:
+        self.builder = builder or Builder(field)
 
-    # signals
+    @classmethod
+    def of(cls, *operands: Operand, gadget: str = "a gadget") -> Circuit:
+        """The circuit of the wires among these operands: what a gadget writes its constraints to.
+
+        gadget   what messages call the one who asks
+        Raises UsageError when none of them is a wire.
+        """
+        builder = next((x.builder for x in operands if isinstance(x, Wires)), None)
+        if builder is None:
+            raise UsageError(
+                f"{gadget} works on wires, and was given {' and '.join(type(x).__name__ for x in operands)}: "
+                "compute with what is known now in Python, or make it a wire with circuit.constant"
+            )
+        return cls(builder=builder)
+
+    @property
+    def field(self) -> Field:
+        return self.builder.field
+
+    def __repr__(self) -> str:
+        return f"<Circuit, {self.builder.n_constraints:,} constraints, {self.builder.n_wires:,} wires so far>"
+
+    # inputs and outputs
 
     def public(self, name: str, shape: int | Shape = ()) -> Wires:
         """A named input that the verifier sees: one wire, or an array of the given shape."""
@@ -76,149 +73,65 @@ class Circuit:
         """Publishes a computed value: the witness computes it, the verifier sees it. One constraint an entry."""
         value = self.wires(value)
         out = self._declare(name, "output", value.shape)
-        self._compute(out, value, self.path(name))
+        self._define(out, value, self.builder.scope_name(name))
         return out
+
+    def public_array(
+        self, name: str, shape: int | Shape = (), *, bits: int | None = None, interval: tuple[int, int] | None = None
+    ) -> Wires:
+        """Public integers that cost no public input each: they reach the verifier packed, and the circuit as wires.
+
+        bits       their width when they are not negative, or
+        interval   (low, high), both included
+        One constraint an entry. The verifier refuses values outside the interval, so it holds without a range check.
+        """
+        wires = self._declare(name, "packed", shape)
+        array = public_array_of(name, wires.shape, bits, interval)
+        publish(self.builder, array, wires.lc)
+        if not array.is_signed:
+            self.builder.widths.prove(wires.lc, array.high.bit_length())
+        return wires
+
+    def output_array(
+        self, name: str, value: Operand, *, bits: int | None = None, interval: tuple[int, int] | None = None
+    ) -> None:
+        """Publishes computed integers as public_array does. They may not depend on a challenge."""
+        value = self.wires(value)
+        self.builder.require_new_name(name)
+        publish(self.builder, public_array_of(name, value.shape, bits, interval), value.lc)
 
     def _declare(self, name: str, kind: Kind, shape: int | Shape) -> Wires:
         if not isinstance(name, str):
             raise UsageError(f"a signal's name is a string, not {name!r}")
         shape = _shape_of(shape, f"a length in the shape of signal '{name}'")
-        self._require_new_name(name)
-        wires = self._new_wires(shape)
-        self.signals[name] = Signal(name, kind, shape, self.n_wires - wires.size)
-        return wires
-
-    def _require_new_name(self, name: str) -> None:
-        if name in self.signals or any(array.name == name for array, _ in self.rounds.arrays):
-            raise UsageError(f"the circuit already has a signal named '{name}'")
+        return Wires(self.builder, shape, self.builder.declare(name, kind, shape))
 
     # values
 
     def constant(self, values: Operand) -> Wires:
         """Integers as wires: no wire and no constraint is made."""
-        ids = self.coefficients.intern_array(values)
-        return Wires(self, ids.shape, LinearCombinations.of_constants(ids))
+        return constant(self.builder, values)
 
     def wires(self, value: Operand) -> Wires:
         """`value` itself when it is this circuit's, or its constant; lists of wires become an array."""
-        if holds_wires(value):
-            return stack([self.wires(part) for part in value])
-        if not isinstance(value, Wires):
-            return self.constant(value)
-        if value.circuit is not self:
-            raise UsageError("a wire of one circuit cannot be used in another")
-        return value
-
-    def constant_ids(self, value: Wires) -> Ids:
-        """(size,) ids of a constant's values."""
-        ids = np.full(value.size, ZERO, dtype=np.int32)
-        ids[value.lc.lengths == 1] = value.lc.coefficients
-        return ids
-
-    def constant_values(self, value: Wires) -> list[int]:
-        return [self.coefficients.values[i] for i in self.constant_ids(value)]
+        return as_wires(self.builder, value)
 
     def materialize(self, value: Operand) -> Wires:
         """The same values, each a single wire: later sums over them stay short. One constraint an entry, or none."""
         value = self.wires(value)
-        if value._pending is None and self._is_single(value.lc):
+        if value._pending is None and is_single(value.lc):
             return value
-        out = self._new_wires(value.shape)
-        self._compute(out, value, self.path())
+        out = Wires(self.builder, value.shape, self.builder.new_wires(value.size))
+        self._define(out, value, self.builder.scope_name())
         return out
 
-    def define(self, value: Wires) -> int:
-        """A wire of its own for a single value, whatever wires it already has. One constraint."""
-        out = self._new_wires(())
-        self._compute(out, value, self.path("value"))
-        return self._first(out)
-
-    def _compute(self, out: Wires, value: Wires, label: str) -> None:
+    def _define(self, out: Wires, value: Wires, label: str) -> None:
         """Makes the new wires `out` equal to value, in the witness and by constraints."""
         product = value._pending
         if product is not None:
-            self._define_product(out.lc, product, value._factor, value._lc, label)
-        elif out.size:
-            self.steps.append(Assign(self._first(out), value.lc))
-            self._constrain(value.lc, self._one(value.size), out.lc, label)
-
-    def settle(self, product: Product, factor: int, plus: LinearCombinations) -> LinearCombinations:
-        """factor * product + plus as linear combinations, with new wires unless the product already has some."""
-        if product.value is not None:
-            return add(plus, product.value.scale(self._repeat(factor, plus.rows), self.coefficients), self.coefficients)
-        out = self._new_wires((plus.rows,))
-        self._define_product(out.lc, product, factor, plus, product.label)
-        return out.lc
-
-    def _define_product(
-        self, out: LinearCombinations, product: Product, factor: int, plus: LinearCombinations, label: str
-    ) -> None:
-        """Makes the new wires `out` equal to factor * product + plus."""
-        if out.rows:
-            a = product.a.scale(self._repeat(factor, plus.rows), self.coefficients)
-            self.steps.append(Multiply(int(out.wires[0]), a, product.b, plus))
-        self._constrain_product(product, factor, plus, out, label)
-
-    def _constrain_product(
-        self, product: Product, factor: int, plus: LinearCombinations, total: LinearCombinations, label: str
-    ) -> None:
-        """factor * product + plus = total, as the constraint (factor * a) * b = total - plus."""
-        rest = add(total, plus, self.coefficients, -1)
-        scaled = product.a.scale(self._repeat(factor, plus.rows), self.coefficients)
-        self._constrain(scaled, product.b, rest, label)
-        product.value = rest.scale(self._repeat(pow(factor, -1, self.field.modulus), plus.rows), self.coefficients)
-
-    def _repeat(self, value: int, times: int) -> Ids:
-        return np.full(times, self.coefficients.intern(value), dtype=np.int32)
-
-    # assertions
-
-    def assert_equal(self, left: Operand, right: Operand, label: str | None = None) -> None:
-        """Constrains left = right, entry by entry. Raises UsageError unless the shapes are equal."""
-        left, right = self._same_shape(left, right)
-        if left._pending is None:
-            left, right = right, left
-        product = left._pending
-        if product is not None:
-            self._constrain_product(product, left._factor, left._lc, right.lc, self.path(label))
-        elif left.is_constant and right.is_constant:
-            self._compare_constants(left, right, label)
+            self.builder.define_product(out.lc, product, value._factor, value._lc, label)
         else:
-            self._constrain(right.lc, self._one(left.size), left.lc, self.path(label))
-
-    def assert_product(self, a: Operand, b: Operand, c: Operand, label: str | None = None) -> None:
-        """Constrains a * b = c, entry by entry. Raises UsageError unless the shapes are equal."""
-        a, b = self._same_shape(a, b)
-        a, c = self._same_shape(a, c)
-        self._constrain(a.lc, b.lc, c.lc, self.path(label))
-
-    def _same_shape(self, left: Operand, right: Operand) -> tuple[Wires, Wires]:
-        left, right = self.wires(left), self.wires(right)
-        if left.shape != right.shape:
-            raise UsageError(
-                f"an assertion compares shapes {left.shape} and {right.shape}: "
-                "it never broadcasts, use broadcast_to if that is meant"
-            )
-        return left, right
-
-    def _compare_constants(self, left: Wires, right: Wires, label: str | None) -> None:
-        for x, y in zip(self.constant_values(left), self.constant_values(right), strict=True):
-            if x != y:
-                raise UsageError(f"assertion '{self.path(label)}' can never hold: constant {y} is not {x}")
-
-    def _constrain(self, a: LinearCombinations, b: LinearCombinations, c: LinearCombinations, label: str) -> None:
-        self._a.append(a)
-        self._b.append(b)
-        self._c.append(c)
-        if a.rows:
-            self.labels.append((self.n_constraints, label))
-        self.n_constraints += a.rows
-
-    def constraints(self) -> tuple[LinearCombinations, LinearCombinations, LinearCombinations]:
-        """The three sides of all constraints so far, one row a constraint."""
-        return join_rows(self._a), join_rows(self._b), join_rows(self._c)
-
-    # hints
+            self.builder.define_as(out.lc, value.lc, label)
 
     def hint(
         self,
@@ -239,13 +152,51 @@ class Circuit:
         The prover may put any value here: the caller adds the constraints that leave only one.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        given = [self.wires(value) for value in inputs]
-        combinations = tuple(value.lc for value in given)
-        out, name = self._new_wires(shape), self.path(label or getattr(function, "__name__", "hint"))
-        shapes = tuple(value.shape for value in given)
-        self.steps.append(Hint(function, combinations, shapes, self._first(out), shape, name, signed, forgiving))
-        self.hints.append((self._first(out), out.size, name))
-        return out
+        given = [(value.lc, value.shape) for value in map(self.wires, inputs)]
+        name = str(label or getattr(function, "__name__", "hint"))
+        return Wires(
+            self.builder, shape, self.builder.hint(function, given, shape, name, signed=signed, forgiving=forgiving)
+        )
+
+    # assertions
+
+    def assert_equal(self, left: Operand, right: Operand, label: str | None = None) -> None:
+        """Constrains left = right, entry by entry. Raises UsageError unless the shapes are equal."""
+        left, right = self._same_shape(left, right)
+        if left._pending is None:
+            left, right = right, left
+        product, name = left._pending, self.builder.scope_name(label)
+        if product is not None:
+            self.builder.constrain_product(product, left._factor, left._lc, right.lc, name)
+        elif left.is_constant and right.is_constant:
+            self._compare_constants(left, right, name)
+        else:
+            self.builder.constrain_equal(right.lc, left.lc, name)
+
+    def assert_product(self, a: Operand, b: Operand, c: Operand, label: str | None = None) -> None:
+        """Constrains a * b = c, entry by entry. Raises UsageError unless the shapes are equal."""
+        a, b = self._same_shape(a, b)
+        a, c = self._same_shape(a, c)
+        self.builder.constrain(a.lc, b.lc, c.lc, self.builder.scope_name(label))
+
+    def _same_shape(self, left: Operand, right: Operand) -> tuple[Wires, Wires]:
+        left, right = self.wires(left), self.wires(right)
+        if left.shape != right.shape:
+            raise UsageError(
+                f"an assertion compares shapes {left.shape} and {right.shape}: "
+                "it never broadcasts, use broadcast_to if that is meant"
+            )
+        return left, right
+
+    def _compare_constants(self, left: Wires, right: Wires, name: str) -> None:
+        values = (self.builder.constant_values(side.lc) for side in (left, right))
+        for x, y in zip(*values, strict=True):
+            if x != y:
+                raise UsageError(f"assertion '{name}' can never hold: constant {y} is not {x}")
+
+    def scope(self, name: str) -> AbstractContextManager[None]:
+        """Puts `name/` before the labels of the constraints written inside."""
+        return self.builder.scope(name)
 
     # commitment and challenges
 
@@ -254,7 +205,7 @@ class Circuit:
 
         They may not depend on a challenge: compile refuses that by the label.
         """
-        self.rounds.claim(self.wires(wires).lc, self.path(label) or "committed values")
+        self.builder.rounds.claim(self.wires(wires).lc, self.builder.scope_name(label) or "committed values")
 
     def challenge(self, name: str = "") -> Wires:
         """A uniform value that the prover cannot foresee: it comes from the commitment and all public values.
@@ -264,64 +215,11 @@ class Circuit:
         itself, public or committed: compile refuses all else, which the prover could fit to the challenge. A hint that
         reads a challenge is for values the prover may choose after it.
         """
-        name = name or f"challenge {len(self.rounds.challenges)}"
-        if name not in self.rounds.challenges:
-            self.rounds.add_challenge(name, self._first(self._new_wires(())))
-        return Wires(self, (), LinearCombinations.of_wires(np.array([self.rounds.challenges[name]])))
+        return Wires(
+            self.builder, (), self.builder.challenge(name or f"challenge {len(self.builder.rounds.challenges)}")
+        )
 
-    def collect(self, key: Hashable, item: Any, finish: Callable[[Circuit, list[Any]], None]) -> None:
-        """Gathers items under a key. Once the whole circuit is written, finish(circuit, items) is called."""
-        self.rounds.collect(key, item, lambda items: finish(self, items))
-
-    def public_array(
-        self, name: str, shape: int | Shape = (), *, bits: int | None = None, interval: tuple[int, int] | None = None
-    ) -> Wires:
-        """Public integers that cost no public input each: they reach the verifier packed, and the circuit as wires.
-
-        bits       their width when they are not negative, or
-        interval   (low, high), both included
-        One constraint an entry. The verifier refuses values outside the interval, so it holds without a range check.
-        """
-        wires = self._declare(name, "packed", shape)
-        array = public_array_of(name, wires.shape, bits, interval)
-        publish(self, array, wires)
-        if not array.is_signed:
-            self.widths.prove(wires, array.high.bit_length())
-        return wires
-
-    def output_array(
-        self, name: str, value: Operand, *, bits: int | None = None, interval: tuple[int, int] | None = None
-    ) -> None:
-        """Publishes computed integers as public_array does. They may not depend on a challenge."""
-        value = self.wires(value)
-        self._require_new_name(name)
-        publish(self, public_array_of(name, value.shape, bits, interval), value)
-
-    def finish(self) -> None:
-        """Writes what waited for the whole circuit, and the mask of the commitment when there is one."""
-        self.rounds.finish()
-        if self.rounds.in_use and self.rounds.mask is None:
-            mask = self.hint(lambda: 0, [], label="mask of the commitment")
-            # a row of its own, so that the mask has a key: without one it would hide nothing
-            self.assert_product(mask, 0, 0, label="mask of the commitment")
-            self.rounds.mask = self._first(mask)
-
-    # names
-
-    @contextmanager
-    def scope(self, name: str) -> Iterator[None]:
-        """Puts `name/` before the labels of the constraints written inside."""
-        self._scopes.append(name)
-        try:
-            yield
-        finally:
-            self._scopes.pop()
-
-    def path(self, label: str | None = None) -> str:
-        """The current scope, with a label below it."""
-        return "/".join([*self._scopes, label] if label else self._scopes)
-
-    # templates
+    # gadgets traced once
 
     def instantiate(self, build: Build, inputs: Wires, label: str | None = None) -> Wires:
         """build(circuit, inputs) for each row of `inputs`, traced only the first time.
@@ -331,65 +229,27 @@ class Circuit:
         Returns wires of shape (..., *result). Many instances at once are made, and evaluated, together.
         """
         *outer, k = inputs.shape
-        template = self._template(build, k)
-        count = math.prod(outer)
-        own = self._new_wires((count * template.n_wires,))
-        self.steps.append(Replay(template.steps, inputs.lc, count, self.n_wires - own.size, template.n_wires))
-        columns = join_rows([self._one(1), inputs.lc, own.lc])
-        a, b, c, outputs = (
-            compose(template.repeated(lc, count), columns, self.coefficients)
-            for lc in (template.a, template.b, template.c, template.outputs)
-        )
-        self._constrain_instances(a, b, c, count, self.path(label or build.__name__))
-        return Wires(self, (*outer, *template.shape), outputs)
-
-    def _constrain_instances(
-        self, a: LinearCombinations, b: LinearCombinations, c: LinearCombinations, count: int, label: str
-    ) -> None:
-        first = self.n_constraints
-        self._constrain(a, b, c, label)
-        if count > 1:
-            rows = a.rows // count
-            self.labels[-1:] = [(first + i * rows, f"{label}[{i}]") for i in range(count)]
+        template, lc = self._template(build, k), inputs.lc
+        name = self.builder.scope_name(label or build.__name__)
+        outputs = self.builder.instantiate(template, lc, math.prod(outer), name)
+        return Wires(self.builder, (*outer, *template.shape), outputs)
 
     def _template(self, build: Build, k: int) -> Template:
-        if (build, k) not in self._templates:
-            self._templates[build, k] = self._trace(build, k)
-        return self._templates[build, k]
+        templates = self.builder.templates
+        if (build, k) not in templates:
+            templates[build, k] = self._trace(build, k)
+        return templates[build, k]
 
     def _trace(self, build: Build, k: int) -> Template:
-        inner = Circuit(self.field)
-        inner.coefficients, inner._templates = self.coefficients, self._templates
-        inner.widths = Widths(self.coefficients)
-        inputs = inner._new_wires((k,))
-        result = build(inner, inputs)
+        inner = Builder(self.field, self.builder)
+        result = build(Circuit(builder=inner), Wires(inner, (k,), inner.new_wires(k)))
         if inner.rounds.in_use:
             raise UsageError(
                 f"'{build.__name__}' is instantiated and cannot commit or look up: do that for all its rows"
             )
-        outputs = result.lc
-        a, b, c = inner.constraints()
+        outputs, (a, b, c) = result.lc, inner.constraints()
         refuse_free_hints(inner.hints, touched_wires(inner.n_wires, a, b, c))
         return Template(k, inner.n_wires - 1 - k, a, b, c, outputs, result.shape, inner.steps)
-
-    # wires
-
-    def _new_wires(self, shape: Shape) -> Wires:
-        size = math.prod(shape)
-        if self.n_wires + size > _MAX_WIRES:
-            raise UsageError(f"the circuit would have more than {_MAX_WIRES} wires")
-        wires = LinearCombinations.of_wires(np.arange(self.n_wires, self.n_wires + size))
-        self.n_wires += size
-        return Wires(self, shape, wires)
-
-    def _first(self, wires: Wires) -> int:
-        return int(wires.lc.wires[0]) if wires.size else self.n_wires
-
-    def _one(self, size: int) -> LinearCombinations:
-        return LinearCombinations.of_wires(np.zeros(size, dtype=np.int64))
-
-    def _is_single(self, lc: LinearCombinations) -> bool:
-        return bool((lc.lengths == 1).all() and (lc.coefficients == ONE).all() and lc.wires.all())
 
     # result
 
@@ -400,10 +260,8 @@ class Circuit:
         challenge that could be chosen after it (circuits/free_choice.py); warns, by name, when only a part of a private
         input is in no constraint. A public input may appear in none: proof systems bind it all the same.
         """
-        from zkgpu.circuits.compiled import compile_circuit
-
-        self.finish()
-        return compile_circuit(self)
+        self.builder.finish()
+        return compile_circuit(self.builder)
 
 
 def _shape_of(shape: object, what: str) -> Shape:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits.circuit import Circuit
+from zkgpu.circuits.builder import Builder
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import ChallengeSource, CommittedRound, FirstRound
 from zkgpu.circuits.free_choice import (
@@ -181,59 +181,59 @@ class CompiledCircuit:
         return b"".join(array.pack(array.lift(v, modulus)) for array, v in zip(arrays, elements, strict=True))
 
 
-def compile_circuit(circuit: Circuit) -> CompiledCircuit:
+def compile_circuit(builder: Builder) -> CompiledCircuit:
     """Numbers the wires as an R1CS wants them and packs the constraints. See Circuit.compile."""
-    traced = _by_kind(circuit)
-    sides = circuit.constraints()
-    touched = touched_wires(circuit.n_wires, *sides)
-    refuse_free_hints(circuit.hints, touched)
-    _judge_private_inputs(traced, touched)
-    waits = waits_for_challenges(circuit.steps, circuit.n_wires, circuit.rounds.challenge_wires)
-    refuse_late_claims([*circuit.rounds.claims, *_claims_of_public(traced)], waits)
-    committed = committed_wires(circuit.rounds, traced, circuit.n_wires)
-    _refuse_late_choice(circuit, sides, traced, committed)
-    order = _wire_order(traced, circuit.rounds, committed, circuit.n_wires)
-    number = np.empty(circuit.n_wires, dtype=np.int32)
-    number[order] = np.arange(circuit.n_wires, dtype=np.int32)
-    steps, first_steps = in_two_rounds(circuit.steps, waits)
+    traced = _by_kind(builder)
+    sides = builder.constraints()
+    touched = touched_wires(builder.n_wires, *sides)
+    refuse_free_hints(builder.hints, touched)
+    _check_private_inputs(traced, touched)
+    waits = waits_for_challenges(builder.steps, builder.n_wires, builder.rounds.challenge_wires)
+    refuse_late_claims([*builder.rounds.claims, *_claims_of_public(traced)], waits)
+    committed = committed_wires(builder.rounds, traced, builder.n_wires)
+    _refuse_late_choice(builder, sides, traced, committed)
+    order = _wire_order(traced, builder.rounds, committed, builder.n_wires)
+    number = np.empty(builder.n_wires, dtype=np.int32)
+    number[order] = np.arange(builder.n_wires, dtype=np.int32)
+    steps, first_steps = in_two_rounds(builder.steps, waits)
     return CompiledCircuit(
-        _r1cs(circuit, [side.renumber(number) for side in sides], traced, committed),
+        _r1cs(builder, [side.renumber(number) for side in sides], traced, committed),
         tuple(replace(s, first=int(number[s.first]) if s.size else 0) for s in traced),
         steps,
         order,
         traced,
-        Arithmetic(circuit.field.modulus, Table.of(circuit.coefficients.values, circuit.field.modulus, _used(sides))),
-        TwoRounds(first_steps, tuple(circuit.rounds.challenge_wires), tuple(lc for _, lc in circuit.rounds.arrays)),
+        Arithmetic(builder.field.modulus, Table.of(builder.coefficients.values, builder.field.modulus, _used(sides))),
+        TwoRounds(first_steps, tuple(builder.rounds.challenge_wires), tuple(lc for _, lc in builder.rounds.arrays)),
     )
 
 
 def _refuse_late_choice(
-    circuit: Circuit, sides: Sequence[LinearCombinations], traced: Sequence[Signal], committed: NDArray[np.int64]
+    builder: Builder, sides: Sequence[LinearCombinations], traced: Sequence[Signal], committed: NDArray[np.int64]
 ) -> None:
     """See circuits.free_choice."""
-    challenges = circuit.rounds.challenge_wires
+    challenges = builder.rounds.challenge_wires
     if challenges:
-        depends = depend_on_challenges(circuit.steps, circuit.n_wires, challenges)
+        depends = depend_on_challenges(builder.steps, builder.n_wires, challenges)
         fixed = np.concatenate([committed, *(claim.wires for claim in _claims_of_public(traced))])
-        origins = Origins(traced, circuit.hints, circuit.labels, sides)
+        origins = Origins(traced, builder.hints, builder.labels, sides)
         refuse_late_choice(sides, depends, fixed, origins)
 
 
 def _r1cs(
-    circuit: Circuit, sides: Sequence[LinearCombinations], signals: Sequence[Signal], committed: NDArray[np.int64]
+    builder: Builder, sides: Sequence[LinearCombinations], signals: Sequence[Signal], committed: NDArray[np.int64]
 ) -> R1CS:
-    a, b, c = _pack(circuit, sides)
+    a, b, c = _pack(builder, sides)
     outputs, public, packed, private = (
         sum(s.size for s in signals if s.kind == kind) for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS)
     )
-    arrays = tuple(array for array, _ in circuit.rounds.arrays)
-    round_ = CommittedRound(committed.size, len(circuit.rounds.challenges), arrays) if committed.size else None
-    labels = tuple(circuit.labels)
-    return R1CS(circuit.field, a, b, c, outputs, public, packed + private, labels=labels, round=round_)
+    arrays = tuple(array for array, _ in builder.rounds.arrays)
+    round_ = CommittedRound(committed.size, len(builder.rounds.challenges), arrays) if committed.size else None
+    labels = tuple(builder.labels)
+    return R1CS(builder.field, a, b, c, outputs, public, packed + private, labels=labels, round=round_)
 
 
-def _by_kind(circuit: Circuit) -> tuple[Signal, ...]:
-    declared = circuit.signals.values()
+def _by_kind(builder: Builder) -> tuple[Signal, ...]:
+    declared = builder.signals.values()
     return tuple(s for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS) for s in declared if s.kind == kind)
 
 
@@ -261,13 +261,13 @@ def _wire_order(
     return wanted[np.sort(first)]
 
 
-def _pack(circuit: Circuit, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
+def _pack(builder: Builder, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
     """Sparse matrices that share one table of just the values in use."""
     used = _used(sides)
-    place = np.zeros(len(circuit.coefficients.values), dtype=np.int32)
+    place = np.zeros(len(builder.coefficients.values), dtype=np.int32)
     place[used] = np.arange(used.size, dtype=np.int32)
-    table = circuit.field.to_limbs(circuit.coefficients.values[i] for i in used)
-    shape = (circuit.n_constraints, circuit.n_wires)
+    table = builder.field.to_limbs(builder.coefficients.values[i] for i in used)
+    shape = (builder.n_constraints, builder.n_wires)
     return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in sides]
 
 
@@ -276,7 +276,7 @@ def _used(sides: Sequence[LinearCombinations]) -> NDArray[np.int32]:
     return np.unique(np.concatenate([side.coefficients for side in sides]))
 
 
-def _judge_private_inputs(signals: Sequence[Signal], touched: NDArray[np.bool_]) -> None:
+def _check_private_inputs(signals: Sequence[Signal], touched: NDArray[np.bool_]) -> None:
     for signal in signals:
         if signal.kind != "private" or not signal.size:
             continue

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.field import Field, Limbs, batch_inverse
 
 Machine = NDArray[np.int64]
 Values = NDArray[np.object_]  # of Python integers, as hints and inputs hand them around
@@ -148,6 +148,12 @@ def object_array(values: Iterable[object], shape: tuple[int, ...] | None = None)
     out = np.empty(len(items), dtype=object)
     out[:] = items
     return out if shape is None else out.reshape(shape)
+
+
+def inverses_or_zeros(field: Field, x: NDArray[np.object_]) -> NDArray[np.object_]:
+    """1 / x, and 0 where x is 0: a constraint that the product is 1 then fails, by name."""
+    inverses = iter(batch_inverse(field, [v for v in x.ravel() if v]))
+    return object_array([next(inverses) if v else 0 for v in x.ravel()], x.shape)
 
 
 def ones(shape: tuple[int, ...], modulus: int) -> Numbers:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
 
+import numpy as np
+
+from zkgpu.circuits.builder import Builder, Shape
+from zkgpu.circuits.coefficients import ZERO
+from zkgpu.circuits.combinations import LinearCombinations, add, join_rows
 from zkgpu.circuits.committed import PublicArray
 from zkgpu.circuits.numbers import Values
 from zkgpu.circuits.rounds import DIGEST_POINT
-from zkgpu.circuits.wires import Shape, Wires, concatenate
 from zkgpu.errors import UsageError
-
-if TYPE_CHECKING:
-    from zkgpu.circuits.circuit import Circuit
 
 
 def public_array_of(name: str, shape: Shape, bits: int | None, interval: tuple[int, int] | None) -> PublicArray:
@@ -22,37 +23,48 @@ def public_array_of(name: str, shape: Shape, bits: int | None, interval: tuple[i
     return PublicArray(name, shape, low, high)
 
 
-def publish(circuit: Circuit, array: PublicArray, value: Wires) -> None:
+def publish(builder: Builder, array: PublicArray, value: LinearCombinations) -> None:
     """Has the digest cover the values, which are committed so that they come before its point."""
-    circuit.rounds.arrays.append((array, value.lc))
-    circuit.commit(value, array.name)
-    circuit.collect("digest", value.ravel() + array.offset, _write_digest)
+    builder.rounds.arrays.append((array, value))
+    builder.rounds.claim(value, builder.scope_name(array.name))
+    offsets = LinearCombinations.of_constants(builder.repeated(array.offset, value.rows))
+    coefficients = add(value, offsets, builder.coefficients)
+    builder.rounds.collect("digest", coefficients, lambda collected: _write_digest(builder, collected))
 
 
-def _write_digest(circuit: Circuit, coefficients: list[Wires]) -> None:
+def _write_digest(builder: Builder, coefficients: list[LinearCombinations]) -> None:
     """One constraint a value."""
-    with circuit.scope("digest"):
-        value = horner(concatenate(coefficients), circuit.challenge(DIGEST_POINT))
-        circuit.rounds.digest = circuit.define(value)
+    with builder.scope("digest"):
+        together = join_rows(coefficients)
+        value = horner(builder, together, (together.rows,), builder.challenge(DIGEST_POINT))
+        builder.rounds.digest = int(builder.define(value, builder.scope_name("value")).wires[0])
 
 
-def horner(coefficients: Wires, point: Wires) -> Wires:
-    """The sum of c_i point^(n-1-i) along the last axis: one constraint a coefficient, save the first.
+def horner(
+    builder: Builder, coefficients: LinearCombinations, shape: Shape, point: LinearCombinations
+) -> LinearCombinations:
+    """The sum of c_i point^(n-1-i) along the last axis of `shape`: one constraint a coefficient, save the first.
 
-    The running values s_i = s_(i-1) point + c_i are wires of their own, computed in one go.
+    Constrained, row by row, by Horner's rule: s_i = s_(i-1) point + c_i. These running values are wires of their own,
+    computed in one go.
     """
-    *outer, n = coefficients.shape
-    circuit = coefficients.circuit
-    if n < 2:
-        return coefficients.sum(axis=-1)
-    modulus = circuit.field.modulus
-    running = circuit.hint(
-        lambda c, x: _running(c, int(x), modulus), [coefficients, point], shape=(*outer, n - 1), label="horner"
+    *outer, n = shape
+    if n == 0:
+        return LinearCombinations.of_constants(np.full(math.prod(outer), ZERO, dtype=np.int32))
+    if n == 1:
+        return coefficients
+    modulus, running_shape = builder.field.modulus, (*outer, n - 1)
+    running = builder.hint(
+        lambda c, x: _running(c, int(x), modulus), [(coefficients, shape), (point, ())], running_shape, "horner"
     )
-    before = concatenate([coefficients[..., :1], running[..., :-1]], axis=-1)
-    point = point.broadcast_to(before.shape)
-    circuit.assert_product(before, point, running - coefficients[..., 1:], label="horner")
-    return running[..., -1]
+    given = np.arange(coefficients.rows).reshape(-1, n)
+    made = np.arange(running.rows).reshape(-1, n - 1)
+    order = np.concatenate([given[:, :1], coefficients.rows + made[:, :-1]], axis=1)
+    before = join_rows([coefficients, running]).take(order.ravel())
+    products = add(running, coefficients.take(given[:, 1:].ravel()), builder.coefficients, -1)
+    repeated = point.take(np.zeros(running.rows, dtype=np.int64))
+    builder.constrain(before, repeated, products, builder.scope_name("horner"))
+    return running.take(made[:, -1])
 
 
 def _running(coefficients: Values, point: int, modulus: int) -> Values:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, Coefficients
-
-if TYPE_CHECKING:
-    from zkgpu.circuits.wires import Wires
+from zkgpu.circuits.combinations import LinearCombinations
 
 UNKNOWN = np.iinfo(np.int16).max
 
@@ -22,12 +18,12 @@ class Widths:
         self._coefficients = coefficients
         self._of_wire = np.full(64, UNKNOWN, dtype=np.int16)
 
-    def of(self, x: Wires) -> NDArray[np.int16]:
-        """(x.size,): the proven width of each entry, UNKNOWN where nothing is.
+    def of(self, lc: LinearCombinations) -> NDArray[np.int16]:
+        """(rows,): the proven width of each value, UNKNOWN where nothing is.
 
         Known are constants, single wires, and 1 - w for a boolean wire w.
         """
-        lc, lengths, minus_one = x.lc, x.lc.lengths, self._coefficients.intern(-1)
+        lengths, minus_one = lc.lengths, self._coefficients.intern(-1)
         widths = np.where(lengths == 0, 0, UNKNOWN).astype(np.int16)
         single = np.flatnonzero(lengths == 1)
         first = lc.indptr[single]
@@ -41,11 +37,11 @@ class Widths:
         widths[double[negated & (self._lookup(lc.wires[at + 1]) <= 1)]] = 1
         return widths
 
-    def prove(self, x: Wires, bits: int) -> None:
-        """Notes that each entry of x is below 2^bits: for the gadget that has just constrained it so."""
-        single = np.flatnonzero(x.lc.lengths == 1)
-        first = x.lc.indptr[single]
-        wires = x.lc.wires[first[x.lc.coefficients[first] == ONE]]
+    def prove(self, lc: LinearCombinations, bits: int) -> None:
+        """Notes that each value is below 2^bits: for the gadget that has just constrained it so."""
+        single = np.flatnonzero(lc.lengths == 1)
+        first = lc.indptr[single]
+        wires = lc.wires[first[lc.coefficients[first] == ONE]]
         if wires.size:
             self._grow(int(wires.max()) + 1)
             self._of_wire[wires] = np.minimum(self._of_wire[wires], bits)

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.wires import Operand, Wires, on_wires
+from zkgpu.circuits.gadgets.operands import on_wires
+from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
 
 
 @on_wires("x")
@@ -15,7 +17,7 @@ def assert_boolean(x: Operand) -> None:
     """Constrains each entry to 0 or 1: one constraint an entry that is not already known to be boolean."""
     unproven = unproven_entries(x, 1)
     _constrain_boolean(unproven)
-    x.circuit.widths.prove(unproven, 1)
+    x.builder.widths.prove(unproven.lc, 1)
 
 
 @on_wires("x")
@@ -28,17 +30,18 @@ def to_bits(x: Operand, bits: int | None = None) -> Wires:
     sum in the field; at the full width `_assert_bits_at_most` leaves those of sums below the modulus.
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
     """
-    bits = x.circuit.field.bits if bits is None else bits
-    require_width(x.circuit, bits)
+    circuit = Circuit.of(x)
+    bits = circuit.field.bits if bits is None else bits
+    require_width(circuit.field, bits)
     if x.is_constant:
         return _bits_of_constant(x, bits)
-    decomposed = x.circuit.hint(lambda v: _bits_of(v, bits), [x], shape=(*x.shape, bits), label="bits")
-    if bits == x.circuit.field.bits:
-        _assert_bits_at_most(decomposed, x.circuit.field.modulus - 1)
+    decomposed = circuit.hint(lambda v: _bits_of(v, bits), [x], shape=(*x.shape, bits), label="bits")
+    if bits == circuit.field.bits:
+        _assert_bits_at_most(decomposed, circuit.field.modulus - 1)
     else:
         assert_boolean(decomposed)
-    x.circuit.assert_equal(_weighted(decomposed), x, label="sum of bits")
-    x.circuit.widths.prove(x, bits)
+    circuit.assert_equal(_weighted(decomposed), x, label="sum of bits")
+    circuit.builder.widths.prove(x.lc, bits)
     return decomposed
 
 
@@ -48,7 +51,7 @@ def from_bits(bits: Operand) -> Wires:
 
     Raises UsageError when there are so many that the sum could exceed the modulus.
     """
-    if not bits.shape or 1 << bits.shape[-1] > bits.circuit.field.modulus:
+    if not bits.shape or 1 << bits.shape[-1] > bits.builder.field.modulus:
         raise UsageError(f"wires of shape {bits.shape} hold no row of bits that stays below the modulus")
     assert_boolean(bits)
     return _weighted(bits)
@@ -60,13 +63,13 @@ def range_check(x: Operand, bits: int) -> None:
 
     Both ends are enforced on the entry itself, by bits that add up to it (`constrain_range`).
     """
-    require_width(x.circuit, bits)
-    if 1 << bits > x.circuit.field.modulus:
+    require_width(x.builder.field, bits)
+    if 1 << bits > x.builder.field.modulus:
         return  # true of every element
     unproven = unproven_entries(x, bits)
-    with x.circuit.scope("range"):
+    with x.builder.scope("range"):
         constrain_range(unproven, bits)
-    x.circuit.widths.prove(unproven, bits)
+    x.builder.widths.prove(unproven.lc, bits)
 
 
 def constrain_range(x: Wires, bits: int) -> None:
@@ -77,19 +80,20 @@ def constrain_range(x: Wires, bits: int) -> None:
     if bits == 1 or not x.size:
         _constrain_boolean(x)
         return
-    low = x.circuit.hint(lambda v: _bits_of(v, bits - 1), [x], shape=(*x.shape, bits - 1), label="bits")
-    with x.circuit.scope("bits"):
+    circuit = Circuit.of(x)
+    low = circuit.hint(lambda v: _bits_of(v, bits - 1), [x], shape=(*x.shape, bits - 1), label="bits")
+    with circuit.scope("bits"):
         _constrain_boolean(low)
         _constrain_boolean((x - _weighted(low)) / (1 << bits - 1))
 
 
 def _constrain_boolean(x: Wires) -> None:
-    x.circuit.assert_product(x, x - 1, np.zeros(x.shape, dtype=np.int64), label="boolean")
+    Circuit.of(x).assert_product(x, x - 1, np.zeros(x.shape, dtype=np.int64), label="boolean")
 
 
 def unproven_entries(x: Wires, bits: int) -> Wires:
     """The entries not yet known to be below 2^bits, in one row. Raises UsageError for a constant that is not."""
-    widths = x.circuit.widths.of(x)
+    widths = x.builder.widths.of(x.lc)
     entries = x.ravel()[np.flatnonzero(widths > bits)]
     constant = (entries.lc.lengths == 1) & (entries.lc.wires[entries.lc.indptr[:-1]] == 0)
     if constant.any():
@@ -103,16 +107,17 @@ def _assert_bits_at_most(bits: Wires, bound: int) -> None:
     From the top, `equal` says whether all bits so far are the bound's: while it is 1, a bit cannot be 1 where
     the bound has 0. There b * (1 - equal - b) = 0 makes b boolean and says just that.
     """
-    equal = bits.circuit.constant(np.ones(bits.shape[:-1], dtype=np.int64))
+    circuit = Circuit.of(bits)
+    equal = circuit.constant(np.ones(bits.shape[:-1], dtype=np.int64))
     zero = np.zeros(bits.shape[:-1], dtype=np.int64)
     for i in reversed(range(bits.shape[-1])):
         bit = bits[..., i]
         if bound >> i & 1:
             assert_boolean(bit)
-            equal = bits.circuit.materialize(equal * bit)
+            equal = circuit.materialize(equal * bit)
         else:
-            bits.circuit.assert_product(bit, 1 - equal - bit, zero, label="canonical")
-    bits.circuit.widths.prove(bits, 1)
+            circuit.assert_product(bit, 1 - equal - bit, zero, label="canonical")
+    circuit.builder.widths.prove(bits.lc, 1)
 
 
 def _weighted(bits: Wires) -> Wires:
@@ -125,14 +130,12 @@ def _bits_of(values: NDArray[np.object_], bits: int) -> NDArray[np.object_]:
 
 
 def _bits_of_constant(x: Wires, bits: int) -> Wires:
-    values = np.array(x.circuit.constant_values(x), dtype=object)
+    values = np.array(x.builder.constant_values(x.lc), dtype=object)
     if any(v >> bits for v in values):
         raise UsageError(f"a constant of {max(int(v).bit_length() for v in values)} bits does not fit into {bits}")
-    return x.circuit.constant(_bits_of(values, bits).reshape(*x.shape, bits))
+    return Circuit.of(x).constant(_bits_of(values, bits).reshape(*x.shape, bits))
 
 
-def require_width(circuit: Circuit, bits: int) -> None:
-    if not 1 <= bits <= circuit.field.bits:
-        raise UsageError(
-            f"{bits} bits: a width must be from 1 to {circuit.field.bits}, the width of {circuit.field.name}"
-        )
+def require_width(field: Field, bits: int) -> None:
+    if not 1 <= bits <= field.bits:
+        raise UsageError(f"{bits} bits: a width must be from 1 to {field.bits}, the width of {field.name}")

@@ -7,8 +7,11 @@ import numpy as np
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import range_check, to_bits
 from zkgpu.circuits.gadgets.logic import select
-from zkgpu.circuits.wires import Operand, Wires, on_wires
+from zkgpu.circuits.gadgets.operands import on_wires
+from zkgpu.circuits.numbers import inverses_or_zeros
+from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
 
 
 @on_wires("x")
@@ -17,13 +20,13 @@ def is_zero(x: Operand) -> Wires:
 
     With m = 1/x, or 0: out = 1 - x m, x out = 0, and m out = 0, which leaves m no freedom where x is 0.
     """
-    circuit, zero = x.circuit, np.zeros(x.shape, dtype=np.int64)
-    inverse = circuit.hint(lambda v: _inverse_or_zero(circuit, v), [x], shape=x.shape, label="is_zero")
+    circuit, zero = Circuit.of(x), np.zeros(x.shape, dtype=np.int64)
+    inverse = circuit.hint(lambda v: inverses_or_zeros(circuit.field, v), [x], shape=x.shape, label="is_zero")
     with circuit.scope("is_zero"):
         out = circuit.materialize(1 - x * inverse)
         circuit.assert_product(x, out, zero)
         circuit.assert_product(inverse, out, zero)
-    circuit.widths.prove(out, 1)
+    circuit.builder.widths.prove(out.lc, 1)
     return out
 
 
@@ -42,11 +45,11 @@ def less_than(x: Operand, y: Operand, bits: int) -> Wires:
     bits + 2 constraints an entry besides the operands' range checks. Raises UsageError when 2^(bits + 1)
     exceeds the modulus: differences would wrap around it.
     """
-    _require_room(x.circuit, bits)
+    _require_room(x.builder.field, bits)
     x, y = x.aligned(y)
     range_check(x, bits)
     range_check(y, bits)
-    with x.circuit.scope("less_than"):
+    with x.builder.scope("less_than"):
         difference = to_bits(x - y + (1 << bits), bits + 1)
     return 1 - difference[..., bits]
 
@@ -65,11 +68,11 @@ def assert_less_than(x: Operand, y: Operand, bits: int) -> None:
     Enforced: 0 <= y - x - 1 by the low end of its range check, which a negative difference above -2^bits cannot meet.
     `bits` constraints an entry besides the operands' range checks.
     """
-    _require_room(x.circuit, bits)
+    _require_room(x.builder.field, bits)
     x, y = x.aligned(y)
     range_check(x, bits)
     range_check(y, bits)
-    with x.circuit.scope("less_than"):
+    with x.builder.scope("less_than"):
         range_check(y - x - 1, bits)
 
 
@@ -95,14 +98,10 @@ def maximum(x: Operand, y: Operand, bits: int) -> Wires:
 
 def _chosen(condition: Wires, x: Wires, y: Wires, bits: int) -> Wires:
     chosen = select(condition, x, y)
-    chosen.circuit.widths.prove(chosen, bits)
+    chosen.builder.widths.prove(chosen.lc, bits)
     return chosen
 
 
-def _inverse_or_zero(circuit: Circuit, values: np.ndarray) -> np.ndarray:
-    return np.frompyfunc(lambda v: circuit.field.inverse(v) if v else 0, 1, 1)(values)
-
-
-def _require_room(circuit: Circuit, bits: int) -> None:
-    if bits < 1 or 1 << (bits + 1) > circuit.field.modulus:
-        raise UsageError(f"{bits} bits: compared integers need from 1 to {circuit.field.bits - 2} bits")
+def _require_room(field: Field, bits: int) -> None:
+    if bits < 1 or 1 << (bits + 1) > field.modulus:
+        raise UsageError(f"{bits} bits: compared integers need from 1 to {field.bits - 2} bits")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import range_check
 from zkgpu.circuits.gadgets.comparison import assert_less_than
-from zkgpu.circuits.wires import Operand, Wires, on_wires
+from zkgpu.circuits.gadgets.operands import on_wires
+from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
 
 
@@ -35,16 +37,17 @@ def integer_divide(x: Operand, y: Operand, bits: int) -> tuple[Wires, Wires]:
     """
     x, y = x.aligned(y)
     _require_room(x, y, bits)
-    quotient, remainder = x.circuit.hint(_divmod, [x, y], shape=(2, *x.shape), label="integer_divide")
-    with x.circuit.scope("integer_divide"):
+    circuit = Circuit.of(x)
+    quotient, remainder = circuit.hint(_divmod, [x, y], shape=(2, *x.shape), label="integer_divide")
+    with circuit.scope("integer_divide"):
         range_check(quotient, bits)
         _assert_below_divisor(remainder, y, bits)
-        x.circuit.assert_equal(quotient * y + remainder, x, label="product")
+        circuit.assert_equal(quotient * y + remainder, x, label="product")
     return quotient, remainder
 
 
 def _assert_below_divisor(remainder: Wires, y: Wires, bits: int) -> None:
-    divisors = set(y.circuit.constant_values(y)) if y.is_constant else set()
+    divisors = set(y.builder.constant_values(y.lc)) if y.is_constant else set()
     shift = max(divisors, default=0).bit_length() - 1
     if shift > 0 and divisors == {1 << shift}:
         range_check(remainder, shift)
@@ -56,17 +59,17 @@ def _divisor_bits(y: Wires, bits: int) -> int:
     """The divisor's width: its own when it is constant, else the declared one."""
     if not y.is_constant:
         return bits
-    return max(value.bit_length() for value in y.circuit.constant_values(y))
+    return max(value.bit_length() for value in y.builder.constant_values(y.lc))
 
 
 def _require_room(x: Wires, y: Wires, bits: int) -> None:
-    if y.is_constant and not all(y.circuit.constant_values(y)):
+    if y.is_constant and not all(y.builder.constant_values(y.lc)):
         raise UsageError("a circuit divides by the constant 0")
     total = bits + _divisor_bits(y, bits)
-    if bits < 1 or total > x.circuit.field.bits - 2:
+    if bits < 1 or total > x.builder.field.bits - 2:
         raise UsageError(
             f"a quotient of {bits} bits and a divisor of {total - bits} do not fit: "
-            f"together they may have {x.circuit.field.bits - 2} bits in {x.circuit.field.name}"
+            f"together they may have {x.builder.field.bits - 2} bits in {x.builder.field.name}"
         )
 
 

@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.circuits.circuit import Circuit
+from zkgpu.circuits.gadgets.operands import on_wires
 from zkgpu.circuits.public_arrays import horner
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
 
 
+@on_wires("a", "b")
 def matmul(a: Operand, b: Operand, label: str | None = None) -> Wires:
     """The matrix product a b: (..., m, k) times (..., k, n), with equal leading axes.
 
@@ -25,8 +28,6 @@ def matmul(a: Operand, b: Operand, label: str | None = None) -> Wires:
     m k + (m + k)(n - 1) or, on the other side, k n + (k + n)(m - 1); whichever is the least. With the test, the wires
     of a and b are committed, so they may not depend on a challenge.
     """
-    circuit = (a if isinstance(a, Wires) else b).circuit
-    a, b = circuit.wires(a), circuit.wires(b)
     if a.ndim < 2 or b.ndim != a.ndim or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
         raise UsageError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")
     m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
@@ -48,18 +49,23 @@ def _plain(a: Wires, b: Wires) -> Wires:
 
 def _tested(a: Wires, b: Wires, label: str | None) -> Wires:
     """a b, tested from the right."""
-    circuit = a.circuit
+    circuit = Circuit.of(a)
     with circuit.scope(label or "matrix product"):
         c = circuit.hint(_product_of, [a, b], (*a.shape[:-1], b.shape[-1]), "product", signed=True)
         for name, matrix in (("a", a), ("b", b), ("c", c)):
             circuit.commit(matrix, name)
         point = circuit.challenge(DIGEST_POINT)
-        b_r, c_r = horner(b, point), horner(c, point)
+        b_r, c_r = polynomials_at(b, point), polynomials_at(c, point)
         b_r = b_r.reshape(*b_r.shape[:-1], 1, b_r.shape[-1]).broadcast_to(a.shape)
         # the last product of each row needs no wire of its own: the assertion is its constraint
         left = (a[..., :-1] * b_r[..., :-1]).sum(axis=-1) + a[..., -1] * b_r[..., -1]
         circuit.assert_equal(left, c_r, label="freivalds")
     return c
+
+
+def polynomials_at(rows: Wires, point: Wires) -> Wires:
+    """The last axis as coefficients of a polynomial, at the point."""
+    return Wires(rows.builder, rows.shape[:-1], horner(rows.builder, rows.lc, rows.shape, point.lc))
 
 
 def _swapped(x: Wires) -> Wires:

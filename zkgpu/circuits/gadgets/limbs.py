@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import constrain_range, require_width, unproven_entries
 from zkgpu.circuits.gadgets.lookup import Table
-from zkgpu.circuits.wires import Operand, Wires, on_wires
+from zkgpu.circuits.gadgets.operands import on_wires
+from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
 
 _WIDEST = 20  # bits of a limb: a table of a million rows
@@ -28,13 +30,14 @@ def assert_in_range(x: Operand, bits: int) -> None:
     Both ends are enforced on the entry itself: each limb is in a table of exactly its width, or in the main table both
     as it is and times 2^(missing bits), and the weighted sum of the limbs is the entry.
     """
-    require_width(x.circuit, bits)
-    if 1 << bits > x.circuit.field.modulus:
-        raise UsageError(f"{bits} bits reach beyond the modulus of {x.circuit.field.name}: every value is in range")
+    require_width(x.builder.field, bits)
+    if 1 << bits > x.builder.field.modulus:
+        raise UsageError(f"{bits} bits reach beyond the modulus of {x.builder.field.name}: every value is in range")
     entries = unproven_entries(x, bits)
     if entries.size:
-        x.circuit.collect("ranges", _Check(entries, bits, x.circuit.path() or "range"), _write_checks)
-        x.circuit.widths.prove(entries, bits)
+        check = _Check(entries, bits, x.builder.scope_name() or "range")
+        x.builder.rounds.collect("ranges", check, partial(_write_checks, Circuit.of(x)))
+        x.builder.widths.prove(entries.lc, bits)
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ def _look_up_limbs(check: _Check, plan: LimbPlan, tables: Mapping[int, Table]) -
     widths, entries = plan.limbs(check.bits), check.entries
     top = entries
     if len(widths) > 1:
-        count, modulus = len(widths) - 1, entries.circuit.field.modulus
-        low = entries.circuit.hint(
+        count, modulus = len(widths) - 1, entries.builder.field.modulus
+        low = Circuit.of(entries).hint(
             lambda x: _split(x, plan.width, count, modulus), [entries], (entries.size, count), "limbs", signed=True
         )
         tables[plan.width].look_up(low, label="limbs")

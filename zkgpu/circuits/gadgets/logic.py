@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.circuits.wires import Operand, Wires, on_wires
+from zkgpu.circuits.gadgets.operands import on_wires
+from zkgpu.circuits.wires import Operand, Wires
 
 
 @on_wires("x")
@@ -41,7 +43,6 @@ def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     condition   booleans, constrained to be such; shapes broadcast as in numpy.where
     """
     assert_boolean(condition)
-    x, y = condition.circuit.wires(x), condition.circuit.wires(y)
     return condition * (x - y) + y
 
 
@@ -54,6 +55,6 @@ def _booleans(x: Wires, y: Operand) -> tuple[Wires, Wires]:
 
 def _boolean(value: Wires) -> Wires:
     """A wire for a value that booleans make boolean."""
-    out = value if value.is_constant else value.circuit.materialize(value)
-    out.circuit.widths.prove(out, 1)
+    out = value if value.is_constant else Circuit.of(value).materialize(value)
+    out.builder.widths.prove(out.lc, 1)
     return out

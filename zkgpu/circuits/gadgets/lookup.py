@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.numbers import Values, nearest_zero
+from zkgpu.circuits.numbers import Values, inverses_or_zeros, nearest_zero
 from zkgpu.circuits.rounds import DIGEST_POINT
-from zkgpu.circuits.wires import Operand, Wires, concatenate, inverses_or_zeros
+from zkgpu.circuits.wires import Operand, Wires, concatenate
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field
 
@@ -57,17 +58,16 @@ class Table:
         columns   one operand for each column of the table, of shapes that broadcast; all their wires are committed
         Raises UsageError for another number of columns, and when compiling a value that depends on a challenge.
         """
-        wires = [column for column in columns if isinstance(column, Wires)]
-        if len(columns) != len(self.columns) or not wires:
+        if len(columns) != len(self.columns):
             raise UsageError(f"table '{self.name}' has {len(self.columns)} columns to look up wires in")
-        circuit = wires[0].circuit
+        circuit = Circuit.of(*columns, gadget=f"table '{self.name}'")
         given = [circuit.wires(column) for column in columns]
         shape = np.broadcast_shapes(*(column.shape for column in given))
-        label = circuit.path(label) or self.name
+        label = circuit.builder.scope_name(label) or self.name
         flat = tuple(column.broadcast_to(shape).ravel() for column in given)
         for column in flat:
             circuit.commit(column, label)
-        circuit.collect(self, _Lookup(flat, label), self._write_argument)
+        circuit.builder.rounds.collect(self, _Lookup(flat, label), partial(self._write_argument, circuit))
 
     def _write_argument(self, circuit: Circuit, lookups: list[_Lookup]) -> None:
         values = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
@@ -140,7 +140,7 @@ def _combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
 
 def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires:
     """numerators / (c - rows), for rows of several columns combined: one constraint an entry."""
-    circuit, several = numerators.circuit, len(columns) > 1
+    circuit, several = Circuit.of(numerators), len(columns) > 1
     points = [circuit.challenge(name) for name in (LOOKUP_POINT, DIGEST_POINT)[: 1 + several]]
     denominators = points[0] - _combined(circuit, columns)
 

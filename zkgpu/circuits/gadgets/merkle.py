@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.logic import select
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 from zkgpu.circuits.wires import Wires, stack
@@ -44,9 +45,9 @@ def assert_merkle_path(leaf: Wires, index_bits: Wires, siblings: Wires, root: Wi
     'leaf is not empty': leaf * inverse = 1, one constraint a leaf; without it, 0 would be a member of every tree that
     has room left.
     """
-    with leaf.circuit.scope("leaf is not empty"):
+    with leaf.builder.scope("leaf is not empty"):
         leaf.inverse()
-    leaf.circuit.assert_equal(merkle_root(leaf, index_bits, siblings), root, label="merkle_root")
+    Circuit.of(leaf).assert_equal(merkle_root(leaf, index_bits, siblings), root, label="merkle_root")
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def poseidon(inputs: Wires) -> Wires:
 
     Three constraints an S-box: 213 for one input, 240 for two, 264 for three.
     """
-    circuit = inputs.circuit
+    circuit = Circuit.of(inputs)
     if circuit.field.modulus != P:
         raise UsageError(f"Poseidon's numbers here are those of {Fr.name}, not of {circuit.field.name}")
     if not inputs.shape:
@@ -116,9 +116,10 @@ class _Wiring:
         self._used += x.size
         square, fourth = mine[:, 0].reshape(x.shape), mine[:, 1].reshape(x.shape)
         y = mine[:, 2].reshape(x.shape) if y is None else y
-        x.circuit.assert_product(x, x, square)
-        x.circuit.assert_product(square, square, fourth)
-        x.circuit.assert_product(fourth, x, y)
+        circuit = Circuit.of(x)
+        circuit.assert_product(x, x, square)
+        circuit.assert_product(square, square, fourth)
+        circuit.assert_product(fourth, x, y)
         return y
 
 

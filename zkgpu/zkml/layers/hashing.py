@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits import Wires, concatenate
+from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 from zkgpu.circuits.gadgets.poseidon_parameters import P
 
@@ -73,7 +73,7 @@ def _packed_values(tensor: Ranged[NDArray[Any]]) -> list[int]:
 
 def hash_of_wires(tensors: Sequence[Ranged[Wires]]) -> Wires:
     """The same in a circuit, for wires already constrained to their ranges: 609 constraints for 15 elements."""
-    circuit = tensors[0].values.circuit
+    circuit = Circuit.of(tensors[0].values)
     elements = _filled_up(concatenate([_packed_wires(tensor) for tensor in tensors]), _BLOCK)
     state = circuit.constant([_hash_of_forms(tensors)])
     for start in range(0, elements.size, _BLOCK):
@@ -89,4 +89,4 @@ def _packed_wires(tensor: Ranged[Wires]) -> Wires:
 def _filled_up(flat: Wires, length: int) -> Wires:
     """With zeros, to a multiple of the length."""
     missing = -flat.size % length
-    return concatenate([flat, flat.circuit.constant(np.zeros(missing, dtype=np.int64))]) if missing else flat
+    return concatenate([flat, Circuit.of(flat).constant(np.zeros(missing, dtype=np.int64))]) if missing else flat

@@ -28,7 +28,7 @@ _LONG = 1 << 18  # terms in a layer's sums from which they get wires of their ow
 
 def constant_linear(operation: Linear, x: Wires) -> Wires:
     """multiplier * (x @ weight + bias) as linear combinations."""
-    circuit, (weight, bias) = x.circuit, effective_weights(operation)
+    circuit, (weight, bias) = Circuit.of(x), effective_weights(operation)
     sums = stack([x[g] @ weight[g] + bias[g] for g in range(len(weight))])
     if sums.lc.wires.size <= _LONG:
         return sums
@@ -73,7 +73,7 @@ def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires) -> W
 
 def _in_pairs(x: Wires, weight: Wires, bias: Wires) -> Wires:
     """(m, n) sums, each of them a wire: the last product of a sum needs none of its own."""
-    circuit, (m, k), n = x.circuit, x.shape, weight.shape[1]
+    circuit, (m, k), n = Circuit.of(x), x.shape, weight.shape[1]
     out = circuit.hint(_sum_of_pairs, [x, weight, bias], shape=(m, n), label="sums", signed=True)
     (x0, x1), (w0, w1) = _halves(x, 1), _halves(weight, 0)
     left = _rows(x0, n) + _columns(w1, m)

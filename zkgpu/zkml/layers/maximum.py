@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.ranges import Interval
 
@@ -34,7 +34,7 @@ def top_of(checks: Checks, x: Wires, bits: int) -> tuple[Wires, Wires]:
 
     bits   those of the entries
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     checks.require_room(x, bits + 1)
     top = circuit.hint(lambda v: v.max(axis=-1), [x], shape=x.shape[:-1], label="maximum", signed=True)
     distance = top.reshape(*top.shape, 1).broadcast_to(x.shape) - x
@@ -44,7 +44,7 @@ def top_of(checks: Checks, x: Wires, bits: int) -> tuple[Wires, Wires]:
 
 def assert_one_is_zero(x: Wires) -> None:
     """Constrains the product along the last axis to 0: one constraint less than there are entries, if not one."""
-    circuit, n = x.circuit, x.shape[-1]
+    circuit, n = Circuit.of(x), x.shape[-1]
     product = x[..., 0]
     for i in range(1, n - 1):
         product = circuit.materialize(product * x[..., i])
@@ -61,7 +61,7 @@ def argmax(checks: Checks, x: Wires, interval: Interval) -> Wires:
     All n x_i + (n - 1 - i) are distinct and their maximum M belongs to the answer, which is n - 1 - (M mod n).
     M = n y + rest is enforced with 0 <= rest < n exactly, and y held to few bits, which leaves one rest.
     """
-    circuit, n = x.circuit, x.shape[-1]
+    circuit, n = Circuit.of(x), x.shape[-1]
     if n == 1:
         return circuit.constant(np.zeros(x.shape[:-1], dtype=np.int64))
     top, distance = top_of(checks, x * n + np.arange(n)[::-1], interval.reach_bits + n.bit_length())

@@ -149,8 +149,8 @@ def count_constraints(model: IntegerModel) -> int:
         network.declare(tensor)
     for operation in model.operations:
         network.write(operation)
-    circuit.finish()
-    return circuit.n_constraints
+    circuit.builder.finish()
+    return circuit.builder.n_constraints
 
 
 class Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.operations import Normalise
@@ -34,7 +34,7 @@ def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int
 
     reach_bits   those of the largest x there can be
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root", signed=True)
     top = int(inverse_root(np.array([least]), bits)[0])
     root_bits = checks.within(root, 0, top, exactly=False)

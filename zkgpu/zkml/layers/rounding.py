@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
 from zkgpu.zkml.layers.signed import Checks, Integers
 from zkgpu.zkml.operations import Requantise
@@ -34,7 +34,7 @@ def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interv
     high = operation.high if operation.high is not None and operation.high < greatest else None
     least_left, greatest_left = (_clipped(end, operation) for end in (least, greatest))
     if least_left == greatest_left != least and not checks.weights_are_given:
-        return x.circuit.constant(np.full(x.shape, least_left))
+        return Circuit.of(x).constant(np.full(x.shape, least_left))
     if high is not None:
         y = clamped(checks, x, operation.shift, low, high, interval)
         checks.within(y, least_left, greatest_left)
@@ -80,7 +80,7 @@ def rounded_unchecked(checks: Checks, x: Wires, shift: int, interval: Interval) 
 
 
 def _rounded_hint(x: Wires, shift: int) -> Wires:
-    return x.circuit.hint(lambda v: round_half_up(v, shift), [x], shape=x.shape, label="rounded", signed=True)
+    return Circuit.of(x).hint(lambda v: round_half_up(v, shift), [x], shape=x.shape, label="rounded", signed=True)
 
 
 def _bind_remainder(checks: Checks, x: Wires, q: Wires, shift: int, interval: Interval, bits: int) -> None:
@@ -90,7 +90,7 @@ def _bind_remainder(checks: Checks, x: Wires, q: Wires, shift: int, interval: In
     """
     checks.require_room(x, max(interval.reach_bits, shift + bits) + 1)
     if shift == 0:
-        x.circuit.assert_equal(q, x, label="same")
+        Circuit.of(x).assert_equal(q, x, label="same")
         return
     checks.within(x + (1 << shift - 1) - q * (1 << shift), 0, (1 << shift) - 1)
 
@@ -102,7 +102,7 @@ def at_least(checks: Checks, x: Wires, shift: int, low: int, interval: Interval)
     all b + s bits, so that z lies in 0 .. 2^(b + s) - 1 with a sign bit of 0, and just below 0 with one of 1.
     Two constraints an entry besides the range checks of all of z's bits.
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     least, greatest = rounded_ends(interval, shift)
     half = 1 << shift - 1 if shift else 0
     z = x + (half - (low << shift))
@@ -127,7 +127,7 @@ def clamped(checks: Checks, x: Wires, shift: int, low: int | None, high: int | N
     their range checks), and over (high - y) = 0, under (low - y) = 0: so q > high leaves y = high, q < low leaves
     y = low, and between them both are 0.
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     least, greatest = rounded_ends(interval, shift)
 
     def clamp(v: np.ndarray) -> Integers:
@@ -150,7 +150,7 @@ def _excess(checks: Checks, x: Wires, y: Wires, shift: int, bound: int, extreme:
 
     Returns it with the bits that its range check lets through.
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
 
     def beyond(v: np.ndarray) -> Integers:
         return np.maximum(sign * (round_half_up(v, shift) - bound), 0)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.errors import UsageError
 
@@ -41,7 +41,7 @@ class Checks:
         """
         bits = (high - low).bit_length()
         if bits == 0:
-            x.circuit.assert_equal(x, np.full(x.shape, low), label="constant")
+            Circuit.of(x).assert_equal(x, np.full(x.shape, low), label="constant")
             return low.bit_length()
         if not exactly:
             bits = -(-bits // self.limb) * self.limb
@@ -55,9 +55,9 @@ class Checks:
 
     def require_room(self, x: Wires, bits: int) -> None:
         """Raises UsageError, naming the layer, unless the field tells integers below 2^bits in magnitude apart."""
-        room = x.circuit.field.bits - 2
+        room = x.builder.field.bits - 2
         if bits > room:
             raise UsageError(
-                f"layer '{x.circuit.path()}': a number in it could take {bits} bits and wrap around the field, which "
-                f"tells {room} apart: requantise its inputs first"
+                f"layer '{x.builder.scope_name()}': a number in it could take {bits} bits and wrap around the field, "
+                f"which tells {room} apart: requantise its inputs first"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread, top_of
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.tables import Tables, rounded_look_up
@@ -36,7 +36,7 @@ def _reciprocal(checks: Checks, x: Wires, bits: int, least: int, greatest: int) 
     0 <= rest and rest <= x - 1 are enforced by two range checks whose low ends are exact; those of R and the high ends
     only keep the numbers from wrapping. x > 0 is the caller's: the largest entry of the table is among its terms.
     """
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     inverse = circuit.hint(lambda v: _safe_reciprocal(v, bits), [x], shape=x.shape, label="reciprocal", signed=True)
     inverse_bits = checks.within(inverse, 0, (1 << bits) // least, exactly=False)
     checks.require_room(x, max(bits, inverse_bits + greatest.bit_length()) + 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from zkgpu.circuits import Wires
+from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
 from zkgpu.zkml.layers.signed import Checks, Integers
@@ -32,7 +32,7 @@ class Tables:
 
 def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
     """values[x - first]; constrains x to lie in the table. Two constraints an entry."""
-    circuit = x.circuit
+    circuit = Circuit.of(x)
     y = circuit.hint(
         lambda v: values[np.clip(v - first, 0, len(values) - 1).astype(np.int64)],
         [x],

@@ -89,6 +89,6 @@ def hashed_linear(operation: Linear, x: Wires, parts: Mapping[str, Ranged[Wires]
     n = weight.shape[-1]
     if m > k and not works_in_pairs(m, k, n):
         scaled = weight * multiplier.reshape(groups, 1, n).broadcast_to((groups, k, n))
-        return private_linear(operation, x, x.circuit.materialize(scaled), multiplier * bias)
+        return private_linear(operation, x, Circuit.of(x).materialize(scaled), multiplier * bias)
     sums = private_linear(operation, x, weight, bias)
     return sums * multiplier.reshape(groups, 1, n).broadcast_to(sums.shape)
