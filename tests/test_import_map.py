@@ -15,9 +15,9 @@ PACKAGE = Path(zkgpu.__file__).parent
 ORDER = (
     *("errors", "stages"),
     *("jit", "gpu", "fields", "curves", "ntt"),
-    *("circuits", "testing", "msm", "store", "backend"),
+    *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "provers", "poly", "groth16", "plonk", "systems"),
-    *("circom", "solidity", "zkml", "inference", "api"),
+    *("circom", "solidity", "zkml", "inference", "api", "testing"),
     *("cli", "__main__"),
 )
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

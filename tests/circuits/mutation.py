@@ -16,12 +16,12 @@ from zkgpu.circuits.signals import read_inputs
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.fields.field import Field
-from zkgpu.testing import answering, check_circuit
+from zkgpu.testing import answering, attack_circuit
 
 
 def assert_every_wire_is_pinned(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> None:
     """No wire that is not given from outside, and no pair of wires, can have any other value."""
-    report = check_circuit(compiled, inputs, tries=0, jacobian=False)
+    report = attack_circuit(compiled, inputs, tries=0, jacobian=False)
     for kind, count in report.tried.items():
         tried(kind, count)
     report.require_sound()

@@ -1,231 +1,150 @@
-"""The search for second witnesses: what it finds, what it rightly leaves alone, and what it says."""
+"""check_circuit: each of its questions catches what it is there for, and says where."""
 
 from __future__ import annotations
 
-import numpy as np
+import os
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from zkgpu.circuits import Circuit, Wires
+import zkgpu.testing.proofs as proofs
+from zkgpu.circuits import Circuit
 from zkgpu.circuits import gadgets as g
-from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import UnsatisfiedError, UnsoundError, UsageError
-from zkgpu.testing import Draws, assert_sound, check_assignment, check_circuit, free_wires
-from zkgpu.testing.jacobian import null_space
+from zkgpu.errors import ResourceError, SelfCheckError, UnsatisfiedError, UnsoundError, UsageError
+from zkgpu.testing import check_circuit
 
-P = Fr.modulus
+VALID, INVALID = [{"x": 49}, {"x": 0}], [{"x": 50}]
 
 
-def root_of(c: Circuit, x: Wires, bits: int | None = None) -> Wires:
-    root = c.hint(lambda v: int(int(v) ** 0.5), [x], label="root")
-    if bits is not None:
-        g.range_check(root, bits)
-    c.assert_equal(root * root, x)
-    return root
-
-
-def quotient_of(c: Circuit, x: Wires, shift: int, bits: int) -> Wires:
-    """x = 2^shift q + rest, with rest below 2^shift and q below 2^bits."""
-    q = c.hint(lambda v: v >> shift, [x], x.shape, label="quotient")
-    g.range_check(x - q * (1 << shift), shift)
-    g.range_check(q, bits)
-    return q
-
-
-def published(build, *shapes: tuple[int, ...]) -> Circuit:
+def root(bits: int | None = 8) -> Circuit:
+    """The root of x, published; either of the two, without `bits`."""
     c = Circuit()
-    c.output("out", build(c, *(c.private(name, shape) for name, shape in zip("xyz", shapes, strict=False))))
+    x = c.private("x")
+    found = c.hint(lambda v: int(int(v) ** 0.5), [x], label="root")
+    if bits:
+        g.range_check(found, bits)
+    c.assert_equal(found * found, x, label="square")
+    c.output("out", found)
     return c
 
 
-# what it finds
+def test_a_sound_circuit_passes() -> None:
+    check_circuit(root(), valid=VALID, invalid=INVALID)
+    check_circuit(root().compile(), valid=VALID)
 
 
-def test_the_other_root_is_a_second_output() -> None:
-    report = check_circuit(published(root_of, ()), {"x": 49})
-    finding = report.second_outputs[0]
-    assert (finding.changes[0].name, finding.changes[0].forged, finding.outputs) == ("root", -7, ("out",))
-    assert "'root' may have another value: a second output 'out'" in str(report)
-    assert finding.values == "'root' may be -7 in place of 7"
+def test_valid_inputs_that_break_a_constraint_are_named_with_it() -> None:
+    with pytest.raises(UnsatisfiedError, match=r"valid inputs 2: constraint \d+ 'square'"):
+        check_circuit(root(), valid=[*VALID, *INVALID])
 
 
-def test_a_bounded_root_is_the_only_one() -> None:
-    assert_sound(published(lambda c, x: root_of(c, x, 8), ()), {"x": 49})
+def test_invalid_inputs_that_satisfy_everything_are_named() -> None:
+    with pytest.raises(UnsoundError, match="invalid inputs 1 satisfy every constraint"):
+        check_circuit(root(), valid=VALID, invalid=[*INVALID, {"x": 64}])
 
 
-@pytest.mark.parametrize("shift", [8, 100, 130])
-def test_a_quotient_that_goes_around_the_field_is_found(shift: int) -> None:
-    wide = published(lambda c, x: quotient_of(c, x, shift, 254 - shift), ())
-    narrow = published(lambda c, x: quotient_of(c, x, shift, 60), ())
-    given = {"x": 5 << shift}
-    assert check_circuit(wide, given, tries=3000, jacobian=False).second_outputs
-    assert not check_circuit(narrow, given, tries=3000, jacobian=False).findings
-
-
-def test_a_maximum_that_need_only_be_an_entry_may_be_any_entry() -> None:
-    def largest(c: Circuit, x: Wires) -> Wires:
-        top = c.hint(lambda v: v.max(), [x], label="largest")
-        c.assert_equal((x[0] - top) * (x[1] - top), 0)
-        return top
-
-    report = check_circuit(published(largest, (2,)), {"x": [1000, 77777]})
-    assert report.second_outputs[0].changes[0].forged == 1000
-
-
-def test_two_hints_that_only_have_a_sum_are_found_together() -> None:
-    def parts(c: Circuit, x: Wires) -> Wires:
-        low, high = c.hint(lambda v: np.array([v % 8, v // 8], dtype=object), [x], 2, label="parts")
-        c.assert_equal(low + 8 * high, x)
-        return low
-
-    report = check_circuit(published(parts, ()), {"x": 123})
-    assert report.second_outputs
-    assert {wire.name for wire in report.free} == {"out", "parts[0]", "parts[1]"}
-
-
-def test_an_internal_wire_that_is_not_unique_is_a_weaker_finding() -> None:
+def test_a_wire_that_nothing_pins_is_named() -> None:
     c = Circuit()
     x = c.private("x")
-    root_of(c, x)
-    c.output("out", x + 1)
-    report = check_circuit(c, {"x": 4})
-    assert report.findings
-    assert not report.second_outputs
-    assert "not unique, outputs the same" in str(report)
+    low = c.hint(lambda v: int(v) % 8, [x], label="low")
+    high = c.hint(lambda v: int(v) // 8, [x], label="high")
+    c.assert_equal(low + 8 * high, x)
+    c.output("out", low)
+    with pytest.raises(UnsoundError, match=r"valid inputs 0: a second witness: .*'(low|high|out)' may have another"):
+        check_circuit(c, valid=[{"x": 123}])
+    check_circuit(c, valid=[{"x": 123}], attack=False)
 
 
-def test_hints_inside_of_a_template_are_answered_otherwise_too() -> None:
-    def inner(c: Circuit, inputs: Wires) -> Wires:
-        return root_of(c, inputs[0])
+def test_another_root_is_named_by_its_hint() -> None:
+    with pytest.raises(UnsoundError, match="'root' may have another value: a second output 'out'"):
+        check_circuit(root(bits=None), valid=VALID)
 
+
+def test_what_is_meant_to_be_determined_is_attacked_too() -> None:
     c = Circuit()
-    c.output("out", c.instantiate(inner, c.private("x", (3, 1))))
-    report = check_circuit(c, {"x": [[4], [9], [16]]}, wires=0)
-    change = report.second_outputs[0].changes[0]
-    assert change.name.startswith("root of instance ")
-    assert change.forged == -change.honest
+    c.output("square", c.private("key") ** 2)
+    check_circuit(c, valid=[{"key": 6}])
+    with pytest.raises(UnsoundError, match="'key' may have another value"):
+        check_circuit(c, valid=[{"key": 6}], determined=["key"])
 
 
-def test_packed_outputs_are_compared_as_the_verifier_gets_them() -> None:
+@pytest.mark.parametrize("system", ["groth16", "plonk"])
+def test_proofs_are_made_and_altered_ones_refused(system: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdicts: list[bool] = []
+    verify = proofs.verify
+
+    def remembered(*given: Any) -> bool:
+        verdicts.append(verify(*given))
+        return verdicts[-1]
+
+    monkeypatch.setattr(proofs, "verify", remembered)
+    check_circuit(root(), valid=VALID, attack=False, systems=[system])
+    assert verdicts == [True, False] * len(VALID)
+
+
+@pytest.mark.parametrize(("answer", "said"), [(True, "accepts a proof beside other"), (False, "refuses a proof of")])
+def test_a_verifier_that_is_wrong_is_found(answer: bool, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "verify", lambda *_: answer)
+    with pytest.raises(SelfCheckError, match=f"plonk: the verifier {said}"):
+        check_circuit(root(), valid=VALID, attack=False, systems=["plonk"])
+
+
+def test_packed_values_are_altered_where_there_are_some() -> None:
     c = Circuit()
-    c.output_array("out", root_of(c, c.private("x")), interval=(-128, 127))
-    assert check_circuit(c, {"x": 25}).second_outputs[0].outputs == ("out",)
+    c.output_array("out", c.private("x", 3) * 2, bits=8)
+    check_circuit(c, valid=[{"x": [1, 2, 127]}], systems=["groth16"])
 
 
-def test_a_packed_output_that_nothing_else_binds_is_found_by_its_wire() -> None:
-    c = Circuit()
-    x = c.private("x")
-    y = c.hint(lambda v: v, [x], label="copy")
-    c.output_array("out", y, interval=(-128, 127))
-    c.assert_equal(x * x, x * x)
-    report = check_circuit(c, {"x": 25}, tries=0, jacobian=False)
-    assert report.second_outputs[0].outputs == ("out",)
+# returns one 32-byte word, 1 or 0, whatever is asked: PUSH1 answer, 0, MSTORE, then RETURN(0, 32); and its constructor
+def standin(answer: int) -> bytes:
+    body = bytes.fromhex(f"60{answer:02x}60005260206000f3")
+    return bytes.fromhex(f"60{len(body):02x}600c60003960{len(body):02x}6000f3") + body
 
 
-def test_what_the_verifier_refuses_is_no_finding() -> None:
-    """The other root, -5, is no byte."""
-    c = Circuit()
-    c.output_array("out", root_of(c, c.private("x")), bits=8)
-    assert not check_circuit(c, {"x": 25}, wires=0).second_outputs
+@pytest.mark.parametrize(("answer", "said"), [(1, "accepts an altered call"), (0, "refuses the valid call")])
+def test_a_contract_that_is_wrong_is_found(answer: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyrevm")
+    monkeypatch.setattr(proofs, "compile_contract", lambda *_: standin(answer))
+    with pytest.raises(SelfCheckError, match=said):
+        check_circuit(root(), valid=VALID, attack=False, systems=["plonk"], solidity=True)
 
 
-def test_a_private_input_is_changed_only_when_it_is_meant_to_be_determined() -> None:
-    c = Circuit()
-    key = c.private("key")
-    c.output("square", key * key)
-    assert_sound(c, {"key": 6})
-    report = check_circuit(c, {"key": 6}, determined=["key"])
-    assert report.findings
-    assert {finding.changes[0].forged for finding in report.findings} == {-6}
-    assert "not unique, outputs the same" in str(report)
-    with pytest.raises(UsageError, match="'keys' is no private input"):
-        check_circuit(c, {"key": 6}, determined=["keys"])
+@pytest.mark.node
+@pytest.mark.parametrize("system", ["groth16", "plonk"])
+def test_contracts_of_a_circuit_are_compiled_and_called(system: str) -> None:
+    pytest.importorskip("pyrevm")
+    compiler = Path(os.environ.get("NODE_PATH", ""), ".bin", "solcjs")
+    if not compiler.exists():
+        pytest.skip("npm's solc is not where node finds it")
+    check_circuit(root(), valid=VALID[:1], attack=False, systems=[system], solidity=str(compiler))
 
 
-# what it leaves alone
-
-
-def test_mask_challenges_and_multiplicities_are_the_prover_s() -> None:
-    c = Circuit()
-    x = c.private("x", 6)
-    g.Table("small", range(8)).look_up(x)
-    c.output_array("out", x, bits=3)
-    assert_sound(c, {"x": [1, 1, 1, 7, 0, 0]})
-
-
-def test_a_tested_product_has_no_free_direction() -> None:
-    c = Circuit()
-    a, b = c.private("a", (4, 4)), c.private("b", (4, 4))
-    g.matmul(a, b)
-    assert free_wires(c, {"a": np.arange(16).reshape(4, 4), "b": np.arange(16).reshape(4, 4)}) == ()
-
-
-def test_a_value_that_only_a_challenge_tests_is_free_where_it_is_not_tested() -> None:
-    c = Circuit()
-    x = c.private("x", 2)
-    y = c.hint(lambda v: v, [x], 2, label="copy")
-    c.commit(x)
-    c.commit(y)
-    c.assert_equal(y.sum() * c.challenge("point"), x.sum() * c.challenge("point"))
-    assert {wire.name for wire in free_wires(c, {"x": [3, 4]})} == {"copy[0]", "copy[1]"}
-
-
-def test_lookups_answered_wrongly_are_refused_by_constraints_and_not_by_their_hint() -> None:
-    c = Circuit()
-    x = c.private("x", 2)
-    y = c.hint(lambda v: v % 4, [x], 2, label="rest")
-    g.Table("rests", [range(8), [v % 4 for v in range(8)]]).look_up(x, y)
-    c.output("y", y)
-    report = check_circuit(c, {"x": [3, 6]})
-    assert report.sound
-    assert report.tried["hints"] > 100
-
-
-# what it is made of
-
-
-def test_inputs_without_an_honest_witness_raise() -> None:
-    with pytest.raises(UnsatisfiedError):
-        check_circuit(published(root_of, ()), {"x": 50})
-
-
-def test_assert_sound_names_the_hint() -> None:
-    with pytest.raises(UnsoundError, match="'root' may have another value"):
-        assert_sound(published(root_of, ()), {"x": 49})
-
-
-def test_constraints_and_a_witness_suffice_for_wires() -> None:
-    compiled = published(root_of, ()).compile()
-    report = check_assignment(compiled.r1cs, compiled.witness({"x": 49}))
-    assert {change.forged for change in report.findings[0].changes} == {-7}
-
-
-def test_the_same_seed_tries_the_same() -> None:
-    c = published(lambda c, x: quotient_of(c, x, 100, 154), ())
-    first, again = (check_circuit(c, {"x": 5 << 100}, tries=300, seed=3, jacobian=False) for _ in range(2))
-    assert first == again
-
-
-def test_draws_are_spread_and_repeat() -> None:
-    first, again = ([Draws(4).below(1000) for _ in range(1)] for _ in range(2))
-    assert first == again
-    draws = Draws(4)
-    assert len({draws.below(1 << 300) for _ in range(50)}) == 50
-    assert sorted(draws.some_of(range(5), 9)) == [0, 1, 2, 3, 4]
-    assert len(set(draws.some_of(range(100), 30))) == 30
+def test_a_compiler_that_is_missing_or_is_none_is_said_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ResourceError, match="nowhere/solc cannot be run: No such file"):
+        proofs.compile_contract("", "/nowhere/solc")
+    with pytest.raises(SelfCheckError, match="does not answer as a Solidity compiler"):
+        proofs.compile_contract("", "/bin/echo")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ResourceError, match="no solc on PATH"):
+        proofs.compile_contract("", True)
 
 
 @pytest.mark.parametrize(
-    ("equations", "basis"),
+    ("options", "said"),
     [
-        ([{1: 1}, {1: 2, 2: 1}], [{3: 1}]),
-        ([{1: 1, 2: 1}, {2: 1, 3: P - 1}], [{3: 1, 2: 1, 1: P - 1}]),
-        ([{1: 1, 2: 1}, {1: 1, 2: P - 1}, {3: 5}], []),
+        ({"valid": []}, "give valid inputs"),
+        ({"valid": VALID, "solidity": True}, "give the proof systems"),
+        ({"valid": VALID, "systems": ["fflonk"]}, "no proof system 'fflonk'"),
+        ({"valid": [{"y": 3}]}, "unknown input 'y'"),
+        ({"valid": VALID, "invalid": [{"y": 3}]}, "unknown input 'y'"),
     ],
 )
-def test_the_null_space_of_small_equations(equations, basis) -> None:
-    found = null_space(equations, {1, 2, 3}, P)
-    assert len(found) == len(basis)
-    for vector in found:
-        for equation in equations:
-            assert sum(k * vector.get(u, 0) for u, k in equation.items()) % P == 0
-    assert {frozenset(v) for v in found} == {frozenset(v) for v in basis}
+def test_questions_that_make_no_sense_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_circuit(root(), **{"attack": False, **options})
+
+
+def test_constraints_without_a_program_are_no_circuit_to_check() -> None:
+    with pytest.raises(UsageError, match="R1CS is given, not a Circuit"):
+        check_circuit(root().compile().r1cs, valid=VALID)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from tests.soundness import tried
 from zkgpu.circuits import Circuit
 from zkgpu.circuits import gadgets as g
 from zkgpu.curves.bn254 import Fr
-from zkgpu.testing import check_circuit
+from zkgpu.testing import attack_circuit
 
 Build = Callable[[Circuit], object]
 Case = tuple[Build, list[Mapping[str, object]]]
@@ -92,7 +92,7 @@ def test_a_gadget_has_one_witness(name: str) -> None:
     build(circuit)
     compiled = circuit.compile()
     for given in inputs:
-        report = check_circuit(compiled, given, tries=600, pairs=2000)
+        report = attack_circuit(compiled, given, tries=600, pairs=2000)
         tried("second witnesses", sum(report.tried.values()))
         report.require_sound()
 

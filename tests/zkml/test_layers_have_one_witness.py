@@ -9,12 +9,12 @@ from tests.soundness import tried
 from tests.zkml.networks import all_inputs, compiled, model_of
 from tests.zkml.test_layers import OTHERS, PINNED, linear
 from zkgpu.circuits import CompiledCircuit
-from zkgpu.testing import check_circuit
+from zkgpu.testing import attack_circuit
 from zkgpu.zkml import operations
 
 
 def assert_one_witness(circuit: CompiledCircuit, inputs: dict[str, object], tries: int = 400) -> None:
-    report = check_circuit(circuit, inputs, tries=tries, wires=500, pairs=500)
+    report = attack_circuit(circuit, inputs, tries=tries, wires=500, pairs=500)
     tried("second witnesses", sum(report.tried.values()))
     report.require_sound()
 

@@ -122,7 +122,7 @@ def _check_program(
     source: str, inputs: str, soundness: bool, tries: int, seed: int
 ) -> tuple[int, SoundnessReport | None]:
     from zkgpu.formats.circuit_inputs import read_inputs
-    from zkgpu.testing import check_circuit
+    from zkgpu.testing import attack_circuit
 
     compiled = load_circuit(source)
     given = read_inputs(inputs, compiled.r1cs.field, buses=False)
@@ -131,7 +131,7 @@ def _check_program(
     if not soundness:
         return compiled.r1cs.n_constraints, None
     with stage("search for second witnesses"):
-        return compiled.r1cs.n_constraints, check_circuit(compiled, given, tries=tries, seed=seed)
+        return compiled.r1cs.n_constraints, attack_circuit(compiled, given, tries=tries, seed=seed)
 
 
 def _check_files(
@@ -139,7 +139,7 @@ def _check_files(
 ) -> tuple[int, SoundnessReport | None]:
     from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.formats.wtns import read_wtns
-    from zkgpu.testing import check_assignment
+    from zkgpu.testing import attack_assignment
 
     with stage("read files"):
         r1cs, assignment = read_r1cs(_existing(circuit), sym), read_wtns(witness)
@@ -148,7 +148,7 @@ def _check_files(
     if not soundness:
         return r1cs.n_constraints, None
     with stage("search for second witnesses"):
-        return r1cs.n_constraints, check_assignment(r1cs, assignment, seed=seed)
+        return r1cs.n_constraints, attack_assignment(r1cs, assignment, seed=seed)
 
 
 def _existing(path: str) -> str:

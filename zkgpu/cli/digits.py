@@ -11,10 +11,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from zkgpu.cli.evm import OnChain, call_verifier
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
+from zkgpu.solidity.evm import OnChain, call_verifier
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:

@@ -1,14 +1,16 @@
-"""Testing circuits: a search for second witnesses, by provers who answer hints otherwise and by changed wires.
+"""Testing circuits: inputs that should satisfy and should not, a search for second witnesses, and real proofs.
 
-    from zkgpu.testing import assert_sound
+    from zkgpu.testing import check_circuit
 
     def test_a_root_is_determined():
-        assert_sound(root_circuit(), {"x": 9})
+        check_circuit(root_circuit(), valid=[{"x": 9}], invalid=[{"x": 10}], systems=["groth16"])
 
-It finds what was left unconstrained, and proves nothing: see check_circuit.
+The search, `attack_circuit`, has provers who answer hints otherwise, and changed wires. It finds what was left
+unconstrained, and proves nothing.
 """
 
-from zkgpu.testing.check import assert_sound, check_assignment, check_circuit
+from zkgpu.testing.attack import attack_assignment, attack_circuit
+from zkgpu.testing.check import check_circuit
 from zkgpu.testing.draws import Draws
 from zkgpu.testing.forging import Forger, Lie, Spot, answering
 from zkgpu.testing.hints import HintAttack
@@ -26,8 +28,8 @@ __all__ = [
     "SoundnessReport",
     "Spot",
     "answering",
-    "assert_sound",
-    "check_assignment",
+    "attack_assignment",
+    "attack_circuit",
     "check_circuit",
     "free_wires",
 ]

@@ -35,7 +35,7 @@ def free_wires(circuit: Circuit | CompiledCircuit, inputs: Mapping[str, object])
     A looked-up value does not change by a little: it stays one of the table's rows, and with it the multiplicities.
 
     What it shows: a wire named here can be changed to first order, and as a rule in truth; to see by what, give its
-    hint other answers (check_circuit). What it does not show: solutions that lie further away, such as another root of
+    hint other answers (attack_circuit). What it does not show: solutions that lie further away, such as another root of
     b (b - 1) = 0, or a quotient that wraps around the field. Of double roots, w^2 = 0 is understood, others are named
     though they have one value only.
     Equations with one unknown left are used up first, in linear time, which is all that most circuits need; the rest

@@ -107,8 +107,8 @@ class SoundnessReport:
         tried = dict(self.tried)
         return {"sound": self.sound, "tried": tried, "findings": findings, "free": free, "notes": list(self.notes)}
 
-    def require_sound(self) -> None:
-        """Raises UnsoundError with the first finding, when there is one."""
+    def require_sound(self, where: str = "") -> None:
+        """Raises UnsoundError with the first finding, when there is one; `where` comes first in the message."""
         if not self.sound:
             values = self.findings[0].values if self.findings else ""
-            raise UnsoundError(str(self), self.as_json(), values=values)
+            raise UnsoundError(f"{where}: {self}" if where else str(self), self.as_json(), values=values)
