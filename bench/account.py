@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -33,9 +33,10 @@ from zkgpu.msm.cpu import COSTS
 from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.fold import fold
 from zkgpu.msm.formulas import Coordinates
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import invert_totals
 from zkgpu.msm.plan import bucket_sets, bucket_width
-from zkgpu.msm.points import b3_of, degree_of, load_points
+from zkgpu.msm.points import load_points
 from zkgpu.msm.projective import reduce_buckets
 from zkgpu.msm.scalars import balanced, digits
 from zkgpu.msm.segments import BATCH, add_segments, workspace
@@ -62,16 +63,16 @@ KINDS: dict[str, Callable[[Coordinates, Any, Any], Any]] = {
 
 
 @kernel
-def repeat_product(path: InstructionPath, modulus: int, degree: int, kind: str) -> Any:
+def repeat_product(shape: KernelGroup, kind: str) -> Any:
     """run(out, x, y, rounds): `rounds` times BLOCKS products of one kind, block by block."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def multiply(e: Any, out: Any, left: Any, right: Any, at: Any) -> None:
-        curve = Coordinates(e, degree)
+        curve = Coordinates(e, shape)
         y = (right, e.integer(0)) if kind == "table factor" else curve.load(right, at, 1)
         curve.store(KINDS[kind](curve, curve.load(left, at, 1), y), out, at)
 
-    words = degree * path.block_words
+    words = shape.coordinate_words
 
     def run(out: Any, x: Any, y: Any, rounds: int) -> None:
         for _ in range(rounds):
@@ -81,13 +82,13 @@ def repeat_product(path: InstructionPath, modulus: int, degree: int, kind: str) 
     return run
 
 
-def nanoseconds_of_products(path: InstructionPath, modulus: int, degree: int, kinds: list[str]) -> dict[str, float]:
+def nanoseconds_of_products(shape: KernelGroup, kinds: list[str]) -> dict[str, float]:
     """Of one product of each kind, in the first-level cache, the best of some runs of all kinds in turns."""
-    x, y, out = (aligned_empty(BLOCKS * degree * path.block_words) for _ in range(3))
+    x, y, out = (aligned_empty(BLOCKS * shape.coordinate_words) for _ in range(3))
     x[:], y[:] = 12345, 54321  # small limbs: canonical
-    loops = {k: partial(repeat_product(path, modulus, degree, k), out, x, y, ROUNDS) for k in kinds}
+    loops = {k: partial(repeat_product(shape, k), out, x, y, ROUNDS) for k in kinds}
     taken = measure_interleaved({k: partial(measure_once, loop) for k, loop in loops.items()})
-    return {k: min(t.cpu_seconds) / (ROUNDS * BLOCKS * path.lanes) * 1e9 for k, t in taken.items()}
+    return {k: min(t.cpu_seconds) / (ROUNDS * BLOCKS * shape.path.lanes) * 1e9 for k, t in taken.items()}
 
 
 def streamed_product(cpu: CpuField, n: int) -> float:
@@ -166,7 +167,7 @@ def transform(path: InstructionPath, log_size: int) -> Account:
     taken = measure_interleaved({name: partial(measure_once, r) for name, r in runs.items()})
     total = Measurement(*(tuple(map(sum, zip(*(getattr(m, f) for m in taken.values()), strict=True))) for f in FIELDS))
     products = products_of_passes(phases, path.lanes)
-    nanoseconds = nanoseconds_of_products(path, Fr.modulus, 1, list(products))
+    nanoseconds = nanoseconds_of_products(replace(KernelGroup.of(G1, path), modulus=Fr.modulus), list(products))
     parts = {name: min(m.cpu_seconds) for name, m in taken.items()}
     streaming = streamed_product(cpu, domain.size)
     return Account("ntt", log_size, path, products, nanoseconds, total, parts, streaming)
@@ -201,7 +202,7 @@ def products_of_passes(phases: Any, lanes: int) -> Products:
 
 def sum_of_points(path: InstructionPath, group: Group, log_size: int) -> Account:
     """Random scalars, the windows one after the other as one thread does them."""
-    n, degree = 1 << log_size, degree_of(group)
+    n, shape = 1 << log_size, KernelGroup.of(group, path)
     multiples, factors = scalars(n, 5), Fr.to_limbs(scalars(n, 6))
     points = load_points(group, fixed_base(group.generator, Fr.to_limbs(multiples), path), path)
     width = width_of(group, path, n)
@@ -216,29 +217,30 @@ def sum_of_points(path: InstructionPath, group: Group, log_size: int) -> Account
     total = Measurement.joined([whole for whole, _ in runs])
     best = min(runs, key=lambda r: r[0].cpu_seconds)[1]
     additions, buckets = one.additions(), one.windows() << (width - 1)
-    in_bucket = {1: 11, 2: 15}[degree]  # of a mixed addition and a full one; by 3b, which is large in G2, four more
+    # of a mixed addition and a full one; by 3b, which is large in G2, four more
+    in_bucket = {1: 11, 2: 15}[shape.degree]
     counts = {"product": 5 * additions + in_bucket * buckets, "square": additions, "sum of two products": 6 * buckets}
     products: Products = Counter(counts)
-    nanoseconds = nanoseconds_of_products(path, group.base_field.modulus, degree, list(products))
+    nanoseconds = nanoseconds_of_products(shape, list(products))
     parts: dict[str, float] = dict(best)
-    inversions = -(-additions // BATCH) * inversion_seconds(path, group)
+    inversions = -(-additions // BATCH) * inversion_seconds(shape)
     parts["additions of points"] -= inversions
     parts["their inversions, at the least"] = inversions
     return Account(f"msm_{group.name[-2:].lower()}", log_size, path, products, nanoseconds, total, parts)
 
 
-def inversion_seconds(path: InstructionPath, group: Group) -> float:
-    totals = aligned_empty(2 * degree_of(group) * path.block_words)
+def inversion_seconds(shape: KernelGroup) -> float:
+    totals = aligned_empty(2 * shape.coordinate_words)
     totals[:] = 12345
-    run = repeat_inversion(path, group.base_field.modulus, degree_of(group))
+    run = repeat_inversion(shape)
     taken = measure_interleaved({"": partial(measure_once, partial(run, totals, ROUNDS))})
     return min(taken[""].cpu_seconds) / ROUNDS
 
 
 @kernel
-def repeat_inversion(path: InstructionPath, modulus: int, degree: int) -> Any:
+def repeat_inversion(shape: KernelGroup) -> Any:
     """run(totals, rounds): the inversion of a batch, again and again."""
-    invert = invert_totals(path, modulus, degree)
+    invert = invert_totals(shape)
 
     def run(totals: Any, rounds: int) -> None:
         for _ in range(rounds):
@@ -259,24 +261,24 @@ class _Sum:
 
     def run(self, times: Counter[str]) -> tuple[Any]:
         """(the sum,), with the processor's time of each part added to times."""
-        group, path, degree, count = self.group, self.path, degree_of(self.group), 1 << (self.width - 1)
+        shape, lanes, count = KernelGroup.of(self.group, self.path), self.path.lanes, 1 << (self.width - 1)
         with timed(times, "digits of scalars"):
-            cut = digits(balanced(self.scalars, group.order), self.width, 1)
+            cut = digits(balanced(self.scalars, self.group.order), self.width, 1)
         size = max(cut.sizes)
         start, references = np.empty(count + 1, np.int64), np.empty(size, np.int32)
-        filled, space = aligned_empty((count, 8 * degree)), workspace(path, degree, size, count)
-        sums = np.empty((len(cut.sizes), 2, 3 * degree, path.limbs, path.lanes), np.uint64)
-        reduce_set = reduce_buckets(path, group.base_field.modulus, degree, *b3_of(group))
+        filled, space = shape.empty_rows(count), workspace(shape, size, count)
+        sums = np.empty((len(cut.sizes), 2, 3 * shape.degree, shape.layout.limbs, lanes), np.uint64)
+        reduce_set = reduce_buckets(shape)
         sets = bucket_sets(cut.sizes, len(cut.sizes))
         for k, s in enumerate(sets):
             with timed(times, "sorting by digit"):
                 sort_task(cut, [s], count, [0] * len(cut.sizes), start, references)
             with timed(times, "additions of points"):
-                add_segments(group, path, self.points.rows, references, start, filled, space)
+                add_segments(shape, self.points.rows, references, start, filled, space)
             with timed(times, "reduction of buckets"):
-                reduce_set(filled.ctypes.data, count // path.lanes, sums[k].reshape(-1))
+                reduce_set(filled.ctypes.data, count // lanes, sums[k].reshape(-1))
         with timed(times, "windows together"):
-            return (fold(group, path, sums, [s.weight for s in sets], self.width, count // path.lanes),)
+            return (fold(shape, sums, [s.weight for s in sets], self.width, count // lanes),)
 
     def windows(self) -> int:
         return len(self._digits())
@@ -304,7 +306,7 @@ QUICK_SIZES = {"ntt": 14, "msm_g1": 12, "msm_g2": 10}
 def width_of(group: Group, path: InstructionPath, n: int) -> int:
     """The window width that the prover would choose."""
     factors = balanced(Fr.to_limbs(scalars(n, 6)), group.order)
-    return bucket_width(factors.histogram, COSTS[path.name, degree_of(group)], path.lanes.bit_length() + 1)
+    return bucket_width(factors.histogram, COSTS[path.name, group.degree], path.lanes.bit_length() + 1)
 
 
 def main() -> None:

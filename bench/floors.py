@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.cuda import best_shape
 from zkgpu.ntt.cuda import passes
 
@@ -34,7 +35,7 @@ def floor(name: str, log_size: int) -> Floor | None:
         return Floor(n / 2 * log_size, 2 * ELEMENT * n * len(passes(log_size)))
     if name not in COORDINATE:
         return None
-    shape = best_shape(n, tables=True)
+    shape = best_shape(n, True, Fr.modulus)
     additions = n * shape.windows * ADDITION
     of_coordinate = COORDINATE[name]
     return Floor(

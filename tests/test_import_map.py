@@ -14,7 +14,7 @@ PACKAGE = Path(zkgpu.__file__).parent
 
 ORDER = (
     *("errors", "stages"),
-    *("jit", "gpu", "fields", "curves", "ntt"),
+    *("jit", "fields", "curves", "gpu", "ntt"),
     *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "provers", "poly", "groth16", "plonk", "systems"),
     *("circom", "solidity", "zkml", "inference", "api", "testing"),

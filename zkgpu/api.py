@@ -42,7 +42,7 @@ def load_proof(source: Source, key: AnyVerifyingKey | None = None) -> AnyProof:
 
 
 def load_witness(source: Source) -> Limbs:
-    """The assignment in a .wtns file: (n, 4) uint64 canonical limbs. Raises FormatError."""
+    """The assignment in a .wtns file: (n, limbs) uint64 canonical limbs. Raises FormatError."""
     from zkgpu.formats.wtns import read_wtns
 
     return read_wtns(source)

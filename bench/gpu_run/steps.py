@@ -179,10 +179,11 @@ def _record_copies(results: Results, driver: ObservedDriver) -> None:
 
 def _record_launches(results: Results, driver: ObservedDriver, n: int) -> None:
     """Microseconds of the host for a launch and for an allocation, and of a launch until it is done."""
+    from zkgpu.curves import BN254
     from zkgpu.gpu.elements import scalar_source
     from zkgpu.gpu.program import U32, Grid, Programs, allocate
 
-    program, words = Programs(driver)(scalar_source("bn254", "sort.cu")), allocate(driver, U32, 64)
+    program, words = Programs(driver)(scalar_source(BN254, "sort.cu")), allocate(driver, U32, 64)
 
     def launch() -> None:
         for _ in range(n):

@@ -27,7 +27,7 @@ from zkgpu.gpu.source import Source, folder
 
 SM_90 = BY_NAME["sm_90"]
 CUBIN = ELF + b"code"
-SORT = catalogue.scalar_source("bn254", "sort.cu")
+SORT = catalogue.scalar_source(BN254, "sort.cu")
 
 
 # what is compiled ahead of time
@@ -150,7 +150,7 @@ def test_a_device_that_runs_no_cubin_compiles(cupy: Cupy, cubins: Cubins, monkey
 def test_cubins_of_no_use_are_compiled_instead_with_one_warning(
     cupy: Cupy, cubins: Cubins, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
-    other = catalogue.scalar_source("bn254", "ntt.cu")
+    other = catalogue.scalar_source(BN254, "ntt.cu")
     for source in (SORT, other):
         path = cubins.write(source, SM_90, 13, CUBIN)
         if harm == "damaged":
@@ -187,7 +187,7 @@ def test_without_cubins_modules_compile_side_by_side(
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     met, compiled = threading.Barrier(2, timeout=30), RawModule.module.fget
     monkeypatch.setattr(RawModule, "module", property(lambda raw: met.wait() * 0 or compiled(raw)))
-    monkeypatch.setattr(catalogue, "sources", lambda: (SORT, catalogue.scalar_source("bn254", "ntt.cu")))
+    monkeypatch.setattr(catalogue, "sources", lambda: (SORT, catalogue.scalar_source(BN254, "ntt.cu")))
     driver = CupyDriver()
     for source in catalogue.sources():
         driver.compile(source)

@@ -46,4 +46,4 @@ def test_a_fault_before_the_subgroup_is_the_one_told(driver: EmulatedDriver) -> 
 def test_a_group_without_a_subgroup_test_is_refused(driver: EmulatedDriver) -> None:
     other = Group("other", Fq2, G2.b, G2.order, G2.cofactor, G2.generator_xy)
     with pytest.raises(UsageError, match="no subgroup test is known"):
-        PointArrays(Programs(driver), "bn254", other).first_fault(np.zeros((1, 16), np.uint64))
+        PointArrays(Programs(driver), BN254, other).first_fault(np.zeros((1, 16), np.uint64))

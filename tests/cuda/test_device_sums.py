@@ -13,14 +13,16 @@ from zkgpu.backend import cuda
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
-from zkgpu.gpu.elements import SCALAR
+from zkgpu.gpu.elements import scalar
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Program, Programs, upload
 from zkgpu.msm import cuda as buckets
 from zkgpu.msm import cuda_lists
 from zkgpu.msm.cuda import BucketSums, Shape, Weighing, best_shape
 from zkgpu.msm.cuda_lists import WorkLists
+from zkgpu.msm.plan import balanced_bits
 
 r = Fr.modulus
+BITS = balanced_bits(r)
 
 
 def multiples(group: Group, n: int) -> tuple[np.ndarray, list[int]]:
@@ -93,7 +95,7 @@ def test_tables_are_made_of_more_points_than_a_chunk_where_memory_allows(
 def test_every_width_of_window_gives_the_same_sum(
     driver: EmulatedDriver, width: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(buckets, "best_shape", lambda n, tables: Shape(width, tables))
+    monkeypatch.setattr(buckets, "best_shape", lambda n, tables, order: Shape(width, tables, BITS))
     check(CudaBackend(driver, BN254), G1, some(12))
 
 
@@ -109,7 +111,7 @@ def numbered(driver: EmulatedDriver, keys: np.ndarray) -> tuple[DeviceArray, Dev
 
 def check_sorting(driver: EmulatedDriver, keys: np.ndarray, largest: int, dropped: int = cuda_lists.NOTHING) -> None:
     """Values come in the order of their keys, without those that are dropped, and runs begin where they should."""
-    lists, kept = WorkLists(Programs(driver), "bn254"), keys[keys != dropped]
+    lists, kept = WorkLists(Programs(driver), BN254), keys[keys != dropped]
     order, starts = lists.sort(*numbered(driver, keys), largest, dropped)
     found = order.read(np.uint32)[: len(kept)]
     assert np.array_equal(keys[found], np.sort(kept))
@@ -162,7 +164,7 @@ def test_a_key_can_be_left_out_of_sorting(driver: EmulatedDriver, largest: int, 
 @pytest.mark.parametrize("largest", [512, 3000])
 def test_values_are_put_in_order_without_their_runs(driver: EmulatedDriver, largest: int) -> None:
     keys = random_keys(5000, largest)
-    order = WorkLists(Programs(driver), "bn254").order(*numbered(driver, keys), largest).read(np.uint32)
+    order = WorkLists(Programs(driver), BN254).order(*numbered(driver, keys), largest).read(np.uint32)
     assert np.array_equal(keys[order], np.sort(keys))
     assert np.array_equal(np.sort(order), np.arange(5000))
 
@@ -241,7 +243,7 @@ def launches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_work_lists_take_few_launches(driver: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    lists, seen = WorkLists(Programs(driver), "bn254"), launches(monkeypatch)
+    lists, seen = WorkLists(Programs(driver), BN254), launches(monkeypatch)
     starts = upload(driver, U32, np.arange(6001, dtype=np.uint32))
     few, many = numbered(driver, random_keys(9000, 512)), numbered(driver, random_keys(9000, 5000))
     scan = ["scan_tiles", "add_tiles"]
@@ -283,7 +285,7 @@ def test_runs_are_cut_into_pieces(driver: EmulatedDriver, case: str, size: int) 
         for s, length in zip(starts[:-1].tolist(), lengths, strict=True)
         for k in range(0, length, size)
     ]
-    lists = WorkLists(Programs(driver), "bn254")
+    lists = WorkLists(Programs(driver), BN254)
     pieces = lists.cut(upload(driver, U32, starts.astype(np.uint32)), sum(lengths) + more * size, size)
     begin, end, missing, names = (
         a.read(np.uint32).tolist() for a in (pieces.begin, pieces.end, pieces.missing, pieces.names)
@@ -303,15 +305,15 @@ def test_runs_are_cut_into_pieces(driver: EmulatedDriver, case: str, size: int) 
 def test_exclusive_sums_are_the_sums_before_each_value(driver: EmulatedDriver, n: int) -> None:
     values = np.arange(n, dtype=np.uint32) % 7
     array = upload(driver, U32, values)
-    WorkLists(Programs(driver), "bn254").exclusive_sums(array)
+    WorkLists(Programs(driver), BN254).exclusive_sums(array)
     assert np.array_equal(array.read(np.uint32), np.cumsum(values) - values)
 
 
 @pytest.mark.parametrize("width", [2, 5, 13, 16, 22])
 def test_digits_sum_to_their_scalar_and_stay_within_half_of_the_base(driver: EmulatedDriver, width: int) -> None:
-    values, shape = some(40), Shape(width, False)
-    scalars = upload(driver, SCALAR, Fr.to_montgomery_limbs(values))
-    lists = WorkLists(Programs(driver), "bn254")
+    values, shape = some(40), Shape(width, False, BITS)
+    scalars = upload(driver, scalar(Fr), Fr.to_montgomery_limbs(values))
+    lists = WorkLists(Programs(driver), BN254)
     keys, signed = lists.digits(scalars, width, shape.windows, shape.set_buckets, 0, shape.buckets)
     key, sign = (a.read(np.uint32).reshape(shape.windows, -1) for a in (keys, signed))
     for i, value in enumerate(values):
@@ -327,20 +329,20 @@ def test_digits_sum_to_their_scalar_and_stay_within_half_of_the_base(driver: Emu
 
 
 def test_shares_of_buckets_fill_their_windows_and_a_device() -> None:
-    for shape in (Shape(width, tables) for width in range(2, 23) for tables in (False, True)):
+    for shape in (Shape(width, tables, BITS) for width in range(2, 23) for tables in (False, True)):
         weighing = Weighing.of(shape)
         share = 1 << weighing.bits
         assert share == min(4, shape.set_buckets) or shape.buckets // share >= 1 << 15
         assert weighing.blocks * weighing.threads * share == shape.set_buckets
         assert weighing.threads_of_blocks << weighing.bits_of_blocks == weighing.blocks
         assert 1 << weighing.unit_bits == shape.set_buckets // weighing.blocks
-    assert Weighing.of(Shape(22, True)).bits == 5
+    assert Weighing.of(Shape(22, True, BITS)).bits == 5
 
 
 @pytest.mark.parametrize("group", [G1, G2], ids=["G1", "G2"])
 @pytest.mark.parametrize("lengths", [[1], [0, 1, 2], [4, 5, 0, 6], [131, 3, 128, 129, 0], [300] + [1, 2] * 100])
 def test_the_parts_of_each_run_are_joined(driver: EmulatedDriver, group: Group, lengths: list[int]) -> None:
-    sums = BucketSums(Programs(driver), "bn254", group)
+    sums = BucketSums(Programs(driver), BN254, group)
     starts = np.cumsum([0, *lengths]).astype(np.uint32)
     logs = [(i * i - 3 * i) % 17 - 6 for i in range(starts[-1])]
     parts = upload(driver, sums.sum, xyzz_rows(group, logs))
@@ -357,17 +359,17 @@ def test_buckets_are_weighed_by_any_number_of_threads(
     """Few buckets a thread and threads a block: every level has work, or only some have."""
     monkeypatch.setattr(buckets, "LEAST_SHARE", share)
     monkeypatch.setattr(buckets, "BLOCK", block)
-    weighing = Weighing.of(Shape(7, False))
+    weighing = Weighing.of(Shape(7, False, BITS))
     assert (1 << weighing.bits, weighing.threads) == (share, min(block, 64 // share))
-    monkeypatch.setattr(buckets, "best_shape", lambda n, tables: Shape(7, tables))
+    monkeypatch.setattr(buckets, "best_shape", lambda n, tables, order: Shape(7, tables, BITS))
     check(CudaBackend(driver, BN254), G1, some(30))
     check(CudaBackend(driver, BN254, tables=True, chunk=16), G2, some(30))
 
 
 def test_wider_windows_pay_for_more_points() -> None:
-    widths = [best_shape(1 << k, tables).width for tables in (False, True) for k in range(0, 27, 2)]
+    widths = [best_shape(1 << k, tables, Fr.modulus).width for tables in (False, True) for k in range(0, 27, 2)]
     assert widths == [*sorted(widths[:14]), *sorted(widths[14:])]
-    assert best_shape(1 << 22, True).windows < best_shape(1 << 10, True).windows
+    assert best_shape(1 << 22, True, Fr.modulus).windows < best_shape(1 << 10, True, Fr.modulus).windows
 
 
 @pytest.mark.parametrize("n", [1, 2, 70])

@@ -11,19 +11,20 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver
+from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import ResourceError, ZkgpuError
-from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
+from zkgpu.gpu.elements import number, scalar, scalar_source
 from zkgpu.gpu.program import U32, Grid, Program, allocate, upload
 from zkgpu.gpu.source import load
 
 
 @pytest.fixture(scope="module")
 def program(driver: EmulatedDriver) -> Program:
-    return Program(driver, scalar_source("bn254", "vector.cu"))
+    return Program(driver, scalar_source(BN254, "vector.cu"))
 
 
 def test_the_arguments_of_a_launch_are_checked(driver: EmulatedDriver, program: Program) -> None:
-    numbers, scalars = allocate(driver, NUMBER, 4), allocate(driver, SCALAR, 4)
+    numbers, scalars = allocate(driver, number(Fr), 4), allocate(driver, scalar(Fr), 4)
     right: dict[str, Any] = {"n": 4, "numbers": numbers, "out": scalars}
     program.launch("numbers_to_scalars", Grid.over(4), **right)
     program.launch("numbers_to_scalars", Grid.over(4), **{**right, "n": np.uint64(4)})
@@ -47,7 +48,7 @@ def test_the_arguments_of_a_launch_are_checked(driver: EmulatedDriver, program: 
 
 def test_an_array_of_another_device_is_refused(program: Program) -> None:
     other = EmulatedDriver()
-    numbers, scalars = allocate(other, NUMBER, 4), allocate(other, SCALAR, 4)
+    numbers, scalars = allocate(other, number(Fr), 4), allocate(other, scalar(Fr), 4)
     with pytest.raises(ZkgpuError, match="numbers is a Number array"):
         program.launch("numbers_to_scalars", Grid.over(4), n=4, numbers=numbers, out=scalars)
     other.close()
@@ -65,7 +66,7 @@ def test_parts_of_arrays_stay_inside_them(driver: EmulatedDriver) -> None:
 
 
 def test_a_source_is_whole_and_names_its_kernels() -> None:
-    source = scalar_source("bn254", "ntt.cu")
+    source = scalar_source(BN254, "ntt.cu")
     assert '#include "' not in source.text
     assert source.text.count("struct alignas(16) Fp {") == 1
     signature = source.signatures()["transform_pass"]
@@ -89,7 +90,7 @@ def test_the_order_of_threads_does_not_show(program: Program) -> None:
     results = set()
     for seed in (1, 2, 3):
         driver = EmulatedDriver(seed)
-        own = Program(driver, scalar_source("bn254", "sort.cu"))
+        own = Program(driver, scalar_source(BN254, "sort.cu"))
         values, totals = upload(driver, U32, np.arange(64, dtype=np.uint32)), allocate(driver, U32, 1)
         own.launch("scan_tiles", Grid(1, 64, 132 + 4 * 64), n=64, width=1, values=values, totals=totals)
         results.add((values.read(np.uint32).tobytes(), totals.read(np.uint32).tobytes()))

@@ -61,7 +61,7 @@ def msm_is_right(backend: CudaBackend) -> bool:
 
 def puts_in_order(backend: CudaBackend, keys: np.ndarray) -> bool:
     driver, places = backend.vector(Fr.to_limbs([0])).driver, np.arange(len(keys), dtype=np.uint32)
-    lists = WorkLists(Programs(driver), "bn254")
+    lists = WorkLists(Programs(driver), BN254)
     order = lists.sort(upload(driver, U32, keys), upload(driver, U32, places), 4099)[0].read(np.uint32)
     return np.array_equal(np.sort(order), places) and np.array_equal(keys[order], np.sort(keys))
 

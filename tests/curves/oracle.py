@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,10 @@ ecc = pytest.importorskip("py_ecc.optimized_bn128")
 DATA = Path(__file__).parents[1] / "data"
 Q = BN254.base_field.modulus
 R = BN254.scalar_field.modulus
+
+
+def fq12(coefficients: Iterable[int]) -> Fq12:
+    return Fq12.of(coefficients, BN254.g2.twist.tower)
 
 
 def reduced(f: Fq12) -> Fq12:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from zkgpu.curves import BN254, execution
-from zkgpu.curves.ate import machine, pairing_calls
+from zkgpu.curves.ate import pairing_calls, pairing_machine
 from zkgpu.curves.pairing import is_in_subgroup_g2, pairing, pairing_product_is_one, small_msm
 
 G1, G2 = BN254.g1.generator, BN254.g2.generator
@@ -63,7 +63,7 @@ def test_a_long_product_goes_to_the_kernel_at_once(monkeypatch: pytest.MonkeyPat
 
 def test_calls_count_towards_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "_spent", execution._Spent())
-    calls = pairing_calls(1)
+    calls = pairing_calls(BN254.g2, 1)
     slots = [1, *[0] * 11, *G1.coordinates(), *G2.coordinates(), 1, 0]
-    execution.run(machine(), calls, slots, 12)
+    execution.run(pairing_machine(BN254.g2), calls, slots, 12)
     assert execution._spent.calls == len(calls.table)

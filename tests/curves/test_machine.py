@@ -11,53 +11,71 @@ import pytest
 
 from tests.curves.oracle import Q
 from zkgpu.curves import BN254, machine_cpu, machine_python
-from zkgpu.curves.ate import _PROGRAMS, machine, pairing_calls, signed_digits, subgroup_calls
-from zkgpu.curves.machine import Calls, Schedule, link
+from zkgpu.curves.ate import (
+    pairing_calls,
+    pairing_machine,
+    pairing_programs,
+    signed_digits,
+    subgroup_calls,
+    sum_machine,
+    sum_programs,
+)
+from zkgpu.curves.machine import Calls, Machine, Schedule, link
 from zkgpu.curves.recorder import Argument, Opcode, record
 from zkgpu.errors import UsageError
 
 F = BN254.base_field
 EDGES = [0, 1, 2, Q - 1, Q - 2, 2**64 - 1, 2**64, 2**128 - 1, 2**192, 2**253]
 RUNNERS = (machine_python.run, machine_cpu.run)
-FORMULAS = {name: (arguments, formula) for name, arguments, formula in _PROGRAMS}
+G2, G1 = BN254.g2, BN254.g1
+PAIRING, SUM = pairing_machine(G2), sum_machine(G1)
+FORMULAS = {
+    f"{kind} {name}": (machine, name, arguments, formula)
+    for kind, machine, recipes in (("pairing", PAIRING, pairing_programs(G2)), ("sum", SUM, sum_programs(G1)))
+    for name, arguments, formula in recipes
+}
 
 
-def kernel(calls: Calls, slots: list[int]) -> list[int]:
-    return F.from_montgomery_limbs(machine_cpu.run(machine(), calls, F.to_montgomery_limbs(slots)))
+def kernel(machine: Machine, calls: Calls, slots: list[int]) -> list[int]:
+    return F.from_montgomery_limbs(machine_cpu.run(machine, calls, F.to_montgomery_limbs(slots)))
 
 
-def one_call(name: str) -> tuple[Calls, list[int]]:
+def one_call(title: str) -> tuple[Calls, list[int]]:
     """A schedule with one call, and the address of each argument's first slot among the slots."""
-    s = Schedule(machine())
-    addresses = [s.slot(max(a.reads, a.writes)) for a in FORMULAS[name][0]]
+    machine, name, arguments, _ = FORMULAS[title]
+    s = Schedule(machine)
+    addresses = [s.slot(max(a.reads, a.writes)) for a in arguments]
     s.call(name, *addresses)
-    return s.finish(), [a - machine().first_slot for a in addresses]
+    return s.finish(), [a - machine.first_slot for a in addresses]
 
 
-def random_slots(calls: Calls, seed: int) -> list[int]:
+def random_slots(machine: Machine, calls: Calls, seed: int) -> list[int]:
     rng = random.Random(seed)
     pick = [lambda: rng.randrange(Q), lambda: rng.choice(EDGES)]
-    return [pick[seed % 2]() for _ in range(calls.size - machine().first_slot)]
+    return [pick[seed % 2]() for _ in range(calls.size - machine.first_slot)]
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("title", FORMULAS)
 @pytest.mark.parametrize("seed", range(6))
-def test_every_program_does_what_its_formula_says(name: str, seed: int) -> None:
-    arguments, formula = FORMULAS[name]
-    calls, at = one_call(name)
-    slots = random_slots(calls, seed)
+def test_every_program_does_what_its_formula_says(title: str, seed: int) -> None:
+    machine, _, arguments, formula = FORMULAS[title]
+    calls, at = one_call(title)
+    slots = random_slots(machine, calls, seed)
     read = [slots[i : i + a.reads] for i, a in zip(at, arguments, strict=True) if a.reads]
     expected = iter([value % Q for value in formula(*read)])
-    after = machine_python.run(machine(), calls, slots)
+    after = machine_python.run(machine, calls, slots)
     for i, a in zip(at, arguments, strict=True):
         assert after[i : i + a.writes] == [next(expected) for _ in range(a.writes)]
-    assert kernel(calls, slots) == after
+    assert kernel(machine, calls, slots) == after
 
 
-@pytest.mark.parametrize("calls", [pairing_calls(1), pairing_calls(2), subgroup_calls()], ids=["one", "two", "psi"])
+@pytest.mark.parametrize(
+    "calls", [pairing_calls(G2, 1), pairing_calls(G2, 2), subgroup_calls(G2)], ids=["one", "two", "psi"]
+)
 def test_the_kernel_runs_whole_schedules_as_python_does(calls: Calls) -> None:
-    slots = random_slots(calls, 0)[:28] if calls.size > machine().first_slot + 100 else random_slots(calls, 0)[:6]
-    assert kernel(calls, slots) == machine_python.run(machine(), calls, slots)
+    long = calls.size > PAIRING.first_slot + 100
+    slots = random_slots(PAIRING, calls, 0)[: 28 if long else 6]
+    assert kernel(PAIRING, calls, slots) == machine_python.run(PAIRING, calls, slots)
 
 
 def test_operations_of_one_kind_are_kept_together() -> None:
@@ -89,38 +107,38 @@ def test_a_formula_must_fill_its_outputs() -> None:
 
 def test_a_call_needs_the_arguments_of_its_program() -> None:
     with pytest.raises(ValueError, match="takes 3 arguments"):
-        Schedule(machine()).call("fq12_multiply", 0)
+        Schedule(PAIRING).call("fq12_multiply", 0)
 
 
 @pytest.mark.parametrize(("column", "value"), [(0, -1), (0, 10**6), (1, 0), (1, -1), (2, 10**6), (2, 2**31 - 1)])
 def test_calls_outside_the_memory_are_refused_before_the_kernel_runs(column: int, value: int) -> None:
-    calls, _ = one_call("fq12_multiply")
+    calls, _ = one_call("pairing fq12_multiply")
     table = calls.table.copy()
     table[0, column] = value
     for run in RUNNERS:
         with pytest.raises(UsageError):
-            run(machine(), Calls(table, calls.size), [])
+            run(PAIRING, Calls(table, calls.size), [])
 
 
 def test_a_last_slot_one_too_far_is_refused_and_the_last_one_is_not() -> None:
-    calls, _ = one_call("fq12_square")
-    machine().check(calls)
+    calls, _ = one_call("pairing fq12_square")
+    PAIRING.check(calls)
     with pytest.raises(UsageError, match="outside the memory"):
-        machine().check(replace(calls, size=calls.size - 1))
+        PAIRING.check(replace(calls, size=calls.size - 1))
 
 
 def test_tables_of_another_shape_or_type_are_refused() -> None:
-    calls, _ = one_call("fq12_square")
+    calls, _ = one_call("pairing fq12_square")
     for table in (calls.table[:, :3], calls.table.astype(np.int64), calls.table[0]):
         with pytest.raises(UsageError, match="int32 columns"):
-            machine().check(Calls(table, calls.size))
+            PAIRING.check(Calls(table, calls.size))
 
 
 def test_more_slots_than_the_schedule_has_are_refused() -> None:
-    calls, _ = one_call("fq_multiply")
+    calls, _ = one_call("pairing fq_multiply")
     for run, slots in zip(RUNNERS, ([1] * 4, F.to_montgomery_limbs([1] * 4)), strict=True):
         with pytest.raises(UsageError, match="more registers"):
-            run(machine(), calls, slots)
+            run(PAIRING, calls, slots)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 4965661367192848881, 6 * 4965661367192848881 + 2])

@@ -48,7 +48,7 @@ def test_blocks_hold_montgomery_form_with_zeros_behind(cpu):
     vector = cpu.from_integers([3])
     words = vector.blocks[0, :, 0].tolist()
     value = sum(word << (cpu.path.limb_bits * j) for j, word in enumerate(words))
-    assert value == 3 * cpu.path.montgomery_factor(P) % P
+    assert value == 3 * cpu.layout.montgomery_factor % P
     shifted = cpu.pointwise(lambda x: x + 1, vector)
     assert not shifted.blocks[0, :, 1:].any()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gate import nvrtc
+from zkgpu.curves import BN254
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.architectures import BY_NAME, THREAD_REGISTERS
 from zkgpu.gpu.elements import point_source, scalar_source
@@ -88,15 +89,15 @@ INSTRUCTION = 16
 @needs_nvrtc
 @pytest.mark.slow
 def test_sums_of_points_of_g2_fit_the_instruction_cache() -> None:
-    for usage in nvrtc.usages(point_source("bn254", 2, "msm.cu"), "sm_90"):
+    for usage in nvrtc.usages(point_source(BN254, 2, "msm.cu"), "sm_90"):
         assert sum(usage.instructions.values()) * INSTRUCTION < CACHE, usage.kernel
 
 
 WORDS = 24  # loads of 4 bytes in a kernel: indices, where many cases each look up their own
 READERS = [
-    pytest.param(scalar_source("bn254", "ntt.cu"), marks=pytest.mark.slow),
-    scalar_source("bn254", "vector.cu"),
-    *(pytest.param(point_source("bn254", 1, file), marks=pytest.mark.slow) for file in catalogue.POINT_FILES),
+    pytest.param(scalar_source(BN254, "ntt.cu"), marks=pytest.mark.slow),
+    scalar_source(BN254, "vector.cu"),
+    *(pytest.param(point_source(BN254, 1, file), marks=pytest.mark.slow) for file in catalogue.POINT_FILES),
 ]
 
 

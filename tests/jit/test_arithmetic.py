@@ -38,27 +38,27 @@ def modulus(request):
     return FIELDS[request.param]
 
 
-def limbs_of(path, value):
+def limbs_of(path, modulus, value):
     mask = (1 << path.limb_bits) - 1
-    return [(value >> (path.limb_bits * j)) & mask for j in range(path.limbs)]
+    return [(value >> (path.limb_bits * j)) & mask for j in range(path.over(modulus).limbs)]
 
 
-def pack(path, values):
+def pack(path, modulus, values):
     """Values as given (no conversion) in the path's blocks."""
-    blocks = aligned_zeros(path.shape(len(values)))
+    blocks = aligned_zeros(path.over(modulus).shape(len(values)))
     for i, value in enumerate(values):
-        blocks[i // path.lanes, :, i % path.lanes] = limbs_of(path, value)
+        blocks[i // path.lanes, :, i % path.lanes] = limbs_of(path, modulus, value)
     return blocks
 
 
 def unpack(path, blocks, n):
-    rows = blocks.transpose(0, 2, 1).reshape(-1, path.limbs)[:n].tolist()
+    rows = blocks.transpose(0, 2, 1).reshape(-1, blocks.shape[1])[:n].tolist()
     return [sum(limb << (path.limb_bits * j) for j, limb in enumerate(row)) for row in rows]
 
 
 def edges(path, modulus):
     """Residues in Montgomery form at which carries, borrows and reductions turn over."""
-    powers = [1 << (path.limb_bits * j) for j in range(1, path.limbs)]
+    powers = [1 << (path.limb_bits * j) for j in range(1, path.over(modulus).limbs)]
     near = [value + d for value in powers for d in (-1, 0, 1)]
     return [v for v in [0, 1, 2, modulus - 1, modulus - 2, modulus // 2, modulus // 2 + 1, *near] if v < modulus]
 
@@ -72,7 +72,7 @@ def every_formula(path, modulus):
             e.store(formula(a, b).canonical(), out, offset)
             offset = e.builder.add(offset, stride)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(out, x, y, blocks):
         for k in range(blocks):
@@ -82,8 +82,8 @@ def every_formula(path, modulus):
 
 
 def check_formulas(path, modulus, xs, ys):
-    r, r_inverse = path.montgomery_factor(modulus), pow(path.montgomery_factor(modulus), -1, modulus)
-    x, y = pack(path, xs), pack(path, ys)
+    r = path.over(modulus).montgomery_factor
+    r_inverse, x, y = pow(r, -1, modulus), pack(path, modulus, xs), pack(path, modulus, ys)
     out = np.zeros((len(FORMULAS), *x.shape), np.uint64)
     every_formula(path, modulus)(out, x, y, len(x))
     for (name, formula), blocks in zip(FORMULAS.items(), out, strict=True):
@@ -140,7 +140,7 @@ def reductions(path, modulus, limit):
         e.store(value.weak(), weak, offset)
         e.store(value.canonical(), canonical, offset)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(weak, canonical, x, blocks):
         for k in range(blocks):
@@ -150,10 +150,10 @@ def reductions(path, modulus, limit):
 
 
 def test_reductions_are_right_around_every_multiple_of_the_modulus(path, modulus):
-    limit = 1 << path.montgomery_bits
+    limit = 1 << path.over(modulus).montgomery_bits
     near = [k * modulus + d for k in range(limit // modulus + 1) for d in (-1, 0, 1)]
     values = [v for v in [*near, limit - 1] if 0 <= v < limit]
-    x = pack(path, values)
+    x = pack(path, modulus, values)
     weak, canonical = np.zeros_like(x), np.zeros_like(x)
     reductions(path, modulus, limit)(weak, canonical, x, len(x))
     assert unpack(path, canonical, len(values)) == [v % modulus for v in values]
@@ -170,7 +170,7 @@ def reductions_of_columns(path, modulus):
         e.store(value.weak(), weak, offset)
         e.store(value.canonical(), canonical, offset)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(weak, canonical, x, blocks):
         for k in range(blocks):
@@ -184,7 +184,7 @@ def test_reductions_are_right_for_columns_that_owe_each_other(path, modulus):
         pytest.skip("this path has no columns")
     near = [k * modulus + d for k in range((1 << 260) // modulus + 1) for d in (-1, 0, 1)]
     values = [v for v in [*near, 1 << 208, (1 << 208) - 1, (1 << 260) - 1] if 0 <= v < 1 << 260]
-    x = pack(path, values).view(np.int64)
+    x = pack(path, modulus, values).view(np.int64)
     debts = np.random.default_rng(1).integers(-(1 << 8), 1 << 8, (len(x), 4, 8))
     debts[::2] = [[[1 << 8], [-(1 << 8)], [1 << 8], [0]]]
     debts[1::4, 3] = np.abs(debts[1::4, 3])
@@ -274,7 +274,7 @@ def extension_formulas(path, modulus):
             kept.set((a + b).weak())
         for result in [*results, kept.get()]:
             e.store(result.canonical(), out, offset)
-            offset = e.shifted(offset, 2 * path.block_words)
+            offset = e.shifted(offset, 2 * path.over(modulus).block_words)
 
     def run(out, x, y):
         evaluate(out, x, y, 0)
@@ -283,16 +283,16 @@ def extension_formulas(path, modulus):
 
 
 def test_extension_field_formulas_agree_with_integers(path):
-    p, r = Fq.modulus, path.montgomery_factor(Fq.modulus)
+    p, r = Fq.modulus, path.over(Fq.modulus).montgomery_factor
     lanes = path.lanes
     a = [((i + 3) ** 99 % p, p - 1 - i) for i in range(lanes)]
     b = [(p - 1, (i + 7) ** 101 % p) if i % 3 else a[i] for i in range(lanes)]
 
     def blocks(values):
-        parts = [pack(path, [v[k] * r % p for v in values]) for k in range(2)]
+        parts = [pack(path, p, [v[k] * r % p for v in values]) for k in range(2)]
         return np.ascontiguousarray(np.concatenate(parts))
 
-    out = np.zeros((6, 2, *path.shape(lanes)), np.uint64)
+    out = np.zeros((6, 2, *path.over(p).shape(lanes)), np.uint64)
     extension_formulas(path, p)(out, blocks(a), blocks(b))
     assert a[0] == b[0], "the rare branch must be taken"
     for i, ((a0, a1), (b0, b1)) in enumerate(zip(a, b, strict=True)):
@@ -330,10 +330,10 @@ def test_a_value_that_may_outgrow_its_limbs_is_refused_while_generating():
 
 
 def test_the_paths_describe_their_blocks():
-    assert IFMA.shape(9) == (2, 5, 8)
-    assert PORTABLE.shape(9) == (9, 4, 1)
-    assert IFMA.block_words == 40
-    assert PORTABLE.montgomery_factor(Fr.modulus) == pow(2, 256, Fr.modulus)
+    assert IFMA.over(Fr.modulus).shape(9) == (2, 5, 8)
+    assert PORTABLE.over(Fr.modulus).shape(9) == (9, 4, 1)
+    assert IFMA.over(Fr.modulus).block_words == 40
+    assert PORTABLE.over(Fr.modulus).montgomery_factor == pow(2, 256, Fr.modulus)
 
 
 CONSTANTS = (0, 1, 2, FIELDS["Fr"] - 1, FIELDS["Fq"] // 3, 1 << 208)
@@ -349,7 +349,8 @@ def prepared_products(path, modulus, limit):
             e.store(value.times(factor).canonical(), out, offset)
             offset = e.builder.add(offset, stride)
 
-    words, factor_words = path.block_words, path.factor_parts * path.limbs
+    shape = path.over(modulus)
+    words, factor_words = shape.block_words, shape.factor_parts * shape.limbs
 
     def run(out, x, table, blocks):
         for k in range(blocks):
@@ -359,14 +360,14 @@ def prepared_products(path, modulus, limit):
 
 
 def test_prepared_factors_multiply_as_their_values_do(path, modulus):
-    limit = 64 * modulus if path.lanes > 1 else modulus
+    shape, limit = path.over(modulus), 64 * modulus if path.lanes > 1 else modulus
     near = [k * modulus + d for k in range(1, limit // modulus) for d in (-1, 0, 1)] + [limit - 1]
     values = edges(path, modulus) + near
-    x = pack(path, [values[i % len(values)] for i in range(-len(values) % path.lanes + len(values))])
+    x = pack(path, modulus, [values[i % len(values)] for i in range(-len(values) % path.lanes + len(values))])
     values = unpack(path, x, len(x) * path.lanes)
     factors = [edges(path, modulus)[k % len(edges(path, modulus))] for k in range(len(x))]
-    multiples = [[f * c % modulus for c in path.multiples(path.factor_parts, modulus)] for f in factors]
-    table = np.array([[limbs_of(path, m) for m in row] for row in multiples], np.uint64)
+    multiples = [[f * c % modulus for c in shape.multiples(shape.factor_parts)] for f in factors]
+    table = np.array([[limbs_of(path, modulus, m) for m in row] for row in multiples], np.uint64)
     out = np.zeros((len(CONSTANTS) + 1, *x.shape), np.uint64)
     prepared_products(path, modulus, limit)(out, x, table, len(x))
     for constant, blocks in zip(CONSTANTS, out[:-1], strict=True):
@@ -379,7 +380,7 @@ def test_prepared_factors_multiply_as_their_values_do(path, modulus):
 def tiles_there_and_back(path, modulus):
     @operation(path, modulus)
     def move(e, there, back, x):
-        offsets = [e.integer(path.block_words * k) for k in range(8)]
+        offsets = [e.integer(path.over(modulus).block_words * k) for k in range(8)]
         tile = e.load_tile(x, offsets)
         for element, offset in zip(tile, offsets, strict=True):
             e.store(element, there, offset)
@@ -393,7 +394,7 @@ def tiles_there_and_back(path, modulus):
 
 def test_tiles_exchange_blocks_and_lanes_and_are_written_back_in_place(path, modulus):
     values = [modulus - 1 - i for i in range(8 * path.lanes)]
-    x = pack(path, values)
+    x = pack(path, modulus, values)
     there, back = np.zeros_like(x), np.zeros_like(x)
     tiles_there_and_back(path, modulus)(there, back, x)
     turned = np.array(values, object).reshape(8, path.lanes)

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.plan import (
-    BALANCED_BITS,
     Cost,
     Family,
+    balanced_bits,
     bucket_sets,
     bucket_width,
     comb_width,
@@ -33,7 +33,7 @@ def test_zero_needs_no_window():
 
 
 def test_balanced_scalars_fit_in_their_bits():
-    assert (Fr.modulus // 2).bit_length() <= BALANCED_BITS
+    assert (Fr.modulus // 2).bit_length() <= balanced_bits(Fr.modulus)
 
 
 def histogram(**counts):
@@ -57,8 +57,8 @@ def test_bits_use_the_narrowest_windows():
 
 
 def test_tables_grow_with_their_use():
-    assert comb_width(10) < comb_width(1000) < comb_width(1 << 16)
-    assert sparse_width(100, 100) < sparse_width(100, 100_000)
+    assert comb_width(10, 253) < comb_width(1000, 253) < comb_width(1 << 16, 253)
+    assert sparse_width(100, 100, 253) < sparse_width(100, 100_000, 253)
 
 
 def test_windows_a_stride_apart_share_their_buckets():

@@ -6,7 +6,7 @@ from msm_cases import limbs
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.msm.plan import BALANCED_BITS, windows_of
+from zkgpu.msm.plan import balanced_bits, windows_of
 from zkgpu.msm.scalars import balanced, digits, digits_in_order
 
 R = Fr.modulus
@@ -56,7 +56,7 @@ def test_selected_scalars_keep_their_own_numbers():
 
 def test_digits_in_order_keep_the_zero_scalars():
     scalars = EDGES * 40
-    values = digits_in_order(balanced(limbs(scalars), R), 5, windows_of(BALANCED_BITS, 5), 2)
+    values = digits_in_order(balanced(limbs(scalars), R), 5, windows_of(balanced_bits(R), 5), 2)
     assert [value(values[:, i], 5) for i in range(len(scalars))] == [signed(k) for k in scalars]
 
 

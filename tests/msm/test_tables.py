@@ -12,11 +12,12 @@ from zkgpu.errors import UsageError
 from zkgpu.jit.path import PORTABLE
 from zkgpu.msm import plan
 from zkgpu.msm.cpu import cost_of, msm, msm_many
-from zkgpu.msm.plan import BALANCED_BITS, Cost, table_shape, windows_of
+from zkgpu.msm.plan import Cost, balanced_bits, table_shape, windows_of
 from zkgpu.msm.points import load_points
 from zkgpu.msm.tables import with_table
 
 R = Fr.modulus
+BITS = balanced_bits(R)
 
 
 def tabled(group, rows, path, copies):
@@ -29,7 +30,7 @@ def test_sums_with_a_table_are_those_without(path, group, progressions, copies):
     points, rng = progressions[group], random.Random(copies)
     kept = tabled(group, points.rows[:301], path, copies)
     assert kept.table is not None
-    assert len(kept.rows) == -(-windows_of(BALANCED_BITS, kept.table.width) // kept.table.stride) * 301
+    assert len(kept.rows) == -(-windows_of(BITS, kept.table.width) // kept.table.stride) * 301
     for scalars in (
         [rng.randrange(R) for _ in range(301)],
         [rng.randrange(R) >> (i % 254) for i in range(301)],
@@ -62,15 +63,15 @@ def test_sums_with_and_without_tables_may_be_asked_for_together(path, progressio
 @pytest.mark.parametrize("copies", [2, 3, 8, 100])
 @pytest.mark.parametrize("n", [1, 100, 10_000, 1 << 20])
 def test_no_table_is_larger_than_allowed(n, copies):
-    width, stride = table_shape(n, Cost(44, 75), copies)
+    width, stride = table_shape(n, Cost(44, 75), copies, BITS)
     assert plan.LEAST_TABLE_WIDTH <= width <= plan.MAX_WIDTH
-    assert -(-windows_of(BALANCED_BITS, width) // stride) <= copies
+    assert -(-windows_of(BITS, width) // stride) <= copies
 
 
 def test_a_larger_table_costs_less_work():
     def work(copies):
-        width, stride = table_shape(1 << 16, Cost(44, 75), copies)
-        return 44 * windows_of(BALANCED_BITS, width) * (1 << 16) + 75 * (stride << (width - 1))
+        width, stride = table_shape(1 << 16, Cost(44, 75), copies, BITS)
+        return 44 * windows_of(BITS, width) * (1 << 16) + 75 * (stride << (width - 1))
 
     assert work(2) > work(5) > work(17)
 

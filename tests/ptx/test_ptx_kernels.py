@@ -57,7 +57,7 @@ def test_keys_are_sorted(
     monkeypatch.setattr(cuda_lists, "levels", lambda n, largest: bits)
     keys = np.random.default_rng(1).integers(0, largest, n).astype(np.uint32)
     keys[:: n // 250] = 7
-    lists = WorkLists(Programs(driver), "bn254")
+    lists = WorkLists(Programs(driver), BN254)
     places = upload(driver, U32, np.arange(n, dtype=np.uint32))
     values, starts = lists.sort(upload(driver, U32, keys), places, largest)
     assert keys[values.read(np.uint32)].tolist() == sorted(keys.tolist())
@@ -206,7 +206,7 @@ def test_what_has_no_rule_is_an_error_and_no_guess(text: str) -> None:
 
 
 def test_every_entry_of_a_source_is_translated() -> None:
-    source = scalar_source("bn254", "sort.cu")
+    source = scalar_source(BN254, "sort.cu")
     text = cpp_of(ptx_of(source))
     assert set(re.findall(r"zk_start_(\w+)\(", text)) == set(source.signatures())
 

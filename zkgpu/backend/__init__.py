@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.curves.bn254 import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
 
@@ -13,7 +13,7 @@ __all__ = ["Backend", "open_backend"]
 def open_backend(
     device: str = "auto",
     *,
-    curve: Curve = BN254,
+    curve: Curve = DEFAULT,
     threads: int | None = None,
     instructions: str | None = None,
     tables: int = 1,

@@ -7,7 +7,7 @@ import importlib.util
 import logging
 from typing import TYPE_CHECKING
 
-from zkgpu.curves.bn254 import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import ResourceError
 from zkgpu.stages import stage
 
@@ -46,7 +46,7 @@ def _problem_found() -> str | None:
 
     try:
         with stage("test GPU"):
-            require_right_results(CudaBackend(CupyDriver(), BN254))
+            require_right_results(CudaBackend(CupyDriver(), DEFAULT))
     except Exception as error:  # a broken installation fails in many ways, and none may keep the CPU from work
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return lines[0]

@@ -10,12 +10,13 @@ import numpy as np
 
 from zkgpu.backend.cuda_room import KeptPoints, Room, in_pieces, making_room
 from zkgpu.backend.cuda_vectors import DeviceMatrix, Vectors
+from zkgpu.curves import CURVES
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.gpu.driver import Driver
-from zkgpu.gpu.elements import NUMBER
+from zkgpu.gpu.elements import number
 from zkgpu.gpu.program import U32, DeviceArray, Programs, upload
 from zkgpu.gpu.streams import Job, SideStreams
 from zkgpu.msm.cuda import CHUNK, BucketSums, best_shape
@@ -26,7 +27,6 @@ from zkgpu.ntt.domain import Domain
 if TYPE_CHECKING:
     from zkgpu.backend.cpu import CpuBackend
 
-CURVES = {"bn254"}
 TABLES_SHARE = 4  # tables of multiples may take 1/4 of the memory that is free when points are loaded
 LEAST_FOR_TABLES = 1 << 6
 MOST_ENTRIES = (1 << 31) - 1  # of a table: an entry of a work list names one in 31 bits
@@ -52,7 +52,7 @@ class CudaBackend:
         tables: bool | None = None,
         threads: int | None = None,
     ):
-        if curve.name not in CURVES:
+        if curve not in CURVES:
             raise UsageError(f"{driver.name}: there are no kernels for the curve {curve.name}: use --device cpu")
         self.curve, self.name, self._host_threads = curve, driver.name, threads
         self._driver, self._programs = driver, Programs(driver)
@@ -75,11 +75,11 @@ class CudaBackend:
 
     @cached_property
     def _vectors(self) -> Vectors:
-        return Vectors(self._programs, self.curve.name, self.curve.scalar_field)
+        return Vectors(self._programs, self.curve)
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return self.room.keep(Transforms(self._programs, self.curve.name, self.curve.scalar_field, self._log_tile))
+        return self.room.keep(Transforms(self._programs, self.curve, self._log_tile))
 
     @cached_property
     def _side_streams(self) -> SideStreams:
@@ -87,7 +87,7 @@ class CudaBackend:
 
     def _group(self, group: Group) -> tuple[PointArrays, BucketSums]:
         if group.name not in self._groups:
-            of_group = self._programs, self.curve.name, group
+            of_group = self._programs, self.curve, group
             self._groups[group.name] = PointArrays(*of_group), BucketSums(*of_group, self._chunk)
         return self._groups[group.name]
 
@@ -145,15 +145,15 @@ class CudaBackend:
         points = self.room.keep(KeptPoints(self._group(group)[0], rows))
         if rows.nbytes * POINTS_SHARE <= self._driver.free_memory:
             points.upload()
-        if points.is_resident and self._wants_tables(rows):
+        if points.is_resident and self._wants_tables(group, rows):
             points.make_tables()
         return points
 
-    def _wants_tables(self, rows: Limbs) -> bool:
+    def _wants_tables(self, group: Group, rows: Limbs) -> bool:
         n = int(rows.shape[0])
         if self._tables is not None:
             return self._tables and n > 0
-        windows = best_shape(n, tables=True).windows
+        windows = best_shape(n, True, group.order).windows
         if n < LEAST_FOR_TABLES or n * windows > MOST_ENTRIES:
             return False
         return rows.nbytes * windows * TABLES_SHARE <= self._driver.free_memory
@@ -226,7 +226,7 @@ class CudaBackend:
         arrays, sums = self._group(group)
         indptr = matrix.indptr[begin : end + 1]
         entries = slice(int(indptr[0]), int(indptr[-1]))
-        numbers = upload(self._driver, NUMBER, matrix.table[matrix.coefficient[entries]])
+        numbers = upload(self._driver, number(self.curve.scalar_field), matrix.table[matrix.coefficient[entries]])
         places = upload(self._driver, U32, matrix.indices[entries].astype(np.uint32))
         products = arrays.multiply(arrays.take(points, places), numbers)
         starts = upload(self._driver, U32, (indptr - indptr[0]).astype(np.uint32))

@@ -13,7 +13,6 @@ from weakref import WeakSet
 from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import OutOfMemory, Records
-from zkgpu.gpu.elements import SCALAR
 from zkgpu.gpu.program import DeviceArray
 from zkgpu.gpu.recorded import Recorded
 from zkgpu.msm.cuda import BucketSums, best_shape
@@ -82,7 +81,7 @@ class KeptPoints:
         self._sums_begun += 1
         if self._sums_begun == 2 and self._may_record(sums):
             try:
-                self._recorded = Recorded(sums.driver, SCALAR, len(self), partial(sums.begin, self.placed))
+                self._recorded = Recorded(sums.driver, sums.scalar, len(self), partial(sums.begin, self.placed))
             except ResourceError as error:
                 # as text: the error holds the arrays of what failed
                 log.warning("sums over %d points are not recorded: %s", len(self), str(error))
@@ -107,7 +106,7 @@ class KeptPoints:
     def make_tables(self) -> None:
         """Tables of multiples, where there is memory for them."""
         assert self.placed.array is not None
-        shape = best_shape(len(self), tables=True)
+        shape = best_shape(len(self), True, self.group.order)
         try:
             tables = self._arrays.tables(self.placed.array, shape).marked()
         except OutOfMemory:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from zkgpu.backend.expression import trace
+from zkgpu.curves.points import Curve
 from zkgpu.errors import LengthError
-from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.gpu.catalogue import expression_source
-from zkgpu.gpu.elements import NUMBER, SCALAR, scalar_source
+from zkgpu.gpu.elements import number, scalar, scalar_source
 from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, upload
 
 LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
@@ -43,15 +44,16 @@ class DeviceMatrix:
 class Vectors:
     """The kernels of vector.cu on one device, and those traced from expressions."""
 
-    def __init__(self, programs: Programs, curve: str, field: Field):
-        self._programs, self._curve, self._field = programs, curve, field
+    def __init__(self, programs: Programs, curve: Curve):
+        self._programs, self._curve, self._field = programs, curve, curve.scalar_field
+        self._number, self._scalar = number(self._field), scalar(self._field)
         self.driver = programs.driver
         self._program = programs(scalar_source(curve, "vector.cu"))
 
     def from_limbs(self, limbs: Limbs) -> DeviceArray:
-        """Scalars in Montgomery form, from (n, 4) canonical limbs."""
-        numbers = upload(self.driver, NUMBER, np.ascontiguousarray(limbs))
-        out = allocate(self.driver, SCALAR, len(numbers))
+        """Scalars in Montgomery form, from (n, limbs) canonical limbs."""
+        numbers = upload(self.driver, self._number, np.ascontiguousarray(limbs))
+        out = allocate(self.driver, self._scalar, len(numbers))
         n = len(numbers)
         self._program.launch("numbers_to_scalars", Grid.over(n), n=n, numbers=numbers, out=out)
         return out
@@ -59,7 +61,7 @@ class Vectors:
     def to_numbers(self, scalars: DeviceArray) -> DeviceArray:
         """Canonical numbers on the device."""
         n = len(scalars)
-        out = allocate(self.driver, NUMBER, n)
+        out = allocate(self.driver, self._number, n)
         self._program.launch("scalars_to_numbers", Grid.over(n), n=n, scalars=scalars, out=out)
         return out
 
@@ -89,7 +91,7 @@ class Vectors:
                 f"{matrix.shape[1]} matrix columns but {len(vector)} vector entries: the two must be equal"
             )
         for level in matrix.levels:
-            out = allocate(self.driver, SCALAR, level.rows)
+            out = allocate(self.driver, self._scalar, level.rows)
             self._program.launch(
                 "matrix_times_vector",
                 Grid.over(level.rows),
@@ -111,8 +113,8 @@ class Vectors:
             if len(other) != n:
                 raise LengthError(f"{n} entries but {len(other)} entries: the two must be equal")
         expression = trace(f, len(vectors))
-        constants = upload(self.driver, SCALAR, self._field.to_montgomery_limbs(expression.constants))
-        out = allocate(self.driver, SCALAR, n)
+        constants = upload(self.driver, self._scalar, self._field.to_montgomery_limbs(expression.constants))
+        out = allocate(self.driver, self._scalar, n)
         inputs = {f"x{k}": vector for k, vector in enumerate(vectors)}
         arguments: dict[str, DeviceArray | int] = {"n": n, "constants": constants, **inputs, "out": out}
         program = self._programs(expression_source(self._curve, expression.text))
@@ -123,7 +125,7 @@ class Vectors:
         """1 / value for each, and 0 for 0."""
         n = len(values)
         step = max(1, -(-n // 64), min(INVERSIONS, n // 8))
-        out = allocate(self.driver, SCALAR, n)
+        out = allocate(self.driver, self._scalar, n)
         self._program.launch("invert", Grid.over(step), n=n, step=step, values=values, out=out)
         return out
 
@@ -131,7 +133,7 @@ class Vectors:
         """out[i] = values[0] * ... * values[i]."""
         n = len(values)
         shares = -(-n // SHARE)
-        out, totals = allocate(self.driver, SCALAR, n), allocate(self.driver, SCALAR, shares)
+        out, totals = allocate(self.driver, self._scalar, n), allocate(self.driver, self._scalar, shares)
         sizes = {"n": n, "width": SHARE}
         self._program.launch("multiply_shares", Grid.over(shares), **sizes, values=values, out=out, totals=totals)
         if shares > 1:
@@ -154,7 +156,7 @@ class Vectors:
         missing = -n % SHARE
         values = self._evaluate_shares(coefficients, root, missing)
         above = self.divide_by_linear(values, pow(root, SHARE, self._field.modulus), leading)
-        out = allocate(self.driver, SCALAR, n)
+        out = allocate(self.driver, self._scalar, n)
         sizes = {"n": n, "width": SHARE, "missing": missing}
         vectors = {"x": self._scalars([root]), "coefficients": coefficients, "above": above, "out": out}
         self._program.launch("divide_shares", Grid.over(len(values)), **sizes, **vectors)
@@ -163,7 +165,7 @@ class Vectors:
     def _evaluate_shares(self, coefficients: DeviceArray, x: int, missing: int) -> DeviceArray:
         """The values at x of the polynomials that shares of the coefficients make; the first share is shorter."""
         n = len(coefficients)
-        out = allocate(self.driver, SCALAR, -(-(n + missing) // SHARE))
+        out = allocate(self.driver, self._scalar, -(-(n + missing) // SHARE))
         sizes = {"n": n, "width": SHARE, "missing": missing}
         vectors = {"x": self._scalars([x]), "coefficients": coefficients, "values": out}
         self._program.launch("evaluate_shares", Grid.over(len(out)), **sizes, **vectors)

@@ -1,8 +1,8 @@
 """What a device must do for a proof system, which never names one.
 
 Place and form belong to the values a backend hands out: a `Vector` may be 52-bit lane blocks, 32-bit limbs on a GPU
-or Python integers. Devices meet at the host forms: scalars (n, 4) uint64 canonical limbs; points (n, 8) uint64 for
-G1 and (n, 16) for G2, x then y, Montgomery with R = 2^256, infinity a zero row.
+or Python integers. Devices meet at the host forms: scalars (n, limbs) uint64, canonical; points rows as by
+Group.to_rows, x then y, in the Montgomery form of Field, infinity a zero row.
 
 For the same key, witness and blinding every backend gives the same proof.
 """
@@ -68,11 +68,11 @@ class Backend(Protocol):
     # scalars
 
     def vector(self, limbs: Limbs) -> Vector:
-        """The scalars of an (n, 4) array of canonical limbs, on the device."""
+        """The scalars of an (n, limbs) array of canonical limbs, on the device."""
         ...
 
     def limbs(self, vector: Any) -> Limbs:
-        """(n, 4) uint64: the canonical limbs of a vector."""
+        """(n, limbs) uint64: the canonical limbs of a vector."""
         ...
 
     def matrix(self, matrix: SparseMatrix) -> Matrix:

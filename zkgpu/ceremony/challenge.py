@@ -33,14 +33,14 @@ def encode_rows(group: Group, rows: Limbs, backend: Backend) -> bytes:
     """The points of a host array as they are hashed, infinity being all zero."""
     base = group.base_field
     words = backend.canonical_rows(group, rows).reshape(len(rows), -1, base.limbs)
-    if words.shape[1] == 4:
+    if group.degree == 2:
         words = words[:, [1, 0, 3, 2]]  # the imaginary part first
     return words[:, :, ::-1].astype(">u8").tobytes()
 
 
 def _encode_coordinates(group: Group, coordinates: Any) -> bytes:
     size = group.base_field.bytes
-    if len(coordinates) == 4:
+    if group.degree == 2:
         x0, x1, y0, y1 = coordinates
         coordinates = (x1, x0, y1, y0)
     return b"".join(value.to_bytes(size, "big") for value in coordinates)

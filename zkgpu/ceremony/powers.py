@@ -31,18 +31,6 @@ if TYPE_CHECKING:
 
 _TAU, _ALPHA, _BETA = range(3)  # personalizations of the hash to G2
 
-# What `compute_first_challenge` gives for the sizes of the large public ceremonies: it hashes 50 and 100 GB for them.
-_KNOWN_CHALLENGES = {
-    ("bn254", 27): bytes.fromhex(
-        "36bcd31f9d5ed309ded4a17ee8279e34eceec40b56be88e2fb604aebe2c714ba"
-        "fbf99218e7269f20ec3392bab9d45f5198b826c94bd3d3c2d780f46dfd65be67"
-    ),
-    ("bn254", 28): bytes.fromhex(
-        "93da91920d5a54a8a0fde55cd9dc3a10c4f3eef768b62c0948741370864254b4"
-        "c1920f3f29d4ebc0ef3acecf2e2db63a755713d77e1ed77347a56fbc317c7a93"
-    ),
-}
-
 
 def verify_powers(ptau: PowersOfTau, log_size: int, backend: Backend) -> None:
     """Raises FormatError or PointError, naming the array, unless the file is what this module's text says."""
@@ -186,7 +174,8 @@ def verify_contributions(ptau: PowersOfTau) -> None:
 
 def first_challenge(curve: Curve, power: int) -> bytes:
     """The hash a ceremony of 2^power powers starts from."""
-    return _KNOWN_CHALLENGES.get((curve.name, power)) or compute_first_challenge(curve, power)
+    known = dict(curve.first_challenges).get(power)
+    return bytes.fromhex(known) if known else compute_first_challenge(curve, power)
 
 
 def compute_first_challenge(curve: Curve, power: int) -> bytes:

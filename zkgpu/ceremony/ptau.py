@@ -60,10 +60,10 @@ class PhaseOneContribution:
 class PowersOfTau:
     """A mapped .ptau file; arrays are read-only views of it, point rows as in `ProvingKey`.
 
-    tau_g1        (2n - 1, 8)   tau^i
-    tau_g2        (n, 16)       tau^i
-    alpha_tau_g1  (n, 8)        alpha tau^i
-    beta_tau_g1   (n, 8)        beta tau^i
+    tau_g1        (2n - 1, row) tau^i
+    tau_g2        (n, row)      tau^i
+    alpha_tau_g1  (n, row)      alpha tau^i
+    beta_tau_g1   (n, row)      beta tau^i
     lagrange      the four Lagrange sections, or None before `prepare phase2`
     ceremony_power  log2 of the powers the contributors worked on; a file may keep only the first of them
     """

@@ -21,7 +21,7 @@ import numpy as np
 
 from zkgpu.circom.early import sizes_in_table
 from zkgpu.circom.signals import flatten, name_hash
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
@@ -96,7 +96,7 @@ class Calculator:
     Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime.
     """
 
-    def __init__(self, wasm: str | os.PathLike[str], field: Field = Fr) -> None:
+    def __init__(self, wasm: str | os.PathLike[str], field: Field = DEFAULT.scalar_field) -> None:
         self.path, self.field = os.fspath(wasm), field
         self.wasmtime = _import_wasmtime()
         self.engine = self.wasmtime.Engine()
@@ -107,7 +107,7 @@ class Calculator:
         return f"<calculator {self.path}>"
 
     def witness(self, inputs: Mapping[str, Any]) -> Limbs:
-        """The assignment (1, public, private): (n, 4) uint64 canonical limbs, as circom's own scripts compute it.
+        """The assignment (1, public, private): (n, limbs) uint64, canonical, as circom's own scripts compute it.
 
         inputs  values by signal name, see `circom.signals.flatten`
         Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an

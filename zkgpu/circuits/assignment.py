@@ -13,7 +13,6 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 
 MANY_ENTRIES = 1 << 17  # loading the kernels takes as long as this many entries on Python integers
-FIELD_BITS = range(249, 255)  # what the kernels are made for
 
 
 def require_shape(assignment: Limbs, n_wires: int, field: Field) -> None:

@@ -14,7 +14,7 @@ from zkgpu.circuits.program import HintFunction, Template
 from zkgpu.circuits.public_arrays import public_array_of, publish
 from zkgpu.circuits.signals import Kind
 from zkgpu.circuits.wires import Operand, Wires, as_wires, constant
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, integer
 
@@ -34,7 +34,7 @@ class Circuit:
     builder   the machine that keeps what is written, for gadgets that need more than this class has
     """
 
-    def __init__(self, field: Field = Fr, *, builder: Builder | None = None) -> None:
+    def __init__(self, field: Field = DEFAULT.scalar_field, *, builder: Builder | None = None) -> None:
         self.builder = builder or Builder(field)
 
     @classmethod

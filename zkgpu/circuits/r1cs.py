@@ -10,11 +10,12 @@ from functools import cached_property
 
 import numpy as np
 
-from zkgpu.circuits.assignment import FIELD_BITS, MANY_ENTRIES, Constraints
+from zkgpu.circuits.assignment import MANY_ENTRIES, Constraints
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.circuits.numbers import Numbers
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError, ZkgpuError
+from zkgpu.fields.cpu import computes
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import Index, SparseMatrix
 
@@ -102,7 +103,7 @@ class R1CS:
     def _constraints(self) -> Constraints | None:
         """The matrices for compiled arithmetic, where there are so many entries that it pays."""
         many = sum(m.entries for m in self._matrices) >= MANY_ENTRIES
-        return Constraints(self.field, self._matrices) if many and self.field.bits in FIELD_BITS else None
+        return Constraints(self.field, self._matrices) if many and computes(self.field) else None
 
     def check_values(self, values: Numbers) -> None:
         """As `check`, for (n_wires,) numbers."""

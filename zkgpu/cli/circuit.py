@@ -76,13 +76,14 @@ def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
 
 def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
     from zkgpu.circom import compute_witness
-    from zkgpu.curves.bn254 import Fr
+    from zkgpu.curves import DEFAULT
     from zkgpu.formats.circuit_inputs import read_inputs
 
     if not Path(calculator).is_file():
         raise UsageError(f"{calculator}: no such file")
     with stage("compute witness"):
-        return Fr, compute_witness(calculator, read_inputs(inputs, Fr), Fr)
+        field = DEFAULT.scalar_field
+        return field, compute_witness(calculator, read_inputs(inputs, field), field)
 
 
 @click.command("check")

@@ -39,6 +39,13 @@ COMMANDS = {
 class Commands(click.Group):
     """The commands by name; the module of one is imported when it is asked for."""
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The docstring, with the names of the curves that there are."""
+        from zkgpu.curves import CURVES
+
+        self.help = str(self.help).replace("{curves}", " and ".join(curve.title for curve in CURVES))
+        super().format_help_text(ctx, formatter)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -71,7 +78,7 @@ def cli(
     no_progress: bool,
     timings: bool,
 ) -> None:
-    """Zero-knowledge proofs: Groth16 and PLONK over BN254, from circuits in Python or circom to a Solidity verifier.
+    """Zero-knowledge proofs: Groth16 and PLONK over {curves}, from circuits in Python or circom to a Solidity verifier.
 
     Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
     device, package or memory, 6 self-check failed, 70 bug.

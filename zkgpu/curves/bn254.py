@@ -7,7 +7,9 @@ q = 36x^4 + 36x^3 + 24x^2 + 6x + 1 and r = q - 6x^2. Values as in EIP-196 and EI
 
 from __future__ import annotations
 
-from zkgpu.curves.points import Curve, Group
+from zkgpu.curves.points import Curve, Group, Precompiles
+from zkgpu.curves.tower import Tower
+from zkgpu.curves.twist import Twist
 from zkgpu.fields import Field, QuadraticExtension
 
 x = 4965661367192848881  # the Barreto-Naehrig parameter (EIP-197)
@@ -35,6 +37,30 @@ G2 = Group(
             4082367875863433681332203403145435568316851327593401208105741076214120093531,
         ),
     ),
+    twist=Twist("bn", "D", x, Tower(Fq, xi), cofactor_prime=10069),
 )
 
-BN254 = Curve(name="bn254", snarkjs_name="bn128", scalar_field=Fr, base_field=Fq, g1=G1, g2=G2)
+BN254 = Curve(
+    name="bn254",
+    title="BN254",
+    snarkjs_name="bn128",
+    aliases=("bn254", "altbn128"),  # of gnark and of Ethereum
+    circom_name="bn128",
+    scalar_field=Fr,
+    base_field=Fq,
+    g1=G1,
+    g2=G2,
+    precompiles=Precompiles("EIP-197", coordinate_bytes=32, imaginary_first=True),
+    first_challenges=(  # BLAKE2b of the accumulators that the Perpetual Powers of Tau and Hermez' ceremony started from
+        (
+            27,
+            "36bcd31f9d5ed309ded4a17ee8279e34eceec40b56be88e2fb604aebe2c714ba"
+            "fbf99218e7269f20ec3392bab9d45f5198b826c94bd3d3c2d780f46dfd65be67",
+        ),
+        (
+            28,
+            "93da91920d5a54a8a0fde55cd9dc3a10c4f3eef768b62c0948741370864254b4"
+            "c1920f3f29d4ebc0ef3acecf2e2db63a755713d77e1ed77347a56fbc317c7a93",
+        ),
+    ),
+)

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from zkgpu.curves import bn254
-from zkgpu.curves.tower import Coefficient, Fq2, frobenius_constant
-
-THREE_B_G1 = 3 * bn254.G1.b
-THREE_B_G2 = Fq2(*bn254.Fq2.scale(bn254.G2.b, 3))
+from zkgpu.curves.tower import Coefficient, Fq2, Fq12
+from zkgpu.curves.twist import Twist
 
 
 class Homogeneous(NamedTuple):
@@ -21,21 +18,30 @@ class Homogeneous(NamedTuple):
 
 
 class Line(NamedTuple):
-    """l0 + l1*w + l3*w^3: a line through points of the twist, evaluated at a point of G1, up to a factor in Fq2."""
+    """a*py + b*px*w + c*w^3: a line through points of a twist of kind D, at (px, py) in G1, up to a factor in Fq2.
 
-    l0: Fq2
-    l1: Fq2
-    l3: Fq2
+    Of a twist of kind M it is c + b*px*w^2 + a*py*w^3, up to a factor in Fq4.
+    """
+
+    at_y: Fq2
+    at_x: Fq2
+    constant: Fq2
+
+    def times(self, f: Fq12, twist: Twist) -> Fq12:
+        """f times the line."""
+        if twist.kind == "D":
+            return f.times_line(self.at_y, self.at_x, self.constant)
+        return f.times_line_m(self.constant, self.at_x, self.at_y)
 
 
-def tangent_step(t: Homogeneous, px: Coefficient, py: Coefficient) -> tuple[Homogeneous, Line]:
+def tangent_step(t: Homogeneous, px: Coefficient, py: Coefficient, three_b: Fq2) -> tuple[Homogeneous, Line]:
     """(2t, the tangent at t evaluated at (px, py)).
 
     Costello, Lange, Naehrig (eprint 2009/615), section 5, with every coordinate scaled by 4 to avoid halving.
-    The line is 2YZ py - 3X^2 px w + (Y^2 - 3b Z^2) w^3, its last coefficient by the curve's equation.
+    The line is 2YZ py, -3X^2 px and Y^2 - 3b Z^2, the last by the curve's equation.
     """
     xy, yy, yz = t.x * t.y, t.y.square(), t.y * t.z
-    e = THREE_B_G2 * t.z.square()
+    e = three_b * t.z.square()
     h, three_e = yz + yz, e + e + e
     ee = e.square()
     ee3 = ee + ee + ee
@@ -63,7 +69,7 @@ def chord_step(t: Homogeneous, qx: Fq2, qy: Fq2, px: Coefficient, py: Coefficien
 
 
 def complete_add(p: Homogeneous, q: Homogeneous, three_b: Any) -> Homogeneous:
-    """p + q on y^2 = x^3 + b, without exceptions when the group's order is odd, as both of BN254's are.
+    """p + q on y^2 = x^3 + b, without exceptions where no point has order 2, which is all of a subgroup of odd order.
 
     Renes, Costello, Batina (eprint 2015/1060), algorithm 7.
     """
@@ -87,12 +93,7 @@ def complete_double(p: Homogeneous, three_b: Any) -> Homogeneous:
     return Homogeneous(dxy + dxy, zz_b * yy8 + d * (yy + zz_b), yz * yy8)
 
 
-def twist_frobenius(p: Homogeneous) -> Homogeneous:
-    """psi(p): untwist, raise the coordinates to the q-th power, twist back.
-
-    Galbraith and Scott (eprint 2008/117), section 3. On G2 it is multiplication by q; the untwist sends (x, y)
-    to (x w^2, y w^3), which is where the two constants come from.
-    """
-    return Homogeneous(
-        p.x.conjugate() * frobenius_constant(1, 2), p.y.conjugate() * frobenius_constant(1, 3), p.z.conjugate()
-    )
+def twist_frobenius(p: Homogeneous, twist: Twist) -> Homogeneous:
+    """psi(p), which in G2 is multiplication by q: see Twist.frobenius_constants."""
+    of_x, of_y = twist.frobenius_constants()
+    return Homogeneous(p.x.conjugate() * of_x, p.y.conjugate() * of_y, p.z.conjugate())

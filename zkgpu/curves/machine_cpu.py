@@ -1,4 +1,4 @@
-"""The register machine compiled: one kernel that runs tables of calls on four-limb Montgomery arithmetic."""
+"""The register machine compiled: one kernel that runs tables of calls on Montgomery arithmetic."""
 
 from __future__ import annotations
 
@@ -14,20 +14,18 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import PORTABLE
 
-LIMBS = PORTABLE.limbs
-
 
 def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
-    """(n, 4) uint64: all slots after the calls.
+    """(n, limbs) uint64: all slots after the calls.
 
-    slots   (k, 4) uint64, canonical Montgomery limbs (R = 2^256) of the first slots; the rest start as 0
+    slots   (k, limbs) uint64, canonical Montgomery limbs of the first slots as by Field; the rest start as 0
     Raises UsageError when a call or the slots do not fit the memory. Variable time.
     """
     machine.check(calls)
     given = machine.first_slot + len(slots)
     if given > calls.size:
         raise UsageError("more registers are given than the schedule has slots")
-    memory = np.zeros((calls.size, LIMBS), dtype=np.uint64)
+    memory = np.zeros((calls.size, machine.field.limbs), dtype=np.uint64)
     memory[: len(machine.constants)] = machine.constant_limbs
     memory[machine.first_slot : given] = slots
     _run_kernel(machine.field.modulus)(
@@ -54,7 +52,8 @@ def _run_kernel(modulus: int) -> Callable[..., Any]:
     def copy(e: Any, memory: Any, out: Any, source: Any) -> None:
         e.store(e.load(memory, source), memory, out)
 
-    words, product, total, arguments = LIMBS, int(Opcode.MULTIPLY), int(Opcode.ADD), WRITES - READS
+    words = PORTABLE.over(modulus).limbs
+    product, total, arguments = int(Opcode.MULTIPLY), int(Opcode.ADD), WRITES - READS
 
     def run_calls(
         calls: Any, headers: Any, groups: Any, operands: Any, results: Any, memory: Any, scratch: int

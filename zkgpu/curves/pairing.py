@@ -1,4 +1,4 @@
-"""The pairing of BN254: e(P, Q) for P in G1 and Q in G2, equations between pairings, and G2's subgroup test.
+"""Pairings e(P, Q) for P in G1 and Q in G2, equations between them, and G2's subgroup test.
 
 The first product or two of a process run on Python integers, later ones as compiled code, some eight times faster.
 Points are public here: time varies.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from zkgpu.curves import bn254
-from zkgpu.curves.ate import machine, pairing_calls, subgroup_calls
+from zkgpu.curves.ate import pairing_calls, pairing_machine, subgroup_calls, twist_of
 from zkgpu.curves.execution import run
-from zkgpu.curves.points import Point
+from zkgpu.curves.points import Group, Point
 from zkgpu.curves.sums import multiply_many, small_msm
-from zkgpu.curves.tower import ONE, Fq12
+from zkgpu.curves.tower import Fq12
 from zkgpu.errors import UsageError
 
 __all__ = ["is_in_subgroup_g2", "multiply_many", "pairing", "pairing_product_is_one", "small_msm"]
@@ -26,16 +25,19 @@ def pairing_product_is_one(pairs: Sequence[tuple[Point, Point]]) -> bool:
     caller's to check (Group.point, is_in_subgroup_g2), and nothing is promised about other points.
     Raises UsageError for points of other groups.
     """
-    return _product(pairs) == ONE
+    finite = _finite(pairs)
+    return not finite or _product(finite) == _one(finite[0][1].group)
 
 
 def pairing(p: Point, q: Point) -> Fq12:
     """e(p, q), coefficients as canonical integers; 1 when p or q is infinity.
 
-    This is the value that snarkjs writes as vk_alphabeta_12: the reduced optimal ate pairing to the power
-    2x(6x^2 + 3x + 1). The same conditions on p and q as in pairing_product_is_one.
+    This is the value that snarkjs writes as vk_alphabeta_12: the reduced optimal ate pairing to the power that the
+    hard part brings, 2x(6x^2 + 3x + 1) in the family bn and 3 in bls12. The same conditions on p and q as in
+    pairing_product_is_one.
     """
-    return _product([(p, q)])
+    finite = _finite([(p, q)])
+    return _product(finite) if finite else _one(q.group)
 
 
 def is_in_subgroup_g2(point: Point) -> bool:
@@ -43,29 +45,36 @@ def is_in_subgroup_g2(point: Point) -> bool:
 
     One multiplication by x instead of one by r (eprint 2022/348; eprint 2022/352).
     """
-    _require_group(point, bn254.G2.name)
+    twist_of(point.group)
     if point.is_infinity or not point.is_on_curve():
         return point.is_infinity
-    *_, z0, z1 = run(machine(), subgroup_calls(), [*point.coordinates(), 1, 0], 6)
+    calls = subgroup_calls(point.group)
+    *_, z0, z1 = run(pairing_machine(point.group), calls, [*point.coordinates(), 1, 0], 6)
     return z0 == z1 == 0
 
 
-def _product(pairs: Iterable[tuple[Point, Point]]) -> Fq12:
-    """The product of e(P, Q), canonical."""
-    finite = [(p, q) for p, q in _checked(pairs) if not (p.is_infinity or q.is_infinity)]
-    if not finite:
-        return ONE
-    points = [c for p, q in finite for c in (*p.coordinates(), *q.coordinates(), 1, 0)]
-    return Fq12.of(run(machine(), pairing_calls(len(finite)), [*ONE.coefficients(), *points], 12))
+def _product(pairs: Sequence[tuple[Point, Point]]) -> Fq12:
+    """The product of e(P, Q) over at least one pair of finite points, canonical."""
+    group = pairs[0][1].group
+    tower, points = twist_of(group).tower, [c for p, q in pairs for c in (*p.coordinates(), *q.coordinates(), 1, 0)]
+    slots = [*tower.one.coefficients(), *points]
+    return Fq12.of(run(pairing_machine(group), pairing_calls(group, len(pairs)), slots, 12), tower)
 
 
-def _checked(pairs: Iterable[tuple[Point, Point]]) -> Iterable[tuple[Point, Point]]:
-    for p, q in pairs:
-        _require_group(p, bn254.G1.name)
-        _require_group(q, bn254.G2.name)
-        yield p, q
+def _one(group: Group) -> Fq12:
+    return twist_of(group).tower.one
 
 
-def _require_group(point: Point, name: str) -> None:
-    if point.group.name != name:
-        raise UsageError(f"a point of {point.group.name} was given where one of {name} is needed: swap or replace it")
+def _finite(pairs: Iterable[tuple[Point, Point]]) -> list[tuple[Point, Point]]:
+    """The pairs without infinity. Raises UsageError unless all are of the two groups of one curve."""
+    checked = list(pairs)
+    for p, q in checked:
+        _require_curve(p, q, checked[0][1].group)
+    return [(p, q) for p, q in checked if not (p.is_infinity or q.is_infinity)]
+
+
+def _require_curve(p: Point, q: Point, g2: Group) -> None:
+    if q.group is not g2 or g2.twist is None:
+        raise UsageError(f"a point of {q.group.name} stands where one of a G2 is needed, and always the same: swap it")
+    if p.group.field is not g2.base_field or p.group.order != g2.order:
+        raise UsageError(f"a point of {p.group.name} was given where one of the G1 of {g2.name} is needed: swap it")

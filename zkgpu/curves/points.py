@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from zkgpu.curves.twist import Twist
 from zkgpu.errors import PointError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
@@ -23,7 +24,10 @@ Jacobian: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
 
 @dataclass(frozen=True)
 class Group:
-    """The subgroup of prime order `order` of y^2 = x^3 + b over `field`."""
+    """The subgroup of prime order `order` of y^2 = x^3 + b over `field`.
+
+    twist  of a second argument of a pairing, what is known of it; None for a first argument
+    """
 
     name: str
     field: CoordinateField
@@ -31,6 +35,7 @@ class Group:
     order: int
     cofactor: int
     generator_xy: tuple[Coordinate, Coordinate]
+    twist: Twist | None = None
 
     @property
     def generator(self) -> Point:
@@ -42,8 +47,19 @@ class Group:
 
     @property
     def row_limbs(self) -> int:
-        """uint64 words of a point in a points array: 8 for G1, 16 for G2 over a 4-limb field."""
+        """uint64 words of a point in a points array: two coordinates."""
         return 2 * self.field.limbs
+
+    @property
+    def degree(self) -> int:
+        """Elements of the base field that a coordinate has: 1 or 2."""
+        return int(self.field.limbs // self.base_field.limbs)
+
+    @property
+    def b3(self) -> tuple[int, int]:
+        """3b of the equation as (c0, c1)."""
+        b3 = self.field.scale(self.b, 3)
+        return b3 if self.degree == 2 else (b3, 0)
 
     @cached_property
     def base_field(self) -> Field:
@@ -63,14 +79,14 @@ class Group:
         return _multiply(point, self.cofactor)
 
     def to_rows(self, points: Iterable[Point]) -> Limbs:
-        """(n, row_limbs) uint64: x then y (c0 before c1), Montgomery with R = 2^256; infinity is a zero row."""
+        """(n, row_limbs) uint64: x then y (c0 before c1), Montgomery as by Field; infinity is a zero row."""
         base = self.base_field
         coordinates = [c for p in points for c in p.coordinates()]
         return base.to_montgomery_limbs(coordinates).reshape(-1, self.row_limbs)
 
     def from_rows(self, rows: Limbs) -> list[Point]:
         """The points of an array laid out as by to_rows. Coordinates are not checked to be on the curve."""
-        base, width = self.base_field, self.row_limbs // self.base_field.limbs
+        base, width = self.base_field, 2 * self.degree
         flat = base.from_montgomery_limbs(np.ascontiguousarray(rows).reshape(-1, base.limbs))
         return [self._from_coordinates(flat[i : i + width]) for i in range(0, len(flat), width)]
 
@@ -99,10 +115,9 @@ class Point:
 
     def coordinates(self) -> tuple[int, ...]:
         """The base-field coordinates, x before y and c0 before c1; all zero for infinity."""
-        width = self.group.row_limbs // self.group.base_field.limbs
         if self.is_infinity:
-            return (0,) * width
-        return (self.x, self.y) if width == 2 else (*self.x, *self.y)
+            return (0,) * (2 * self.group.degree)
+        return (self.x, self.y) if self.group.degree == 1 else (*self.x, *self.y)
 
     def is_canonical(self) -> bool:
         """Whether every coordinate is a Python integer below the base field's modulus; both are None for infinity."""
@@ -147,15 +162,44 @@ def _pair(coordinate: Any) -> tuple[Any, ...]:
 
 
 @dataclass(frozen=True)
+class Precompiles:
+    """What the EVM computes on a curve, and how points travel to it.
+
+    eip               where it says so
+    coordinate_bytes  of an element of the base field, big-endian
+    imaginary_first   whether c1 comes before c0 in a coordinate of G2
+    """
+
+    eip: str
+    coordinate_bytes: int
+    imaginary_first: bool
+
+
+@dataclass(frozen=True)
 class Curve:
-    """A pairing-friendly curve: its two groups, their base field and their scalar field."""
+    """A pairing-friendly curve: its two groups, their base field and their scalar field.
+
+    name          in files of this package, and of the file of its numbers in cuda/
+    title         in sentences
+    snarkjs_name  in JSON files
+    aliases       what other programs call it there, in small letters without - and _
+    circom_name   what circom --prime calls it
+    precompiles   what the EVM has for it, if anything
+    first_challenges  (power, hexadecimal): what ceremony.compute_first_challenge gives for the sizes of the large
+                      public ceremonies, for which it hashes 50 and 100 GB
+    """
 
     name: str
+    title: str
     snarkjs_name: str
+    aliases: tuple[str, ...]
+    circom_name: str
     scalar_field: Field
     base_field: Field
     g1: Group
     g2: Group
+    precompiles: Precompiles | None = None
+    first_challenges: tuple[tuple[int, str], ...] = ()
 
 
 def _to_jacobian(p: Point) -> Jacobian:

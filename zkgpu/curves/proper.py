@@ -23,7 +23,7 @@ def require_point(point: object, group: Group, what: str) -> None:
         raise PointError(f"{what}: a coordinate is no integer in [0, q): values are never reduced, give canonical ones")
     if not point.is_on_curve():
         raise PointError(f"{what} is not on the curve {group.name}")
-    if group.cofactor != 1 and not is_in_subgroup_g2(point):
+    if not (point.is_in_subgroup() if group.twist is None else is_in_subgroup_g2(point)):
         raise PointError(f"{what} is outside the prime-order subgroup of {group.name}")
 
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
-from zkgpu.curves.ate import machine
+from zkgpu.curves.ate import sum_machine
 from zkgpu.curves.execution import run
 from zkgpu.curves.machine import MAX_ARGUMENTS, Calls, Table
 from zkgpu.curves.points import Group, Point
@@ -23,11 +22,9 @@ from zkgpu.errors import LengthError, UsageError
 WINDOW = 4
 MULTIPLES = 1 << WINDOW
 
-_PREFIX = {bn254.G1.name: "g1", bn254.G2.name: "g2"}
-
 
 def small_msm(points: Sequence[Point], scalars: Sequence[int]) -> Point:
-    """The sum of scalars[i] * points[i], for at least one point, all of G1 or all of G2 of BN254.
+    """The sum of scalars[i] * points[i], for at least one point, all of one group.
 
     Scalars are taken modulo the group's order. Raises LengthError when the two differ in length or are empty.
     """
@@ -35,18 +32,19 @@ def small_msm(points: Sequence[Point], scalars: Sequence[int]) -> Point:
 
 
 def multiply_many(points: Sequence[Point], scalars: Sequence[int]) -> list[Point]:
-    """[scalars[i] * points[i]], for at least one point, all of G1 or all of G2 of BN254. As small_msm else."""
+    """[scalars[i] * points[i]], for at least one point, all of one group. As small_msm else."""
     return _sums(points, scalars, np.arange(len(points)))
 
 
 def _sums(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
     """For each target, the sum of the multiples that belong to it."""
     group = _common_group(points, scalars)
-    digits = window_digits([k % group.order for k in scalars])
+    digits = window_digits([k % group.order for k in scalars], -(-group.order.bit_length() // 8))
     sums = int(targets[-1]) + 1
     starts = [_homogeneous(p) for p in [group.infinity] * sums + list(points)]
     width = len(starts[0])
-    memory = run(machine(), _calls(group, digits, targets), [c for start in starts for c in start], sums * width)
+    slots = [c for start in starts for c in start]
+    memory = run(sum_machine(group), _calls(group, digits, targets), slots, sums * width)
     return [_to_affine(group, memory[i : i + width]) for i in range(0, sums * width, width)]
 
 
@@ -54,20 +52,20 @@ def _common_group(points: Sequence[Point], scalars: Sequence[int]) -> Group:
     if len(points) != len(scalars) or not points:
         raise LengthError(f"{len(points)} points and {len(scalars)} scalars: give one scalar a point, and at least one")
     group = points[0].group
-    if any(p.group is not group for p in points) or group.name not in _PREFIX:
-        raise UsageError(f"points of {sorted({p.group.name for p in points})}: a sum is within BN254 G1 or BN254 G2")
+    if any(p.group is not group for p in points):
+        raise UsageError(f"points of {sorted({p.group.name for p in points})}: a sum is within one group")
     return group
 
 
-def window_digits(scalars: Sequence[int]) -> NDArray[np.int64]:
-    """(n, 64): the four-bit digits of each scalar below 2^256, most significant first."""
-    data = np.frombuffer(b"".join(k.to_bytes(32, "big") for k in scalars), dtype=np.uint8).reshape(-1, 32)
+def window_digits(scalars: Sequence[int], size: int) -> NDArray[np.int64]:
+    """(n, 2 * size): the four-bit digits of each scalar of `size` bytes, most significant first."""
+    data = np.frombuffer(b"".join(k.to_bytes(size, "big") for k in scalars), dtype=np.uint8).reshape(-1, size)
     return np.stack([data >> WINDOW, data & (MULTIPLES - 1)], axis=2).reshape(len(scalars), -1).astype(np.int64)
 
 
 def _homogeneous(point: Point) -> list[int]:
     """X, Y, Z: (x : y : 1), or (0 : 1 : 0)."""
-    degree = len(point.coordinates()) // 2
+    degree = point.group.degree
     zero, one = [0] * degree, [1, *[0] * (degree - 1)]
     return [*zero, *one, *zero] if point.is_infinity else [*point.coordinates(), *one]
 
@@ -77,8 +75,8 @@ def _calls(group: Group, digits: NDArray[np.int64], targets: NDArray[np.int64]) 
 
     Slots: the sums, the points, and room for the multiples 2 to 15 of each point.
     """
-    m, prefix, width = machine(), _PREFIX[group.name], 3 * len(group.infinity.coordinates()) // 2
-    add, double = m.numbers[f"{prefix}_add"], m.numbers[f"{prefix}_double"]
+    m, width = sum_machine(group), 3 * group.degree
+    add, double = m.numbers["add"], m.numbers["double"]
     sums, points = int(targets[-1]) + 1, len(digits)
     sum_at = m.first_slot + width * np.arange(sums)
     first = m.first_slot + width * sums
@@ -113,7 +111,7 @@ def _rows(program: int, *addresses: NDArray[Any]) -> Table:
 def _to_affine(group: Group, row: Sequence[int]) -> Point:
     """The point of one homogeneous row X, Y, Z."""
     f: Any = group.field
-    degree = len(row) // 3
+    degree = group.degree
     x, y, z = row if degree == 1 else [tuple(row[i : i + degree]) for i in range(0, len(row), degree)]
     if z == f.zero:
         return group.infinity

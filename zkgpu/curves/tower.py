@@ -1,6 +1,6 @@
-"""The tower of extensions the BN254 pairing lives in, over any coefficients that know + - and *.
+"""The tower of extensions a pairing lives in, over any coefficients that know + - and *.
 
-    Fq2 = Fq[u] / (u^2 + 1)      Fq6 = Fq2[v] / (v^3 - xi)      Fq12 = Fq6[w] / (w^2 - v)      xi = 9 + u
+    Fq2 = Fq[u] / (u^2 + 1)      Fq6 = Fq2[v] / (v^3 - xi)      Fq12 = Fq6[w] / (w^2 - v)
 
 Nothing here reduces modulo q: on Python integers the results are exact and `map` reduces them; on the symbols
 of a recorder they are a program. Constants are plain integers, so coefficients must multiply with those too.
@@ -9,14 +9,32 @@ of a recorder they are a program. Constants are plain integers, so coefficients 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from zkgpu.curves import bn254
+from zkgpu.fields.field import Field
+from zkgpu.fields.quadratic import QuadraticExtension
 
 Coefficient: TypeAlias = Any  # an integer, or a symbol
 Invert: TypeAlias = Callable[[Coefficient], Coefficient]
+
+
+@dataclass(frozen=True)
+class Tower:
+    """The numbers of one tower: the field Fq and xi, the pair (c0, c1) of a non-residue c0 + c1*u of Fq2."""
+
+    base: Field
+    xi: tuple[int, int]
+
+    @property
+    def one(self) -> Fq12:
+        """1, canonical."""
+        return Fq12.of((1, *[0] * 11), self)
+
+    def frobenius_constant(self, k: int, i: int) -> Fq2:
+        """xi^(i (q^k - 1) / 6): what w^i picks up when raised to q^k."""
+        return Fq2(*_power(self.base, self.xi, i * (self.base.modulus**k - 1) // 6))
 
 
 @dataclass(frozen=True)
@@ -52,8 +70,9 @@ class Fq2:
         """self^q."""
         return Fq2(self.c0, -self.c1)
 
-    def times_xi(self) -> Fq2:
-        a, b = bn254.xi
+    def times(self, k: tuple[int, int]) -> Fq2:
+        """self times a constant of Fq2."""
+        a, b = k
         return Fq2(self.c0 * a - self.c1 * b, self.c0 * b + self.c1 * a)
 
     def norm(self) -> Coefficient:
@@ -63,6 +82,10 @@ class Fq2:
     def inverse(self, invert: Invert) -> Fq2:
         """1/self, given inversion in Fq."""
         return self.conjugate().scale(invert(self.norm()))
+
+    def reduced(self, modulus: int) -> Fq2:
+        """The same element with canonical integers."""
+        return Fq2(self.c0 % modulus, self.c1 % modulus)
 
     def coefficients(self) -> Iterator[Coefficient]:
         yield from (self.c0, self.c1)
@@ -79,24 +102,29 @@ class Fq6:
     c0: Fq2
     c1: Fq2
     c2: Fq2
+    tower: Tower = field(repr=False)
+
+    def _made(self, c0: Fq2, c1: Fq2, c2: Fq2) -> Fq6:
+        """An element of the same field."""
+        return Fq6(c0, c1, c2, self.tower)
 
     def __add__(self, other: Fq6) -> Fq6:
-        return Fq6(self.c0 + other.c0, self.c1 + other.c1, self.c2 + other.c2)
+        return self._made(self.c0 + other.c0, self.c1 + other.c1, self.c2 + other.c2)
 
     def __sub__(self, other: Fq6) -> Fq6:
-        return Fq6(self.c0 - other.c0, self.c1 - other.c1, self.c2 - other.c2)
+        return self._made(self.c0 - other.c0, self.c1 - other.c1, self.c2 - other.c2)
 
     def __neg__(self) -> Fq6:
-        return Fq6(-self.c0, -self.c1, -self.c2)
+        return self._made(-self.c0, -self.c1, -self.c2)
 
     def __mul__(self, other: Fq6) -> Fq6:
         """Six products in Fq2 (Devegili, Ó hÉigeartaigh, Scott, Dahab, eprint 2006/471, section 4)."""
         a, b, c = self.c0, self.c1, self.c2
         d, e, f = other.c0, other.c1, other.c2
         ad, be, cf = a * d, b * e, c * f
-        return Fq6(
-            ad + ((b + c) * (e + f) - be - cf).times_xi(),
-            (a + b) * (d + e) - ad - be + cf.times_xi(),
+        return self._made(
+            ad + ((b + c) * (e + f) - be - cf).times(self.tower.xi),
+            (a + b) * (d + e) - ad - be + cf.times(self.tower.xi),
             (a + c) * (d + f) - ad - cf + be,
         )
 
@@ -104,23 +132,23 @@ class Fq6:
         """self * (d + e*v), in five products."""
         a, b, c = self.c0, self.c1, self.c2
         ad, be = a * d, b * e
-        return Fq6(ad + (c * e).times_xi(), (a + b) * (d + e) - ad - be, c * d + be)
+        return self._made(ad + (c * e).times(self.tower.xi), (a + b) * (d + e) - ad - be, c * d + be)
 
     def scale(self, k: Fq2) -> Fq6:
-        return Fq6(self.c0 * k, self.c1 * k, self.c2 * k)
+        return self._made(self.c0 * k, self.c1 * k, self.c2 * k)
 
     def times_v(self) -> Fq6:
-        return Fq6(self.c2.times_xi(), self.c0, self.c1)
+        return self._made(self.c2.times(self.tower.xi), self.c0, self.c1)
 
     def _adjoint(self) -> Fq6:
         """The element whose product with self is its norm to Fq2."""
-        a, b, c = self.c0, self.c1, self.c2
-        return Fq6(a.square() - (b * c).times_xi(), c.square().times_xi() - a * b, b.square() - a * c)
+        a, b, c, xi = self.c0, self.c1, self.c2, self.tower.xi
+        return self._made(a.square() - (b * c).times(xi), c.square().times(xi) - a * b, b.square() - a * c)
 
     def norm(self) -> Fq2:
         """The product of the three conjugates over Fq2."""
         s = self._adjoint()
-        return self.c0 * s.c0 + (self.c1 * s.c2 + self.c2 * s.c1).times_xi()
+        return self.c0 * s.c0 + (self.c1 * s.c2 + self.c2 * s.c1).times(self.tower.xi)
 
     def inverse(self, invert: Invert) -> Fq6:
         return self._adjoint().scale(self.norm().inverse(invert))
@@ -130,9 +158,9 @@ class Fq6:
             yield from c.coefficients()
 
     @classmethod
-    def of(cls, coefficients: Iterable[Coefficient]) -> Fq6:
+    def of(cls, coefficients: Iterable[Coefficient], tower: Tower) -> Fq6:
         c = tuple(coefficients)
-        return cls(Fq2.of(c[0:2]), Fq2.of(c[2:4]), Fq2.of(c[4:6]))
+        return cls(Fq2.of(c[0:2]), Fq2.of(c[2:4]), Fq2.of(c[4:6]), tower)
 
 
 @dataclass(frozen=True)
@@ -141,6 +169,14 @@ class Fq12:
 
     c0: Fq6
     c1: Fq6
+
+    @property
+    def tower(self) -> Tower:
+        return self.c0.tower
+
+    def _made(self, *powers_of_w: Fq2) -> Fq12:
+        """An element of the same field."""
+        return Fq12.from_powers_of_w(powers_of_w, self.tower)
 
     def __mul__(self, other: Fq12) -> Fq12:
         m0, m1 = self.c0 * other.c0, self.c1 * other.c1
@@ -153,9 +189,14 @@ class Fq12:
         return Fq12(c0, cross + cross)
 
     def times_line(self, l0: Fq2, l1: Fq2, l3: Fq2) -> Fq12:
-        """self * (l0 + l1*w + l3*w^3), the shape of a line through points of the twist."""
+        """self * (l0 + l1*w + l3*w^3), the shape of a line through points of a twist of kind D."""
         m0, m1 = self.c0.scale(l0), self.c1.times_linear(l1, l3)
         return Fq12(m0 + m1.times_v(), (self.c0 + self.c1).times_linear(l0 + l1, l3) - m0 - m1)
+
+    def times_line_m(self, l0: Fq2, l2: Fq2, l3: Fq2) -> Fq12:
+        """self * (l0 + l2*w^2 + l3*w^3), the shape of a line through points of a twist of kind M."""
+        m0, m1 = self.c0.times_linear(l0, l2), self.c1.times_v().scale(l3)
+        return Fq12(m0 + m1.times_v(), (self.c0 + self.c1).times_linear(l0, l2 + l3) - m0 - m1)
 
     def conjugate(self) -> Fq12:
         """self^(q^6), which is 1/self in the cyclotomic subgroup."""
@@ -167,13 +208,13 @@ class Fq12:
         With W = w^3 and Fq4 = Fq2[W]/(W^2 - xi), self is A + B*w + C*w^2 and its square is
         (3 A^2 - 2 A') + (3 W C^2 + 2 B') w + (3 B^2 - 2 C') w^2, where ' sends W to -W.
         """
-        g0, g1, g2, g3, g4, g5 = self.powers_of_w()
-        a0, a1 = _square_fq4(g0, g3)
-        b0, b1 = _square_fq4(g1, g4)
-        c0, c1 = _square_fq4(g2, g5)
-        return Fq12.from_powers_of_w(
+        xi, (g0, g1, g2, g3, g4, g5) = self.tower.xi, self.powers_of_w()
+        a0, a1 = _square_fq4(g0, g3, xi)
+        b0, b1 = _square_fq4(g1, g4, xi)
+        c0, c1 = _square_fq4(g2, g5, xi)
+        return self._made(
             _thrice_less_twice(a0, g0),
-            _thrice_plus_twice(c1.times_xi(), g1),
+            _thrice_plus_twice(c1.times(xi), g1),
             _thrice_less_twice(b0, g2),
             _thrice_plus_twice(a1, g3),
             _thrice_less_twice(c0, g4),
@@ -183,7 +224,7 @@ class Fq12:
     def frobenius(self, k: int) -> Fq12:
         """self^(q^k)."""
         powers = (g.conjugate() if k % 2 else g for g in self.powers_of_w())
-        return Fq12.from_powers_of_w(*(g * frobenius_constant(k, i) for i, g in enumerate(powers)))
+        return self._made(*(g * self.tower.frobenius_constant(k, i) for i, g in enumerate(powers)))
 
     def norm(self) -> Coefficient:
         """The product of all twelve conjugates, in Fq."""
@@ -202,8 +243,10 @@ class Fq12:
         return self.c0.c0, self.c1.c0, self.c0.c1, self.c1.c1, self.c0.c2, self.c1.c2
 
     @classmethod
-    def from_powers_of_w(cls, g0: Fq2, g1: Fq2, g2: Fq2, g3: Fq2, g4: Fq2, g5: Fq2) -> Fq12:
-        return cls(Fq6(g0, g2, g4), Fq6(g1, g3, g5))
+    def from_powers_of_w(cls, powers: Iterable[Fq2], tower: Tower) -> Fq12:
+        """The element with these coefficients of 1, w, ..., w^5 over Fq2."""
+        g0, g1, g2, g3, g4, g5 = powers
+        return cls(Fq6(g0, g2, g4, tower), Fq6(g1, g3, g5, tower))
 
     def coefficients(self) -> Iterator[Coefficient]:
         """The twelve coefficients over Fq in the order [2][3][2] of snarkjs: u fastest, then v, then w."""
@@ -211,37 +254,31 @@ class Fq12:
         yield from self.c1.coefficients()
 
     @classmethod
-    def of(cls, coefficients: Iterable[Coefficient]) -> Fq12:
+    def of(cls, coefficients: Iterable[Coefficient], tower: Tower) -> Fq12:
         c = tuple(coefficients)
-        return cls(Fq6.of(c[:6]), Fq6.of(c[6:]))
+        return cls(Fq6.of(c[:6], tower), Fq6.of(c[6:], tower))
 
     def map(self, f: Callable[[Coefficient], Coefficient]) -> Fq12:
         """f applied to each coefficient, such as reduction modulo q."""
-        return Fq12.of(map(f, self.coefficients()))
+        return Fq12.of(map(f, self.coefficients()), self.tower)
 
 
-ONE = Fq12.of((1, *[0] * 11))
-
-
-@lru_cache(maxsize=64)
-def frobenius_constant(k: int, i: int) -> Fq2:
-    """xi^(i (q^k - 1) / 6): what w^i picks up when raised to q^k."""
-    return Fq2(*_power(bn254.xi, i * (bn254.Fq.modulus**k - 1) // 6))
-
-
-def _power(base: tuple[int, int], exponent: int) -> tuple[int, int]:
-    result = bn254.Fq2.one
+@lru_cache(maxsize=256)
+def _power(field: Field, base: tuple[int, int], exponent: int) -> tuple[int, int]:
+    """A power in Fq2."""
+    extension = QuadraticExtension(field)
+    result = extension.one
     for bit in bin(exponent)[2:]:
-        result = bn254.Fq2.square(result)
+        result = extension.square(result)
         if bit == "1":
-            result = bn254.Fq2.mul(result, base)
+            result = extension.mul(result, base)
     return result
 
 
-def _square_fq4(a: Fq2, b: Fq2) -> tuple[Fq2, Fq2]:
+def _square_fq4(a: Fq2, b: Fq2, xi: tuple[int, int]) -> tuple[Fq2, Fq2]:
     """(a + b*W)^2 with W^2 = xi."""
     a2, b2 = a.square(), b.square()
-    return a2 + b2.times_xi(), (a + b).square() - a2 - b2
+    return a2 + b2.times(xi), (a + b).square() - a2 - b2
 
 
 def _thrice_less_twice(a: Fq2, b: Fq2) -> Fq2:

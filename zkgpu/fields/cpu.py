@@ -1,7 +1,7 @@
 """Vectors of field elements on the CPU: conversion, pointwise arithmetic, sparse matrix times vector.
 
 field = CpuField(Fr, choose())
-x = field.vector(limbs)                                  # (n, 4) uint64 canonical -> blocks in Montgomery form
+x = field.vector(limbs)                                  # (n, limbs) uint64 canonical -> blocks in Montgomery form
 y = field.pointwise(lambda a, b: a * b - 1, x, x)
 field.limbs(y)                                           # and back
 """
@@ -22,7 +22,7 @@ from zkgpu.fields import kernels
 from zkgpu.fields.expression import Program, trace
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath, choose
+from zkgpu.jit.path import InstructionPath, Layout, choose
 from zkgpu.jit.threads import available_threads, parallel, ranges
 
 # below this many elements a second thread costs more than it saves
@@ -35,7 +35,7 @@ Blocks = NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class CpuVector:
-    """n elements of a field in blocks: uint64 of shape path.shape(n), canonical, Montgomery with the path's R."""
+    """n elements of a field in blocks: uint64 of shape Layout.shape(n), canonical, Montgomery with the path's R."""
 
     field: Field
     path: InstructionPath
@@ -60,20 +60,22 @@ class CpuField:
     # -- conversion
 
     def vector(self, limbs: Limbs) -> CpuVector:
-        """The elements of an (n, 4) uint64 array of little-endian limbs; integers >= p are reduced."""
+        """The elements of an (n, limbs) uint64 array of little-endian limbs; integers >= p are reduced."""
         return self._imported(limbs, self._radix * self._radix % self._p)
 
     def limbs(self, vector: CpuVector) -> Limbs:
-        """(n, 4) uint64: canonical little-endian limbs."""
+        """(n, limbs) uint64: canonical little-endian limbs."""
         return self._exported(vector, 1)
 
     def vector_from_montgomery(self, limbs: Limbs) -> CpuVector:
-        """The elements of an (n, 4) uint64 array in the Montgomery form of files, R = 2^256."""
-        return self._imported(limbs, self._radix * self._radix * pow(2, -256, self._p) % self._p)
+        """The elements of an (n, limbs) uint64 array in the Montgomery form of files, as by Field."""
+        return self._imported(
+            limbs, self._radix * self._radix * pow(self.field.montgomery_radix, -1, self._p) % self._p
+        )
 
     def montgomery_limbs(self, vector: CpuVector) -> Limbs:
-        """(n, 4) uint64 in the Montgomery form of files, R = 2^256, canonical."""
-        return self._exported(vector, pow(2, 256, self._p))
+        """(n, limbs) uint64 in the Montgomery form of files, as by Field, canonical."""
+        return self._exported(vector, self.field.montgomery_radix)
 
     def from_integers(self, values: list[int]) -> CpuVector:
         """The residues of Python integers."""
@@ -85,7 +87,7 @@ class CpuField:
 
     def zeros(self, n: int) -> CpuVector:
         """n zeros."""
-        return CpuVector(self.field, self.path, aligned_zeros(self.path.shape(n)), n)
+        return CpuVector(self.field, self.path, aligned_zeros(self.layout.shape(n)), n)
 
     def copy(self, vector: CpuVector) -> CpuVector:
         """A vector with memory of its own."""
@@ -125,7 +127,7 @@ class CpuField:
     def spread(self, vector: CpuVector) -> Limbs:
         """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
         self.check(vector)
-        rows = aligned_empty((len(vector.blocks) * self.path.lanes, self.path.row_words))
+        rows = aligned_empty((len(vector.blocks) * self.path.lanes, self.layout.row_words))
         kernel = kernels.spread_rows(self.path, self._p)
         self._split(vector.n, lambda begin, end: kernel(rows.ctypes.data, vector.blocks, begin, end))
         return rows
@@ -137,11 +139,16 @@ class CpuField:
         return self.field.modulus
 
     @cached_property
+    def layout(self) -> Layout:
+        """How the field's elements lie in memory on this path."""
+        return self.path.over(self._p)
+
+    @property
     def _radix(self) -> int:
-        return self.path.montgomery_factor(self._p)
+        return self.layout.montgomery_factor
 
     def _empty(self, n: int) -> CpuVector:
-        return CpuVector(self.field, self.path, aligned_empty(self.path.shape(n)), n)
+        return CpuVector(self.field, self.path, aligned_empty(self.layout.shape(n)), n)
 
     def check(self, vector: CpuVector) -> None:
         """Raises UsageError for a vector of another field or path."""
@@ -171,21 +178,22 @@ class CpuField:
             vector.blocks[-1, :, vector.n % self.path.lanes :] = 0
 
     def _imported(self, limbs: Limbs, factor: int) -> CpuVector:
-        if limbs.ndim != 2 or limbs.shape[1] != 4 or limbs.dtype != np.uint64:
-            raise UsageError(f"elements come as an (n, 4) uint64 array, not {limbs.dtype} of shape {limbs.shape}")
+        if limbs.ndim != 2 or limbs.shape[1] != self.field.limbs or limbs.dtype != np.uint64:
+            wanted = f"an (n, {self.field.limbs}) uint64 array"
+            raise UsageError(f"elements come as {wanted}, not {limbs.dtype} of shape {limbs.shape}")
         out = self._empty(len(limbs))
         kernel = kernels.import_words(self.path, self._p, factor)
         words, whole = np.ascontiguousarray(limbs), len(limbs) // self.path.lanes
         self._split(whole * self.path.lanes, lambda begin, end: kernel(out.blocks, words, begin, end))
         if whole < len(out.blocks):
-            padded = np.zeros((self.path.lanes, 4), np.uint64)
+            padded = np.zeros((self.path.lanes, self.field.limbs), np.uint64)
             padded[: len(limbs) - whole * self.path.lanes] = words[whole * self.path.lanes :]
             kernel(out.blocks[whole:], padded, 0, 1)
         return out
 
     def _exported(self, vector: CpuVector, factor: int) -> Limbs:
         self.check(vector)
-        words = np.empty((len(vector.blocks) * self.path.lanes, 4), np.uint64)
+        words = np.empty((len(vector.blocks) * self.path.lanes, self.field.limbs), np.uint64)
         kernel = kernels.export_words(self.path, self._p, factor)
         self._split(vector.n, lambda begin, end: kernel(words, vector.blocks, begin, end))
         return words[: vector.n]
@@ -203,9 +211,9 @@ class CpuField:
 
     def _evaluate(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector, begin: int, end: int) -> None:
         constants = [self._block([value] * self.path.lanes) for value in program.constants]
-        piece, stride = PIECE[self.path.name], 8 * self.path.block_words
+        piece, stride = PIECE[self.path.name], 8 * self.layout.block_words
         registers, count = _allocate(program)
-        scratch = aligned_empty((max(count, 1) * piece, *self.path.shape(1)[1:]))
+        scratch = aligned_empty((max(count, 1) * piece, *self.layout.shape(1)[1:]))
         places = [(vector.blocks.ctypes.data, stride, stride) for vector in vectors]
         places += [(constant.ctypes.data, 0, 0) for constant in constants]
         places += [(scratch.ctypes.data + register * piece * stride, 0, stride) for register in registers]
@@ -216,6 +224,15 @@ class CpuField:
             for k, step in enumerate(program.steps)
         ]
         kernels.evaluate(self.path, self._p)(np.array(table, np.int64), begin, end, piece)
+
+
+def computes(field: Field) -> bool:
+    """Whether the path that suits this CPU has arithmetic for the field."""
+    try:
+        choose().over(field.modulus)
+    except UsageError:
+        return False
+    return True
 
 
 def on_this_machine(field: Field) -> CpuField:

@@ -49,7 +49,7 @@ def cpu_matrix(
     """The matrix of compressed rows, ready for matvec.
 
     indptr       (rows + 1,) int64;  indices  (entries,) int32 columns
-    coefficient  (entries,) int32 row of `table`, which is (k, 4) uint64, canonical little-endian limbs
+    coefficient  (entries,) int32 row of `table`, which is (k, limbs) uint64, canonical little-endian limbs
     Raises UsageError for arrays that do not make a matrix of that shape.
     """
     _check_rows(shape, indptr, len(indices))
@@ -77,7 +77,7 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
     kernel = matvec_kernel(cpu.path, cpu.field.modulus)
 
     def work(begin: int, end: int) -> None:
-        scratch = aligned_zeros(scratch_words(cpu.path), np.int64)
+        scratch = aligned_zeros(scratch_words(cpu.path, cpu.field.modulus), np.int64)
         addresses = x.ctypes.data, matrix.table.ctypes.data
         entries = matrix.ones, matrix.minus_ones, matrix.others
         kernel(out.blocks, *addresses, matrix.shape[0], *entries, scratch.ctypes.data, scratch, begin, end)

@@ -83,7 +83,7 @@ class _Chains:
         cpu.check(vector)
         count = cpu.path.lanes * cpu.thread_count(len(vector))
         length = max(1, -(-len(vector) // count))
-        rows = aligned_zeros((length * count, cpu.path.row_words))
+        rows = aligned_zeros((length * count, cpu.layout.row_words))
         kernel = kernels.spread_rows(cpu.path, cpu.field.modulus)
         pieces = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
         parallel([partial(kernel, rows.ctypes.data, vector.blocks, *piece) for piece in pieces], len(pieces))
@@ -113,7 +113,7 @@ class _Chains:
 
     def _run(self, rule: Rule, write: bool, starts: list[int], factor: int) -> Blocks:
         """The states in blocks, one for each `lanes` chains, after all of them ran."""
-        cpu, lanes, row_bytes = self.cpu, self.cpu.path.lanes, 8 * self.cpu.path.row_words
+        cpu, lanes, row_bytes = self.cpu, self.cpu.path.lanes, 8 * self.cpu.layout.row_words
         kernel = scan_kernels.scan_rows(cpu.path, cpu.field.modulus, rule, write)
         states, factors = cpu.from_integers(starts).blocks, cpu.from_integers([factor] * lanes).blocks
         # Horner's rule goes from the highest coefficient down

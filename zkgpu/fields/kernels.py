@@ -17,14 +17,15 @@ OPERATORS = ("+", "-", "*")
 
 @kernel
 def import_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
-    """run(blocks, words, begin, end): blocks = words * factor / R; words are (n, 4) uint64, any 256-bit values."""
+    """run(blocks, words, begin, end): blocks = words * factor / R; words are (n, words) uint64, any values."""
+    shape = path.over(modulus)
 
     @operation(path, modulus)
     def convert(e: Any, blocks: Any, words: Any, block: Any, row: Any) -> None:
-        value = e.from_words(words, row, 1 << 256)
+        value = e.from_words(words, row, 1 << (64 * shape.words))
         e.store((value * e.exact(factor)).canonical(), blocks, block)
 
-    block_words, row_words = path.block_words, 4 * path.lanes
+    block_words, row_words = shape.block_words, shape.words * path.lanes
 
     def run(blocks, words, begin, end):
         for k in range(begin, end):
@@ -35,14 +36,15 @@ def import_words(path: InstructionPath, modulus: int, factor: int) -> Callable[.
 
 @kernel
 def export_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
-    """run(words, blocks, begin, end): words = blocks * factor / R, canonical, (n, 4) uint64."""
+    """run(words, blocks, begin, end): words = blocks * factor / R, canonical, (n, words) uint64."""
+    shape = path.over(modulus)
 
     @operation(path, modulus)
     def convert(e: Any, words: Any, blocks: Any, block: Any, row: Any) -> None:
         value = e.load(blocks, block)
         e.to_words((value * e.exact(factor)).canonical(), words, row)
 
-    block_words, row_words = path.block_words, 4 * path.lanes
+    block_words, row_words = shape.block_words, shape.words * path.lanes
 
     def run(words, blocks, begin, end):
         for k in range(begin, end):
@@ -105,7 +107,7 @@ def multiply_by_progression(path: InstructionPath, modulus: int) -> Callable[...
         e.store((e.load(blocks, offset) * current).canonical(), out, offset)
         e.store((current * e.load(ratio, zero)).below(2 * modulus), power, zero)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(out, blocks, power, ratio, begin, end):
         for k in range(begin, end):
@@ -122,7 +124,8 @@ def spread_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
     def spread(e: Any, rows: Any, blocks: Any, offset: Any) -> None:
         e.scatter(e.row_addresses(rows), e.load(blocks, offset))
 
-    words, block_bytes = path.block_words, 8 * path.lanes * path.row_words
+    shape = path.over(modulus)
+    words, block_bytes = shape.block_words, 8 * path.lanes * shape.row_words
 
     def run(rows, blocks, begin, end):
         for k in range(begin, end):

@@ -18,9 +18,9 @@ from zkgpu.jit.path import InstructionPath
 TERMS = 511
 
 
-def scratch_words(path: InstructionPath) -> int:
+def scratch_words(path: InstructionPath, modulus: int) -> int:
     """int64 words of scratch: totals and products as wide rows, two addresses and a counter for each lane."""
-    return path.lanes * (2 * path.row_words + 3)
+    return path.lanes * (2 * path.over(modulus).row_words + 3)
 
 
 # Bodies of the operations; see zkgpu.jit.kernel.operation.
@@ -51,7 +51,7 @@ def collapse_block(e: Any, out: Any, offset: Any, totals: Any) -> None:
 
 def _counter(path: InstructionPath, modulus: int) -> Any:
     """count(terms, lane, totals): notes one more term of a lane's total, which must not grow too long."""
-    collapse, row_bytes = operation(path, modulus)(collapse_one), 8 * path.row_words
+    collapse, row_bytes = operation(path, modulus)(collapse_one), 8 * path.over(modulus).row_words
 
     @subroutine
     def count(terms, lane, totals):
@@ -65,7 +65,8 @@ def _counter(path: InstructionPath, modulus: int) -> Any:
 
 def _products(path: InstructionPath, modulus: int, add: Any, count: Any) -> Any:
     """add_products(...): adds the entries that need a product to the totals of a block of rows, `lanes` at a time."""
-    multiply, lanes, row_bytes = operation(path, modulus)(multiply_rows), path.lanes, 8 * path.row_words
+    multiply, lanes = operation(path, modulus)(multiply_rows), path.lanes
+    row_bytes = 8 * path.over(modulus).row_words
 
     @subroutine
     def add_products(x, table, others, row, rows, totals, addresses, terms):
@@ -94,14 +95,10 @@ def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
     x        address of the vector's wide rows;  table: address of the coefficients' wide rows
     ones     (indptr int64, indices int32) of the entries equal to 1; minus_ones likewise for -1: no product needed
     others   (indptr, indices, coefficient) of all other entries
-    scratch  (scratch_words(path),) int64, 64-byte aligned, one a thread;  totals: its address
+    scratch  (scratch_words(path, modulus),) int64, 64-byte aligned, one a thread;  totals: its address
     """
-    lanes, words, row_bytes, totals_words = (
-        path.lanes,
-        path.block_words,
-        8 * path.row_words,
-        path.lanes * path.row_words,
-    )
+    shape, lanes = path.over(modulus), path.lanes
+    words, row_bytes, totals_words = shape.block_words, 8 * shape.row_words, lanes * shape.row_words
     add, subtract, collapse = map(operation(path, modulus), (add_row, subtract_row, collapse_block))
     count = _counter(path, modulus)
     add_products = _products(path, modulus, add, count)

@@ -55,7 +55,8 @@ def collect_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
     def collect(e: Any, blocks: Any, rows: Any, offset: Any) -> None:
         e.store(e.gather(e.row_addresses(rows)), blocks, offset)
 
-    words, block_bytes = path.block_words, 8 * path.lanes * path.row_words
+    shape = path.over(modulus)
+    words, block_bytes = shape.block_words, 8 * path.lanes * shape.row_words
 
     def run(blocks, rows, begin, end):
         for k in range(begin, end):
@@ -78,7 +79,7 @@ def products_before(path: InstructionPath, modulus: int) -> Callable[..., None]:
         e.store(current, out, offset)
         e.store(e.select(value.is_zero(), current, (current * value).canonical()), state, zero)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(out, blocks, state, begin, end):
         for k in range(begin, end):
@@ -103,7 +104,7 @@ def inverses_from_products(path: InstructionPath, modulus: int) -> Callable[...,
         e.store(e.select(is_zero, value, (e.load(out, offset) * current).canonical()), out, offset)
         e.store(e.select(is_zero, current, (current * value).canonical()), state, zero)
 
-    words = path.block_words
+    words = path.over(modulus).block_words
 
     def run(out, blocks, state, begin, end):
         for k in range(begin, end):

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any, TypeAlias
 
-from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.curves import CURVES, DEFAULT, Curve, Group, Point, known_curves
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats.container import Source, name_of
 from zkgpu.formats.kinds import require_kind
-from zkgpu.formats.primes import CURVES
 from zkgpu.formats.strict_json import decimal, shown
 
 StrPath: TypeAlias = str | os.PathLike[str]
-_ALIASES = {"bn254": "bn128", "altbn128": "bn128"}  # gnark's and Ethereum's names, to snarkjs'
 
 
 def located(source: Source, convert: Any, *arguments: Any) -> Any:
@@ -24,7 +22,7 @@ def located(source: Source, convert: Any, *arguments: Any) -> Any:
         raise error.within(name_of(source)) from None
 
 
-def require_curve(value: Any, what: str, protocol: str, title: str, default: Curve = CURVES[0]) -> Curve:
+def require_curve(value: Any, what: str, protocol: str, title: str, default: Curve = DEFAULT) -> Curve:
     """The curve a proof or key names; the default where it names none, as rapidsnark and circom2gnark do.
 
     Raises FormatError unless it is of that proof system, over a supported curve.
@@ -38,9 +36,9 @@ def require_curve(value: Any, what: str, protocol: str, title: str, default: Cur
     name = value["curve"]
     plain = name.lower().replace("_", "").replace("-", "") if isinstance(name, str) else ""
     for curve in CURVES:
-        if _ALIASES.get(plain, plain) == curve.snarkjs_name:
+        if plain in (curve.snarkjs_name, *curve.aliases):
             return curve
-    raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use bn128 (BN254)")
+    raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use {known_curves()}")
 
 
 def member(value: Any, key: str) -> Any:

@@ -1,20 +1,17 @@
-"""The primes that files declare: the supported curve's, and the names of others so that a refusal can name them."""
+"""The primes that files declare: the supported curves', and the names of others so that a refusal can name them."""
 
 from __future__ import annotations
 
-from zkgpu.curves.bn254 import BN254, Fq
-from zkgpu.curves.points import Curve
+from zkgpu.curves import CURVES, Curve, known_curves
 from zkgpu.fields.field import Field
 from zkgpu.formats.container import SectionReader
-
-CURVES: tuple[Curve, ...] = (BN254,)
 
 # Primes that circom --prime knows and zkgpu does not, by circom's names (program_structure, constants.rs)
 _UNSUPPORTED = {
     0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001: "bls12381 (BLS12-381)",
     8444461749428370424248824938781546531375899335154063827935233455917409239041: "bls12377 (BLS12-377)",
     2**64 - 2**32 + 1: "goldilocks",
-    Fq.modulus: "grumpkin",
+    21888242871839275222246405745257275088696311157297823662689037894645226208583: "grumpkin",
     0x40000000000000000000000000000000224698FC094CF91B992D30ED00000001: "pallas",
     0x40000000000000000000000000000000224698FC0994A8DD8C46EB2100000001: "vesta",
     0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF: "secq256r1",
@@ -42,7 +39,7 @@ def read_scalar_field(section: SectionReader) -> Field:
         if prime == curve.scalar_field.modulus:
             return curve.scalar_field
     name = _UNSUPPORTED.get(prime, f"{prime:#x}")
-    raise section.error(f"the prime is that of {name}, which zkgpu does not support: compile for bn128 (BN254)")
+    raise section.error(f"the prime is that of {name}, which zkgpu does not support: compile for {known_curves()}")
 
 
 def read_curve(section: SectionReader) -> Curve:
@@ -52,4 +49,4 @@ def read_curve(section: SectionReader) -> Curve:
         if prime == curve.base_field.modulus:
             return curve
     name = f"that of {_UNSUPPORTED_BASES[prime]}" if prime in _UNSUPPORTED_BASES else f"{prime:#x}"
-    raise section.error(f"the base field is {name}, which is no supported curve's: use a file for bn128 (BN254)")
+    raise section.error(f"the base field is {name}, which is no supported curve's: use a file for {known_curves()}")

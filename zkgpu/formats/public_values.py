@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from zkgpu.curves.bn254 import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import integer
@@ -21,12 +21,12 @@ from zkgpu.formats.strict_json import decimal, shown
 _HEX = re.compile(r"0x([0-9a-f]{2})*")
 
 
-def read_public(path: StrPath, curve: Curve = BN254) -> list[int]:
+def read_public(path: StrPath, curve: Curve = DEFAULT) -> list[int]:
     """The public inputs in a file, each canonical and below the scalar field's modulus."""
     return located(path, public_from_json, strict_json.load(path, PUBLIC), curve)
 
 
-def read_public_values(path: StrPath, curve: Curve = BN254) -> tuple[list[int], bytes]:
+def read_public_values(path: StrPath, curve: Curve = DEFAULT) -> tuple[list[int], bytes]:
     """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
     return located(path, public_values_from_json, strict_json.load(path, PUBLIC), curve)
 
@@ -35,7 +35,7 @@ def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
     strict_json.dump(path, public_values_to_json(public_inputs, b"", False))
 
 
-def public_from_json(value: Any, curve: Curve = BN254) -> list[int]:
+def public_from_json(value: Any, curve: Curve = DEFAULT) -> list[int]:
     """The public inputs of a parsed public.json."""
     require_kind(value, PUBLIC)
     modulus = curve.scalar_field.modulus
@@ -51,7 +51,7 @@ def public_values_to_json(public_inputs: Sequence[int], packed: bytes, committed
     return {"inputs": inputs, "packed": "0x" + packed.hex()} if committed else inputs
 
 
-def public_values_from_json(value: Any, curve: Curve = BN254) -> tuple[list[int], bytes]:
+def public_values_from_json(value: Any, curve: Curve = DEFAULT) -> tuple[list[int], bytes]:
     """The public inputs of a parsed public.json, and its packed arrays."""
     if not isinstance(value, dict) or "packed" not in value:
         return public_from_json(value, curve), b""

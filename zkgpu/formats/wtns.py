@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.formats.container import Source, open_container, write_container
+from zkgpu.formats.container import Container, SectionReader, Source, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
 
 MAGIC, VERSION = b"wtns", 2
 HEADER, VALUES = 1, 2
 
 
-def read_wtns(path: Source, field: Field = Fr) -> Limbs:
-    """The assignment over `field`: (n, 4) uint64, canonical limbs, entry 0 equal to one.
+def read_wtns(path: Source, field: Field = DEFAULT.scalar_field) -> Limbs:
+    """The assignment over `field`: (n, limbs) uint64, canonical limbs, entry 0 equal to one.
 
     Raises FormatError for anything malformed, such as a value that is not below the prime.
     """
@@ -23,6 +23,18 @@ def read_wtns(path: Source, field: Field = Fr) -> Limbs:
     header = file.read(HEADER, "header")
     if read_scalar_field(header) is not field:
         raise header.error(f"the values are not of {field.name}: give the witness of this circuit")
+    return _values(file, header, field)
+
+
+def read_any_wtns(path: Source) -> tuple[Field, Limbs]:
+    """(the scalar field that the file names, the assignment over it). Raises as read_wtns."""
+    file = open_container(path, MAGIC, (VERSION,))
+    header = file.read(HEADER, "header")
+    field = read_scalar_field(header)
+    return field, _values(file, header, field)
+
+
+def _values(file: Container, header: SectionReader, field: Field) -> Limbs:
     count = header.u32()
     header.end()
     section = file.read(VALUES, "values")
@@ -31,13 +43,13 @@ def read_wtns(path: Source, field: Field = Fr) -> Limbs:
     canonical = field.is_canonical(values)
     if not canonical.all():
         raise section.error(f"value {int(canonical.argmin()):,} is not below the prime: compute the witness again")
-    if count == 0 or values[0].tolist() != [1, 0, 0, 0]:
+    if count == 0 or field.from_limbs(values[:1]) != [1]:
         raise section.error("value 0 is not 1: compute the witness again")
     return values
 
 
 def write_wtns(path: str | os.PathLike[str], field: Field, assignment: Limbs) -> None:
-    """Writes an assignment of (n, 4) uint64 canonical limbs, to a file that only its owner may read."""
+    """Writes an assignment of (n, limbs) uint64 canonical limbs, to a file that only its owner may read."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs:
         raise LengthError(f"an assignment of shape {assignment.shape} was given: give one of shape (n, {field.limbs})")
     header = b"".join(

@@ -10,10 +10,10 @@ import hashlib
 import re
 from functools import lru_cache
 
+from zkgpu.curves import CURVES, Curve
 from zkgpu.gpu.elements import point_source, scalar_source
 from zkgpu.gpu.source import Source, load, read
 
-CURVE = "bn254"
 SCALAR_FILES = ("vector.cu", "ntt.cu", "sort.cu")
 POINT_FILES = ("msm.cu", "points.cu")
 EXPRESSIONS = "expressions.txt"
@@ -23,17 +23,17 @@ _KERNEL = re.compile(r"^ZK_KERNEL.*?^}\n", re.MULTILINE | re.DOTALL)
 @lru_cache
 def sources() -> tuple[Source, ...]:
     """All modules, those first that take longest to compile."""
-    points = [point_source(CURVE, degree, file) for file in POINT_FILES for degree in (2, 1)]
-    subgroup = point_source(CURVE, 2, "subgroup.cu")
-    scalars = [scalar_source(CURVE, file) for file in SCALAR_FILES]
-    expressions = [expression_source(CURVE, text) for text in expressions_known()]
-    return (*points, subgroup, *scalars, load("matmul.cu"), *expressions)
+    points = [point_source(curve, degree, file) for curve in CURVES for file in POINT_FILES for degree in (2, 1)]
+    subgroups = [point_source(curve, 2, "subgroup.cu") for curve in CURVES]
+    scalars = [scalar_source(curve, file) for curve in CURVES for file in SCALAR_FILES]
+    expressions = [expression_source(curve, text) for curve in CURVES for text in expressions_known()]
+    return (*points, *subgroups, *scalars, load("matmul.cu"), *expressions)
 
 
-def expression_source(curve: str, text: str) -> Source:
+def expression_source(curve: Curve, text: str) -> Source:
     """The module of one traced expression, whose name has some of the text's digest."""
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return load("grid.cuh", f"{curve}.cuh", text, name=f"{curve}_pointwise_{digest}.cu")
+    return load("grid.cuh", f"{curve.name}.cuh", text, name=f"{curve.name}_pointwise_{digest}.cu")
 
 
 def expressions_known() -> list[str]:

@@ -50,7 +50,7 @@ def load(*parts: str, name: str = "") -> Source:
     """The source made of parts, each a file of cuda/ (its includes in place, every file once) or a line of code.
 
     Kernel files take the numbers of a curve from the parts before them:
-    load("bn254.cuh", "using Coordinate = Base;", "msm.cu").
+    load(f"{curve.name}.cuh", "using Coordinate = Base;", "msm.cu").
     """
     seen: set[str] = set()
     texts = [_expanded(part, seen) if _FILE.fullmatch(part) else part for part in parts]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zkgpu.curves.bn254 import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
@@ -42,7 +42,7 @@ from zkgpu.groth16.keys import COMMITTED_PROTOCOL, PROTOCOL, Proof, VerifyingKey
 _COMMITTED_POINTS = ("pi_commitment", "pi_knowledge")
 
 
-def read_proof(path: StrPath, curve: Curve = BN254) -> Proof:
+def read_proof(path: StrPath, curve: Curve = DEFAULT) -> Proof:
     """The proof in a file, over `curve`; its points are on their curves and in their subgroups, perhaps infinity."""
     return located(path, proof_from_json, strict_json.load(path, PROOF), curve)
 
@@ -52,7 +52,7 @@ def read_verifying_key(path: StrPath) -> VerifyingKey:
     return located(path, verifying_key_from_json, strict_json.load(path, KEY))
 
 
-def write_proof(path: StrPath, proof: Proof, curve: Curve = BN254) -> None:
+def write_proof(path: StrPath, proof: Proof, curve: Curve = DEFAULT) -> None:
     strict_json.dump(path, proof_to_json(proof, curve))
 
 
@@ -60,7 +60,7 @@ def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
     strict_json.dump(path, verifying_key_to_json(key))
 
 
-def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
+def proof_from_json(value: Any, curve: Curve = DEFAULT) -> Proof:
     """The proof of a parsed proof.json, over `curve`."""
     found, committed = _require_groth16(value, "proof", curve)
     if found is not curve:
@@ -73,7 +73,7 @@ def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     )
 
 
-def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
+def proof_to_json(proof: Proof, curve: Curve = DEFAULT) -> dict[str, Any]:
     """The object of a proof.json."""
     points = {"pi_a": proof.a, "pi_b": proof.b, "pi_c": proof.c}
     committed = dict(zip(_COMMITTED_POINTS, (proof.commitment, proof.knowledge), strict=True))
@@ -122,7 +122,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     }
 
 
-def _require_groth16(value: Any, what: str, default: Curve = BN254) -> tuple[Curve, bool]:
+def _require_groth16(value: Any, what: str, default: Curve = DEFAULT) -> tuple[Curve, bool]:
     """The curve a proof or key of Groth16 names, or the default, and whether it has a commitment."""
     require_kind(value, f"a {what}")
     committed = member(value, "protocol") == COMMITTED_PROTOCOL

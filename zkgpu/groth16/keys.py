@@ -194,8 +194,8 @@ class CommitmentQueries:
 class ProvingKey:
     """All the prover needs, and the verifying key.
 
-    Queries are points arrays, (n, 8) uint64 for G1 and (n, 16) for G2: x then y, Montgomery with R = 2^256,
-    infinity a zero row. They may be views of a memory-mapped file.
+    Queries are points arrays as by Group.to_rows: x then y, in the Montgomery form of Field, infinity a zero row. They
+    may be views of a memory-mapped file.
 
     a, b          QAP matrices, domain_size rows and n_wires columns, with the rows that bind public inputs:
                   row n_constraints + s of `a` has a one in column s, for s = 0 .. n_public

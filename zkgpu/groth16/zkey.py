@@ -1,6 +1,6 @@
 """Groth16 proving keys as snarkjs writes them (.zkey, version 1).
 
-Points are affine Montgomery rows with R = 2^256, infinity all zero: the host form, so the queries are views of the
+Points are affine rows in the Montgomery form of Field, infinity all zero: the host form, so queries are views of the
 mapped file. Values of the matrices are x R^2 mod r, so that one Montgomery product with a plain witness value gives
 a Montgomery product. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
 Keys of circuits with challenges have another protocol number and further sections, see `zkey_commitment`.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.ptau import PowersOfTau
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import curve_of
 from zkgpu.errors import LengthError, SelfCheckError, UsageError
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.provers.statement import Statement
@@ -100,7 +100,7 @@ def hashes_of(names: Sequence[str], statement: Statement) -> dict[str, int]:
     names   `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared with
             `CompiledModel.weights_hash` of the model that was published
     """
-    hashes = Fr.elements(statement.public_inputs, "public input")
+    hashes = curve_of(statement.proof.a.group).scalar_field.elements(statement.public_inputs, "public input")
     if len(names) != len(hashes):
         raise LengthError(f"{len(hashes)} public inputs, but the model shows {len(names)} hashes")
     return dict(zip(names, hashes, strict=True))

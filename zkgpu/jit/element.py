@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Fe:
     """One block of elements of F_p.
 
-    limbs   LLVM values, least significant first; on these paths signed 64-bit columns of weight 2^52j
+    limbs   LLVM values, least significant first; where there are lanes signed 64-bit columns of weight 2^52j
     limit   every value is >= 0 and < limit; canonical means limit <= p
     spread  every column's absolute value is <= spread; the value is carried when each column is a limb
     """
@@ -61,7 +61,7 @@ class Fe:
         return self.emitter.linear([(factor, self)])
 
     def weak(self) -> Fe:
-        """The same residue below (1 + 2^-32) p; cheaper than canonical()."""
+        """The same residue not far above p, see Emitter.weak; cheaper than canonical()."""
         return self.emitter.weak(self)
 
     def canonical(self) -> Fe:
@@ -89,7 +89,7 @@ class Fe:
 
 @dataclass(frozen=True)
 class Factor:
-    """One block of factors known beforehand, as the limbs of their canonical multiples: InstructionPath.multiples."""
+    """One block of factors known beforehand, as the limbs of their canonical multiples: Layout.multiples."""
 
     parts: tuple[tuple[Any, ...], ...]
 
@@ -134,7 +134,7 @@ class Fe2:
         return Fe2(self.c0.small(factor), self.c1.small(factor))
 
     def weak(self) -> Fe2:
-        """Both coordinates below (1 + 2^-32) p."""
+        """Both coordinates not far above p."""
         return Fe2(self.c0.weak(), self.c1.weak())
 
     def canonical(self) -> Fe2:

@@ -1,7 +1,7 @@
 """What the two emitters have in common: words, masks, memory and branches, written with an LLVM IR builder.
 
-A word is `<8 x i64>` on the ifma and fma paths and `i256` on the portable path (there an element is a single word of
-four limbs). A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addresses are `i64` values.
+A word is `<8 x i64>` on the ifma and fma paths; on the portable path an element is a single word, `i256` for four
+limbs. A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addresses are `i64` values.
 """
 
 from __future__ import annotations
@@ -26,18 +26,25 @@ I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
 class Emitter(ABC):
-    """Emits arithmetic modulo one prime below 2^254 through one builder; see Fe for the operations on elements."""
+    """Emits arithmetic modulo one prime through one builder; see Fe for the operations on elements."""
 
     path: InstructionPath
-    word: ir.Type
-    element_words: int  # words (in the sense above) of one element
     lazy: bool  # sums stay unreduced and uncarried, their limits grow; otherwise every result is canonical
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
-        assert modulus % 2 == 1, "Montgomery arithmetic needs an odd modulus"
-        assert 249 <= modulus.bit_length() <= 254, "the emitters are made for moduli from 2^248 to 2^254"
+        self.layout = self.path.over(modulus)
         self.builder = builder
         self.modulus = modulus
+
+    @property
+    @abstractmethod
+    def word(self) -> ir.Type:
+        """The type of a word."""
+
+    @property
+    @abstractmethod
+    def element_words(self) -> int:
+        """Words of one element."""
 
     # -- arithmetic, one implementation a path
 
@@ -75,7 +82,7 @@ class Emitter(ABC):
 
     @abstractmethod
     def weak(self, x: Fe) -> Fe:
-        """x below (1 + 2^-32) p."""
+        """x below 2p, by much: (1 + 2^-32) p for primes of 254 bits."""
 
     @abstractmethod
     def canonical(self, x: Fe) -> Fe:
@@ -93,11 +100,11 @@ class Emitter(ABC):
 
     def constant(self, value: int) -> Fe:
         """The residue of an integer, in Montgomery form, in every lane."""
-        return self.exact(value * self.path.montgomery_factor(self.modulus) % self.modulus)
+        return self.exact(value * self.layout.montgomery_factor % self.modulus)
 
     def constant_factor(self, value: int) -> Factor:
         """The residue of an integer in every lane, prepared for products."""
-        multiples = self.path.multiples(self.path.constant_parts, self.modulus)
+        multiples = self.layout.multiples(self.layout.constant_parts)
         return Factor(tuple(self.limb_constants(value * multiple % self.modulus) for multiple in multiples))
 
     @property
@@ -161,7 +168,7 @@ class Emitter(ABC):
 
     def load(self, pointer: Any, offset: Any, limit: int | None = None, spread: int | None = None) -> Fe:
         """One block of elements at pointer[offset]; canonical unless a limit (and a spread) is given."""
-        step = self.path.block_words // self.element_words
+        step = self.layout.block_words // self.element_words
         limbs = [
             self.builder.load(self.word_pointer(pointer, self.shifted(offset, step * j)), align=8)
             for j in range(self.element_words)
@@ -170,17 +177,17 @@ class Emitter(ABC):
 
     def load2(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe2:
         """Two consecutive blocks: the coordinates c0 and c1 of elements of the quadratic extension."""
-        high = self.shifted(offset, self.path.block_words)
+        high = self.shifted(offset, self.layout.block_words)
         return Fe2(self.load(pointer, offset, limit), self.load(pointer, high, limit))
 
     def store(self, element: Fe | Fe2, pointer: Any, offset: Any) -> None:
         """Writes one block (two for Fe2) of carried limbs."""
         for k, part in enumerate(coordinates(element)):
-            self.store_columns(part.carried(), pointer, self.shifted(offset, k * self.path.block_words))
+            self.store_columns(part.carried(), pointer, self.shifted(offset, k * self.layout.block_words))
 
     def store_columns(self, element: Fe, pointer: Any, offset: Any) -> None:
         """Writes one block as it is, not carried: load it back with its limit and its spread."""
-        step = self.path.block_words // self.element_words
+        step = self.layout.block_words // self.element_words
         for j, limb in enumerate(element.limbs):
             self.builder.store(limb, self.word_pointer(pointer, self.shifted(offset, step * j)), align=8)
 
@@ -190,9 +197,8 @@ class Emitter(ABC):
 
     def broadcast_factor(self, pointer: Any, offset: Any) -> Factor:
         """The prepared factor whose factor_parts multiples follow one another from pointer[offset], in every lane."""
-        parts = (
-            self.broadcast(pointer, self.shifted(offset, self.path.limbs * k)) for k in range(self.path.factor_parts)
-        )
+        of_part = (self.shifted(offset, self.layout.limbs * k) for k in range(self.layout.factor_parts))
+        parts = (self.broadcast(pointer, at) for at in of_part)
         return Factor(tuple(part.limbs for part in parts))
 
     @abstractmethod
@@ -201,17 +207,17 @@ class Emitter(ABC):
 
     @abstractmethod
     def from_words(self, pointer: Any, offset: Any, limit: int) -> Fe:
-        """`lanes` elements stored one after the other as four 64-bit little-endian words each, values < limit."""
+        """`lanes` elements stored one after the other as `words` 64-bit little-endian words each, values < limit."""
 
     @abstractmethod
     def to_words(self, element: Fe, pointer: Any, offset: Any) -> None:
-        """Writes `lanes` elements one after the other as four 64-bit little-endian words each."""
+        """Writes `lanes` elements one after the other as `words` 64-bit little-endian words each."""
 
     @abstractmethod
     def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
-        """Point rows, one address a lane: `parts` canonical elements (2 in G1, 4 in G2) of 32 bytes each.
+        """Point rows, one address a lane: `parts` canonical elements (2 in G1, 4 in G2) of `words` words each.
 
-        Rows are 64-byte aligned.
+        Rows are 64-byte aligned and fill whole cache lines.
         """
 
     @abstractmethod
@@ -228,7 +234,7 @@ class Emitter(ABC):
     def store_tile(self, blocks: Sequence[Fe], pointer: Any, offsets: Sequence[Any]) -> None:
         """Writes the columns of blocks as load_tile reads them."""
 
-    # Wide rows: one element a row of path.row_words words, 64-byte aligned, for access in any order and long sums.
+    # Wide rows: one element a row of row_words words, 64-byte aligned, for access in any order and long sums.
 
     @abstractmethod
     def gather(self, addresses: Sequence[Any]) -> Fe:
@@ -255,7 +261,7 @@ class Emitter(ABC):
 
     def row_addresses(self, base: Any) -> list[Any]:
         """Addresses of `lanes` consecutive wide rows."""
-        return [self.shifted(base, 8 * self.path.row_words * lane) for lane in range(self.path.lanes)]
+        return [self.shifted(base, 8 * self.layout.row_words * lane) for lane in range(self.path.lanes)]
 
     def prefetch(self, address: Any) -> None:
         """Asks for the cache line at an address; harmless when nothing is there."""

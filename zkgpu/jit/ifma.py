@@ -1,4 +1,4 @@
-"""Prime-field arithmetic with AVX-512 IFMA: eight elements side by side, five columns of weight 2^52j.
+"""Prime-field arithmetic with AVX-512 IFMA: eight elements side by side, columns of weight 2^52j.
 
 The multiply-add instructions read the low 52 bits of both factors and add the low or the high 52 bits of the
 product to a 64-bit column. Sums stay uncarried and signed until a product or a store needs limbs; a carry is an
@@ -17,22 +17,21 @@ from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
 from zkgpu.jit.path import IFMA
 
-LANES, LIMBS, BITS = IFMA.lanes, IFMA.limbs, IFMA.limb_bits
+LANES, BITS = IFMA.lanes, IFMA.limb_bits
 LIMB_MAXIMUM = (1 << BITS) - 1
-CAPACITY = 1 << (LIMBS * BITS)
 WORD = ir.VectorType(I64, LANES)
 HALF = ir.VectorType(I64, LANES // 2)
 MASK = ir.VectorType(ir.IntType(1), LANES)
 
 LOW_HALVES, HIGH_HALVES = [0, 1, 2, 3, 8, 9, 10, 11], [4, 5, 6, 7, 12, 13, 14, 15]
 
-# a column of a product receives at most 20 halves below 2^52 and one carry; each further term of a sum adds 10 halves
-PRODUCT_SPREAD = 1 << 57
 COLUMN_CAPACITY = 1 << 62
-# quotient estimate: floor(top * (2^(260 + 40) / p) / 2^(52 + 40)), top the limb of weight 2^208
+# quotient estimate: floor(top * (R 2^k / p) / 2^(52 + k)), top the highest limb, for a k of at most this
 ESTIMATE_BITS = 40
-# values may be this many bits longer than five limbs when they are reduced
+# values may be this many bits longer than the limbs when they are reduced
 SPARE_BITS = 6
+# a weakly reduced value is below (1 + 2^-k) p, for a k of at most this
+WEAK_BITS = 32
 
 
 def splat(value: int) -> ir.Constant:
@@ -41,23 +40,34 @@ def splat(value: int) -> ir.Constant:
 
 
 class IfmaEmitter(Emitter):
-    """Values are lazily reduced: anything below 2^260 is a valid factor (84 p for BN254)."""
+    """Values are lazily reduced: anything below R is a valid factor, Layout.room times the modulus."""
 
     path = IFMA
     word = WORD
-    element_words = LIMBS
     lazy = True
+
+    @property
+    def element_words(self) -> int:
+        return self.layout.limbs
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
         super().__init__(builder, modulus)
+        self.limbs, self.capacity = self.layout.limbs, 1 << self.layout.montgomery_bits
+        # a column of a product receives at most 4 halves below 2^52 a limb, and one carry; each further term of a sum
+        # adds 2 a limb
+        self.product_spread = 1 << (BITS + (4 * self.limbs).bit_length())
+        # 2^top_bits limbs of the highest weight are not above p
+        self.top_bits = modulus.bit_length() - 1 - BITS * (self.limbs - 1)
+        self.estimate_bits = min(ESTIMATE_BITS, self.top_bits)
+        self.weak_bits = min(WEAK_BITS, self.top_bits - 3)
         self.p = self.limb_constants(modulus)
         self.negative_inverse = splat(-pow(modulus, -1, 1 << BITS))
         self.fold_value = pow(2, -BITS, modulus)
         self.fold = self.limb_constants(self.fold_value)
 
     def limb_constants(self, value: int) -> tuple[Any, ...]:
-        assert 0 <= value < CAPACITY
-        return tuple(splat((value >> (BITS * j)) & LIMB_MAXIMUM) for j in range(LIMBS))
+        assert 0 <= value < self.capacity
+        return tuple(splat((value >> (BITS * j)) & LIMB_MAXIMUM) for j in range(self.limbs))
 
     # -- primitives
 
@@ -90,13 +100,13 @@ class IfmaEmitter(Emitter):
         return [self.builder.and_(total, splat(LIMB_MAXIMUM)) for total in totals]
 
     def _carry(self, columns: Sequence[Any]) -> tuple[Any, ...]:
-        """Limbs below 2^52 of a non-negative value below 2^260 given by signed columns."""
+        """Limbs below 2^52 of a non-negative value below R given by signed columns."""
         *low, top = self._totals(columns)
         return (*self._masked(low), top)
 
     def _factor_limbs(self, x: Fe) -> Sequence[Any]:
         """Words whose low 52 bits are the limbs of x."""
-        assert x.limit <= CAPACITY, "the value may not fit in five limbs: reduce it earlier"
+        assert x.limit <= self.capacity, "the value may not fit in its limbs: reduce it earlier"
         return x.limbs if x.spread <= LIMB_MAXIMUM else self._totals(x.limbs)
 
     # -- sums
@@ -119,8 +129,8 @@ class IfmaEmitter(Emitter):
         return [(c, x if abs(c) * x.spread < COLUMN_CAPACITY >> 3 else x.carried()) for c, x in terms]
 
     def _lift_columns(self, lift: int) -> Sequence[Any]:
-        low = [(lift >> (BITS * j)) & LIMB_MAXIMUM for j in range(LIMBS - 1)]
-        return [splat(limb) if lift else None for limb in [*low, lift >> (BITS * (LIMBS - 1))]]
+        low = [(lift >> (BITS * j)) & LIMB_MAXIMUM for j in range(self.limbs - 1)]
+        return [splat(limb) if lift else None for limb in [*low, lift >> (BITS * (self.limbs - 1))]]
 
     def _accumulate(self, factor: int, total: Any, column: Any) -> Any:
         """total + factor * column, by shifts and additions."""
@@ -131,7 +141,7 @@ class IfmaEmitter(Emitter):
         return total if total is not None else splat(0)
 
     def carried(self, x: Fe) -> Fe:
-        assert x.limit <= CAPACITY, "the value may not fit in five limbs: reduce it earlier"
+        assert x.limit <= self.capacity, "the value may not fit in its limbs: reduce it earlier"
         return x if x.spread <= LIMB_MAXIMUM else Fe(self, self._carry(x.limbs), x.limit, LIMB_MAXIMUM)
 
     # -- products
@@ -140,47 +150,47 @@ class IfmaEmitter(Emitter):
         return self.reduced([(1, self.wide(x, y))])
 
     def wide(self, x: Fe, y: Fe) -> Wide:
-        columns = [splat(0)] * (2 * LIMBS)
+        columns = [splat(0)] * (2 * self.limbs)
         x_limbs = self._factor_limbs(x)
         for i, limb in enumerate(self._factor_limbs(y)):
             self._add_scaled(columns, i, x_limbs, limb)
         return Wide(tuple(columns), x.limit * y.limit)
 
     def reduced(self, terms: Sequence[tuple[int, Wide]]) -> Fe:
-        """As declared; a multiple of 2^260 p keeps the sum from becoming negative."""
-        lift = self.modulus * -(-sum(w.limit for c, w in terms if c < 0) // (CAPACITY * self.modulus))
-        columns = [splat(0)] * LIMBS + [splat(0) if limb is None else limb for limb in self._lift_columns(lift)]
+        """As declared; a multiple of R p keeps the sum from becoming negative."""
+        lift = self.modulus * -(-sum(w.limit for c, w in terms if c < 0) // (self.capacity * self.modulus))
+        columns = [splat(0)] * self.limbs + [splat(0) if limb is None else limb for limb in self._lift_columns(lift)]
         for c, w in terms:
             operation = self.builder.add if c > 0 else self.builder.sub
             columns = [operation(total, column) for total, column in zip(columns, w.columns, strict=True)]
-        limit = lift * CAPACITY + sum(w.limit for c, w in terms if c > 0)
+        limit = lift * self.capacity + sum(w.limit for c, w in terms if c > 0)
         return self._reduced(columns, limit, len(terms))
 
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
-        size = self.path.part_limbs(len(factor.parts))
-        columns = [splat(0)] * (LIMBS + size)
+        size = self.layout.part_limbs(len(factor.parts))
+        columns = [splat(0)] * (self.limbs + size)
         for i, limb in enumerate(self._factor_limbs(x)):
             self._add_scaled(columns, i % size, factor.parts[i // size], limb)
-        lengths = [min(size, LIMBS - size * k) for k in range(len(factor.parts))]
+        lengths = [min(size, self.limbs - size * k) for k in range(len(factor.parts))]
         return self._reduced(columns, sum(self.modulus << (BITS * length) for length in lengths))
 
     def square(self, x: Fe) -> Fe:
         limbs = self._factor_limbs(x)
-        columns = [splat(0)] * (2 * LIMBS)
-        for i in range(LIMBS):
+        columns = [splat(0)] * (2 * self.limbs)
+        for i in range(self.limbs):
             self._add_scaled(columns, 2 * i + 1, limbs[i + 1 :], limbs[i])
         columns = [self.builder.add(column, column) for column in columns]
-        for i in range(LIMBS):
+        for i in range(self.limbs):
             self._add_scaled(columns, 2 * i, limbs[i : i + 1], limbs[i])
         return self._reduced(columns, x.limit**2)
 
     def _reduced(self, columns: list[Any], limit: int, terms: int = 1) -> Fe:
-        """Columns of a value < limit, the lowest 52-bit limbs of it divided out modulo p until five are left.
+        """Columns of a value < limit, the lowest 52-bit limbs of it divided out modulo p until an element is left.
 
         All but the last time the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the last
         step is Montgomery's. The result is < limit / 2^(52 steps) + (2^-52 mod p)(1 + 2^-51) + p.
         """
-        last = len(columns) - LIMBS - 1
+        last = len(columns) - self.limbs - 1
         for i in range(last):
             columns[i + 1] = self.builder.add(columns[i + 1], self._overflow(columns[i]))
             self._add_scaled(columns, i + 1, self.fold, columns[i])
@@ -190,7 +200,7 @@ class IfmaEmitter(Emitter):
         self._add_halves("h", columns, last + 1, self.p, quotient)
         folded = self.fold_value + (self.fold_value >> 50) if last else 0
         bound = (limit >> (BITS * (last + 1))) + folded + self.modulus + 2
-        return Fe(self, tuple(columns[last + 1 :]), bound, terms * PRODUCT_SPREAD)
+        return Fe(self, tuple(columns[last + 1 :]), bound, terms * self.product_spread)
 
     # -- reduction
 
@@ -201,24 +211,27 @@ class IfmaEmitter(Emitter):
 
     @property
     def weak_limit(self) -> int:
-        return self.modulus + (self.modulus >> 32)
+        return self.modulus + (self.modulus >> self.weak_bits)
 
     def _minus_quotient(self, x: Fe) -> list[Any]:
-        """Columns that are x minus the estimated quotient times p, modulo 2^260; for x below 2^266.
+        """Columns that are x minus the estimated quotient times p, modulo R; for x of at most SPARE_BITS more than R.
 
-        The estimate comes from the top limb alone, or from one or two less where columns below it were not carried;
-        it is low by less than 1 + 2^-32, as 2^208 is less than 2^-39 p.
+        The estimate comes from the top limb alone, or from one or two less where columns below it were not carried,
+        without its lowest spare bits. So it is low by less than 1 and 2 + 2^spare_bits units of that limb, each at most
+        2^-top_bits p, and by less than 2^(spare_bits - estimate_bits) for the ratio that was rounded down.
         """
-        ratio = (1 << (LIMBS * BITS + ESTIMATE_BITS)) // self.modulus
-        assert ratio <= LIMB_MAXIMUM, "the quotient estimate needs p > 2^248"
-        spare_bits = max(0, (x.limit - 1).bit_length() - LIMBS * BITS)
+        ratio = (1 << (self.limbs * BITS + self.estimate_bits)) // self.modulus
+        assert ratio <= LIMB_MAXIMUM, "the ratio of the quotient estimate is no limb"
+        spare_bits = max(0, (x.limit - 1).bit_length() - self.limbs * BITS)
         assert spare_bits <= SPARE_BITS, "the value is too large for one step of reduction"
+        error = (2 + (1 << spare_bits) << self.estimate_bits) + (1 << self.top_bits + spare_bits)
+        assert error <= 1 << (self.top_bits + self.estimate_bits - self.weak_bits), "the estimate is too rough"
         top = x.limbs[-1] if x.spread <= LIMB_MAXIMUM else self._top_estimate(x.limbs)
         top = self.builder.lshr(top, splat(spare_bits)) if spare_bits else top
         quotient = self._multiply_add("h", splat(0), top, splat(ratio))
-        quotient = self.builder.lshr(quotient, splat(ESTIMATE_BITS - spare_bits))
-        columns = list(x.limbs)  # adding quotient * (2^260 - p) subtracts quotient * p modulo 2^260
-        self._add_scaled(columns, 0, self.limb_constants(CAPACITY - self.modulus), quotient)
+        quotient = self.builder.lshr(quotient, splat(self.estimate_bits - spare_bits))
+        columns = list(x.limbs)  # adding quotient * (R - p) subtracts quotient * p modulo R
+        self._add_scaled(columns, 0, self.limb_constants(self.capacity - self.modulus), quotient)
         return columns
 
     def _top_estimate(self, columns: Sequence[Any]) -> Any:
@@ -236,7 +249,7 @@ class IfmaEmitter(Emitter):
         columns = self._minus_quotient(x) if x.limit > 2 * self.modulus else x.limbs
         totals = self._totals(columns)
         less = self._totals([self.builder.sub(a, q) for a, q in zip(columns, self.p, strict=True)])
-        sign = self.builder.and_(less[-1], splat(1 << (BITS - 1)))  # columns count modulo 2^260
+        sign = self.builder.and_(less[-1], splat(1 << (BITS - 1)))  # columns count modulo R
         negative = self.builder.icmp_unsigned("!=", sign, splat(0))
         chosen = [self.builder.select(negative, a, d) for a, d in zip(totals, less, strict=True)]
         return self.element(self._masked(chosen))
@@ -252,7 +265,7 @@ class IfmaEmitter(Emitter):
     # -- memory
 
     def broadcast(self, pointer: Any, offset: Any, limit: int | None = None) -> Fe:
-        words = [self.builder.load(self.builder.gep(pointer, [self.shifted(offset, j)])) for j in range(LIMBS)]
+        words = [self.builder.load(self.builder.gep(pointer, [self.shifted(offset, j)])) for j in range(self.limbs)]
         return self.element([self._in_every_lane(word) for word in words], limit)
 
     def _in_every_lane(self, word: Any) -> Any:
@@ -264,32 +277,44 @@ class IfmaEmitter(Emitter):
         return [self.builder.load(self.builder.gep(pointer, [self.shifted(offset, lane)])) for lane in range(LANES)]
 
     def from_words(self, pointer: Any, offset: Any, limit: int) -> Fe:
-        pairs = self._load_words(pointer, offset)
-        columns = self.transpose([*pairs, *pairs])[: 2 * 4]
-        even_odd = [0, 8, 1, 9, 2, 10, 3, 11]
-        words = [self._shuffle(columns[j], columns[j + 4], even_odd) for j in range(4)]
-        return self.element(self.to_limbs(words), limit)
+        loaded, size = self._load_words(pointer, offset), self.layout.words
+        rows = []
+        for lane in range(LANES):
+            first, at = divmod(size * lane, LANES)
+            following = loaded[min(first + 1, size - 1)]
+            rows.append(self._shuffle(loaded[first], following, [(at + i) % (2 * LANES) for i in range(LANES)]))
+        return self.element(self.to_limbs(self.transpose(rows)[:size]), limit)
 
     def to_words(self, element: Fe, pointer: Any, offset: Any) -> None:
-        words = self.from_limbs(self.carried(element).limbs)
-        elements = self.transpose([*words, *words])
-        for k in range(4):
-            pair = self._shuffle(elements[2 * k], elements[2 * k + 1], LOW_HALVES)
-            self.builder.store(pair, self.word_pointer(pointer, self.shifted(offset, 8 * k)), align=8)
+        words, size = self.from_limbs(self.carried(element).limbs), self.layout.words
+        elements = self.transpose([words[j % size] for j in range(LANES)])
+        for k in range(size):
+            first = LANES * k // size
+            places = [divmod(LANES * k + i, size) for i in range(LANES)]
+            assert places[-1][0] <= first + 1, "a word of lanes is put together from two elements"
+            following = elements[min(first + 1, LANES - 1)]
+            word = self._shuffle(elements[first], following, [LANES * (row - first) + at for row, at in places])
+            self.builder.store(word, self.word_pointer(pointer, self.shifted(offset, LANES * k)), align=8)
 
     def _load_words(self, pointer: Any, offset: Any) -> list[Any]:
-        return [self.builder.load(self.word_pointer(pointer, self.shifted(offset, 8 * k)), align=8) for k in range(4)]
+        pointers = (self.word_pointer(pointer, self.shifted(offset, LANES * k)) for k in range(self.layout.words))
+        return [self.builder.load(at, align=8) for at in pointers]
 
     def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
-        elements = []
-        for line in range(0, 32 * parts, 64):
-            words = self._load_transposed(self._line_pointers(addresses, line), align=64)
-            elements += [self.element(self.to_limbs(words[:4])), self.element(self.to_limbs(words[4:]))]
+        size = self.layout.words
+        elements: list[Fe] = []
+        words: list[Any] = []
+        for line in range(0, 8 * size * parts, 8 * LANES):
+            words += self._load_transposed(self._line_pointers(addresses, line), align=64)
+            while len(words) >= size and len(elements) < parts:
+                elements.append(self.element(self.to_limbs(words[:size])))
+                words = words[size:]
         return elements
 
     def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
         assert all(part.limit <= self.modulus for part in parts), "point rows hold canonical coordinates"
         words = [word for part in parts for word in self.from_limbs(self.carried(part).limbs)]
+        words += [splat(0)] * (-len(words) % LANES)
         for k in range(0, len(words), LANES):
             self._store_transposed(words[k : k + LANES], self._line_pointers(addresses, 8 * k), align=64)
 
@@ -299,13 +324,13 @@ class IfmaEmitter(Emitter):
     def load_tile(
         self, pointer: Any, offsets: Sequence[Any], limit: int | None = None, spread: int | None = None
     ) -> list[Fe]:
-        planes = [self._load_transposed(self._limb_pointers(pointer, offsets, j), align=8) for j in range(LIMBS)]
+        planes = [self._load_transposed(self._limb_pointers(pointer, offsets, j), align=8) for j in range(self.limbs)]
         return [
             Fe(self, limbs, limit or self.modulus, spread or self.limb_maximum) for limbs in zip(*planes, strict=True)
         ]
 
     def store_tile(self, blocks: Sequence[Fe], pointer: Any, offsets: Sequence[Any]) -> None:
-        for j in range(LIMBS):
+        for j in range(self.limbs):
             limbs = [block.limbs[j] for block in blocks]
             self._store_transposed(limbs, self._limb_pointers(pointer, offsets, j), align=8)
 
@@ -317,10 +342,10 @@ class IfmaEmitter(Emitter):
 
     def _gather_columns(self, addresses: Sequence[Any]) -> list[Any]:
         rows = [self.builder.load(pointer, align=64) for pointer in self._line_pointers(addresses, 0)]
-        return self.transpose(rows)[:LIMBS]
+        return self.transpose(rows)[: self.limbs]
 
     def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
-        rows = self.transpose([*self.carried(element).limbs, *[splat(0)] * (LANES - LIMBS)])
+        rows = self.transpose([*self.carried(element).limbs, *[splat(0)] * (LANES - self.limbs)])
         for row, pointer in zip(rows, self._line_pointers(addresses, 0), strict=True):
             self.builder.store(row, pointer, align=64)
 
@@ -332,28 +357,35 @@ class IfmaEmitter(Emitter):
         )
 
     def collapse(self, addresses: Sequence[Any]) -> Fe:
-        # rows are below 2p, so the total and the lift that makes it positive are below 2^12 p < 2^266
-        lift = self._lift_columns(2 * ROW_SUM_TERMS * self.modulus)
+        most = 2 * ROW_SUM_TERMS * self.modulus  # of the total either way, as rows are below 2p
+        lift = self._lift_columns(most)
         columns = [self.builder.add(a, b) for a, b in zip(self._gather_columns(addresses), lift, strict=True)]
-        total = Fe(self, tuple(columns), CAPACITY << SPARE_BITS, COLUMN_CAPACITY)
+        total = Fe(self, tuple(columns), 2 * most, COLUMN_CAPACITY)
         return self.canonical(total)
 
     def to_limbs(self, words: Sequence[Any]) -> list[Any]:
-        """Five 52-bit limbs of a number given by four 64-bit words."""
-        b = self.builder
-        limbs = [b.and_(words[0], splat(LIMB_MAXIMUM))]
-        for j in range(1, 4):
-            low, high = b.lshr(words[j - 1], splat(64 - 12 * j)), b.shl(words[j], splat(12 * j))
-            limbs.append(b.and_(b.or_(low, high), splat(LIMB_MAXIMUM)))
-        return [*limbs, b.lshr(words[3], splat(16))]
+        """The 52-bit limbs of a number given by 64-bit words."""
+        b, limbs = self.builder, []
+        for j in range(self.limbs):
+            at, shift = divmod(BITS * j, 64)
+            part = b.lshr(words[at], splat(shift)) if shift else words[at]
+            if shift + BITS > 64 and at + 1 < len(words):
+                part = b.or_(part, b.shl(words[at + 1], splat(64 - shift)))
+            limbs.append(b.and_(part, splat(LIMB_MAXIMUM)) if BITS * (j + 1) < 64 * len(words) else part)
+        return limbs
 
     def from_limbs(self, limbs: Sequence[Any]) -> list[Any]:
-        """Four 64-bit words of a number below 2^256 given by five 52-bit limbs."""
+        """The 64-bit words of a number that fits in them, given by 52-bit limbs."""
+        return [self._word(limbs, *divmod(64 * j, BITS)) for j in range(self.layout.words)]
+
+    def _word(self, limbs: Sequence[Any], first: int, shift: int) -> Any:
+        """The 64 bits from bit `shift` of the limb `first` on."""
         b = self.builder
-        return [
-            b.or_(b.lshr(limbs[j], splat(12 * j)) if j else limbs[0], b.shl(limbs[j + 1], splat(52 - 12 * j)))
-            for j in range(4)
-        ]
+        word = b.lshr(limbs[first], splat(shift)) if shift else limbs[first]
+        for k, limb in enumerate(limbs[first + 1 :], 1):
+            if BITS * k - shift < 64:
+                word = b.or_(word, b.shl(limb, splat(BITS * k - shift)))
+        return word
 
     def transpose(self, rows: Sequence[Any]) -> list[Any]:
         """The 8x8 transpose of eight words, in three rounds of two-source shuffles."""

@@ -8,7 +8,7 @@ A kernel is written as a builder, a function of hashable parameters that returns
         def multiply(e, out, x, y, offset):              # emits LLVM code, once, through the emitter e
             e.store(e.load(x, offset) * e.load(y, offset), out, offset)
 
-        words = path.block_words
+        words = path.over(modulus).block_words
 
         def run(out, x, y, blocks):                      # ordinary Numba code
             for k in range(blocks):
@@ -43,8 +43,8 @@ _lock = threading.RLock()
 def kernel(builder: Builder) -> Callable[..., Any]:
     """A function from the builder's parameters to the compiled kernel, made and cached once per parameters.
 
-    The parameters name the kernel in the disk cache by their repr, so they must be numbers, strings, booleans
-    or instruction paths, given by position.
+    The parameters name the kernel in the disk cache by their repr, so they must be numbers, strings, booleans,
+    tuples, instruction paths, or frozen values made of them such as KernelGroup, given by position.
     """
     compiled: dict[tuple[Any, ...], Any] = {}
 

@@ -1,10 +1,12 @@
 """The ways CPU kernels are generated, and the choice between them.
 
-    ifma      AVX-512 IFMA: 8 elements at a time, 5 limbs of 52 bits, R = 2^260
+    ifma      AVX-512 IFMA: 8 elements at a time, limbs of 52 bits
     fma       AVX2 and FMA, the same layout: products of limbs by fused multiply-adds of doubles
-    portable  any 64-bit CPU: 1 element at a time, 4 limbs of 64 bits, R = 2^256
+    portable  any 64-bit CPU: 1 element at a time, limbs of 64 bits
 
-All give the same numbers; only the memory layout and the Montgomery factor R differ.
+All give the same numbers; only the memory layout and the Montgomery factor R differ. How many limbs an element has is
+a matter of the field: see Layout. Primes of 254 bits have 5 limbs of 52 (R = 2^260) or 4 of 64, those of 381 bits have
+8 (R = 2^416) or 6.
 """
 
 from __future__ import annotations
@@ -20,60 +22,107 @@ ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
 
 @dataclass(frozen=True)
 class InstructionPath:
-    """Shape of one block: `lanes` elements side by side, each of `limbs` limbs of `limb_bits` bits.
+    """A block is `lanes` elements side by side, each of limbs of `limb_bits` bits.
 
-    A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery
-    form with R = 2^montgomery_bits; the lanes beyond n are zero. A wide row holds one element in row_words words.
-    Prepared factors consist of factor_parts multiples in tables, of constant_parts in code: see multiples().
+    spare_bits  that the limbs of an element must have beyond the modulus: what sums grow into
+    most_limbs  of an element
     """
 
     name: str
     lanes: int
-    limbs: int
     limb_bits: int
-    montgomery_bits: int
-    row_words: int
-    factor_parts: int
-    constant_parts: int
-
-    @property
-    def block_words(self) -> int:
-        """64-bit words of one block of `lanes` elements."""
-        return self.limbs * self.lanes
+    spare_bits: int
+    most_limbs: int
 
     def blocks(self, n: int) -> int:
         """Number of blocks that n elements fill."""
         return -(-n // self.lanes)
 
+    def over(self, modulus: int) -> Layout:
+        """The shape of elements modulo an odd prime. Raises UsageError when the path has no arithmetic for it."""
+        return _layout(self, modulus)
+
+
+LEAST_TOP_BITS = 10  # bits of the modulus in its top limb, by which quotients are estimated where lanes are
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How elements modulo one prime lie in memory on one path.
+
+    words            64-bit words of an element outside of blocks, in rows of points and arrays of the host
+    limbs            limbs of an element in blocks
+    montgomery_bits  R = 2^montgomery_bits
+    row_words        words of a wide row, which holds one element
+    factor_parts     multiples that a prepared factor consists of in tables; constant_parts in code: see multiples()
+
+    A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery form; the lanes
+    beyond n are zero.
+    """
+
+    path: InstructionPath
+    modulus: int
+    words: int
+    limbs: int
+    row_words: int
+    factor_parts: int
+    constant_parts: int
+
+    @property
+    def montgomery_bits(self) -> int:
+        return self.limbs * self.path.limb_bits
+
+    @property
+    def block_words(self) -> int:
+        """64-bit words of one block of `lanes` elements."""
+        return self.limbs * self.path.lanes
+
     def shape(self, n: int) -> tuple[int, int, int]:
         """Array shape of a vector of n elements."""
-        return self.blocks(n), self.limbs, self.lanes
+        return self.path.blocks(n), self.limbs, self.path.lanes
 
-    def montgomery_factor(self, modulus: int) -> int:
+    @property
+    def montgomery_factor(self) -> int:
         """R modulo the field's modulus."""
-        return (1 << self.montgomery_bits) % modulus
+        return (1 << self.montgomery_bits) % self.modulus
+
+    @property
+    def room(self) -> int:
+        """Values below this multiple of the modulus fit in the limbs."""
+        return (1 << self.montgomery_bits) // self.modulus
 
     def part_limbs(self, parts: int) -> int:
         """Limbs of the other operand that each of so many multiples of a prepared factor is multiplied by."""
         return -(-self.limbs // parts)
 
-    def multiples(self, parts: int, modulus: int) -> list[int]:
+    def multiples(self, parts: int) -> list[int]:
         """What a factor f is multiplied by to prepare it: each run of limbs of x gets its own multiple of f.
 
         The sum over k of (limbs k * size .. of x) * f * 2^(limb_bits * size * (k + 1)) is x * f * 2^(limb_bits * size)
         modulo p: a product that needs `size` steps of reduction instead of `limbs`, for size = part_limbs(parts).
         """
-        bits = self.limb_bits * self.part_limbs(parts)
-        return [pow(2, bits * (k + 1), modulus) for k in range(parts)]
+        bits = self.path.limb_bits * self.part_limbs(parts)
+        return [pow(2, bits * (k + 1), self.modulus) for k in range(parts)]
 
 
-IFMA = InstructionPath(
-    "ifma", lanes=8, limbs=5, limb_bits=52, montgomery_bits=260, row_words=8, factor_parts=3, constant_parts=5
-)
+@functools.lru_cache(maxsize=64)
+def _layout(path: InstructionPath, modulus: int) -> Layout:
+    bits = modulus.bit_length()
+    limbs, words = -(-(bits + path.spare_bits) // path.limb_bits), -(-bits // 64)
+    top_bits = bits - path.limb_bits * (limbs - 1)
+    fits = top_bits >= LEAST_TOP_BITS if path.lanes > 1 else limbs == words
+    if modulus % 2 == 0 or limbs > path.most_limbs or not fits:
+        raise UsageError(f"the CPU path {path.name} has no arithmetic modulo a number of {bits} bits such as {modulus}")
+    if path.lanes > 1:
+        return Layout(path, modulus, words, limbs, row_words=8, factor_parts=-(-limbs // 2), constant_parts=limbs)
+    # a product with two multiples of a factor leaves values up to 3p
+    parts = 2 if 3 * modulus < 1 << (limbs * path.limb_bits) and limbs % 2 == 0 else 1
+    return Layout(path, modulus, words, limbs, row_words=limbs, factor_parts=parts, constant_parts=parts)
+
+
+IFMA = InstructionPath("ifma", lanes=8, limb_bits=52, spare_bits=5, most_limbs=8)
 FMA = replace(IFMA, name="fma")
-PORTABLE = InstructionPath(
-    "portable", lanes=1, limbs=4, limb_bits=64, montgomery_bits=256, row_words=4, factor_parts=2, constant_parts=2
-)
+PORTABLE = InstructionPath("portable", lanes=1, limb_bits=64, spare_bits=1, most_limbs=8)
 FEATURES: dict[str, set[str]] = {"ifma": {"avx512f", "avx512ifma"}, "fma": {"avx2", "fma"}, "portable": set()}
 PATHS = {path.name: path for path in (IFMA, FMA, PORTABLE)}
 

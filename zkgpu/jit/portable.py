@@ -1,7 +1,8 @@
-"""Prime-field arithmetic on any 64-bit CPU: one element at a time, four limbs in one LLVM i256, always canonical."""
+"""Prime-field arithmetic on any 64-bit CPU: one element at a time, all limbs in one LLVM integer, always canonical."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,29 +12,34 @@ from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I64, Emitter
 from zkgpu.jit.path import PORTABLE
 
-I1, I128, I256 = ir.IntType(1), ir.IntType(128), ir.IntType(256)
-LIMBS = 4
+I1, I128 = ir.IntType(1), ir.IntType(128)
 
 
 class PortableEmitter(Emitter):
-    """Operations take values below 2^256 and return canonical ones, except exact() and from_words().
+    """Operations take values below R = 2^(64 limbs) and return canonical ones, except exact() and from_words().
 
-    What transforms use leaves more: multiply_prepared() values below 3p, sum_and_difference() below 4p, for p < 2^254.
+    What transforms use leaves more where R has room: multiply_prepared() values below 3p, sum_and_difference() below
+    4p. Without that room both leave less.
     """
 
     path = PORTABLE
-    word = I256
     element_words = 1
     lazy = False
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
         super().__init__(builder, modulus)
-        self.p = ir.Constant(I256, modulus)
-        self.p_limbs = [ir.Constant(I128, (modulus >> (64 * j)) & self.limb_maximum) for j in range(LIMBS)]
+        limbs = self.layout.limbs
+        self.full = ir.IntType(64 * limbs)
+        self.p = ir.Constant(self.full, modulus)
+        self.p_limbs = [ir.Constant(I128, (modulus >> (64 * j)) & self.limb_maximum) for j in range(limbs)]
         self.negative_inverse = ir.Constant(I64, -pow(modulus, -1, 1 << 64) & self.limb_maximum)
 
+    @property
+    def word(self) -> ir.Type:
+        return self.full
+
     def limb_constants(self, value: int) -> tuple[Any, ...]:
-        return (ir.Constant(I256, value),)
+        return (ir.Constant(self.full, value),)
 
     # -- arithmetic
 
@@ -42,9 +48,9 @@ class PortableEmitter(Emitter):
         for factor, x in sorted(terms, key=lambda term: -term[0]):  # positive terms first: fewer subtractions from 0
             part = self._multiple(abs(factor), self.canonical(x).limbs[0])
             if part is not None:
-                zero = ir.Constant(I256, 0)
+                zero = ir.Constant(self.full, 0)
                 total = self._subtract(total or zero, part) if factor < 0 else self._add(total, part) if total else part
-        return self.element([total or ir.Constant(I256, 0)])
+        return self.element([total or ir.Constant(self.full, 0)])
 
     def _multiple(self, factor: int, x: Any) -> Any:
         """factor * x by doubling and adding; None for 0."""
@@ -68,7 +74,7 @@ class PortableEmitter(Emitter):
         return self._subtract_if_larger(x, self.modulus)
 
     def _subtract_if_larger(self, x: Any, amount: int) -> Any:
-        value = ir.Constant(I256, amount)
+        value = ir.Constant(self.full, amount)
         below = self.builder.icmp_unsigned("<", x, value)
         return self.builder.select(below, x, self.builder.sub(x, value))
 
@@ -82,7 +88,7 @@ class PortableEmitter(Emitter):
         return x
 
     def multiply(self, x: Fe, y: Fe) -> Fe:
-        # y may be any 256-bit number when x < p: every intermediate total is < x + p, and so is the result
+        # y may be any number below R when x < p: every intermediate total is < x + p, and so is the result
         x, y = (x, y) if x.limit <= self.modulus else (y, x)
         assert x.limit <= self.modulus, "one factor must be canonical"
         return self.element([self._call_product([x.limbs[0]], y.limbs[0])])
@@ -95,14 +101,14 @@ class PortableEmitter(Emitter):
         return self.linear([(c, self.element(product.columns, product.limit)) for c, product in terms])
 
     def multiply_prepared(self, x: Fe, factor: Factor) -> Fe:
-        assert len(factor.parts) == 2, "made for two runs of two limbs"
-        return self.element([self._call_product([limbs[0] for limbs in factor.parts], x.limbs[0])], 3 * self.modulus)
+        limit = 3 * self.modulus if len(factor.parts) == 2 else self.modulus
+        return self.element([self._call_product([limbs[0] for limbs in factor.parts], x.limbs[0])], limit)
 
     def sum_and_difference(self, x: Fe, y: Fe) -> tuple[Fe, Fe]:
-        double = ir.Constant(I256, 2 * self.modulus)
-        a, b = (self._below(2 * self.modulus, z).limbs[0] for z in (x, y))
-        limit = 4 * self.modulus
-        difference = self.builder.sub(self.builder.add(a, double), b)
+        most = 2 * self.modulus if self.layout.room >= 4 else self.modulus
+        a, b = (self._below(most, z).limbs[0] for z in (x, y))
+        limit = 2 * most
+        difference = self.builder.sub(self.builder.add(a, ir.Constant(self.full, most)), b)
         return self.element([self.builder.add(a, b)], limit), self.element([difference], limit)
 
     def _call_product(self, parts: Sequence[Any], x: Any) -> Any:
@@ -110,7 +116,8 @@ class PortableEmitter(Emitter):
         name = f"montgomery_product_{len(parts)}_{self.modulus:x}"
         function = self.builder.module.globals.get(name)
         if function is None:
-            function = ir.Function(self.builder.module, ir.FunctionType(I256, [I256] * (len(parts) + 1)), name)
+            kind = ir.FunctionType(self.full, [self.full] * (len(parts) + 1))
+            function = ir.Function(self.builder.module, kind, name)
             function.linkage = "internal"
             function.attributes.add("noinline")
             body = PortableEmitter(ir.IRBuilder(function.append_basic_block()), self.modulus)
@@ -124,9 +131,9 @@ class PortableEmitter(Emitter):
         With two parts, each is multiplied by its own run of limbs of x, and the rows of a step meet: the total ends
         below p for each part and p more. With one, a factor being below p, it ends below 2p and p is taken off.
         """
-        size, limbs = LIMBS // len(parts), [self._wide(limb) for limb in self._split(x)]
+        size, limbs = self.layout.limbs // len(parts), [self._wide(limb) for limb in self._split(x)]
         rows = [[self._wide(limb) for limb in self._split(part)] for part in parts]
-        total = [ir.Constant(I64, 0)] * LIMBS
+        total = [ir.Constant(I64, 0)] * self.layout.limbs
         for i in range(size):
             top = ir.Constant(I64, 0)
             for k, row in enumerate(rows):
@@ -144,7 +151,7 @@ class PortableEmitter(Emitter):
         return row, carry
 
     def _reduce_row(self, row: list[Any], top: Any) -> list[Any]:
-        """(row + q p) / 2^64 for the q that makes it exact; top never overflows because p < 2^254."""
+        """(row + q p) / 2^64 for the q that makes it exact; top never overflows because 2p < R, with two parts 3p."""
         quotient = self._wide(self.builder.mul(row[0], self.negative_inverse))
         _, carry = self._multiply_add(quotient, self.p_limbs[0], row[0], ir.Constant(I64, 0))
         reduced = []
@@ -163,13 +170,14 @@ class PortableEmitter(Emitter):
         return self.builder.zext(limb, I128)
 
     def _split(self, word: Any) -> list[Any]:
-        shifts = [ir.Constant(I256, 64 * j) for j in range(LIMBS)]
+        shifts = [ir.Constant(self.full, 64 * j) for j in range(self.layout.limbs)]
         return [self.builder.trunc(self.builder.lshr(word, shift), I64) for shift in shifts]
 
     def _join(self, limbs: list[Any]) -> Any:
-        word = self.builder.zext(limbs[0], I256)
+        word = self.builder.zext(limbs[0], self.full)
         for j, limb in enumerate(limbs[1:], 1):
-            word = self.builder.or_(word, self.builder.shl(self.builder.zext(limb, I256), ir.Constant(I256, 64 * j)))
+            part = self.builder.zext(limb, self.full)
+            word = self.builder.or_(word, self.builder.shl(part, ir.Constant(self.full, 64 * j)))
         return word
 
     def square(self, x: Fe) -> Fe:
@@ -208,15 +216,21 @@ class PortableEmitter(Emitter):
 
     def load_rows(self, addresses: Sequence[Any], parts: int) -> list[Fe]:
         pointers = self._part_pointers(addresses[0], parts)
-        return [self.element([self.builder.load(pointer, align=32)]) for pointer in pointers]
+        return [self.element([self.builder.load(pointer, align=self._row_alignment)]) for pointer in pointers]
 
     def store_rows(self, addresses: Sequence[Any], parts: Sequence[Fe]) -> None:
         for pointer, part in zip(self._part_pointers(addresses[0], len(parts)), parts, strict=True):
             assert part.limit <= self.modulus, "point rows hold canonical coordinates"
-            self.builder.store(part.limbs[0], pointer, align=32)
+            self.builder.store(part.limbs[0], pointer, align=self._row_alignment)
+
+    @property
+    def _row_alignment(self) -> int:
+        """Of each element of a row that is 64-byte aligned."""
+        return math.gcd(64, 8 * self.layout.words)
 
     def _part_pointers(self, address: Any, parts: int) -> list[Any]:
-        return [self.builder.inttoptr(self.shifted(address, 32 * k), I256.as_pointer()) for k in range(parts)]
+        step, kind = 8 * self.layout.words, self.full.as_pointer()
+        return [self.builder.inttoptr(self.shifted(address, step * k), kind) for k in range(parts)]
 
     def gather(self, addresses: Sequence[Any]) -> Fe:
         return self.load(self.pointer(addresses[0]), self.integer(0))

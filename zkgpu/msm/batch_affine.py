@@ -14,32 +14,27 @@ from __future__ import annotations
 from typing import Any
 
 from zkgpu.jit.kernel import operation
-from zkgpu.jit.path import InstructionPath
 from zkgpu.msm.formulas import Affine, Coordinates, Element, chord, select
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import chain_offset
 
 FLAG_WORDS = 8
 PREFETCH_BLOCKS = 2
 
 
-def coordinate_words(path: InstructionPath, degree: int) -> int:
-    """64-bit words of a block of coordinates."""
-    return degree * path.block_words
-
-
-def scratch_words(path: InstructionPath, degree: int) -> int:
+def scratch_words(shape: KernelGroup) -> int:
     """64-bit words of scratch for each block of additions."""
-    return 5 * coordinate_words(path, degree) + FLAG_WORDS
+    return 5 * shape.coordinate_words + FLAG_WORDS
 
 
-def forward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
+def forward_pass(shape: KernelGroup) -> Any:
     """forward(left, right, pair, scratch, totals, block): begins the additions of `lanes` pairs from `pair` on."""
-    stride = scratch_words(path, degree)
+    stride = scratch_words(shape)
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def forward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any) -> None:
-        curve, at = Coordinates(e, degree), e.builder.mul(block, e.integer(stride))
-        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * path.lanes))
+        curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
+        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * shape.path.lanes))
         p, q = curve.gather(left, pair), curve.gather(right, pair)
         dx, dy, flags = _slope(curve, p, q)
         for k, part in enumerate((dx, dy, p.x, p.y)):
@@ -53,16 +48,16 @@ def forward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
     return forward
 
 
-def backward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
+def backward_pass(shape: KernelGroup) -> Any:
     """backward(left, right, pair, scratch, totals, block, out): ends them, the sums as rows from address out on.
 
     totals holds the inverses of the products. Blocks must come in the reverse order of the forward pass.
     """
-    stride = scratch_words(path, degree)
+    stride = scratch_words(shape)
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def backward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any, out: Any) -> None:
-        curve, at = Coordinates(e, degree), e.builder.mul(block, e.integer(stride))
+        curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
         dx, dy = (curve.load(scratch, e.shifted(at, k * curve.words), 2) for k in (0, 1))
         x1, y1 = (curve.load(scratch, e.shifted(at, k * curve.words), 1) for k in (2, 3))
         chain, prefix = chain_offset(curve, block), curve.load(scratch, e.shifted(at, 4 * curve.words))
@@ -78,12 +73,12 @@ def backward_pass(path: InstructionPath, modulus: int, degree: int) -> Any:
     return backward
 
 
-def move_rows(path: InstructionPath, modulus: int, degree: int) -> Any:
+def move_rows(shape: KernelGroup) -> Any:
     """move(references, addresses): copies `lanes` referenced points, negated where asked, to rows."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def move(e: Any, references: Any, addresses: Any) -> None:
-        curve = Coordinates(e, degree)
+        curve = Coordinates(e, shape)
         p = curve.gather(references, e.integer(0))
         zero = curve.constant((0,))
         curve.scatter(p.x, select(p.infinity, zero, p.y), e.lane_integers(addresses, e.integer(0)))

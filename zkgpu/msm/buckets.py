@@ -54,7 +54,7 @@ def take_chunk(
 
 
 def pair_up(
-    points: int, arena: int, shift: int, references: Any, first: Any, count: Any, span: Any, row: int, lists: Any
+    points: int, arena: int, row_bytes: int, references: Any, first: Any, count: Any, span: Any, row: int, lists: Any
 ) -> int:
     """Lists the next round: the references of each segment two by two, whose sums will be arena rows from `row` on.
 
@@ -69,8 +69,8 @@ def pair_up(
         at, half = first[i], count[i] >> 1
         for j in range(half):
             r, t = references[at + 2 * j], references[at + 2 * j + 1]
-            left[pairs] = points + ((r >> 1) << shift) + (r & 1) if r >= 0 else arena + (~r << shift)
-            right[pairs] = points + ((t >> 1) << shift) + (t & 1) if t >= 0 else arena + (~t << shift)
+            left[pairs] = points + (r >> 1) * row_bytes + (r & 1) if r >= 0 else arena + ~r * row_bytes
+            right[pairs] = points + (t >> 1) * row_bytes + (t & 1) if t >= 0 else arena + ~t * row_bytes
             references[at + j] = ~(row + pairs)
             pairs += 1
         if count[i] & 1:
@@ -79,9 +79,9 @@ def pair_up(
     return pairs
 
 
-def what_is_left(points: int, arena: int, shift: int, references: Any, first: Any, count: Any, i: int) -> int:
+def what_is_left(points: int, arena: int, row_bytes: int, references: Any, first: Any, count: Any, i: int) -> int:
     """The address, with its sign, of the sum of segment i once no pairs are left."""
     if count[i] == 0:
-        return arena + (INFINITY_ROW << shift)
+        return arena + INFINITY_ROW * row_bytes
     r = references[first[i]]
-    return points + ((r >> 1) << shift) + (r & 1) if r >= 0 else arena + (~r << shift)
+    return points + (r >> 1) * row_bytes + (r & 1) if r >= 0 else arena + ~r * row_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -9,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
 from zkgpu.curves.points import Group
 from zkgpu.errors import UsageError
-from zkgpu.fields.field import Limbs
+from zkgpu.fields.field import LIMB_BITS, Limbs
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, parallel, ranges
 from zkgpu.msm.cpu import msm_many
 from zkgpu.msm.formulas import Coordinates
-from zkgpu.msm.points import check_rows, degree_of, load_points, to_path
-from zkgpu.msm.subgroup import mark_outside_subgroup
+from zkgpu.msm.group import KernelGroup
+from zkgpu.msm.points import check_rows, load_points, to_path
+from zkgpu.msm.subgroup import has_subgroup_test, mark_outside_subgroup
 
 GRAIN = 1 << 12  # points a task
 CHUNK = 1 << 16  # points whose subgroup is tested together
@@ -37,7 +38,7 @@ def first_invalid(
     Points of G2 outside the subgroup pass with probability below 2^-128, see `sums_are_in_subgroup`.
     """
     check_rows(group, rows)
-    if group.cofactor != 1 and group is not bn254.G2:
+    if group.cofactor != 1 and not has_subgroup_test(group):
         raise UsageError(f"{group.name}: no subgroup test is known for this group")
     threads = threads or available_threads()
     for begin in range(0, len(rows), CHUNK):
@@ -49,7 +50,7 @@ def first_invalid(
 
 def _first_of_chunk(group: Group, rows: Limbs, path: InstructionPath, threads: int) -> tuple[int, str] | None:
     """first_invalid for one chunk: all of it at once where that is quicker, point by point when that fails."""
-    if group.cofactor == 1 or len(rows) < FEW:
+    if len(rows) < FEW or group.twist is None or group.twist.cofactor_prime < 1 << WEIGHT_BITS:
         return _first_of(group, rows, path, threads)
     on_curve = _first_of(group, rows, path, threads, curve_only=True) is None
     if on_curve and sums_are_in_subgroup(group, rows, path, threads):
@@ -73,23 +74,23 @@ def _first_of(
 def sums_are_in_subgroup(group: Group, rows: Limbs, path: InstructionPath, threads: int) -> bool:
     """Whether sums of the points with random weights are in G2: always when all points are.
 
-    rows  points of the twist of BN254 or infinity, as by Group.to_rows
-    A point outside has a component of an order that is a multiple of one of the cofactor's primes, 10069 and larger,
-    so that whatever the other weights are, at most one weight below 2^13 hides it: one sum errs with probability at
-    most 2^-13, ten independent ones with 2^-130. Bellare, Garay, Rabin, EUROCRYPT 1998, section 3.
+    rows  points of a twist whose cofactor has no prime below 2^13, or infinity, as by Group.to_rows
+    A point outside has a component of an order that is a multiple of one of the cofactor's primes, so that whatever the
+    other weights are, at most one weight below 2^13 hides it: one sum errs with probability at most 2^-13, ten
+    independent ones with 2^-130. Bellare, Garay, Rabin, EUROCRYPT 1998, section 3.
     """
     points = load_points(group, rows, path, threads)
-    sums = msm_many([(points, weights) for weights in _small_weights(len(rows))], threads)
-    total, flags = to_path(group, group.to_rows(sums), path), np.empty(ROUNDS + path.lanes, np.uint8)
-    mark_outside_subgroup(group, total, path, flags)
+    sums = msm_many([(points, weights) for weights in _small_weights(group, len(rows))], threads)
+    total, flags = to_path(points.shape, group.to_rows(sums)), np.empty(ROUNDS + path.lanes, np.uint8)
+    mark_outside_subgroup(points.shape, total, flags)
     return not flags[:ROUNDS].any()
 
 
-def _small_weights(n: int) -> list[Limbs]:
-    """ROUNDS times (n, 4) limbs of independent uniform numbers below 2^WEIGHT_BITS."""
-    words = np.concatenate([bn254.Fr.random_weights(n)[:, :2].view(np.uint16) for _ in range(2)], axis=1)
-    weights = np.zeros((ROUNDS, n, bn254.Fr.limbs), np.uint64)
-    weights[:, :, 0] = words[:, :ROUNDS].T & ((1 << WEIGHT_BITS) - 1)
+def _small_weights(group: Group, n: int) -> list[Limbs]:
+    """ROUNDS times (n, limbs) scalars of the group: independent uniform numbers below 2^WEIGHT_BITS."""
+    words = np.frombuffer(secrets.token_bytes(2 * ROUNDS * n), np.uint16).reshape(ROUNDS, n)
+    weights = np.zeros((ROUNDS, n, -(-group.order.bit_length() // LIMB_BITS)), np.uint64)
+    weights[:, :, 0] = words & ((1 << WEIGHT_BITS) - 1)
     return list(weights)
 
 
@@ -104,36 +105,35 @@ def _faults(
     group: Group, rows: Limbs, path: InstructionPath, curve_only: bool
 ) -> Iterator[tuple[NDArray[np.bool_], str]]:
     """(which rows fail, what that means), the test to report first first."""
-    base, modulus, degree = group.base_field, group.base_field.modulus, degree_of(group)
+    base, shape = group.base_field, KernelGroup.of(group, path)
     canonical = base.is_canonical(rows.reshape(-1, base.limbs)).reshape(len(rows), -1)
     yield np.logical_not(canonical.all(axis=1)), "a coordinate is not below the field's modulus"
-    points = to_path(group, rows, path)
+    points = to_path(shape, rows)
     flags, n = np.empty(len(rows) + path.lanes, np.uint8), len(rows)
-    b = group.b if degree == 2 else (group.b, 0)
-    off_curve(path, modulus, degree, *b)(points, flags)
+    off_curve(shape, group.b if shape.degree == 2 else (group.b, 0))(points, flags)
     yield flags[:n] != 0, f"it is not on the curve {group.name}"
     if group.cofactor != 1 and not curve_only:
-        mark_outside_subgroup(group, points, path, flags)
+        mark_outside_subgroup(shape, points, flags)
         yield flags[:n] != 0, f"it is outside the prime-order subgroup of {group.name}"
 
 
 @kernel
-def off_curve(path: InstructionPath, modulus: int, degree: int, b_0: int, b_1: int) -> Any:
+def off_curve(shape: KernelGroup, b: tuple[int, int]) -> Any:
     """off(rows, flags): flags[i] = 1 where row i is neither infinity nor a point with y^2 = x^3 + b.
 
     rows are aligned, in the path's form; flags has room for `lanes` more.
     """
 
-    @operation(path, modulus, returns="int64")
+    @operation(shape.path, shape.modulus, returns="int64")
     def faults(e: Any, references: Any) -> Any:
-        curve = Coordinates(e, degree)
+        curve = Coordinates(e, shape)
         p = curve.gather(references, e.integer(0))
-        right = (p.x.square() * p.x + curve.constant((b_0, b_1))).canonical()
+        right = (p.x.square() * p.x + curve.constant(b)).canonical()
         zero = e.builder.and_(p.infinity, p.x.is_zero())
         good = e.builder.or_(p.y.square().canonical().equals(right), zero)
         return e.mask_bits(e.builder.not_(good))
 
-    lanes, row_bytes = path.lanes, 64 * degree
+    lanes, row_bytes = shape.path.lanes, shape.row_bytes
 
     def run(rows, flags):
         references = np.empty(lanes, np.int64)

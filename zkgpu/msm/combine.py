@@ -19,13 +19,13 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.jit.kernel import kernel
-from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import Multiples, multiples
-from zkgpu.msm.plan import sparse_width, windows_of
-from zkgpu.msm.points import check_rows, degree_of, from_path, to_path
+from zkgpu.msm.plan import balanced_bits, sparse_width, windows_of
+from zkgpu.msm.points import check_rows, from_path, to_path
 from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.segments import Workspace, add_segments, workspace
@@ -45,11 +45,12 @@ def combine(
     check_rows(group, rows)
     _check(matrix, len(rows))
     matrix = _for_kernels(matrix)
-    plan = _plan(group, matrix, to_path(group, rows, path, threads), path, threads)
-    out = aligned_zeros((matrix.shape[0], group.row_limbs))
-    tasks = [partial(_combine_rows, group, path, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
-    parallel_in_rooms(tasks, partial(workspace, path, degree_of(group), 1 << 30, SEGMENTS), threads)
-    return from_path(group, out, path, threads)
+    shape = KernelGroup.of(group, path)
+    plan = _plan(shape, matrix, to_path(shape, rows, threads), threads)
+    out = shape.zero_rows(matrix.shape[0])
+    tasks = [partial(_combine_rows, shape, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
+    parallel_in_rooms(tasks, partial(workspace, shape, 1 << 30, SEGMENTS), threads)
+    return from_path(shape, out, threads)
 
 
 def _check(matrix: SparseMatrix, points: int) -> None:
@@ -96,14 +97,15 @@ class _Plan:
     windows: NDArray[np.int64]
 
 
-def _plan(group: Group, matrix: SparseMatrix, points: Limbs, path: InstructionPath, threads: int) -> _Plan:
-    values = balanced(matrix.table, group.order)
+def _plan(shape: KernelGroup, matrix: SparseMatrix, points: Limbs, threads: int) -> _Plan:
+    order = shape.group.order
+    values = balanced(matrix.table, order)
     large = values.lengths[matrix.coefficient] > 1
     columns = np.unique(matrix.indices[large]).astype(np.int64)
-    width = sparse_width(len(columns), int(np.count_nonzero(large)))
+    width = sparse_width(len(columns), int(np.count_nonzero(large)), balanced_bits(order))
     longest = int(values.lengths.max(initial=0))
     digits = digits_in_order(values, width, windows_of(longest, width), threads)
-    table = multiples(group, path, points, columns, 1 << (width - 1), threads)
+    table = multiples(shape, points, columns, 1 << (width - 1), threads)
     needed = np.where(values.lengths, (values.lengths.astype(np.int64) + width) // width, 0)
     windows = np.zeros(matrix.shape[0], np.int64)
     np.maximum.at(windows, matrix.row_of_entry(), needed[matrix.coefficient])
@@ -123,8 +125,7 @@ def _chunks(matrix: SparseMatrix, plan: _Plan) -> list[NDArray[np.int64]]:
 
 
 def _combine_rows(
-    group: Group,
-    path: InstructionPath,
+    shape: KernelGroup,
     matrix: SparseMatrix,
     plan: _Plan,
     chunk: NDArray[np.int64],
@@ -140,11 +141,11 @@ def _combine_rows(
         *(chunk, windows, matrix.indptr, matrix.indices, matrix.coefficient, plan.digits),
         *(table.n, table.position, len(table.columns), references, start),
     )
-    sums = aligned_empty((len(chunk) * windows, group.row_limbs))
-    add_segments(group, path, table.rows, references, start, sums, space)
+    sums = shape.empty_rows(len(chunk) * windows)
+    add_segments(shape, table.rows, references, start, sums, space)
     if windows > 1:
         steps = [Step(0 if w == windows - 1 else plan.width, w) for w in range(windows - 1, -1, -1)]
-        sums = evaluate(group, path, sums, steps, windows, len(chunk))
+        sums = evaluate(shape, sums, steps, windows, len(chunk))
     out[chunk] = sums
 
 

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from zkgpu.curves.points import Point
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.memory import aligned_empty
-from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, parallel
 from zkgpu.msm.fold import fold
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.plan import BucketSet, Cost, Family, Task, bucket_sets, bucket_width, share_out
-from zkgpu.msm.points import CpuPoints, b3_of, degree_of
+from zkgpu.msm.points import CpuPoints
 from zkgpu.msm.projective import reduce_buckets
 from zkgpu.msm.rooms import Rooms
 from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
@@ -44,7 +43,7 @@ COSTS = {
 def msm(points: CpuPoints, scalars: Limbs, threads: int | None = None) -> Point:
     """sum scalars[i] * points[i].
 
-    scalars  (n, 4) uint64, canonical limbs below the group's order
+    scalars  (n, limbs) uint64, canonical limbs below the group's order
     Raises LengthError when there is not one scalar for each point, UsageError for a scalar that is too large.
     Variable time.
     """
@@ -129,7 +128,7 @@ def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threa
 
 def cost_of(points: CpuPoints) -> Cost:
     """Of sums of these points."""
-    return COSTS[points.path.name, degree_of(points.group)]
+    return COSTS[points.path.name, points.group.degree]
 
 
 @dataclass(frozen=True)
@@ -165,24 +164,24 @@ class _Family:
 
     def fold(self, k: int, parts: Sequence[_Part]) -> Point:
         """The sum with the k-th array of points, once all tasks are done."""
-        group, path = self.points[k].group, self.points[k].path
+        shape = self.points[k].shape
         if not parts:
-            return group.infinity
+            return shape.group.infinity
         weights, sums = [s.weight for part in parts for s in part.sets], np.concatenate([part.sums for part in parts])
-        return fold(group, path, sums, weights, self.width, self.plan.buckets // path.lanes)
+        return fold(shape, sums, weights, self.width, self.plan.buckets // shape.path.lanes)
 
 
 def _sum_buckets(
     points: CpuPoints, references: NDArray[np.int32], start: NDArray[np.int64], sets: int, count: int, room: _Room
 ) -> Limbs:
-    group, path, degree = points.group, points.path, degree_of(points.group)
-    ground = room.grounds[degree]
+    shape = points.shape
+    ground = room.grounds[shape]
     filled = ground.buckets[: sets * count]
-    add_segments(group, path, points.rows, references, start, filled, ground.workspace)
-    sums = np.empty((sets, 2, 3 * degree, path.limbs, path.lanes), np.uint64)
-    reduce_set = reduce_buckets(path, group.base_field.modulus, degree, *b3_of(group))
+    add_segments(shape, points.rows, references, start, filled, ground.workspace)
+    sums = np.empty((sets, 2, 3 * shape.degree, shape.layout.limbs, shape.path.lanes), np.uint64)
+    reduce_set = reduce_buckets(shape)
     for s in range(sets):
-        reduce_set(filled[s * count :].ctypes.data, count // path.lanes, sums[s].reshape(-1))
+        reduce_set(filled[s * count :].ctypes.data, count // shape.path.lanes, sums[s].reshape(-1))
     return sums
 
 
@@ -196,12 +195,12 @@ class _Ground:
 
 @dataclass(frozen=True)
 class _Room:
-    """Memory of one thread: sorted references, a copy of them, and by degree of the coordinates what additions need."""
+    """Memory of one thread: sorted references, a copy of them, and by group what additions need."""
 
     start: NDArray[np.int64] = field(repr=False)
     references: NDArray[np.int32] = field(repr=False)
     spare: NDArray[np.int32] = field(repr=False)
-    grounds: dict[int, _Ground]
+    grounds: dict[KernelGroup, _Ground]
 
 
 def _room(families: Sequence[_Family], tasks: Sequence[Task]) -> _Room:
@@ -209,14 +208,14 @@ def _room(families: Sequence[_Family], tasks: Sequence[Task]) -> _Room:
     references = max(task.size for task in tasks)
     buckets = max(len(task.sets) * families[task.family].plan.buckets for task in tasks)
     shared = max((task.size for task in tasks if len(families[task.family].points) > 1), default=0)
-    kinds = {degree_of(p.group): p.path for f in families for p in f.points}
+    kinds = {p.shape for f in families for p in f.points}
     return _Room(
         np.empty(buckets + 1, np.int64),
         np.empty(references, np.int32),
         np.empty(shared, np.int32),
-        {degree: _ground(path, degree, references, buckets) for degree, path in kinds.items()},
+        {shape: _ground(shape, references, buckets) for shape in kinds},
     )
 
 
-def _ground(path: InstructionPath, degree: int, references: int, buckets: int) -> _Ground:
-    return _Ground(aligned_empty((buckets, 8 * degree)), workspace(path, degree, references, buckets))
+def _ground(shape: KernelGroup, references: int, buckets: int) -> _Ground:
+    return _Ground(shape.empty_rows(buckets), workspace(shape, references, buckets))

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkgpu.curves.points import Group, Jacobian, Point, sum_jacobians
+from zkgpu.curves.points import Curve, Group, Jacobian, Point, sum_jacobians
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import OutOfMemory
-from zkgpu.gpu.elements import point, point_source, point_sum
+from zkgpu.gpu.elements import point, point_source, point_sum, scalar
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda_lists import WorkLists
-from zkgpu.msm.plan import BALANCED_BITS, windows_of
+from zkgpu.msm.plan import balanced_bits, windows_of
 
 MAX_WIDTH = 22
 ADDITION, BUCKET = 12, 28  # products that an entry takes, sorting included, and a bucket: two additions
@@ -38,14 +38,18 @@ ROWS = 2  # sums that together make a window's, by weigh_blocks
 
 @dataclass(frozen=True)
 class Shape:
-    """How scalars become digits: windows of `width` bits, and one set of buckets for all when points have tables."""
+    """How scalars become digits: windows of `width` bits, and one set of buckets for all when points have tables.
+
+    bits  of the longest magnitude of a scalar
+    """
 
     width: int
     tables: bool
+    bits: int
 
     @property
     def windows(self) -> int:
-        return windows_of(BALANCED_BITS, self.width)
+        return windows_of(self.bits, self.width)
 
     @property
     def sets(self) -> int:
@@ -97,12 +101,12 @@ class Weighing:
         return Weighing(next(bits), blocks, threads, next(bits), threads_of_blocks)
 
 
-def best_shape(n: int, tables: bool) -> Shape:
-    """The width of least cost for n points, counted in products of a device that is full.
+def best_shape(n: int, tables: bool, order: int) -> Shape:
+    """The width of least cost for n points of a group of that order, counted in products of a device that is full.
 
     Of those that leave no more buckets than digits.
     """
-    shapes = [Shape(width, tables) for width in range(2, MAX_WIDTH + 1)]
+    shapes = [Shape(width, tables, balanced_bits(order)) for width in range(2, MAX_WIDTH + 1)]
     filled = [shape for shape in shapes if shape.buckets <= n * shape.windows]
 
     def cost(shape: Shape) -> int:
@@ -116,7 +120,7 @@ def turns(n: int, shape: Shape) -> int:
 
     Where the uppermost window has few bits, its digits fill as few buckets.
     """
-    entries, upper_bits = n * shape.windows, BALANCED_BITS - shape.width * (shape.windows - 1)
+    entries, upper_bits = n * shape.windows, shape.bits - shape.width * (shape.windows - 1)
     longest = entries // shape.buckets + (n >> upper_bits)
     pieces = -(-longest // piece_size(entries, shape.buckets))
     joined = 0 if shape.tables else ROWS * shape.windows
@@ -163,11 +167,10 @@ class BucketSums:
     chunk  most points of one run through the buckets; None lets the memory that is free decide
     """
 
-    def __init__(self, programs: Programs, curve: str, group: Group, chunk: int | None = None):
+    def __init__(self, programs: Programs, curve: Curve, group: Group, chunk: int | None = None):
         self.group, self.driver = group, programs.driver
-        degree = group.row_limbs // (2 * group.base_field.limbs)
-        self.point, self.sum = point(degree), point_sum(degree)
-        self._program = programs(point_source(curve, degree, "msm.cu"))
+        self.point, self.sum, self.scalar = point(group), point_sum(group), scalar(curve.scalar_field)
+        self._program = programs(point_source(curve, group.degree, "msm.cu"))
         self._lists = WorkLists(programs, curve)
         self._chunk = chunk
 
@@ -183,7 +186,7 @@ class BucketSums:
             return []
         n = len(points)
         chunk = min(n, self._chunk or self._fitting(n))
-        shape = points.shape or best_shape(chunk, tables=False)
+        shape = points.shape or best_shape(chunk, False, self.group.order)
         windows = Windows(allocate(self.driver, self.sum, ROWS * shape.sets))
         parts = -(-n // chunk)
         for k in range(parts):
@@ -199,7 +202,7 @@ class BucketSums:
         if n <= CHUNK:
             return n
         digits = self.driver.free_memory // (ROOM_SHARE * MEMORY_OF_A_DIGIT)
-        return max(CHUNK, min(digits, MOST_DIGITS) // best_shape(n, tables=False).windows)
+        return max(CHUNK, min(digits, MOST_DIGITS) // best_shape(n, False, self.group.order).windows)
 
     def _add(
         self, windows: Windows, points: DevicePoints, scalars: DeviceArray, shape: Shape, begin: int, end: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
+from zkgpu.curves.points import Curve
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
 
@@ -60,7 +61,7 @@ class Bins:
 class WorkLists:
     """The kernels of sort.cu on one device."""
 
-    def __init__(self, programs: Programs, curve: str):
+    def __init__(self, programs: Programs, curve: Curve):
         self.driver = programs.driver
         self._program = programs(scalar_source(curve, "sort.cu"))
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import astuple
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
-from zkgpu.curves.points import Group
-from zkgpu.curves.tower import frobenius_constant
+from zkgpu.curves.points import Curve, Group
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.gpu.elements import BASE, NUMBER, coordinate, point, point_source, point_sum
+from zkgpu.gpu.elements import base, coordinate, number, point, point_source, point_sum
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda import Shape
 from zkgpu.msm.cuda_lists import WorkLists
-from zkgpu.msm.plan import comb_width
+from zkgpu.msm.plan import balanced_bits, comb_width
+from zkgpu.msm.subgroup import has_subgroup_test
 
 LEAST_INVERSIONS = 1 << 14  # threads that keep a device busy, when there are so many points
 FAULTS = {
@@ -31,11 +29,10 @@ OUTSIDE_SUBGROUP = 3
 class PointArrays:
     """The kernels of points.cu for one group on one device."""
 
-    def __init__(self, programs: Programs, curve: str, group: Group):
-        self.group, self.driver, self._programs = group, programs.driver, programs
-        degree = group.row_limbs // (2 * group.base_field.limbs)
-        self.point, self.sum, self.coordinate = point(degree), point_sum(degree), coordinate(degree)
-        self._program = programs(point_source(curve, degree, "points.cu"))
+    def __init__(self, programs: Programs, curve: Curve, group: Group):
+        self.curve, self.group, self.driver, self._programs = curve, group, programs.driver, programs
+        self.point, self.sum, self.coordinate = point(group), point_sum(group), coordinate(group)
+        self._program = programs(point_source(curve, group.degree, "points.cu"))
         self._lists = WorkLists(programs, curve)
 
     def upload(self, rows: Limbs) -> DeviceArray:
@@ -52,10 +49,11 @@ class PointArrays:
         self._program.launch("multiply_points", Grid.over(n), n=n, **steps, points=points, numbers=numbers, out=out)
         return out
 
-    def multiples_of(self, base: DeviceArray, scalars: DeviceArray) -> DeviceArray:
-        """scalars[i] * base as sums, by a table of the multiples of one point for each digit of each window."""
+    def multiples_of(self, point: DeviceArray, scalars: DeviceArray) -> DeviceArray:
+        """scalars[i] * point as sums, by a table of the multiples of one point for each digit of each window."""
         n = len(scalars)
-        shape = Shape(comb_width(n), tables=False)
+        bits = balanced_bits(self.group.order)
+        shape = Shape(comb_width(n, bits), False, bits)
         keys, values = self._lists.digits(scalars, shape.width, shape.windows, shape.set_buckets, 0, shape.buckets)
         out = allocate(self.driver, self.sum, n)
         self._program.launch(
@@ -66,22 +64,24 @@ class PointArrays:
             none=shape.buckets,
             keys=keys,
             values=values,
-            table=self._digit_table(base, shape),
+            table=self._digit_table(point, shape),
             out=out,
         )
         return out
 
-    def _digit_table(self, base: DeviceArray, shape: Shape) -> DeviceArray:
-        """d 2^(width w) * base at place w * set_buckets + d - 1, for the digits d = 1 .. set_buckets."""
-        order, nbytes = self.group.order, NUMBER.nbytes
+    def _digit_table(self, point: DeviceArray, shape: Shape) -> DeviceArray:
+        """d 2^(width w) * point at place w * set_buckets + d - 1, for the digits d = 1 .. set_buckets."""
         digits = (d << (shape.width * w) for w in range(shape.windows) for d in range(1, shape.set_buckets + 1))
-        words = b"".join((k % order).to_bytes(nbytes, "little") for k in digits)
-        return self.affine(self.multiply(base, upload(self.driver, NUMBER, np.frombuffer(words, np.uint8))))
+        return self.affine(self.multiply(point, self._numbers(digits)))
 
     def number(self, k: int) -> DeviceArray:
         """One canonical scalar."""
-        words = np.frombuffer((k % self.group.order).to_bytes(NUMBER.nbytes, "little"), np.uint8)
-        return upload(self.driver, NUMBER, words)
+        return self._numbers([k])
+
+    def _numbers(self, values: Iterable[int]) -> DeviceArray:
+        """Canonical scalars."""
+        field = self.curve.scalar_field
+        return upload(self.driver, number(field), field.to_limbs(values))
 
     def take(self, points: DeviceArray, places: DeviceArray) -> DeviceArray:
         """points[places[i]]; the places have been checked."""
@@ -119,9 +119,9 @@ class PointArrays:
 
     def plain_rows(self, rows: Limbs) -> Limbs:
         """The same shape, each coordinate as a plain integer."""
-        coordinates = self.upload(rows).as_element(BASE)
+        coordinates = self.upload(rows).as_element(base(self.group.base_field))
         n = len(coordinates)
-        out = allocate(self.driver, BASE, n)
+        out = allocate(self.driver, coordinates.element, n)
         self._program.launch("plain_coordinates", Grid.over(n), n=n, coordinates=coordinates, out=out)
         return out.read(np.uint64).reshape(rows.shape)
 
@@ -145,16 +145,17 @@ class PointArrays:
 
     def _outside(self, points: DeviceArray) -> NDArray[np.uint32]:
         """Which points of the twist are not in G2; what it says of others means nothing."""
-        if self.group is not bn254.G2:
+        twist = self.group.twist
+        if twist is None or not has_subgroup_test(self.group):
             raise UsageError(f"{self.group.name}: no subgroup test is known for this group")
         n = len(points)
         outside = allocate(self.driver, U32, n)
-        self._programs(point_source("bn254", 2, "subgroup.cu")).launch(
+        self._programs(point_source(self.curve, 2, "subgroup.cu")).launch(
             "find_outside",
             Grid.over(n),
             n=n,
-            parameter=bn254.x,
-            psi=self._coordinates([c for i in (2, 3) for c in astuple(frobenius_constant(1, i))]),
+            parameter=twist.x,
+            psi=self._coordinates([c for of_one in twist.frobenius_constants() for c in of_one.coefficients()]),
             points=points,
             multiples=allocate(self.driver, self.sum, n),
             sums=allocate(self.driver, self.sum, n),

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel
-from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, ranges
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.multiples import Multiples, multiples
-from zkgpu.msm.plan import BALANCED_BITS, comb_width, windows_of
-from zkgpu.msm.points import degree_of, from_path, to_path
+from zkgpu.msm.plan import balanced_bits, comb_width, windows_of
+from zkgpu.msm.points import from_path, to_path
 from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.segments import Workspace, add_segments, workspace
@@ -27,36 +27,36 @@ GRAIN = 1 << 12  # scalars a task
 def fixed_base(base: Point, scalars: Limbs, path: InstructionPath, threads: int | None = None) -> Limbs:
     """(n, row_limbs) points rows as by Group.to_rows: scalars[i] * base.
 
-    scalars  (n, 4) uint64, canonical limbs below the group's order. Variable time.
+    scalars  (n, limbs) uint64, canonical limbs below the group's order. Variable time.
     """
-    threads, group = threads or available_threads(), base.group
-    cut = balanced(scalars, group.order)
-    out = aligned_zeros((len(scalars), group.row_limbs))
+    threads, order, shape = threads or available_threads(), base.group.order, KernelGroup.of(base.group, path)
+    cut = balanced(scalars, order)
+    out = shape.zero_rows(len(scalars))
     if base.is_infinity or not len(scalars):
-        return out
-    width = comb_width(len(scalars))
-    windows = windows_of(BALANCED_BITS, width)
+        return shape.host_rows(out)
+    width = comb_width(len(scalars), balanced_bits(order))
+    windows = windows_of(balanced_bits(order), width)
     values = digits_in_order(cut, width, windows, threads)
-    table = _comb(base, width, windows, path, threads)
+    table = _comb(shape, base, width, windows, threads)
 
     def task(begin: int, end: int, space: Workspace) -> None:
         references, start = np.empty((end - begin) * windows, np.int32), np.empty(end - begin + 1, np.int64)
         comb_references()(np.ascontiguousarray(values[:, begin:end].T), references, start)
-        add_segments(group, path, table.rows, references, start, out[begin:end], space)
+        add_segments(shape, table.rows, references, start, out[begin:end], space)
 
-    make_room = partial(workspace, path, degree_of(group), GRAIN * windows, GRAIN)
+    make_room = partial(workspace, shape, GRAIN * windows, GRAIN)
     parts = ranges(len(scalars), -(-len(scalars) // GRAIN))
     parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
-    return from_path(group, out, path, threads)
+    return from_path(shape, out, threads)
 
 
-def _comb(base: Point, width: int, windows: int, path: InstructionPath, threads: int) -> Multiples:
+def _comb(shape: KernelGroup, base: Point, width: int, windows: int, threads: int) -> Multiples:
     """d * 2^(width * w) * base for each window w and digit d = 1 .. 2^(width - 1), in row (d - 1) * windows + w."""
     teeth = [base]
     while len(teeth) < windows:
         teeth.append(teeth[-1] * (1 << width))
-    rows = to_path(base.group, base.group.to_rows(teeth), path)
-    return multiples(base.group, path, rows, np.arange(windows), 1 << (width - 1), threads)
+    rows = to_path(shape, base.group.to_rows(teeth))
+    return multiples(shape, rows, np.arange(windows), 1 << (width - 1), threads)
 
 
 @kernel

@@ -8,36 +8,35 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.path import InstructionPath
-from zkgpu.msm.points import b3_of, degree_of
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.projective import run_additions
 
 Program = list[tuple[int, int, int]]
 
 
-def fold(group: Group, path: InstructionPath, sums: Limbs, windows: Sequence[int], width: int, per_lane: int) -> Point:
+def fold(shape: KernelGroup, sums: Limbs, windows: Sequence[int], width: int, per_lane: int) -> Point:
     """sum over slices s of 2^(width * windows[s]) * (the bucket sums of slice s).
 
     sums      (slices, 2, 3 * degree, limbs, lanes): sum B_j and sum j B_j of the per_lane buckets of each lane
     windows   the window of each slice
     per_lane  a power of two; lane l's bucket j holds digit l * per_lane + j
     """
-    weighted = _sum_lanes(group, path, sums, per_lane)
-    return _horner(group, path, weighted, windows, width)
+    weighted = _sum_lanes(shape, sums, per_lane)
+    return _horner(shape, weighted, windows, width)
 
 
-def _sum_lanes(group: Group, path: InstructionPath, sums: Limbs, per_lane: int) -> Limbs:
+def _sum_lanes(shape: KernelGroup, sums: Limbs, per_lane: int) -> Limbs:
     """(slices, 3 * degree, limbs): sum over lanes of T_l + l * per_lane * S_l, with slices in the lanes' place."""
-    lanes, blocks = path.lanes, path.blocks(len(sums))
-    shape = (blocks, lanes, *sums.shape[1:])
+    lanes, blocks = shape.path.lanes, shape.path.blocks(len(sums))
+    cut = (blocks, lanes, *sums.shape[1:])
     padded = np.zeros((blocks * lanes, *sums.shape[1:]), np.uint64)
     padded[: len(sums)] = sums
-    turned = padded.reshape(shape).transpose(2, 5, 0, 3, 4, 1)  # (S or T, lane, block, part, limb, slice)
-    infinity = np.broadcast_to(_infinity(group, path), (2, blocks, *sums.shape[2:]))
+    turned = padded.reshape(cut).transpose(2, 5, 0, 3, 4, 1)  # (S or T, lane, block, part, limb, slice)
+    infinity = np.broadcast_to(_infinity(shape), (2, blocks, *sums.shape[2:]))
     memory = np.concatenate([np.ascontiguousarray(turned).reshape(-1), infinity.reshape(-1)])
-    _run(group, path, memory, _lanes_program(blocks, lanes, per_lane))
+    _run(shape, memory, _lanes_program(blocks, lanes, per_lane))
     result = memory.reshape(-1, *sums.shape[2:])[-blocks:]
     return result.transpose(0, 3, 1, 2).reshape(blocks * lanes, *sums.shape[2:-1])[: len(sums)]
 
@@ -59,14 +58,14 @@ def _lane_program(block: int, blocks: int, lanes: int, per_lane: int) -> Program
     return program + [(total, total, (lanes + lane) * blocks + block) for lane in range(lanes)]
 
 
-def _horner(group: Group, path: InstructionPath, weighted: Limbs, windows: Sequence[int], width: int) -> Point:
+def _horner(shape: KernelGroup, weighted: Limbs, windows: Sequence[int], width: int) -> Point:
     """The point sum 2^(width * windows[s]) * weighted[s], by doublings from the highest window down."""
-    memory = np.zeros((len(weighted) + 1, *weighted.shape[1:], path.lanes), np.uint64)
+    memory = np.zeros((len(weighted) + 1, *weighted.shape[1:], shape.path.lanes), np.uint64)
     memory[:-1, ..., 0] = weighted  # one point a block: the other lanes compute nothing of interest
-    memory[-1] = _infinity(group, path)
+    memory[-1] = _infinity(shape)
     flat = memory.reshape(-1)
-    _run(group, path, flat, _horner_program(tuple(windows), width))
-    return _point(group, path, memory[-1, ..., 0])
+    _run(shape, flat, _horner_program(tuple(windows), width))
+    return _point(shape, memory[-1, ..., 0])
 
 
 @lru_cache(maxsize=64)
@@ -87,23 +86,24 @@ def _table(program: Program) -> NDArray[np.int64]:
     return np.array(program, np.int64).reshape(-1, 3)
 
 
-def _run(group: Group, path: InstructionPath, memory: Limbs, program: NDArray[np.int64]) -> None:
-    run_additions(path, group.base_field.modulus, degree_of(group), *b3_of(group))(memory, program)
+def _run(shape: KernelGroup, memory: Limbs, program: NDArray[np.int64]) -> None:
+    run_additions(shape)(memory, program)
 
 
 @lru_cache
-def _infinity(group: Group, path: InstructionPath) -> NDArray[np.uint64]:
+def _infinity(shape: KernelGroup) -> NDArray[np.uint64]:
     """(3 * degree, limbs, lanes): (0 : 1 : 0) in every lane."""
-    degree, one = degree_of(group), path.montgomery_factor(group.base_field.modulus)
-    out = np.zeros((3 * degree, path.limbs, path.lanes), np.uint64)
-    mask = (1 << path.limb_bits) - 1
-    out[degree] = [[(one >> (path.limb_bits * j)) & mask] * path.lanes for j in range(path.limbs)]
+    layout, bits, lanes = shape.layout, shape.path.limb_bits, shape.path.lanes
+    one, mask = layout.montgomery_factor, (1 << bits) - 1
+    out = np.zeros((3 * shape.degree, layout.limbs, lanes), np.uint64)
+    out[shape.degree] = [[(one >> (bits * j)) & mask] * lanes for j in range(layout.limbs)]
     return out
 
 
-def _point(group: Group, path: InstructionPath, words: Limbs) -> Point:
+def _point(shape: KernelGroup, words: Limbs) -> Point:
     """The affine point of (X : Y : Z) given by (3 * degree, limbs); the Montgomery factor cancels in X/Z."""
-    values = [sum(int(limb) << (path.limb_bits * j) for j, limb in enumerate(part)) for part in words]
+    group, bits = shape.group, shape.path.limb_bits
+    values = [sum(int(limb) << (bits * j) for j, limb in enumerate(part)) for part in words]
     field, q = group.field, group.base_field.modulus
     reduced = [value % q for value in values]
     x, y, z = reduced if len(reduced) == 3 else zip(reduced[::2], reduced[1::2], strict=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zkgpu.jit.element import Fe, Fe2, dot, lin, select
+from zkgpu.msm.group import KernelGroup
 
 Element = Any  # Fe for G1, Fe2 for G2
 LAZY = 8  # bound, in multiples of p, on products that are stored and loaded again
@@ -31,16 +32,19 @@ class Projective:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """A curve while code is generated: `degree` elements of F_p a coordinate, through the emitter e; b3 is 3b."""
+    """A group while code is generated, through the emitter e."""
 
     e: Any
-    degree: int
-    b3: tuple[int, ...] = ()
+    shape: KernelGroup
+
+    @property
+    def degree(self) -> int:
+        return self.shape.degree
 
     @property
     def words(self) -> int:
         """64-bit words of a block of coordinates in memory."""
-        return int(self.degree * self.e.path.block_words)
+        return self.shape.coordinate_words
 
     def bound(self, multiple: int) -> int:
         """A bound on lazily reduced values; the portable path keeps everything below p."""
@@ -56,8 +60,8 @@ class Coordinates:
 
     def times_b3(self, element: Element) -> Element:
         """3b times an element: a few additions where 3b is a small integer, as in G1."""
-        c0, *rest = self.b3
-        return element.small(c0) if c0 < 16 and not any(rest) else element * self.constant(self.b3)
+        c0, c1 = self.shape.b3
+        return element.small(c0) if c0 < 16 and not c1 else element * self.constant(self.shape.b3)
 
     def load(self, pointer: Any, offset: Any, multiple: int = LAZY) -> Element:
         """The coordinates stored at pointer[offset], below multiple * p."""
@@ -103,7 +107,7 @@ class Coordinates:
 
     def consecutive(self, address: Any) -> list[Any]:
         """The addresses of `lanes` rows that follow one another."""
-        return [self.e.shifted(address, 64 * self.degree * lane) for lane in range(self.e.path.lanes)]
+        return [self.e.shifted(address, self.shape.row_bytes * lane) for lane in range(self.e.path.lanes)]
 
 
 def _split_references(e: Any, references: Any, offset: Any) -> tuple[list[Any], Any]:

@@ -1,8 +1,8 @@
-"""The inverse of one 254-bit integer modulo an odd prime, as emitted code: Pornin's binary gcd (eprint 2020/972).
+"""The inverse of one integer modulo an odd prime, as emitted code: Pornin's binary gcd (eprint 2020/972).
 
 31 steps of the binary algorithm are decided on 64-bit approximations of a and b (their low 31 and top 33 bits) and
 summed up in a matrix of small factors, which is then applied to the full numbers. Seventeen such rounds bring any
-a < 2^254 to 0 and b to the gcd, in a quarter of the time of the power p - 2.
+a of 254 bits to 0 and b to the gcd, in a quarter of the time of the power p - 2.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def rounds(modulus: int) -> int:
 
 
 def inverse(builder: Any, value: Any, modulus: int) -> Any:
-    """value^-1 modulo the prime as an i256 below it, for an i256 value with 0 < value < modulus."""
+    """value^-1 modulo the prime, for a value with 0 < value < modulus; both of its whole words."""
     return _Gcd(builder, modulus).run(value)
 
 
@@ -31,7 +31,8 @@ class _Gcd:
         from llvmlite import ir
 
         self.ir, self.builder, self.modulus = ir, builder, modulus
-        self.word, self.wide, self.full = ir.IntType(64), ir.IntType(256), ir.IntType(320)
+        self.bits = -(-modulus.bit_length() // 64) * 64
+        self.word, self.wide, self.full = ir.IntType(64), ir.IntType(self.bits), ir.IntType(self.bits + 64)
 
     def run(self, value: Any) -> Any:
         zero, one = self.ir.Constant(self.wide, 0), self.ir.Constant(self.wide, 1)
@@ -74,7 +75,7 @@ class _Gcd:
     def _high_shift(self, bits: Any) -> Any:
         """n - 33 for the n bits of the larger number, n at least 64: where the high part of a word comes from."""
         zeros = self.builder.ctlz(bits, self.ir.Constant(self.ir.IntType(1), 0))
-        shift = self.builder.sub(self.ir.Constant(self.wide, 256 - STEPS - 2), zeros)
+        shift = self.builder.sub(self.ir.Constant(self.wide, self.bits - STEPS - 2), zeros)
         least = self.ir.Constant(self.wide, STEPS)
         return self.builder.select(self.builder.icmp_signed("<", shift, least), least, shift)
 
@@ -109,7 +110,7 @@ class _Gcd:
         return self.builder.icmp_signed("<", x, self.ir.Constant(self.full, 0))
 
     def _sum(self, x: Any, y: Any, f: Any, g: Any) -> Any:
-        """x f + y g as a signed i320."""
+        """x f + y g with its sign."""
         products = [
             self.builder.mul(self.builder.zext(z, self.full), self.builder.sext(factor, self.full))
             for z, factor in ((x, f), (y, g))

@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath
 from zkgpu.msm.formulas import Coordinates, Element, Projective, select
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import CHAINS, chain_offset, invert_totals, reset_totals
-from zkgpu.msm.points import b3_of, degree_of
-from zkgpu.msm.projective import doubling, mixed_addition, point_words, set_infinity
+from zkgpu.msm.projective import doubling, mixed_addition, set_infinity
 
 
 @dataclass(frozen=True)
@@ -32,15 +30,13 @@ class Step:
     negative: bool = False
 
 
-def evaluate(group: Group, path: InstructionPath, rows: Limbs, steps: Sequence[Step], stride: int, n: int) -> Limbs:
-    """(n, row_limbs): the n sums that the steps make, aligned, the path's Montgomery form as the rows."""
-    degree = degree_of(group)
-    blocks, words = path.blocks(n), degree * path.block_words
-    out, nothing = aligned_empty((blocks * path.lanes, group.row_limbs)), aligned_zeros(group.row_limbs)
-    memory, prefixes = aligned_empty(blocks * point_words(path, degree)), aligned_empty(blocks * words)
+def evaluate(shape: KernelGroup, rows: Limbs, steps: Sequence[Step], stride: int, n: int) -> Limbs:
+    """(n, row_words): the n sums that the steps make, rows like those they are made of."""
+    blocks, words = shape.path.blocks(n), shape.coordinate_words
+    out, nothing = shape.empty_rows(blocks * shape.path.lanes), aligned_zeros(shape.row_words)
+    memory, prefixes = aligned_empty(blocks * shape.point_words), aligned_empty(blocks * words)
     totals = aligned_empty(CHAINS * words)
-    run = run_steps(path, group.base_field.modulus, degree, *b3_of(group))
-    run(_table(rows, steps), stride, n, nothing, memory, prefixes, totals, out)
+    run_steps(shape)(_table(rows, steps), stride, n, nothing, memory, prefixes, totals, out)
     return out[:n]
 
 
@@ -55,30 +51,27 @@ def _table(rows: Limbs, steps: Sequence[Step]) -> NDArray[np.int64]:
 
 
 @kernel
-def run_steps(path: InstructionPath, modulus: int, degree: int, b3_0: int, b3_1: int) -> Any:
+def run_steps(shape: KernelGroup) -> Any:
     """run(steps, stride, n, nothing, memory, prefixes, totals, out): see evaluate and _table.
 
     nothing   a row that is infinity, for the lanes beyond n
     memory    projective sums, one block for `lanes` of them
     prefixes  products of earlier denominators, for the one inversion that makes all the sums affine
     """
-    shape, b3 = (path, modulus, degree), (b3_0, b3_1)
-    size, words, lanes = point_words(path, degree), degree * path.block_words, path.lanes
+    size, words, lanes = shape.point_words, shape.coordinate_words, shape.path.lanes
+    clear, twice, add_references = set_infinity(shape), doubling(shape), mixed_addition(shape)
 
-    clear, twice = set_infinity(*shape), doubling(*shape, b3)
-    add_references = mixed_addition(*shape, b3)
-
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def gather_denominator(e: Any, memory: Any, at: Any, prefixes: Any, totals: Any, block: Any) -> None:
-        curve, chain = Coordinates(e, degree), chain_offset(Coordinates(e, degree), block)
+        curve, chain = Coordinates(e, shape), chain_offset(Coordinates(e, shape), block)
         total = curve.load(totals, chain)
         curve.store(total, prefixes, e.builder.mul(block, e.integer(words)))
         _, denominator = _denominator(curve, curve.load_projective(memory, at))
         curve.store(total * denominator, totals, chain)
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def write_affine(e: Any, memory: Any, at: Any, prefixes: Any, totals: Any, block: Any, out: Any) -> None:
-        curve, chain = Coordinates(e, degree), chain_offset(Coordinates(e, degree), block)
+        curve, chain = Coordinates(e, shape), chain_offset(Coordinates(e, shape), block)
         total, p = curve.load(totals, chain), curve.load_projective(memory, at)
         infinity, denominator = _denominator(curve, p)
         inverse = total * curve.load(prefixes, e.builder.mul(block, e.integer(words)))
@@ -87,7 +80,7 @@ def run_steps(path: InstructionPath, modulus: int, degree: int, b3_0: int, b3_1:
         x, y = (select(infinity, zero, (part * inverse).canonical()) for part in (p.x, p.y))
         curve.scatter(x, y, curve.consecutive(out))
 
-    reset, invert, row_bytes = reset_totals(*shape), invert_totals(*shape), 64 * degree
+    reset, invert, row_bytes = reset_totals(shape), invert_totals(shape), shape.row_bytes
 
     def run(steps, stride, n, nothing, memory, prefixes, totals, out):
         references, blocks = np.empty(lanes, np.int64), -(-n // lanes)

@@ -9,19 +9,19 @@ from dataclasses import replace
 from typing import Any
 
 from zkgpu.jit.kernel import operation
-from zkgpu.jit.path import InstructionPath
 from zkgpu.msm import gcd
 from zkgpu.msm.formulas import Coordinates, Element, lin
+from zkgpu.msm.group import KernelGroup
 
 CHAINS = 2
 
 
-def invert_totals(path: InstructionPath, modulus: int, degree: int) -> Any:
+def invert_totals(shape: KernelGroup) -> Any:
     """invert(totals): both products become their inverses, by one inversion."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def invert(e: Any, totals: Any) -> None:
-        curve = Coordinates(e, degree)
+        curve = Coordinates(e, shape)
         first, second = (curve.load(totals, e.integer(k * curve.words)) for k in range(CHAINS))
         a, b = _norm(curve, first), _norm(curve, second)
         inverse = _inverse(curve, a * b)
@@ -31,12 +31,12 @@ def invert_totals(path: InstructionPath, modulus: int, degree: int) -> Any:
     return invert
 
 
-def reset_totals(path: InstructionPath, modulus: int, degree: int) -> Any:
+def reset_totals(shape: KernelGroup) -> Any:
     """reset(totals): both products become 1."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def reset(e: Any, totals: Any) -> None:
-        curve = Coordinates(e, degree)
+        curve = Coordinates(e, shape)
         for k in range(CHAINS):
             curve.store(curve.constant((1,)), totals, e.integer(k * curve.words))
 
@@ -86,9 +86,10 @@ def _rotated(e: Any, x: Any, distance: int) -> Any:
 
 def _inverse_of_first_lane(e: Any, x: Any) -> Any:
     """The inverse of the element in lane 0, in every lane."""
-    words, radix = _stack_words(e, 4 * e.path.lanes), e.path.montgomery_factor(e.modulus)
+    size, radix = e.layout.words, e.layout.montgomery_factor
+    words = _stack_words(e, size * e.path.lanes)
     e.to_words(x.canonical(), words, e.integer(0))
-    first, *rest = (_word_pointer(e, words, 4 * lane) for lane in range(e.path.lanes))
+    first, *rest = (_number_pointer(e, words, size * lane) for lane in range(e.path.lanes))
     inverse = gcd.inverse(e.builder, e.builder.load(first, align=8), e.modulus)
     for pointer in (first, *rest):
         e.builder.store(inverse, pointer, align=8)
@@ -96,10 +97,11 @@ def _inverse_of_first_lane(e: Any, x: Any) -> Any:
     return e.from_words(words, e.integer(0), e.modulus) * e.exact(pow(radix, 3, e.modulus))
 
 
-def _word_pointer(e: Any, words: Any, offset: int) -> Any:
+def _number_pointer(e: Any, words: Any, offset: int) -> Any:
+    """The words of one element as one integer."""
     from llvmlite import ir
 
-    return e.builder.bitcast(e.builder.gep(words, [e.integer(offset)]), ir.IntType(256).as_pointer())
+    return e.builder.bitcast(e.builder.gep(words, [e.integer(offset)]), ir.IntType(64 * e.layout.words).as_pointer())
 
 
 def _stack_words(e: Any, words: int) -> Any:

@@ -8,12 +8,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.memory import aligned_empty
-from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import ranges
-from zkgpu.msm.points import degree_of
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
@@ -24,7 +21,7 @@ GRAIN = 1 << 12  # additions a task
 class Multiples:
     """n points, and the multiples 2 .. most of some of them.
 
-    rows      (n + (most - 1) * len(columns), row_limbs), aligned, the path's Montgomery form: first the points
+    rows      (n + (most - 1) * len(columns), row_words) as by KernelGroup: first the points
     columns   which points have multiples; d * point columns[j] is row n + (d - 2) * len(columns) + j for d > 1
     position  (n,) int64, the j of each point, -1 for the others
     """
@@ -38,24 +35,22 @@ class Multiples:
         return len(self.position)
 
 
-def multiples(
-    group: Group, path: InstructionPath, points: Limbs, columns: NDArray[np.int64], most: int, threads: int
-) -> Multiples:
+def multiples(shape: KernelGroup, points: Limbs, columns: NDArray[np.int64], most: int, threads: int) -> Multiples:
     """The table for rows in the path's form; `most` is a power of two."""
     n, width = len(points), len(columns)
-    rows = aligned_empty((n + (most - 1) * width, group.row_limbs))
+    rows = shape.empty_rows(n + (most - 1) * width)
     rows[:n] = points
     position = np.full(n, -1, np.int64)
     position[columns] = np.arange(width)
     table = Multiples(rows, columns, position)
     known = 1
     while known < most and width:
-        _extend(group, path, table, known, threads)
+        _extend(shape, table, known, threads)
         known *= 2
     return table
 
 
-def _extend(group: Group, path: InstructionPath, table: Multiples, known: int, threads: int) -> None:
+def _extend(shape: KernelGroup, table: Multiples, known: int, threads: int) -> None:
     """From P .. known * P the multiples known + d, d = 1 .. known: each is one addition to known * P."""
     width = len(table.columns)
     first = table.n + (known - 1) * width
@@ -65,10 +60,10 @@ def _extend(group: Group, path: InstructionPath, table: Multiples, known: int, t
         column, small = addition % width, addition // width + 1
         terms = np.stack([_row(table, column, known), _row(table, column, small)], axis=1)
         references, start = (2 * terms).astype(np.int32).reshape(-1), np.arange(0, 2 * (end - begin) + 1, 2)
-        add_segments(group, path, table.rows, references, start, table.rows[first + begin : first + end], space)
+        add_segments(shape, table.rows, references, start, table.rows[first + begin : first + end], space)
 
     parts = ranges(known * width, -(-known * width // GRAIN))
-    make_room = partial(workspace, path, degree_of(group), 2 * GRAIN + 2, GRAIN + 1)
+    make_room = partial(workspace, shape, 2 * GRAIN + 2, GRAIN + 1)
     parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise, product
 
 MAX_WIDTH = 15  # digits are kept as int16
-BALANCED_BITS = 253  # of min(k, r - k) for an order r below 2^254
-BIAS_WORDS = 5
 LEAST_TABLE_WIDTH = 5
 GROUP = 1 << 14  # references that a task takes together
 FAIR = 1.02  # threads that end so close together are not worth another plan
@@ -35,6 +33,11 @@ class Cost:
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(self.addition + other.addition, self.bucket + other.bucket)
+
+
+def balanced_bits(order: int) -> int:
+    """Bits that min(k, order - k) has at most, for k below an odd order."""
+    return order.bit_length() - 1
 
 
 def windows_of(bits: int, width: int) -> int:
@@ -87,30 +90,33 @@ def bucket_width(histogram: Sequence[int], cost: Cost, least: int) -> int:
     return _cheapest(total, least, MAX_WIDTH)
 
 
-def table_shape(n: int, cost: Cost, copies: int) -> tuple[int, int]:
-    """(width, stride) of windows for n points with at most `copies` multiples of each: see points.Table."""
+def table_shape(n: int, cost: Cost, copies: int, bits: int) -> tuple[int, int]:
+    """(width, stride) of windows for n points with at most `copies` multiples of each: see points.Table.
+
+    bits  of the longest magnitude, here and below
+    """
 
     def stride(width: int) -> int:
-        return -(-windows_of(BALANCED_BITS, width) // copies)
+        return -(-windows_of(bits, width) // copies)
 
     def total(width: int) -> float:
-        return cost.of(n * windows_of(BALANCED_BITS, width), stride(width) << (width - 1))
+        return cost.of(n * windows_of(bits, width), stride(width) << (width - 1))
 
     width = _cheapest(total, LEAST_TABLE_WIDTH, MAX_WIDTH)
     return width, stride(width)
 
 
-def comb_width(n: int) -> int:
+def comb_width(n: int, bits: int) -> int:
     """Window width of a table of multiples of one base that serves n scalars.
 
     The table costs 2^(width-1) additions a window, every scalar one addition a window.
     """
-    return _cheapest(lambda c: windows_of(BALANCED_BITS, c) * (n + 2 ** (c - 1)), 2, 12)
+    return _cheapest(lambda c: windows_of(bits, c) * (n + 2 ** (c - 1)), 2, 12)
 
 
-def sparse_width(columns: int, entries: int) -> int:
+def sparse_width(columns: int, entries: int, bits: int) -> int:
     """Window width for sums of `entries` products over `columns` points, each with its own table of multiples."""
-    return _cheapest(lambda c: columns * 2 ** (c - 1) + entries * windows_of(BALANCED_BITS, c), 2, 6)
+    return _cheapest(lambda c: columns * 2 ** (c - 1) + entries * windows_of(bits, c), 2, 6)
 
 
 def _cheapest(cost: Callable[[int], float], least: int, most: int) -> int:

@@ -13,12 +13,10 @@ from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import parallel, ranges
-from zkgpu.msm.formulas import Coordinates
+from zkgpu.msm.group import KernelGroup
 
-HOST_BITS = 256  # rows outside this room are in Montgomery form with R = 2^256
 MAX_POINTS = 1 << 30  # a reference is a signed 32-bit number
 COPY_ROWS = 1 << 14
 FEW = 64  # infinity stays in an array where it is less than one point in so many
@@ -36,8 +34,7 @@ class Table:
 class CpuPoints:
     """n points resident for many multi-scalar multiplications.
 
-    rows   (m, row_limbs) uint64, 64-byte aligned, Montgomery with the path's R; with a table (t * m, row_limbs), the
-           points, then their multiples
+    rows   (m, row_words) uint64 as by KernelGroup; with a table (t * m, row_words), the points, then their multiples
     index  (m,) which of the n points each row is; None when all are there. Infinity is left out where it is more than
            a few points: otherwise the sums of one vector with several arrays can share their digits
     """
@@ -51,6 +48,11 @@ class CpuPoints:
 
     def __len__(self) -> int:
         return self.n
+
+    @property
+    def shape(self) -> KernelGroup:
+        """The group as the kernels see it."""
+        return KernelGroup.of(self.group, self.path)
 
     @property
     def m(self) -> int:
@@ -77,7 +79,7 @@ def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int =
     finite = np.concatenate([part.any(axis=1) for part in _parts(rows)]) if len(rows) else np.empty(0, bool)
     few = FEW * np.count_nonzero(~finite) <= len(rows)
     index = None if few else np.flatnonzero(finite).astype(np.int32)
-    resident = to_path(group, rows if index is None else rows[index], path, threads)
+    resident = to_path(KernelGroup.of(group, path), rows if index is None else rows[index], threads)
     return CpuPoints(group, path, len(rows), resident, index)
 
 
@@ -96,51 +98,44 @@ def _parts(rows: Limbs) -> list[Limbs]:
     return [rows[at : at + COPY_ROWS] for at in range(0, len(rows), COPY_ROWS)]
 
 
-def degree_of(group: Group) -> int:
-    """Elements of F_p a coordinate has: 1 in G1, 2 in G2."""
-    return group.row_limbs // (2 * group.base_field.limbs)
-
-
-def b3_of(group: Group) -> tuple[int, int]:
-    """3b of the curve equation as (c0, c1)."""
-    b3 = group.field.scale(group.b, 3)
-    return (b3, 0) if degree_of(group) == 1 else b3
-
-
-def to_path(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> Limbs:
-    """An aligned copy of points rows, from R = 2^256 to the path's R."""
-    out = aligned_empty(rows.shape)
-    np.copyto(out, rows)
-    _scale(group, out, path, 2 * path.montgomery_bits - HOST_BITS, threads)
+def to_path(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
+    """An aligned copy of the host's points rows, from its Montgomery form to the path's."""
+    out = shape.rows_from_host(rows)
+    _scale(shape, out, 2 * shape.layout.montgomery_bits - _host_bits(shape), threads)
     return out
 
 
-def from_path(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> Limbs:
-    """The aligned points rows themselves, from the path's R to R = 2^256 in place."""
-    _scale(group, rows, path, HOST_BITS, threads)
-    return rows
+def from_path(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
+    """The rows as the host has them, which reuse the memory of the aligned ones where these have the same width."""
+    _scale(shape, rows, _host_bits(shape), threads)
+    return shape.host_rows(rows)
 
 
-def _scale(group: Group, rows: Limbs, path: InstructionPath, bits: int, threads: int) -> None:
+def _host_bits(shape: KernelGroup) -> int:
+    """R of the host is 2 to this power."""
+    return 64 * shape.layout.words
+
+
+def _scale(shape: KernelGroup, rows: Limbs, bits: int, threads: int) -> None:
     """Multiplies every coordinate by 2^bits / R in place."""
-    if bits == path.montgomery_bits:
+    if bits == shape.layout.montgomery_bits:
         return
-    run = scale_coordinates(path, group.base_field.modulus, degree_of(group), bits)
-    parts = ranges(len(rows), threads if len(rows) >= COPY_ROWS else 1, path.lanes)
+    run, lanes = scale_coordinates(shape, bits), shape.path.lanes
+    parts = ranges(len(rows), threads if len(rows) >= COPY_ROWS else 1, lanes)
     parallel([partial(run, rows[begin:end]) for begin, end in parts], threads)
 
 
 @kernel
-def scale_coordinates(path: InstructionPath, modulus: int, degree: int, bits: int) -> Any:
+def scale_coordinates(shape: KernelGroup, bits: int) -> Any:
     """scale(rows): every coordinate times 2^bits / R modulo p, in place; rows are aligned."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def scale(e: Any, addresses: Any) -> None:
-        curve, lanes = Coordinates(e, degree), e.lane_integers(addresses, e.integer(0))
-        factor = e.exact((1 << bits) % modulus)
-        e.store_rows(lanes, [(part * factor).canonical() for part in e.load_rows(lanes, 2 * curve.degree)])
+        lanes = e.lane_integers(addresses, e.integer(0))
+        factor = e.exact((1 << bits) % shape.modulus)
+        e.store_rows(lanes, [(part * factor).canonical() for part in e.load_rows(lanes, 2 * shape.degree)])
 
-    lanes, row_bytes = path.lanes, 64 * degree
+    lanes, row_bytes = shape.path.lanes, shape.row_bytes
 
     def run(rows):
         addresses = np.empty(lanes, np.int64)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.fields.field import Limbs
+from zkgpu.fields.field import LIMB_BITS, Limbs
 from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.threads import parallel, ranges
-from zkgpu.msm.plan import BALANCED_BITS, BIAS_WORDS, bias, window_sizes
+from zkgpu.msm.plan import balanced_bits, bias, window_sizes
 
 BLOCK = 512  # scalars whose words are kept in cache while their digits are cut
 THREAD_GRAIN = 1 << 13  # fewer scalars than this are not worth another thread
@@ -26,8 +26,8 @@ ONE, ZERO = np.uint64(1), np.uint64(0)
 class Balanced:
     """n scalars k and the length of min(k, order - k) of each.
 
-    limbs      (n, 4) uint64, C-contiguous, canonical
-    order      (4,) uint64, the limbs of the group's order
+    limbs      (n, words) uint64, C-contiguous, canonical
+    order      (2, words) uint64: the limbs of the group's order, and of half of it, rounded down
     lengths    (m,) uint8, bits of the magnitude of each scalar that was selected
     histogram  number of them of each length
     rows       (m,) the rows of `limbs` that were selected; None for all
@@ -64,15 +64,18 @@ class Digits:
 def balanced(limbs: Limbs, order: int, threads: int = 1) -> Balanced:
     """The scalars with their lengths. Raises UsageError when one is not below the order."""
     limbs = np.require(limbs, np.uint64, ["C", "W"])  # a read-only array would be a second type to compile for
-    if limbs.ndim != 2 or limbs.shape[1] != 4:
-        raise LengthError(f"scalars have shape {limbs.shape}: give an (n, 4) array of 64-bit limbs")
-    order_limbs = _words(order, 4)
+    words = -(-order.bit_length() // LIMB_BITS)
+    if limbs.ndim != 2 or limbs.shape[1] != words:
+        raise LengthError(f"scalars have shape {limbs.shape}: give an (n, {words}) array of 64-bit limbs")
+    if balanced_bits(order) >= TOO_LONG:
+        raise UsageError(f"there are no sums for groups of an order of {order.bit_length()} bits: use `reference`")
+    order_limbs = np.stack([_words(order, words), _words(order // 2, words)])
     lengths = np.empty(len(limbs), np.uint8)
     parts = _parts_for(len(limbs), threads)
-    parallel([partial(measure(), limbs[a:b], order_limbs, lengths[a:b]) for a, b in parts], threads)
+    parallel([partial(measure(words), limbs[a:b], order_limbs, lengths[a:b]) for a, b in parts], threads)
     histogram = _histogram(lengths)
-    if any(histogram[BALANCED_BITS + 1 :]):
-        at = int(np.argmax(lengths > BALANCED_BITS))
+    if any(histogram[balanced_bits(order) + 1 :]):
+        at = int(np.argmax(lengths > balanced_bits(order)))
         raise UsageError(f"scalar {at} is not below the group's order: reduce it first")
     return Balanced(limbs, order_limbs, lengths, histogram)
 
@@ -107,10 +110,11 @@ def _cut(
 ) -> NDArray[np.int16]:
     """The digits of these rows of limbs."""
     values = np.empty((len(sizes), len(rows)), np.int16)
-    bias_words, reach = _words(bias(width, len(sizes)), BIAS_WORDS), np.array(sizes, np.int64)
+    bias_words = _words(bias(width, len(sizes)), scalars.limbs.shape[1] + 1)
+    reach = np.array(sizes, np.int64)
     arguments = (scalars.limbs, scalars.order, rows, width, bias_words, reach, values)
     parts = _parts_for(len(rows), threads)
-    parallel([partial(cut_digits(), *arguments, begin, end) for begin, end in parts], threads)
+    parallel([partial(cut_digits(scalars.limbs.shape[1]), *arguments, begin, end) for begin, end in parts], threads)
     return values
 
 
@@ -118,25 +122,12 @@ def _words(value: int, count: int) -> Limbs:
     return np.array([(value >> (64 * j)) & (2**64 - 1) for j in range(count)], np.uint64)
 
 
-def magnitude(limbs: Any, i: int, order: Any) -> Any:
-    """(whether order - k is the smaller, the four limbs of the smaller) for the scalar k = limbs[i]."""
-    k0, k1, k2, k3 = limbs[i, 0], limbs[i, 1], limbs[i, 2], limbs[i, 3]
-    d0 = order[0] - k0
-    borrow = ONE if order[0] < k0 else ZERO
-    d1 = order[1] - k1 - borrow
-    borrow = ONE if order[1] < k1 or (order[1] == k1 and borrow) else ZERO
-    d2 = order[2] - k2 - borrow
-    borrow = ONE if order[2] < k2 or (order[2] == k2 and borrow) else ZERO
-    d3 = order[3] - k3 - borrow
-    if d3 != k3:
-        flip = d3 < k3
-    elif d2 != k2:
-        flip = d2 < k2
-    else:
-        flip = d1 < k1 or (d1 == k1 and d0 < k0)
-    if flip:
-        return True, d0, d1, d2, d3
-    return False, k0, k1, k2, k3
+def exceeds(limbs: Any, i: int, bound: Any, words: int) -> bool:
+    """Whether the scalar limbs[i] is larger than the bound: mostly the highest words decide."""
+    for j in range(words - 1, -1, -1):
+        if limbs[i, j] != bound[j]:
+            return bool(limbs[i, j] > bound[j])
+    return False
 
 
 def bit_length(word: Any) -> int:
@@ -150,21 +141,25 @@ def bit_length(word: Any) -> int:
 
 
 @kernel
-def measure() -> Any:
-    """measure(limbs, order, lengths): the bits of every magnitude, at most TOO_LONG."""
-    smaller, bits_of = subroutine(magnitude), subroutine(bit_length)
+def measure(words: int) -> Any:
+    """measure(limbs, order, lengths): the bits of every magnitude, at most TOO_LONG.
+
+    The magnitude of k is k or order - k, whichever is smaller; so it is too long for k of the order or more.
+    """
+    larger, bits_of = subroutine(exceeds), subroutine(bit_length)
 
     def run(limbs, order, lengths):
         for i in range(len(limbs)):
-            flip, m0, m1, m2, m3 = smaller(limbs, i, order)
-            if m3:
-                bits = 192 + bits_of(m3)
-            elif m2:
-                bits = 128 + bits_of(m2)
-            elif m1:
-                bits = 64 + bits_of(m1)
-            else:
-                bits = bits_of(m0)
+            flip, highest, at, borrow = larger(limbs, i, order[1], words), ZERO, 0, ZERO
+            for j in range(words):
+                word = limbs[i, j]
+                if flip:
+                    less = order[0, j] - word
+                    lent = (order[0, j] < word) or (less < borrow)
+                    word, borrow = less - borrow, ONE if lent else ZERO
+                if word:
+                    highest, at = word, j
+            bits = 64 * at + bits_of(highest)
             equals_order = flip and bits == 0
             lengths[i] = TOO_LONG if equals_order else min(bits, TOO_LONG)
 
@@ -189,25 +184,32 @@ def order_by_windows() -> Any:
 
 
 @kernel
-def cut_digits() -> Any:
+def cut_digits(words: int) -> Any:
     """cut(limbs, order, index, width, bias, sizes, values, begin, end): digits of the scalars index[begin:end]."""
-    smaller = subroutine(magnitude)
+    larger = subroutine(exceeds)
 
     def run(limbs, order, index, width, bias, sizes, values, begin, end):
-        biased, sign = np.empty((BIAS_WORDS + 1, BLOCK), np.uint64), np.empty(BLOCK, np.int64)
-        biased[BIAS_WORDS] = 0
+        biased, sign = np.empty((words + 2, BLOCK), np.uint64), np.empty(BLOCK, np.int64)
+        biased[words + 1] = 0
         mask, middle = (ONE << np.uint64(width)) - ONE, (1 << (width - 1)) - 1
         for first in range(begin, end, BLOCK):
             count = min(BLOCK, end - first)
             for i in range(count):
-                flip, m0, m1, m2, m3 = smaller(limbs, index[first + i], order)
+                row = index[first + i]
+                flip = larger(limbs, row, order[1], words)
                 sign[i] = -1 if flip else 1
-                carry = ZERO
-                for j, word in enumerate((m0, m1, m2, m3, ZERO)):
+                carry = borrow = ZERO
+                for j in range(words):
+                    word = limbs[row, j]
+                    if flip:
+                        less = order[0, j] - word
+                        lent = (order[0, j] < word) or (less < borrow)
+                        word, borrow = less - borrow, ONE if lent else ZERO
                     total = word + carry
                     carry = ONE if total < word else ZERO
                     biased[j, i] = total + bias[j]
                     carry |= ONE if biased[j, i] < total else ZERO
+                biased[words, i] = bias[words] + carry
             for w in range(len(sizes)):
                 if sizes[w] <= first:
                     break

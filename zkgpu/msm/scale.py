@@ -8,12 +8,12 @@ import numpy as np
 
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, parallel, ranges
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import multiples
-from zkgpu.msm.plan import signed_digits, sparse_width
+from zkgpu.msm.plan import balanced_bits, signed_digits, sparse_width
 from zkgpu.msm.points import check_rows, from_path, to_path
 
 GRAIN = 1 << 11  # points a task
@@ -25,25 +25,26 @@ def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threa
     Variable time.
     """
     check_rows(group, rows)
-    k, width = k % group.order, sparse_width(1, 1)
+    k, width = k % group.order, sparse_width(1, 1, balanced_bits(group.order))
     digits = signed_digits(min(k, group.order - k), width)
     if 2 * k > group.order:
         digits = [-digit for digit in digits]
-    out = aligned_zeros(rows.shape)
+    shape = KernelGroup.of(group, path)
+    out = shape.zero_rows(len(rows))
     parts = ranges(len(rows), 1 + len(rows) // GRAIN)
-    tasks = [partial(_scale, group, rows[b:e], digits, width, path, out[b:e]) for b, e in parts if any(digits)]
+    tasks = [partial(_scale, shape, rows[b:e], digits, width, out[b:e]) for b, e in parts if any(digits)]
     parallel(tasks, threads or available_threads())
-    return from_path(group, out, path)
+    return from_path(shape, out)
 
 
-def _scale(group: Group, rows: Limbs, digits: list[int], width: int, path: InstructionPath, out: Limbs) -> None:
+def _scale(shape: KernelGroup, rows: Limbs, digits: list[int], width: int, out: Limbs) -> None:
     """Fills one task's rows; digit w counts 2^(width * w)."""
     n = len(rows)
-    table = multiples(group, path, to_path(group, rows, path), np.arange(n), 1 << (width - 1), threads=1)
+    table = multiples(shape, to_path(shape, rows), np.arange(n), 1 << (width - 1), threads=1)
     steps, doublings = [], 0
     for digit in reversed(digits):
         if digit:
             steps.append(Step(doublings, (abs(digit) - 1) * n, digit < 0))
         doublings = width + (doublings if not digit else 0)
     steps.append(Step(doublings - width, None))
-    out[:] = evaluate(group, path, table.rows, steps, 1, n)
+    out[:] = evaluate(shape, table.rows, steps, 1, n)

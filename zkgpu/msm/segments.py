@@ -8,16 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, subroutine
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath
 from zkgpu.msm import buckets
 from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scratch_words
 from zkgpu.msm.buckets import CARRY_ROW, FREE_ROW, INFINITY_ROW, SINK_ROW, SIZE_CLASSES
+from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import invert_totals, reset_totals
-from zkgpu.msm.points import degree_of
 
 CHUNK = 1 << 14  # references summed together: their partial sums stay in the second-level cache
 BATCH = 1 << 11  # additions that share an inversion
@@ -56,19 +54,19 @@ class Workspace:
         return (self.arena, self.left, self.right, self.scratch, self.totals, *of_segments, self.sizes)
 
 
-def workspace(path: InstructionPath, degree: int, references: int, segments: int) -> Workspace:
+def workspace(shape: KernelGroup, references: int, segments: int) -> Workspace:
     """Room for calls of sum_segments with up to that many references and segments."""
-    chunk, row_words = max(min(CHUNK, references), 2), 8 * degree
+    chunk, lanes = max(min(CHUNK, references), 2), shape.path.lanes
     rounds = chunk.bit_length() + 1
-    arena = aligned_empty((FREE_ROW + chunk + rounds * path.lanes, row_words))
+    arena = shape.empty_rows(FREE_ROW + chunk + rounds * lanes)
     arena[:FREE_ROW] = 0
-    blocks = -(-min(BATCH, chunk) // path.lanes) + 1
+    blocks = -(-min(BATCH, chunk) // lanes) + 1
     return Workspace(
         arena=arena,
         left=np.full(chunk + LIST_MARGIN, arena.ctypes.data, np.int64),
         right=np.full(chunk + LIST_MARGIN, arena.ctypes.data, np.int64),
-        scratch=aligned_empty(blocks * scratch_words(path, degree)),
-        totals=aligned_zeros(2 * degree * path.block_words),
+        scratch=aligned_empty(blocks * scratch_words(shape)),
+        totals=aligned_zeros(2 * shape.coordinate_words),
         first=np.empty(segments, np.int64),
         count=np.empty(segments, np.int64),
         order=np.empty(segments, np.int64),
@@ -77,8 +75,7 @@ def workspace(path: InstructionPath, degree: int, references: int, segments: int
 
 
 def add_segments(
-    group: Group,
-    path: InstructionPath,
+    shape: KernelGroup,
     points: Limbs,
     references: NDArray[np.int32],
     start: NDArray[np.int64],
@@ -87,17 +84,16 @@ def add_segments(
 ) -> None:
     """out[s] = sum of the points that references[start[s]:start[s + 1]] mean; references are overwritten.
 
-    points, out  rows in the path's Montgomery form, 64-byte aligned; they may be parts of one array
+    points, out  rows as by KernelGroup; they may be parts of one array
     """
     assert len(out) <= len(space.order), "the workspace is too small"
     assert len(start) > len(out), "every segment needs a beginning and an end"
-    run = sum_segments(path, group.base_field.modulus, degree_of(group))
     arrays = space.arrays(len(out))
-    run(points.ctypes.data, references, start, out.ctypes.data, space.chunk, *arrays)
+    sum_segments(shape)(points.ctypes.data, references, start, out.ctypes.data, space.chunk, *arrays)
 
 
 @kernel
-def sum_segments(path: InstructionPath, modulus: int, degree: int) -> Any:
+def sum_segments(shape: KernelGroup) -> Any:
     """sum(points, references, start, out, chunk, *workspace arrays): row s of out = sum of segment s.
 
     points      address of the rows the references mean
@@ -106,12 +102,12 @@ def sum_segments(path: InstructionPath, modulus: int, degree: int) -> Any:
     out         address of the rows to write; they and the points are 64-byte aligned
     chunk       references summed together, as the workspace was made for
     """
-    shape = (path, modulus, degree)
-    forward, invert, backward = forward_pass(*shape), invert_totals(*shape), backward_pass(*shape)
-    reset, move = reset_totals(*shape), move_rows(*shape)
+    forward, invert, backward = forward_pass(shape), invert_totals(shape), backward_pass(shape)
+    reset, move = reset_totals(shape), move_rows(shape)
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
     pair_up, what_is_left = subroutine(buckets.pair_up), subroutine(buckets.what_is_left)
-    lanes, row_bytes, shift, batch_blocks = path.lanes, 64 * degree, 5 + degree, BATCH // path.lanes
+    lanes, row_bytes = shape.path.lanes, shape.row_bytes
+    batch_blocks = BATCH // lanes
 
     def run(points, references, start, out, chunk, arena, left, right, scratch, totals, first, count, order, sizes):
         rows, segments, span = arena.ctypes.data, len(order), np.empty(2, np.int64)
@@ -121,7 +117,7 @@ def sum_segments(path: InstructionPath, modulus: int, degree: int) -> Any:
             taken, done = take_chunk(start, order, begin, done, chunk, references, first, count)
             row, span[0], span[1] = FREE_ROW, 0, taken
             while True:
-                pairs = pair_up(points, rows, shift, references, first, count, span, row, (left, right))
+                pairs = pair_up(points, rows, row_bytes, references, first, count, span, row, (left, right))
                 if pairs == 0:
                     break
                 blocks = -(-pairs // lanes)
@@ -143,7 +139,7 @@ def sum_segments(path: InstructionPath, modulus: int, degree: int) -> Any:
                     left[lane] = rows + INFINITY_ROW * row_bytes
                     right[lane] = rows + SINK_ROW * row_bytes
                     if i + lane < taken:
-                        left[lane] = what_is_left(points, rows, shift, references, first, count, i + lane)
+                        left[lane] = what_is_left(points, rows, row_bytes, references, first, count, i + lane)
                         right[lane] = (
                             rows + CARRY_ROW * row_bytes if done else out + order[begin + i + lane] * row_bytes
                         )

@@ -1,6 +1,6 @@
-"""Which points of the twist of BN254 are in G2, many at once.
+"""Which points of the twist of a Barreto-Naehrig curve are in G2, many at once.
 
-A point P of the twist of BN254 is in G2 exactly when [x + 1] P + psi([x] P) + psi^2([x] P) = psi^3([2x] P), psi the
+A point P of the twist is in G2 exactly when [x + 1] P + psi([x] P) + psi^2([x] P) = psi^3([2x] P), psi the
 untwisted Frobenius map and x the curve's parameter (Dai, Lin, Zhao, Zhou, eprint 2022/348; the method is that of
 El Housni, Guillevic, Piellard, eprint 2022/352). psi satisfies psi^2 - t psi + q = 0, so the relation kills P by the
 resultant of the two polynomials, which shares with the order of the twist only the prime r.
@@ -13,27 +13,42 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
 from zkgpu.curves.points import Group
-from zkgpu.curves.tower import frobenius_constant
+from zkgpu.curves.tower import Fq2
+from zkgpu.curves.twist import Twist
+from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.memory import aligned_empty
-from zkgpu.jit.path import InstructionPath
 from zkgpu.msm.formulas import Coordinates, Element, Projective
-from zkgpu.msm.points import b3_of
-from zkgpu.msm.projective import addition, doubling, mixed_addition, point_words, set_infinity
-
-Fq2Pair = tuple[int, int]
+from zkgpu.msm.group import KernelGroup
+from zkgpu.msm.projective import addition, doubling, mixed_addition, set_infinity
 
 
-def mark_outside_subgroup(group: Group, points: Limbs, path: InstructionPath, flags: NDArray[np.uint8]) -> None:
+def has_subgroup_test(group: Group) -> bool:
+    """Whether mark_outside_subgroup knows the group."""
+    return group.twist is not None and group.twist.family == "bn"
+
+
+def mark_outside_subgroup(shape: KernelGroup, points: Limbs, flags: NDArray[np.uint8]) -> None:
     """flags[i] = 1 where row i, a point of the twist or infinity, is not in G2, else 0.
 
-    points  aligned rows in the path's form; flags has room for `lanes` more
+    points  rows as by KernelGroup; flags has room for `lanes` more
+    Raises UsageError for a group that has no test, see has_subgroup_test.
     """
-    memory = aligned_empty(2 * point_words(path, 2))
-    outside_subgroup(path, group.base_field.modulus, *b3_of(group))(points, _naf(bn254.x), memory, flags)
+    twist = _twist_of(shape.group)
+    memory = aligned_empty(2 * shape.point_words)
+    outside_subgroup(shape, *map(_pair, twist.frobenius_constants()))(points, _naf(twist.x), memory, flags)
+
+
+def _twist_of(group: Group) -> Twist:
+    if group.twist is None or not has_subgroup_test(group):
+        raise UsageError(f"{group.name}: no subgroup test is known for this group")
+    return group.twist
+
+
+def _pair(c: Fq2) -> tuple[int, int]:
+    return c.c0, c.c1
 
 
 def _naf(k: int) -> NDArray[np.int64]:
@@ -46,20 +61,24 @@ def _naf(k: int) -> NDArray[np.int64]:
 
 
 @kernel
-def outside_subgroup(path: InstructionPath, modulus: int, b3_0: int, b3_1: int) -> Any:
+def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[int, int]) -> Any:
     """outside(rows, naf, memory, flags): see mark_outside_subgroup.
 
-    naf     the digits of the curve's parameter x, highest first
+    psi_x, psi_y  see Twist.frobenius_constants
+
+    naf     the digits of the curve's parameter x > 0, highest first
     memory  two blocks: [x] P and its images under psi; their sum
     """
-    shape, size, lanes = (path, modulus, 2), point_words(path, 2), path.lanes
-    clear, twice = set_infinity(*shape), doubling(*shape, (b3_0, b3_1))
-    add_references, add_blocks = mixed_addition(*shape, (b3_0, b3_1)), addition(*shape, (b3_0, b3_1))
-    turn, negate = _on_first_block(path, modulus, _psi), _on_first_block(path, modulus, _negated)
+    size, lanes, row_bytes = shape.point_words, shape.path.lanes, shape.row_bytes
+    clear, twice, add_references, add_blocks = (
+        make(shape) for make in (set_infinity, doubling, mixed_addition, addition)
+    )
+    turn = _on_first_block(shape, lambda curve, p: _psi(curve, p, (psi_x, psi_y)))
+    negate = _on_first_block(shape, _negated)
 
-    @operation(path, modulus, returns="int64")
+    @operation(shape.path, shape.modulus, returns="int64")
     def not_infinity(e: Any, memory: Any, at: Any) -> Any:
-        z = Coordinates(e, 2).load_projective(memory, at).z
+        z = Coordinates(e, shape).load_projective(memory, at).z
         return e.mask_bits(e.builder.not_(z.canonical().is_zero()))
 
     def run(rows, naf, memory, flags):
@@ -70,7 +89,7 @@ def outside_subgroup(path: InstructionPath, modulus: int, b3_0: int, b3_1: int) 
                 last = step == digits
                 digit = 1 if last else naf[step]
                 for lane in range(lanes):
-                    references[lane] = rows.ctypes.data + min(i + lane, len(rows) - 1) * 128 + (digit < 0)
+                    references[lane] = rows.ctypes.data + min(i + lane, len(rows) - 1) * row_bytes + (digit < 0)
                 if not last:
                     twice(memory, 0)
                 if digit:
@@ -88,21 +107,21 @@ def outside_subgroup(path: InstructionPath, modulus: int, b3_0: int, b3_1: int) 
     return run
 
 
-def _on_first_block(path: InstructionPath, modulus: int, change: Any) -> Any:
+def _on_first_block(shape: KernelGroup, change: Any) -> Any:
     """A Numba intrinsic (memory): the first block becomes change(curve, block)."""
 
-    @operation(path, modulus)
+    @operation(shape.path, shape.modulus)
     def apply(e: Any, memory: Any) -> None:
-        curve = Coordinates(e, 2)
+        curve = Coordinates(e, shape)
         p = change(curve, curve.load_projective(memory, e.integer(0)))
         curve.store_projective(p, memory, e.integer(0))
 
     return apply
 
 
-def _psi(curve: Coordinates, p: Projective) -> Projective:
-    """Galbraith and Scott (eprint 2008/117), section 3; compare zkgpu.curves.formulas.twist_frobenius."""
-    factors = [curve.constant((c.c0, c.c1)) for c in (frobenius_constant(1, 2), frobenius_constant(1, 3))]
+def _psi(curve: Coordinates, p: Projective, constants: tuple[tuple[int, int], ...]) -> Projective:
+    """As zkgpu.curves.formulas.twist_frobenius."""
+    factors = [curve.constant(c) for c in constants]
     x, y = (_conjugate(c) * factor for c, factor in zip((p.x, p.y), factors, strict=True))
     return Projective(x.weak(), y.weak(), _conjugate(p.z).weak())
 

@@ -11,10 +11,9 @@ from dataclasses import replace
 from functools import partial
 
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.memory import aligned_empty
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.horner import Step, evaluate
-from zkgpu.msm.plan import BALANCED_BITS, Cost, table_shape, windows_of
+from zkgpu.msm.plan import Cost, balanced_bits, table_shape, windows_of
 from zkgpu.msm.points import MAX_POINTS, CpuPoints, Table
 
 GRAIN = 1 << 11  # points a task
@@ -28,9 +27,10 @@ def with_table(points: CpuPoints, copies: int, cost: Cost, threads: int = 1) -> 
     copies = min(copies, (MAX_POINTS - 1) // max(points.m, 1))
     if copies < 2 or not points.m:
         return points
-    table = Table(*table_shape(points.m, cost, copies))
-    copies = -(-windows_of(BALANCED_BITS, table.width) // table.stride)
-    rows = aligned_empty((copies * points.m, points.group.row_limbs))
+    bits = balanced_bits(points.group.order)
+    table = Table(*table_shape(points.m, cost, copies, bits))
+    copies = -(-windows_of(bits, table.width) // table.stride)
+    rows = points.shape.empty_rows(copies * points.m)
     parts = ranges(points.m, -(-points.m // GRAIN), points.path.lanes)
     parallel([partial(_fill, points, table, rows, begin, end) for begin, end in parts], threads)
     return replace(points, rows=rows, table=table)
@@ -42,4 +42,4 @@ def _fill(points: CpuPoints, table: Table, rows: Limbs, begin: int, end: int) ->
     steps: Sequence[Step] = (Step(0, 0), Step(table.width * table.stride, None))
     for at in range(0, len(rows) - points.m, points.m):
         last, following = rows[at + begin : at + end], rows[at + points.m + begin : at + points.m + end]
-        following[:] = evaluate(points.group, points.path, last, steps, 1, end - begin)
+        following[:] = evaluate(points.shape, last, steps, 1, end - begin)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+from zkgpu.curves.points import Curve
 from zkgpu.errors import LengthError
-from zkgpu.fields.field import Field
 from zkgpu.gpu.driver import OutOfMemory
-from zkgpu.gpu.elements import SCALAR, scalar_source
+from zkgpu.gpu.elements import scalar, scalar_source
 from zkgpu.gpu.program import DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.ntt.domain import Domain
 
@@ -79,15 +79,16 @@ class SplitRoots:
 
 
 class Transforms:
-    """Forward and inverse transforms over a field: log2(n) / 2 products an element, and 1/2 more on the way back.
+    """Forward and inverse transforms over a scalar field: log2(n) / 2 products an element, and 1/2 more back.
 
-    Roots are kept for the domains that were used, n * 32 bytes for each domain, coset and direction. Where memory is
+    Roots are kept for the domains that were used, n scalars for each domain, coset and direction. Where memory is
     short they are put together from three tables of about sqrt(n) instead, at a product a root in the lower half of
     the stages: 7 products for 8 elements in a round of three.
     """
 
-    def __init__(self, programs: Programs, curve: str, field: Field, log_tile: int = LOG_TILE):
-        self._driver, self._field, self._log_tile = programs.driver, field, log_tile
+    def __init__(self, programs: Programs, curve: Curve, log_tile: int = LOG_TILE):
+        self._driver, self._field, self._log_tile = programs.driver, curve.scalar_field, log_tile
+        self._scalar = scalar(curve.scalar_field)
         self._program = programs(scalar_source(curve, "ntt.cu"))
         self._roots: dict[Key, Roots | SplitRoots] = {}
         self._split: set[Key] = set()
@@ -130,7 +131,7 @@ class Transforms:
         """The passes, all but the first in place."""
         if not plan:
             return source
-        roots, out = self._roots_of(key), allocate(self._driver, SCALAR, len(source))
+        roots, out = self._roots_of(key), allocate(self._driver, self._scalar, len(source))
         for step in plan:
             self._launch(key, step, roots, source, out, vectors)
             source = out
@@ -154,7 +155,7 @@ class Transforms:
     def _whole_roots(self, key: Key) -> Roots | None:
         """All roots in one table; None where memory is too short for it."""
         n = key.domain.size
-        if key in self._split or n * SCALAR.nbytes * ROOTS_SHARE > self._driver.free_memory:
+        if key in self._split or n * self._scalar.nbytes * ROOTS_SHARE > self._driver.free_memory:
             return None
         try:
             return Roots(self._tree(key, n, 0, key.levels()))
@@ -172,9 +173,9 @@ class Transforms:
     def _tree(self, key: Key, n: int, log_step: int, levels: list[int]) -> DeviceArray:
         """The roots of the nodes i 2^log_step for i < n, of a tree whose levels begin with `levels`."""
         factors = key.factors()
-        table = upload(self._driver, SCALAR, self._field.to_montgomery_limbs([*levels, *factors]))
+        table = upload(self._driver, self._scalar, self._field.to_montgomery_limbs([*levels, *factors]))
         first, rest = table.part(0, len(levels)), table.part(len(levels), len(levels) + len(factors))
-        out = allocate(self._driver, SCALAR, n)
+        out = allocate(self._driver, self._scalar, n)
         numbers = {"n": n, "log_step": log_step}
         self._program.launch("roots_of", Grid.over(n), **numbers, levels=first, factors=rest, out=out)
         return out

@@ -19,7 +19,8 @@ from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
 from zkgpu.ntt.plan import FIRST, LAST, RADIX, TAIL
 
-# limits, in multiples of p, and columns of what the passes leave in memory; the portable path leaves at most 4p
+# limits, in multiples of p, and columns of what the passes leave in memory; the portable path leaves at most 4p, and
+# all leave less where the limbs have no room for it
 FORWARD_LIMIT, INVERSE_LIMIT, COLUMNS = 64, 4, 1 << 60
 PORTABLE_LIMIT = 4
 
@@ -68,7 +69,7 @@ def constant_roots(e: Any, eighth_root: int, count: int) -> dict[int, Factor]:
 
 def power_of_group(e: Any, table: Any, group: Any, radix: int) -> Callable[[int], Factor]:
     """z^j of a group by j > 0: for a radix below 8 the table holds z as a power of another."""
-    words, step = e.path.factor_parts * e.path.limbs, RADIX // radix
+    words, step = e.layout.factor_parts * e.layout.limbs, RADIX // radix
     row = e.builder.mul(group, e.integer((RADIX - 1) * words))
     if radix == RADIX:
         e.prefetch_words(table, e.shifted(row, (RADIX - 1) * words), (RADIX - 1) * words)
@@ -77,7 +78,7 @@ def power_of_group(e: Any, table: Any, group: Any, radix: int) -> Callable[[int]
 
 def power_of_lanes(e: Any, table: Any, tile: Any) -> Callable[[int], Fe]:
     """z^j by j > 0 for a tile, where every lane is a group with a z of its own."""
-    words = e.path.block_words
+    words = e.layout.block_words
     row = e.builder.mul(tile, e.integer((RADIX - 1) * words))
     e.prefetch_words(table, e.shifted(row, (RADIX - 1) * words), (RADIX - 1) * words)
     return lambda j: e.load(table, e.shifted(row, (j - 1) * words))
@@ -90,7 +91,10 @@ def run_offsets(e: Any, offset: Any, stride: Any, count: int) -> list[Any]:
 
 def between_passes(e: Any, limit: int) -> tuple[int, int]:
     """Limit and spread of what passes leave, below limit * p."""
-    return (limit * e.modulus, COLUMNS) if e.lazy else (PORTABLE_LIMIT * e.modulus, e.limb_maximum)
+    room = e.layout.room * e.modulus
+    if e.lazy:
+        return min(limit * e.modulus, room), COLUMNS
+    return min(PORTABLE_LIMIT * e.modulus, room), e.limb_maximum
 
 
 def check_left(e: Any, values: list[Fe], limit: int) -> None:
@@ -106,16 +110,18 @@ def left_by_a_pass(e: Any, data: Any, offset: Any, limit: int) -> Fe:
 
 def leave(e: Any, value: Fe, data: Any, offset: Any, limit: int) -> None:
     """Stores a block for left_by_a_pass."""
+    most, _ = between_passes(e, limit)
+    value = value if value.limit <= most else value.weak()
     check_left(e, [value], limit)
     e.store_columns(value, data, offset)
 
 
-def driver(path: InstructionPath, radix: dict[int, Any]) -> Callable[..., None]:
+def driver(words: int, radix: dict[int, Any]) -> Callable[..., None]:
     """run(data, passes, powers, tiles, scale): the passes of one item of a plan, in place.
 
+    words                 of a block
     powers, tiles, scale  the tables of Twiddles
     """
-    words = path.block_words
     tile, radix2, radix4, radix8, first_radix8, last_radix8 = (radix[kind] for kind in (TAIL, 1, 2, 3, FIRST, LAST))
 
     def run(data, passes, powers, tiles, scale):
@@ -151,6 +157,7 @@ def driver(path: InstructionPath, radix: dict[int, Any]) -> Callable[..., None]:
 @kernel
 def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
     """The driver of coefficients to evaluations."""
+    words = path.over(modulus).block_words
 
     def radix(k: int) -> Any:
         @operation(path, modulus)
@@ -176,7 +183,7 @@ def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
 
     @operation(path, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(path.block_words), RADIX)
+        offsets = run_offsets(e, offset, e.integer(words), RADIX)
         columns = e.load_tile(data, offsets, *between_passes(e, FORWARD_LIMIT))
         power, roots = power_of_lanes(e, table, index), constant_roots(e, eighth_root, RADIX // 2)
         values = evaluated(lambda j: columns[j] * power(j) if j else columns[j].weak(), RADIX, roots)
@@ -186,12 +193,13 @@ def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
     def nothing(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
         """Forward plans have no pass of this kind."""
 
-    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: nothing})
+    return driver(words, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: nothing})
 
 
 @kernel
 def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
     """The driver of evaluations to coefficients, with tables of inverse factors and the inverse root."""
+    words = path.over(modulus).block_words
 
     def radix(k: int, is_last: bool = False) -> Any:
         @operation(path, modulus)
@@ -217,9 +225,9 @@ def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
 
     @operation(path, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
-        offsets = run_offsets(e, offset, e.integer(path.block_words), RADIX)
+        offsets = run_offsets(e, offset, e.integer(words), RADIX)
         columns = e.load_tile(data, offsets)
-        e.prefetch_words(data, e.shifted(offset, RADIX * path.block_words), RADIX * path.block_words)
+        e.prefetch_words(data, e.shifted(offset, RADIX * words), RADIX * words)
         power, roots = power_of_lanes(e, table, index), constant_roots(e, eighth_root, RADIX // 2)
         whole, results = e.broadcast_factor(scale, e.integer(0)), [columns[0]] * RADIX
         for j, value in interpolated(columns.__getitem__, RADIX, roots):
@@ -228,4 +236,4 @@ def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
         e.store_tile(results, data, offsets)
 
     last = radix(3, is_last=True)
-    return driver(path, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: last})
+    return driver(words, {TAIL: tile, 1: radix(1), 2: radix(2), 3: radix(3), FIRST: first_radix8, LAST: last})

@@ -59,7 +59,7 @@ def bit_reversed_roots(cpu: CpuField, log_count: int, inverse: bool) -> CpuVecto
     while len(values) < lanes:
         factor = doubling_factor(cpu.field, len(values).bit_length() + 1, inverse)
         values += [value * factor % cpu.field.modulus for value in values]
-    blocks = aligned_empty(cpu.path.shape(max(lanes, 1 << log_count)))
+    blocks = aligned_empty(cpu.layout.shape(max(lanes, 1 << log_count)))
     blocks[:1] = cpu.from_integers(values).blocks
     done = 1
     while done < len(blocks):
@@ -83,12 +83,12 @@ def _powers(cpu: CpuField, z: CpuVector, scale: int) -> Iterator[CpuVector]:
 
 
 def _prepared(cpu: CpuField, factors: CpuVector, count: int) -> Words:
-    """(count, parts, limbs): the multiples that products with known factors want, see InstructionPath.multiples."""
-    path, p = cpu.path, cpu.field.modulus
-    multiples = path.multiples(path.factor_parts, p)
-    to_plain = pow(path.montgomery_factor(p), -1, p)
+    """(count, parts, limbs): the multiples that products with known factors want, see Layout.multiples."""
+    layout, p = cpu.layout, cpu.field.modulus
+    multiples = layout.multiples(layout.factor_parts)
+    to_plain = pow(layout.montgomery_factor, -1, p)
     parts = [cpu.pointwise(lambda x, c=c: x * (c * to_plain % p), factors).blocks for c in multiples]
-    return _side_by_side([blocks.transpose(0, 2, 1).reshape(-1, path.limbs)[:count] for blocks in parts])
+    return _side_by_side([blocks.transpose(0, 2, 1).reshape(-1, layout.limbs)[:count] for blocks in parts])
 
 
 def _side_by_side(tables: list[Words]) -> Words:

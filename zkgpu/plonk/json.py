@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zkgpu.curves.bn254 import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats.json_values import member, point_json, point_of, require_curve, unsafe_json, unsafe_of
@@ -21,7 +21,7 @@ _FILE_NAMES = {
 }
 
 
-def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
+def proof_from_json(value: Any, curve: Curve = DEFAULT) -> Proof:
     """The proof of a parsed proof.json, over `curve`; its points are on the curve, perhaps infinity."""
     if require_curve(value, "proof", PROTOCOL, "PLONK", curve) is not curve:
         raise FormatError(f"the proof is not over {curve.name}: give the proof that belongs to this key")
@@ -32,7 +32,7 @@ def proof_from_json(value: Any, curve: Curve = BN254) -> Proof:
     return Proof(**members)
 
 
-def proof_to_json(proof: Proof, curve: Curve = BN254) -> dict[str, Any]:
+def proof_to_json(proof: Proof, curve: Curve = DEFAULT) -> dict[str, Any]:
     values = {
         **{_FILE_NAMES[name]: point_json(point) for name, point in proof.points.items()},
         **{name: str(value) for name, value in proof.evaluations.items()},

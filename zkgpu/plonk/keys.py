@@ -171,7 +171,7 @@ class Additions:
     table[factors[i, 0]] * wire[i, 0] + table[factors[i, 1]] * wire[i, 1], where wires come before their uses.
 
     wires, factors  (count, 2) int32
-    table           (k, 4) uint64 canonical limbs
+    table           (k, limbs) uint64, canonical
     """
 
     wires: Index
@@ -188,10 +188,10 @@ class ProvingKey:
 
     n_wires      wires of the rows: those of the circuit and then the additions
     wires        (3, rows) int32: the wire in columns a, b and c of each row in use; the others hold wire 0
-    fixed        by the names of FIXED: (5 n, 4) uint64, Montgomery with R = 2^256: n coefficients, then the values on
+    fixed        by the names of FIXED: (5 n, limbs) uint64, Montgomery as by Field: n coefficients, then the values on
                  the 4n-th roots of unity in natural order
-    lagrange     (max(1, n_public), 5 n, 4), the same of L_1, L_2, ..
-    powers_g1    (n + 6, 8) points rows: powers of tau
+    lagrange     (max(1, n_public), 5 n, limbs), the same of L_1, L_2, ..
+    powers_g1    (n + 6, row_limbs) points rows: powers of tau
     file_digest  of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 

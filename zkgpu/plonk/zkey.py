@@ -1,6 +1,6 @@
 """PLONK proving keys as snarkjs writes them (.zkey, version 1, protocol 2).
 
-Scalars and points are in Montgomery form with R = 2^256, the host form of points: arrays of the key are views of the
+Scalars and points are in the Montgomery form of Field, the host form of points: arrays of the key are views of the
 mapped file. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
 """
 
@@ -41,7 +41,6 @@ UNSAFE_TEXT = b"UNSAFE zkgpu one-party setup: its maker can forge proofs"
 # the order in which snarkjs writes them
 _ORDER = (*range(ADDITIONS, POWERS + 1), PROTOCOL, HEADER)
 
-_ADDITION = np.dtype([("wires", "<u4", (2,)), ("factors", "<u8", (2, 4))])
 _EXTENSION = 5  # n coefficients, then values on 4n points
 
 
@@ -155,16 +154,22 @@ def _read_scalar(section: SectionReader, field: Field, name: str) -> int:
     return field.from_montgomery(value)
 
 
+def _addition(field: Field) -> np.dtype[Any]:
+    """An entry of the additions."""
+    return np.dtype([("wires", "<u4", (2,)), ("factors", "<u8", (2, field.limbs))])
+
+
 def _read_additions(section: SectionReader, header: Header) -> Additions:
     count, field = header.n_additions, header.curve.scalar_field
-    section.expect_size(_ADDITION.itemsize * count, f"{count:,} additions")
-    entries = section.array(_ADDITION.itemsize * count).view(_ADDITION)
+    kind = _addition(field)
+    section.expect_size(kind.itemsize * count, f"{count:,} additions")
+    entries = section.array(kind.itemsize * count).view(kind)
     wires = np.ascontiguousarray(entries["wires"])
     own = header.n_wires - count + np.arange(count, dtype=np.int64)
     early = np.flatnonzero((wires >= own[:, None]).any(axis=1))
     if early.size:
         raise section.error(f"addition {early[0]:,} sums up a wire that does not come before it: set up again")
-    table, ids = distinct_rows(entries["factors"].reshape(-1, 4))
+    table, ids = distinct_rows(entries["factors"].reshape(-1, field.limbs))
     if not field.is_canonical(table).all():
         raise section.error(f"a factor is not below the prime {field.modulus}: set up again")
     plain = field.to_limbs(field.from_montgomery_limbs(table))
@@ -217,7 +222,7 @@ def _header_bytes(key: ProvingKey) -> bytes:
 
 def _addition_entries(key: ProvingKey) -> Piece:
     field = key.verifying_key.curve.scalar_field
-    entries = np.empty(len(key.additions), dtype=_ADDITION)
+    entries = np.empty(len(key.additions), dtype=_addition(field))
     entries["wires"] = key.additions.wires
     entries["factors"] = field.to_montgomery_limbs(field.from_limbs(key.additions.table))[key.additions.factors]
     return entries

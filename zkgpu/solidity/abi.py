@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from Crypto.Hash import keccak
 
-from zkgpu.curves.bn254 import BN254
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves import CURVES, Curve, Point
 from zkgpu.errors import PointError, UsageError
 
 SELECTOR_BYTES = 4
@@ -22,24 +21,44 @@ INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * COMMITTED_PROOF_WORDS  # of a proof wi
 def g1_words(point: Point) -> tuple[int, ...]:
     """(x, y), or (0, 0) for infinity.
 
-    Raises UsageError for a point of another group than BN254's G1, PointError for a coordinate outside [0, q).
+    Raises UsageError for a point of another group than the G1 of a curve with contracts, PointError for a coordinate
+    outside [0, q).
     """
-    return _coordinates(point, BN254.g1, "G1")
+    return _coordinates(point, "G1")
 
 
 def g2_words(point: Point) -> tuple[int, ...]:
     """(x.c1, x.c0, y.c1, y.c0), all zero for infinity. Raises as g1_words, for G2."""
-    x0, x1, y0, y1 = _coordinates(point, BN254.g2, "G2")
+    x0, x1, y0, y1 = _coordinates(point, "G2")
     return x1, x0, y1, y0
 
 
-def _coordinates(point: Point, group: Group, name: str) -> tuple[int, ...]:
-    if point.group != group:
+def contract_curves() -> list[Curve]:
+    """The curves that the contracts are written for: the EVM takes their coordinates as words, c1 of a pair first."""
+    known = [(curve, curve.precompiles) for curve in CURVES]
+    return [c for c, evm in known if evm is not None and evm.coordinate_bytes == WORD_BYTES and evm.imaginary_first]
+
+
+def require_contracts(curve: Curve) -> None:
+    """Raises UsageError for a curve that there are no contracts for."""
+    if curve not in contract_curves():
+        raise UsageError(f"there are no contracts for {curve.title}: use a key over {_titles()}")
+
+
+def _titles() -> str:
+    return " or ".join(curve.title for curve in contract_curves())
+
+
+def _coordinates(point: Point, name: str) -> tuple[int, ...]:
+    if point.group not in [curve.g1 if name == "G1" else curve.g2 for curve in contract_curves()]:
         raise UsageError(
-            f"the contract takes points of BN254 {name}, not of {point.group.name}: use a key and a proof over BN254"
+            f"the contract takes points of {_titles()} {name}, not of {point.group.name}: "
+            f"use a key and a proof over {_titles()}"
         )
     if not point.is_canonical():
-        raise PointError(f"a coordinate of a point of BN254 {name} is no integer in [0, q): values are never reduced")
+        raise PointError(
+            f"a coordinate of a point of {point.group.name} is no integer in [0, q): values are never reduced"
+        )
     return point.coordinates()
 
 

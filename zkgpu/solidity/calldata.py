@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from zkgpu.circuits.committed import CommittedRound, require_bytes
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import curve_of
 from zkgpu.solidity.abi import WORD_BYTES, selector
 from zkgpu.solidity.form import form, form_of
 from zkgpu.systems.files import AnyProof
@@ -27,7 +27,7 @@ def calldata(
     type than an integer, for packed values that are no bytes and for another curve, PointError for a coordinate outside
     [0, q): the contract would refuse them. Whether points are on their curves is left to it.
     """
-    inputs = _canonical(public_inputs, packed)
+    inputs = _canonical(proof, public_inputs, packed)
     form = form_of(proof, "Proof")
     words = [*form.words(proof), *inputs]
     start = selector(function, form.parameters(proof), len(inputs), len(packed))
@@ -41,7 +41,7 @@ def arguments(proof: AnyProof, public_inputs: Sequence[int], packed: bytes = b""
     Without public inputs, or packed values, that argument falls away. Raises as calldata does.
     """
     form = form_of(proof, "Proof")
-    return form.arguments(form.words(proof), _canonical(public_inputs, packed), packed)
+    return form.arguments(form.words(proof), _canonical(proof, public_inputs, packed), packed)
 
 
 def calldata_text(proof: AnyProof, public_inputs: Sequence[int], packed: bytes = b"") -> str:
@@ -51,7 +51,7 @@ def calldata_text(proof: AnyProof, public_inputs: Sequence[int], packed: bytes =
     values come last. Raises as calldata does.
     """
     form = form_of(proof, "Proof")
-    words, inputs = [_hex(w) for w in form.words(proof)], [_hex(x) for x in _canonical(public_inputs, packed)]
+    words, inputs = [_hex(w) for w in form.words(proof)], [_hex(x) for x in _canonical(proof, public_inputs, packed)]
     return form.text(words, inputs, packed)
 
 
@@ -72,10 +72,10 @@ def _dynamic(static_size: int, packed: bytes) -> bytes:
     return b"".join(n.to_bytes(WORD_BYTES, "big") for n in lengths) + packed + bytes(-len(packed) % WORD_BYTES)
 
 
-def _canonical(public_inputs: Sequence[int], packed: bytes) -> list[int]:
+def _canonical(proof: AnyProof, public_inputs: Sequence[int], packed: bytes) -> list[int]:
     """The public inputs as Python integers."""
     require_bytes(packed)
-    return Fr.elements(public_inputs, "public input")
+    return curve_of(proof.a.group).scalar_field.elements(public_inputs, "public input")
 
 
 def _hex(word: int) -> str:

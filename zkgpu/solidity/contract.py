@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 
 from zkgpu.errors import UsageError
+from zkgpu.solidity.abi import require_contracts
 from zkgpu.solidity.form import form_of
 from zkgpu.systems.files import AnyVerifyingKey
 
@@ -31,7 +32,7 @@ def verifier_source(
     commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n], bytes):
     commitment and knowledge come after C, and the packed values last.
 
-    verifying_key   a BN254 key; when it says that one party made it, the first lines of the contract say so
+    verifying_key   over a curve that the EVM has; when it says that one party made it, the first lines say so too
     contract_name   Groth16Verifier or PlonkVerifier unless given
     allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
     notes           further lines of comment for the head of the file
@@ -41,6 +42,7 @@ def verifier_source(
     that does not start with a capital or is no identifier.
     """
     form = form_of(verifying_key, "VerifyingKey")
+    require_contracts(verifying_key.curve)
     name = form.contract_name if contract_name is None else contract_name
     _require_contract_name(name)
     _require_deployable(verifying_key.n_public)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
-from zkgpu.curves.bn254 import Fr
 from zkgpu.groth16.keys import Proof, VerifyingKey
 from zkgpu.solidity.abi import COMMITTED_PARAMETERS, GROTH16_PARAMETERS, arguments_size, g1_words, g2_words
 from zkgpu.solidity.commitment import committed_substitutions
@@ -17,14 +16,18 @@ def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
     if key.commitment is None:
         return "groth16.sol.in", _substitutions(key) | public_parameters(key.n_public)
     own = committed_substitutions(key) | public_parameters(key.n_explicit_public, key.commitment.round.packed_size)
-    return "commitment.sol.in", own | {"r": Fr.modulus, "n": key.n_explicit_public, "key": _constants(key)}
+    return "commitment.sol.in", own | {
+        "r": key.curve.scalar_field.modulus,
+        "n": key.n_explicit_public,
+        "key": _constants(key),
+    }
 
 
 def _substitutions(key: VerifyingKey) -> Substitutions:
     """The holes of groth16.sol.in that depend on the key."""
     n = key.n_public
     return {
-        "r": Fr.modulus,
+        "r": key.curve.scalar_field.modulus,
         "n": n,
         "key": _constants(key),
         "calldata_size": arguments_size(n),

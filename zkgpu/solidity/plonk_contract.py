@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
-from zkgpu.curves.bn254 import BN254, Fr
+from zkgpu.curves import curve_of
 from zkgpu.plonk.keys import FIXED, Proof, VerifyingKey
 from zkgpu.solidity.abi import PLONK_PARAMETERS, PLONK_PROOF_WORDS, SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
 from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
@@ -21,21 +21,21 @@ def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
 
 
 def _substitutions(key: VerifyingKey) -> Substitutions:
-    """The template's holes that depend on the key, by name. Points must be of BN254."""
-    n, domain = key.n_public, key.domain
+    """The template's holes that depend on the key, by name. Points must be of a curve with contracts."""
+    n, domain, field = key.n_public, key.domain, key.curve.scalar_field
     lagrange, inputs_at = max(1, n), _TEXT + _KEY_BYTES
     abc_at = inputs_at + WORD_BYTES * n
-    generator = dict(zip(("h_x_im", "h_x_re", "h_y_im", "h_y_re"), g2_words(BN254.g2.generator), strict=True))
+    generator = dict(zip(("h_x_im", "h_x_re", "h_y_im", "h_y_re"), g2_words(key.curve.g2.generator), strict=True))
     return {
-        "r": Fr.modulus,
-        "r_minus_1": Fr.modulus - 1,
-        "r_minus_2": Fr.modulus - 2,
+        "r": field.modulus,
+        "r_minus_1": field.modulus - 1,
+        "r_minus_2": field.modulus - 2,
         "n": n,
         "log_size": key.log_size,
         "size": domain.size,
         "omega": domain.omega,
-        "omega_inverse": Fr.inverse(domain.omega),
-        "omega_last": pow(domain.omega, lagrange - 1, Fr.modulus),
+        "omega_inverse": field.inverse(domain.omega),
+        "omega_last": pow(domain.omega, lagrange - 1, field.modulus),
         "key": _constants(key),
         "calldata_size": SELECTOR_BYTES + WORD_BYTES * (PLONK_PROOF_WORDS + n),
         "hash_key": _hash_key(),
@@ -85,7 +85,8 @@ def _hash_key() -> str:
 
 
 def _words(proof: Proof) -> list[int]:
-    evaluations = [Fr.element(value, name) for name, value in proof.evaluations.items()]
+    field = curve_of(proof.a.group).scalar_field
+    evaluations = [field.element(value, name) for name, value in proof.evaluations.items()]
     return [*(w for point in proof.points.values() for w in g1_words(point)), *evaluations]
 
 

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves import bn254
+from zkgpu.curves import CURVES
 from zkgpu.curves.points import Group
 from zkgpu.store.digests import Bytes
 
 _PACKAGE = __name__.split(".")[0]
-_GROUPS = {group.name: group for group in (bn254.G1, bn254.G2)}  # one object for each, so that `is` works
+_GROUPS = {
+    group.name: group for curve in CURVES for group in (curve.g1, curve.g2)
+}  # one object for each, so that `is` works
 _PLAIN = (str, int, float, bool, type(None))
 
 

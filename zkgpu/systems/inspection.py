@@ -13,7 +13,7 @@ from zkgpu.formats import strict_json
 from zkgpu.formats.container import map_file
 from zkgpu.formats.public_values import read_public, read_public_values
 from zkgpu.formats.r1cs import read_r1cs
-from zkgpu.formats.wtns import read_wtns
+from zkgpu.formats.wtns import read_any_wtns
 from zkgpu.systems.files import read_key, read_proof, read_verifying_key
 from zkgpu.systems.registry import TITLES, system_of
 from zkgpu.systems.system import Facts
@@ -50,7 +50,8 @@ def _describe_r1cs(path: str) -> Facts:
 
 
 def _describe_wtns(path: str) -> Facts:
-    return {"format": "witness (.wtns)", "field": "BN254 Fr", "values": read_wtns(path).shape[0]}
+    field, values = read_any_wtns(path)
+    return {"format": "witness (.wtns)", "field": field.name, "values": values.shape[0]}
 
 
 def _describe_ptau(path: str) -> Facts:

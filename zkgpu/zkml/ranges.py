@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
@@ -162,7 +162,7 @@ def _require_integers_in_range(operation: Operation) -> None:
 
 def _within_field(layer: str, found: Interval, limb: int) -> Interval:
     """The interval. Raises UsageError unless range checks of what reads it, loose by a limb, fit the field."""
-    most = Fr.bits - 2 * limb - _SPARE
+    most = DEFAULT.scalar_field.bits - 2 * limb - _SPARE
     if found.bits > most:
         raise UsageError(
             f"layer '{layer}': a value could need {found.bits} bits and wrap around the field, with limbs of "

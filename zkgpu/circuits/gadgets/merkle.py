@@ -14,8 +14,9 @@ from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.logic import select
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 from zkgpu.circuits.wires import Wires, stack
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
 
 
 def merkle_root(leaf: Wires, index_bits: Wires, siblings: Wires) -> Wires:
@@ -64,17 +65,17 @@ class MerkleTree:
     Raises UsageError for more leaves than that, and for one that is 0.
     """
 
-    def __init__(self, leaves: Sequence[int], depth: int) -> None:
+    def __init__(self, leaves: Sequence[int], depth: int, field: Field = DEFAULT.scalar_field) -> None:
         if len(leaves) > 1 << depth:
             raise UsageError(f"{len(leaves)} leaves do not fit a tree of depth {depth}")
-        if any(leaf % Fr.modulus == 0 for leaf in leaves):
+        if any(leaf % field.modulus == 0 for leaf in leaves):
             raise UsageError("leaf 0 stands for an empty place: hash what a leaf stands for")
-        self.depth = depth
+        self.depth, self._field = depth, field
         self._empty = [0]
         self._levels = [list(leaves)]
         for _ in range(depth):
             self._levels.append(self._parents(self._levels[-1]))
-            self._empty.append(poseidon_hash([self._empty[-1]] * 2))
+            self._empty.append(poseidon_hash([self._empty[-1]] * 2, field))
 
     @property
     def root(self) -> int:
@@ -93,4 +94,4 @@ class MerkleTree:
 
     def _parents(self, nodes: list[int]) -> list[int]:
         padded = nodes + self._empty[-1:] if len(nodes) % 2 else nodes
-        return [poseidon_hash(padded[i : i + 2]) for i in range(0, len(padded), 2)]
+        return [poseidon_hash(padded[i : i + 2], self._field) for i in range(0, len(padded), 2)]

@@ -1,4 +1,4 @@
-"""Poseidon with circomlib's parameters: the hash of 1 to 16 elements of BN254's scalar field.
+"""Poseidon with circomlib's parameters: the hash of 1 to 16 elements of a scalar field.
 
 The state starts as (0, inputs); the hash is its first element after the permutation (eprint 2019/458).
 """
@@ -14,7 +14,6 @@ from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.poseidon_parameters import (
     FULL_ROUNDS,
     Matrix,
-    P,
     PoseidonParameters,
     Vector,
     dot,
@@ -22,49 +21,53 @@ from zkgpu.circuits.gadgets.poseidon_parameters import (
     times,
 )
 from zkgpu.circuits.wires import Wires, stack
-from zkgpu.curves.bn254 import Fr
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
+from zkgpu.fields.field import Field
 
 # plain Python
 
 
-def poseidon_hash(inputs: Sequence[int]) -> int:
+def poseidon_hash(inputs: Sequence[int], field: Field = DEFAULT.scalar_field) -> int:
     """The hash of 1 to 16 integers in [0, r), as circomlib computes it. Raises UsageError for others."""
-    if not all(0 <= v < P for v in inputs):
-        raise UsageError("Poseidon hashes integers from 0 to the modulus of BN254 Fr, without it")
-    return _permute([0, *inputs], poseidon_parameters(len(inputs)), [])[0]
+    if not all(0 <= v < field.modulus for v in inputs):
+        raise UsageError(f"Poseidon hashes integers from 0 to the modulus of {field.name}, without it")
+    return _permute([0, *inputs], poseidon_parameters(len(inputs), field), [])[0]
 
 
 def _permute(state: Vector, parameters: PoseidonParameters, sboxes: list[tuple[int, int]]) -> Vector:
     """The permutation; appends to `sboxes` each S-box's input and output, in order."""
-    state = _full_rounds(state, parameters.first, parameters.matrix, sboxes)
+    state = _full_rounds(state, parameters.first, parameters, sboxes)
     state = _partial_rounds(state, parameters, sboxes)
-    return _full_rounds(state, parameters.last, parameters.matrix, sboxes)
+    return _full_rounds(state, parameters.last, parameters, sboxes)
 
 
-def _full_rounds(state: Vector, constants: Matrix, matrix: Matrix, sboxes: list[tuple[int, int]]) -> Vector:
+def _full_rounds(
+    state: Vector, constants: Matrix, parameters: PoseidonParameters, sboxes: list[tuple[int, int]]
+) -> Vector:
+    p = parameters.field.modulus
     for row in constants:
-        inputs = [(s + k) % P for s, k in zip(state, row, strict=True)]
-        outputs = [_fifth_power(x) for x in inputs]
+        inputs = [(s + k) % p for s, k in zip(state, row, strict=True)]
+        outputs = [_fifth_power(x, p) for x in inputs]
         sboxes.extend(zip(inputs, outputs, strict=True))
-        state = times(matrix, outputs)
+        state = times(parameters.matrix, outputs, p)
     return state
 
 
 def _partial_rounds(state: Vector, parameters: PoseidonParameters, sboxes: list[tuple[int, int]]) -> Vector:
-    s, rest = state[0], state[1:]
+    s, rest, p = state[0], state[1:], parameters.field.modulus
     for constant, row, column in zip(parameters.partial, parameters.rows, parameters.columns, strict=True):
-        x = (s + constant) % P
-        y = _fifth_power(x)
+        x = (s + constant) % p
+        y = _fifth_power(x, p)
         sboxes.append((x, y))
-        s = (parameters.corner * y + dot(row, rest)) % P
-        rest = [(u + w * y) % P for u, w in zip(rest, column, strict=True)]
-    return [s, *times(parameters.rest_matrix, rest)]
+        s = (parameters.corner * y + dot(row, rest, p)) % p
+        rest = [(u + w * y) % p for u, w in zip(rest, column, strict=True)]
+    return [s, *times(parameters.rest_matrix, rest, p)]
 
 
-def _fifth_power(x: int) -> int:
-    square = x * x % P
-    return square * square % P * x % P
+def _fifth_power(x: int, p: int) -> int:
+    square = x * x % p
+    return square * square % p * x % p
 
 
 # in a circuit
@@ -76,11 +79,9 @@ def poseidon(inputs: Wires) -> Wires:
     Three constraints an S-box: 213 for one input, 240 for two, 264 for three.
     """
     circuit = Circuit.of(inputs)
-    if circuit.field.modulus != P:
-        raise UsageError(f"Poseidon's numbers here are those of {Fr.name}, not of {circuit.field.name}")
     if not inputs.shape:
         raise UsageError("Poseidon hashes an array of wires: stack single ones")
-    poseidon_parameters(inputs.shape[-1])
+    poseidon_parameters(inputs.shape[-1], circuit.field)
     return circuit.instantiate(_hash_template, inputs, label="poseidon")
 
 
@@ -90,9 +91,13 @@ def _hash_template(circuit: Circuit, inputs: Wires) -> Wires:
     z is the S-box's output, but in all partial rounds except the last it is the next S-box's input: then the
     long linear combinations of late rounds stand in one place of a constraint instead of three.
     """
-    parameters = poseidon_parameters(inputs.size)
+    parameters = poseidon_parameters(inputs.size, circuit.field)
     count = _wired_sboxes(parameters)
-    wires = _Wiring(circuit.hint(_sbox_wires, [inputs], shape=(count, 3), label="sboxes"))
+
+    def sbox_wires(values: NDArray[np.object_]) -> list[list[int]]:
+        return _sbox_wires(parameters, values)
+
+    wires = _Wiring(circuit.hint(sbox_wires, [inputs], shape=(count, 3), label="sboxes"))
     state = _constrain_first_round(parameters, inputs, wires)
     state = _constrain_full_rounds(parameters.first[1:], parameters, state, wires)
     state = _constrain_partial_rounds(parameters, state, wires)
@@ -125,10 +130,10 @@ class _Wiring:
 
 def _constrain_first_round(parameters: PoseidonParameters, inputs: Wires, wires: _Wiring) -> Wires:
     """The first round, whose first S-box has a constant input and takes no constraint."""
-    constants = parameters.first[0]
+    constants, p = parameters.first[0], parameters.field.modulus
     outputs = wires.fifth_powers(inputs + _vector(constants[1:]))
     matrix = np.array(parameters.matrix, dtype=object)
-    return matrix[:, 1:] @ outputs + matrix[:, 0] * _fifth_power(constants[0]) % P
+    return matrix[:, 1:] @ outputs + matrix[:, 0] * _fifth_power(constants[0], p) % p
 
 
 def _constrain_full_rounds(constants: Matrix, parameters: PoseidonParameters, state: Wires, wires: _Wiring) -> Wires:
@@ -155,17 +160,17 @@ def _wired_sboxes(parameters: PoseidonParameters) -> int:
     return FULL_ROUNDS * parameters.width - 1 + len(parameters.partial)
 
 
-def _sbox_wires(inputs: NDArray[np.object_]) -> list[list[int]]:
+def _sbox_wires(parameters: PoseidonParameters, inputs: NDArray[np.object_]) -> list[list[int]]:
     """(S-boxes, 3): the values of _hash_template's wires."""
-    parameters = poseidon_parameters(inputs.size)
     sboxes: list[tuple[int, int]] = []
+    p = parameters.field.modulus
     _permute([0, *inputs.tolist()], parameters, sboxes)
     first = len(parameters.first) * parameters.width  # of the partial rounds
     last = first + len(parameters.partial) - 1
     rows = []
     for i, (x, y) in enumerate(sboxes):
-        square = x * x % P
-        rows.append([square, square * square % P, sboxes[i + 1][0] if first <= i < last else y])
+        square = x * x % p
+        rows.append([square, square * square % p, sboxes[i + 1][0] if first <= i < last else y])
     return rows[1:]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
-from zkgpu.circuits.gadgets.poseidon_parameters import P
+from zkgpu.curves import DEFAULT
 
 _BLOCK = 15
 _BITS = 248  # of a field element that are used
@@ -62,7 +62,7 @@ def _hash_of_forms(tensors: Sequence[Ranged[Any]]) -> int:
     """Where the chain begins: sizes and ranges of the tensors, in order."""
     state = len(tensors)
     for tensor in tensors:
-        state = poseidon_hash([state, tensor.values.size, tensor.low % P, tensor.width])
+        state = poseidon_hash([state, tensor.values.size, tensor.low % DEFAULT.scalar_field.modulus, tensor.width])
     return state
 
 
