@@ -49,6 +49,7 @@ BLS12_381 = Curve(
     name="bls12_381",
     title="BLS12-381",
     snarkjs_name="bls12381",
+    aliases=(),
     circom_name="bls12381",
     scalar_field=Fr,
     base_field=Fq,
