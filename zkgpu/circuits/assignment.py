@@ -16,7 +16,7 @@ MANY_ENTRIES = 1 << 17  # loading the kernels takes as long as this many entries
 
 
 def require_shape(assignment: Limbs, n_wires: int, field: Field) -> None:
-    """Raises UsageError unless this is an (n, 4) uint64 array of limbs, LengthError if n is wrong."""
+    """Raises UsageError unless this is an (n, limbs) uint64 array of limbs, LengthError if n is wrong."""
     if assignment.ndim != 2 or assignment.shape[1] != field.limbs or assignment.dtype != np.uint64:
         raise UsageError(f"the assignment must be an (n, {field.limbs}) uint64 array of limbs")
     if assignment.shape[0] != n_wires:
