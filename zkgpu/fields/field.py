@@ -17,6 +17,11 @@ LIMB_BITS = 64
 Limbs = NDArray[np.uint64]
 
 
+def random_bytes(n: int) -> bytes:
+    """From the operating system's generator, as all randomness is."""
+    return secrets.token_bytes(n)
+
+
 @dataclass(frozen=True)
 class Field:
     """The integers modulo a prime.
@@ -128,7 +133,7 @@ class Field:
     def random_weights(self, n: int) -> Limbs:
         """(n, limbs) uint64: independent uniform 128-bit elements, for random linear combinations."""
         weights = np.zeros((n, self.limbs), dtype=np.uint64)
-        weights[:, :2] = np.frombuffer(secrets.token_bytes(16 * n), dtype="<u8").reshape(n, 2)
+        weights[:, :2] = np.frombuffer(random_bytes(16 * n), dtype="<u8").reshape(n, 2)
         return weights
 
     # what callers give

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from zkgpu.curves.points import Group
 from zkgpu.errors import UsageError
-from zkgpu.fields.field import LIMB_BITS, Limbs
+from zkgpu.fields.field import LIMB_BITS, Limbs, random_bytes
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, parallel, ranges
@@ -88,7 +87,7 @@ def sums_are_in_subgroup(group: Group, rows: Limbs, path: InstructionPath, threa
 
 def _small_weights(group: Group, n: int) -> list[Limbs]:
     """ROUNDS times (n, limbs) scalars of the group: independent uniform numbers below 2^WEIGHT_BITS."""
-    words = np.frombuffer(secrets.token_bytes(2 * ROUNDS * n), np.uint16).reshape(ROUNDS, n)
+    words = np.frombuffer(random_bytes(2 * ROUNDS * n), np.uint16).reshape(ROUNDS, n)
     weights = np.zeros((ROUNDS, n, -(-group.order.bit_length() // LIMB_BITS)), np.uint64)
     weights[:, :, 0] = words & ((1 << WEIGHT_BITS) - 1)
     return list(weights)
