@@ -168,7 +168,7 @@ def test_a_circuit_with_challenges_belongs_to_no_plonk_key() -> None:
 
 def test_a_backend_over_another_curve_is_refused(system: Any, key: Any) -> None:
     other = replace(BN254, name="another curve")
-    with pytest.raises(UsageError, match="the key is over BN254 and the backend computes over another curve"):
+    with pytest.raises(UsageError, match="the key is over bn254, the backend computes over another curve"):
         system.Prover(key, ReferenceBackend(other))
 
 
