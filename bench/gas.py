@@ -23,6 +23,7 @@ from groth16_instances import Instance  # noqa: E402
 from model_contracts import linked_code  # noqa: E402
 from plonk_instances import PlonkInstance  # noqa: E402
 
+from zkgpu.groth16 import VerifyingKey  # noqa: E402
 from zkgpu.solidity import calldata, gas_limit  # noqa: E402
 from zkgpu.solidity.calldata import VerifierFunction  # noqa: E402
 
@@ -40,8 +41,9 @@ def of_model(name: str, weights: str) -> CommittedInstance:
 def measure(instance: AnyInstance, code: bytes) -> dict[str, object]:
     """One row, of a proof that the contract made by `code` accepted."""
     system = "plonk" if isinstance(instance, PlonkInstance) else "groth16"
-    commitment = getattr(instance.verifying_key, "commitment", None)
-    round_ = commitment.round if commitment else None
+    key = instance.verifying_key
+    committed = key.commitments if isinstance(key, VerifyingKey) else ()
+    round_ = committed[0].round if committed else None
     contract = Contract(code)
     verify, require = _gas(contract, instance, "verifyProof"), _gas(contract, instance, "requireValidProof")
     return {

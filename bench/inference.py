@@ -140,7 +140,7 @@ def facts_of_circuit(compiled: CompiledModel) -> dict[str, int]:
         "constraints": r1cs.n_constraints,
         "wires": r1cs.n_wires,
         "committed": r1cs.n_committed,
-        "public_values": sum(array.size for array in r1cs.round.arrays) if r1cs.round else 0,
+        "public_values": sum(array.size for round_ in r1cs.rounds for array in round_.arrays),
     }
 
 

@@ -96,7 +96,7 @@ def test_a_refused_proof_is_made_again_and_then_elsewhere(
     refusing = Refusing(monkeypatch, system, *answers)
     statement = prover.statement(ASSIGNMENT)
     assert statement.public_inputs == [27]
-    assert system.verify(key.verifying_key, *statement[:2])
+    assert system.verify(key.verifying_key, statement.public_inputs, statement.proof)
     assert refusing.asked == len(answers) + (answers[-1] is not True)
     assert logged in caplog.text
     assert len(caplog.messages) == bool(logged)
@@ -137,7 +137,7 @@ def test_inputs_give_a_statement_in_every_system(system: Any, key: Any) -> None:
     statement = system.Prover(key, open_backend("cpu")).prove_circuit(COMPILED, INPUTS)
     assert statement.public_inputs == [27]
     assert statement.packed == b""
-    assert system.verify(key.verifying_key, *statement[:2])
+    assert system.verify(key.verifying_key, statement.public_inputs, statement.proof)
 
 
 def test_a_witness_that_waits_for_challenges_is_for_other_keys(system: Any, key: Any) -> None:

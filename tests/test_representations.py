@@ -9,7 +9,7 @@ import pytest
 
 from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.circuits.committed import FirstRound
-from zkgpu.curves.bn254 import BN254, G1, Fr
+from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import UsageError
 from zkgpu.fields.cpu import CpuField
 from zkgpu.groth16 import committer, prover
@@ -41,7 +41,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "blinding of Groth16": lambda: prover.Blinding(CANARY, CANARY, CANARY),
     "blinding of PLONK": lambda: plonk.Blinding((CANARY,) * 11),
     "toxic waste": lambda: ToxicWaste(CANARY, CANARY, CANARY, CANARY, CANARY),
-    "opening": lambda: committer.Opening((CANARY,), b"%d" % CANARY, LIMBS, G1.generator, G1.generator),
+    "opening": lambda: committer.Opening(LIMBS, b"%d" % CANARY, ()),
     "first round": lambda: FirstRound((CANARY,), LIMBS, b"%d" % CANARY),
     "polynomial": lambda: Coefficients(ReferenceBackend(BN254).vector(LIMBS), {0: CANARY}),
     "vector of the reference": lambda: ReferenceBackend(BN254).vector(LIMBS),

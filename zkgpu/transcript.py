@@ -23,6 +23,10 @@ from zkgpu.curves.points import Curve, Point
 Item: TypeAlias = "Point | int | bytes"
 
 
+def keccak256(data: bytes) -> bytes:
+    return keccak.new(digest_bits=256, data=data).digest()
+
+
 class Transcript:
     """A conversation over one curve, with the challenges that the other side would have drawn."""
 
@@ -50,7 +54,7 @@ class Transcript:
 
     def digest(self) -> bytes:
         """Keccak-256 of all that was absorbed since the last challenge or digest."""
-        digest = keccak.new(digest_bits=256, data=bytes(self._pending)).digest()
+        digest = keccak256(bytes(self._pending))
         self._pending.clear()
         return digest
 

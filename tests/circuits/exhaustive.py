@@ -14,7 +14,7 @@ F5, F7 = Field("F5", 5, generator=2), Field("F7", 7, generator=3)
 def satisfying(compiled: CompiledCircuit) -> np.ndarray:
     """(n, n_wires) integers: all satisfying assignments whose mask is 0."""
     r1cs, p = compiled.r1cs, compiled.r1cs.field.modulus
-    fixed = {0, r1cs.n_public + 1} if r1cs.round else {0}
+    fixed = {0, r1cs.n_public + 1} if r1cs.rounds else {0}
     free = [w for w in range(r1cs.n_wires) if w not in fixed]
     values = np.zeros((r1cs.n_wires, p ** len(free)), dtype=np.int16)
     tried("assignments over small fields", values.shape[1])
@@ -35,10 +35,10 @@ def _dense(matrix: SparseMatrix, r1cs: R1CS) -> np.ndarray:
 def challenges_by_commitment(compiled: CompiledCircuit) -> dict[tuple[int, ...], set[int]]:
     """For each assignment of the committed wires, mask left out: the first challenges it can be completed for."""
     r1cs = compiled.r1cs
-    assert r1cs.round is not None
-    start, challenge = r1cs.n_public + 2, 1 + r1cs.n_public - r1cs.round.n_public
+    assert r1cs.rounds
+    start, challenge = r1cs.n_public + 2, 1 + r1cs.n_public - r1cs.rounds[0].n_public
     found: dict[tuple[int, ...], set[int]] = {}
     for row in satisfying(compiled):
-        committed = tuple(int(v) for v in row[start : start + r1cs.round.n_committed - 1])
+        committed = tuple(int(v) for v in row[start : start + r1cs.rounds[0].n_committed - 1])
         found.setdefault(committed, set()).add(int(row[challenge]))
     return found

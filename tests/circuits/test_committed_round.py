@@ -43,7 +43,7 @@ def test_public_wires_come_first_then_the_committed_then_the_rest():
     r1cs = compiled.r1cs
     assert r1cs.n_public == 5  # double, sum, two challenges, the digest
     assert (r1cs.n_public_outputs, r1cs.n_public_inputs) == (1, 1)
-    assert (r1cs.n_committed, r1cs.round.n_challenges) == (1 + 4 + 3, 2)
+    assert (r1cs.n_committed, r1cs.rounds[0].n_challenges) == (1 + 4 + 3, 2)
     first = {signal.name: signal.first for signal in compiled.signals}
     assert (first["double"], first["sum"]) == (1, 2)
     assert sorted(first[name] for name in "vxyst") == [7, 10, 11, 12, 13]
@@ -68,7 +68,7 @@ def test_the_first_round_shows_what_is_public_and_committed_and_the_answer_is_us
     assert Fr.from_limbs(first.committed)[0] == 0
     digest = (127 * 1000 + 137) % P
     assert Fr.from_limbs(assignment[2:5]) == [1000, 77, digest]
-    assert compiled.r1cs.round.digest(first.packed, 1000, P) == digest
+    assert compiled.r1cs.rounds[0].digest(first.packed, 1000, P) == digest
     assert compiled.packed(assignment) == first.packed
 
 
@@ -95,7 +95,7 @@ def test_the_same_name_gives_the_same_challenge_and_none_a_new_one():
     a, b, d, e = c.challenge("a"), c.challenge("a"), c.challenge(), c.challenge()
     c.assert_equal(a, b)
     c.assert_equal(d + e, e + d)
-    assert c.compile().r1cs.round.n_challenges == 3
+    assert c.compile().r1cs.rounds[0].n_challenges == 3
 
 
 def test_what_is_committed_may_not_depend_on_a_challenge():
@@ -159,7 +159,7 @@ def test_ordinary_circuits_have_no_round():
     c = Circuit()
     c.assert_equal(c.private("x"), c.public("y"))
     r1cs = c.compile().r1cs
-    assert (r1cs.round, r1cs.n_committed, r1cs.n_public) == (None, 0, 1)
+    assert (r1cs.rounds, r1cs.n_committed, r1cs.n_public) == ((), 0, 1)
 
 
 # public arrays

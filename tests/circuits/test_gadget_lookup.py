@@ -89,7 +89,7 @@ def test_looked_up_values_and_multiplicities_are_committed_and_helpers_are_not()
     x, bias = c.private("x", 3), c.public("bias")
     Table("small", range(10)).look_up(2 * x + bias)
     r1cs = c.compile().r1cs
-    assert (r1cs.round.n_committed, r1cs.round.n_challenges) == (1 + 3 + 10, 1)
+    assert (r1cs.rounds[0].n_committed, r1cs.rounds[0].n_challenges) == (1 + 3 + 10, 1)
     assert r1cs.n_public == 2
 
 

@@ -189,7 +189,7 @@ def test_only_wires_that_are_marked_change_with_the_challenges():
     depends = depend_on_challenges(c.builder.steps, c.builder.n_wires, c.builder.rounds.challenge_wires)
     compiled = c.compile()
     inputs = {"a": np.arange(24).reshape(6, 4), "b": np.arange(24).reshape(4, 6), "v": [-8, 7, 0, 1], "x": 5}
-    n = compiled.r1cs.round.n_challenges
+    n = compiled.r1cs.rounds[0].n_challenges
     first, second = (compiled.witness(inputs, lambda _, at=at: [*range(at, at + n)]) for at in (10**9, 10**12))
     changed = np.zeros(c.builder.n_wires, dtype=bool)
     changed[compiled._order] = (first != second).any(axis=1)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.gadgets import Table
 from zkgpu.curves.bn254 import Fr
-from zkgpu.groth16 import Prover, ProvingKey, unsafe_setup
+from zkgpu.groth16 import Proof, Prover, ProvingKey, VerifyingKey, unsafe_setup
+from zkgpu.groth16.keys import Commitment
 from zkgpu.groth16.setup import ToxicWaste
 from zkgpu.provers.statement import Statement
 
@@ -23,6 +25,26 @@ class CommittedStatement:
     waste: ToxicWaste
     key: ProvingKey
     proven: Statement
+
+
+def with_points(proof: Proof, *, point: Any = None, knowledge: Any = None, **changes: Any) -> Proof:
+    """The proof with another D or pi in its commitment, or another A, B, C."""
+    (commitment,) = proof.commitments
+    other = Commitment(
+        commitment.point if point is None else point, commitment.knowledge if knowledge is None else knowledge
+    )
+    return replace(proof, commitments=(other,), **changes)
+
+
+def with_part(key: VerifyingKey, **changes: Any) -> VerifyingKey:
+    """The key with another part of its commitment."""
+    return replace(key, commitments=(replace(key.required_commitment, **changes),))
+
+
+def with_queries(key: ProvingKey, **changes: Any) -> ProvingKey:
+    """The key with other queries for its committed wires."""
+    (queries,) = key.commitments
+    return replace(key, commitments=(replace(queries, **changes),))
 
 
 def squares() -> CompiledCircuit:

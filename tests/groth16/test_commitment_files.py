@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from committed_statement import INPUTS, CommittedStatement, squares
+from committed_statement import INPUTS, CommittedStatement, squares, with_part, with_queries
 
 from zkgpu.backend import open_backend
 from zkgpu.ceremony.ptau import read_ptau
@@ -52,14 +52,14 @@ def test_a_key_from_a_ceremony_proves_and_is_what_its_record_says(ceremonial: Pr
 
 
 def test_both_ways_of_setup_commit_to_the_same_wires(initial: ProvingKey, committed: CommittedStatement) -> None:
-    assert initial.commitment.committed_query.shape == committed.key.commitment.committed_query.shape
+    assert initial.commitments[0].committed_query.shape == committed.key.commitments[0].committed_query.shape
     for key in (initial, committed.key):
-        rows = key.commitment.committed_query.shape[0] + key.l_query.shape[0] + len(key.verifying_key.ic)
+        rows = key.commitments[0].committed_query.shape[0] + key.l_query.shape[0] + len(key.verifying_key.ic)
         assert rows == key.n_wires
         committed_query, knowledge_query = (
-            G1.from_rows(q[:5]) for q in (key.commitment.committed_query, key.commitment.knowledge_query)
+            G1.from_rows(q[:5]) for q in (key.commitments[0].committed_query, key.commitments[0].knowledge_query)
         )
-        sigma = key.verifying_key.commitment.sigma_g2
+        sigma = key.verifying_key.commitments[0].sigma_g2
         for k, sigma_k in zip(committed_query, knowledge_query, strict=True):
             assert same_ratio(k, sigma_k, G2.generator, sigma)
 
@@ -76,38 +76,33 @@ def altered_rows(rows: np.ndarray) -> np.ndarray:
     return rows
 
 
-def with_sigma(key: ProvingKey, **changes: Any) -> ProvingKey:
-    return replace(key, commitment=replace(key.commitment, **changes))
-
-
 def first_sigma(key: ProvingKey, **changes: Any) -> ProvingKey:
-    first, second = key.commitment.contributions
-    return with_sigma(key, contributions=(replace(first, **changes), second))
+    first, second = key.commitments[0].contributions
+    return with_queries(key, contributions=(replace(first, **changes), second))
 
 
 def with_delta_record(key: ProvingKey) -> ProvingKey:
-    return with_sigma(key, contributions=key.contributions)
+    return with_queries(key, contributions=key.contributions)
 
 
 def sigma_doubled(key: ProvingKey) -> ProvingKey:
-    part = key.verifying_key.commitment
-    doubled = replace(part, sigma_g2=2 * part.sigma_g2)
-    return replace(key, verifying_key=replace(key.verifying_key, commitment=doubled))
+    vk = key.verifying_key
+    return replace(key, verifying_key=with_part(vk, sigma_g2=2 * vk.required_commitment.sigma_g2))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lambda key: with_sigma(key, knowledge_query=altered_rows(key.commitment.knowledge_query)),
-        lambda key: with_sigma(key, knowledge_query=key.commitment.knowledge_query[:-1]),
-        lambda key: with_sigma(key, committed_query=altered_rows(key.commitment.committed_query)),
-        lambda key: with_sigma(key, contributions=()),
-        lambda key: with_sigma(key, contributions=key.commitment.contributions[:1]),
+        lambda key: with_queries(key, knowledge_query=altered_rows(key.commitments[0].knowledge_query)),
+        lambda key: with_queries(key, knowledge_query=key.commitments[0].knowledge_query[:-1]),
+        lambda key: with_queries(key, committed_query=altered_rows(key.commitments[0].committed_query)),
+        lambda key: with_queries(key, contributions=()),
+        lambda key: with_queries(key, contributions=key.commitments[0].contributions[:1]),
         lambda key: first_sigma(key, delta_after=2 * G1.generator),
         lambda key: first_sigma(key, g2_spx=2 * G2.generator),
         with_delta_record,
         sigma_doubled,
-        lambda key: replace(key, commitment=None),
+        lambda key: replace(key, commitments=(), verifying_key=replace(key.verifying_key, commitments=())),
     ],
 )
 def test_an_altered_commitment_key_is_refused(
@@ -125,9 +120,9 @@ def test_a_key_file_comes_back_as_it_was(ceremonial: ProvingKey, tmp_path: Path)
     write_zkey(path, ceremonial)
     key = read_zkey(path, BACKEND.first_invalid_point)
     assert key.verifying_key == ceremonial.verifying_key
-    assert key.commitment.contributions == ceremonial.commitment.contributions
+    assert key.commitments[0].contributions == ceremonial.commitments[0].contributions
     for name in ("committed_query", "knowledge_query"):
-        assert np.array_equal(getattr(key.commitment, name), getattr(ceremonial.commitment, name))
+        assert np.array_equal(getattr(key.commitments[0], name), getattr(ceremonial.commitments[0], name))
     again = tmp_path / "again.zkey"
     write_zkey(again, key)
     assert again.read_bytes() == path.read_bytes()
@@ -176,29 +171,28 @@ def test_json_of_another_version_is_refused(committed: CommittedStatement, versi
 
 def test_the_record_of_sigma_starts_from_the_mask_s_point_and_ends_at_its_multiple(ceremonial: ProvingKey) -> None:
     """Nothing but the points K_i is multiplied by sigma in G1: not the generator, and no other random point."""
-    queries, vk = ceremonial.commitment, ceremonial.verifying_key
+    (queries,), vk = ceremonial.commitments, ceremonial.verifying_key
     mask, multiple = queries.mask_points(G1)
     assert queries.contributions[-1].delta_after == multiple
-    assert same_ratio(mask, multiple, G2.generator, vk.commitment.sigma_g2)
+    assert same_ratio(mask, multiple, G2.generator, vk.required_commitment.sigma_g2)
     for contribution in queries.contributions:
-        assert not same_ratio(G1.generator, contribution.delta_after, G2.generator, vk.commitment.sigma_g2)
-    contribution = ceremony._sigma_chain(ceremonial).next(5, "", 7)
+        assert not same_ratio(G1.generator, contribution.delta_after, G2.generator, vk.required_commitment.sigma_g2)
+    contribution = ceremony._sigma_chain(ceremonial, queries).next(5, "", 7)
     assert (contribution.g1_s, contribution.g1_sx) == (7 * mask, 35 * mask)
     assert contribution.delta_after == 5 * multiple
 
 
 def test_a_record_of_sigma_that_starts_from_the_generator_is_refused(ceremonial: ProvingKey) -> None:
     """As earlier versions kept it: valid on its own, and refused for what it starts from."""
-    rows = np.array(ceremonial.commitment.committed_query)
+    rows = np.array(ceremonial.commitments[0].committed_query)
     rows[0] = G1.to_rows([G1.generator])[0]
     multiples = np.array(rows)
-    bare = with_sigma(ceremonial, committed_query=rows, knowledge_query=multiples, contributions=())
-    part = replace(bare.verifying_key.commitment, sigma_g2=G2.generator)
-    bare = replace(bare, verifying_key=replace(bare.verifying_key, commitment=part))
+    bare = with_queries(ceremonial, committed_query=rows, knowledge_query=multiples, contributions=())
+    bare = replace(bare, verifying_key=with_part(bare.verifying_key, sigma_g2=G2.generator))
     earlier = ceremony.record_sigma_contribution(bare, 5)
-    queries = replace(ceremonial.commitment, contributions=earlier.commitment.contributions)
+    mixed = with_queries(ceremonial, contributions=earlier.commitments[0].contributions)
     with pytest.raises(FormatError, match="sigma was not multiplied by the secret"):
-        ceremony.verify_contributions(replace(ceremonial, verifying_key=earlier.verifying_key, commitment=queries))
+        ceremony.verify_contributions(replace(mixed, verifying_key=earlier.verifying_key))
 
 
 def test_an_inspected_key_shows_its_round(ceremonial: ProvingKey, tmp_path: Path) -> None:
@@ -329,4 +323,4 @@ def test_a_constraint_file_has_no_place_for_challenges(tmp_path: Path) -> None:
 
 def test_no_key_is_made_of_a_commitment_record_that_is_missing(ceremonial: ProvingKey) -> None:
     with pytest.raises(InsecureKeyError):
-        ceremony.verify_contributions(with_sigma(ceremonial, contributions=()))
+        ceremony.verify_contributions(with_queries(ceremonial, contributions=()))

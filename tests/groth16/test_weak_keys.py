@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from committed_statement import INPUTS, CommittedStatement
+from committed_statement import INPUTS, CommittedStatement, with_part, with_queries
 
 from zkgpu.backend import open_backend
 from zkgpu.circuits import CompiledCircuit
@@ -118,7 +118,7 @@ def test_a_sigma_that_is_known_up_to_sign_is_refused(committed: CommittedStateme
     vk = committed.key.verifying_key
     named = {"the generator of G2": G2.generator, "beta": vk.beta_g2, "delta": vk.delta_g2}
     point = named[other] if sign > 0 else -named[other]
-    weak = replace(vk, commitment=replace(vk.commitment, sigma_g2=point))
+    weak = with_part(vk, sigma_g2=point)
     public, proof, packed = committed.proven
     with pytest.raises(InsecureKeyError, match=f"sigma {'equals' if sign > 0 else 'is minus'} {other}"):
         verify(weak, public, proof, packed=packed)
@@ -194,10 +194,10 @@ MASKS: dict[str, tuple[Callable[[np.ndarray, np.ndarray], None], str]] = {
 @pytest.mark.parametrize("case", MASKS)
 def test_a_hostile_mask_is_refused(committed: CommittedStatement, tmp_path: Path, case: str) -> None:
     change, reason = MASKS[case]
-    queries = committed.key.commitment
+    (queries,) = committed.key.commitments
     rows = np.array(queries.committed_query), np.array(queries.knowledge_query)
     change(*rows)
-    hostile = replace(committed.key, commitment=replace(queries, committed_query=rows[0], knowledge_query=rows[1]))
+    hostile = with_queries(committed.key, committed_query=rows[0], knowledge_query=rows[1])
     with pytest.raises(InsecureKeyError, match=reason):
         Prover(hostile, CPU)
     write_zkey(tmp_path / "key.zkey", hostile)
@@ -220,7 +220,7 @@ def test_a_commitment_without_a_mask_would_be_the_same_each_time(committed: Comm
     hostile = unsafe_setup(circuit.r1cs, CPU)
     prover = Prover(hostile, CPU, allow_insecure_key=True)
     first, second = (prover.prove_circuit(circuit, INPUTS).proof for _ in range(2))
-    assert first.commitment == second.commitment
+    assert first.commitments == second.commitments
     with pytest.raises(InsecureKeyError, match=r"committed_query\[0\] is infinity"):
         Prover(hostile, CPU)
 
@@ -319,9 +319,9 @@ def test_a_key_with_an_improper_round_is_no_question(
     committed: CommittedStatement, change: dict[str, Any], error: type[ZkgpuError]
 ) -> None:
     vk, (public, proof, packed) = committed.key.verifying_key, committed.proven
-    round_ = replace(vk.commitment.round, **change)
+    round_ = replace(vk.required_commitment.round, **change)
     with pytest.raises(error):
-        verify(replace(vk, commitment=replace(vk.commitment, round=round_)), public, proof, packed=packed)
+        verify(with_part(vk, round=round_), public, proof, packed=packed)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_circuit_without_rows_is_refused() -> None:
 
 def test_a_circuit_with_challenges_is_refused() -> None:
     committed = squares().r1cs
-    assert committed.round is not None
+    assert committed.rounds
     with pytest.raises(UsageError, match="challenges"):
         arithmetize(committed)
 

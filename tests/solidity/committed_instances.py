@@ -10,8 +10,9 @@ from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.committed import CommittedRound, PublicArray
 from zkgpu.circuits.gadgets import Table
 from zkgpu.curves.bn254 import BN254, Fr
-from zkgpu.groth16 import Proof, Prover, VerifyingKey, commitment, unsafe_setup
-from zkgpu.groth16.keys import CommitmentKey
+from zkgpu.groth16 import Proof, Prover, VerifyingKey, unsafe_setup
+from zkgpu.groth16.commitment import CommitmentTranscript
+from zkgpu.groth16.keys import Commitment, CommitmentKey
 from zkgpu.groth16.setup import ToxicWaste
 from zkgpu.provers.statement import Statement
 
@@ -49,16 +50,16 @@ class Trapdoor:
             self.gamma * G2,
             self.delta * G2,
             tuple(s * G1 for s in self.ic),
-            CommitmentKey(self.sigma * G2, self.round),
+            (CommitmentKey(self.sigma * G2, self.round),),
         )
 
     def prove(self, key: VerifyingKey, public_inputs: list[int], packed: bytes, d: int = 7) -> Proof:
         """(3 G, 5 G, c G, d G, pi): c solved from the first equation, pi from the second."""
-        state = commitment.transcript(key, d * G1, public_inputs, packed)
-        inputs = commitment.all_public_inputs(key, state, public_inputs, packed)
+        inputs = CommitmentTranscript(key, d * G1, public_inputs, packed).all_public_inputs()
         vk_x = self.ic[0] + sum(x * s for x, s in zip(inputs, self.ic[1:], strict=True))
         c = (15 - self.alpha * self.beta - (vk_x + d) * self.gamma) * Fr.inverse(self.delta)
-        return Proof(3 * G1, 5 * G2, c * G1, d * G1, d * self.sigma * Fr.inverse(self.gamma) * G1)
+        pi = d * self.sigma * Fr.inverse(self.gamma) * G1
+        return Proof(3 * G1, 5 * G2, c * G1, (Commitment(d * G1, pi),))
 
 
 def _scalar(label: str) -> int:

@@ -64,7 +64,7 @@ def test_a_thief_who_copies_the_call_stays_outside_and_the_owner_gets_in(proven:
     contract = vault(class_of(PIXELS))
     assert contract.call(opening(proven), sender=THIEF) == error("MadeForAnother(address)", int(CALLER, 16))
     mine = proven.packed[:-20] + bytes.fromhex(THIEF[2:])
-    assert contract.call(opening(proven._replace(packed=mine)), sender=THIEF) == error("InvalidProof()")
+    assert contract.call(opening(replace(proven, packed=mine)), sender=THIEF) == error("InvalidProof()")
     assert contract.call(opening(proven)) == TRUE
 
 
@@ -80,7 +80,7 @@ def test_an_input_a_logit_or_the_owner_altered_by_one_is_refused_in_python_and_o
 ) -> None:
     packed = bytearray(proven.packed)
     packed[byte] = packed[byte] - 1 if packed[byte] else 1
-    altered = proven._replace(packed=bytes(packed))
+    altered = replace(proven, packed=bytes(packed))
     assert vault(class_of(PIXELS)).call(opening(altered)) == error("InvalidProof()")
     key = classifier_prover()[1].key.verifying_key
     assert not verify(key, altered.public_inputs, altered.proof, packed=altered.packed)
@@ -88,7 +88,7 @@ def test_an_input_a_logit_or_the_owner_altered_by_one_is_refused_in_python_and_o
 
 def test_the_vault_refuses_a_proof_of_something_else(proven: Statement) -> None:
     other = prove_class(OTHERS, CALLER)
-    mixed = proven._replace(proof=replace(other.proof, commitment=proven.proof.commitment))
+    mixed = replace(proven, proof=replace(other.proof, commitments=proven.proof.commitments))
     assert vault(class_of(PIXELS)).call(opening(mixed)) == error("InvalidProof()")
 
 

@@ -10,10 +10,12 @@ from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.groth16.committed_statement import with_points
 from zkgpu.circuits.committed import PublicArray
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import ZkgpuError
-from zkgpu.groth16 import Proof, commitment, verify
+from zkgpu.groth16 import Proof, verify
+from zkgpu.groth16.commitment import CommitmentTranscript, key_digest
 from zkgpu.solidity import calldata, gas_limit, verifier_source
 
 INVALID_PROOF = f"{REVERT} 0x09bde339"
@@ -95,8 +97,9 @@ def test_the_commitment_and_knowledge_of_another_valid_proof_are_refused(instanc
     secrets = secrets_of(instance.name)
     other = secrets.prove(instance.verifying_key, instance.public_inputs, instance.packed, d=8)
     assert ask(instance, proof=other) == TRUE
-    for names in (("commitment",), ("knowledge",), ("commitment", "knowledge"), ("c",), ("c", "commitment")):
-        mixed = replace(instance.proof, **{name: getattr(other, name) for name in names})
+    for names in (("point",), ("knowledge",), ("point", "knowledge"), ("c",), ("c", "point")):
+        points = {"c": other.c, "point": other.commitments[0].point, "knowledge": other.commitments[0].knowledge}
+        mixed = with_points(instance.proof, **{name: points[name] for name in names})
         assert ask(instance, proof=mixed) == FALSE, names
 
 
@@ -115,8 +118,8 @@ def forge(name: str, public: list[int], packed: bytes, inputs: list[int], d: int
 def circuit_inputs(instance: CommittedInstance, packed: bytes, arrays=None, d: int = 7) -> list[int]:
     """All public inputs of the circuit, the digest by other intervals than the key's when arrays are given."""
     key = instance.verifying_key
-    round_ = replace(key.commitment.round, arrays=arrays or key.commitment.round.arrays)
-    challenges = commitment.challenges(key, commitment.transcript(key, d * G1, instance.public_inputs, packed))
+    round_ = replace(key.required_commitment.round, arrays=arrays or key.required_commitment.round.arrays)
+    challenges = CommitmentTranscript(key, d * G1, instance.public_inputs, packed).challenges()
     return [*instance.public_inputs, *round_.public_inputs(packed, challenges, Fr.modulus)]
 
 
@@ -153,7 +156,7 @@ def test_every_lane_of_a_word_counts(digits, position):
     packed = bytearray(digits.packed)
     packed[position] ^= 0x80
     inputs = circuit_inputs(digits, digits.packed)
-    other = replace(digits.verifying_key.commitment.round).digest(bytes(packed), inputs[0], Fr.modulus)
+    other = replace(digits.verifying_key.required_commitment.round).digest(bytes(packed), inputs[0], Fr.modulus)
     proof = forge(digits.name, [], digits.packed, [*inputs[:-1], other])
     assert other != inputs[-1]
     assert ask(digits, proof=proof) == FALSE
@@ -170,22 +173,24 @@ def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
 
 
 def test_a_commitment_without_knowledge_of_it_is_refused(digits):
-    for pi in (G1.group.infinity, digits.proof.commitment, 2 * digits.proof.knowledge, -digits.proof.knowledge):
-        assert ask(digits, proof=replace(digits.proof, knowledge=pi)) == FALSE
+    (commitment,) = digits.proof.commitments
+    for pi in (G1.group.infinity, commitment.point, 2 * commitment.knowledge, -commitment.knowledge):
+        assert ask(digits, proof=with_points(digits.proof, knowledge=pi)) == FALSE
 
 
 @pytest.mark.parametrize("foreseen", ["one", "the state", "another proof's"])
 def test_errors_of_the_two_equations_cannot_be_made_to_cancel(digits, foreseen):
     """They would, for one t that does not depend on pi and C."""
     secrets, proof = secrets_of(digits.name), digits.proof
-    state = commitment.transcript(digits.verifying_key, proof.commitment, [], digits.packed)
+    (commitment,) = proof.commitments
+    said = CommitmentTranscript(digits.verifying_key, commitment.point, [], digits.packed)
     t = {
         "one": 1,
-        "the state": int.from_bytes(state, "big") % Fr.modulus,
-        "another proof's": commitment.fold(digits.verifying_key, state, proof, proof.knowledge),
+        "the state": int.from_bytes(said.state, "big") % Fr.modulus,
+        "another proof's": said.fold(proof),
     }[foreseen]
     shift = secrets.delta * Fr.inverse(secrets.gamma)
-    crafted = replace(proof, knowledge=proof.knowledge + shift * G1, c=proof.c - t * G1)
+    crafted = with_points(proof, knowledge=commitment.knowledge + shift * G1, c=proof.c - t * G1)
     assert ask(digits, proof=crafted) == FALSE
 
 
@@ -247,7 +252,7 @@ def test_no_change_of_one_byte_makes_another_valid_call(byte, flip):
 
 def test_74_values_cost_less_than_350000_gas_in_a_contract_below_12_kilobytes(digits):
     contract = contract_of(digits)
-    assert sum(array.size for array in digits.verifying_key.commitment.round.arrays) == 74
+    assert sum(array.size for array in digits.verifying_key.required_commitment.round.arrays) == 74
     assert ask(digits) == TRUE
     assert contract.gas_used < 285_000
     assert contract.runtime_size < 3_300
@@ -266,7 +271,7 @@ def test_a_further_value_of_a_byte_costs_less_than_90_gas(digits):
 def test_the_advised_gas_limit_suffices_and_is_not_wasteful(instance, function):
     data = calldata(instance.proof, instance.public_inputs, function, instance.packed)
     contract = contract_of(instance)
-    limit = gas_limit(len(instance.public_inputs), round_=instance.verifying_key.commitment.round)
+    limit = gas_limit(len(instance.public_inputs), round_=instance.verifying_key.required_commitment.round)
     assert contract.call(data, gas=limit) == TRUE
     assert 1.03 * contract.gas_used < limit < 1.08 * contract.gas_used
 
@@ -312,4 +317,4 @@ def test_a_name_cannot_end_the_comment_it_stands_in():
 
 
 def test_the_key_digest_in_the_contract_is_the_verifier_s(instance):
-    assert commitment.key_digest(instance.verifying_key).hex() in verifier_source(instance.verifying_key)
+    assert key_digest(instance.verifying_key).hex() in verifier_source(instance.verifying_key)

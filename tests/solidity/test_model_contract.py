@@ -43,7 +43,7 @@ def test_the_contract_of_a_model_accepts_its_proof_within_the_gas_and_the_code_i
     assert len(values_of(model.key, inference)) == 2
     assert model.verdicts(inference) == ACCEPTED
     assert 250_000 < model.contract.gas_used < 350_000
-    assert model.contract.gas_used < gas_limit(model.key.n_explicit_public, round_=model.key.commitment.round)
+    assert model.contract.gas_used < gas_limit(model.key.n_explicit_public, round_=model.key.required_commitment.round)
     assert estimate(model.compiled.circuit.r1cs).gas == pytest.approx(model.contract.gas_used, rel=0.005)
     assert model.contract.runtime_size < 12_000
 
@@ -233,7 +233,7 @@ def has_short_words(source: str) -> bool:
 
 
 def test_numbers_that_start_with_zeros_are_linked_in_full_width() -> None:
-    given, round_ = 0, replace(deployed_model("cnn", "public").key.commitment.round, n_committed=1)
+    given, round_ = 0, replace(deployed_model("cnn", "public").key.required_commitment.round, n_committed=1)
     secrets = made_trapdoor("short", given, round_)
     alpha = next(a for a in count(secrets.alpha) if g1_words(a * G1)[0] < 1 << 248)
     secrets = replace(secrets, alpha=alpha)

@@ -135,7 +135,7 @@ def _wrong_answer(model: IntegerModel, inputs: Mapping[str, np.ndarray], forger:
     wanted = oracle.evaluate(model, inputs)[output.name]
     if _differ(semantics.run(model, inputs)[output.name], wanted):
         return "semantics.run is not what operations.py says"
-    shown = forger.compiled.r1cs.round.unpack(forger.packed)[output.name]
+    shown = forger.compiled.r1cs.rounds[0].unpack(forger.packed)[output.name]
     if _differ(shown, wanted):
         return f"the honest prover shows {shown.tolist()} in place of {wanted.tolist()}"
     return ""

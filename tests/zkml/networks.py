@@ -65,7 +65,7 @@ def all_inputs(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: s
 def proven_output(circuit: CompiledCircuit, inputs: Mapping[str, object], name: str = "out") -> np.ndarray:
     """What the circuit publishes for these inputs, as integers."""
     assignment = circuit.witness(inputs)
-    return circuit.r1cs.round.unpack(circuit.packed(assignment))[name]
+    return circuit.r1cs.rounds[0].unpack(circuit.packed(assignment))[name]
 
 
 def assert_same_as_semantics(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> None:

@@ -40,7 +40,7 @@ def test_an_exported_model_is_close_to_onnxruntime_and_its_circuit_holds(name: s
         assert output.error < 0.025
     integers = made.quantised(samples_for(name)[3])
     circuit = made.circuit
-    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(made.circuit_inputs(integers))))
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(made.circuit_inputs(integers))))
     for output, value in made.run(integers).items():
         assert (np.asarray(shown[output]) == value).all()
 

@@ -175,7 +175,7 @@ def test_other_weights_fit_the_circuit_of_private_ones(weights: str) -> None:
     second = first.with_weights(mlp(seed=1))
     integers = second.quantised(SAMPLES[3])
     circuit = first.circuit
-    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(second.circuit_inputs(integers))))["out"]
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(second.circuit_inputs(integers))))["out"]
     assert (np.asarray(shown) == second.run(integers)["out"]).all()
     assert (second.run(integers)["out"] != first.run(integers)["out"]).any()
 

@@ -56,8 +56,8 @@ def test_the_same_key_proves_other_inputs(proven) -> None:
 def altered(inference, key, name: str, delta: int):
     """The same proof beside values of which one is changed."""
     packed = b""
-    for array in key.commitment.round.arrays:
-        values = list(key.commitment.round.unpack(inference.packed)[array.name].ravel())
+    for array in key.required_commitment.round.arrays:
+        values = list(key.required_commitment.round.unpack(inference.packed)[array.name].ravel())
         values[0] += delta if array.name == name else 0
         packed += array.pack(values)
     return replace(inference, packed=packed)

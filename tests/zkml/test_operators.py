@@ -266,6 +266,6 @@ def test_an_operator_is_close_to_its_float_and_its_circuit_agrees_with_its_integ
     sample = {key: v[3].reshape(-1) for key, v in samples.items()}
     integers = compiled.quantised(sample)
     circuit = compiled.circuit
-    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(compiled.circuit_inputs(integers))))
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(compiled.circuit_inputs(integers))))
     assert (np.asarray(shown["out"]) == compiled.run(integers)["out"]).all()
     assert math.prod(shown["out"].shape) > 0

@@ -136,7 +136,7 @@ def test_a_dead_layer_with_a_bias_gives_the_class_that_the_floats_give() -> None
         return
     given = {"x": network.quantised(samples[3])["x"]}
     shown = network.circuit.witness(network.circuit_inputs(given))
-    proven = network.circuit.r1cs.round.unpack(network.circuit.packed(shown))["out"]
+    proven = network.circuit.r1cs.rounds[0].unpack(network.circuit.packed(shown))["out"]
     assert np.argmax(proven) == np.argmax(network.predict(samples[3])["out"]) == 1
 
 

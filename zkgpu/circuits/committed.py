@@ -162,6 +162,15 @@ class CommittedRound:
         return total
 
 
+def require_one_round(parts: object, what: str) -> None:
+    """Raises UsageError unless what goes with the committed rounds of a circuit is a tuple of one, or empty.
+
+    No transcript and no file says how several go together.
+    """
+    if type(parts) is not tuple or len(parts) > 1:
+        raise UsageError(f"{what} {parts!r:.60}: give a tuple of one, or an empty one")
+
+
 @dataclass(frozen=True)
 class FirstRound:
     """What the prover knows when it must commit.

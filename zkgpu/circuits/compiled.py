@@ -146,8 +146,8 @@ class CompiledCircuit:
         self._read_inputs(inputs, values)
         for step in self._steps[: self._rounds.first_steps]:
             step.run(values, self._arithmetic)
-        if self.r1cs.round is not None:
-            values.put((list(self._rounds.challenges), 0), self._ask(challenges, values))
+        for round_ in self.r1cs.rounds:
+            values.put((list(self._rounds.challenges), 0), self._ask(round_, challenges, values))
         for step in self._steps[self._rounds.first_steps :]:
             step.run(values, self._arithmetic)
         return values.take((self._order, 0))
@@ -157,10 +157,9 @@ class CompiledCircuit:
         for signal, read in zip(given, read_inputs(given, inputs, self.r1cs.field).values(), strict=True):
             values.put((slice(signal.first, signal.first + signal.size), 0), read)
 
-    def _ask(self, challenges: ChallengeSource, values: Numbers) -> Numbers:
+    def _ask(self, round_: CommittedRound, challenges: ChallengeSource, values: Numbers) -> Numbers:
         """The challenges for the values of the first round."""
-        r1cs, round_ = self.r1cs, self.r1cs.round
-        assert round_ is not None
+        r1cs = self.r1cs
         start, ordinary = r1cs.n_public + 1, r1cs.n_public_outputs + r1cs.n_public_inputs
         public, committed = (
             values.take((self._order[a:b], 0)) for a, b in ((1, 1 + ordinary), (start, start + round_.n_committed))
@@ -175,7 +174,7 @@ class CompiledCircuit:
         return [self.r1cs.field.random() for _ in self._rounds.challenges]
 
     def _pack_arrays(self, values: Numbers) -> bytes:
-        arrays = self.r1cs.round.arrays if self.r1cs.round else ()
+        arrays = [array for round_ in self.r1cs.rounds for array in round_.arrays]
         elements = (self._arithmetic.of(lc, values).elements().ravel() for lc in self._rounds.arrays)
         modulus = self.r1cs.field.modulus
         return b"".join(array.pack(array.lift(v, modulus)) for array, v in zip(arrays, elements, strict=True))
@@ -227,9 +226,9 @@ def _r1cs(
         sum(s.size for s in signals if s.kind == kind) for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS)
     )
     arrays = tuple(array for array, _ in builder.rounds.arrays)
-    round_ = CommittedRound(committed.size, len(builder.rounds.challenges), arrays) if committed.size else None
+    rounds = (CommittedRound(committed.size, len(builder.rounds.challenges), arrays),) if committed.size else ()
     labels = tuple(builder.labels)
-    return R1CS(builder.field, a, b, c, outputs, public, packed + private, labels=labels, round=round_)
+    return R1CS(builder.field, a, b, c, outputs, public, packed + private, labels=labels, rounds=rounds)
 
 
 def _by_kind(builder: Builder) -> tuple[Signal, ...]:

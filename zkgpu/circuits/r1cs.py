@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from zkgpu.circuits.assignment import MANY_ENTRIES, Constraints
-from zkgpu.circuits.committed import CommittedRound
+from zkgpu.circuits.committed import CommittedRound, require_one_round
 from zkgpu.circuits.numbers import Numbers
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import FormatError, LengthError, UnsatisfiedError, ZkgpuError
@@ -32,7 +32,7 @@ class R1CS:
     labels names ranges of constraints, for messages: (first row, name) in ascending order. It may be empty.
     wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
     signals names wires of a circuit from a file, {wire: name}, for messages; it may raise as a reader of files does.
-    round is there when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
+    rounds has one when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
     wires come right after the public ones, and private inputs may be among them.
     """
 
@@ -46,10 +46,13 @@ class R1CS:
     wire_labels: Index | None = None
     labels: tuple[tuple[int, str], ...] = ()
     n_labels: int = 0
-    round: CommittedRound | None = None
+    rounds: tuple[CommittedRound, ...] = ()
     signals: Callable[[Iterable[int]], Mapping[int, str]] | None = dataclasses.field(
         default=None, compare=False, repr=False
     )
+
+    def __post_init__(self) -> None:
+        require_one_round(self.rounds, "the committed rounds of an R1CS are")
 
     def __repr__(self) -> str:
         return f"<R1CS, {self.n_constraints:,} constraints, {self.n_wires:,} wires, {self.n_public} public>"
@@ -65,12 +68,12 @@ class R1CS:
     @cached_property
     def n_public(self) -> int:
         """Public inputs of a proof: outputs, public inputs, and what a committed round adds."""
-        return self.n_public_outputs + self.n_public_inputs + (self.round.n_public if self.round else 0)
+        return self.n_public_outputs + self.n_public_inputs + sum(round_.n_public for round_ in self.rounds)
 
     @property
     def n_committed(self) -> int:
         """Wires from n_public + 1 on that the prover commits to before it learns the challenges."""
-        return self.round.n_committed if self.round else 0
+        return sum(round_.n_committed for round_ in self.rounds)
 
     def label(self, row: int) -> str:
         """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""

@@ -62,7 +62,7 @@ def write_r1cs(path: str | os.PathLike[str], r1cs: R1CS) -> None:
 
     Raises UsageError for one with challenges, for which the format has no place.
     """
-    if r1cs.round is not None:
+    if r1cs.rounds:
         raise UsageError("a circuit with challenges cannot be kept in a .r1cs file: keep its key and its program")
     labels = np.arange(r1cs.n_wires, dtype="<u8") if r1cs.wire_labels is None else r1cs.wire_labels.astype("<u8")
     n_labels = max(r1cs.n_labels, int(labels.max(initial=0)) + 1)

@@ -25,7 +25,7 @@ from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.groth16.keys import UNSAFE_NAME, Contribution, ProvingKey, VerifyingKey
+from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentQueries, Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16
 _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
@@ -46,8 +46,7 @@ def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
         (g1, key.b_g1_query),
         (g2, key.b_g2_query),
     ]
-    if key.commitment is not None:
-        lists.append((g1, key.commitment.committed_query))
+    lists += [(g1, queries.committed_query) for queries in key.commitments]
     for group, rows in lists:
         state.update(rows.shape[0].to_bytes(4, "big"))
         for start in range(0, len(rows), _ROWS_AT_ONCE):
@@ -75,13 +74,12 @@ def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> Pro
 
     The contribution continues from sigma K_0 as the record has it, so knowledge_query[0] must become its delta_after.
     """
-    vk, queries, part = key.verifying_key, key.commitment, key.verifying_key.required_commitment
-    assert queries is not None
-    contribution = _sigma_chain(key).next(k, name)
+    (queries,), (part,) = key.commitments, key.verifying_key.commitments
+    contribution = _sigma_chain(key, queries).next(k, name)
     return replace(
         key,
-        verifying_key=replace(vk, commitment=replace(part, sigma_g2=k * part.sigma_g2)),
-        commitment=replace(queries, contributions=(*queries.contributions, contribution)),
+        verifying_key=replace(key.verifying_key, commitments=(replace(part, sigma_g2=k * part.sigma_g2),)),
+        commitments=(replace(queries, contributions=(*queries.contributions, contribution)),),
     )
 
 
@@ -131,11 +129,10 @@ def _delta_chain(key: ProvingKey) -> _Chain:
     return _Chain("delta", curve, curve.g1.generator, key.circuit_hash, key.contributions)
 
 
-def _sigma_chain(key: ProvingKey) -> _Chain:
-    assert key.commitment is not None
-    origin, _ = key.commitment.mask_points(key.verifying_key.curve.g1)
+def _sigma_chain(key: ProvingKey, queries: CommitmentQueries) -> _Chain:
+    origin, _ = queries.mask_points(key.verifying_key.curve.g1)
     start = blake2b(b"sigma", key.circuit_hash)
-    return _Chain("sigma", key.verifying_key.curve, origin, start, key.commitment.contributions)
+    return _Chain("sigma", key.verifying_key.curve, origin, start, queries.contributions)
 
 
 def contribution_hash(contribution: Contribution) -> bytes:
@@ -153,12 +150,12 @@ def verify_contributions(key: ProvingKey) -> None:
     if not key.contributions:
         raise InsecureKeyError.because("phase 2 of the setup has no contribution")
     _delta_chain(key).verify(key.delta_g1, vk.delta_g2)
-    if key.commitment is not None:
-        if not key.commitment.contributions:
+    for queries, commitment in zip(key.commitments, vk.commitments, strict=True):
+        if not queries.contributions:
             raise InsecureKeyError.because("the commitment's key has no contribution")
-        mask, in_g1 = key.commitment.mask_points(vk.curve.g1)
+        mask, in_g1 = queries.mask_points(vk.curve.g1)
         require_proper("the mask's point", mask)
-        _sigma_chain(key).verify(in_g1, vk.required_commitment.sigma_g2)
+        _sigma_chain(key, queries).verify(in_g1, commitment.sigma_g2)
 
 
 def verify_key(key: ProvingKey, initial: ProvingKey, backend: Backend) -> None:
@@ -172,9 +169,9 @@ def verify_key(key: ProvingKey, initial: ProvingKey, backend: Backend) -> None:
     delta = key.verifying_key.delta_g2
     for name in ("l_query", "h_query"):
         _require_multiple(name, getattr(key, name), getattr(initial, name), delta, backend)
-    if key.commitment is not None:
-        sigma, queries = key.verifying_key.required_commitment.sigma_g2, key.commitment
-        _require_multiple("committed_query", queries.committed_query, queries.knowledge_query, sigma, backend)
+    for queries, commitment in zip(key.commitments, key.verifying_key.commitments, strict=True):
+        rows, multiples = queries.committed_query, queries.knowledge_query
+        _require_multiple("committed_query", rows, multiples, commitment.sigma_g2, backend)
 
 
 def _require_multiple(name: str, rows: Limbs, multiples: Limbs, k_g2: Point, backend: Backend) -> None:
@@ -231,20 +228,20 @@ def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
     for name in ("a_query", "b_g1_query", "b_g2_query"):
         if not np.array_equal(getattr(key, name), getattr(initial, name)):
             raise FormatError(f"{name} is not the one of the circuit: the key is another circuit's, or damaged")
-    mine, other = key.commitment, initial.commitment
-    rows, expected_rows = (queries.committed_query if queries else key.l_query[:0] for queries in (mine, other))
-    if not np.array_equal(rows, expected_rows):
-        raise FormatError("committed_query is not the one of the circuit: the key is another circuit's, or damaged")
+    for mine, other in zip(key.commitments, initial.commitments, strict=True):
+        if not np.array_equal(mine.committed_query, other.committed_query):
+            raise FormatError("committed_query is not the one of the circuit: the key is another circuit's, or damaged")
     if not (_same_matrix(key, initial, "a") and _same_matrix(key, initial, "b")):
         raise FormatError("the matrices are not those of the circuit: the key is another circuit's, or damaged")
 
 
 def _with_secrets_of(key: VerifyingKey, initial: VerifyingKey) -> VerifyingKey:
     """The initial key with delta, and sigma if both have one, of another."""
-    commitment = initial.commitment
-    if commitment and key.commitment:
-        commitment = replace(commitment, sigma_g2=key.commitment.sigma_g2)
-    return replace(initial, delta_g2=key.delta_g2, commitment=commitment)
+    commitments = initial.commitments
+    if len(commitments) == len(key.commitments):
+        both = zip(commitments, key.commitments, strict=True)
+        commitments = tuple(replace(mine, sigma_g2=other.sigma_g2) for mine, other in both)
+    return replace(initial, delta_g2=key.delta_g2, commitments=commitments)
 
 
 def _same_matrix(key: ProvingKey, initial: ProvingKey, name: str) -> bool:

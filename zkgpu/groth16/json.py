@@ -37,7 +37,7 @@ from zkgpu.groth16.json_commitment import (
     require_version,
     version_json,
 )
-from zkgpu.groth16.keys import COMMITTED_PROTOCOL, PROTOCOL, Proof, VerifyingKey
+from zkgpu.groth16.keys import COMMITTED_PROTOCOL, PROTOCOL, Commitment, Proof, VerifyingKey
 
 _COMMITTED_POINTS = ("pi_commitment", "pi_knowledge")
 
@@ -69,19 +69,23 @@ def proof_from_json(value: Any, curve: Curve = DEFAULT) -> Proof:
         point_of(curve.g1, member(value, "pi_a"), "pi_a"),
         point_of(curve.g2, member(value, "pi_b"), "pi_b"),
         point_of(curve.g1, member(value, "pi_c"), "pi_c"),
-        *(point_of(curve.g1, member(value, name), name) for name in _COMMITTED_POINTS if committed),
+        commitments=(_commitment_of(value, curve),) if committed else (),
     )
+
+
+def _commitment_of(value: Any, curve: Curve) -> Commitment:
+    return Commitment(*(point_of(curve.g1, member(value, name), name) for name in _COMMITTED_POINTS))
 
 
 def proof_to_json(proof: Proof, curve: Curve = DEFAULT) -> dict[str, Any]:
     """The object of a proof.json."""
     points = {"pi_a": proof.a, "pi_b": proof.b, "pi_c": proof.c}
-    committed = dict(zip(_COMMITTED_POINTS, (proof.commitment, proof.knowledge), strict=True))
-    points |= {name: point for name, point in committed.items() if point is not None}
+    for commitment in proof.commitments:
+        points |= zip(_COMMITTED_POINTS, (commitment.point, commitment.knowledge), strict=True)
     return {
         **{name: point_json(point) for name, point in points.items()},
         "protocol": proof.protocol,
-        **({} if proof.commitment is None else version_json()),
+        **(version_json() if proof.commitments else {}),
         "curve": curve.snarkjs_name,
     }
 
@@ -99,7 +103,7 @@ def verifying_key_from_json(value: Any) -> VerifyingKey:
         gamma_g2=point_of(curve.g2, member(value, "vk_gamma_2"), "vk_gamma_2"),
         delta_g2=point_of(curve.g2, member(value, "vk_delta_2"), "vk_delta_2"),
         ic=tuple(point_of(curve.g1, item, f"IC[{i}]") for i, item in enumerate(ic)),
-        commitment=commitment_from_json(value, curve, n_public) if committed else None,
+        commitments=(commitment_from_json(value, curve, n_public),) if committed else (),
         is_unsafe=unsafe_of(value),
     )
 
@@ -108,7 +112,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
     """The object of a verification_key.json."""
     return {
         "protocol": key.protocol,
-        **({} if key.commitment is None else version_json()),
+        **(version_json() if key.commitments else {}),
         "curve": key.curve.snarkjs_name,
         "nPublic": key.n_public,
         "vk_alpha_1": point_json(key.alpha_g1),
@@ -117,7 +121,7 @@ def verifying_key_to_json(key: VerifyingKey) -> dict[str, Any]:
         "vk_delta_2": point_json(key.delta_g2),
         "vk_alphabeta_12": _pairing_json(key),
         "IC": [point_json(point) for point in key.ic],
-        **(commitment_to_json(key.commitment) if key.commitment else {}),
+        **{name: part for commitment in key.commitments for name, part in commitment_to_json(commitment).items()},
         **unsafe_json(key.is_unsafe),
     }
 

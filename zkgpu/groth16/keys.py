@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from zkgpu.circuits.committed import CommittedRound
+from zkgpu.circuits.committed import CommittedRound, require_one_round
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
@@ -44,8 +44,11 @@ class VerifyingKey:
     gamma_g2: Point
     delta_g2: Point
     ic: tuple[Point, ...]
-    commitment: CommitmentKey | None = None
+    commitments: tuple[CommitmentKey, ...] = ()
     is_unsafe: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require_one_round(self.commitments, "the commitments of a verifying key are")
 
     def __repr__(self) -> str:
         return f"<{self.protocol} verifying key, {self.n_explicit_public} public inputs{', UNSAFE' * self.is_unsafe}>"
@@ -53,7 +56,7 @@ class VerifyingKey:
     @property
     def protocol(self) -> str:
         """What files call it."""
-        return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
+        return COMMITTED_PROTOCOL if self.commitments else PROTOCOL
 
     @property
     def n_public(self) -> int:
@@ -62,14 +65,14 @@ class VerifyingKey:
     @property
     def n_explicit_public(self) -> int:
         """How many public inputs a verifier is given: all but the challenges and the digest."""
-        return self.n_public - (self.commitment.round.n_public if self.commitment else 0)
+        return self.n_public - sum(commitment.round.n_public for commitment in self.commitments)
 
     @property
     def required_commitment(self) -> CommitmentKey:
         """The commitment's part. Raises UsageError when there is none."""
-        if self.commitment is None:
+        if not self.commitments:
             raise UsageError("the verifying key has no commitment: its circuit asks for no challenge")
-        return self.commitment
+        return self.commitments[0]
 
     def weakness(self) -> str | None:
         """Why anyone could forge proofs for this key, or None; see `groth16.weakness`. Found out once per key."""
@@ -108,10 +111,18 @@ class VerifyingKey:
 
 
 @dataclass(frozen=True)
+class Commitment:
+    """D = sum w_i K_i over the committed wires, and pi = sigma D, which shows that D is such a sum."""
+
+    point: Point
+    knowledge: Point
+
+
+@dataclass(frozen=True)
 class Proof:
     """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier.
 
-    commitment, knowledge  D and sigma D, for a circuit with challenges
+    commitments  one for a circuit with challenges
     """
 
     system: ClassVar[str] = "groth16"
@@ -119,18 +130,20 @@ class Proof:
     a: Point
     b: Point
     c: Point
-    commitment: Point | None = None
-    knowledge: Point | None = None
+    commitments: tuple[Commitment, ...] = ()
+
+    def __post_init__(self) -> None:
+        require_one_round(self.commitments, "the commitments of a proof are")
 
     @property
     def protocol(self) -> str:
         """What files call it."""
-        return PROTOCOL if self.commitment is None else COMMITTED_PROTOCOL
+        return COMMITTED_PROTOCOL if self.commitments else PROTOCOL
 
     @property
     def has_packed_values(self) -> bool:
         """Whether public.json has packed arrays beside the public inputs, perhaps none."""
-        return self.commitment is not None
+        return bool(self.commitments)
 
     def to_json(self) -> dict[str, Any]:
         """The object of a proof.json."""
@@ -204,7 +217,7 @@ class ProvingKey:
     b_g2_query    (n_wires, 16)  and in G2
     l_query       (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
     h_query       (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
-    commitment    the queries for committed wires, when the circuit has challenges
+    commitments   the queries for committed wires, one such when the circuit has challenges
     file_digest   of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
@@ -222,8 +235,16 @@ class ProvingKey:
     h_query: Limbs
     circuit_hash: bytes
     contributions: tuple[Contribution, ...]
-    commitment: CommitmentQueries | None = None
+    commitments: tuple[CommitmentQueries, ...] = ()
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        require_one_round(self.commitments, "the commitments of a proving key are")
+        if len(self.commitments) != len(self.verifying_key.commitments):
+            raise UsageError(
+                f"the proving key has {len(self.commitments)} commitments and its verifying key "
+                f"{len(self.verifying_key.commitments)}: give the parts of one key"
+            )
 
     def __repr__(self) -> str:
         sizes = (
@@ -247,7 +268,7 @@ class ProvingKey:
 
     @property
     def n_committed(self) -> int:
-        return 0 if self.commitment is None else int(self.commitment.committed_query.shape[0])
+        return sum(int(queries.committed_query.shape[0]) for queries in self.commitments)
 
     @property
     def circuit_shape(self) -> tuple[int, int, int]:

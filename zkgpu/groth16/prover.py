@@ -7,7 +7,7 @@ from dataclasses import replace
 from zkgpu.backend.protocol import Backend
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.committer import Committer, Opening
+from zkgpu.groth16.committer import NOTHING, Committer, Opening
 from zkgpu.groth16.keys import Proof, ProvingKey
 from zkgpu.groth16.proof import Blinding, make_proof
 from zkgpu.groth16.resident import ResidentKey
@@ -21,22 +21,20 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
 
     def _load(self) -> None:
         self._resident = ResidentKey(self.key, self.backend)
-        self._committer = Committer(self.key, self.backend) if self.key.commitment else None
+        self._committers = [Committer(self.key, queries, self.backend) for queries in self.key.commitments]
 
     def _draw(self) -> Blinding:
         return Blinding.random(self._field)
 
-    def _first_round(self, witness: Witness, blinding: Blinding) -> tuple[Limbs, Opening | None]:
-        if self._committer is None:
-            return super()._first_round(witness, blinding)
-        return self._committer.run(witness, blinding.mask)
+    def _first_round(self, witness: Witness, blinding: Blinding) -> tuple[Limbs, Opening]:
+        if self._committers:
+            return self._committers[0].run(witness, blinding.mask)
+        assignment, _ = super()._first_round(witness, blinding)
+        return assignment, NOTHING
 
-    def _make(self, assignment: Limbs, first_round: Opening | None, blinding: Blinding) -> Statement:
-        proof = make_proof(self._resident, assignment, blinding)
-        if first_round is None:
-            return Statement(self.public_inputs(assignment), proof)
-        proof = replace(proof, commitment=first_round.commitment, knowledge=first_round.knowledge)
-        return Statement(list(first_round.public), proof, first_round.packed)
+    def _make(self, assignment: Limbs, first_round: Opening, blinding: Blinding) -> Statement:
+        proof = replace(make_proof(self._resident, assignment, blinding), commitments=first_round.commitments)
+        return Statement(self.public_inputs(assignment), proof, first_round.packed)
 
     def _verify(self, statement: Statement) -> bool:
         vk, (public_inputs, proof, packed) = self.key.verifying_key, statement

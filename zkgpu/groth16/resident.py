@@ -41,7 +41,7 @@ class ResidentKey:
         self.key, self.backend = key, backend
         self._home = resident(key, backend)
         self._qap = Qap(backend, self._home.a, self._home.b)
-        self._l_start = key.n_public + 1 + key.n_committed if key.commitment else 0
+        self._l_start = key.n_public + 1 + key.n_committed if key.commitments else 0
 
     def pairs(self, assignment: Limbs) -> list[tuple[Points, Vector]]:
         """The queries with the scalars they meet: A, B in G1, B in G2, L, H."""
@@ -73,7 +73,7 @@ def _made(key: ProvingKey, backend: Backend) -> Resident:
         a_query=backend.points(g1, key.a_query),
         b_g1_query=backend.points(g1, key.b_g1_query),
         b_g2_query=backend.points(g2, key.b_g2_query),
-        l_query=backend.points(g1, key.l_query if key.commitment else _for_all_wires(key)),
+        l_query=backend.points(g1, key.l_query if key.commitments else _for_all_wires(key)),
         h_query=backend.points(g1, key.h_query[order]),
     )
 

@@ -97,7 +97,7 @@ def _bare_key(
             gamma_g2=g2.generator,
             delta_g2=g2.generator,
             ic=ic,
-            commitment=CommitmentKey(g2.generator, r1cs.round) if r1cs.round else None,
+            commitments=tuple(CommitmentKey(g2.generator, round_) for round_ in r1cs.rounds),
         ),
         beta_g1=beta_g1,
         delta_g1=g1.generator,
@@ -110,7 +110,7 @@ def _bare_key(
         h_query=queries.h,
         circuit_hash=bytes(64),
         contributions=(),
-        commitment=CommitmentQueries(committed, committed) if r1cs.round else None,
+        commitments=tuple(CommitmentQueries(committed, committed) for _ in r1cs.rounds),
     )
 
 
@@ -184,11 +184,11 @@ def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: in
 
 def _contribute_sigma(key: ProvingKey, backend: Backend, k: int, name: str) -> ProvingKey:
     """The key with sigma multiplied by k, and a record of it; a key without a commitment as it is."""
-    if key.commitment is None:
-        return key
-    knowledge = backend.scale_points(backend.curve.g1, key.commitment.knowledge_query, k)
-    scaled = replace(key, commitment=replace(key.commitment, knowledge_query=knowledge))
-    return ceremony.record_sigma_contribution(scaled, k, name=name)
+    for queries in key.commitments:
+        knowledge = backend.scale_points(backend.curve.g1, queries.knowledge_query, k)
+        scaled = replace(key, commitments=(replace(queries, knowledge_query=knowledge),))
+        key = ceremony.record_sigma_contribution(scaled, k, name=name)
+    return key
 
 
 def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from zkgpu.circuits.committed import require_bytes
@@ -12,7 +12,8 @@ from zkgpu.curves.points import Point, sum_points
 from zkgpu.curves.proper import require_point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Field
-from zkgpu.groth16.keys import Proof, VerifyingKey
+from zkgpu.groth16.commitment import CommitmentTranscript
+from zkgpu.groth16.keys import Commitment, Proof, VerifyingKey
 from zkgpu.provers.statement import Statement
 
 
@@ -60,8 +61,7 @@ def verify_batch(
     c = sum_points(g1, (w * proof.c for w, proof, _ in parts))
     pairs = [(-(w * proof.a), proof.b) for w, proof, _ in parts]
     pairs += [(total, key.beta_g2), (_bound(key, parts), key.gamma_g2), (c, key.delta_g2)]
-    if key.commitment is not None:
-        pairs.append((_unknown(parts), key.commitment.sigma_g2))
+    pairs += [(_unknown(parts), commitment.sigma_g2) for commitment in key.commitments]
     return pairing_product_is_one(pairs)
 
 
@@ -70,7 +70,7 @@ class _Equation:
     """What a proof's equation has besides A, B, C: all public inputs, and for a commitment D, pi and the power t."""
 
     public_inputs: Sequence[int]
-    committed: tuple[Point, Point] | None = None
+    commitments: tuple[Commitment, ...] = ()
     t: int = 0
 
 
@@ -78,15 +78,11 @@ _Part = tuple[int, Proof, _Equation]
 
 
 def _equation(key: VerifyingKey, statement: Statement) -> _Equation:
-    proof, inputs = statement.proof, statement.public_inputs
-    if proof.commitment is None or proof.knowledge is None:
-        return _Equation(inputs)
-    from zkgpu.groth16 import commitment
-
-    state = commitment.transcript(key, proof.commitment, inputs, statement.packed)
-    everything = commitment.all_public_inputs(key, state, inputs, statement.packed)
-    t = commitment.fold(key, state, proof, proof.knowledge)
-    return _Equation(everything, (proof.commitment, proof.knowledge), t)
+    public, proof, packed = statement
+    if not proof.commitments:
+        return _Equation(public)
+    said = CommitmentTranscript(key, proof.commitments[0].point, public, packed)
+    return _Equation(said.all_public_inputs(), proof.commitments, said.fold(proof))
 
 
 def _bound(key: VerifyingKey, parts: Sequence[_Part]) -> Point:
@@ -96,15 +92,15 @@ def _bound(key: VerifyingKey, parts: Sequence[_Part]) -> Point:
     for w, _, equation in parts:
         for i, value in enumerate((1, *equation.public_inputs)):
             scalars[i] = (scalars[i] + w * value) % modulus
-        if equation.committed:
-            points += equation.committed
+        for commitment in equation.commitments:
+            points += [commitment.point, commitment.knowledge]
             scalars += [w, w * equation.t]
     return small_msm(points, scalars)
 
 
 def _unknown(parts: Sequence[_Part]) -> Point:
     """The weighted sum of -t D, which meets sigma."""
-    committed = [(equation.committed[0], -w * equation.t) for w, _, equation in parts if equation.committed]
+    committed = [(c.point, -w * equation.t) for w, _, equation in parts for c in equation.commitments]
     return small_msm([d for d, _ in committed], [k for _, k in committed])
 
 
@@ -123,37 +119,37 @@ def _check_key(key: VerifyingKey, allow_insecure_key: bool) -> None:
 
 def _checked(key: VerifyingKey, given: object) -> Statement:
     """The statement with its public inputs as Python integers. Raises unless it is one for the key."""
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
-        raise UsageError(
-            "an entry of a batch is no Statement, (public inputs, proof) or (public inputs, proof, packed values)"
-        )
-    asked = Statement(*given)
-    if not isinstance(asked.proof, Proof):
-        raise UsageError(f"the proof is a {type(asked.proof).__name__}, not a Proof of Groth16: read it from its file")
-    inputs = key.curve.scalar_field.elements(asked.public_inputs, "public input")
+    if isinstance(given, tuple) and len(given) in (2, 3):
+        given = Statement(*given)
+    if not isinstance(given, Statement):
+        raise UsageError("an entry of a batch is no Statement, and no tuple of public inputs, proof and packed values")
+    if not isinstance(given.proof, Proof):
+        raise UsageError(f"the proof is a {type(given.proof).__name__}, not a Proof of Groth16: read it from its file")
+    inputs = key.curve.scalar_field.elements(given.public_inputs, "public input")
     if len(inputs) != key.n_explicit_public:
         raise LengthError(f"{len(inputs)} public inputs, but the verifying key is for {key.n_explicit_public}")
-    _check_points(key, asked.proof)
-    _check_commitment(key, asked)
-    return asked._replace(public_inputs=inputs)
+    _check_points(key, given.proof)
+    _check_commitment(key, given)
+    return replace(given, public_inputs=inputs)
 
 
 def _check_points(key: VerifyingKey, proof: Proof) -> None:
     g1, g2 = key.curve.g1, key.curve.g2
     named = {"A": (proof.a, g1), "B": (proof.b, g2), "C": (proof.c, g1)}
-    committed = {"commitment": (proof.commitment, g1), "knowledge": (proof.knowledge, g1)}
-    for name, (point, group) in (named | {k: v for k, v in committed.items() if v[0] is not None}).items():
+    for commitment in proof.commitments:
+        if not isinstance(commitment, Commitment):
+            raise UsageError(f"a commitment of the proof is a {type(commitment).__name__}: give a Commitment")
+        named |= {"commitment": (commitment.point, g1), "knowledge": (commitment.knowledge, g1)}
+    for name, (point, group) in named.items():
         require_point(point, group, f"proof point {name}")
 
 
 def _check_commitment(key: VerifyingKey, statement: Statement) -> None:
     """A key with a commitment takes proofs with one, and packed values of the right form; another key neither."""
-    proof = statement.proof
     require_bytes(statement.packed)
-    if key.commitment is None:
-        if proof.commitment is not None or proof.knowledge is not None or statement.packed:
-            raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")
-        return
-    if proof.commitment is None or proof.knowledge is None:
+    if len(statement.proof.commitments) < len(key.commitments):
         raise UsageError("the key asks for a proof with a commitment: this proof is for another key")
-    key.commitment.round.unpack(statement.packed)
+    if len(statement.proof.commitments) > len(key.commitments) or (statement.packed and not key.commitments):
+        raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")
+    for commitment in key.commitments:
+        commitment.round.unpack(statement.packed)

@@ -49,8 +49,8 @@ def require_proper_key(key: VerifyingKey) -> None:
         require_point(point, g1, f"IC[{i}] of the verifying key")
     for name, point in _in_g2(key).items():
         require_point(point, g2, f"{name} of the verifying key")
-    if key.commitment is not None:
-        _require_proper_round(key.commitment.round, key.n_public)
+    for commitment in key.commitments:
+        _require_proper_round(commitment.round, key.n_public)
 
 
 def _require_proper_round(round_: CommittedRound, n_public: int) -> None:
@@ -81,7 +81,7 @@ def weakness_of_proving_key(key: ProvingKey) -> str | None:
     _require_proper_points(key)
     if not key.contributions:
         return "phase 2 of the setup has no contribution"
-    if key.commitment is not None and not key.commitment.contributions:
+    if not all(queries.contributions for queries in key.commitments):
         return "the commitment's key has no contribution"
     return (
         key.verifying_key.weakness()
@@ -128,9 +128,8 @@ def _ratios(key: ProvingKey) -> Iterator[_Ratio]:
     vk, one = key.verifying_key, key.verifying_key.curve.g1.generator
     yield _Ratio("beta", one, key.beta_g1, vk.beta_g2)
     yield _Ratio("delta", one, key.delta_g1, vk.delta_g2)
-    if key.commitment is not None:
-        mask, multiple = _mask_points(key).values()
-        yield _Ratio("sigma", mask, multiple, vk.required_commitment.sigma_g2)
+    for queries, commitment in zip(key.commitments, vk.commitments, strict=True):
+        yield _Ratio("sigma", *queries.mask_points(vk.curve.g1), commitment.sigma_g2)
 
 
 def _require_proper_points(key: ProvingKey) -> None:
@@ -142,10 +141,8 @@ def _require_proper_points(key: ProvingKey) -> None:
 
 def _mask_points(key: ProvingKey) -> dict[str, Point]:
     """K_0 and sigma K_0."""
-    if key.commitment is None:
-        return {}
-    points = key.commitment.mask_points(key.verifying_key.curve.g1)
-    return {f"the mask's point {query}[0]": p for query, p in zip(_QUERIES, points, strict=True)}
+    points = [p for queries in key.commitments for p in queries.mask_points(key.verifying_key.curve.g1)]
+    return {f"the mask's point {query}[0]": p for query, p in zip(_QUERIES, points, strict=False)}
 
 
 def _weakness_of_queries(key: ProvingKey) -> str | None:
@@ -170,4 +167,4 @@ def _in_g1(key: VerifyingKey) -> dict[str, Point]:
 def _in_g2(key: VerifyingKey) -> dict[str, Point]:
     """The secrets of G2."""
     named = {"beta": key.beta_g2, "gamma": key.gamma_g2, "delta": key.delta_g2}
-    return named if key.commitment is None else named | {"sigma": key.commitment.sigma_g2}
+    return named | dict(zip(("sigma",), (commitment.sigma_g2 for commitment in key.commitments), strict=False))

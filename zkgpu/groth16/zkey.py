@@ -63,11 +63,11 @@ class Header:
     gamma_g2: Point
     delta_g1: Point
     delta_g2: Point
-    commitment: CommitmentKey | None = None
+    commitments: tuple[CommitmentKey, ...] = ()
 
     @property
     def n_committed(self) -> int:
-        return self.commitment.round.n_committed if self.commitment else 0
+        return sum(commitment.round.n_committed for commitment in self.commitments)
 
 
 def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
@@ -88,17 +88,18 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
     known = digest is not None and checked.is_known(digest)
     header = read_header(file, known)
     if committed:
-        header = replace(header, commitment=read_commitment_key(file, header.curve, header.n_wires, header.n_public))
+        commitment = read_commitment_key(file, header.curve, header.n_wires, header.n_public)
+        header = replace(header, commitments=(commitment,))
     points = _read_points(file, header, known)
     kept = prepared.load(digest, "matrices") if digest else None
     a, b = kept or _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
-    queries = None
-    if committed:
+    queries = []
+    for _ in header.commitments:
         rows = (points["committed points"].rows, points["knowledge points"].rows)
-        queries = read_commitment_queries(file, header.curve, rows)
+        queries.append(read_commitment_queries(file, header.curve, rows))
     key = ProvingKey(
         verifying_key=_verifying_key(header, points["IC points"].rows, contributions),
         beta_g1=header.beta_g1,
@@ -112,7 +113,7 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         h_query=points["H points"].rows,
         circuit_hash=circuit_hash,
         contributions=contributions,
-        commitment=queries,
+        commitments=tuple(queries),
     )
     if digest is None:
         return key
@@ -137,7 +138,7 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     """Writes a proving key with its sections in the order 1 .. 10."""
     vk = key.verifying_key
     sections: list[tuple[int, Sequence[Piece]]] = [
-        (PROTOCOL, [(GROTH16_COMMITTED if key.commitment else GROTH16).to_bytes(4, "little")]),
+        (PROTOCOL, [(GROTH16_COMMITTED if key.commitments else GROTH16).to_bytes(4, "little")]),
         (HEADER, [_header_bytes(key)]),
         (IC, [vk.curve.g1.to_rows(vk.ic)]),
         (COEFFICIENTS, _coefficient_pieces(key)),
@@ -188,7 +189,7 @@ def _read_points(file: Container, header: Header, known: bool) -> dict[str, Grou
         what: GroupRows(group, read(file.read(section_id, what), group, count))
         for what, (section_id, group, count) in arrays.items()
     }
-    if header.commitment is not None:
+    for _ in header.commitments:
         names = ("committed points", "knowledge points")
         found = read_committed_rows(file, header.curve, header.n_committed)
         rows |= {what: GroupRows(g1, points) for what, points in zip(names, found, strict=True)}
@@ -203,7 +204,7 @@ def _verifying_key(header: Header, ic: Limbs, contributions: Sequence[Contributi
         header.gamma_g2,
         header.delta_g2,
         tuple(header.curve.g1.from_rows(ic)),
-        header.commitment,
+        header.commitments,
         is_unsafe=any(contribution.name == UNSAFE_NAME for contribution in contributions),
     )
 

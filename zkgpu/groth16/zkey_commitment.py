@@ -31,13 +31,15 @@ _BOUND_BYTES = 17
 
 def commitment_sections(key: ProvingKey) -> list[tuple[int, Sequence[Piece]]]:
     """The sections of a key with a commitment; none for another key."""
-    if key.commitment is None:
-        return []
     return [
-        (HEADER, [_header_bytes(key.verifying_key.required_commitment)]),
-        (COMMITTED, [key.commitment.committed_query]),
-        (KNOWLEDGE, [key.commitment.knowledge_query]),
-        (CEREMONY, [contributions_bytes(bytes(HASH_BYTES), key.commitment.contributions)]),
+        section
+        for queries, commitment in zip(key.commitments, key.verifying_key.commitments, strict=True)
+        for section in (
+            (HEADER, [_header_bytes(commitment)]),
+            (COMMITTED, [queries.committed_query]),
+            (KNOWLEDGE, [queries.knowledge_query]),
+            (CEREMONY, [contributions_bytes(bytes(HASH_BYTES), queries.contributions)]),
+        )
     ]
 
 

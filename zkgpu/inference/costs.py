@@ -49,7 +49,7 @@ def estimate(r1cs: R1CS) -> Costs:
     domain = 1 << (r1cs.n_constraints + r1cs.n_public).bit_length()
     key = r1cs.n_wires * _POINTS + domain * 64 + entries * 44
     memory = key * _KEY_COPIES + entries * _ENTRY + r1cs.n_wires * _WITNESS + domain * 160
-    values = sum(array.size for array in r1cs.round.arrays) if r1cs.round else 0
+    values = sum(array.size for round_ in r1cs.rounds for array in round_.arrays)
     return Costs(
         constraints=r1cs.n_constraints,
         wires=r1cs.n_wires,

@@ -154,7 +154,7 @@ class ModelStatement:
 
     def require_key(self, key: VerifyingKey) -> None:
         """Raises FormatError unless the key's packed values and public inputs are those of the statement."""
-        arrays = key.commitment.round.arrays if key.commitment else ()
+        arrays = [array for commitment in key.commitments for array in commitment.round.arrays]
         mine = [(t.name, t.shape, t.low, t.high) for t in self.packed]
         if [(a.name, a.shape, a.low, a.high) for a in arrays] != mine or key.n_explicit_public != len(
             self.public_inputs

@@ -84,7 +84,8 @@ def values_of(key: VerifyingKey, statement: Statement) -> dict[str, NDArray[Any]
 
     Raises FormatError or LengthError for malformed bytes, UsageError for packed values that are no bytes.
     """
-    return dict(key.commitment.round.unpack(statement.packed)) if key.commitment else {}
+    rounds = (commitment.round for commitment in key.commitments)
+    return {name: array for round_ in rounds for name, array in round_.unpack(statement.packed).items()}
 
 
 def binding_of(key: VerifyingKey, statement: Statement) -> bytes:

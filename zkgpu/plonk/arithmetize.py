@@ -57,7 +57,7 @@ def arithmetize(r1cs: R1CS) -> Rows:
 
     Raises UsageError for one without rows, with more than the field has roots of unity for, or with challenges.
     """
-    if r1cs.round is not None:
+    if r1cs.rounds:
         raise UsageError("the circuit has challenges, which only Groth16 keys carry: set up with --protocol groth16")
     builder = _Builder(r1cs.field.modulus, r1cs.n_wires)
     for wire in range(1, r1cs.n_public + 1):

@@ -108,7 +108,7 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
         The circuit's program checks its constraints, so it is the key's fault when no proof comes of it.
         """
         with beside(self.backend):
-            witness = circuit.deferred(inputs) if circuit.r1cs.round else circuit.witness(inputs)
+            witness = circuit.deferred(inputs) if circuit.r1cs.rounds else circuit.witness(inputs)
         return self._prove(witness, _blinding, holds=True)
 
     def public_inputs(self, assignment: Limbs) -> list[int]:

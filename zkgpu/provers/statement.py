@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from zkgpu.formats import public_values, strict_json
 from zkgpu.formats.atomic import replacing
 
 
-class Statement(NamedTuple):
+@dataclass(frozen=True)
+class Statement:
     """A proof with all that a verifier needs beside the key.
 
     public_inputs   integers in [0, r), outputs of the circuit first; without challenges and digest
     proof           of any proof system
     packed          the public arrays of a circuit that has some
+
+    Unpacks into these three.
     """
 
     public_inputs: Sequence[int]
     proof: Any
     packed: bytes = b""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.public_inputs, self.proof, self.packed))
 
     def __repr__(self) -> str:
         packed = f", {len(self.packed):,} packed bytes" if self.packed else ""

@@ -13,9 +13,10 @@ from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
 
 
 def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
-    if key.commitment is None:
+    if not key.commitments:
         return "groth16.sol.in", _substitutions(key) | public_parameters(key.n_public)
-    own = committed_substitutions(key) | public_parameters(key.n_explicit_public, key.commitment.round.packed_size)
+    packed_size = key.required_commitment.round.packed_size
+    own = committed_substitutions(key) | public_parameters(key.n_explicit_public, packed_size)
     return "commitment.sol.in", own | {
         "r": key.curve.scalar_field.modulus,
         "n": key.n_explicit_public,
@@ -42,7 +43,7 @@ def _constants(key: VerifyingKey) -> str:
         *_g2_constants("BETA", g2_words(key.beta_g2)),
         *_g2_constants("GAMMA", g2_words(-key.gamma_g2)),
         *_g2_constants("DELTA", g2_words(-key.delta_g2)),
-        *(_g2_constants("SIGMA", g2_words(key.commitment.sigma_g2)) if key.commitment else []),
+        *(word for part in key.commitments for word in _g2_constants("SIGMA", g2_words(part.sigma_g2))),
     ]
     for i, point in enumerate(key.ic):
         words += zip((f"IC{i}_X", f"IC{i}_Y"), g1_words(point), strict=True)
@@ -61,11 +62,11 @@ def _accumulate(i: int) -> str:
 
 
 def _parameters(proof: Proof) -> str:
-    return GROTH16_PARAMETERS if proof.commitment is None else COMMITTED_PARAMETERS
+    return COMMITTED_PARAMETERS if proof.commitments else GROTH16_PARAMETERS
 
 
 def _words(proof: Proof) -> list[int]:
-    committed = [point for point in (proof.commitment, proof.knowledge) if point is not None]
+    committed = [point for part in proof.commitments for point in (part.point, part.knowledge)]
     points = (*g1_words(proof.a), *g2_words(proof.b), *g1_words(proof.c))
     return [*points, *(w for point in committed for w in g1_words(point))]
 

@@ -25,11 +25,12 @@ def _describe_key(key: groth16.ProvingKey) -> Facts:
 
 
 def _describe_round(key: groth16.VerifyingKey) -> Facts:
-    if key.commitment is None:
-        return {}
-    round_ = key.commitment.round
-    arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]
-    return {"committed": round_.n_committed, "challenges": round_.n_challenges, "public arrays": arrays}
+    facts: Facts = {}
+    for commitment in key.commitments:
+        round_ = commitment.round
+        arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]
+        facts |= {"committed": round_.n_committed, "challenges": round_.n_challenges, "public arrays": arrays}
+    return facts
 
 
 SYSTEM = ProofSystem(

@@ -99,8 +99,8 @@ def _wire_attack(forger: Forger, inputs: Mapping[str, object], determined: set[s
     r1cs, fixed = compiled.r1cs, held_wires(compiled)
     chosen = [signal for signal in compiled.inputs if signal.name in determined]
     given = {wire for signal in chosen for wire in range(signal.first, signal.first + signal.size)}
-    assignments = [forger.assignment, *([compiled.witness(inputs)] if r1cs.round is not None else [])]
-    bound = set(range(1, r1cs.n_wires)) - late_wires(compiled) if r1cs.round is not None else set()
+    assignments = [forger.assignment, *([compiled.witness(inputs)] if r1cs.rounds else [])]
+    bound = set(range(1, r1cs.n_wires)) - late_wires(compiled) if r1cs.rounds else set()
 
     def judge(deltas: Direction) -> tuple[str, ...] | None:
         second = forger.moved(deltas)

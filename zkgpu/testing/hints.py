@@ -163,7 +163,7 @@ def changed_outputs(forger: Forger, second: Second) -> tuple[str, ...]:
         for s in compiled.outputs
         if (forger.assignment[s.first : s.first + s.size] != second.assignment[s.first : s.first + s.size]).any()
     ]
-    if compiled.r1cs.round is None:
-        return tuple(signals)
-    before, after = (compiled.r1cs.round.unpack(packed) for packed in (forger.packed, second.packed))
-    return (*signals, *(name for name in before if (before[name] != after[name]).any()))
+    for round_ in compiled.r1cs.rounds:
+        before, after = (round_.unpack(packed) for packed in (forger.packed, second.packed))
+        signals += [name for name in before if (before[name] != after[name]).any()]
+    return tuple(signals)

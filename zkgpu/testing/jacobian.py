@@ -50,7 +50,7 @@ def free_wires(circuit: Circuit | CompiledCircuit, inputs: Mapping[str, object])
 def free_directions(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> list[Direction]:
     """A basis of the changes that free_wires speaks of, by the R1CS's wires."""
     found, copies = _free(compiled, inputs, 1), 1
-    while found and compiled.r1cs.round is not None and copies < _MOST_COPIES:
+    while found and compiled.r1cs.rounds and copies < _MOST_COPIES:
         copies *= 2
         before, found = found, _free(compiled, inputs, copies)
         if len(found) == len(before) and copies > 2:
@@ -80,10 +80,11 @@ def held_wires(compiled: CompiledCircuit) -> set[int]:
 
 def prover_wires(r1cs: R1CS) -> set[int]:
     """Challenges and mask, which a proof brings along."""
-    if r1cs.round is None:
-        return set()
-    first = 1 + r1cs.n_public - r1cs.round.n_public
-    return {*range(first, first + r1cs.round.n_challenges), r1cs.n_public + 1}
+    wires: set[int] = set()
+    for round_ in r1cs.rounds:
+        first = 1 + r1cs.n_public - round_.n_public
+        wires |= {*range(first, first + round_.n_challenges), r1cs.n_public + 1}
+    return wires
 
 
 def late_wires(compiled: CompiledCircuit) -> set[int]:
