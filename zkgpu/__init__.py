@@ -13,6 +13,7 @@ Keys             setup, unsafe_setup; groth16 and plonk have all that is their o
 Networks         inference
 Contracts        solidity
 Devices          open_backend
+Progress         stages: who listens, what stops a proof between two of them
 Errors           ZkgpuError and its kinds, in errors
 """
 
@@ -22,7 +23,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zkgpu import circom, errors, groth16, inference, plonk, solidity, testing
+    from zkgpu import circom, errors, groth16, inference, plonk, solidity, stages, testing
     from zkgpu.api import (
         Prover,
         Statement,
@@ -49,7 +50,7 @@ _FACE = (
     *("load_key", "load_powers", "load_proof", "load_r1cs", "load_verifying_key", "load_witness"),
     *("Prover", "Statement", "prove", "setup", "unsafe_setup", "verify", "verify_batch"),
 )
-_ROOMS = ("circom", "errors", "groth16", "inference", "plonk", "solidity", "testing")
+_ROOMS = ("circom", "errors", "groth16", "inference", "plonk", "solidity", "stages", "testing")
 _HOMES = {
     "Circuit": "zkgpu.circuits",
     "ZkgpuError": "zkgpu.errors",
@@ -79,6 +80,7 @@ __all__ = [
     "prove",
     "setup",
     "solidity",
+    "stages",
     "testing",
     "unsafe_setup",
     "verify",

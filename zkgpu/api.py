@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -17,6 +18,7 @@ from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Source
 from zkgpu.provers.statement import Statement
+from zkgpu.stages import Cancel, cancellable
 from zkgpu.systems import files
 from zkgpu.systems.files import AnyProof, AnyProvingKey, AnyVerifyingKey
 from zkgpu.systems.registry import NAMES, system, system_of
@@ -96,15 +98,35 @@ class Prover:
         backend: Backend = self._prover.backend
         return backend
 
-    def prove(self, witness: Limbs | Mapping[str, object]) -> Statement:
-        """A verified proof.
+    def prove(self, witness: Limbs | Mapping[str, object], *, cancel: Cancel | None = None) -> Statement:
+        """A verified proof. Threads may share a prover.
 
         witness   an assignment, as `load_witness` and `CompiledCircuit.witness` give it; or inputs by name, where the
                   prover was given a circuit that computes
-        Raises UnsatisfiedError for what does not satisfy the circuit, UsageError for what cannot belong to the key.
+        cancel    a `threading.Event`, say: once it is set the proof stops before its next stage
+        Raises UnsatisfiedError for what does not satisfy the circuit, UsageError for what cannot belong to the key,
+        CancelledError for a proof that was stopped.
         """
-        if isinstance(witness, Mapping):
-            return self._prove_inputs(witness)
+        with cancellable(cancel):
+            return self._prove_inputs(witness) if isinstance(witness, Mapping) else self._prove_assignment(witness)
+
+    async def prove_async(self, witness: Limbs | Mapping[str, object]) -> Statement:
+        """`prove` in a thread, beside the event loop.
+
+        A task that is cancelled stops its proof before the next stage, and ends when that has stopped.
+        """
+        import asyncio  # here, as it takes longer than the rest of this module
+
+        stop = threading.Event()
+        proof = asyncio.ensure_future(asyncio.to_thread(self.prove, witness, cancel=stop))
+        try:
+            return await asyncio.shield(proof)
+        except asyncio.CancelledError:
+            stop.set()
+            await asyncio.gather(proof, return_exceptions=True)
+            raise
+
+    def _prove_assignment(self, witness: Limbs) -> Statement:
         statement: Statement = self._prover.statement(_assignment(witness))
         return statement
 

@@ -9,7 +9,8 @@
     ├── UnsatisfiedError              4  the witness breaks a constraint
     │   └── UnsoundError              4  a circuit has a second witness
     ├── ResourceError                 5  no GPU, not enough memory, a missing optional package
-    └── SelfCheckError                6  the prover's own verification refused the proof
+    ├── SelfCheckError                6  the prover's own verification refused the proof
+    └── CancelledError              130  whoever asked for the work had it stopped
 
 A message is one line: what is wrong, where, and how to mend it. No value of a witness, an input or a private weight is
 part of it: such values are in `values`, for whoever asks (`zkgpu --show-values`).
@@ -107,3 +108,9 @@ class SelfCheckError(ZkgpuError):
     """A proof failed its own verification and was withheld."""
 
     exit_code = 6
+
+
+class CancelledError(ZkgpuError):
+    """Work was stopped between two of its stages, as was asked (`stages.cancellable`)."""
+
+    exit_code = 130

@@ -1,21 +1,45 @@
-"""Named stages of long work, for whoever shows progress or timings. Nobody listening costs nothing."""
+"""Named stages of long work: who listens is told of each, and between two of them the work can be stopped.
+
+Both follow the context (contextvars) of whoever asks for the work, into zkgpu's own threads and into those of
+`asyncio.to_thread`. A ThreadPoolExecutor starts its work in a context of its own: `carried` brings this one along.
+
+    with zkgpu.stages.listening(print):
+        executor.submit(zkgpu.stages.carried(prover.prove), witness)
+"""
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TypeAlias
+from contextvars import ContextVar, copy_context
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
+from zkgpu.errors import CancelledError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 Listener: TypeAlias = Callable[[str, "float | None"], None]
 
+
+class Cancel(Protocol):
+    """What says that work is to stop; a `threading.Event` is one."""
+
+    def is_set(self) -> bool: ...
+
+
 _listener: ContextVar[Listener | None] = ContextVar("stage listener", default=None)
+_cancels: ContextVar[tuple[Cancel, ...]] = ContextVar("cancels of stages", default=())
 
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Tells the listener (name, None) when the block begins and (name, seconds) when it ends without an error."""
+    """Tells the listener (name, None) when the block begins and (name, seconds) when it ends without an error.
+
+    Raises CancelledError where the work is to stop, and what the listener raises.
+    """
+    _stop_before(name)
     listener = _listener.get()
     if listener is None:
         yield
@@ -28,9 +52,35 @@ def stage(name: str) -> Iterator[None]:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Stages begun in the block are told to `listener`."""
+    """Stages begun in the block are told to `listener`. What it raises stops the work."""
     token = _listener.set(listener)
     try:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def cancellable(cancel: Cancel | None) -> Iterator[None]:
+    """Work in the block stops where its next stage would begin, once `cancel` is set; None changes nothing."""
+    token = _cancels.set(_cancels.get() if cancel is None else (*_cancels.get(), cancel))
+    try:
+        yield
+    finally:
+        _cancels.reset(token)
+
+
+def carried(function: Callable[P, T]) -> Callable[P, T]:
+    """The function, for another thread to call in the context of this moment: the same listener, the same cancels."""
+    context = copy_context()
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        return context.copy().run(function, *args, **kwargs)
+
+    return call
+
+
+def _stop_before(name: str) -> None:
+    if any(cancel.is_set() for cancel in _cancels.get()):
+        raise CancelledError(f"stopped before the stage '{name}', as was asked")

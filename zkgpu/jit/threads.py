@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from typing import Any, TypeVar
 
 from zkgpu.errors import UsageError
@@ -76,14 +76,15 @@ def parallel(tasks: Iterable[Callable[[], T]], threads: int | None = None) -> li
     """[task() for task in tasks], by up to `threads` threads (all available ones by default), in order.
 
     Tasks must spend their time in kernels that release the GIL. The first exception is raised after the
-    running tasks have ended; tasks not yet begun are dropped. The calling thread works too, so calls may nest.
+    running tasks have ended; tasks not yet begun are dropped. The calling thread works too, so calls may nest. All
+    run in the caller's context (contextvars).
     """
     work = deque(enumerate(tasks))
     workers = min(threads or available_threads(), len(work))
     if workers <= 1:
         return [task() for _, task in work]
     results: list[Any] = [None] * len(work)
-    helpers = [shared_pool().submit(_drain, work, results) for _ in range(workers - 1)]
+    helpers = [shared_pool().submit(copy_context().run, _drain, work, results) for _ in range(workers - 1)]
     try:
         _drain(work, results)
     finally:
