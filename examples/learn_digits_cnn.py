@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-import zkgpu.inference
+import zkgpu.demo
 from examples.digits import digits
 from examples.networks import Network
 from zkgpu.inference import compile_model
@@ -19,7 +19,7 @@ from zkgpu.zkml.storage import dump
 
 CHANNELS, EPOCHS, BATCH, RATE = 8, 40, 32, 0.002
 MODEL = Path(__file__).parent / "models" / "digits_cnn.onnx"
-DEMO = Path(zkgpu.inference.__file__).parent / "digits_cnn.npz"
+DEMO = Path(zkgpu.demo.__file__).parent / "digits_cnn.npz"
 WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(64).reshape(8, 8), (3, 3)).reshape(36, 9)
 
 Parameters = list[np.ndarray]  # filters (9, channels), their biases, dense weights (9 channels, 10), their biases

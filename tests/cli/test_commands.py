@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from zkgpu.circuits.gadgets import MerkleTree
-from zkgpu.cli.demo import DEPTH, membership_circuit, membership_inputs
+from zkgpu.demo.membership import DEPTH, membership_circuit, membership_inputs
 from zkgpu.errors import UnsatisfiedError
 
 

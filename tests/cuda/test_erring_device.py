@@ -21,6 +21,7 @@ from zkgpu.curves.bn254 import BN254
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import Bytes
+from zkgpu.stages import listening
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 AGAIN, ON_CPU = "emulated: a proof failed its self-check and was made again", "twice: do not trust it; made on cpu"
@@ -111,6 +112,20 @@ def test_a_device_that_keeps_erring_is_replaced_by_the_cpu_and_named(
         assert statement.prover.prove(statement.assignment, _blinding=statement.blinding) == statement.right
     assert ON_CPU in caplog.text
     assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize("stage", ["quotient", "self-check"])
+def test_a_proof_that_is_stopped_leaves_a_device_that_goes_on(
+    statement: Statement, caplog: pytest.LogCaptureFixture, stage: str
+) -> None:
+    def stop(name: str, seconds: float | None) -> None:
+        if name == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), listening(stop):
+        statement.prover.prove(statement.assignment)
+    assert statement.prover.prove(statement.assignment, _blinding=statement.blinding) == statement.right
+    assert caplog.text == ""
 
 
 def test_a_wrong_witness_is_blamed_and_no_device(

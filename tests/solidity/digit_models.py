@@ -48,7 +48,7 @@ class Deployed:
 @cache
 def compiled_model(name: str, weights: str, binding: int = 0) -> CompiledModel:
     if name == "cnn":
-        compiled = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), name)
+        compiled = parse(files("zkgpu.demo").joinpath("digits_cnn.npz").read_bytes(), name)
     else:
         pytest.importorskip("onnx")
         pytest.importorskip("onnxruntime")

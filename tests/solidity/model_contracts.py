@@ -24,7 +24,7 @@ FORMS = {
     (0, 1, 20): "digits_sums_only_bound",
     (0, 2, 20): "digits_bound",
 }
-DEMO = Path(__file__).parents[2] / "zkgpu" / "inference" / "digits_contract.json"
+DEMO = Path(__file__).parents[2] / "zkgpu" / "demo" / "digits_contract.json"
 
 
 def standin_sources() -> dict[str, str]:

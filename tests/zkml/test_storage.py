@@ -204,7 +204,7 @@ def test_compressed_members_are_refused() -> None:
 
 
 def test_the_network_of_the_demo_is_the_float_model_of_the_examples() -> None:
-    stored = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), "digits_cnn.npz")
+    stored = parse(files("zkgpu.demo").joinpath("digits_cnn.npz").read_bytes(), "digits_cnn.npz")
     images = np.random.default_rng(4).integers(0, 17, (8, 1, 1, 8, 8)).astype(np.float32)
     source = Path(__file__).parents[2] / "examples" / "models" / "digits_cnn.onnx"
     session = onnxruntime.InferenceSession(source.read_bytes(), providers=["CPUExecutionProvider"])

@@ -24,7 +24,7 @@ def assert_pinned(compiled: CompiledModel, sample: np.ndarray) -> None:
 
 @pytest.mark.parametrize("weights", ["public", "private", "hashed"])
 def test_every_wire_of_a_convolutional_network_is_pinned(weights: str) -> None:
-    compiled = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), "digits")
+    compiled = parse(files("zkgpu.demo").joinpath("digits_cnn.npz").read_bytes(), "digits")
     assert_pinned(replace(compiled, visibilities=Visibilities(weights)), random.integers(0, 17, 64))
 
 

@@ -15,8 +15,6 @@ from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
 from zkgpu.stages import stage
 
-DEPTH = 20
-
 
 @click.command("demo")
 @click.option(
@@ -34,6 +32,7 @@ def demo_command(session: Session, output: str | None, membership: bool) -> None
 
 def run_membership(session: Session, output: str | None) -> None:
     """Proves membership in a tree without showing the leaf, verifies, and exports the contract."""
+    from zkgpu.demo.membership import DEPTH, membership_circuit, membership_inputs
     from zkgpu.groth16.prover import Prover
     from zkgpu.groth16.setup import unsafe_setup
     from zkgpu.groth16.verifier import verify
@@ -57,32 +56,7 @@ def run_membership(session: Session, output: str | None) -> None:
         if output:
             with stage("write files"):
                 _write_files(Path(output), compiled, assignment, key, proof, public_inputs, source)
-    _report(session, compiled.r1cs, backend.name, output)
-
-
-def membership_circuit(depth: int) -> Any:
-    """A circuit whose public input is a Merkle root and whose secrets are a leaf and the path to it."""
-    from zkgpu.circuits import Circuit
-    from zkgpu.circuits.gadgets import assert_merkle_path
-
-    circuit = Circuit()
-    root = circuit.public("root")
-    leaf = circuit.private("leaf")
-    index_bits = circuit.private("index_bits", shape=(depth,))
-    siblings = circuit.private("siblings", shape=(depth,))
-    with circuit.scope("membership"):
-        assert_merkle_path(leaf, index_bits, siblings, root)
-    return circuit
-
-
-def membership_inputs(depth: int) -> dict[str, Any]:
-    """Inputs that show leaf 6 of a tree with a handful of members."""
-    from zkgpu.circuits.gadgets import MerkleTree
-
-    members = [1000 + i for i in range(11)]
-    tree = MerkleTree(members, depth)
-    path = tree.path(6)
-    return {"root": tree.root, "leaf": members[6], "index_bits": path.index_bits, "siblings": path.siblings}
+    _report(session, DEPTH, compiled.r1cs, backend.name, output)
 
 
 def _write_files(
@@ -105,10 +79,10 @@ def _write_files(
     write_text(folder / "Verifier.sol", source)
 
 
-def _report(session: Session, r1cs: Any, device: str, output: str | None) -> None:
+def _report(session: Session, depth: int, r1cs: Any, device: str, output: str | None) -> None:
     total = session.seconds()
     if not session.json and not session.quiet:
-        table = Table(title=f"Merkle membership, depth {DEPTH}: {r1cs.n_constraints:,} constraints on {device}")
+        table = Table(title=f"Merkle membership, depth {depth}: {r1cs.n_constraints:,} constraints on {device}")
         table.add_column("step")
         table.add_column("seconds", justify="right")
         for name, seconds in session.stage_seconds.items():

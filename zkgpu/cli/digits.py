@@ -1,9 +1,8 @@
-"""The demo of zkml: a convolutional network reads a handwritten digit, and proves what it read."""
+"""demo: a convolutional network reads a handwritten digit, and proves what it read."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,39 +13,27 @@ from rich.table import Table
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
-from zkgpu.solidity.evm import OnChain, call_verifier
+from zkgpu.solidity.evm import OnChain
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.groth16.keys import ProvingKey, VerifyingKey
+    from zkgpu.groth16.keys import ProvingKey
     from zkgpu.inference import CompiledModel
     from zkgpu.provers.statement import Statement
+    from zkgpu.solidity.evm import OnChain
 
-# a three from scikit-learn's digits (UCI's Optical Recognition of Handwritten Digits, CC BY 4.0), pixels from 0 to 16
-IMAGE = np.array(
-    [
-        [0, 2, 10, 15, 16, 16, 14, 0],
-        [0, 7, 11, 4, 6, 15, 9, 0],
-        [0, 0, 0, 6, 15, 12, 0, 0],
-        [0, 0, 3, 16, 9, 0, 0, 0],
-        [0, 0, 5, 16, 8, 0, 0, 0],
-        [0, 0, 0, 11, 15, 2, 0, 0],
-        [0, 0, 1, 6, 16, 2, 0, 0],
-        [0, 1, 16, 16, 6, 0, 0, 0],
-    ]
-)
 _SHADES = " .:-=+*#@"
 _NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyrevm`"
 
 
 def run_digits(session: Session, output: str | None) -> None:
     """Compiles, sets up, proves, verifies, asks the contract; prints the image, the answer and what each step cost."""
+    from zkgpu.demo.digits import IMAGE, ask_contract, model
     from zkgpu.inference import Prover, unsafe_setup, values_of, verify
-    from zkgpu.zkml.storage import parse
 
     with session.working():
         with stage("read model"):
-            compiled = parse(files("zkgpu.inference").joinpath("digits_cnn.npz").read_bytes(), "digits_cnn.npz")
+            compiled = model()
         circuit = compiled.circuit  # a stage of its own
         backend = session.backend()
         key = unsafe_setup(compiled, backend)
@@ -54,7 +41,7 @@ def run_digits(session: Session, output: str | None) -> None:
         with stage("verify"):
             if not verify(key.verifying_key, inference):
                 raise SelfCheckError("the proof of the demo does not verify")
-        on_chain = _ask_contract(key.verifying_key, inference)
+        on_chain = ask_contract(key.verifying_key, inference)
         if output:
             with stage("write files"):
                 _write_files(Path(output), compiled, key, inference)
@@ -71,17 +58,6 @@ def run_digits(session: Session, output: str | None) -> None:
     session.finish({**result, **costs, **timings}, line)
 
 
-def _ask_contract(key: VerifyingKey, inference: Statement) -> OnChain | None:
-    """What the contract costs that accepts the proof, and refuses it beside values whose last bit is another."""
-    from zkgpu.solidity import CompiledContract, calldata
-
-    compiled = CompiledContract.parse(files("zkgpu.inference").joinpath("digits_contract.json").read_text())
-    packed = inference.packed
-    altered = packed[:-1] + bytes([packed[-1] ^ 1])
-    valid, invalid = (calldata(inference.proof, inference.public_inputs, packed=p) for p in (packed, altered))
-    return call_verifier(compiled.for_key(key), valid, invalid)
-
-
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Statement) -> None:
     """A build folder, and the proof with its public values."""
     from zkgpu.inference import Folder, ModelStatement
@@ -95,6 +71,8 @@ def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inferen
 def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int, on_chain: OnChain | None) -> None:
     if session.json or session.quiet:
         return
+    from zkgpu.demo.digits import IMAGE
+
     console = Console(highlight=False)
     for row in IMAGE:
         console.print("  " + "".join(_SHADES[int(pixel) // 2] * 2 for pixel in row))
