@@ -114,7 +114,7 @@ def test_a_device_that_keeps_erring_is_replaced_by_the_cpu_and_named(
     assert len(caplog.messages) == 1
 
 
-@pytest.mark.parametrize("stage", ["quotient", "self-check"])
+@pytest.mark.parametrize("stage", ["quotient", pytest.param("self-check", marks=pytest.mark.slow)])
 def test_a_proof_that_is_stopped_leaves_a_device_that_goes_on(
     statement: Statement, caplog: pytest.LogCaptureFixture, stage: str
 ) -> None:
