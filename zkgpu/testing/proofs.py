@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from zkgpu.api import Prover, unsafe_setup, verify
 from zkgpu.circuits.compiled import CompiledCircuit
@@ -37,10 +38,10 @@ def with_other_values(statement: Statement, compiled: CompiledCircuit) -> Statem
     """The statement with another public value, the last; None when it has none."""
     if statement.packed:
         last = statement.packed[-1] ^ 1
-        return statement._replace(packed=statement.packed[:-1] + bytes([last]))
+        return replace(statement, packed=statement.packed[:-1] + bytes([last]))
     if statement.public_inputs:
         *others, last = statement.public_inputs
-        return statement._replace(public_inputs=[*others, (last + 1) % compiled.r1cs.field.modulus])
+        return replace(statement, public_inputs=[*others, (last + 1) % compiled.r1cs.field.modulus])
     return None
 
 
