@@ -13,7 +13,7 @@ import zkgpu
 PACKAGE = Path(zkgpu.__file__).parent
 
 ORDER = (
-    *("errors", "stages"),
+    *("errors", "stages", "notebook"),
     *("jit", "fields", "curves", "gpu", "ntt"),
     *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "provers", "poly", "groth16", "plonk", "systems"),

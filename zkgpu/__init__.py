@@ -1,20 +1,34 @@
 """Zero-knowledge proofs from Python circuits, circom files and neural networks, on CPUs and CUDA GPUs.
 
-    key = zkgpu.load_key("circuit.zkey")                          # a path, or bytes
-    prover = zkgpu.Prover(key)                                    # for many proofs
-    done = prover.prove(zkgpu.load_witness("witness.wtns"))       # verified before it is returned
-    done.save("proof.json")
-    zkgpu.verify(key.verifying_key, done)
+A circuit is written in Python, or compiled by circom, or made of a network's ONNX file. A key is set up for it once.
+Whoever knows a witness proves; whoever has the verifying key verifies, in Python or in a contract.
 
-Circuits         Circuit, circuits.gadgets, testing
-Files            load_key, load_verifying_key, load_proof, load_witness, load_r1cs, load_powers
-Proofs           Prover, prove, verify, verify_batch, Statement
-Keys             setup, unsafe_setup; groth16 and plonk have all that is their own
-Networks         inference
-Contracts        solidity
-Devices          open_backend
-Progress         stages: who listens, what stops a proof between two of them
-Errors           ZkgpuError and its kinds, in errors
+    >>> import zkgpu
+    >>> circuit = zkgpu.Circuit()
+    >>> x, y = circuit.private("x"), circuit.public("y")
+    >>> circuit.assert_equal(x**3 + x + 5, y)
+    >>> key = zkgpu.unsafe_setup(circuit)              # for tests: setup() takes the powers of a ceremony
+    >>> done = zkgpu.prove(key, {"x": 3, "y": 35}, circuit=circuit)
+    >>> zkgpu.verify(key.verifying_key, done)
+    True
+
+With files, each given as a path or its bytes, and a prover that keeps the key for many proofs:
+
+    key = zkgpu.load_key("circuit.zkey")
+    prover = zkgpu.Prover(key)
+    done = prover.prove(zkgpu.load_witness("witness.wtns"))
+    done.save("proof.json")
+
+Circuits    Circuit: what is proven, with `gadgets` for it; `testing` looks for second witnesses
+Files       load_key, load_verifying_key, load_proof, load_witness, load_r1cs, load_powers
+Proofs      Prover, prove: a Statement, which verify and verify_batch take
+Keys        setup, unsafe_setup; `groth16` and `plonk` have what is their own
+Networks    inference: from an ONNX model to a proof of its answer
+circom      circom: its witness calculators
+Contracts   solidity: a verifier's source, and calls of it
+Devices     open_backend
+Progress    stages: who listens, and what stops a proof between two of them
+Errors      errors: ZkgpuError and its kinds; each message is one line that says how to mend it
 """
 
 from __future__ import annotations

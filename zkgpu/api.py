@@ -14,6 +14,7 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
+from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Source
@@ -88,7 +89,7 @@ class Prover:
         self._circuit = circuit.compile() if isinstance(circuit, Circuit) else circuit
         self._prover = system_of(key).prover(
             key,
-            _backend(device, threads),
+            _backend(device, threads, key.verifying_key.curve),
             circuit=None if self._circuit is None else _constraints(self._circuit),
             allow_insecure_key=allow_insecure_key,
         )
@@ -209,8 +210,8 @@ def _system(protocol: str) -> Any:
     return system(protocol)
 
 
-def _backend(device: Backend | str, threads: int | None = None) -> Backend:
-    return open_backend(device, threads=threads) if isinstance(device, str) else device
+def _backend(device: Backend | str, threads: int | None = None, curve: Curve | None = None) -> Backend:
+    return open_backend(device, threads=threads, curve=curve) if isinstance(device, str) else device
 
 
 def _constraints(circuit: Circuit | CompiledCircuit | R1CS) -> R1CS:

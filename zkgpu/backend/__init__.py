@@ -13,7 +13,7 @@ __all__ = ["Backend", "open_backend"]
 def open_backend(
     device: str = "auto",
     *,
-    curve: Curve = DEFAULT,
+    curve: Curve | None = None,
     threads: int | None = None,
     instructions: str | None = None,
     tables: int = 1,
@@ -22,6 +22,7 @@ def open_backend(
 
     device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only;
                   "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
+    curve         which it computes over, BN254 by default
     threads       CPU threads, all cores when None
     instructions  the CPU's instruction path: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
                   environment variable ZKGPU_CPU_PATH
@@ -31,6 +32,7 @@ def open_backend(
                   A GPU decides for itself
     Raises ResourceError when the device is not there; no device is ever replaced in silence.
     """
+    curve = curve or DEFAULT
     kind, _, number = device.partition(":")
     if kind == "reference":
         from zkgpu.backend.reference import ReferenceBackend

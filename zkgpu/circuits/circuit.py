@@ -34,8 +34,8 @@ class Circuit:
     builder   the machine that keeps what is written, for gadgets that need more than this class has
     """
 
-    def __init__(self, field: Field = DEFAULT.scalar_field, *, builder: Builder | None = None) -> None:
-        self.builder = builder or Builder(field)
+    def __init__(self, field: Field | None = None, *, builder: Builder | None = None) -> None:
+        self.builder = builder or Builder(field or DEFAULT.scalar_field)
 
     @classmethod
     def of(cls, *operands: Operand, gadget: str = "a gadget") -> Circuit:

@@ -35,6 +35,7 @@ from zkgpu.circuits.sums import Table
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.notebook import listed, table
 
 _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
 
@@ -92,6 +93,12 @@ class CompiledCircuit:
         return (
             f"<compiled circuit of {names}{', ..' * (len(self.inputs) > 8)}: {self.r1cs.n_constraints:,} constraints>"
         )
+
+    def _repr_html_(self) -> str:
+        kinds = {"private inputs": "private", "public inputs": "public", "public arrays": "packed", "outputs": "output"}
+        names = {what: listed([s.name for s in self.signals if s.kind == kind]) for what, kind in kinds.items()}
+        sizes = {"constraints": self.r1cs.n_constraints, "wires": self.r1cs.n_wires}
+        return table("compiled circuit", sizes | {what: text or None for what, text in names.items()})
 
     @property
     def inputs(self) -> tuple[Signal, ...]:

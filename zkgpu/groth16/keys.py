@@ -14,6 +14,7 @@ from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.notebook import listed, table, unsafe_facts
 
 PROTOCOL, COMMITTED_PROTOCOL = "groth16", "groth16-commitment"  # what files call a key or proof, without and with one
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
@@ -52,6 +53,10 @@ class VerifyingKey:
 
     def __repr__(self) -> str:
         return f"<{self.protocol} verifying key, {self.n_explicit_public} public inputs{', UNSAFE' * self.is_unsafe}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"curve": self.curve.name, "public inputs": self.n_explicit_public, **_commitment_facts(self)}
+        return table(f"{self.protocol} verifying key", facts | unsafe_facts(self.is_unsafe))
 
     @property
     def protocol(self) -> str:
@@ -134,6 +139,15 @@ class Proof:
 
     def __post_init__(self) -> None:
         require_one_round(self.commitments, "the commitments of a proof are")
+
+    def __repr__(self) -> str:
+        return f"<{self.protocol} proof, A = {self.a!s:.24}..>"
+
+    def _repr_html_(self) -> str:
+        points = {"A": self.a, "B": self.b, "C": self.c}
+        for commitment in self.commitments:
+            points |= {"commitment": commitment.point, "knowledge": commitment.knowledge}
+        return table(f"{self.protocol} proof", points)
 
     @property
     def protocol(self) -> str:
@@ -247,10 +261,15 @@ class ProvingKey:
             )
 
     def __repr__(self) -> str:
-        sizes = (
-            f"{self.n_wires:,} wires, {self.verifying_key.n_explicit_public} public inputs, domain {self.domain_size:,}"
-        )
-        return f"<{self.verifying_key.protocol} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
+        vk = self.verifying_key
+        sizes = f"{self.n_wires:,} wires, {vk.n_explicit_public} public inputs, domain {self.domain_size:,}"
+        return f"<{vk.protocol} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
+
+    def _repr_html_(self) -> str:
+        vk = self.verifying_key
+        sizes = {"wires": self.n_wires, "public inputs": vk.n_explicit_public, "domain": self.domain_size}
+        facts = {"curve": vk.curve.name, **sizes, **_commitment_facts(vk), "contributions": len(self.contributions)}
+        return table(f"{vk.protocol} proving key", facts | unsafe_facts(self.is_unsafe))
 
     def read_from(self, file_digest: str) -> ProvingKey:
         """The same key, known to be what the file with this digest holds."""
@@ -296,3 +315,12 @@ class ProvingKey:
         from zkgpu.groth16.weakness import weakness_of_proving_key
 
         return weakness_of_proving_key(self)
+
+
+def _commitment_facts(key: VerifyingKey) -> dict[str, object]:
+    """What notebooks show of a key's commitment."""
+    facts: dict[str, object] = {}
+    for commitment in key.commitments:
+        arrays = [f"{array.name}{list(array.shape)}" for array in commitment.round.arrays]
+        facts |= {"committed wires": commitment.round.n_committed, "public arrays": listed(arrays) or None}
+    return facts

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import InsecureKeyError
 from zkgpu.fields.field import Limbs
+from zkgpu.notebook import table, unsafe_facts
 from zkgpu.ntt.domain import Domain
 
 Index = NDArray[np.int32]
@@ -58,6 +59,10 @@ class VerifyingKey:
 
     def __repr__(self) -> str:
         return f"<{self.protocol} verifying key, {self.n_public} public inputs{', UNSAFE' * self.is_unsafe}>"
+
+    def _repr_html_(self) -> str:
+        facts = {"curve": self.curve.name, "public inputs": self.n_public, "domain": self.domain.size}
+        return table(f"{self.protocol} verifying key", facts | unsafe_facts(self.is_unsafe))
 
     @property
     def n_explicit_public(self) -> int:
@@ -139,6 +144,12 @@ class Proof:
     eval_s2: int
     eval_zw: int
 
+    def __repr__(self) -> str:
+        return f"<{self.protocol} proof, a = {self.a!s:.24}..>"
+
+    def _repr_html_(self) -> str:
+        return table(f"{self.protocol} proof", {**self.points, **self.evaluations})
+
     @property
     def points(self) -> dict[str, Point]:
         return {name: getattr(self, name) for name in POINTS}
@@ -209,6 +220,11 @@ class ProvingKey:
     def __repr__(self) -> str:
         sizes = f"{self.n_circuit_wires:,} wires, {self.n_public} public inputs, domain {self.domain_size:,}"
         return f"<{self.system} proving key, {sizes}{', UNSAFE' * self.is_unsafe}>"
+
+    def _repr_html_(self) -> str:
+        sizes = {"wires": self.n_circuit_wires, "public inputs": self.n_public, "rows": self.n_rows}
+        facts = {"curve": self.verifying_key.curve.name, **sizes, "domain": self.domain_size}
+        return table(f"{self.system} proving key", facts | unsafe_facts(self.is_unsafe))
 
     def read_from(self, file_digest: str) -> ProvingKey:
         """The same key, known to be what the file with this digest holds."""

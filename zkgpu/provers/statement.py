@@ -11,6 +11,7 @@ from typing import Any
 
 from zkgpu.formats import public_values, strict_json
 from zkgpu.formats.atomic import replacing
+from zkgpu.notebook import listed, table
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Statement:
     def __repr__(self) -> str:
         packed = f", {len(self.packed):,} packed bytes" if self.packed else ""
         return f"<statement of {len(self.public_inputs)} public inputs{packed}, {self.proof!r}>"
+
+    def _repr_html_(self) -> str:
+        packed = f"{len(self.packed):,} bytes" if self.packed else None
+        facts = {"public inputs": listed(self.public_inputs) or "none", "packed values": packed, "proof": self.proof}
+        return table("statement", facts)
 
     def save(self, path: str | os.PathLike[str], public: str | os.PathLike[str] | None = None) -> None:
         """Writes proof.json and its public values, public.json beside it by default; both or neither."""
