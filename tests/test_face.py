@@ -106,6 +106,7 @@ SLIPS = {
     "a path for a key": (lambda: zkgpu.Prover("key.zkey"), "a str is given, not a ProvingKey: get one by load_key"),
     "a proving key to verify with": (lambda: zkgpu.verify(KEY, DONE), "a proving key's .verifying_key"),
     "a proof for a statement": (lambda: zkgpu.verify(KEY.verifying_key, DONE.proof), "give Statement("),
+    "proofs for statements": (lambda: zkgpu.verify_batch(KEY.verifying_key, [DONE.proof]), "give Statement("),
     "a list for a witness": (lambda: zkgpu.prove(KEY, [1, 35, 3], "cpu"), "what load_witness or a compiled"),
     "inputs without a circuit": (lambda: zkgpu.prove(KEY, INPUTS, "cpu"), "give Prover(key, circuit=circuit)"),
     "inputs with constraints only": (

@@ -158,11 +158,7 @@ def prove(
 def verify(key: AnyVerifyingKey, statement: Statement, *, allow_insecure_key: bool = False) -> bool:
     """Whether the statement's proof is valid for its public values. Raises as `groth16.verify` and `plonk.verify`."""
     _require_kind(key, "VerifyingKey", "load_verifying_key, or a proving key's .verifying_key")
-    if not isinstance(statement, Statement):
-        raise UsageError(
-            f"a {type(statement).__name__} is given, not a Statement: give Statement(public_inputs, proof), "
-            "or what Prover.prove returned"
-        )
+    _require_statement(statement)
     return system_of(key).verify(
         key,
         statement.public_inputs,
@@ -175,6 +171,8 @@ def verify(key: AnyVerifyingKey, statement: Statement, *, allow_insecure_key: bo
 def verify_batch(key: AnyVerifyingKey, statements: Sequence[Statement], *, allow_insecure_key: bool = False) -> bool:
     """Whether all of the statements are valid; Groth16's take hardly more than one does. Raises as `verify`."""
     _require_kind(key, "VerifyingKey", "load_verifying_key, or a proving key's .verifying_key")
+    for statement in statements:
+        _require_statement(statement)
     return system_of(key).verify_batch(key, statements, allow_insecure_key=allow_insecure_key)
 
 
@@ -232,6 +230,14 @@ def _assignment(witness: Any) -> Limbs:
             "witness(inputs) returns, or inputs by name"
         )
     return witness
+
+
+def _require_statement(value: Any) -> None:
+    if not isinstance(value, Statement):
+        raise UsageError(
+            f"a {type(value).__name__} is given, not a Statement: give Statement(public_inputs, proof), "
+            "or what Prover.prove returned"
+        )
 
 
 def _require_kind(value: Any, kind: str, how: str) -> None:

@@ -141,8 +141,11 @@ def _require_proper_points(key: ProvingKey) -> None:
 
 def _mask_points(key: ProvingKey) -> dict[str, Point]:
     """K_0 and sigma K_0."""
-    points = [p for queries in key.commitments for p in queries.mask_points(key.verifying_key.curve.g1)]
-    return {f"the mask's point {query}[0]": p for query, p in zip(_QUERIES, points, strict=False)}
+    named: dict[str, Point] = {}
+    for queries in key.commitments:
+        points = queries.mask_points(key.verifying_key.curve.g1)
+        named |= {f"the mask's point {query}[0]": p for query, p in zip(_QUERIES, points, strict=True)}
+    return named
 
 
 def _weakness_of_queries(key: ProvingKey) -> str | None:
@@ -167,4 +170,6 @@ def _in_g1(key: VerifyingKey) -> dict[str, Point]:
 def _in_g2(key: VerifyingKey) -> dict[str, Point]:
     """The secrets of G2."""
     named = {"beta": key.beta_g2, "gamma": key.gamma_g2, "delta": key.delta_g2}
-    return named | dict(zip(("sigma",), (commitment.sigma_g2 for commitment in key.commitments), strict=False))
+    for commitment in key.commitments:
+        named["sigma"] = commitment.sigma_g2
+    return named

@@ -9,6 +9,7 @@ from zkgpu import plonk
 from zkgpu.errors import UsageError
 from zkgpu.plonk import json as codec
 from zkgpu.plonk import zkey
+from zkgpu.provers.statement import Statement
 from zkgpu.systems.system import Facts, ProofSystem
 
 
@@ -33,14 +34,14 @@ def _verify(
 
 def _verify_batch(
     key: plonk.VerifyingKey,
-    instances: Sequence[tuple[Sequence[int], plonk.Proof, bytes]],
+    statements: Sequence[Statement],
     *,
     allow_insecure_key: bool = False,
 ) -> bool:
     """One after the other."""
     return all(
         _verify(key, inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
-        for inputs, proof, packed in instances
+        for inputs, proof, packed in statements
     )
 
 

@@ -18,7 +18,7 @@ class ProofSystem:
     unsafe_setup              unsafe_setup(r1cs, backend)
     prover                    Prover(key, backend, circuit=..., allow_insecure_key=...)
     verify                    verify(key, public_inputs, proof, packed=..., allow_insecure_key=...)
-    verify_batch              verify_batch(key, [(public_inputs, proof, packed)], allow_insecure_key=...)
+    verify_batch              verify_batch(key, statements, allow_insecure_key=...)
     read_key, write_key       .zkey files: read_key(path, validate), write_key(path, key)
     proof_from_json, ..       the objects of proof.json and verification_key.json
     describe_key, ..          facts about a key, by name, for `inspect`
