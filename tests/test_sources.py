@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,12 @@ def test_the_search_finds_what_it_is_for(text: str) -> None:
 def test_randomness_is_drawn_in_one_place() -> None:
     users = [str(path.relative_to(PACKAGE)) for path in SOURCES if "secrets" in set(imports(tree_of(path)))]
     assert users == [DRAWS_RANDOMNESS]
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "SECURITY.md", "tests/README.md"])
+def test_the_files_that_a_page_names_are_there(page: str) -> None:
+    root = PACKAGE.parent
+    named = set(re.findall(r"[\w.]+(?:/[\w.]+)+\.(?:py|cuh?|txt)", (root / page).read_text()))
+    missing = [name for name in named if not any((start / name).exists() for start in (root, PACKAGE, root / "tests"))]
+    assert named
+    assert not missing

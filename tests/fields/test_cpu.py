@@ -1,4 +1,4 @@
-"""Vectors on the CPU against Python integers, on both instruction paths."""
+"""Vectors on the CPU against Python integers, on all instruction sets."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Generated arithmetic against Python integers, on both paths and for both fields of BN254."""
+"""Generated arithmetic against Python integers, on all instruction sets and for both fields of BN254."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Every law runs over every backend: over both instruction paths of the CPU, and on a GPU that is emulated."""
+"""Every law runs over every backend: over all instruction sets of the CPU, and on a GPU that is emulated."""
 
 from __future__ import annotations
 

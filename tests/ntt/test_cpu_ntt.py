@@ -1,4 +1,4 @@
-"""Transforms on the CPU against the definition, on both instruction paths."""
+"""Transforms on the CPU against the definition, on all instruction sets."""
 
 import numpy as np
 import pytest

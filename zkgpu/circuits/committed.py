@@ -1,8 +1,9 @@
-"""What prover and verifier must know of a circuit with challenges: its committed wires and its packed public values.
+"""What prover and verifier need of a circuit with challenges: its committed wires and its packed public values.
 
-The prover commits to some wires before it learns the challenges, which are derived from the commitment and from all
-public values. Arrays of public values need no public input each: the verifier evaluates the polynomial with these
-values as coefficients at a challenge, and the circuit proves that its own committed values give the same digest.
+The prover commits to some wires (a Pedersen commitment, as in BSB22, eprint 2022/1072) before it has the challenges,
+which are derived from the commitment and from all public values (Fiat-Shamir). Arrays of public values need no public
+input each: the verifier evaluates the polynomial with these values as coefficients at a challenge, and the circuit
+proves that its own committed values give the same digest.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ Marks = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """What every step needs to know of the field: its modulus and the circuit's coefficients as integers."""
+    """What every step needs of the field: its modulus and the circuit's coefficients as integers."""
 
     modulus: int
     table: Table
@@ -118,7 +118,7 @@ class Hint:
     """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result.
 
     signed      give the function the integers nearest zero, in int64 where all of an input's are small
-    forgiving   what stands in for a function that refuses values which the constraints refuse anyhow: by it, wrong
+    forgiving   what replaces a function that refuses values which the constraints refuse anyhow: by it, wrong
                 witnesses get as far as the constraints. Only the multiplicities of a lookup have one
     """
 

@@ -1,4 +1,4 @@
-"""The digest of public arrays: the polynomial with all their values as coefficients, at a challenge."""
+"""The digest of public arrays, a fingerprint: the polynomial with all their values as coefficients, at a challenge."""
 
 from __future__ import annotations
 

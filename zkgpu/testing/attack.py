@@ -86,10 +86,10 @@ def attack_assignment(
         *prover_wires(r1cs),
     }
 
-    def judge(deltas: Direction) -> tuple[str, ...]:
+    def outputs_of(deltas: Direction) -> tuple[str, ...]:
         return tuple(f"output {wire}" for wire in deltas if wire <= r1cs.n_public_outputs)
 
-    changed = WireAttack(r1cs, [assignment], Names(r1cs), fixed, set(), set(), judge, Draws(seed))
+    changed = WireAttack(r1cs, [assignment], Names(r1cs), fixed, set(), set(), outputs_of, Draws(seed))
     changed.run(wires, pairs)
     return _report([changed.tried], changed.findings, free_wires_of(r1cs, assignment, fixed), ())
 
@@ -102,11 +102,11 @@ def _wire_attack(forger: Forger, inputs: Mapping[str, object], determined: set[s
     assignments = [forger.assignment, *([compiled.witness(inputs)] if r1cs.rounds else [])]
     bound = set(range(1, r1cs.n_wires)) - late_wires(compiled) if r1cs.rounds else set()
 
-    def judge(deltas: Direction) -> tuple[str, ...] | None:
+    def outputs_of(deltas: Direction) -> tuple[str, ...] | None:
         second = forger.moved(deltas)
         return None if second is None else changed_outputs(forger, second)
 
-    return WireAttack(r1cs, assignments, Names(r1cs, compiled), fixed - given, given, bound, judge, draws)
+    return WireAttack(r1cs, assignments, Names(r1cs, compiled), fixed - given, given, bound, outputs_of, draws)
 
 
 def _free(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> tuple[list[Direction], tuple[str, ...]]:

@@ -21,7 +21,7 @@ from zkgpu.testing.report import Change, Finding
 
 Entry = tuple[int, int, int]  # of a wire in a row of A, B and C
 Direction = Mapping[int, int]  # by wire
-Judge = Callable[[Direction], tuple[str, ...] | None]
+OutputsOf = Callable[[Direction], tuple[str, ...] | None]
 
 _WIDE_ROW = 64  # wires of a row beyond which it suggests no pairs
 _TRIED = (1, -1, 2, -2, 16, -16, 255, 256, -256)
@@ -143,11 +143,11 @@ class Rows:
 class WireAttack:
     """Searches for second witnesses that differ from an honest one in one wire or two.
 
-    fixed    wires that are given, or the prover's to choose
-    given    private inputs that are changed all the same: the outputs are to determine them
-    bound    wires that come before the challenges: a change of them must do at any challenges, so there is
-             a second assignment, at others, that it is held against
-    judge    the outputs that wires moved by so much change, by name; None when the verifier refuses the values
+    fixed        wires that are given, or the prover's to choose
+    given        private inputs that are changed all the same: the outputs are to determine them
+    bound        wires that come before the challenges: a change of them must do at any challenges, so there is
+                 a second assignment, at others, that it is held against
+    outputs_of   the outputs that wires moved by so much change, by name; None when the verifier refuses the values
     """
 
     def __init__(
@@ -158,11 +158,11 @@ class WireAttack:
         fixed: set[int],
         given: set[int],
         bound: set[int],
-        judge: Judge,
+        outputs_of: OutputsOf,
         draws: Draws,
     ) -> None:
         self._rows = [Rows(r1cs, assignment) for assignment in assignments]
-        self._names, self._bound, self._judge, self._draws = names, bound, judge, draws
+        self._names, self._bound, self._outputs_of, self._draws = names, bound, outputs_of, draws
         self._modulus = r1cs.field.modulus
         self._wires = [wire for wire in range(1, r1cs.n_wires) if wire not in fixed]
         self._fixed, self._given = fixed, given
@@ -191,7 +191,7 @@ class WireAttack:
         self.tried[kind] += 1
         if len(self.findings) < most and all(moves) and self._same_before_challenges(moves):
             deltas = moves[0].deltas(self._modulus) if moves[0] else {}
-            outputs = self._judge(deltas)
+            outputs = self._outputs_of(deltas)
             if outputs is None:
                 return
             if outputs and not self._given.isdisjoint(deltas):

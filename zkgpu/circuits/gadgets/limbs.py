@@ -1,4 +1,4 @@
-"""Range checks by limbs that are looked up in tables all the circuit's checks share."""
+"""Range checks by limbs that are looked up (LogUp) in tables all the circuit's checks share."""
 
 from __future__ import annotations
 

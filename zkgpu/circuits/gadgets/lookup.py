@@ -1,6 +1,6 @@
-"""Lookups: values that must be rows of a table of constants, and range checks by limbs.
+"""Lookups: values that must be rows of a table of constants. The lookup argument is LogUp.
 
-Logarithmic derivatives (Haboeck, eprint 2022/1530): for looked-up values f_i, table rows t_j and their
+Logarithmic derivatives (LogUp: Haboeck, eprint 2022/1530): for looked-up values f_i, table rows t_j and their
 multiplicities m_j, the f_i are all rows of the table if
 
     sum over i of 1 / (c - f_i) = sum over j of m_j / (c - t_j)

@@ -1,8 +1,8 @@
 """Merkle trees of Poseidon hashes: membership in a circuit, and the tree itself in plain Python.
 
 An empty leaf is 0, so 0 is no member: a tree takes no such leaf, and `assert_merkle_path` admits none. A leaf should be
-a hash, of what it stands for and perhaps a secret: the leaf itself is hashed as any inner node is, and only the depth,
-which a circuit fixes, tells them apart.
+a hash, of what it stands for and perhaps a secret: the leaf itself is hashed as any inner node is, and they differ in
+depth alone, which a circuit fixes.
 """
 
 from __future__ import annotations
