@@ -22,7 +22,7 @@ def open_backend(
 
     device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only;
                   "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
-    curve         which it computes over, BN254 by default
+    curve         which it computes over, that of `zkgpu.curves.DEFAULT` where none is given
     threads       CPU threads, all cores when None
     instructions  the CPU's instruction path: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
                   environment variable ZKGPU_CPU_PATH
