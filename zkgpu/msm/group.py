@@ -34,9 +34,11 @@ class KernelGroup:
     group: Group = field(repr=False, compare=False)
 
     @staticmethod
+    @lru_cache(maxsize=64)
     def of(group: Group, path: InstructionPath) -> KernelGroup:
         """The group on that path. Raises UsageError when the path has no arithmetic for its field."""
-        return _of(group, path)
+        path.over(group.base_field.modulus)
+        return KernelGroup(path, group.base_field.modulus, group.degree, group.b3, group)
 
     @cached_property
     def layout(self) -> Layout:
@@ -80,9 +82,3 @@ class KernelGroup:
     def host_rows(self, rows: Limbs) -> Limbs:
         """The rows without what they are filled up with: themselves, or a copy where there is some."""
         return np.ascontiguousarray(rows[:, : self.group.row_limbs])
-
-
-@lru_cache(maxsize=64)
-def _of(group: Group, path: InstructionPath) -> KernelGroup:
-    path.over(group.base_field.modulus)  # refuses what the path cannot compute
-    return KernelGroup(path, group.base_field.modulus, group.degree, group.b3, group)
