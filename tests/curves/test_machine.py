@@ -21,7 +21,7 @@ from zkgpu.curves.ate import (
     sum_programs,
 )
 from zkgpu.curves.machine import Calls, Machine, Schedule, link
-from zkgpu.curves.recorder import Argument, Opcode, record
+from zkgpu.curves.recorder import Argument, record
 from zkgpu.errors import UsageError
 
 F = BN254.base_field
@@ -79,8 +79,8 @@ def test_the_kernel_runs_whole_schedules_as_python_does(calls: Calls) -> None:
 
 
 def test_operations_of_one_kind_are_kept_together() -> None:
-    program = record("p", Q, [Argument(0, 2), Argument(4, 0)], lambda a: [a[0] * a[1] + a[2] * a[3], a[0] + a[1]])
-    assert [op for op, _, _ in program.operations] == [Opcode.MULTIPLY, Opcode.MULTIPLY, Opcode.ADD, Opcode.ADD]
+    routine = record("p", Q, [Argument(0, 2), Argument(4, 0)], lambda a: [a[0] * a[1] + a[2] * a[3], a[0] + a[1]])
+    assert [operator for operator, _, _ in routine.program.steps] == ["*", "*", "+", "+"]
 
 
 def test_equal_operations_are_recorded_once_and_unused_ones_not_at_all() -> None:
@@ -88,8 +88,8 @@ def test_equal_operations_are_recorded_once_and_unused_ones_not_at_all() -> None
         _unused = a[0] * a[0]
         return [a[0] * a[1] + a[1] * a[0]]
 
-    program = record("p", Q, [Argument(0, 1), Argument(2, 0)], formula)
-    assert [op for op, _, _ in program.operations] == [Opcode.MULTIPLY, Opcode.ADD]
+    routine = record("p", Q, [Argument(0, 1), Argument(2, 0)], formula)
+    assert [operator for operator, _, _ in routine.program.steps] == ["*", "+"]
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, 9, 16, 17, 10**30, -1, -5, Q - 1])

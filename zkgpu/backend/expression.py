@@ -7,58 +7,22 @@ of provers and setups are few and known beforehand (cuda/expressions.txt), and a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from zkgpu.fields.trace import Program, Tracer
 
-@dataclass
-class Tape:
-    """The statements of a kernel's body in order, and the integers it takes in that order."""
-
-    statements: list[str] = field(default_factory=list)
-    constants: list[int] = field(default_factory=list)
-
-    def record(self, expression: str) -> Entry:
-        name = f"t{len(self.statements)}"
-        self.statements.append(f"Scalar {name} = {expression};")
-        return Entry(self, name)
-
-    def constant(self, value: int) -> Entry:
-        self.constants.append(value)
-        return self.record(f"constants[{len(self.constants) - 1}]")
+_FUNCTIONS = {"+": "add", "-": "sub", "*": "mul"}
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A value in the kernel: one entry of a vector, or what came of some."""
+class _Tracer(Tracer):
+    """Shares equal operations, and no constants: whether two are equal is not to be seen in the text."""
 
-    tape: Tape = field(repr=False)
-    name: str
+    def __init__(self) -> None:
+        super().__init__(0)
 
-    def _with(self, operation: str, other: Entry | int, *, swapped: bool = False) -> Entry:
-        entry = other if isinstance(other, Entry) else self.tape.constant(other)
-        left, right = (entry, self) if swapped else (self, entry)
-        return self.tape.record(f"{operation}({left.name}, {right.name})")
-
-    def __add__(self, other: Entry | int) -> Entry:
-        return self._with("add", other)
-
-    def __sub__(self, other: Entry | int) -> Entry:
-        return self._with("sub", other)
-
-    def __rsub__(self, other: int) -> Entry:
-        return self._with("sub", other, swapped=True)
-
-    def __mul__(self, other: Entry | int) -> Entry:
-        if isinstance(other, Entry) and other.name == self.name:
-            return self.tape.record(f"square({self.name})")
-        return self._with("mul", other)
-
-    def __neg__(self) -> Entry:
-        return self.tape.record(f"neg({self.name})")
-
-    __radd__ = __add__
-    __rmul__ = __mul__
+    def constant(self, value: int) -> int:
+        return self._new_constant(value)
 
 
 @dataclass(frozen=True)
@@ -71,17 +35,38 @@ class Expression:
 
 def trace(f: Callable[..., Any], vectors: int) -> Expression:
     """The kernel `pointwise` of out[i] = f(x0[i], x1[i], ...)."""
-    tape = Tape()
-    result = f(*(Entry(tape, f"x{k}[i]") for k in range(vectors)))
-    entry = result if isinstance(result, Entry) else tape.constant(result)
+    tracer = _Tracer()
+    result = f(*[tracer.input() for _ in range(vectors)])
+    program = tracer.program([tracer.number(result)])
     inputs = "".join(f"const Scalar* x{k}, " for k in range(vectors))
-    body = "\n".join(f"    {statement}" for statement in tape.statements)
+    *body, last = _statements(program)
     text = f"""\
 ZK_KERNEL(128) pointwise(uint32_t n, const Scalar* constants, {inputs}Scalar* out) {{
     uint32_t i = thread_index();
     if (i >= n) return;
-{body}
-    out[i] = {entry.name};
+{"".join(f"    {line}{chr(10)}" for line in body)}    out[i] = {last};
 }}
 """
-    return Expression(text, tuple(tape.constants))
+    return Expression(text, program.constants)
+
+
+def _statements(program: Program) -> list[str]:
+    """The statements of a kernel's body in order, a constant loaded where it is used first; then the result's name."""
+    names = [f"x{k}[i]" for k in range(program.inputs)] + [""] * len(program.constants)
+    statements: list[str] = []
+
+    def name_of(number: int) -> str:
+        if not names[number]:
+            names[number] = declared(f"constants[{number - program.inputs}]")
+        return names[number]
+
+    def declared(expression: str) -> str:
+        statements.append(f"Scalar t{len(statements)} = {expression};")
+        return f"t{len(statements) - 1}"
+
+    for operator, left, right in program.steps:
+        x, y = name_of(left), name_of(right)
+        square = operator == "*" and left == right
+        names.append(declared(f"square({x})" if square else f"{_FUNCTIONS[operator]}({x}, {y})"))
+    result = name_of(program.results[0])
+    return [*statements, result]

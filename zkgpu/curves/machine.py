@@ -18,9 +18,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.curves.recorder import Argument, Opcode, Program
+from zkgpu.curves.recorder import Argument, Opcode, Routine
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.trace import Program
 
 MAX_ARGUMENTS = 4
 Table = NDArray[np.int32]
@@ -54,7 +55,7 @@ class Machine:
     """
 
     field: Field
-    programs: dict[str, Program]
+    programs: dict[str, Routine]
     constants: tuple[int, ...]
     scratch: int
     operands: Table
@@ -89,26 +90,26 @@ class Machine:
             raise UsageError("a call reaches outside the memory of its schedule")
 
 
-def link(field: Field, programs: Iterable[Program]) -> Machine:
+def link(field: Field, programs: Iterable[Routine]) -> Machine:
     """The machine that runs these programs."""
     listed = {p.name: p for p in programs}
-    pool = {c: i for i, c in enumerate(dict.fromkeys(c for p in listed.values() for c in p.constants))}
+    pool = {c: i for i, c in enumerate(dict.fromkeys(c for p in listed.values() for c in p.program.constants))}
     operands: list[tuple[int, int]] = []
     groups: list[tuple[int, int, int]] = []
     results: list[int] = []
     headers = []
-    for program in listed.values():
-        address = _addresses(program, pool)
+    for routine in listed.values():
+        program, address = routine.program, _addresses(routine.program, pool)
         first_group, first_result = len(groups), len(results)
-        groups += _runs([op for op, _, _ in program.operations], len(operands))
-        operands += [(address[a], address[b]) for _, a, b in program.operations]
+        groups += _runs([Opcode.of(operator) for operator, _, _ in program.steps], len(operands))
+        operands += [(address[left], address[right]) for _, left, right in program.steps]
         results += [address[i] for i in program.results]
-        headers.append((first_group, len(groups), first_result, *_padded(program.arguments)))
+        headers.append((first_group, len(groups), first_result, *_padded(routine.arguments)))
     return Machine(
         field=field,
         programs=listed,
         constants=tuple(pool),
-        scratch=max(p.inputs + len(p.operations) for p in listed.values()),
+        scratch=max(p.program.inputs + len(p.program.steps) for p in listed.values()),
         operands=_table(operands, 2),
         groups=_table(groups, 3),
         results=np.array(results, dtype=np.int32),
@@ -117,9 +118,9 @@ def link(field: Field, programs: Iterable[Program]) -> Machine:
 
 
 def _addresses(program: Program, pool: dict[int, int]) -> list[int]:
-    """Memory address of each virtual register: constants from the pool, the rest from the start of the scratch."""
-    own = program.inputs + len(program.operations)
-    return [pool[c] for c in program.constants] + list(range(len(pool), len(pool) + own))
+    """Memory address of each value: constants from the pool, the rest from the start of the scratch."""
+    own = range(len(pool), len(pool) + program.inputs + len(program.steps))
+    return [*own[: program.inputs], *(pool[c] for c in program.constants), *own[program.inputs :]]
 
 
 def _runs(opcodes: Sequence[Opcode], offset: int) -> list[tuple[int, int, int]]:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from zkgpu.curves.machine import Calls, Machine
-from zkgpu.curves.recorder import Opcode, Program
+from zkgpu.curves.recorder import Routine
 from zkgpu.errors import UsageError
-
-_SIGN = {Opcode.MULTIPLY: "*", Opcode.ADD: "+", Opcode.SUBTRACT: "-"}
 
 
 def run(machine: Machine, calls: Calls, slots: Sequence[int]) -> list[int]:
@@ -39,39 +37,31 @@ def run(machine: Machine, calls: Calls, slots: Sequence[int]) -> list[int]:
 def _functions(machine: Machine) -> list[Callable[..., None]]:
     """For each program, a function of the memory and the addresses of the arguments."""
     scope: dict[str, Any] = {}
-    for name, program in machine.programs.items():
-        exec(source(program, machine.field.modulus), scope)  # noqa: S102 - text made of opcodes and integers only
+    for name, routine in machine.programs.items():
+        exec(source(routine, machine.field.modulus), scope)  # noqa: S102 - text made of opcodes and integers only
         assert callable(scope[name])
     return [scope[name] for name in machine.programs]
 
 
-def source(program: Program, modulus: int) -> str:
-    """The program as Python text.
+def source(routine: Routine, modulus: int) -> str:
+    """The routine as Python text.
 
     Sums stay unreduced until a product or the end: Python's integers have room.
     """
-    register = [str(c) for c in program.constants]
-    lines = [f"def {program.name}(memory, a0=0, a1=0, a2=0, a3=0):"]
-    lines += [f"    {line}" for line in _reads(program, register)]
-    for opcode, left, right in program.operations:
-        reduction = f" % {modulus}" if opcode == Opcode.MULTIPLY else ""
-        lines.append(f"    r{len(register)} = {register[left]} {_SIGN[opcode]} {register[right]}{reduction}")
-        register.append(f"r{len(register)}")
-    lines += [f"    {line}" for line in _writes(program, register, modulus)]
+    program = routine.program
+    names = [f"x{i}" for i in range(program.inputs)] + [str(c) for c in program.constants]
+    lines = [f"def {routine.name}(memory, a0=0, a1=0, a2=0, a3=0):"]
+    lines += [f"    {name} = {place}" for name, place in zip(names, _places(routine, "reads"), strict=False)]
+    for k, (operator, left, right) in enumerate(program.steps):
+        reduction = f" % {modulus}" if operator == "*" else ""
+        lines.append(f"    t{k} = {names[left]} {operator} {names[right]}{reduction}")
+        names.append(f"t{k}")
+    written = zip(_places(routine, "writes"), program.results, strict=True)
+    lines += [f"    {place} = {names[result]} % {modulus}" for place, result in written]
     return "\n".join(lines)
 
 
-def _reads(program: Program, register: list[str]) -> Iterator[str]:
-    """Statements that load the arguments; extends the names of the registers."""
-    for k, argument in enumerate(program.arguments):
-        for i in range(argument.reads):
-            yield f"r{len(register)} = memory[a{k} + {i}]"
-            register.append(f"r{len(register)}")
-
-
-def _writes(program: Program, register: Sequence[str], modulus: int) -> Iterator[str]:
-    """Statements that store the results."""
-    results = iter(program.results)
-    for k, argument in enumerate(program.arguments):
-        for i in range(argument.writes):
-            yield f"memory[a{k} + {i}] = {register[next(results)]} % {modulus}"
+def _places(routine: Routine, what: Literal["reads", "writes"]) -> Iterator[str]:
+    """The places in memory that the arguments read, or write, in order."""
+    for k, argument in enumerate(routine.arguments):
+        yield from (f"memory[a{k} + {i}]" for i in range(getattr(argument, what)))

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields import kernels
-from zkgpu.fields.expression import Program, trace
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.fields.trace import Program, trace
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.path import InstructionPath, Layout, choose
 from zkgpu.jit.threads import available_threads, parallel, ranges
@@ -220,8 +220,8 @@ class CpuField:
         places.append((out.blocks.ctypes.data, stride, stride))
         first = program.inputs + len(program.constants)
         table = [
-            (kernels.OPERATORS.index(step.operator), *places[first + k], *places[step.left], *places[step.right])
-            for k, step in enumerate(program.steps)
+            (kernels.OPERATORS.index(operator), *places[first + k], *places[left], *places[right])
+            for k, (operator, left, right) in enumerate(program.steps)
         ]
         kernels.evaluate(self.path, self._p)(np.array(table, np.int64), begin, end, piece)
 
@@ -246,8 +246,8 @@ def _allocate(program: Program) -> tuple[list[int], int]:
     last_use, count = program.last_uses(), 0
     registers: list[int] = []
     free: list[int] = []
-    for k, step in enumerate(program.steps[:-1]):
-        free += [registers[v - first] for v in {step.left, step.right} if v >= first and last_use[v] == k]
+    for k, (_, left, right) in enumerate(program.steps[:-1]):
+        free += [registers[v - first] for v in {left, right} if v >= first and last_use[v] == k]
         if not free:
             free.append(count)
             count += 1
