@@ -146,6 +146,12 @@ def test_a_template_instantiated_on_an_array_equals_the_gadget_traced_on_each_ro
     assert (evaluate(instantiated, x=x) == (x[..., 0] + 1) ** 2 * (x[..., 1] + 1) + 3 * (x[..., 1] + 1)).all()
 
 
+def test_a_template_takes_products_that_have_no_wires_yet():
+    x = np.arange(12).reshape(2, 3, 2)
+    found = evaluate(lambda w: Circuit.of(w).instantiate(square_and_shift, w * w), x=x)
+    assert (found == x[..., 0] ** 4 * x[..., 1] ** 2 + 3 * x[..., 1] ** 2).all()
+
+
 def test_a_broken_constraint_in_a_template_names_the_instance():
     def boolean(c, x):
         c.assert_equal(x * x, x)
