@@ -23,7 +23,7 @@ from zkgpu.jit.threads import parallel, ranges
 def inverse(cpu: CpuField, vector: CpuVector) -> CpuVector:
     """1/x for each entry, and 0 for 0.
 
-    Montgomery's trick: three products an entry, and one inversion for all.
+    Batch inversion, by Montgomery's trick: three products an entry, and one inversion for all.
     """
     cpu.check(vector)
     out = cpu.zeros(len(vector))

@@ -225,7 +225,7 @@ def _power(base: int, exponent: int, modulus: int) -> int:
 
 
 def batch_inverse(field: Field, values: Sequence[int]) -> list[int]:
-    """1/v for each v, with one inversion (Montgomery's trick). Raises ZeroDivisionError if one is 0."""
+    """1/v for each v: batch inversion, by Montgomery's trick. Raises ZeroDivisionError if one is 0."""
     prefix = [1]
     for v in values:
         prefix.append(prefix[-1] * v % field.modulus)
