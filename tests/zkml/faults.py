@@ -10,7 +10,7 @@ import pytest
 from tests.zkml import oracle
 from zkgpu.circuits import Wires
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges, semantics
 from zkgpu.zkml.layers import matrices, network, softmax
 from zkgpu.zkml.layers.signed import Checks
@@ -50,7 +50,7 @@ def wide_tensors_wrap(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def within_field(_layer: object, found: Interval, *_limb: int) -> Interval:
         if 2 * found.magnitude >= Fr.modulus:
-            raise UsageError("too wide")
+            raise FormatError("too wide")
         return found
 
     monkeypatch.setattr(ranges, "_within_field", within_field)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.testing import Draws
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -131,7 +131,7 @@ class Growing:
             try:
                 kind(self, self._some_tensor())
                 return
-            except UsageError:
+            except FormatError:
                 del self.operations[before:]
                 self._analyse()
 
@@ -189,7 +189,7 @@ class Growing:
     def _analyse(self) -> None:
         self.found = analyse(IntegerModel(tuple(self.inputs), (), tuple(self.operations), self.limb))
         if any(interval.low.size > 4 * MOST_ENTRIES for interval in self.found.values()):
-            raise UsageError("too large")
+            raise FormatError("too large")
 
 
 def requantise(g: Growing, x: str) -> None:

@@ -14,7 +14,7 @@ from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, 
 from zkgpu.circuits import Circuit
 from zkgpu.circuits.gadgets.poseidon import poseidon_hash
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import UnsatisfiedError, UsageError
+from zkgpu.errors import FormatError, UnsatisfiedError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names, require_names
@@ -182,13 +182,13 @@ def test_a_circuit_whose_sums_could_wrap_for_some_weights_is_refused() -> None:
         ([last, Normalise("n", ("y",), "out", 60, 1)], 1 << 48),
     ):
         unpublished(model_of(operations, x=((1, 1, 4), -(1 << 20), 1 << 20)), "hashed")
-        with pytest.raises(UsageError, match="bits"):
+        with pytest.raises(FormatError, match="bits"):
             unpublished(model_of(operations, x=((1, 1, 4), -widest, widest)), "hashed")
 
 
 def test_an_output_too_wide_to_be_shown_is_refused() -> None:
     model = model_of(layer(1, 4, 2), x=((1, 1, 4), -(1 << 120), 1 << 120))
-    with pytest.raises(UsageError, match=r"an output of 1\d\d bits"):
+    with pytest.raises(FormatError, match=r"an output of 1\d\d bits"):
         compiled(model, "private")
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zkml.networks import model_of
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -78,10 +78,10 @@ def test_a_product_of_two_tensors_stays_in_its_interval(values: list[int]) -> No
 
 def test_a_sum_that_could_wrap_around_the_field_is_refused_by_its_layer() -> None:
     squares = [Multiply(f"square {i}", ("x" if i == 0 else f"t{i}",) * 2, f"t{i + 1}") for i in range(8)]
-    with pytest.raises(UsageError, match="layer 'square 5': a value could need 251 bits"):
+    with pytest.raises(FormatError, match="layer 'square 5': a value could need 251 bits"):
         model_of([*squares, Total("end", ("t8",), "out")], x=((2,), -15, 15))
 
 
 def test_a_value_that_could_leave_its_table_is_refused_by_its_layer() -> None:
-    with pytest.raises(UsageError, match=r"layer 'act': a value could leave the table of \[-8, 7\]"):
+    with pytest.raises(FormatError, match=r"layer 'act': a value could leave the table of \[-8, 7\]"):
         model_of(Lookup("act", ("x",), "out", np.arange(16), -8), x=((2,), -9, 7))

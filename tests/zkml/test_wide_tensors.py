@@ -11,7 +11,7 @@ from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.models import model, node
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
 
@@ -37,7 +37,7 @@ def test_a_rounded_value_has_no_second_answer_a_turn_around_the_field_away(limb:
     try:
         network = model_of(Requantise("round", ("x",), "out", shift), limb, x=((1,), -(1 << bits) + 1, (1 << bits) - 1))
         circuit = unpublished(network)
-    except UsageError as error:
+    except FormatError as error:
         assert ("bits and wrap around the field" in str(error), bits > 200) == (True, True)  # noqa: PT017
         return
     q = (x + (1 << shift - 1)) >> shift
@@ -57,7 +57,7 @@ def test_tensors_that_leave_no_room_for_loose_checks_are_refused_by_their_layer(
             model_of(operations, limb, x=((1, 1, 1), -reach, reach))
         else:
             message = rf"layer '(double|x)': a value could need 2\d\d bits .* it may have {most}"
-            with pytest.raises(UsageError, match=message):
+            with pytest.raises(FormatError, match=message):
                 model_of(operations, limb, x=((1, 1, 1), -reach, reach))
 
 
@@ -85,7 +85,7 @@ def test_every_layer_keeps_its_numbers_apart_or_is_refused_by_name(operation: Op
         network = model_of(operation, limb, x=((1, 2), -reach, reach))
         try:
             circuit = unpublished(network)
-        except UsageError as error:
+        except FormatError as error:
             assert "layer 'wide': " in str(error)  # noqa: PT017
             continue
         accepted.append(bits)
@@ -102,7 +102,7 @@ def test_a_long_chain_of_scalings_is_refused_by_the_layer_where_it_gets_too_wide
     nodes.append(node("Relu", f"h{count}", "out"))
     weights = {f"w{i}": rng.uniform(0.98, 1.02, 6) for i in range(count)}
     chain = model(nodes, {"x": (1, 6)}, weights=weights)
-    with pytest.raises(UsageError, match=r"layer '/h\d\d': a value could need 2\d\d bits"):
+    with pytest.raises(FormatError, match=r"layer '/h\d\d': a value could need 2\d\d bits"):
         compile_model(chain, rng.normal(size=(20, 6)))
     short = model([*nodes[:8], node("Relu", "h8", "out")], {"x": (1, 6)}, weights=weights)
     assert compile_model(short, rng.normal(size=(20, 6))).circuit.r1cs.n_constraints
@@ -131,7 +131,7 @@ def test_a_dead_layer_with_a_bias_gives_the_class_that_the_floats_give() -> None
     samples = np.random.default_rng(3).normal(size=(20, 4))
     try:
         network = compile_model(dead, samples)
-    except UsageError as error:
+    except FormatError as error:
         assert "layer '/z'" in str(error)  # noqa: PT017
         return
     given = {"x": network.quantised(samples[3])["x"]}
@@ -151,7 +151,7 @@ def test_integers_of_63_bits_are_refused_by_their_layer(part: str, value: int) -
         operation = Lookup("large", ("x",), "out", np.array([0, value]), 0)
     else:
         operation = Requantise("large", ("x",), "out", 1, value)
-    with pytest.raises(UsageError, match=f"layer 'large': its {part} holds an integer of more than 62 bits"):
+    with pytest.raises(FormatError, match=f"layer 'large': its {part} holds an integer of more than 62 bits"):
         model_of(operation, x=((1, 1, 1), 0, 1))
 
 
@@ -159,7 +159,7 @@ def test_integers_of_63_bits_are_refused_by_their_layer(part: str, value: int) -
 def test_weights_and_biases_of_far_apart_sizes_are_refused_by_their_layer(tiny: float) -> None:
     weights = {"w": np.full((4, 3), tiny), "b": np.array([0.1, 1.0, -1.0])}
     dense = model([node("Gemm", "x w b", "out")], {"x": (1, 4)}, weights=weights)
-    with pytest.raises(UsageError, match=r"layer '/out': .*far apart"):
+    with pytest.raises(FormatError, match=r"layer '/out': .*far apart"):
         compile_model(dense, np.random.default_rng(3).normal(size=(20, 4)))
 
 
@@ -178,7 +178,7 @@ def test_a_clamp_beside_its_values_leaves_one_and_is_proven(low: int | None, hig
 
 
 def test_a_clamp_to_an_empty_interval_is_refused() -> None:
-    with pytest.raises(UsageError, match="layer 'clamp': clamps to an empty interval"):
+    with pytest.raises(FormatError, match="layer 'clamp': clamps to an empty interval"):
         model_of(Requantise("clamp", ("x",), "out", 0, 5, 4), x=((3,), 0, 9))
 
 

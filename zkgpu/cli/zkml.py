@@ -262,12 +262,13 @@ def _folder(path: str) -> Folder:
 def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
     from zkgpu.inference import compile_model
     from zkgpu.inference.folder import read_arrays
-    from zkgpu.zkml.onnx_import import model_inputs
+    from zkgpu.zkml.onnx_model import OnnxModel
 
     hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
-    given = set(model_inputs(model))
+    read = OnnxModel.read(model)
+    given = set(read.inputs)
     return compile_model(
-        model,
+        read,
         read_arrays(options["calibrate"]),
         weights=options["weights"],
         inputs={name: how for name, how in hidden.items() if name in given},  # type: ignore[misc]

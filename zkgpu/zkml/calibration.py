@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
 from zkgpu.stages import stage
 from zkgpu.zkml.graph import Graph
-from zkgpu.zkml.onnx_import import fix_shapes, import_onnx, load
+from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, NDArray[Any]]
-
-_TYPES = {
-    "tensor(float)": np.float32,
-    "tensor(double)": np.float64,
-    "tensor(int64)": np.int64,
-    "tensor(int32)": np.int32,
-}
 
 
 @dataclass(frozen=True)
@@ -43,49 +39,82 @@ class Calibration:
 class FloatModel:
     """The model as onnxruntime runs it, one sample at a time: the reference that accuracy is measured by.
 
-    tensors   names of the tensors to return
+    model   with inputs of fixed shapes; one session, made at the first run, gives all of its tensors
     """
 
-    def __init__(self, source: Any, tensors: Sequence[str], shapes: Mapping[str, tuple[int, ...]]) -> None:
-        onnx, runtime = import_onnx(), import_onnxruntime()
-        model = load(source)
-        fix_shapes(model, shapes)
-        del model.graph.output[:]
-        computed = {out for node in model.graph.node for out in node.output}
-        self.tensors = tuple(name for name in tensors if name in computed)
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in self.tensors)
+    def __init__(self, model: OnnxModel) -> None:
+        self._model = model
+
+    @cached_property
+    def _session(self) -> Any:
+        onnx, runtime, proto = import_onnx(), import_onnxruntime(), self._model.proto
+        copy = onnx.ModelProto()
+        copy.CopyFrom(proto)
+        del copy.graph.output[:]
+        computed = (out for node in proto.graph.node if node.op_type != "ZipMap" for out in node.output if out)
+        copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in computed)
         options = runtime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         options.intra_op_num_threads = 1
-        try:
-            self._session = runtime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises classes of its own, all of which mean the same here
-            raise FormatError(f"onnxruntime cannot run this model: {str(error).splitlines()[0]}") from error
-        self.inputs = {i.name: (tuple(i.shape), _TYPES.get(i.type, np.float32)) for i in self._session.get_inputs()}
+        with _telling("onnxruntime cannot run this model"):
+            return runtime.InferenceSession(copy.SerializeToString(), options, ["CPUExecutionProvider"])
+
+    @cached_property
+    def tensors(self) -> tuple[str, ...]:
+        """The names of the tensors of numbers that the model computes."""
+        outputs = self._session.get_outputs()
+        return tuple(o.name for o in outputs if o.type.startswith("tensor(") and o.type != "tensor(string)")
+
+    @cached_property
+    def inputs(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+        """Shape and type of each input."""
+        onnx, found = import_onnx(), {}
+        for info in self._model.proto.graph.input:
+            if info.name in self._model.inputs:
+                kind = info.type.tensor_type
+                shape = tuple(dim.dim_value for dim in kind.shape.dim)
+                found[info.name] = shape, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        return found
 
     def run(self, sample: Samples) -> dict[str, Floats]:
-        """All tensors for one sample, by name."""
+        """All tensors for one sample, by name. Raises FormatError, with its reason, where onnxruntime fails."""
         return {name: np.asarray(v, dtype=np.float64) for name, v in self.run_as_is(sample).items()}
 
     def run_as_is(self, sample: Samples) -> dict[str, NDArray[Any]]:
         """As `run`, in the types that the model gives."""
-        feed = {
-            name: np.asarray(sample[name]).reshape(shape).astype(kind) for name, (shape, kind) in self.inputs.items()
-        }
-        values = self._session.run(list(self.tensors), feed)
+        feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
+        with _telling("onnxruntime cannot run this model on the data"):
+            values = self._session.run(list(self.tensors), feed)
         return {name: np.asarray(value) for name, value in zip(self.tensors, values, strict=True)}
 
 
-def observed_shapes(source: Any, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor, seen in one run on zeros; nothing for a model that onnxruntime does not know."""
-    nodes = load(source).graph.node
-    names = [out for node in nodes if node.op_type != "ZipMap" for out in node.output if out]
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """onnxruntime raises classes of its own, all of which mean the same here: the file, or the data, is at fault."""
     try:
-        model = FloatModel(source, names, shapes)
+        yield
+    except ZkgpuError:
+        raise
+    except Exception as error:
+        raise FormatError(f"{what}: {(str(error).splitlines() or ['no reason given'])[0]}") from error
+
+
+def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
+    """The value as the model takes it. Raises UsageError for another number of entries, or numbers its type has not."""
+    value = np.asarray(value)
+    if value.size != math.prod(shape):
+        raise UsageError(f"input '{name}' takes {shape}, but its data hold {value.shape} a sample")
+    if kind.kind in "iub" and not (value == value.astype(kind)).all():
+        raise UsageError(f"input '{name}' takes {kind}, but its data hold numbers that are none")
+    return value.reshape(shape).astype(kind)
+
+
+def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
+    """Every tensor in one run; nothing for a model that onnxruntime does not know."""
+    try:
+        return model.run_as_is(sample)
     except FormatError:
         return {}
-    zeros = {name: np.zeros(shape, dtype=kind) for name, (shape, kind) in model.inputs.items()}
-    return {name: value.shape for name, value in model.run_as_is(zeros).items()}
 
 
 def import_onnxruntime() -> Any:
@@ -111,7 +140,7 @@ def as_samples(graph_inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]
         raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
     samples = {name: np.asarray(data[name]) for name in graph_inputs}
     for name, array in samples.items():
-        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
             raise UsageError(f"data for input '{name}' must be finite numbers, with at least one sample")
     if len({array.shape[0] for array in samples.values()}) != 1:
         raise UsageError("the inputs have different numbers of samples")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zkgpu.zkml.elementwise import Floats
-from zkgpu.zkml.graph import Array, Graph, Node
-from zkgpu.zkml.supported import unsupported
+from zkgpu.zkml.graph import Array, Graph, Node, unsupported
+
+_PLAIN_SCALER = (("scale", (1.0,)), ("offset", (0.0,)))
 
 Rewritten = tuple[list[Node], dict[str, Array]]
 
@@ -18,10 +18,10 @@ def expand_classifiers(graph: Graph) -> Graph:
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     for node in graph.nodes:
-        if node.operator not in _RULES:
+        if node.operator not in RULES:
             nodes.append(node)
             continue
-        made, constants = _RULES[node.operator](graph, node)
+        made, constants = RULES[node.operator](graph, node)
         nodes += made
         arrays |= constants
     linear = [node for node in graph.nodes if node.operator == "LinearClassifier"]
@@ -32,7 +32,7 @@ def expand_classifiers(graph: Graph) -> Graph:
 
 def _scaler(graph: Graph, node: Node) -> Rewritten:
     """(x - offset) * scale."""
-    scale, offset = (np.asarray(node.attributes[key], dtype=np.float64) for key in ("scale", "offset"))
+    scale, offset = (np.asarray(node.attributes.get(key, other), np.float64) for key, other in _PLAIN_SCALER)
     names = f"{node.output}.scale", f"{node.output}.offset"
     arrays = dict(zip(names, (scale, -offset * scale), strict=True))
     return [Node(node.name, "Scale", (node.inputs[0], *names), node.outputs)], arrays
@@ -43,10 +43,11 @@ def _linear(graph: Graph, node: Node) -> Rewritten:
     labels = np.asarray(node.attributes.get("classlabels_ints", ()))
     coefficients = np.asarray(node.attributes["coefficients"], dtype=np.float64)
     after = node.attributes.get("post_transform", "NONE")
-    if not labels.size or coefficients.size % labels.size or after not in ("NONE", "SOFTMAX", "LOGISTIC"):
+    bias = np.asarray(node.attributes.get("intercepts", np.zeros(labels.size)), dtype=np.float64)
+    fits = coefficients.size == labels.size * graph.shapes[node.inputs[0]][-1] and bias.size == labels.size > 0
+    if not fits or after not in ("NONE", "SOFTMAX", "LOGISTIC"):
         raise unsupported(node, "only classes named by integers, one row of weights each, are supported")
     weight = coefficients.reshape(labels.size, -1).T
-    bias = np.asarray(node.attributes.get("intercepts", np.zeros(labels.size)), dtype=np.float64)
     label, probabilities = node.outputs
     scores, place = f"{label}.scores", f"{label}.place"
     last = {"NONE": ("Identity", {}), "SOFTMAX": ("Softmax", {"axis": -1}), "LOGISTIC": ("Sigmoid", {})}[after]
@@ -61,8 +62,6 @@ def _linear(graph: Graph, node: Node) -> Rewritten:
 
 def _regressor(graph: Graph, node: Node) -> Rewritten:
     """One or more sums of weighted features."""
-    if node.attributes.get("post_transform", "NONE") != "NONE":
-        raise unsupported(node, "only sums as they are, without a transform after them, are supported")
     targets = int(node.attributes.get("targets", 1))
     weight = np.asarray(node.attributes["coefficients"], dtype=np.float64).reshape(targets, -1).T
     bias = np.asarray(node.attributes.get("intercepts", np.zeros(targets)), dtype=np.float64)
@@ -73,19 +72,15 @@ def _regressor(graph: Graph, node: Node) -> Rewritten:
 
 
 def _names(node: Node, place: str, output: str, labels: Array) -> Node:
-    """The label at each place, as a function of the place."""
-
-    def label_at(x: Floats) -> Floats:
-        return labels[np.clip(np.rint(x), 0, labels.size - 1).astype(np.int64)].astype(np.float64)
-
-    return Node(node.name, "Function", (place,), (output,), {"function": label_at})
+    """The label at each place."""
+    return Node(node.name, "Names", (place,), (output,), {"labels": labels})
 
 
 def _extractor(graph: Graph, node: Node) -> Rewritten:
     """Entries of a constant list, at computed places."""
     labels = graph.constant(node.inputs[0])
-    if labels is None or labels.dtype.kind not in "iuf":
-        raise unsupported(node, "only lists of constant numbers are supported")
+    if labels is None or labels.dtype.kind not in "iu":
+        raise unsupported(node, "only lists of constant integers are supported")
     return [_names(node, node.inputs[1], node.output, labels.ravel())], {}
 
 
@@ -98,7 +93,7 @@ def _normalizer(graph: Graph, node: Node) -> Rewritten:
     return [Node(node.name, "Identity", node.inputs, node.outputs)], {}
 
 
-_RULES: dict[str, Callable[[Graph, Node], Rewritten]] = {
+RULES: dict[str, Callable[[Graph, Node], Rewritten]] = {
     "ArrayFeatureExtractor": _extractor,
     "LinearClassifier": _linear,
     "LinearRegressor": _regressor,

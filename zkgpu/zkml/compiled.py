@@ -15,7 +15,7 @@ from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import Accuracy, measure, to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observed_shapes
+from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observe, sample
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
@@ -33,7 +33,8 @@ from zkgpu.zkml.layers.network import (
 )
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.lowering.builder import Settings
-from zkgpu.zkml.onnx_import import class_labels, model_inputs, read_graph
+from zkgpu.zkml.onnx_import import read_graph
+from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.quantise import Quantisation, quantise
 from zkgpu.zkml.ranges import analyse
@@ -188,7 +189,7 @@ class CompiledModel:
         low, high = ends or (tensor.low, tensor.high)
         return {hash_name(tensor.name): hash_of_values([Ranged(value, low, high)])}
 
-    def with_weights(self, source: Any) -> CompiledModel:
+    def with_weights(self, source: Source) -> CompiledModel:
         """The same circuit, hence the same keys, with the weights of another model of the same architecture.
 
         Raises UsageError when weights are public, when the architecture differs, or when the weights do not fit.
@@ -196,7 +197,9 @@ class CompiledModel:
         if not self.visibilities.weights_are_given:
             raise UsageError("weights that are public are part of the circuit: compile the other model on its own")
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
-        graph = read_graph(source, shapes, self.recipe.outputs, observed_shapes(source, shapes))
+        model = OnnxModel.read(source).with_shapes(shapes)
+        ends = {name: np.full(shape, self.recipe.calibration.high[name]) for name, shape in shapes.items()}
+        graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model), ends))
         other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
         return self._with_model(other)
 
@@ -208,7 +211,7 @@ class CompiledModel:
 
 
 def compile_model(
-    source: Any,
+    source: Source,
     calibration: Any,
     *,
     weights: Visibility = "public",
@@ -224,7 +227,7 @@ def compile_model(
 ) -> CompiledModel:
     """Quantises a model and fixes its circuit.
 
-    source        path or bytes of an ONNX file, or an onnx.ModelProto
+    source        path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
     calibration   sample inputs: an array with a first axis that counts samples, or a mapping of such by name
     weights       "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
                   "hashed": given with each proof, which shows their Poseidon hash
@@ -239,12 +242,14 @@ def compile_model(
     binding       20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
     Raises UsageError naming the node for what is not supported, and the layer whose values do not fit.
     """
-    found = model_inputs(source)
+    read = OnnxModel.read(source)
+    found = read.inputs
     samples = as_samples(list(found), calibration)
     # an input with as many axes as its samples have together begins with the batch
     shapes = {n: array.shape[1:] if array.ndim > found[n] else (1, *array.shape[1:]) for n, array in samples.items()}
-    graph = read_graph(source, shapes, tensors, observed_shapes(source, shapes))
-    model = FloatModel(source, tuple(graph.shapes), shapes)
+    fixed = read.with_shapes(shapes)
+    model = FloatModel(fixed)
+    graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     bounds = calibrate(graph, model, samples, percentile)
     quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
@@ -252,7 +257,7 @@ def compile_model(
     tested = samples if test_data is None else as_samples(list(found), test_data)
     accuracy = measure(quantisation, model, tested)
     recipe = Recipe(bounds, quantisation.scales, settings, graph.outputs)
-    named = {**class_labels(source, graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
+    named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
     return CompiledModel(quantisation.model, visibilities, recipe, accuracy, labels=named)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from math import erf, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zkgpu.zkml import restated
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]
@@ -30,12 +33,25 @@ def gelu(x: Floats, approximate: str = "none") -> Floats:
     return 0.5 * x * (1 + erf_of(x / sqrt(2)))
 
 
+def truncated(x: Floats, least: int, greatest: int) -> Floats:
+    """Towards 0, as a cast does; not a number where the type holds none. A part in 10^12 below an integer is it."""
+    whole = np.trunc(x * (1 + 1e-12))
+    return np.where((whole >= least) & (whole <= greatest), whole, np.nan)
+
+
+def integer_quotient(x: Any, y: Any) -> Any:
+    """x / y towards 0, of whole numbers."""
+    return np.trunc(np.rint(x) / np.rint(y))
+
+
 def _hard_sigmoid(x: Floats, alpha: float = 0.2, beta: float = 0.5) -> Floats:
     return np.clip(alpha * x + beta, 0, 1)
 
 
 FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
-    "Abs": lambda x, **_: np.abs(x),
+    "Abs": lambda x: np.abs(x),
+    restated.BOOLEAN: lambda x: (x != 0).astype(np.float64),
+    restated.CAST: truncated,
     "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "Erf": lambda x: erf_of(x),
     "Exp": lambda x: np.exp(x),
@@ -60,13 +76,17 @@ CHEAP: Mapping[str, Callable[..., Floats]] = {
 }
 """Functions of one input that cost less than a table, but may be part of one."""
 
-BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
+BINARY: Mapping[str, Callable[..., Any]] = {
     "Add": lambda x, y: x + y,
     "Div": lambda x, y: x / y,
-    "Max": lambda x, y: np.maximum(x, y),
-    "Min": lambda x, y: np.minimum(x, y),
+    restated.DIVISION: integer_quotient,
+    "Max": lambda *x: reduce(np.maximum, x),
+    "Mean": lambda *x: reduce(np.add, x) / len(x),
+    "Min": lambda *x: reduce(np.minimum, x),
     "Mul": lambda x, y: x * y,
     "Pow": lambda x, y: np.power(x, y),
+    restated.POWER: lambda x, y: np.trunc(np.power(np.rint(x), y)),
     "Sub": lambda x, y: x - y,
+    "Sum": lambda *x: reduce(np.add, x),
 }
-"""Functions of two inputs, which are functions of one when both come from it or one is a single number."""
+"""Functions of two inputs or more, which are functions of one when all come from it or are single numbers."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS, Floats
 from zkgpu.zkml.graph import Graph, Node, one_value
+from zkgpu.zkml.restated import DIVISION, POWER
 
 Evaluator = Callable[[Floats], Floats]
 
@@ -67,7 +68,7 @@ def _is_number(graph: Graph, name: str) -> bool:
 
 
 def _worth_a_table(graph: Graph, node: Node) -> bool:
-    if node.operator in FUNCTIONS or node.operator in ("Pow", "Min", "Max"):
+    if node.operator in FUNCTIONS or node.operator in ("Pow", "Min", "Max", DIVISION, POWER):
         return True
     varying = [name for name in node.inputs if name and name not in graph.constants]
     if node.operator == "Div":

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.errors import FormatError
+
 Shape = tuple[int, ...]
 Array = NDArray[Any]
+NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the operator means today
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,7 @@ class Node:
     operator     as in ONNX, or one of those that patterns make
     inputs       tensor names; '' for an optional input that is absent
     attributes   numbers, strings, tuples, arrays; for 'Function' also the function
+    opset        version of the operator's domain
     """
 
     name: str
@@ -28,6 +32,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    opset: int = NEWEST
 
     @property
     def output(self) -> str:
@@ -42,6 +47,7 @@ class Graph:
     outputs     the tensors asked for
     constants   weights and other arrays known from the file
     shapes      of every tensor
+    types       of those that the file has, where they are known
     """
 
     inputs: Mapping[str, Shape]
@@ -49,6 +55,7 @@ class Graph:
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array] = field(repr=False)
     shapes: Mapping[str, Shape]
+    types: Mapping[str, np.dtype[Any]] = field(repr=False, default_factory=dict)
 
     def producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs}
@@ -75,6 +82,13 @@ class Graph:
             return self.constants.get(node.inputs[index], default)
         return node.attributes.get(attribute, default)
 
+    def reduced_axes(self, node: Node) -> list[int]:
+        """The axes, in order, that a reduction adds up or compares. None or an empty list of them stands for all."""
+        rank, axes = len(self.shapes[node.inputs[0]]), self.argument(node, 1, "axes")
+        if axes is None or not np.size(axes):
+            return [] if node.attributes.get("noop_with_empty_axes", 0) else list(range(rank))
+        return sorted({int(axis) % rank for axis in np.ravel(axes)})
+
     def with_nodes(
         self,
         nodes: Iterable[Node],
@@ -93,6 +107,11 @@ class Graph:
 
 
 Rewrite = Callable[[Graph], Graph]
+
+
+def unsupported(node: Node, reason: str) -> FormatError:
+    """The error for a node that cannot be compiled."""
+    return FormatError(f"node '{node.name}' ({node.operator}): {reason}")
 
 
 def _needed(nodes: list[Node], outputs: Iterable[str]) -> list[Node]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, one_value
 
+OPERATORS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization")
+
 
 def expand_group_norm(graph: Graph) -> Graph:
     """GroupNormalization as a normalisation of each group's row, then scale and offset by channel."""
@@ -129,6 +131,4 @@ def _squared_source(graph: Graph, node: Node | None) -> str | None:
 def _is_last_axis_mean(graph: Graph, node: Node) -> bool:
     if node.operator != "ReduceMean":
         return False
-    axes = graph.argument(node, 1, "axes")
-    rank = len(graph.shapes[node.inputs[0]])
-    return axes is not None and [int(a) % rank for a in np.ravel(axes)] == [rank - 1]
+    return graph.reduced_axes(node) == [len(graph.shapes[node.inputs[0]]) - 1]

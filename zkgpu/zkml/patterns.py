@@ -8,13 +8,17 @@ import numpy as np
 
 from zkgpu.zkml.classifiers import expand_classifiers
 from zkgpu.zkml.functions import fuse_functions
-from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
+from zkgpu.zkml.restated import restate
+
+OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritten here
 
 
 def simplify(graph: Graph) -> Graph:
     """The same function of the same inputs, in the operators that quantisation knows."""
     for rewrite in (
+        restate,
         expand_classifiers,
         drop_idle_nodes,
         expand_group_norm,
@@ -30,16 +34,15 @@ def simplify(graph: Graph) -> Graph:
 
 
 def drop_idle_nodes(graph: Graph) -> Graph:
-    """Without Identity, Dropout and Cast, which change no number that matters here."""
+    """Without Identity; where it gives an output of the model, as a copy."""
     alias: dict[str, str] = {}
     kept = []
     for node in graph.nodes:
         node = replace(node, inputs=tuple(alias.get(name, name) for name in node.inputs))
-        if node.operator in ("Identity", "Dropout", "Cast") and node.output not in graph.outputs:
+        if node.operator == "Identity" and node.output not in graph.outputs:
             alias[node.output] = node.inputs[0]
-        elif node.operator in ("Identity", "Dropout", "Cast"):
-            shape = np.array(graph.shapes[node.output], dtype=np.int64)
-            kept.append(Node(node.name, "Reshape", (node.inputs[0], ""), node.outputs[:1], {"shape": shape}))
+        elif node.operator == "Identity":
+            kept.append(Node(node.name, "Reshape", (node.inputs[0], ""), node.outputs[:1]))
         else:
             kept.append(node)
     return graph.with_nodes(kept)
@@ -47,6 +50,7 @@ def drop_idle_nodes(graph: Graph) -> Graph:
 
 def make_dense(graph: Graph) -> Graph:
     """Gemm, and MatMul with constant weights, as Dense: x @ weight + bias along the last axis."""
+    graph = _with_gemms_of_rows(graph)
     nodes: list[Node] = []
     constants: dict[str, Array] = {}
     taken: set[int] = set()
@@ -75,9 +79,32 @@ def _dense(graph: Graph, node: Node) -> tuple[Array, Array, Node] | None:
     n = weight.shape[1]
     following = graph.sole_consumer(node.output)
     bias = _addend(graph, following, node.output) if following else None
-    if following is None or bias is None or bias.size not in (1, n) or bias.shape[-1:] not in ((n,), (1,), ()):
+    if following is None or bias is None or not _is_row(bias, n, len(graph.shapes[node.output])):
         return weight.astype(np.float64), np.zeros(n), node
     return weight.astype(np.float64), np.broadcast_to(bias.ravel(), (n,)).astype(np.float64), following
+
+
+def _is_row(bias: Array, n: int, rank: int) -> bool:
+    """Whether adding an array to a tensor of that rank adds the same n numbers to each row, and no axis."""
+    return bias.ndim <= rank and (bias.size == 1 or bias.shape[-1:] == (n,) == (bias.size,))
+
+
+def _with_gemms_of_rows(graph: Graph) -> Graph:
+    """Each Gemm whose C is no row as a Gemm without it, and a sum."""
+    nodes: list[Node] = []
+    constants: dict[str, Array] = {}
+    shapes: dict[str, Shape] = {}
+    for node in graph.nodes:
+        c = graph.constant("".join(node.inputs[2:3])) if node.operator == "Gemm" else None
+        if c is None or _is_row(c, graph.shapes[node.output][1], 2):
+            nodes.append(node)
+            continue
+        product, matrix = f"{node.output}.product", f"{node.output}.matrix"
+        constants[matrix] = c.astype(np.float64) * node.attributes.get("beta", 1.0)
+        shapes[product] = graph.shapes[node.output]
+        nodes.append(replace(node, inputs=node.inputs[:2], outputs=(product,)))
+        nodes.append(Node(node.name, "Add", (product, matrix), node.outputs))
+    return graph.with_nodes(nodes, constants, shapes)
 
 
 def _addend(graph: Graph, node: Node, name: str) -> Array | None:
@@ -87,11 +114,9 @@ def _addend(graph: Graph, node: Node, name: str) -> Array | None:
     return graph.constant(next((other for other in node.inputs if other != name), name))
 
 
-def _gemm(graph: Graph, node: Node) -> tuple[Array, Array, Node] | None:
-    weight = graph.constant(node.inputs[1])
-    bias = graph.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else np.zeros(1)
-    if weight is None or bias is None or node.attributes.get("transA", 0) or node.inputs[0] in graph.constants:
-        return None
+def _gemm(graph: Graph, node: Node) -> tuple[Array, Array, Node]:
+    weight = graph.constants[node.inputs[1]]
+    bias = graph.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(1)
     weight = (weight.T if node.attributes.get("transB", 0) else weight).astype(np.float64)
     bias = np.broadcast_to(bias, (1, weight.shape[1]))[0].astype(np.float64)
     return weight * node.attributes.get("alpha", 1.0), bias * node.attributes.get("beta", 1.0), node
@@ -108,8 +133,9 @@ def fold_batch_norms(graph: Graph) -> Graph:
 def _fold_batch_norm(graph: Graph, node: Node) -> Graph:
     scale, offset = _affine_of(graph, node)
     before = graph.producers().get(node.inputs[0])
-    if before is None or before.operator not in ("Conv", "Dense") or graph.sole_consumer(before.output) is not node:
-        rank = len(graph.shapes[node.output])
+    rank = len(graph.shapes[node.output])
+    folds = before is not None and (before.operator == "Conv" or (before.operator == "Dense" and rank == 2))
+    if before is None or not folds or graph.sole_consumer(before.output) is not node:
         shape = (-1, *(1,) * (rank - 2))
         arrays = {f"{node.output}.scale": scale.reshape(shape), f"{node.output}.offset": offset.reshape(shape)}
         made = Node(node.name, "Scale", (node.inputs[0], *arrays), node.outputs[:1])

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import Graph, Node
+from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 from zkgpu.zkml.lowering import linear, nonlinear, shapes
 from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale
 from zkgpu.zkml.operations import IntegerModel
-from zkgpu.zkml.supported import OPERATORS, unsupported
 
 Rule = Callable[[Builder, Node], Quantised]
 
@@ -25,6 +24,8 @@ RULES: Mapping[str, Rule] = {
     "MatMul": linear.matmul,
     **dict.fromkeys(("Add", "Sub"), linear.add),
     **dict.fromkeys(("Mul", "Div"), linear.multiply),
+    **dict.fromkeys(("Sum", "Mean"), linear.total_of_many),
+    **dict.fromkeys(("Max", "Min"), linear.extreme_of_many),
     "Neg": linear.negate,
     "Scale": linear.scale_and_offset,
     **dict.fromkeys(("ReduceMean", "ReduceSum"), linear.mean),
@@ -37,6 +38,7 @@ RULES: Mapping[str, Rule] = {
     "ReduceMax": nonlinear.reduce_max,
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
     "ArgMax": nonlinear.argmax,
+    "Names": nonlinear.names,
     "Softmax": nonlinear.softmax,
     "Normalise": nonlinear.normalise,
 }
@@ -60,7 +62,7 @@ def quantise(
     settings: Settings | None = None,
     scales: Mapping[str, float] | None = None,
 ) -> Quantisation:
-    """The integer model of a graph. Raises UsageError naming the layer that cannot be quantised.
+    """The integer model of a graph. Raises FormatError naming the layer that cannot be quantised.
 
     scales   those of an earlier quantisation, which the layers' sums are to have again
     """
@@ -73,9 +75,12 @@ def quantise(
             try:
                 _lower(builder, node)
             except (OverflowError, ZeroDivisionError) as error:
-                raise UsageError(
+                raise FormatError(
                     f"layer '{node.name}': the sizes of its numbers lie too far apart: scale it"
                 ) from error
+        for name in set(graph.outputs) & set(graph.constants):
+            builder.layer = name
+            builder.tensors[name] = _constant_output(builder, graph.constants[name])
         return _finished(builder)
 
 
@@ -88,15 +93,23 @@ def _finished(builder: Builder) -> Quantisation:
     return Quantisation(model, {k: x for k, x in tensors.items() if x.name in kept}, builder.scales)
 
 
+def _constant_output(builder: Builder, value: Array) -> Quantised:
+    """Integers as they are, other numbers with a part in 2^15 of the largest."""
+    largest = float(np.abs(value).max(initial=0))
+    return builder.constant(value, 1.0 if value.dtype.kind in "iub" else largest / 2**15 or 1.0)
+
+
 def _lower(builder: Builder, node: Node) -> None:
-    if node.operator in shapes.MOVES or node.operator == "Split":
+    if node.operator in shapes.MOVES:
         shapes.move(builder, node)
     elif node.operator in RULES:
         builder.tensors[node.output] = RULES[node.operator](builder, node)
-    elif node.operator in OPERATORS:
-        raise unsupported(node, "it is supported only as a part of a function of one tensor")
     else:
-        raise unsupported(node)
+        raise unsupported(node, "it is supported only as a part of a function of one tensor")
+    for name in node.outputs:
+        found, wanted = builder.tensors.get(name), builder.graph.shapes.get(name)
+        if found is not None and builder.shape(found) != wanted:
+            raise unsupported(node, f"its output '{name}' would have the shape {builder.shape(found)}, not {wanted}")
 
 
 def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
@@ -105,5 +118,5 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
     exact = name in builder.calibration.integral and high - low < 2**builder.settings.bits
     scale = 1.0 if exact else fitting_scale(low, high, builder.settings.bits)
     if not all(math.isfinite(v) for v in (low, high)):
-        raise UsageError(f"input '{name}' was calibrated with values that are not finite")
+        raise FormatError(f"input '{name}' was calibrated with values that are not finite")
     return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.curves import DEFAULT
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
     LARGEST,
@@ -88,7 +88,7 @@ class Interval:
 
 
 def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]:
-    """The interval of every tensor. Raises UsageError naming the layer whose values could leave their bounds.
+    """The interval of every tensor. Raises FormatError naming the layer whose values could leave their bounds.
 
     margin   widen what layers with weights give to a power of two and a bit more, so that other weights will fit
     """
@@ -104,7 +104,7 @@ def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]
 def with_reach(
     model: IntegerModel, enforced: Mapping[str, Interval], largest: Callable[[Linear, Interval], int]
 ) -> dict[str, Interval]:
-    """The intervals with what values reach for other weights than the model's. Raises UsageError as `analyse`.
+    """The intervals with what values reach for other weights than the model's. Raises FormatError as `analyse`.
 
     enforced   the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
     largest    the magnitude that no output of a layer with weights exceeds, for inputs in an interval
@@ -133,7 +133,7 @@ def _symmetric(shape: Shape, bound: int) -> Interval:
 
 
 def of_input(tensor: Tensor, limb: int) -> Interval:
-    """The interval of an input. Raises UsageError as `after`."""
+    """The interval of an input. Raises FormatError as `after`."""
     low, high = (semantics.narrowed(np.full(tensor.shape, end, dtype=object)) for end in (tensor.low, tensor.high))
     return _within_field(tensor.name, Interval(low, high), limb)
 
@@ -141,30 +141,30 @@ def of_input(tensor: Tensor, limb: int) -> Interval:
 def after(operation: Operation, inputs: Sequence[Interval], limb: int) -> Interval:
     """The interval of an operation's output.
 
-    Raises UsageError when it is too wide for a circuit with limbs of that width, or an integer of the operation is.
+    Raises FormatError when it is too wide for a circuit with limbs of that width, or an integer of the operation is.
     """
     _require_integers_in_range(operation)
     return _within_field(operation.layer, _RULES[type(operation)](operation, *inputs), limb)
 
 
 def _require_integers_in_range(operation: Operation) -> None:
-    """Raises UsageError for an integer of the operation whose magnitude is beyond LARGEST."""
+    """Raises FormatError for an integer of the operation whose magnitude is beyond LARGEST."""
     for parameter in fields(operation)[len(fields(Operation)) :]:
         value, most = getattr(operation, parameter.name), LARGEST.get(parameter.name, LARGEST["other"])
         for array in value if isinstance(value, tuple) else (value,):
             if array is not None and semantics.largest_of(np.asarray(array)) > most:
                 size = f"above {most}" if most < 1 << 20 else f"of more than {most.bit_length()} bits"
-                raise UsageError(
+                raise FormatError(
                     f"layer '{operation.layer}': its {parameter.name} holds an integer {size}: the sizes of its "
                     "numbers lie too far apart, scale its weights"
                 )
 
 
 def _within_field(layer: str, found: Interval, limb: int) -> Interval:
-    """The interval. Raises UsageError unless range checks of what reads it, loose by a limb, fit the field."""
+    """The interval. Raises FormatError unless range checks of what reads it, loose by a limb, fit the field."""
     most = DEFAULT.scalar_field.bits - 2 * limb - _SPARE
     if found.bits > most:
-        raise UsageError(
+        raise FormatError(
             f"layer '{layer}': a value could need {found.bits} bits and wrap around the field, with limbs of "
             f"{limb} bits it may have {most}: calibrate with data of the right size, or quantise to fewer bits"
         )
@@ -212,14 +212,14 @@ def _matmul(operation: MatMul, x: Interval, y: Interval) -> Interval:
 
 def _requantise(operation: Requantise, x: Interval) -> Interval:
     if operation.low is not None and operation.high is not None and operation.low > operation.high:
-        raise UsageError(f"layer '{operation.layer}': clamps to an empty interval, from above {operation.high}")
+        raise FormatError(f"layer '{operation.layer}': clamps to an empty interval, from above {operation.high}")
     return x.map(lambda v: semantics.apply(operation, [v]))
 
 
 def _lookup(operation: Lookup, x: Interval) -> Interval:
     last = operation.first + len(operation.table) - 1
     if x.least < operation.first or x.greatest > last:
-        raise UsageError(
+        raise FormatError(
             f"layer '{operation.layer}': a value could leave the table of [{operation.first}, {last}]",
             values=f"they are from {x.least} to {x.greatest}",
         )

@@ -1,64 +1,50 @@
-"""The operators that can be compiled, and the refusal of all others."""
+"""The operators that can be compiled, which are those of the tables of rules, and the refusal of all others."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from zkgpu.errors import UsageError
-from zkgpu.zkml.elementwise import BINARY, FUNCTIONS
-from zkgpu.zkml.graph import Graph, Node
+from zkgpu.errors import FormatError
+from zkgpu.zkml import classifiers, norms, patterns, restated
+from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS
+from zkgpu.zkml.graph import Graph, unsupported
+from zkgpu.zkml.lowering import shapes
+from zkgpu.zkml.quantise import RULES
 
-SHAPES = (
-    *("Concat", "Expand", "Flatten", "Gather", "Pad", "Reshape", "Slice", "Split", "Squeeze", "Transpose"),
-    *("Unsqueeze", "Tile", "Identity", "Dropout", "Cast", "Constant", "ConstantOfShape", "Shape"),
-)
-LINEAR = (
-    "Gemm",
-    "MatMul",
-    "Conv",
-    "BatchNormalization",
-    "Add",
-    "Sub",
-    "Mul",
-    "Div",
-    "Neg",
-    "ReduceSum",
-    "ReduceMean",
-)
-POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "ReduceMax", "ArgMax")
-NORMS = ("Softmax", "LayerNormalization", "InstanceNormalization", "GroupNormalization")
-SCIKIT_LEARN = ("ArrayFeatureExtractor", "LinearClassifier", "LinearRegressor", "Normalizer", "Scaler", "ZipMap")
-STEPS = ("Relu", "LeakyRelu", "Clip")
+_FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
+_MADE = {"Function", "Normalise", "Dense", "Scale", "Names", *restated.MADE}  # by rewrites: not in any file
 
-OPERATORS = tuple(sorted({*SHAPES, *LINEAR, *POOLS, *NORMS, *STEPS, *SCIKIT_LEARN, *FUNCTIONS, *BINARY}))
+OPERATORS = tuple(
+    sorted(
+        {
+            *(*_FOLDED, *restated.RULES, *classifiers.RULES, *norms.OPERATORS, *patterns.OPERATORS),
+            *(*RULES, *shapes.MOVES, *FUNCTIONS, *CHEAP, *BINARY),
+        }
+        - _MADE
+    )
+)
 """What a model may hold, as ONNX names it. Functions of one tensor may be made of any number of these."""
 
-_MADE_BY_PATTERNS = {"Function", "Normalise", "Dense", "Scale"}
 
-
-def require_supported(graph: Graph) -> None:
-    """Raises UsageError naming the first node that cannot be compiled."""
+def require_operators(graph: Graph) -> None:
+    """Raises FormatError naming the first node whose operator has no rule."""
     for node in graph.nodes:
-        if node.operator not in _MADE_BY_PATTERNS and node.operator not in OPERATORS:
-            raise unsupported(node)
+        if node.operator not in OPERATORS:
+            raise FormatError(
+                f"node '{node.name}': operator {node.operator} is not supported; supported are {', '.join(OPERATORS)}"
+            )
+
+
+def require_shapes(graph: Graph) -> None:
+    """Raises FormatError naming a node that writes a tensor of unknown shape, or weights that are no numbers."""
+    read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
+    for node in graph.nodes:
         for name in node.outputs:
-            if name and name not in graph.shapes:
-                raise UsageError(
-                    f"node '{node.name}' ({node.operator}): the shape of '{name}' cannot be told before it runs"
-                )
-    _require_numbers(graph)
-
-
-def _require_numbers(graph: Graph) -> None:
-    for name, value in graph.constants.items():
+            if name in read and name not in graph.shapes:
+                raise unsupported(node, f"the shape of '{name}' cannot be told before it runs")
+    for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:
+        value = graph.constants[name]
+        if value.dtype.kind not in "fiub":
+            raise FormatError(f"weights '{name}' are not numbers")
         if value.dtype.kind == "f" and not np.isfinite(value).all() and not np.isneginf(value).any():
-            raise UsageError(f"weights '{name}' hold a value that is not a number")
-
-
-def unsupported(node: Node, reason: str = "") -> UsageError:
-    """The error for a node that has no rule."""
-    if reason:
-        return UsageError(f"node '{node.name}' ({node.operator}): {reason}")
-    return UsageError(
-        f"node '{node.name}': operator {node.operator} is not supported; supported are {', '.join(OPERATORS)}"
-    )
+            raise FormatError(f"weights '{name}' hold a value that is not a number")

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
@@ -242,11 +242,11 @@ class Network:
 def packed_interval(interval: Interval) -> tuple[int, int]:
     """The interval of whole bytes that an output travels in: the same for all weights of one circuit.
 
-    Raises UsageError for one that needs more than 128 bits.
+    Raises FormatError for one that needs more than 128 bits.
     """
     size = next((w for w in (8, 16, 32, 64, 128) if interval.bits < w), None)
     if size is None:
-        raise UsageError(f"an output of {interval.bits} bits is too wide to be shown: 127 and a sign are the most")
+        raise FormatError(f"an output of {interval.bits} bits is too wide to be shown: 127 and a sign are the most")
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.limbs import assert_in_range
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 
 Integers = NDArray[Any]
 
@@ -54,10 +54,10 @@ class Checks:
         return widest
 
     def require_room(self, x: Wires, bits: int) -> None:
-        """Raises UsageError, naming the layer, unless the field tells integers below 2^bits in magnitude apart."""
+        """Raises FormatError, naming the layer, unless the field tells integers below 2^bits in magnitude apart."""
         room = x.builder.field.bits - 2
         if bits > room:
-            raise UsageError(
+            raise FormatError(
                 f"layer '{x.builder.scope_name()}': a number in it could take {bits} bits and wrap around the field, "
                 f"which tells {room} apart: requantise its inputs first"
             )

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import Graph
+from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.operations import (
     LARGEST,
     Arrange,
@@ -78,7 +78,7 @@ class Builder:
 
     def _append(self, operation: Operation, scale: float) -> Quantised:
         if not 0 < scale < math.inf:
-            raise UsageError(f"layer '{self.layer}': no scale fits its numbers, whose sizes lie too far apart")
+            raise FormatError(f"layer '{self.layer}': no scale fits its numbers, whose sizes lie too far apart")
         inputs = [self.intervals[i] for i in operation.inputs]
         self.intervals[operation.output] = ranges.after(operation, inputs, self.settings.limb)
         self.operations.append(operation)
@@ -115,12 +115,12 @@ class Builder:
         return self.add(Combine, inputs, scale, multipliers=arrays, offset=self.rounded(offset))
 
     def rounded(self, values: object) -> Integers:
-        """Numbers to the nearest integers. Raises UsageError, naming the layer, where an operation cannot hold one."""
+        """Numbers to the nearest integers. Raises FormatError, naming the layer, where an operation cannot hold one."""
         array = np.asarray(values)
         array = np.rint(array) if array.dtype.kind == "f" else array
         end = LARGEST["other"] + 1
         if not np.logical_and(array > -end, array < end).all():
-            raise UsageError(
+            raise FormatError(
                 f"layer '{self.layer}': one of its numbers becomes an integer of more than 62 bits: the sizes of its "
                 "weights, biases and values lie too far apart, scale them"
             )
@@ -168,6 +168,11 @@ class Builder:
         """The least multiple of a limb's width that is not below `bits`."""
         return max(0, math.ceil(bits / self.settings.limb - 1e-9)) * self.settings.limb
 
+    def reached_scale(self, x: Quantised, scale: float) -> float:
+        """The scale of what `requantise` makes of x: near the wanted one."""
+        factor, shift = self._rounding(x, scale)
+        return x.scale / factor * 2.0**shift
+
     def requantise(self, x: Quantised, scale: float, low: int | None = None, high: int | None = None) -> Quantised:
         """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high]."""
         key = (x, scale, low, high)
@@ -176,14 +181,17 @@ class Builder:
         return self._rounded[key]
 
     def _requantise(self, x: Quantised, scale: float, low: int | None, high: int | None) -> Quantised:
-        shift = self.whole_limbs(math.log2(scale / x.scale))
-        if shift == 0 and scale < 2 * x.scale:
-            factor, scale = 1, x.scale
-        else:
-            factor, shift = self._multiplier(x.scale / scale, shift)
+        factor, shift = self._rounding(x, scale)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
         return self.add(Requantise, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
+
+    def _rounding(self, x: Quantised, scale: float) -> tuple[int, int]:
+        """(factor, shift): x times the factor, less so many bits, is x in units near `scale`."""
+        shift = self.whole_limbs(math.log2(scale / x.scale))
+        if shift == 0 and scale < 2 * x.scale:
+            return 1, 0
+        return self._multiplier(x.scale / scale, shift)
 
     def _multiplier(self, ratio: float, shift: int) -> tuple[int, int]:
         """(m, s) with m / 2^s near ratio and s a multiple of a limb."""
@@ -208,6 +216,24 @@ class Builder:
             return self.requantise(x, scale)
         low, high = self.bounds(name)
         return self.requantise(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
+
+    def constant(self, values: object, scale: float) -> Quantised:
+        """A tensor that depends on no input: 0 times an entry of one, and an offset."""
+        given = self.inputs[0]
+        entry = self.arrange([Quantised(given.name, given.scale)], np.zeros((), dtype=np.int64))
+        array = np.asarray(values, dtype=np.float64)
+        return self.combine([entry], [np.zeros(array.shape, dtype=np.int64)], scale, array / scale)
+
+    def parts(self, node: Node) -> list[Quantised]:
+        """All that a node reads, as tensors; constants as fine as the finest of the others, or as they need."""
+        constants = self.graph.constants
+        found = {name: self.narrow(self.tensors[name], name) for name in node.inputs if name not in constants}
+        finest = min(x.scale for x in found.values())
+        for name in node.inputs:
+            if name in constants:
+                own = float(np.abs(constants[name]).max(initial=0)) / (2 ** (self.settings.bits - 1) - 1)
+                found[name] = self.constant(constants[name], min(finest, own or finest))
+        return [found[name] for name in node.inputs]
 
     def aligned(self, tensors: Sequence[Quantised]) -> tuple[list[int], float]:
         """(multipliers, scale) that bring tensors to one scale, each within a part in 500."""

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
-from zkgpu.errors import UsageError
-from zkgpu.zkml.graph import Array, Node
+from zkgpu.errors import FormatError
+from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantised
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import Linear, MatMul, Multiply, Total
-from zkgpu.zkml.supported import unsupported
+from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
@@ -38,16 +37,17 @@ def convolution(builder: Builder, node: Node) -> Quantised:
     bias = builder.graph.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels)
     windows = Windows.of(node, builder.shape(x), weight.shape[2:])
     patches = builder.arrange([x], windows.patches(groups))
+    batch = builder.shape(x)[0]
     flat = weight.reshape(groups, channels // groups, -1).swapaxes(1, 2)
     out = linear(builder, node, patches, flat, np.broadcast_to(bias, (channels,)).reshape(groups, -1))
     shape = builder.graph.shapes[node.output]
-    return builder.arrange([out], _channels_first(groups, windows.count, channels).reshape(shape))
+    return builder.arrange([out], _channels_first(groups, batch, windows.count, channels).reshape(shape))
 
 
-def _channels_first(groups: int, count: int, channels: int) -> Array:
-    """Positions that turn (group, place, channel) into (channel, place)."""
-    positions = np.arange(count * channels).reshape(groups, count, channels // groups)
-    return positions.swapaxes(1, 2)
+def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array:
+    """Positions that turn (group, image and place, channel) into (image, channel, place)."""
+    positions = np.arange(batch * count * channels).reshape(groups, batch, count, channels // groups)
+    return positions.transpose(1, 0, 3, 2)
 
 
 def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Array) -> Quantised:
@@ -74,13 +74,14 @@ def matmul(builder: Builder, node: Node) -> Quantised:
     """The product of two tensors that both depend on the input; a constant side becomes weights."""
     graph = builder.graph
     constant = [graph.constant(name) for name in node.inputs[:2]]
-    if constant[0] is not None or (constant[1] is not None and constant[1].ndim > 2):
+    if constant[0] is not None or constant[1] is not None:
         return _constant_matmul(builder, node, constant)
     x, y = (builder.narrow(builder.tensors[name], name) for name in node.inputs)
-    shapes = [builder.shape(x), builder.shape(y)]
-    if len(shapes[0]) < 2 or len(shapes[1]) < 2:
-        raise unsupported(node, "a matrix product of two computed tensors needs two axes on each side")
-    outer = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
+    if len(builder.shape(x)) == 1:
+        x = builder.reshape(x, (1, *builder.shape(x)))
+    if len(builder.shape(y)) == 1:
+        y = builder.reshape(y, (*builder.shape(y), 1))
+    outer = np.broadcast_shapes(builder.shape(x)[:-2], builder.shape(y)[:-2])
     x, y = (_batched(builder, v, outer) for v in (x, y))
     out = builder.add(MatMul, [x, y], x.scale * y.scale)
     return builder.reshape(out, graph.shapes[node.output])
@@ -94,14 +95,15 @@ def _batched(builder: Builder, x: Quantised, outer: tuple[int, ...]) -> Quantise
 
 
 def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None]) -> Quantised:
-    """weight @ x, as the transpose of x^T @ weight^T; or one weight matrix for each group."""
+    """weight @ x, as the transpose of x^T @ weight^T; or one weight matrix for each group. A vector is one row."""
     left = constant[0] is not None
     x, shape = builder.tensors[node.inputs[1 if left else 0]], builder.graph.shapes[node.output]
     positions: Array = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
     weight = np.asarray(constant[0] if left else constant[1])
+    positions, weight = (_with_two_axes(a, first) for a, first in ((positions, not left), (weight, left)))
     if left:
         weight, positions = np.swapaxes(weight, -1, -2), np.swapaxes(positions, -1, -2)
-    outer = shape[:-2]
+    outer = np.broadcast_shapes(weight.shape[:-2], positions.shape[:-2])
     groups = math.prod(outer)
     m, k = int(positions.shape[-2]), int(positions.shape[-1])
     rows = builder.arrange([x], np.broadcast_to(positions, (*outer, m, k)).reshape(groups, m, k))
@@ -109,6 +111,11 @@ def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None])
     out = linear(builder, node, rows, matrices, np.zeros((groups, matrices.shape[2])))
     order = np.arange(math.prod(shape)).reshape(*outer, m, -1)
     return builder.arrange([out], (np.swapaxes(order, -1, -2) if left else order).reshape(shape))
+
+
+def _with_two_axes(array: Array, is_first: bool) -> Array:
+    """A vector as a row where it is the first factor, as a column where it is the second; any other array."""
+    return array if array.ndim > 1 else array[None, :] if is_first else array[:, None]
 
 
 # sums and products
@@ -124,6 +131,26 @@ def add(builder: Builder, node: Node) -> Quantised:
     return builder.combine(pair, [multipliers[0], sign * multipliers[1]], scale)
 
 
+def total_of_many(builder: Builder, node: Node) -> Quantised:
+    """Sum and Mean of any number of tensors."""
+    parts = builder.parts(node)
+    multipliers, scale = builder.aligned(parts)
+    return builder.combine(parts, multipliers, scale / (len(parts) if node.operator == "Mean" else 1))
+
+
+def extreme_of_many(builder: Builder, node: Node) -> Quantised:
+    """Max and Min of any number of tensors, entry by entry; the least is the opposite of the largest opposite."""
+    sign = -1 if node.operator == "Min" else 1
+    parts, shape = builder.parts(node), builder.graph.shapes[node.output]
+    multipliers, scale = builder.aligned(parts)
+    parts = [builder.combine([x], [sign * m], scale) for x, m in zip(parts, multipliers, strict=True)]
+    parts = [expanded(builder, x, shape) for x in parts]
+    size = math.prod(shape)
+    rows = builder.arrange(parts, np.arange(len(parts) * size).reshape(len(parts), size).T.reshape(*shape, len(parts)))
+    largest = builder.add(Maximum, [rows], scale)
+    return largest if sign > 0 else builder.combine([largest], [-1], scale)
+
+
 def _add_constant(builder: Builder, node: Node, constants: list[Array | None], sign: int) -> Quantised:
     first = constants[0] is None
     x = builder.tensors[node.inputs[0 if first else 1]]
@@ -134,11 +161,11 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
     value = np.where(value < _MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
-    x = _expanded(builder, x, shape)
+    x = expanded(builder, x, shape)
     return builder.combine([x], [factor << extra], scale, value / scale)
 
 
-def _expanded(builder: Builder, x: Quantised, shape: tuple[int, ...]) -> Quantised:
+def expanded(builder: Builder, x: Quantised, shape: tuple[int, ...]) -> Quantised:
     own = builder.shape(x)
     if own == shape:
         return x
@@ -171,10 +198,10 @@ def scale_and_offset(builder: Builder, node: Node) -> Quantised:
 def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: tuple[int, ...]) -> Quantised:
     """factor * x + offset for constant arrays. One positive number, and no offset, only changes the scale."""
     if not np.isfinite(factor).all() or not np.isfinite(offset).all():
-        raise UsageError(
+        raise FormatError(
             f"layer '{builder.layer}' multiplies by, or divides by, a constant that gives no finite number"
         )
-    x = _expanded(builder, x, shape)
+    x = expanded(builder, x, shape)
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantised(x.name, x.scale * largest)
@@ -200,8 +227,7 @@ def mean(builder: Builder, node: Node) -> Quantised:
     """ReduceMean and ReduceSum over any axes."""
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], WIDE)
     shape = builder.shape(x)
-    axes = builder.graph.argument(node, 1, "axes")
-    chosen = sorted(range(len(shape)) if axes is None else {int(a) % len(shape) for a in np.ravel(axes)})
+    chosen = builder.graph.reduced_axes(node)
     kept = [a for a in range(len(shape)) if a not in chosen]
     positions = np.arange(math.prod(shape)).reshape(shape).transpose(*kept, *chosen)
     rows = builder.arrange([x], positions.reshape(*(shape[a] for a in kept), -1))

@@ -7,15 +7,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from zkgpu.errors import UsageError
-from zkgpu.zkml.graph import Array, Node, one_value
+from zkgpu.errors import FormatError
+from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.lowering.linear import expanded
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Softmax, Total
-from zkgpu.zkml.supported import unsupported
 
 _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbours in it, at most
+_OPEN = 1e30  # an end of a clip beyond this one is none
+_FEWEST_UNITS = 128  # between the ends of a clip
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -28,22 +30,29 @@ def leaky_relu(builder: Builder, node: Node) -> Quantised:
     """alpha * x + (1 - alpha) * max(x, 0), from one requantisation of x and one Relu."""
     alpha = float(node.attributes.get("alpha", 0.01))
     x = builder.tensors[node.inputs[0]]
+    if alpha in (0.0, 1.0):
+        return x if alpha else relu(builder, node)
     positive = builder.requantise(x, builder.nominal_here(node.output), 0)
     linear = Quantised(x.name, x.scale * abs(alpha))
-    part = Quantised(positive.name, positive.scale * (1 - alpha))
-    multipliers, scale = builder.aligned([linear, part])
-    return builder.combine([x, positive], [multipliers[0] if alpha >= 0 else -multipliers[0], multipliers[1]], scale)
+    part = Quantised(positive.name, positive.scale * abs(1 - alpha))
+    (mine, its), scale = builder.aligned([linear, part])
+    return builder.combine([x, positive], [mine if alpha > 0 else -mine, its if alpha < 1 else -its], scale)
 
 
 def clip(builder: Builder, node: Node) -> Quantised:
-    bounds = [one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max"))]
+    """Rounded and clamped; where the ends lie only a few units apart, in smaller units."""
+    low, high = (one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max")))
+    low, high = (None if b is None or abs(b) > _OPEN else b for b in (low, high))
     x = builder.tensors[node.inputs[0]]
     scale = builder.nominal(node.output)
-    probe = builder.requantise(x, scale)  # tells the scale that is reached
-    low, high = (None if b is None or abs(b) > 1e30 else round(b / probe.scale) for b in bounds)
     if low is not None and high is not None:
         low = min(low, high)  # as ONNX has it, the upper bound wins
-    return builder.requantise(x, scale, low, high)
+        factor = math.ceil(builder.reached_scale(x, scale) * _FEWEST_UNITS / (high - low or math.inf))
+        if factor > 1:
+            x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
+    reached = builder.reached_scale(x, scale)
+    ends = (None if b is None else round(b / reached) for b in (low, high))
+    return builder.requantise(x, scale, *ends)
 
 
 # tables
@@ -58,21 +67,32 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     points = np.arange(interval.least, interval.greatest + 1) * index.scale
     values = np.asarray(evaluate(points), dtype=np.float64)
     if not np.isfinite(values).all():
-        raise UsageError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
+        raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
     least, greatest = min(values.min(), 0.0), max(values.max(), 0.0)
     whole = greatest - least < 2**builder.settings.bits and (values == np.rint(values)).all()
     unit = 1.0 if whole else (greatest - least) / (2**builder.settings.bits - 1)
     table = builder.rounded(values / unit)
-    return builder.add(Lookup, [index], unit, table=table, first=interval.least)
+    out = builder.add(Lookup, [index], unit, table=table, first=interval.least)
+    return expanded(builder, out, builder.graph.shapes[node.output])
 
 
 def _indices(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
     """x requantised and clamped to a calibrated range; x itself when it is narrow already."""
     if builder.interval(x).bits <= builder.settings.table_bits:
         return x
-    probe = builder.requantise(x, scale)
-    reached = probe.scale
+    reached = builder.reached_scale(x, scale)
     return builder.requantise(x, scale, math.floor(low / reached), math.ceil(high / reached))
+
+
+def names(builder: Builder, node: Node) -> Quantised:
+    """The label at each computed place: a table of just those places, exact for any labels."""
+    x, labels = builder.tensors[node.inputs[0]], node.attributes["labels"]
+    interval = builder.interval(x)
+    if x.scale != 1.0 or interval.least < 0 or interval.greatest >= labels.size:
+        raise unsupported(node, f"its places are not known to be whole numbers from 0 to {labels.size - 1}")
+    table = builder.rounded(labels[: interval.greatest + 1])
+    out = builder.add(Lookup, [x], 1.0, table=table, first=0)
+    return builder.reshape(out, builder.graph.shapes[node.output])
 
 
 def named_function(builder: Builder, node: Node) -> Quantised:
@@ -83,8 +103,6 @@ def named_function(builder: Builder, node: Node) -> Quantised:
 
 
 def max_pool(builder: Builder, node: Node) -> Quantised:
-    if len(node.outputs) > 1 and node.outputs[1]:
-        raise unsupported(node, "the indices of a maximum are not supported")
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
@@ -103,8 +121,7 @@ def _padding_repeats_an_entry(places: Array) -> Array:
 def reduce_max(builder: Builder, node: Node) -> Quantised:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
-    axes = builder.graph.argument(node, 1, "axes")
-    chosen = sorted(range(len(shape)) if axes is None else {int(a) % len(shape) for a in np.ravel(axes)})
+    chosen = builder.graph.reduced_axes(node)
     kept = [a for a in range(len(shape)) if a not in chosen]
     positions = np.arange(math.prod(shape)).reshape(shape).transpose(*kept, *chosen)
     rows = builder.arrange([x], positions.reshape(*(shape[a] for a in kept), -1))
@@ -126,8 +143,6 @@ def average_pool(builder: Builder, node: Node) -> Quantised:
 
 
 def argmax(builder: Builder, node: Node) -> Quantised:
-    if node.attributes.get("select_last_index", 0):
-        raise unsupported(node, "of equal entries the first one is taken, not the last")
     x = builder.tensors[node.inputs[0]]
     positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
     rows = builder.arrange([x], np.moveaxis(positions, int(node.attributes.get("axis", 0)), -1))

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantised
-from zkgpu.zkml.supported import unsupported
 
-Move = Callable[[Graph, Node, Array], Array]
+Move = Callable[[Graph, Node, Array], Array | list[Array]]
 
 
 def move(builder: Builder, node: Node) -> None:
@@ -19,19 +18,15 @@ def move(builder: Builder, node: Node) -> None:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     positions = np.arange(math.prod(shape)).reshape(shape)
-    if node.operator == "Split":
-        parts: Sequence[Array] = _split(builder.graph, node, positions)
-    else:
-        parts = [MOVES[node.operator](builder.graph, node, positions)]
+    moved = MOVES[node.operator](builder.graph, node, positions)
+    parts: Sequence[Array] = moved if isinstance(moved, list) else [moved]
     for name, part in zip(node.outputs, parts, strict=False):
         builder.tensors[name] = builder.arrange([x], part)
 
 
 def concatenate(builder: Builder, node: Node) -> Quantised:
     """Tensors and constants side by side, brought to one scale."""
-    if any(name in builder.graph.constants for name in node.inputs):
-        raise unsupported(node, "joining a constant to a computed tensor is not supported")
-    parts = [builder.narrow(builder.tensors[name], name) for name in node.inputs]
+    parts = builder.parts(node)
     multipliers, scale = builder.aligned(parts)
     parts = [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(parts, multipliers, strict=True)]
     starts = np.cumsum([0, *(math.prod(builder.shape(x)) for x in parts)])
@@ -69,21 +64,14 @@ def _slice(graph: Graph, node: Node, positions: Array) -> Array:
 
 
 def _gather(graph: Graph, node: Node, positions: Array) -> Array:
-    indices = graph.constant(node.inputs[1])
-    if indices is None:
-        raise unsupported(node, "only constant indices are supported")
-    return np.take(positions, indices.astype(np.int64), axis=int(node.attributes.get("axis", 0)))
+    indices = graph.constants[node.inputs[1]].astype(np.int64)
+    return np.take(positions, indices, axis=int(node.attributes.get("axis", 0)))
 
 
 def _pad(graph: Graph, node: Node, positions: Array) -> Array:
     pads = graph.argument(node, 1, "pads")
     value = graph.argument(node, 2, "value", 0.0)
-    if (
-        pads is None
-        or node.attributes.get("mode", "constant") != "constant"
-        or np.any(value)
-        or np.any(np.less(pads, 0))
-    ):
+    if pads is None or np.any(value) or np.any(np.less(pads, 0)):
         raise unsupported(node, "only padding with zeros is supported")
     pads = np.ravel(pads)
     axes = np.ravel(graph.argument(node, 3, "axes", np.arange(positions.ndim)))
@@ -105,6 +93,7 @@ MOVES: dict[str, Move] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _known_shape),
     "Transpose": _transpose,
     "Slice": _slice,
+    "Split": _split,
     "Gather": _gather,
     "Pad": _pad,
     "Expand": _expand,

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zkgpu.zkml.graph import Node, Shape
+from zkgpu.zkml.graph import Node, Shape, unsupported
 from zkgpu.zkml.operations import Integers
-from zkgpu.zkml.supported import unsupported
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """The windows of one node over a tensor of shape (1, channels, *space).
+    """The windows of one node over a tensor of shape (batch, channels, *space).
 
-    places   (channels, windows, entries of a window): positions in the tensor, -1 in the padding
+    places   (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
     """
 
     places: Integers
+    batch: int
 
     @property
     def count(self) -> int:
@@ -32,7 +32,7 @@ class Windows:
         strides, dilations = (_numbers(node, key, len(space)) for key in ("strides", "dilations"))
         begin, end = _padding(node, space, kernel, strides, dilations)
         padded = np.pad(
-            np.arange(math.prod(shape[1:])).reshape(shape[1:]),
+            np.arange(math.prod(shape)).reshape(-1, *space),
             [(0, 0), *zip(begin, end, strict=True)],
             constant_values=-1,
         )
@@ -44,13 +44,13 @@ class Windows:
         inside = tuple(slice(None, None, d) for d in dilations)
         key = (slice(None), *steps, *inside)
         chosen = view[key]
-        return cls(chosen.reshape(shape[1], math.prod(chosen.shape[1 : 1 + len(space)]), -1))
+        return cls(chosen.reshape(len(chosen), math.prod(chosen.shape[1 : 1 + len(space)]), -1), shape[0])
 
     def patches(self, groups: int) -> Integers:
-        """(groups, windows, channels of a group * entries): the rows a convolution's matrix product reads."""
-        channels, count, entries = self.places.shape
-        grouped = self.places.reshape(groups, channels // groups, count, entries)
-        return grouped.swapaxes(1, 2).reshape(groups, count, -1)
+        """(groups, batch * windows, channels of a group * entries): the rows a convolution's product reads."""
+        images, count, entries = self.places.shape
+        grouped = self.places.reshape(self.batch, groups, images // self.batch // groups, count, entries)
+        return grouped.transpose(1, 0, 3, 2, 4).reshape(groups, self.batch * count, -1)
 
 
 def _numbers(node: Node, key: str, length: int) -> tuple[int, ...]:
@@ -60,10 +60,10 @@ def _numbers(node: Node, key: str, length: int) -> tuple[int, ...]:
 def _padding(
     node: Node, space: Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Padding before and after each axis. Raises UsageError for a pool that rounds its size up."""
-    if node.attributes.get("ceil_mode", 0):
-        raise unsupported(node, "ceil_mode is not supported")
+    """Padding before and after each axis. Raises FormatError for a negative one."""
     mode = node.attributes.get("auto_pad", "NOTSET")
+    if mode == "VALID":
+        return (0,) * len(space), (0,) * len(space)
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         totals = [
             max(0, (math.ceil(n / s) - 1) * s + (k - 1) * d + 1 - n)

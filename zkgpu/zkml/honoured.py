@@ -1,0 +1,125 @@
+"""What is honoured of a node besides its operator, in one table: attributes, optional inputs and outputs, opsets.
+
+Whatever a rule does not read is refused by the node's name, before any rule sees it: an attribute that is not listed,
+an input that depends on the model's inputs where a rule wants a constant, a second output that something reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from zkgpu.zkml.graph import Graph, Node, one_value, unsupported
+
+
+@dataclass(frozen=True)
+class Honoured:
+    """What the rules for an operator honour.
+
+    attributes   those that have their effect, whatever their value
+    only         those that are taken at one value, which is what their absence means too
+    computed     places of the inputs that may depend on the model's inputs; None for all
+    since        the first opset in which a node without further attributes means what the rules take it for
+    """
+
+    attributes: frozenset[str] = frozenset()
+    only: Mapping[str, Any] = field(default_factory=dict)
+    computed: tuple[int, ...] | None = None
+    since: int = 1
+
+
+def _of(attributes: str = "", since: int = 1, computed: tuple[int, ...] | None = (0,), **only: Any) -> Honoured:
+    return Honoured(frozenset(attributes.split()), only, computed, since)
+
+
+_ARITHMETIC = _of(since=7, computed=None)  # before, shapes were brought together by attributes
+_WINDOWS = "auto_pad dilations kernel_shape pads strides"
+_REDUCTION = _of("axes keepdims noop_with_empty_axes")
+
+HONOURED: Mapping[str, Honoured] = {
+    "Add": _ARITHMETIC,
+    "ArgMax": _of("axis keepdims", select_last_index=0),
+    "ArrayFeatureExtractor": _of(computed=(1,)),
+    "AveragePool": _of(f"{_WINDOWS} count_include_pad", ceil_mode=0),
+    "BatchNormalization": _of("epsilon momentum", since=7, spatial=1, training_mode=0),
+    "Cast": _of("to saturate round_mode", since=6),
+    "Clip": _of("min max"),
+    "Concat": _of("axis", since=4, computed=None),
+    "Conv": _of(f"{_WINDOWS} group"),
+    "Div": _ARITHMETIC,
+    "Dropout": _of("ratio seed", since=7),
+    "Elu": _of("alpha"),
+    "Expand": _of(),
+    "Flatten": _of("axis"),
+    "Gather": _of("axis"),
+    "Gelu": _of("approximate"),
+    "Gemm": _of("alpha beta transB", since=7, transA=0),
+    "GroupNormalization": _of("epsilon num_groups stash_type"),
+    "HardSigmoid": _of("alpha beta"),
+    "InstanceNormalization": _of("epsilon"),
+    "LayerNormalization": _of("axis epsilon stash_type"),
+    "LeakyRelu": _of("alpha"),
+    "LinearClassifier": _of("classlabels_ints coefficients intercepts multi_class post_transform"),
+    "LinearRegressor": _of("coefficients intercepts targets", post_transform="NONE"),
+    "MaxPool": _of(f"{_WINDOWS} storage_order", ceil_mode=0),
+    "Mul": _ARITHMETIC,
+    "Normalizer": _of("norm"),
+    "Pad": _of("pads value", since=2, mode="constant"),
+    "Pow": _ARITHMETIC,
+    "ReduceMax": _REDUCTION,
+    "ReduceMean": _REDUCTION,
+    "ReduceSum": _REDUCTION,
+    "Reshape": _of("allowzero", since=5),
+    "Scaler": _of("offset scale"),
+    "Slice": _of("starts ends axes"),
+    "Softmax": _of("axis"),
+    "Split": _of("axis split num_outputs"),
+    "Squeeze": _of("axes"),
+    "Sub": _ARITHMETIC,
+    "Tile": _of(since=6),
+    "Transpose": _of("perm"),
+    "Unsqueeze": _of("axes"),
+}
+"""Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
+
+_OUTPUTS = {"LinearClassifier": 2}  # operators with more than one output, of which all are honoured
+_WITH_ALL_OUTPUTS = ("Split",)
+
+
+def require_honoured(graph: Graph) -> None:
+    """Raises FormatError naming the first node of which something would be left out."""
+    read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
+    for node in graph.nodes:
+        honoured = HONOURED.get(node.operator, Honoured())
+        if node.opset < honoured.since:
+            raise unsupported(node, f"opset {node.opset} is too old: convert the model to {honoured.since} or newer")
+        for name, value in node.attributes.items():
+            _require_attribute(node, honoured, name, value)
+        for i, name in enumerate(node.inputs):
+            if name and name not in graph.constants and honoured.computed is not None and i not in honoured.computed:
+                raise unsupported(node, f"its input '{name}' is computed: only a constant is supported there")
+        extra = () if node.operator in _WITH_ALL_OUTPUTS else node.outputs[_OUTPUTS.get(node.operator, 1) :]
+        for name in (name for name in extra if name in read and name):
+            raise unsupported(node, f"its output '{name}' is not supported")
+        _require_inference(graph, node)
+
+
+def _require_attribute(node: Node, honoured: Honoured, name: str, value: Any) -> None:
+    if name in honoured.only and value == honoured.only[name]:
+        return
+    if name in honoured.only:
+        raise unsupported(node, f"{name} = {value!r} is not supported, only {honoured.only[name]!r}")
+    if name not in honoured.attributes:
+        raise unsupported(node, f"its attribute {name} is not supported")
+
+
+def _require_inference(graph: Graph, node: Node) -> None:
+    """Raises FormatError for a node in training mode, other than by an attribute."""
+    trains = node.operator == "Dropout" and len(node.inputs) > 2 and np.any(graph.constants.get(node.inputs[2], False))
+    if trains and one_value(graph.argument(node, 1, "ratio", 0.5)) != 0:
+        raise unsupported(node, "it is in training mode: export the model for inference")
+    if node.operator == "BatchNormalization" and node.opset < 14 and any(node.outputs[1:]):
+        raise unsupported(node, "it is in training mode, as it gives statistics: export the model for inference")

@@ -1,0 +1,154 @@
+"""An ONNX file in memory: parsed and checked once, with no data outside of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.zkml.graph import Shape
+
+Source: TypeAlias = "OnnxModel | str | Path | bytes | Any"
+"""A model as callers may give it: read already, the path or the bytes of a file, or an onnx.ModelProto."""
+
+_LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
+_FREE_INITIALIZERS = 4  # the first version of the format in which initializers need not be inputs as well
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxModel:
+    """A checked model, which nothing changes any more.
+
+    proto   onnx.ModelProto
+    """
+
+    proto: Any = field(repr=False)
+
+    @classmethod
+    def read(cls, source: Source) -> OnnxModel:
+        """The model that a source holds. Raises FormatError for a damaged one, ResourceError without onnx."""
+        return source if isinstance(source, OnnxModel) else cls(_checked(import_onnx(), source))
+
+    @cached_property
+    def inputs(self) -> dict[str, int]:
+        """The names of what the user gives to the model, with their number of axes."""
+        return {i.name: len(i.type.tensor_type.shape.dim) for i in _given(self.proto.graph)}
+
+    @cached_property
+    def opsets(self) -> dict[str, int]:
+        """The version of each domain's operators; that of the main domain is under ""."""
+        return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in self.proto.opset_import}
+
+    def class_labels(self, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """What the file calls the classes of outputs that hold their scores or probabilities, by output."""
+        found: dict[str, tuple[str, ...]] = {}
+        for node in self.proto.graph.node:
+            scores = node.input[0] if node.op_type == "ZipMap" else "".join(node.output[1:2])
+            labels = next((tuple(map(_as_text, a.strings or a.ints)) for a in node.attribute if a.name in _LABELS), ())
+            if labels and scores in outputs:
+                found[scores] = labels
+        return found
+
+    def with_shapes(self, shapes: Mapping[str, Shape]) -> OnnxModel:
+        """The model with inputs of fixed shapes: a batch of one, and the given lengths where the file has none.
+
+        Raises UsageError for shapes that do not fit, and for an axis whose length nothing tells.
+        """
+        proto = type(self.proto)()
+        proto.CopyFrom(self.proto)
+        for info in _given(proto.graph):
+            dims, given = info.type.tensor_type.shape.dim, shapes.get(info.name)
+            if given is not None and len(given) != len(dims):
+                raise UsageError(f"input '{info.name}' has {len(dims)} axes, but a shape of {len(given)} was given")
+            for axis, dim in enumerate(dims):
+                _fix(info.name, axis, dim, None if given is None else int(given[axis]))
+        del proto.graph.value_info[:]
+        for info in proto.graph.output:
+            if info.type.HasField("tensor_type"):
+                info.type.tensor_type.ClearField("shape")
+        return OnnxModel(proto)
+
+
+def import_onnx() -> Any:
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.reference
+        import onnx.shape_inference
+    except ImportError as error:
+        raise ResourceError("reading ONNX models needs the onnx package: pip install 'zkgpu[onnx]'") from error
+    return onnx
+
+
+def _checked(onnx: Any, source: Any) -> Any:
+    """The checked onnx.ModelProto; a copy when given one."""
+    try:
+        if isinstance(source, str | Path):
+            proto = onnx.load(str(source), load_external_data=False)
+        else:
+            proto = onnx.load_from_string(source if isinstance(source, bytes) else source.SerializeToString())
+        _refuse_external_data(onnx, proto)
+        if 0 < proto.ir_version < _FREE_INITIALIZERS:  # onnxruntime asks no old file for more than a new one
+            proto.ir_version = _FREE_INITIALIZERS
+        onnx.checker.check_model(proto)
+    except (onnx.checker.ValidationError, ValueError, TypeError) as error:
+        raise FormatError(f"not a valid ONNX model: {str(error).splitlines()[0]}") from error
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":  # protobuf's own, which has no public home
+            raise
+        raise FormatError("not an ONNX model: its bytes do not parse") from error
+    _refuse_gaps(proto)
+    return proto
+
+
+def _refuse_external_data(onnx: Any, proto: Any) -> None:
+    """Whoever reads such a tensor opens a file that the model names: it may be any of this machine."""
+    for tensor in _tensors(proto):
+        if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+            raise FormatError(
+                f"weights '{tensor.name}' lie outside of the model's file: save the model as one file, "
+                "with save_as_external_data=False"
+            )
+
+
+def _refuse_gaps(proto: Any) -> None:
+    """An omitted part of a Split ends the process inside of onnxruntime."""
+    for node in proto.graph.node:
+        if node.op_type == "Split" and not all(node.output):
+            raise FormatError(f"node '{node.name}' (Split) omits an output: name all of its parts")
+
+
+def _tensors(message: Any) -> Iterator[Any]:
+    """Every tensor of a message of ONNX, wherever it is: weights, attributes, subgraphs, functions, sparse ones."""
+    for field_, value in message.ListFields():
+        if field_.message_type is None:
+            continue
+        # a field of many is a sequence, one of one a message
+        for part in [value] if hasattr(value, "ListFields") else value:
+            if field_.message_type.full_name == "onnx.TensorProto":
+                yield part
+            yield from _tensors(part)
+
+
+def _given(graph: Any) -> list[Any]:
+    """The inputs that no initializer gives."""
+    weights = {tensor.name for tensor in graph.initializer}
+    return [info for info in graph.input if info.name not in weights]
+
+
+def _fix(name: str, axis: int, dim: Any, given: int | None) -> None:
+    if dim.dim_value > 0:
+        if given is not None and given != dim.dim_value and axis > 0:
+            raise UsageError(f"axis {axis} of input '{name}' has length {dim.dim_value} in the model, not {given}")
+        dim.dim_value = 1 if axis == 0 and given == 1 else dim.dim_value
+    elif given is not None or axis == 0:
+        dim.dim_value = given or 1
+    else:
+        raise UsageError(f"axis {axis} of input '{name}' has no fixed length: give calibration data, which tells it")
+
+
+def _as_text(label: bytes | int) -> str:
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)

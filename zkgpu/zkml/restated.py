@@ -1,0 +1,119 @@
+"""Nodes whose meaning depends on their opset, on the type of their tensors or on how many they read, restated.
+
+What is left of them means the same for every opset and for real numbers. Where arithmetic on integers would wrap
+around, or round, and no rule does so, the node is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
+
+import numpy as np
+
+from zkgpu.zkml.graph import Graph, Node, Shape, unsupported
+
+Restated = tuple[list[Node], dict[str, Shape]]
+
+CAST, BOOLEAN, DIVISION, POWER = "Cast to integers", "Cast to bool", "Div of integers", "Pow of integers"
+MADE = (CAST, BOOLEAN, DIVISION, POWER)
+
+_FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
+_INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
+_WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
+_ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool"}
+_SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax along one axis
+
+
+def restate(graph: Graph) -> Graph:
+    """The same graph without nodes that mean something else elsewhere."""
+    nodes: list[Node] = []
+    shapes: dict[str, Shape] = {}
+    for node in graph.nodes:
+        _require_real_arithmetic(graph, node)
+        made, known = RULES.get(node.operator, _as_it_is)(graph, node)
+        nodes += made
+        shapes |= known
+    return graph.with_nodes(nodes, shapes=shapes)
+
+
+def _as_it_is(graph: Graph, node: Node) -> Restated:
+    return [node], {}
+
+
+def _require_real_arithmetic(graph: Graph, node: Node) -> None:
+    """Raises FormatError for arithmetic on integers that differs from that on real numbers, but for Div and Pow."""
+    kind = graph.types.get(node.output)
+    if kind is None or kind.kind not in "iub":
+        return
+    if node.operator in _ROUNDING or (node.operator in _WRAPPING and (kind.kind != "i" or kind.itemsize < 4)):
+        raise unsupported(node, f"arithmetic on {kind} is not supported: cast to float first")
+
+
+def _is_integral(graph: Graph, name: str) -> bool:
+    kind = graph.types.get(name)
+    return kind is not None and kind.kind in "iub"
+
+
+def _identity(node: Node) -> Restated:
+    return [Node(node.name, "Identity", node.inputs[:1], node.outputs[:1])], {}
+
+
+def _cast(graph: Graph, node: Node) -> Restated:
+    """Floats become integers by truncation, and booleans by being other than 0; integers stay what they are."""
+    target, (source,) = int(node.attributes["to"]), node.inputs
+    if target in _FLOATS:
+        return _identity(node)
+    if target not in _INTEGERS:
+        raise unsupported(node, f"a cast to type {target} of ONNX is not supported")
+    wanted, given = np.dtype(_INTEGERS[target]), graph.types.get(source)
+    fits = given is not None and (np.can_cast(given, wanted) or (wanted.kind == "i" and wanted.itemsize >= 4))
+    if fits and _is_integral(graph, source):
+        return _identity(node)
+    if wanted.kind == "b":
+        return [Node(node.name, BOOLEAN, (source,), node.outputs)], {}
+    ends = np.iinfo(wanted)
+    return [Node(node.name, CAST, (source,), node.outputs, {"least": ends.min, "greatest": ends.max})], {}
+
+
+def _of_integers(operator: str) -> Callable[[Graph, Node], Restated]:
+    def rule(graph: Graph, node: Node) -> Restated:
+        return [replace(node, operator=operator) if _is_integral(graph, node.output) else node], {}
+
+    return rule
+
+
+def _softmax(graph: Graph, node: Node) -> Restated:
+    """Before opset 13 the axes from `axis` on are one, and `axis` is 1 where it is absent."""
+    if node.opset >= _SOFTMAX_BY_AXIS:
+        return [node], {}
+    shape, out = graph.shapes[node.output], node.output
+    axis = int(node.attributes.get("axis", 1)) % max(len(shape), 1)
+    if prod(shape[axis + 1 :]) == 1:
+        return [replace(node, attributes={"axis": axis})], {}
+    flat = prod(shape[:axis]), prod(shape[axis:])
+    nodes = [
+        Node(node.name, "Reshape", (node.inputs[0], ""), (f"{out}.rows",)),
+        Node(node.name, "Softmax", (f"{out}.rows",), (f"{out}.shares",), {"axis": -1}),
+        Node(node.name, "Reshape", (f"{out}.shares", ""), (out,)),
+    ]
+    return nodes, {f"{out}.rows": flat, f"{out}.shares": flat}
+
+
+def _of_many(graph: Graph, node: Node) -> Restated:
+    """Of one tensor all of these are the tensor itself."""
+    return _identity(node) if len(node.inputs) == 1 else ([node], {})
+
+
+RULES: dict[str, Callable[[Graph, Node], Restated]] = {
+    "Cast": _cast,
+    "Div": _of_integers(DIVISION),
+    "Dropout": lambda graph, node: _identity(node),
+    "Max": _of_many,
+    "Mean": _of_many,
+    "Min": _of_many,
+    "Pow": _of_integers(POWER),
+    "Softmax": _softmax,
+    "Sum": _of_many,
+}
