@@ -26,7 +26,7 @@ def samples_for(name: str) -> np.ndarray:
 
 
 def compiled(name: str):
-    return compile_model(FOLDER / f"{name}.onnx", samples_for(name), limb=6)
+    return compile_model(FOLDER / f"{name}.onnx", samples_for(name), test_data=samples_for(name), limb=6)
 
 
 def test_all_the_files_are_there() -> None:

@@ -156,11 +156,21 @@ def test_integers_of_63_bits_are_refused_by_their_layer(part: str, value: int) -
 
 
 @pytest.mark.parametrize("tiny", [1e-19, 1e-30, 1e-38])
-def test_weights_and_biases_of_far_apart_sizes_are_refused_by_their_layer(tiny: float) -> None:
+def test_weights_that_are_nothing_beside_their_biases_round_to_nothing(tiny: float) -> None:
     weights = {"w": np.full((4, 3), tiny), "b": np.array([0.1, 1.0, -1.0])}
     dense = model([node("Gemm", "x w b", "out")], {"x": (1, 4)}, weights=weights)
+    samples = np.random.default_rng(3).normal(size=(20, 4))
+    network = compile_model(dense, samples)
+    assert network.predict(samples[3])["out"] == pytest.approx(weights["b"][None], rel=1e-3)
+    circuit, integers = network.circuit, network.quantised(samples[3])
+    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(network.circuit_inputs(integers))))["out"]
+    assert (np.asarray(shown) == network.run(integers)["out"]).all()
+
+
+def test_a_sum_with_a_constant_of_another_size_is_refused_by_its_layer() -> None:
+    far = model([node("Mul", "x t", "s"), node("Add", "s b", "out")], {"x": (1, 4)}, weights={"t": 1e-30, "b": 1.0})
     with pytest.raises(FormatError, match=r"layer '/out': .*far apart"):
-        compile_model(dense, np.random.default_rng(3).normal(size=(20, 4)))
+        compile_model(far, np.random.default_rng(3).normal(size=(20, 4)))
 
 
 # clamps

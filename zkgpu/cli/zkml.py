@@ -25,7 +25,10 @@ binding_option = click.option("--binding", metavar="0x..", help="The bytes that 
 _options = (
     click.option("--calibrate", required=True, type=FILE, help="Sample inputs, .npy or .npz by name."),
     click.option(
-        "--test", "test", type=FILE, help="Samples to measure accuracy with; those of --calibrate by default."
+        "--test", "test", type=FILE, help="Samples to measure accuracy with; by default a part of those of --calibrate."
+    ),
+    click.option(
+        "--allow-error", type=float, metavar="X", help="How far outputs may be from the float model's: 0.05, or 5 %."
     ),
     click.option("--weights", type=click.Choice(["public", "private", "hashed"]), default="public", show_default=True),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
@@ -61,6 +64,7 @@ def compile_command(session: Session, model: str, output: str, **options: Any) -
     with session.working():
         compiled = _compile(model, options)
         costs = estimate(compiled.circuit.r1cs)
+        _warn(session, compiled)
         _folder(output).write_model(compiled)
     report = {"output": output, **_report(compiled, costs)}
     session.finish(report, *_lines(compiled, costs), f"{output}: ready for setup")
@@ -77,6 +81,7 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
     with session.working():
         compiled = _compile(model, options)
         costs = estimate(compiled.circuit.r1cs)
+        _warn(session, compiled)
     session.finish(_report(compiled, costs), *_lines(compiled, costs))
 
 
@@ -276,9 +281,16 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
         tensors=options["tensor"] or None,
         percentile=options["percentile"],
         test_data=read_arrays(options["test"]) if options["test"] else None,
+        allow_error=options["allow_error"],
         labels=_labels(options["labels"]),
         binding=int(options["bind"] or 0),
     )
+
+
+def _warn(session: Session, compiled: CompiledModel) -> None:
+    """Tells what the accuracy report says of itself."""
+    for line in compiled.accuracy.warnings if compiled.accuracy else ():
+        session.warn(line)
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, list[str]]:
@@ -302,7 +314,7 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
         report["weights_hash"] = str(compiled.weights_hash)
     accuracy = compiled.accuracy
     if accuracy is not None:
-        report["samples"] = accuracy.samples
+        report["samples"], report["held_out"] = accuracy.samples, accuracy.held_out
         report["accuracy"] = {o.name: {"agreement": o.agreement, "error": o.error} for o in accuracy.outputs}
         report["worst_layer"] = {"name": accuracy.worst_layer[0], "error": accuracy.worst_layer[1]}
     return report

@@ -2,34 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.calibration import FloatModel, Samples, sample
+from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import IntegerModel, Tensor
 from zkgpu.zkml.quantise import Quantisation
 
 Floats = NDArray[np.float64]
+
+ALLOWED = 0.05  # how far an output may be from the float model's, as a share, unless more is allowed
+WARNED = 0.02  # from where on it is told
+_LUCKY = 8
+FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
+_FEW = "accuracy was measured on the {} samples of the calibration: give {} or more, so that some are held out of it"
 
 
 @dataclass(frozen=True)
 class OutputAccuracy:
     """One output over all samples.
 
-    agreement   share of rows whose largest entry is at the same place in both
+    agreement   share of rows whose largest entry is at the same place in both; of whole numbers, share of equal ones
     error       root of the mean squared difference, over that of the float values
+    clear       as agreement, but the float value at the place may be less than the row's largest by a hundredth of the
+                output's largest magnitude, which is what 8 bits do
+    named       whether it holds the names or places of classes: then only the agreement counts
     """
 
     name: str
     agreement: float
     error: float
+    clear: float = 1.0
+    named: bool = False
+
+    def amiss(self, samples: int) -> float:
+        """How far the output is from the float model's, as a share: 0 is best. One answer of eight or more is luck."""
+        luck = 1 / samples if samples >= _LUCKY else 0.0
+        shares = (1 - self.agreement - luck,) if self.named else (self.error, 1 - self.clear - luck)
+        return max(math.inf if math.isnan(share) else share for share in shares)
 
 
 @dataclass(frozen=True)
@@ -40,20 +59,55 @@ class Accuracy:
     outputs       one record for each output
     worst_layer   the tensor with the largest error relative to its size, and that error
     layers        that error for each tensor of the float model
+    held_out      whether the calibration has not seen these samples
     """
 
     samples: int
     outputs: tuple[OutputAccuracy, ...]
     worst_layer: tuple[str, float]
     layers: Mapping[str, float]
+    held_out: bool = True
+
+    @property
+    def worst_output(self) -> OutputAccuracy:
+        return max(self.outputs, key=lambda output: output.amiss(self.samples))
+
+    @property
+    def amiss(self) -> float:
+        """How far the worst output is from the float model's, as a share."""
+        return self.worst_output.amiss(self.samples)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What whoever relies on the report should know, one line each."""
+        found = [] if self.held_out else [_FEW.format(self.samples, FEWEST_SAMPLES)]
+        return (*found, *([] if self.amiss <= WARNED else [self._told(f"'{self.worst_layer[0]}'")]))
+
+    def require(self, most: float, graph: Graph) -> None:
+        """Raises FormatError naming the worst layer unless every output is as close to the float model's as asked."""
+        if not self.amiss <= most:
+            node = graph.producers().get(self.worst_layer[0])
+            layer = f"node '{node.name}' ({node.operator})" if node else f"'{self.worst_layer[0]}'"
+            raise FormatError(
+                f"{self._told(layer)}: calibrate with more, or more typical, samples, or allow it with --allow-error"
+            )
+
+    def _told(self, layer: str) -> str:
+        """The output that is farthest from the float model's, and the layer where most goes wrong."""
+        output, error = self.worst_output, self.worst_layer[1]
+        differs = f"output '{output.name}' agrees in {output.agreement:.1%} of answers with the float model"
+        error_told = "" if output.named else f", its error is {output.error:.2%}"
+        return f"{differs}{error_told}; the worst layer is {layer} with an error of {error:.2%}"
 
 
-def measure(quantisation: Quantisation, model: FloatModel, samples: Samples) -> Accuracy:
+def measure(
+    quantisation: Quantisation, graph: Graph, model: FloatModel, samples: Samples, *, held_out: bool = True
+) -> Accuracy:
     """Float and integer model side by side on every sample; entries out of range are brought to its end."""
     ends = tuple(tensor.name for tensor in quantisation.model.outputs)
     shared = [name for name in model.tensors if name in quantisation.tensors]
     squares = {name: np.zeros(2) for name in shared}
-    agreed: dict[str, list[float]] = {name: [] for name in ends}
+    answers = {name: _Answers(graph.is_integral(name)) for name in ends}
     count = len(next(iter(samples.values())))
     with stage("measure accuracy"):
         for i in range(count):
@@ -62,13 +116,22 @@ def measure(quantisation: Quantisation, model: FloatModel, samples: Samples) -> 
             integers = semantics.run(quantisation.model, to_integers(quantisation.model, given, clamp=True))
             for name in shared:
                 real = _real(quantisation, integers, name)
-                squares[name] += [((real - floats[name]) ** 2).sum(), (floats[name] ** 2).sum()]
-                if name in agreed:
-                    agreed[name].append(_agreement(real, floats[name]))
+                squares[name] += _squares(real, floats[name])
+                if name in answers:
+                    answers[name].add(real, floats[name])
     errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
-    outputs = tuple(OutputAccuracy(n, float(np.mean(agreed[n])), errors[n]) for n in ends if n in errors)
-    worst = max(errors, key=lambda name: errors[name])
-    return Accuracy(count, outputs, (worst, errors[worst]), errors)
+    named = graph.class_tensors()
+    outputs = tuple(OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named) for n in ends)
+    layers = {name: error for name, error in errors.items() if name not in named} or errors
+    worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
+    return Accuracy(count, outputs, (worst, errors[worst]), errors, held_out)
+
+
+def _squares(real: Floats, wanted: Floats) -> tuple[float, float]:
+    """Sums of squares: of the differences, and of the float values. Equal infinities do not differ."""
+    with np.errstate(invalid="ignore"):
+        differences = np.where(real == wanted, 0.0, real - wanted)
+    return float((differences**2).sum()), float((wanted**2).sum())
 
 
 def _real(quantisation: Quantisation, integers: Mapping[str, Any], name: str) -> Floats:
@@ -77,10 +140,39 @@ def _real(quantisation: Quantisation, integers: Mapping[str, Any], name: str) ->
     return value * tensor.scale
 
 
-def _agreement(x: Floats, y: Floats) -> float:
-    if y.ndim == 0 or y.shape[-1] == 1:
-        return float(np.mean(np.rint(x) == np.rint(y)))
-    return float(np.mean(np.argmax(x, axis=-1) == np.argmax(y, axis=-1)))
+@dataclass
+class _Answers:
+    """Answers of both models to the samples so far, of one output.
+
+    is_integral   whether entries are the answers, and not the places of the largest ones
+    shares        of equal answers, by sample
+    gaps          by sample, how much less than its row's largest the float value is at each place that was answered
+    largest       magnitude of the float values
+    """
+
+    is_integral: bool
+    shares: list[float] = field(default_factory=list)
+    gaps: list[Floats] = field(default_factory=list)
+    largest: float = 0.0
+
+    def add(self, x: Floats, y: Floats) -> None:
+        """One sample: of the integer model, and of the float model."""
+        if self.is_integral or y.ndim == 0 or y.shape[-1] == 1:
+            self.shares.append(float(np.mean(np.rint(x) == np.rint(y))))
+            return
+        places = np.argmax(x, axis=-1)
+        taken = np.take_along_axis(y, places[..., None], axis=-1)[..., 0]
+        self.shares.append(float(np.mean(places == np.argmax(y, axis=-1))))
+        self.gaps.append(np.where(places == np.argmax(y, axis=-1), 0.0, y.max(axis=-1) - taken))
+        self.largest = max(self.largest, float(np.abs(y).max()))
+
+    @property
+    def equal(self) -> float:
+        return float(np.mean(self.shares))
+
+    @property
+    def clear(self) -> float:
+        return float(np.mean([np.mean(gaps <= self.largest / 100) for gaps in self.gaps])) if self.gaps else 1.0
 
 
 def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 Samples = Mapping[str, NDArray[Any]]
 
 
+_SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
+
+
 @dataclass(frozen=True)
 class Calibration:
     """The smallest and largest value of each tensor, over all samples, and which inputs held integers only."""
@@ -31,9 +34,14 @@ class Calibration:
 
     def bounds(self, name: str) -> tuple[float, float]:
         """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
+        low, high = self.seen(name)
+        return min(low, 0.0), max(high, 0.0)
+
+    def seen(self, name: str) -> tuple[float, float]:
+        """(low, high) as they were. Raises UsageError for a tensor that was not seen."""
         if name not in self.low:
             raise UsageError(f"tensor '{name}' was not calibrated")
-        return min(self.low[name], 0.0), max(self.high[name], 0.0)
+        return self.low[name], self.high[name]
 
 
 class FloatModel:
@@ -152,10 +160,13 @@ def sample(samples: Samples, index: int) -> dict[str, NDArray[Any]]:
     return {name: array[index : index + 1] for name, array in samples.items()}
 
 
-def calibrate(graph: Graph, model: FloatModel, samples: Samples, percentile: float | None) -> Calibration:
+def calibrate(
+    graph: Graph, model: FloatModel, samples: Samples, percentile: float | None, held_out: Collection[int] = ()
+) -> Calibration:
     """The bounds of every tensor of the graph over the samples.
 
     percentile   None for the extremes; else the share in per cent of each sample's values that bounds must cover
+    held_out     samples of which only the inputs count: a proof of one of these is not to be refused
     """
     if percentile is not None and not 50 < percentile <= 100:
         raise UsageError(f"percentile {percentile}: it must be above 50 and at most 100")
@@ -165,7 +176,8 @@ def calibrate(graph: Graph, model: FloatModel, samples: Samples, percentile: flo
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
-            for name, value in _with_scores(graph, {**given, **model.run(given)}).items():
+            seen = given if i in held_out else _with_scores(graph, {**given, **model.run(given)})
+            for name, value in seen.items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
@@ -184,6 +196,7 @@ def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats
 
 def _bounds(value: Floats, percentile: float | None) -> tuple[float, float]:
     finite = value[np.isfinite(value)]
+    finite = np.where(np.abs(finite) < _SMALLEST, 0.0, finite)
     if not finite.size:
         return 0.0, 0.0
     if percentile is None:

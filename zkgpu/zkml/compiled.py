@@ -14,7 +14,7 @@ from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import Accuracy, measure, to_integers
+from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, Accuracy, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observe, sample
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
@@ -220,6 +220,7 @@ def compile_model(
     tensors: Sequence[str] | None = None,
     percentile: float | None = None,
     test_data: Any = None,
+    allow_error: float | None = None,
     bits: int = 8,
     limb: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
@@ -234,14 +235,19 @@ def compile_model(
     inputs        visibility by name, "public" by default; outputs likewise
     tensors       which tensors to compute; all outputs of the file by default
     percentile    cut this off the range of each tensor (99.9 keeps all but the last thousandth on each side)
-    test_data     what accuracy is measured with; the calibration data by default
+    test_data     what accuracy is measured with; by default every fourth sample, which the calibration then leaves out,
+                  or all samples where there are fewer than 32 (`Accuracy.held_out`)
+    allow_error   how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and for
+                  an agreement of 95 %, and is the default
     bits          width of weights and activations
     limb          width of the limbs of range checks; the one with the fewest constraints by default
     labels        by output: what entries along its last axis are called, or the values of a class; those that the
                   file has by default
     binding       20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
-    Raises UsageError naming the node for what is not supported, and the layer whose values do not fit.
+    Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
+    where the integers are farther from the floats than allowed.
     """
+    _require_share(allow_error)
     read = OnnxModel.read(source)
     found = read.inputs
     samples = as_samples(list(found), calibration)
@@ -250,15 +256,24 @@ def compile_model(
     fixed = read.with_shapes(shapes)
     model = FloatModel(fixed)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
-    bounds = calibrate(graph, model, samples, percentile)
+    count = len(next(iter(samples.values())))
+    held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
+    bounds = calibrate(graph, model, samples, percentile, held_out)
     quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
     require_names(quantisation.model, visibilities)
     tested = samples if test_data is None else as_samples(list(found), test_data)
-    accuracy = measure(quantisation, model, tested)
+    tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
+    accuracy = measure(quantisation, graph, model, tested, held_out=bool(held_out) or test_data is not None)
+    accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
     recipe = Recipe(bounds, quantisation.scales, settings, graph.outputs)
     named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
     return CompiledModel(quantisation.model, visibilities, recipe, accuracy, labels=named)
+
+
+def _require_share(allow_error: float | None) -> None:
+    if allow_error is not None and not allow_error >= 0:
+        raise UsageError(f"an allowed error of {allow_error}: it is a share, such as 0.05, and not below 0")
 
 
 def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[str]]) -> None:

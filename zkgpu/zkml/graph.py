@@ -13,6 +13,8 @@ from zkgpu.errors import FormatError
 
 Shape = tuple[int, ...]
 Array = NDArray[Any]
+_OF_CLASSES = ("ArgMax", "Names")
+_KEEPING = ("Flatten", "Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of the values that they move
 NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the operator means today
 
 
@@ -81,6 +83,19 @@ class Graph:
         if index < len(node.inputs) and node.inputs[index]:
             return self.constants.get(node.inputs[index], default)
         return node.attributes.get(attribute, default)
+
+    def is_integral(self, name: str) -> bool:
+        """Whether the file has the tensor as integers or booleans."""
+        kind = self.types.get(name)
+        return kind is not None and kind.kind in "iub"
+
+    def class_tensors(self) -> set[str]:
+        """Those that hold places or names of classes, not quantities."""
+        found: set[str] = set()
+        for node in self.nodes:
+            if node.operator in _OF_CLASSES or (node.operator in _KEEPING and node.inputs[0] in found):
+                found.update(node.outputs)
+        return found
 
     def reduced_axes(self, node: Node) -> list[int]:
         """The axes, in order, that a reduction adds up or compares. None or an empty list of them stands for all."""

@@ -13,8 +13,10 @@ from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 from zkgpu.zkml.lowering import linear, nonlinear, shapes
-from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale
+from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel
+
+_FARTHEST = 1 << 24  # units from 0 that an input may be
 
 Rule = Callable[[Builder, Node], Quantised]
 
@@ -113,10 +115,22 @@ def _lower(builder: Builder, node: Node) -> None:
 
 
 def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
-    """Integers that fit the width as they are; other numbers at the scale that fills it."""
+    """Integers that fit the width as they are; other numbers at the scale that fills it.
+
+    A range that lies far from 0 is taken as it is, so that its numbers have as many steps as others have.
+    """
     low, high = builder.calibration.bounds(name)
-    exact = name in builder.calibration.integral and high - low < 2**builder.settings.bits
-    scale = 1.0 if exact else fitting_scale(low, high, builder.settings.bits)
     if not all(math.isfinite(v) for v in (low, high)):
         raise FormatError(f"input '{name}' was calibrated with values that are not finite")
+    bits = builder.settings.bits
+    seen = builder.calibration.seen(name)
+    if is_apart(*seen):
+        low, high = seen
+    steps = 2**bits - 1
+    if name in builder.calibration.integral and high - low <= steps and max(high, -low) < _FARTHEST:
+        scale = 1.0
+    elif is_apart(*seen):
+        scale = max((high - low) / steps, max(high, -low) / _FARTHEST)
+    else:
+        scale = fitting_scale(low, high, bits)
     return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))

@@ -51,11 +51,6 @@ def _require_real_arithmetic(graph: Graph, node: Node) -> None:
         raise unsupported(node, f"arithmetic on {kind} is not supported: cast to float first")
 
 
-def _is_integral(graph: Graph, name: str) -> bool:
-    kind = graph.types.get(name)
-    return kind is not None and kind.kind in "iub"
-
-
 def _identity(node: Node) -> Restated:
     return [Node(node.name, "Identity", node.inputs[:1], node.outputs[:1])], {}
 
@@ -69,7 +64,7 @@ def _cast(graph: Graph, node: Node) -> Restated:
         raise unsupported(node, f"a cast to type {target} of ONNX is not supported")
     wanted, given = np.dtype(_INTEGERS[target]), graph.types.get(source)
     fits = given is not None and (np.can_cast(given, wanted) or (wanted.kind == "i" and wanted.itemsize >= 4))
-    if fits and _is_integral(graph, source):
+    if fits and graph.is_integral(source):
         return _identity(node)
     if wanted.kind == "b":
         return [Node(node.name, BOOLEAN, (source,), node.outputs)], {}
@@ -79,7 +74,7 @@ def _cast(graph: Graph, node: Node) -> Restated:
 
 def _of_integers(operator: str) -> Callable[[Graph, Node], Restated]:
     def rule(graph: Graph, node: Node) -> Restated:
-        return [replace(node, operator=operator) if _is_integral(graph, node.output) else node], {}
+        return [replace(node, operator=operator) if graph.is_integral(node.output) else node], {}
 
     return rule
 

@@ -152,7 +152,8 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
         return None
     outputs = tuple(OutputAccuracy(**output) for output in value["outputs"])
     name, error = value["worst_layer"]
-    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), dict(value["layers"]))
+    layers, held_out = dict(value["layers"]), bool(value.get("held_out", True))
+    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out)
 
 
 def _model(value: Mapping[str, Any], arrays: Arrays) -> IntegerModel:

@@ -137,9 +137,15 @@ class Builder:
     # scales
 
     def nominal(self, name: str) -> float:
-        """The scale at which a float tensor just fills its bits, measured where its Relu and pooling end."""
+        """The scale at which a float tensor just fills its bits, measured where its Relu and pooling end.
+
+        Where they leave nothing, as behind a Relu that never is above 0, it is measured before them.
+        """
+        here = name
         while (reader := self.graph.sole_consumer(name)) is not None and reader.operator in _PASSING:
             name = reader.output
+        if self.bounds(name) == (0.0, 0.0):
+            return self.nominal_here(here)
         if reader is not None and reader.operator == "Function":
             return self.table_scale(name)
         return self.nominal_here(name)
@@ -155,14 +161,32 @@ class Builder:
             return -_NORMAL_REACH, _NORMAL_REACH
         return self.bounds(producer.inputs[0])
 
+    def span(self, name: str) -> tuple[float, float]:
+        """The calibrated bounds, widened to hold 0 unless that would more than double their distance.
+
+        Those that are not widened to hold it get a sixteenth more on each side.
+        """
+        if name not in self.calibration.low:
+            return self.bounds(name)
+        low, high = self.calibration.seen(name)
+        return _with_margin(low, high) if is_apart(low, high) else self.bounds(name)
+
     def table_scale(self, name: str) -> float:
         """The scale at which a tensor's calibrated range fills the index of a table."""
-        low, high = self.bounds(name)
-        return (high - low) / (2**self.settings.table_bits - 1) or 1.0
+        low, high = self.span(name)
+        return (high - low) / (2**self.settings.table_bits - 1) or self.nominal_here(name)
 
     def nominal_here(self, name: str) -> float:
+        """The scale at which a float tensor's own range fills its bits; of what it reads, where it is always 0."""
+        while self.bounds(name) == (0.0, 0.0) and (source := self._source(name)) is not None:
+            name = source
         low, high = self.bounds(name)
         return fitting_scale(low, high, self.settings.bits)
+
+    def _source(self, name: str) -> str | None:
+        """The tensor that a tensor is computed from, unless that is a constant."""
+        producer = self.graph.producers().get(name)
+        return None if producer is None or producer.inputs[0] in self.graph.constants else producer.inputs[0]
 
     def whole_limbs(self, bits: float) -> int:
         """The least multiple of a limb's width that is not below `bits`."""
@@ -268,6 +292,15 @@ class Builder:
     def _tensor(self, name: str, x: Quantised) -> Tensor:
         interval = self.interval(x)
         return Tensor(name, interval.shape, x.scale, interval.least, interval.greatest)
+
+
+def is_apart(low: float, high: float) -> bool:
+    """Whether an interval lies farther from 0 than it is long."""
+    return 0 < high - low < max(low, -high)
+
+
+def _with_margin(low: float, high: float) -> tuple[float, float]:
+    return low - (high - low) / 16, high + (high - low) / 16
 
 
 def fitting_scale(low: float, high: float, bits: int) -> float:

@@ -13,6 +13,7 @@ from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
+_NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
 _MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
 
 
@@ -67,7 +68,8 @@ def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Arra
 def _scale_of_sums(builder: Builder, node: Node, largest: float) -> float:
     """The scale of the layer's output less whole limbs, such that the largest channel's multiplier is small."""
     target = builder.nominal(node.output)
-    return target / 2.0 ** builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / (largest or 1.0)))
+    largest = max(largest, target / _NEGLIGIBLE)
+    return target / 2.0 ** builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / largest))
 
 
 def matmul(builder: Builder, node: Node) -> Quantised:

@@ -9,7 +9,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.lowering.builder import Builder, Quantised, is_apart
 from zkgpu.zkml.lowering.linear import expanded
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Softmax, Total
@@ -59,29 +59,58 @@ def clip(builder: Builder, node: Node) -> Quantised:
 
 
 def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantised:
-    """A table of the function over the calibrated range of its input; beyond it, the value at its end."""
+    """A table of the function over the calibrated range of its input; beyond it, the value at its end.
+
+    Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
+    """
     name = node.inputs[0]
-    low, high = builder.bounds(name)
-    index = _indices(builder, builder.tensors[name], builder.table_scale(name), low, high)
-    interval = builder.interval(index)
-    points = np.arange(interval.least, interval.greatest + 1) * index.scale
-    values = np.asarray(evaluate(points), dtype=np.float64)
+    x, scale = builder.tensors[name], builder.table_scale(name)
+    index = _indices(builder, x, scale, *builder.span(name))
+    values = _values(builder, index, evaluate)
+    low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
+    if not np.isfinite(values).all() and (low > 0 or high < 0):
+        index = _without_zero(builder, x, scale, low, high)
+        values = _values(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    least, greatest = min(values.min(), 0.0), max(values.max(), 0.0)
-    whole = greatest - least < 2**builder.settings.bits and (values == np.rint(values)).all()
-    unit = 1.0 if whole else (greatest - least) / (2**builder.settings.bits - 1)
+    unit = _unit(values, 2**builder.settings.bits - 1)
     table = builder.rounded(values / unit)
-    out = builder.add(Lookup, [index], unit, table=table, first=interval.least)
+    out = builder.add(Lookup, [index], unit, table=table, first=builder.interval(index).least)
     return expanded(builder, out, builder.graph.shapes[node.output])
+
+
+def _values(builder: Builder, index: Quantised, evaluate: Callable[[Array], Array]) -> Array:
+    """The function at every integer that an index can be."""
+    interval = builder.interval(index)
+    points = np.arange(interval.least, interval.greatest + 1) * index.scale
+    return np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
+
+
+def _unit(values: Array, steps: int) -> float:
+    """What one unit of a table's values stands for: 1 for whole numbers, else what gives so many steps."""
+    least, greatest = float(values.min()), float(values.max())
+    if greatest - least <= steps and (values == np.rint(values)).all():
+        return 1.0
+    if not is_apart(least, greatest):
+        least, greatest = min(least, 0.0), max(greatest, 0.0)
+    return (greatest - least) / steps
 
 
 def _indices(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
     """x requantised and clamped to a calibrated range; x itself when it is narrow already."""
-    if builder.interval(x).bits <= builder.settings.table_bits:
+    interval = builder.interval(x)
+    is_narrow = interval.greatest - interval.least < 2**builder.settings.table_bits
+    if interval.bits <= builder.settings.table_bits or (is_narrow and is_apart(low, high)):
         return x
     reached = builder.reached_scale(x, scale)
     return builder.requantise(x, scale, math.floor(low / reached), math.ceil(high / reached))
+
+
+def _without_zero(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
+    """x requantised and clamped to a calibrated range on one side of 0, at least a unit from it."""
+    reached = builder.reached_scale(x, scale)
+    first, last = math.floor(low / reached), math.ceil(high / reached)
+    return builder.requantise(x, scale, *((max(first, 1), last) if low > 0 else (first, min(last, -1))))
 
 
 def names(builder: Builder, node: Node) -> Quantised:
