@@ -36,7 +36,8 @@ def model(
     kinds = {n.output[0]: TensorProto.INT64 for n in nodes if n.op_type == "ArgMax"}
     ends = [helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), None) for n in outputs]
     graph = helper.make_graph(list(nodes), "test", given, ends, tensors)
-    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    domains = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
+    made = helper.make_model(graph, opset_imports=domains, ir_version=8)
     made = onnx.shape_inference.infer_shapes(made)
     for end in made.graph.output:  # of operators onnx tells no shape of, all here keep it
         if not end.type.tensor_type.HasField("shape"):

@@ -40,14 +40,14 @@ def leaky_relu(builder: Builder, node: Node) -> Quantised:
 
 
 def clip(builder: Builder, node: Node) -> Quantised:
-    """Rounded and clamped; where the ends lie only a few units apart, in smaller units."""
+    """Rounded and clamped; where the ends lie only a few units apart, or are one, in smaller units."""
     low, high = (one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max")))
     low, high = (None if b is None or abs(b) > _OPEN else b for b in (low, high))
     x = builder.tensors[node.inputs[0]]
     scale = builder.nominal(node.output)
     if low is not None and high is not None:
         low = min(low, high)  # as ONNX has it, the upper bound wins
-        factor = math.ceil(builder.reached_scale(x, scale) * _FEWEST_UNITS / (high - low or math.inf))
+        factor = math.ceil(builder.reached_scale(x, scale) * _FEWEST_UNITS / (high - low or abs(low) or math.inf))
         if factor > 1:
             x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
     reached = builder.reached_scale(x, scale)
