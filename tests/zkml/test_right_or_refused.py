@@ -10,8 +10,9 @@ import onnxruntime
 import pytest
 
 from tests.zkml.float_faults import MODELS, REFUSED, samples_for
-from tests.zkml.models import onnx
-from zkgpu.errors import FormatError
+from tests.zkml.models import model, node, normal, onnx
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.inference import ModelStatement
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 FOLDER = Path(__file__).parents[1] / "data" / "onnx" / "failures"
@@ -71,3 +72,27 @@ def test_a_model_of_the_same_kind_is_right_or_refused_by_its_node(name: str) -> 
             compile_model(MODELS[name], samples, limb=6)
         return
     assert_right(MODELS[name], compile_model(MODELS[name], samples, limb=6), samples)
+
+
+def test_a_label_is_shown_as_it_is_and_not_rounded() -> None:
+    """A table of 8 bits has no room for 1990 .. 1999, and %.6g none for ids of seven digits."""
+    for name in ("classes that are years", "large numbers of classes"):
+        samples = samples_for(name)
+        compiled = compile_model(MODELS[name], samples, limb=6)
+        told = {int(compiled.predict(sample, clamp=True)["label"].ravel()[0]) for sample in samples}
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in MODELS[name].graph.node[0].attribute}
+        labels = attributes["classlabels_ints"]
+        assert told <= set(labels)
+        (shown,) = (t for t in ModelStatement.of(compiled).packed if t.name == "label")
+        assert shown.as_text(np.array([max(labels)])).endswith(f": {max(labels)}")
+
+
+def test_numbers_between_those_of_a_calibration_with_whole_numbers_are_refused_or_counted() -> None:
+    dense = model([node("MatMul", "x w", "out")], {"x": (1, 6)}, weights={"w": normal(6, 3)})
+    compiled = compile_model(dense, np.random.default_rng(3).integers(-9, 10, (40, 6)).astype(float), limb=6)
+    given = np.array([1.0, 2.0, 0.4, -3.0, 0.0, 99.0])
+    with pytest.raises(UsageError, match=r"input 'x' at index \[0, 2\] is no whole number"):
+        compiled.quantised(given)
+    assert compiled.quantised(given, clamp=True)["x"].tolist() == [[1, 2, 0, -3, 0, 9]]
+    assert compiled.count_moved(given) == {"x": 2}
+    assert compiled.count_moved(np.ones(6)) == {}

@@ -152,7 +152,10 @@ def prove_command(
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        inference = prover.prove(read_arrays(inputs), clamp=clamp, weights=model, binding=_bytes(binding))
+        given = read_arrays(inputs)
+        for name, count in (model.count_moved(given) if clamp else {}).items():
+            session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
+        inference = prover.prove(given, clamp=clamp, weights=model, binding=_bytes(binding))
         inference.save(output, public_file)
     shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
     facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}

@@ -85,7 +85,7 @@ class ShownTensor:
         return f"{self.role} {self.name}: " + " ".join([*told, *more])
 
     def _entry(self, i: int, integer: int) -> str:
-        number = f"{integer * self.scale:.6g}"
+        number = f"{integer * self.scale:.6g}" if self.scale != 1.0 else str(integer)
         if not self.labels:
             return number
         if not self.names_values:

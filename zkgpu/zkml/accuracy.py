@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 ALLOWED = 0.05  # how far an output may be from the float model's, as a share, unless more is allowed
 WARNED = 0.02  # from where on it is told
 _LUCKY = 8
+_WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
 _FEW = "accuracy was measured on the {} samples of the calibration: give {} or more, so that some are held out of it"
 
@@ -178,18 +179,50 @@ class _Answers:
 def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
     """The integers that stand for real inputs of one sample.
 
-    clamp   bring entries out of range to its end; else they raise UsageError naming the input and the index
+    clamp   bring entries out of range to its end, and round those of an input that was calibrated with whole numbers;
+            else they raise UsageError naming the input and the index
     """
     found = {}
     for tensor in model.inputs:
-        if tensor.name not in inputs:
-            raise UsageError(f"missing input '{tensor.name}'")
-        integers = np.floor(_numbers(tensor, np.asarray(inputs[tensor.name])) / tensor.scale + 0.5)
+        real = _given(tensor, inputs)
+        integers = np.floor(real / tensor.scale + 0.5)
         if clamp:
             integers = np.clip(integers, tensor.low, tensor.high)
+        else:
+            _refuse_fractions(tensor, real)
         _refuse_out_of_range(tensor, integers)
         found[tensor.name] = integers.astype(np.int64)
     return found
+
+
+def count_moved(model: IntegerModel, inputs: Samples) -> dict[str, int]:
+    """How many entries of each input `to_integers` refuses unless it clamps them; without inputs that have none."""
+    found = {}
+    for tensor in model.inputs:
+        real = _given(tensor, inputs)
+        integers = np.floor(real / tensor.scale + 0.5)
+        found[tensor.name] = int(((integers < tensor.low) | (integers > tensor.high) | _fractions(tensor, real)).sum())
+    return {name: count for name, count in found.items() if count}
+
+
+def _given(tensor: Tensor, inputs: Samples) -> Floats:
+    if tensor.name not in inputs:
+        raise UsageError(f"missing input '{tensor.name}'")
+    return _numbers(tensor, np.asarray(inputs[tensor.name]))
+
+
+def _fractions(tensor: Tensor, real: Floats) -> NDArray[np.bool_]:
+    """Where an input whose integers stand for themselves has other numbers."""
+    return (np.abs(real - np.rint(real)) > _WHOLE) & (tensor.scale == 1.0)
+
+
+def _refuse_fractions(tensor: Tensor, real: Floats) -> None:
+    for at in np.argwhere(_fractions(tensor, real))[:1]:
+        raise UsageError(
+            f"input '{tensor.name}' at index {at.tolist()} is no whole number, as all were that it was calibrated "
+            "with: calibrate with numbers like this one",
+            values=f"it is {real[tuple(at)]:g}",
+        )
 
 
 def _numbers(tensor: Tensor, value: NDArray[Any]) -> Floats:

@@ -14,7 +14,7 @@ from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, Accuracy, measure, to_integers
+from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observe, sample
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
@@ -89,10 +89,17 @@ class CompiledModel:
     def quantised(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
         """The integers that stand for one sample's real numbers: by name, or an array for a model with one input.
 
-        clamp   bring numbers out of range to its end; else UsageError names the first of them
+        clamp   bring numbers out of range to its end, and round those of an input that was calibrated with whole
+                numbers only; else UsageError names the first of them
         """
-        named = inputs if isinstance(inputs, Mapping) else {self.model.inputs[0].name: inputs}
-        return to_integers(self.model, named, clamp=clamp)
+        return to_integers(self.model, self._named(inputs), clamp=clamp)
+
+    def count_moved(self, inputs: Any) -> dict[str, int]:
+        """By input, how many of one sample's numbers are out of range, or no whole numbers where all others were."""
+        return count_moved(self.model, self._named(inputs))
+
+    def _named(self, inputs: Any) -> Mapping[str, Any]:
+        return inputs if isinstance(inputs, Mapping) else {self.model.inputs[0].name: inputs}
 
     def run(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """The outputs for integer inputs: exactly what a proof will show."""
@@ -259,8 +266,8 @@ def compile_model(
     count = len(next(iter(samples.values())))
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
     bounds = calibrate(graph, model, samples, percentile, held_out)
-    quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
+    quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS, visibilities.weights_are_given)
     require_names(quantisation.model, visibilities)
     tested = samples if test_data is None else as_samples(list(found), test_data)
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
@@ -291,13 +298,15 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
             raise UsageError(f"the labels of output '{name}' are not all text")
 
 
-def _best(graph: Graph, bounds: Calibration, bits: int, limbs: Sequence[int] | range) -> tuple[Quantisation, Settings]:
+def _best(
+    graph: Graph, bounds: Calibration, bits: int, limbs: Sequence[int] | range, open_weights: bool
+) -> tuple[Quantisation, Settings]:
     """The quantisation whose circuit has the fewest constraints, among those with limbs of these widths."""
     if not 2 <= bits <= 12:
         raise UsageError(f"{bits} bits: weights and activations take from 2 to 12")
     best: tuple[int, Quantisation, Settings] | None = None
     for limb in limbs:
-        settings = Settings(bits=bits, limb=limb, table_bits=bits)
+        settings = Settings(bits=bits, limb=limb, table_bits=bits, open_weights=open_weights)
         candidate = quantise(graph, bounds, settings)
         count = count_constraints(candidate.model) if len(limbs) > 1 else 0
         if best is None or count < best[0]:

@@ -45,11 +45,13 @@ class Settings:
     bits         width of activations and weights
     limb         requantisations drop a multiple of this many bits, the width of a looked-up limb
     table_bits   width of the index of a table
+    open_weights whether other weights will be proven in the same circuit: a table then takes all that its clamp lets by
     """
 
     bits: int = 8
     limb: int = 8
     table_bits: int = 8
+    open_weights: bool = False
 
 
 @dataclass

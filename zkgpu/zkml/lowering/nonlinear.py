@@ -12,7 +12,7 @@ from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantised, is_apart
 from zkgpu.zkml.lowering.linear import expanded
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Softmax, Total
+from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Requantise, Softmax, Total
 
 _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbours in it, at most
@@ -66,24 +66,28 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     name = node.inputs[0]
     x, scale = builder.tensors[name], builder.table_scale(name)
     index = _indices(builder, x, scale, *builder.span(name))
-    values = _values(builder, index, evaluate)
+    first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
     if not np.isfinite(values).all() and (low > 0 or high < 0):
         index = _without_zero(builder, x, scale, low, high)
-        values = _values(builder, index, evaluate)
+        first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
     unit = _unit(values, 2**builder.settings.bits - 1)
     table = builder.rounded(values / unit)
-    out = builder.add(Lookup, [index], unit, table=table, first=builder.interval(index).least)
+    out = builder.add(Lookup, [index], unit, table=table, first=first)
     return expanded(builder, out, builder.graph.shapes[node.output])
 
 
-def _values(builder: Builder, index: Quantised, evaluate: Callable[[Array], Array]) -> Array:
-    """The function at every integer that an index can be."""
-    interval = builder.interval(index)
-    points = np.arange(interval.least, interval.greatest + 1) * index.scale
-    return np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
+def _table(builder: Builder, index: Quantised, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
+    """The least integer that an index can be, and the function at it and at each one after it."""
+    first, last = builder.interval(index).least, builder.interval(index).greatest
+    if builder.settings.open_weights:
+        clamp = next((op for op in builder.operations if op.output == index.name and isinstance(op, Requantise)), None)
+        if clamp is not None and clamp.low is not None and clamp.high is not None:
+            first, last = clamp.low, clamp.high
+    points = np.arange(first, last + 1) * index.scale
+    return first, np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
 
 
 def _unit(values: Array, steps: int) -> float:

@@ -1,0 +1,117 @@
+"""How far integers may be from floats: measured on samples held out, refused beyond a limit, told below it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.zkml.models import model, node, normal, onnx
+from zkgpu.cli.main import main
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.zkml import accuracy as report
+from zkgpu.zkml.compiled import compile_model
+
+SAMPLES = normal(64, 6)
+
+
+def good():
+    return model([node("Gemm", "x w", "z"), node("Tanh", "z", "out")], {"x": ("N", 6)}, weights={"w": normal(6, 5)})
+
+
+def bad_scores():
+    """Columns of one scale, of which the last is a thousandth of the first."""
+    return model(
+        [node("Div", "x s", "z"), node("MatMul", "z w", "out")],
+        {"x": ("N", 6)},
+        weights={"w": normal(6, 3), "s": np.array([1e4, 1, 1, 1, 1, 1])},
+    )
+
+
+FAR = SAMPLES * np.array([1e4, 1, 1, 1, 1, 1])
+
+
+def test_a_model_far_from_its_floats_is_refused_naming_the_worst_layer() -> None:
+    with pytest.raises(FormatError, match=r"output 'out' agrees in .*%.*its error is .*%; the worst layer is node '/"):
+        compile_model(bad_scores(), FAR, limb=6)
+
+
+def test_what_is_allowed_is_compiled_and_told() -> None:
+    with pytest.raises(FormatError, match="--allow-error"):
+        compile_model(bad_scores(), FAR, limb=6)
+    compiled = compile_model(bad_scores(), FAR, limb=6, allow_error=2.0)
+    assert compiled.accuracy.amiss > 0.05
+    assert any("worst layer" in line for line in compiled.accuracy.warnings)
+    for wrong in (-0.1, float("nan")):
+        with pytest.raises(UsageError, match="a share"):
+            compile_model(good(), SAMPLES, limb=6, allow_error=wrong)
+
+
+def test_a_good_model_has_nothing_to_tell() -> None:
+    compiled = compile_model(good(), SAMPLES, limb=6)
+    assert (compiled.accuracy.samples, compiled.accuracy.held_out, compiled.accuracy.warnings) == (16, True, ())
+
+
+def test_the_figure_comes_from_samples_that_the_calibration_has_not_seen() -> None:
+    """Every fourth sample is larger than the others: that shows where it is held out, and only there."""
+    samples = SAMPLES / 4
+    samples[3::4] *= 4
+    with pytest.raises(FormatError, match="its error is"):
+        compile_model(good(), samples, limb=6)
+    compiled = compile_model(good(), np.roll(samples, 1, axis=0), limb=6)
+    assert compiled.accuracy.amiss < 0.05
+
+
+def test_a_proof_of_a_sample_that_was_held_out_is_not_refused() -> None:
+    compiled = compile_model(good(), SAMPLES, limb=6)
+    assert all(compiled.quantised(sample) for sample in SAMPLES)
+
+
+def test_with_few_samples_it_says_so() -> None:
+    compiled = compile_model(good(), SAMPLES[:31], limb=6)
+    (line,) = compiled.accuracy.warnings
+    assert "31 samples of the calibration: give 32 or more" in line
+    assert compile_model(good(), SAMPLES[:12], test_data=SAMPLES[:12], limb=6).accuracy.held_out
+
+
+def accuracy(samples: int = 100, **figures: object) -> report.Accuracy:
+    output = report.OutputAccuracy("y", **{"agreement": 1.0, "error": 0.0, **figures})
+    return report.Accuracy(samples, (output,), ("y", 0.0), {"y": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("figures", "amiss"),
+    [
+        ({"error": 0.06}, 0.06),
+        ({"error": float("nan")}, np.inf),
+        ({"agreement": 0.5}, 0.0),  # near ties, of which `clear` says that they are
+        ({"clear": 0.9}, 0.09),
+        ({"agreement": 0.9, "named": True}, 0.09),
+        ({"error": 9.0, "named": True}, -0.01),  # the distance of two classes' numbers means nothing
+    ],
+)
+def test_what_counts_of_an_output(figures: dict[str, object], amiss: float) -> None:
+    assert accuracy(**figures).amiss == pytest.approx(amiss)
+
+
+def test_one_other_answer_is_luck_among_many_and_not_among_few() -> None:
+    assert accuracy(samples=8, agreement=7 / 8, named=True).amiss <= 0
+    assert accuracy(samples=4, agreement=3 / 4, named=True).amiss == 0.25
+
+
+def run(capsys, *arguments: object) -> tuple[int, str]:
+    with pytest.raises(SystemExit) as stopped:
+        main([*map(str, arguments)])
+    return int(stopped.value.code or 0), capsys.readouterr().err
+
+
+def test_the_command_refuses_with_exit_3_and_warns_where_it_is_allowed(tmp_path, capsys) -> None:
+    onnx.save(bad_scores(), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", FAR)
+    given = ["zkml", "compile", tmp_path / "m.onnx", "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "build"]
+    code, told = run(capsys, *given)
+    assert code == 3
+    assert "the worst layer is node '/" in told
+    assert not (tmp_path / "build").exists()
+    code, told = run(capsys, *given, "--allow-error", 2)
+    assert code == 0
+    assert "the worst layer is" in told
