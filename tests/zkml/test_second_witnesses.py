@@ -10,8 +10,9 @@ import pytest
 from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
+from zkgpu.testing import attack_circuit
 from zkgpu.zkml.layers import matrices
-from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
+from zkgpu.zkml.operations import ArgMax, Combine, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
 
 R = Fr.modulus
 INVERSE_OF_8 = pow(8, -1, R)
@@ -276,3 +277,41 @@ def test_a_large_layer_s_sums_cannot_be_off(monkeypatch: pytest.MonkeyPatch, del
     monkeypatch.setattr(matrices, "_LONG", 1)
     layer = Linear("l", ("x",), "out", np.array([[[3], [-2]]]), np.array([[5]]), np.array([[4]]))
     forged(layer, [[[7, 6]]], -8, 7, sums=constantly_shaped(5 * (21 - 12 + 4) + delta, (1, 1, 1)))
+
+
+FAR = [Requantise("r", ("x",), "q", 1, 5, 9), Lookup("f", ("q",), "out", np.array([50, 40, 30, 20, 10]), 5)]
+
+
+@pytest.mark.parametrize("x", [-16, 0, 1, 9, 10, 13, 17, 18, 19, 20, 31])
+@pytest.mark.parametrize("wrong", [4, 5, 7, 9, 10, -1])
+def test_a_table_that_ends_before_0_is_read_at_the_clamped_value_only(x: int, wrong: int) -> None:
+    """Its rows are those of the clamp: of a logarithm there is none at 0, nor at anything below the range."""
+    right = min(max((x + 1) >> 1, 5), 9)
+    if wrong != (x + 1) >> 1:
+        forged(FAR, [x] * 4, -16, 31, rounded=constantly(*[wrong] * 4))
+    for value in {10, 20, 30, 40, 50, 60, 0} - {60 - 10 * (right - 4)}:
+        forged(FAR, [x] * 4, -16, 31, value_of_a_table=constantly(*[value] * 4))
+
+
+@pytest.mark.parametrize("x", [-2000, -1, 8, 9, 14, 18, 19, 2000])
+@pytest.mark.parametrize("delta", [-1, 1])
+def test_a_far_table_with_a_clamp_before_it_is_read_at_the_clamped_value_only(x: int, delta: int) -> None:
+    wrong = min(max((x + 1) >> 1, 5), 9) + delta
+    forged(FAR, [x], -2000, 2000, clamped=constantly(wrong))
+    forged(FAR, [x], -2000, 2000, clamped=constantly(wrong), excess=constantly(0))
+
+
+def test_a_constant_has_one_value_for_every_input() -> None:
+    """0 times an entry and an offset leaves nothing to a prover, and no constraint either."""
+    constant = Combine("c", ("x",), "out", (np.zeros((2, 2), int),), np.array([[3, -1], [0, 7]]))
+    circuit = compiled(model_of(constant, x=((), -8, 7)))
+    for x in (-8, 0, 5):
+        shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness({"x": np.array(x)})))["out"]
+        assert np.asarray(shown).tolist() == [[3, -1], [0, 7]]
+
+
+@pytest.mark.parametrize("ends", [(-16, 31), (-2000, 2000)])
+def test_a_far_table_has_one_witness(ends: tuple[int, int]) -> None:
+    for x in (ends[0], 0, 11, ends[1]):
+        report = attack_circuit(compiled(model_of(FAR, x=((1,), *ends))), {"x": np.array([x])}, tries=200)
+        report.require_sound()
