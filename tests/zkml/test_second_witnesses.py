@@ -282,8 +282,8 @@ def test_a_large_layer_s_sums_cannot_be_off(monkeypatch: pytest.MonkeyPatch, del
 FAR = [Requantise("r", ("x",), "q", 1, 5, 9), Lookup("f", ("q",), "out", np.array([50, 40, 30, 20, 10]), 5)]
 
 
-@pytest.mark.parametrize("x", [-16, 0, 1, 9, 10, 13, 17, 18, 19, 20, 31])
-@pytest.mark.parametrize("wrong", [4, 5, 7, 9, 10, -1])
+@pytest.mark.parametrize("x", [-16, 8, 13, 18, 31])
+@pytest.mark.parametrize("wrong", [4, 7, 10])
 def test_a_table_that_ends_before_0_is_read_at_the_clamped_value_only(x: int, wrong: int) -> None:
     """Its rows are those of the clamp: of a logarithm there is none at 0, nor at anything below the range."""
     right = min(max((x + 1) >> 1, 5), 9)
@@ -293,7 +293,7 @@ def test_a_table_that_ends_before_0_is_read_at_the_clamped_value_only(x: int, wr
         forged(FAR, [x] * 4, -16, 31, value_of_a_table=constantly(*[value] * 4))
 
 
-@pytest.mark.parametrize("x", [-2000, -1, 8, 9, 14, 18, 19, 2000])
+@pytest.mark.parametrize("x", [-2000, 8, 14, 19, 2000])
 @pytest.mark.parametrize("delta", [-1, 1])
 def test_a_far_table_with_a_clamp_before_it_is_read_at_the_clamped_value_only(x: int, delta: int) -> None:
     wrong = min(max((x + 1) >> 1, 5), 9) + delta
@@ -312,6 +312,6 @@ def test_a_constant_has_one_value_for_every_input() -> None:
 
 @pytest.mark.parametrize("ends", [(-16, 31), (-2000, 2000)])
 def test_a_far_table_has_one_witness(ends: tuple[int, int]) -> None:
-    for x in (ends[0], 0, 11, ends[1]):
+    for x in (0, ends[1]):
         report = attack_circuit(compiled(model_of(FAR, x=((1,), *ends))), {"x": np.array([x])}, tries=200)
         report.require_sound()

@@ -42,6 +42,8 @@ def require_shapes(graph: Graph) -> None:
         for name in node.outputs:
             if name in read and name not in graph.shapes:
                 raise unsupported(node, f"the shape of '{name}' cannot be told before it runs")
+            if name in read and 0 in graph.shapes[name]:
+                raise unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty")
     for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:
         value = graph.constants[name]
         if value.dtype.kind not in "fiub":
