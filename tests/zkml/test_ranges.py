@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zkml.networks import model_of
-from zkgpu.errors import FormatError
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Softmax,
     Total,
+    in_layer,
 )
 from zkgpu.zkml.ranges import analyse
 
@@ -85,3 +86,12 @@ def test_a_sum_that_could_wrap_around_the_field_is_refused_by_its_layer() -> Non
 def test_a_value_that_could_leave_its_table_is_refused_by_its_layer() -> None:
     with pytest.raises(FormatError, match=r"layer 'act': a value could leave the table of \[-8, 7\]"):
         model_of(Lookup("act", ("x",), "out", np.arange(16), -8), x=((2,), -9, 7))
+
+
+@pytest.mark.parametrize("message", ["424 bits: a width must be from 1 to 254", "layer 'conv': too wide"])
+def test_an_error_on_the_way_to_a_circuit_names_its_layer_once(message: str) -> None:
+    with pytest.raises(UsageError) as raised, in_layer("conv"):
+        raise UsageError(message, values="it is 7")
+    assert str(raised.value).startswith("layer 'conv': ")
+    assert str(raised.value).count("layer") == 1
+    assert raised.value.values == "it is 7"

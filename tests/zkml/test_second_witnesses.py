@@ -306,7 +306,7 @@ def test_a_constant_has_one_value_for_every_input() -> None:
     constant = Combine("c", ("x",), "out", (np.zeros((2, 2), int),), np.array([[3, -1], [0, 7]]))
     circuit = compiled(model_of(constant, x=((), -8, 7)))
     for x in (-8, 0, 5):
-        shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness({"x": np.array(x)})))["out"]
+        shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness({"x": np.array(x)})))["out"]
         assert np.asarray(shown).tolist() == [[3, -1], [0, 7]]
 
 

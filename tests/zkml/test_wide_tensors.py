@@ -163,7 +163,7 @@ def test_weights_that_are_nothing_beside_their_biases_round_to_nothing(tiny: flo
     network = compile_model(dense, samples)
     assert network.predict(samples[3])["out"] == pytest.approx(weights["b"][None], rel=1e-3)
     circuit, integers = network.circuit, network.quantised(samples[3])
-    shown = circuit.r1cs.round.unpack(circuit.packed(circuit.witness(network.circuit_inputs(integers))))["out"]
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(network.circuit_inputs(integers))))["out"]
     assert (np.asarray(shown) == network.run(integers)["out"]).all()
 
 

@@ -6,16 +6,30 @@ tensor is one whose range is not symmetric about 0. Every operation reads earlie
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zkgpu.errors import ZkgpuError
 
 Integers = NDArray[np.int64]
 Shape = tuple[int, ...]
 
 # The largest magnitude of an integer in an operation, by the name of the parameter: int64 holds any, and the sum of two
 LARGEST = {"shift": 250, "bits": 120, "epsilon": (1 << 120) - 1, "other": (1 << 62) - 1}
+
+
+@contextmanager
+def in_layer(layer: str) -> Iterator[None]:
+    """Errors on the way to a circuit say which layer they are about: those that do not yet get its name in front."""
+    try:
+        yield
+    except ZkgpuError as error:
+        named = f"'{layer}'" in str(error)
+        raise (error if named else error.within(f"layer '{layer}'")) from error.__cause__
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 from zkgpu.zkml.lowering import linear, nonlinear, shapes
 from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale, is_apart
-from zkgpu.zkml.operations import IntegerModel
+from zkgpu.zkml.operations import IntegerModel, in_layer
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
 
@@ -75,7 +75,8 @@ def quantise(
         for node in graph.nodes:
             builder.layer = node.name
             try:
-                _lower(builder, node)
+                with in_layer(node.name):
+                    _lower(builder, node)
             except (OverflowError, ZeroDivisionError) as error:
                 raise FormatError(
                     f"layer '{node.name}': the sizes of its numbers lie too far apart: scale it"

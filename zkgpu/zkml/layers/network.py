@@ -36,6 +36,7 @@ from zkgpu.zkml.operations import (
     Softmax,
     Tensor,
     Total,
+    in_layer,
 )
 from zkgpu.zkml.ranges import Interval, analyse, with_reach
 
@@ -204,7 +205,7 @@ class Network:
     def write(self, operation: Operation) -> None:
         if operation.output in self._fused:
             return
-        with self.circuit.scope(operation.layer):
+        with self.circuit.scope(operation.layer), in_layer(operation.layer):
             self.values[operation.output] = self._written(operation)
 
     def _written(self, operation: Operation) -> Wires:
