@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests import bls12_381
 from zkgpu import groth16, plonk
 from zkgpu.backend import open_backend
 from zkgpu.backend.reference import ReferenceBackend
@@ -16,6 +18,7 @@ from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.curves.bn254 import BN254
 from zkgpu.errors import PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.groth16.prover import Prover as Groth16Prover
+from zkgpu.plonk.keys import EVALUATIONS, POINTS
 from zkgpu.plonk.prover import Prover as PlonkProver
 from zkgpu.provers.checked import CheckedProver
 from zkgpu.provers.statement import Statement
@@ -185,3 +188,12 @@ def test_a_proof_system_brings_its_algebra_and_nothing_around_it(prover: type) -
     assert issubclass(prover, CheckedProver)
     assert around <= set(vars(CheckedProver))
     assert not around & set(vars(prover))
+
+
+def test_a_proof_over_a_curve_without_a_name_in_files_is_not_written_under_another(tmp_path: Path) -> None:
+    g1, g2 = bls12_381.G1.generator, bls12_381.G2.generator
+    points, values = dict.fromkeys(POINTS, g1), dict.fromkeys(EVALUATIONS, 1)
+    for proof in (groth16.Proof(g1, g2, g1), plonk.Proof(**points, **values)):
+        with pytest.raises(UsageError, match="BLS12-381 G1 is no group of a known curve"):
+            Statement([1], proof).save(tmp_path / "proof.json")
+    assert list(tmp_path.iterdir()) == []

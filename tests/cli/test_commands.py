@@ -275,4 +275,4 @@ def test_a_contract_that_judges_wrongly_stops_the_demo(command: Any, monkeypatch
     pytest.importorskip("pyrevm")
     always_true = bytes.fromhex("600a600c600039600a6000f3" + "600160005260206000f3")
     monkeypatch.setattr("zkgpu.solidity.CompiledContract.for_key", lambda self, key: always_true)
-    assert "does not judge" in command("demo").error(6)
+    assert "accepts an altered call" in command("demo").error(6)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zkgpu.curves import DEFAULT
+from zkgpu.curves import DEFAULT, curve_of
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
@@ -52,8 +52,8 @@ def read_verifying_key(path: StrPath) -> VerifyingKey:
     return located(path, verifying_key_from_json, strict_json.load(path, KEY))
 
 
-def write_proof(path: StrPath, proof: Proof, curve: Curve = DEFAULT) -> None:
-    strict_json.dump(path, proof_to_json(proof, curve))
+def write_proof(path: StrPath, proof: Proof) -> None:
+    strict_json.dump(path, proof_to_json(proof))
 
 
 def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
@@ -77,8 +77,8 @@ def _commitment_of(value: Any, curve: Curve) -> Commitment:
     return Commitment(*(point_of(curve.g1, member(value, name), name) for name in _COMMITTED_POINTS))
 
 
-def proof_to_json(proof: Proof, curve: Curve = DEFAULT) -> dict[str, Any]:
-    """The object of a proof.json."""
+def proof_to_json(proof: Proof) -> dict[str, Any]:
+    """The object of a proof.json, which names the curve. Raises UsageError for points of none that is known."""
     points = {"pi_a": proof.a, "pi_b": proof.b, "pi_c": proof.c}
     for commitment in proof.commitments:
         points |= zip(_COMMITTED_POINTS, (commitment.point, commitment.knowledge), strict=True)
@@ -86,7 +86,7 @@ def proof_to_json(proof: Proof, curve: Curve = DEFAULT) -> dict[str, Any]:
         **{name: point_json(point) for name, point in points.items()},
         "protocol": proof.protocol,
         **(version_json() if proof.commitments else {}),
-        "curve": curve.snarkjs_name,
+        "curve": curve_of(proof.a.group).snarkjs_name,
     }
 
 
