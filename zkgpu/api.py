@@ -171,6 +171,7 @@ def verify(key: AnyVerifyingKey, statement: Statement, *, allow_insecure_key: bo
 def verify_batch(key: AnyVerifyingKey, statements: Sequence[Statement], *, allow_insecure_key: bool = False) -> bool:
     """Whether all of the statements are valid; Groth16's take hardly more than one does. Raises as `verify`."""
     _require_kind(key, "VerifyingKey", "load_verifying_key, or a proving key's .verifying_key")
+    statements = list(statements)
     for statement in statements:
         _require_statement(statement)
     return system_of(key).verify_batch(key, statements, allow_insecure_key=allow_insecure_key)

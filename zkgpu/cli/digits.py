@@ -13,7 +13,6 @@ from rich.table import Table
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
-from zkgpu.solidity.evm import OnChain
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
