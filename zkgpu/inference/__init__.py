@@ -3,8 +3,9 @@
 compiled = compile_model("model.onnx", calibration, weights="private")
 key      = setup(compiled, powers_of_tau, backend)          # once for each architecture
 prover   = Prover(compiled, key, backend)
-proven   = prover.prove(inputs)                             # proven.values: what the verifier sees
-verify(key.verifying_key, proven)
+done     = prover.prove(inputs)                             # a Statement
+values   = values_of(key.verifying_key, done)               # what the verifier sees
+verify(key.verifying_key, done)
 """
 
 from zkgpu.inference.costs import Costs, estimate
