@@ -27,8 +27,8 @@ def calldata(
     type than an integer, for packed values that are no bytes and for another curve, PointError for a coordinate outside
     [0, q): the contract would refuse them. Whether points are on their curves is left to it.
     """
-    inputs = _canonical(proof, public_inputs, packed)
     form = form_of(proof, "Proof")
+    inputs = _canonical(proof, public_inputs, packed)
     words = [*form.words(proof), *inputs]
     start = selector(function, form.parameters(proof), len(inputs), len(packed))
     static = b"".join(word.to_bytes(WORD_BYTES, "big") for word in words)
