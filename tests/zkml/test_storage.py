@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import resource
 import zipfile
 from importlib.resources import files
 from pathlib import Path
@@ -15,10 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zkml.models import model, node, normal
-from zkgpu.errors import FormatError
-from zkgpu.zkml import storage
+from zkgpu.errors import FormatError, ResourceError
+from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.operations import Linear
+from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.sizes import shape_after
 from zkgpu.zkml.storage import dump, parse
 
 SAMPLES = np.random.default_rng(1).normal(size=(10, 4, 6))
@@ -61,7 +64,7 @@ def test_arrays_in_any_order_of_memory_are_read_back(order: str) -> None:
     arrays = {"description": np.zeros(1, np.uint8), "a0": np.arange(24, dtype=np.int8).reshape(2, 3, 4, order=order)}
     file = io.BytesIO()
     np.savez(file, **arrays)
-    assert np.array_equal(storage._read_arrays(file.getvalue())["a0"], arrays["a0"])
+    assert np.array_equal(read_stored(file.getvalue(), "m")["a0"], arrays["a0"])
     read = parse(dump(first), "m")
     x = {"x": first.quantised(samples[2])["x"]}
     assert (read.run(x)["out"] == first.run(x)["out"]).all()
@@ -129,6 +132,59 @@ def test_a_description_that_makes_no_sense_is_refused(change) -> None:
     with pytest.raises(FormatError, match=r"^m\.npz: ") as error:
         parse(rewritten(change), "m.npz")
     assert "\n" not in str(error.value)
+
+
+def huge_input(description) -> None:
+    description["model"]["inputs"][0]["shape"] = [1 << 28]
+
+
+def huge_product(description) -> None:
+    """An input that fits, and what a layer makes of it that does not."""
+    model = description["model"]
+    weight = {"array": operation(description, "Linear")["weight"]["array"]}
+    model["inputs"] = [{**model["inputs"][0], "shape": [1, 1 << 22, 6]}]
+    model["operations"] = [
+        {"kind": "Linear", "layer": "big", "inputs": ["x"], "output": "out", "weight": weight, **_parts(description)}
+    ]
+
+
+def _parts(description):
+    return {key: operation(description, "Linear")[key] for key in ("multiplier", "bias")}
+
+
+@pytest.mark.parametrize("change", [huge_input, huge_product])
+def test_a_small_file_of_huge_tensors_is_refused_before_they_are_made(change) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ResourceError, match=r"^m\.npz: .*--memory"):
+        parse(rewritten(change), "m.npz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+def test_memory_is_what_the_user_allows() -> None:
+    with pytest.raises(ResourceError, match="--memory"):
+        parse(STORED, "m.npz", memory=1 << 10)
+    parse(STORED, "m.npz", memory=1 << 20)
+
+
+def test_sizes_are_those_of_the_values() -> None:
+    for stored in (compiled(), convolution()[0]):
+        shapes = {tensor.name: tensor.shape for tensor in stored.model.inputs}
+        values = analyse(stored.model)
+        for op in stored.model.operations:
+            shapes[op.output] = shape_after(op, [shapes[name] for name in op.inputs])
+            assert shapes[op.output] == values[op.output].shape, op
+
+
+def test_an_array_named_many_times_is_one_array() -> None:
+    arrays = [op.weight for op in parse(STORED, "m").model.operations if isinstance(op, Linear)]
+    again = rewritten(
+        lambda d: d.update(reference=d["model"], visibilities={**d["visibilities"], "weights": "private"})
+    )
+    model = parse(again, "m")
+    assert model.reference is not None
+    twice = [op.weight for op in model.reference.operations if isinstance(op, Linear)]
+    assert len(arrays) == len(twice)
+    assert any(w is op.weight for op in model.model.operations if isinstance(op, Linear) for w in twice)
 
 
 def test_a_second_network_beside_public_weights_is_refused() -> None:

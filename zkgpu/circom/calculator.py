@@ -14,12 +14,15 @@ import struct
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from zkgpu.circom import guard
 from zkgpu.circom.early import sizes_in_table
+from zkgpu.circom.guard import Limits
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
@@ -36,6 +39,7 @@ _PAGE = 1 << 16
 _MAX_PAGES = 1 << 16
 _MAX_MESSAGE = 4096
 _TABLE_WITHIN = 1 << 20  # bytes of the calculator's memory in which the table of input signals lies
+_MAX_SAID = 1 << 16  # characters of all messages together: what comes after them is not asked for
 _PLACE = re.compile(r"in template \w+ line: \d+", re.ASCII)  # the part of circom's messages that holds no value
 _EXPORTS = (
     *("memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart", "init", "getInputSize"),
@@ -83,9 +87,11 @@ _MOVER = """
 """
 
 
-def compute_witness(wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field) -> Limbs:
+def compute_witness(
+    wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field, limits: Limits | None = None
+) -> Limbs:
     """One witness; `Calculator` computes many without compiling the module for each. Raises as it does."""
-    return Calculator(wasm, field).witness(inputs)
+    return Calculator(wasm, field, limits).witness(inputs)
 
 
 class Calculator:
@@ -93,14 +99,17 @@ class Calculator:
 
     wasm   the file that circom makes with --wasm
     field  the scalar field of the circuit's curve
-    Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime.
+    limits what the module may take
+    Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime, or beyond the limits.
     """
 
-    def __init__(self, wasm: str | os.PathLike[str], field: Field = DEFAULT.scalar_field) -> None:
-        self.path, self.field = os.fspath(wasm), field
+    def __init__(
+        self, wasm: str | os.PathLike[str], field: Field = DEFAULT.scalar_field, limits: Limits | None = None
+    ) -> None:
+        self.path, self.field, self.limits = os.fspath(wasm), field, limits or Limits()
         self.wasmtime = _import_wasmtime()
-        self.engine = self.wasmtime.Engine()
-        self.module = self._load()
+        self.engine = guard.engine(self.wasmtime)
+        self.module = guard.within(self.limits, self.path, self.engine, self._load)
         self._movers: dict[int, Any] = {}
 
     def __repr__(self) -> str:
@@ -111,9 +120,13 @@ class Calculator:
 
         inputs  values by signal name, see `circom.signals.flatten`
         Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
-        assertion that fails, FormatError when the module is no circom 2 calculator over the field.
+        assertion that fails, FormatError when the module is no circom 2 calculator over the field, ResourceError when
+        it takes more memory or time than its limits allow.
         """
         signals = flatten(inputs, self.field)
+        return guard.within(self.limits, self.path, self.engine, partial(self._witness, signals))
+
+    def _witness(self, signals: Mapping[str, list[int]]) -> Limbs:
         with closing(_Run(self)) as run:
             run.begin()
             run.set_inputs(signals)
@@ -161,13 +174,15 @@ class _Run:
         self._line: list[str] = []  # what log() has said of its line so far
         self._lines: deque[str] = deque(maxlen=_MOST_LINES)
         self._failure: ZkgpuError | None = None
-        self._store = self._wasmtime.Store(calculator.engine)
+        self._limits, self._said = calculator.limits, 0
+        self._store = guard.store(self._wasmtime, calculator.engine, calculator.limits)
         self._exports: Any = {}
 
     def begin(self) -> None:
         """Start the module, and see that it is a circom 2 calculator over the field."""
         self._refuse_circom_1(self._calculator.module)
         self._exports = self._instantiate(self._calculator.module)
+        guard.allow_movers(self._store, self._limits)
         self._require_circom_2()
         self._shared = self._call("getSharedRWMemoryStart")
         self._call("init", 1)
@@ -192,10 +207,11 @@ class _Run:
 
     def read_witness(self) -> Limbs:
         count = self._call("getWitnessSize") & 0xFFFFFFFF
+        self._limits.require_wires(self._path, count, self._field.bytes)
         mover = self._mover(count)
         self._run(mover["read"], count, self._shared, self._field.bytes)
         data = mover["memory"].read(self._store, 0, count * self._field.bytes)
-        witness = np.frombuffer(bytes(data), dtype="<u8").reshape(count, self._field.limbs)
+        witness = np.frombuffer(data, dtype="<u8").reshape(count, self._field.limbs)
         if count == 0 or not self._field.is_canonical(witness).all():
             raise FormatError(f"{self._path}: the calculator gives values that are not below the prime: compile again")
         return witness
@@ -220,7 +236,7 @@ class _Run:
         try:
             exports = wasmtime.Instance(self._store, module, imports).exports(self._store)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            raise FormatError(f"{self._path}: cannot be started ({_first_line(error)}): compile it again") from None
+            raise self._failed("it cannot be started", error) from None
         return {name: exports[name] for name in (*_EXPORTS, *_LATER_EXPORTS) if name in exports}
 
     def _refuse_circom_1(self, module: Any) -> None:
@@ -283,9 +299,19 @@ class _Run:
         try:
             return function(self._store, *arguments)
         except (self._wasmtime.Trap, self._wasmtime.WasmtimeError, TypeError) as error:
-            if self._failure is not None:
-                raise self._failure from None
-            raise FormatError(f"{self._path}: the calculator failed ({_first_line(error)}): compile it again") from None
+            raise self._failed("the calculator failed", error) from None
+
+    def _failed(self, what: str, error: BaseException) -> Exception:
+        """What an error of wasmtime means."""
+        if getattr(error, "trap_code", None) == self._wasmtime.TrapCode.INTERRUPT:
+            return guard.Interrupted()
+        if self._failure is not None:
+            return self._failure
+        if "memory" in str(error) and "limit" in str(error):
+            return ResourceError(
+                f"{self._path}: it wants more than {self._limits.memory:,} bytes of memory: give it more with --memory"
+            )
+        return FormatError(f"{self._path}: {what} ({_first_line(error)}): compile it again")
 
     def _on_exception(self, code: int) -> None:
         if not self._prints_errors:
@@ -299,10 +325,13 @@ class _Run:
         raise self._failure
 
     def _on_error_message(self) -> None:
-        self._messages.append(self._message())
+        if self._is_heard:
+            self._messages.append(self._message())
 
     def _on_log_message(self) -> None:
         """A piece of text, or at the end of a log() nothing but the end of the line."""
+        if not self._is_heard:
+            return
         message = self._message()
         if message:
             self._line.append(message)
@@ -310,6 +339,9 @@ class _Run:
             self._end_line()
 
     def _on_log_value(self) -> None:
+        if not self._is_heard:
+            return
+        self._said += self._field.bytes
         data = self._exports["memory"].read(self._store, self._shared, self._shared + self._field.bytes)
         self._line.append(str(int.from_bytes(bytes(data), "little")))
         if not self._logs_text:  # up to circom 2.0.5 a log() has one value, and no text that ends it
@@ -329,10 +361,16 @@ class _Run:
             for line in self._lines:
                 values_log.warning("log: %s", line)
 
+    @property
+    def _is_heard(self) -> bool:
+        """Whether it has not said too much already."""
+        return self._said < _MAX_SAID
+
     def _message(self) -> str:
         characters: list[str] = []
         while len(characters) < _MAX_MESSAGE and (code := self._exports["getMessageChar"](self._store)):
             characters.append(chr(code & 0xFF))
+        self._said += 1 + len(characters)
         return " ".join("".join(characters).split())
 
 

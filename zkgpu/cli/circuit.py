@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
+    from zkgpu.circom import Limits
     from zkgpu.circuits.compiled import CompiledCircuit
     from zkgpu.fields.field import Field, Limbs
     from zkgpu.testing import SoundnessReport
@@ -49,14 +51,21 @@ def compile_command(session: Session, source: str, output: str) -> None:
 @click.argument("source", metavar="FILE.py:circuit|CIRCUIT.wasm")
 @click.argument("inputs", metavar="INPUT.json", type=FILE)
 @click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
+@witness_timeout_option
+@memory_option
 @show_values_option
 @pass_session
-def witness_command(session: Session, source: str, inputs: str, output: str) -> None:
+def witness_command(
+    session: Session, source: str, inputs: str, output: str, witness_timeout: float, memory: int | None
+) -> None:
     """Compute the witness of a circuit, in Python or circom's, for the inputs of a JSON file."""
     from zkgpu.formats.wtns import write_wtns
 
     with session.working():
-        field, assignment = (_circom_witness if _is_calculator(source) else _python_witness)(source, inputs)
+        if _is_calculator(source):
+            field, assignment = _circom_witness(source, inputs, witness_limits(witness_timeout, memory))
+        else:
+            field, assignment = _python_witness(source, inputs)
         write_wtns(output, field, assignment)
     session.finish({"output": output, "values": len(assignment)}, f"{output}: {len(assignment):,} values")
 
@@ -74,7 +83,7 @@ def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
         return compiled.r1cs.field, compiled.witness(read_inputs(inputs, compiled.r1cs.field, buses=False))
 
 
-def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
+def _circom_witness(calculator: str, inputs: str, limits: Limits) -> tuple[Field, Limbs]:
     from zkgpu.circom import compute_witness
     from zkgpu.curves import DEFAULT
     from zkgpu.formats.circuit_inputs import read_inputs
@@ -83,7 +92,7 @@ def _circom_witness(calculator: str, inputs: str) -> tuple[Field, Limbs]:
         raise UsageError(f"{calculator}: no such file")
     with stage("compute witness"):
         field = DEFAULT.scalar_field
-        return field, compute_witness(calculator, read_inputs(inputs, field), field)
+        return field, compute_witness(calculator, read_inputs(inputs, field), field, limits)
 
 
 @click.command("check")

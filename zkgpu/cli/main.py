@@ -89,7 +89,9 @@ def cli(
     session.start_logging()
     if threads is not None:
         from zkgpu.backend.beside import at_most
+        from zkgpu.cli.limits import require_threads
 
+        require_threads(threads)
         context.with_resource(at_most(threads))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
+from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF
@@ -60,6 +61,8 @@ def prove_command(
 @public_option
 @circuit_option
 @sym_option
+@witness_timeout_option
+@memory_option
 @insecure_option
 @show_values_option
 @pass_session
@@ -72,6 +75,8 @@ def fullprove_command(
     public_file: str,
     circuit: str | None,
     sym: str | None,
+    witness_timeout: float,
+    memory: int | None,
     allow_insecure_key: bool,
 ) -> None:
     """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
@@ -80,9 +85,10 @@ def fullprove_command(
 
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
+        limits = witness_limits(witness_timeout, memory, wires=getattr(key, "n_circuit_wires", key.n_wires))
         with stage("compute witness"):
             field = key.verifying_key.curve.scalar_field
-            assignment = compute_witness(wasm, read_inputs(inputs, field), field)
+            assignment = compute_witness(wasm, read_inputs(inputs, field), field, limits)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.circuit import FILE
+from zkgpu.cli.limits import memory_option
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
@@ -37,6 +38,7 @@ _options = (
     click.option("--percentile", type=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
     click.option("--labels", multiple=True, metavar="OUTPUT=A,B,..", help="What an output's entries, or classes, are."),
     click.option("--bind", type=click.Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
+    memory_option,
 )
 
 
@@ -90,8 +92,11 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
 @click.argument("powers", metavar="[POT.ptau]", type=FILE, required=False)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in the key.")
+@memory_option
 @pass_session
-def setup_command(session: Session, build: str, powers: str | None, unsafe: bool, name: str) -> None:
+def setup_command(
+    session: Session, build: str, powers: str | None, unsafe: bool, name: str, memory: int | None
+) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
     from zkgpu.ceremony.ptau import read_ptau
     from zkgpu.inference import ModelStatement, setup, unsafe_setup
@@ -100,7 +105,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
     with session.working():
         folder = _folder(build)
-        compiled = folder.read_model()
+        compiled = folder.read_model(memory)
         if powers is None:
             session.warn(UNSAFE_WARNING)
             key = unsafe_setup(compiled, session.backend())
@@ -124,6 +129,7 @@ def setup_command(session: Session, build: str, powers: str | None, unsafe: bool
     "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
 )
 @click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@memory_option
 @binding_option
 @insecure_option
 @show_values_option
@@ -136,23 +142,24 @@ def prove_command(
     public_file: str | None,
     weights: str | None,
     clamp: bool,
+    memory: int | None,
     binding: str | None,
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
     from zkgpu.inference import ModelStatement, Prover
-    from zkgpu.inference.folder import read_arrays
+    from zkgpu.inference.folder import read_inputs
 
     public_file = public_file or str(Path(output).with_name("public.json"))
     with session.working():
         folder = _folder(build)
-        compiled = folder.read_model()
-        model = compiled.with_weights(weights) if weights else compiled
+        compiled = folder.read_model(memory)
+        model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        given = read_arrays(inputs)
+        given = read_inputs(inputs, compiled, memory)
         for name, count in (model.count_moved(given) if clamp else {}).items():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
         inference = prover.prove(given, clamp=clamp, weights=model, binding=_bytes(binding))
@@ -268,8 +275,8 @@ def _folder(path: str) -> Folder:
 
 
 def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
+    from zkgpu.formats.arrays import read_arrays
     from zkgpu.inference import compile_model
-    from zkgpu.inference.folder import read_arrays
     from zkgpu.zkml.onnx_model import OnnxModel
 
     hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
@@ -277,16 +284,17 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
     given = set(read.inputs)
     return compile_model(
         read,
-        read_arrays(options["calibrate"]),
+        read_arrays(options["calibrate"], memory=options["memory"]),
         weights=options["weights"],
         inputs={name: how for name, how in hidden.items() if name in given},  # type: ignore[misc]
         outputs={name: how for name, how in hidden.items() if name not in given},  # type: ignore[misc]
         tensors=options["tensor"] or None,
         percentile=options["percentile"],
-        test_data=read_arrays(options["test"]) if options["test"] else None,
+        test_data=read_arrays(options["test"], memory=options["memory"]) if options["test"] else None,
         allow_error=options["allow_error"],
         labels=_labels(options["labels"]),
         binding=int(options["bind"] or 0),
+        memory=options["memory"],
     )
 
 

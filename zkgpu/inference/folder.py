@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import UsageError
 from zkgpu.formats import strict_json
+from zkgpu.formats.arrays import read_arrays
 from zkgpu.formats.atomic import replacing, write_text
+from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import located
 from zkgpu.formats.kinds import STATEMENT
 from zkgpu.groth16.json import read_verifying_key, write_verifying_key
@@ -26,6 +27,8 @@ from zkgpu.zkml.storage import dump, parse
 
 _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
 _STATEMENT = "statement.json"
+_WIDEST = 8  # bytes of a number
+_HEADERS = 1 << 16  # of the arrays in an .npz file, with room to spare
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,11 @@ class Folder:
             file.write(dump(compiled))
         strict_json.dump(self.path / _STATEMENT, ModelStatement.of(compiled).to_json())
 
-    def read_model(self) -> CompiledModel:
-        """Raises UsageError when nothing was compiled here, FormatError for a damaged file."""
+    def read_model(self, memory: int | None = None) -> CompiledModel:
+        """Raises UsageError when nothing was compiled here, FormatError for a damaged file, else as `storage.parse`."""
         self._require(_MODEL, "zkgpu zkml compile")
         with stage("read model"):
-            return parse((self.path / _MODEL).read_bytes(), os.fspath(self.path / _MODEL))
+            return parse(map_file(self.path / _MODEL).tobytes(), os.fspath(self.path / _MODEL), memory)
 
     def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
         """The proving key, the verifying key and the contract, whose first lines tell the statement."""
@@ -87,17 +90,12 @@ class Folder:
             raise UsageError(f"{self.path}: there is no {name} in this folder: run `{command}` first")
 
 
-def read_arrays(path: str | os.PathLike[str]) -> Any:
-    """The arrays of an .npz file by name, or the one of an .npy file. Raises FormatError for anything else."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, KeyError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise FormatError(
-            f"{os.fspath(path)}: not an .npy or .npz file of numbers: save it with numpy.savez"
-        ) from error
+def read_inputs(path: str | os.PathLike[str], compiled: CompiledModel, memory: int | None = None) -> Any:
+    """What an .npz file holds for the inputs of a model, by name, or the one array of an .npy file.
+
+    memory   bytes that they may take; four times those of the model's inputs by default
+    Raises as `formats.arrays.read_arrays`.
+    """
+    shapes = {tensor.name: tensor.shape for tensor in compiled.model.inputs}
+    declared = sum(_WIDEST * math.prod(shape) for shape in shapes.values())
+    return read_arrays(path, names=shapes, memory=memory or 4 * declared + _HEADERS)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
+from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
+from zkgpu.zkml.onnx_worker import Session
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, NDArray[Any]]
@@ -47,31 +48,29 @@ class Calibration:
 class FloatModel:
     """The model as onnxruntime runs it, one sample at a time: the reference that accuracy is measured by.
 
-    model   with inputs of fixed shapes; one session, made at the first run, gives all of its tensors
+    model    with inputs of fixed shapes; one session, made at the first run, gives all of its tensors
+    memory   bytes that it may take, see `onnx_worker`
     """
 
-    def __init__(self, model: OnnxModel) -> None:
-        self._model = model
+    def __init__(self, model: OnnxModel, memory: int | None = None) -> None:
+        self._model, self._memory = model, memory
 
     @cached_property
-    def _session(self) -> Any:
-        onnx, runtime, proto = import_onnx(), import_onnxruntime(), self._model.proto
+    def _session(self) -> Session:
+        require_onnxruntime()
+        onnx, proto = import_onnx(), self._model.proto
         copy = onnx.ModelProto()
         copy.CopyFrom(proto)
         del copy.graph.output[:]
         computed = (out for node in proto.graph.node if node.op_type != "ZipMap" for out in node.output if out)
         copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in computed)
-        options = runtime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 1
-        with _telling("onnxruntime cannot run this model"):
-            return runtime.InferenceSession(copy.SerializeToString(), options, ["CPUExecutionProvider"])
+        return Session(copy.SerializeToString(), self._memory)
 
     @cached_property
     def tensors(self) -> tuple[str, ...]:
         """The names of the tensors of numbers that the model computes."""
-        outputs = self._session.get_outputs()
-        return tuple(o.name for o in outputs if o.type.startswith("tensor(") and o.type != "tensor(string)")
+        outputs = self._session.outputs
+        return tuple(name for name, kind in outputs if kind.startswith("tensor(") and kind != "tensor(string)")
 
     @cached_property
     def inputs(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -91,21 +90,9 @@ class FloatModel:
     def run_as_is(self, sample: Samples) -> dict[str, NDArray[Any]]:
         """As `run`, in the types that the model gives."""
         feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
-        with _telling("onnxruntime cannot run this model on the data"):
-            # asked for nothing, onnxruntime gives everything
-            values = self._session.run(list(self.tensors), feed) if self.tensors else []
-        return {name: np.asarray(value) for name, value in zip(self.tensors, values, strict=True)}
-
-
-@contextmanager
-def _telling(what: str) -> Iterator[None]:
-    """onnxruntime raises classes of its own, all of which mean the same here: the file, or the data, is at fault."""
-    try:
-        yield
-    except ZkgpuError:
-        raise
-    except Exception as error:
-        raise FormatError(f"{what}: {(str(error).splitlines() or ['no reason given'])[0]}") from error
+        # asked for nothing, onnxruntime gives everything
+        values = self._session.run(self.tensors, feed) if self.tensors else []
+        return dict(zip(self.tensors, values, strict=True))
 
 
 def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
@@ -126,12 +113,10 @@ def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
         return {}
 
 
-def import_onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ResourceError("calibration needs the onnxruntime package: pip install 'zkgpu[onnx]'") from error
-    return onnxruntime
+def require_onnxruntime() -> None:
+    """Raises ResourceError where it is not installed. It is imported by `onnx_worker` alone, in another process."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise ResourceError("calibration needs the onnxruntime package: pip install 'zkgpu[onnx]'")
 
 
 def as_samples(graph_inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:

@@ -196,9 +196,10 @@ class CompiledModel:
         low, high = ends or (tensor.low, tensor.high)
         return {hash_name(tensor.name): hash_of_values([Ranged(value, low, high)])}
 
-    def with_weights(self, source: Source) -> CompiledModel:
+    def with_weights(self, source: Source, *, memory: int | None = None) -> CompiledModel:
         """The same circuit, hence the same keys, with the weights of another model of the same architecture.
 
+        memory   bytes that running the other model may take, see `onnx_worker`
         Raises UsageError when weights are public, when the architecture differs, or when the weights do not fit.
         """
         if not self.visibilities.weights_are_given:
@@ -206,7 +207,7 @@ class CompiledModel:
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
         model = OnnxModel.read(source).with_shapes(shapes)
         ends = {name: np.full(shape, self.recipe.calibration.high[name]) for name, shape in shapes.items()}
-        graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model), ends))
+        graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model, memory), ends))
         other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
         return self._with_model(other)
 
@@ -232,6 +233,7 @@ def compile_model(
     limb: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     binding: int = 0,
+    memory: int | None = None,
 ) -> CompiledModel:
     """Quantises a model and fixes its circuit.
 
@@ -251,6 +253,7 @@ def compile_model(
     labels        by output: what entries along its last axis are called, or the values of a class; those that the
                   file has by default
     binding       20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
+    memory        bytes that running the model may take, see `onnx_worker`
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.
     """
@@ -261,7 +264,7 @@ def compile_model(
     # an input with as many axes as its samples have together begins with the batch
     shapes = {n: array.shape[1:] if array.ndim > found[n] else (1, *array.shape[1:]) for n, array in samples.items()}
     fixed = read.with_shapes(shapes)
-    model = FloatModel(fixed)
+    model = FloatModel(fixed, memory)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     count = len(next(iter(samples.values())))
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)

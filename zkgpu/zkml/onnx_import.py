@@ -14,6 +14,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 from zkgpu.zkml.honoured import require_honoured
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
+from zkgpu.zkml.onnx_worker import evaluate
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.supported import require_operators, require_shapes
 
@@ -126,10 +127,10 @@ def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[
         part, opset_imports=model.proto.opset_import, ir_version=model.proto.ir_version, functions=model.proto.functions
     )
     try:
-        values = onnx.reference.ReferenceEvaluator(alone).run(None, {n: known[n] for n in names})
-    except Exception as error:  # each operator of the evaluator raises what it likes
-        raise unsupported(node, f"it has constant inputs, but cannot be computed: {_first_line(error)}") from error
-    return {out: np.asarray(value) for out, value in zip(node.outputs, values, strict=True) if out}
+        values = evaluate(alone.SerializeToString(), {n: known[n] for n in names})
+    except FormatError as error:
+        raise unsupported(node, f"it has constant inputs, but cannot be computed: {error}") from error
+    return {out: value for out, value in zip(node.outputs, values, strict=True) if out}
 
 
 def _first_line(error: Exception) -> str:

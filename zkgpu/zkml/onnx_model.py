@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.formats.container import map_file
 from zkgpu.zkml.graph import Shape
 
 Source: TypeAlias = "OnnxModel | str | Path | bytes | Any"
@@ -76,7 +77,6 @@ def import_onnx() -> Any:
     try:
         import onnx
         import onnx.checker
-        import onnx.reference
         import onnx.shape_inference
     except ImportError as error:
         raise ResourceError("reading ONNX models needs the onnx package: pip install 'zkgpu[onnx]'") from error
@@ -87,7 +87,7 @@ def _checked(onnx: Any, source: Any) -> Any:
     """The checked onnx.ModelProto; a copy when given one."""
     try:
         if isinstance(source, str | Path):
-            proto = onnx.load(str(source), load_external_data=False)
+            proto = onnx.load_from_string(map_file(source).tobytes())
         else:
             proto = onnx.load_from_string(source if isinstance(source, bytes) else source.SerializeToString())
         _refuse_external_data(onnx, proto)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml import operations
 from zkgpu.zkml.accuracy import Accuracy, OutputAccuracy
 from zkgpu.zkml.calibration import Calibration
@@ -21,6 +22,7 @@ from zkgpu.zkml.layers.network import Visibilities, require_names
 from zkgpu.zkml.lowering.builder import Settings
 from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
 from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.sizes import require_room
 
 _VERSION = 2
 _DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses
@@ -88,51 +90,39 @@ def _smallest(value: NDArray[Any]) -> type[np.signedinteger[Any]]:
     return next((k for k in kinds if np.iinfo(k).min <= low and high <= np.iinfo(k).max), np.int64)
 
 
-def parse(data: bytes, name: str) -> CompiledModel:
-    """The model in a file's bytes; every index and range is checked. Raises FormatError that begins with `name`."""
+def parse(data: bytes, name: str, memory: int | None = None) -> CompiledModel:
+    """The model in a file's bytes; every index and range is checked.
+
+    memory   bytes that its tensors may take, see `sizes.require_room`
+    Raises FormatError that begins with `name`, ResourceError for more than the memory.
+    """
+    arrays = read_stored(data, name)
     try:
-        arrays = _read_arrays(data)
+        _require_integers(arrays)
         description = json.loads(arrays.pop("description").tobytes())
+        arrays = {key: array.astype(np.int64) for key, array in arrays.items()}  # once, however often they are named
         if description.get("zkgpu model") != _VERSION:
             raise FormatError("its version is not the one this program writes")
-        return _compiled(description, arrays)
+        return _compiled(description, arrays, memory)
+    except ResourceError as error:
+        raise error.within(name) from error
     except (FormatError, UsageError) as error:
         raise FormatError(f"{name}: {error}: compile the model again") from error
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, EOFError, OverflowError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a description that makes no sense leads to
         raise FormatError(f"{name}: not a compiled model ({type(error).__name__}): compile it again") from error
-    except (zipfile.BadZipFile, RecursionError, NotImplementedError) as error:
-        raise FormatError(f"{name}: not a compiled model: compile it again") from error
 
 
-def _read_arrays(data: bytes) -> Arrays:
-    """The arrays of the archive. Nothing in it is compressed, so none is larger than the file."""
-    found: Arrays = {}
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for info in archive.infolist():
-            if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(data):
-                raise FormatError(f"'{info.filename}' in it is compressed")
-            member = io.BytesIO(archive.read(info))
-            shape, by_columns, kind = _header(member)
-            count = int(np.prod(shape, dtype=object))
-            if kind.str not in _DTYPES or count * kind.itemsize != info.file_size - member.tell():
-                raise FormatError(f"'{info.filename}' in it is not an array of integers of the length it says")
-            array = np.frombuffer(member.read(), dtype=kind).reshape(shape, order="F" if by_columns else "C")
-            name = info.filename.removesuffix(".npy")
-            if name in found:
-                raise FormatError(f"'{info.filename}' is in it twice")
-            found[name] = array
-    return found
+def _require_integers(arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        if array.dtype.str not in _DTYPES:
+            raise FormatError(f"'{name}.npy' in it is not an array of integers as this program writes them")
 
 
-def _header(member: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    if np.lib.format.read_magic(member) != (1, 0):
-        raise FormatError("an array in it has another version")
-    return np.lib.format.read_array_header_1_0(member)
-
-
-def _compiled(description: Mapping[str, Any], arrays: Arrays) -> CompiledModel:
-    model = _model(description["model"], arrays)
-    reference = None if description["reference"] is None else _model(description["reference"], arrays)
+def _compiled(description: Mapping[str, Any], arrays: Arrays, memory: int | None) -> CompiledModel:
+    model = _model(description["model"], arrays, memory)
+    reference = None if description["reference"] is None else _model(description["reference"], arrays, memory)
     visibilities = Visibilities(**description["visibilities"])
     require_names(model, visibilities)
     labels = {name: tuple(given) for name, given in description["labels"].items()}
@@ -156,14 +146,14 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
     return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out)
 
 
-def _model(value: Mapping[str, Any], arrays: Arrays) -> IntegerModel:
+def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> IntegerModel:
     limb = value["limb"]
     if type(limb) is not int or not 1 <= limb <= 16:
         raise FormatError(f"limbs of {limb} bits")
     inputs, outputs = (tuple(_tensor(item) for item in value[key]) for key in ("inputs", "outputs"))
     steps = tuple(_operation(item, arrays) for item in value["operations"])
     model = IntegerModel(inputs, outputs, steps, limb)
-    _check(model)
+    _check(model, memory)
     return model
 
 
@@ -188,13 +178,13 @@ def _value(name: str, value: Any, arrays: Arrays) -> Any:
     if isinstance(value, list):
         return tuple(_value(name, item, arrays) for item in value)
     if isinstance(value, dict):
-        return arrays[value["array"]].astype(np.int64)
+        return arrays[value["array"]]
     if value is not None and (type(value) is not int or abs(value) > LARGEST.get(name, LARGEST["other"])):
         raise FormatError(f"{name} is not an integer in range")
     return value
 
 
-def _check(model: IntegerModel) -> None:
+def _check(model: IntegerModel, memory: int | None) -> None:
     """Names, shapes, positions and tables: the interval analysis runs through all operations."""
     sizes = {tensor.name: int(np.prod(tensor.shape, dtype=object)) for tensor in model.inputs}
     for operation in model.operations:
@@ -204,6 +194,7 @@ def _check(model: IntegerModel) -> None:
         check = _CHECKS.get(type(operation))
         if check is not None and not check(operation):
             raise FormatError(f"layer '{operation.layer}' has values out of range")
+    require_room(model, memory)
     intervals = analyse(model)
     for operation in model.operations:
         total = sum(intervals[name].low.size for name in operation.inputs)

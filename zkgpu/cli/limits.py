@@ -1,0 +1,59 @@
+"""Options for how much of this machine a file from elsewhere may take."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zkgpu.errors import ResourceError
+
+if TYPE_CHECKING:
+    from zkgpu.circom import Limits
+
+_SIZE = re.compile(r"(\d{1,15})([KMGT]?)(i?B)?", re.ASCII | re.IGNORECASE)
+_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+MOST_THREADS = 1024
+
+
+class Size(click.ParamType):
+    """Bytes: 4G, 500M, 1048576."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        found = _SIZE.fullmatch(str(value))
+        if not found or not int(found[1]):
+            self.fail("give bytes, such as 4G, 500M or 1048576", param, ctx)
+        return int(found[1]) * _UNITS[found[2].upper()]
+
+
+memory_option = click.option(
+    "--memory", metavar="SIZE", type=Size(), help="What files from elsewhere may make of themselves: 4G, say."
+)
+witness_timeout_option = click.option(
+    "--witness-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    help="How long a circuit's calculator may run.",
+)
+
+
+def witness_limits(seconds: float, memory: int | None, wires: int | None = None) -> Limits:
+    """What the options allow a circuit's calculator."""
+    from zkgpu.circom import Limits
+
+    limits = Limits(seconds=seconds, wires=wires)
+    return limits if memory is None else replace(limits, memory=memory)
+
+
+def require_threads(threads: int) -> None:
+    """Raises ResourceError for more threads than a process should try to start."""
+    if threads > MOST_THREADS:
+        raise ResourceError(f"--threads {threads:,}: at most {MOST_THREADS:,} are started: leave it out for all cores")
