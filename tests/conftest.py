@@ -13,8 +13,14 @@ from hypothesis import settings
 from tests import soundness
 from zkgpu.cli import main
 
-settings.register_profile("patient", deadline=None)  # an example that compiles a kernel takes seconds
-settings.load_profile("patient")
+# an example that compiles a kernel takes seconds; the same examples every time, and fresh ones nightly
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("fresh", deadline=None, derandomize=False, print_blob=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    nightly = config.getoption("markexpr", "") == "slow"
+    settings.load_profile("fresh" if nightly else "same")
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,26 @@ part of it: such values are in `values`, for whoever asks (`zkgpu --show-values`
 
 from __future__ import annotations
 
+import errno
 from typing import Any, TypeVar
 
 EXIT_OK = 0
 EXIT_INVALID_PROOF = 1
+
+
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOSPC, errno.EDQUOT}
+_SAID_OF_SHORTAGES = (
+    *("can't start new thread", "Cannot allocate memory", "failed to map segment", "out of memory"),
+    "Too many open files",
+)
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether the system had too little of something: memory, threads, open files, room on a disk."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORTAGES):
+        return True
+    may_say = isinstance(error, OSError | RuntimeError | ImportError)
+    return may_say and any(text in str(error) for text in _SAID_OF_SHORTAGES)
 
 
 Error = TypeVar("Error", bound="ZkgpuError")

@@ -306,3 +306,16 @@ def test_integers_beyond_2_to_the_53_are_exact(tmp_path, samples, command):
     assert command("witness", wasm, tmp_path / "in.json", "-o", tmp_path / "w").code == 0
     values = Fr.from_limbs(read_wtns(tmp_path / "w"))
     assert {big, -(2**200) - 1 + Fr.modulus, 2**100 + 1} < set(values)
+
+
+@pytest.mark.parametrize(
+    "text", [r'"\ud800"', r'["a\uDFFFb"]', r'{"\udbff\u0041": 1}', r'"\ud83d\\ude00"', r'"\ude00\ud83d"']
+)
+def test_half_a_character_is_refused(text):
+    with pytest.raises(FormatError, match="half a character"):
+        strict_json.parse(text)
+
+
+@pytest.mark.parametrize("text", [r'"\ud83d\ude00"', r'"\\ud800"', r'"\u00e9\ud7ff\ue000"', '"\U0001f600"'])
+def test_whole_characters_are_read(text):
+    assert strict_json.parse(text) == json.loads(text)

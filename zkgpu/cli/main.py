@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 import zkgpu
+from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.session import Session, show_values_option
-from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError
+from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
 
 EXIT_INTERRUPTED = 130
 
@@ -87,9 +88,9 @@ def cli(
     session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
     session.quiet, session.verbosity, session.progress = quiet, verbose, not no_progress
     session.start_logging()
+    require_addresses()
     if threads is not None:
         from zkgpu.backend.beside import at_most
-        from zkgpu.cli.limits import require_threads
 
         require_threads(threads)
         context.with_resource(at_most(threads))
@@ -120,9 +121,14 @@ def describe(error: BaseException) -> tuple[str, int]:
         return error.format_message(), UsageError.exit_code
     if isinstance(error, MemoryError):
         return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
+    if is_shortage(error):
+        what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip().splitlines()[-1]
+        return f"the system is short of something: {what}: allow this process more of it", ResourceError.exit_code
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or type(error).__name__}", FormatError.exit_code
+    if isinstance(error, UnicodeError):
+        return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
     kind = type(error).__name__
     return f"internal error ({kind}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
 

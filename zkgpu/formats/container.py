@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import FormatError, ResourceError, UsageError, is_shortage
 from zkgpu.formats.atomic import replacing
 from zkgpu.formats.kinds import container_name, wrong_kind
 
@@ -168,6 +168,10 @@ def _mapped(path: str | os.PathLike[str]) -> Bytes:
             # the plain ndarray behind the memmap: slices of np.memmap are several times slower to make
             return np.asarray(np.memmap(stream, dtype=np.uint8, mode="r"))
     except OSError as error:
+        if is_shortage(error):
+            raise ResourceError(
+                f"{os.fspath(path)}: cannot be read ({error.strerror}): allow this process more"
+            ) from error
         raise UsageError(f"{os.fspath(path)}: cannot be read ({error.strerror}): check the path") from error
 
 

@@ -20,6 +20,8 @@ _DECIMAL = re.compile(r"0|[1-9][0-9]{0,95}")
 _MAX_DIGITS = 96  # of a plain number; the widest supported field has 77
 _MAX_DEPTH = 32
 _ESCAPED, _STRING, _NO_BRACKET = re.compile(r"\\.", re.DOTALL), re.compile(r'"[^"]*(?:"|\Z)'), re.compile(r"[^][{}]+")
+# of escapes, each looked at once: pairs of surrogates, single ones, and all others
+_SURROGATES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F])|.)", re.DOTALL)
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -62,6 +64,7 @@ def _load(name: str, data: Bytes, keep_misfits: bool) -> Any:
 def parse(text: str, *, keep_misfits: bool = False) -> Any:
     """The value of a JSON text, as strictly as `load`; messages do not name the file."""
     _require_shallow(text)
+    _require_characters(text)
     try:
         return json.loads(
             text,
@@ -112,6 +115,12 @@ def _require_shallow(text: str) -> None:
     steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
     if np.cumsum(steps).max(initial=0) > _MAX_DEPTH:
         raise FormatError(f"values are nested more than {_MAX_DEPTH} deep: is this the right file?")
+
+
+def _require_characters(text: str) -> None:
+    """Half of a pair of surrogates is no character: whatever writes it later would fail."""
+    if any(escape[1] for escape in _SURROGATES.finditer(text)):
+        raise FormatError("a string holds half a character (a lone surrogate, \\ud800 to \\udfff): write it whole")
 
 
 def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

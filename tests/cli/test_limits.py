@@ -1,0 +1,142 @@
+"""A machine that is short of something, and files that want too much of it: one line and exit code 3 or 5, never 70."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click import UsageError
+
+from zkgpu.cli.limits import MOST_THREADS, Size
+from zkgpu.cli.main import describe
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "tests" / "data" / "samples" / "multiplier"
+PROVE = ("prove", SAMPLES / "multiplier_groth16.zkey", SAMPLES / "witness.wtns")
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limits")
+
+
+def limited(what: int, most: int, *arguments: object) -> tuple[int, str]:
+    """Exit code and standard error of a command under a limit of the system."""
+    program = f"""
+import resource
+resource.setrlimit({what}, ({most}, {most}))
+import zkgpu.cli
+zkgpu.cli.main()
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    return run.returncode, run.stderr
+
+
+@linux
+@pytest.mark.parametrize("megabytes", [60, 120, 350, 400, 450, 530, 767])
+def test_under_tight_memory_a_command_refuses_before_llvm_aborts(tmp_path, megabytes):
+    code, said = limited(resource.RLIMIT_AS, megabytes << 20, *PROVE, "--proof", tmp_path / "p.json")
+    assert (code, len(said.splitlines())) == (5, 1)
+    assert "ulimit -v" in said
+
+
+@linux
+def test_too_few_open_files_are_a_shortage():
+    code, said = limited(resource.RLIMIT_NOFILE, 4, *PROVE)
+    assert (code, len(said.splitlines())) == (5, 1), said
+    assert "Too many open files" in said
+
+
+def test_more_threads_than_make_sense_are_refused(command):
+    assert f"at most {MOST_THREADS:,}" in command("--threads", 1_000_000, *PROVE).error(5)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EMFILE, "Too many open files"),
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        MemoryError(),
+    ],
+)
+def test_a_shortage_of_the_system_is_exit_code_5(error):
+    line, code = describe(error)
+    assert code == 5
+    assert "\n" not in line
+
+
+def test_a_text_that_is_none_is_exit_code_3(command, tmp_path):
+    (tmp_path / "in.json").write_text(r'{"a\ud800": 1}')
+    assert "half a character" in command(
+        "witness", SAMPLES / "multiplier.wasm", tmp_path / "in.json", "-o", tmp_path / "w"
+    ).error(3)
+    assert describe(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"))[1] == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4G", 4 << 30), ("500m", 500 << 20), ("7", 7), ("2GiB", 2 << 30), ("1kB", 1 << 10)]
+)
+def test_sizes(text, size):
+    assert Size().convert(text, None, None) == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "4 G", "1.5G", "G", "1e9", "9" * 20])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(UsageError):
+        Size().convert(text, None, None)
+
+
+@pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/null"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("zkml", "compile", "{}", "--calibrate", SAMPLES / "witness.wtns", "-o", "out"),
+        ("zkml", "estimate", ROOT / "examples/models/digits_cnn.onnx", "--calibrate", "{}"),
+        ("fullprove", "{}", SAMPLES / "multiplier.wasm", SAMPLES / "multiplier_groth16.zkey"),
+        ("fullprove", SAMPLES / "input.json", "{}", SAMPLES / "multiplier_groth16.zkey"),
+        ("prove", "{}", SAMPLES / "witness.wtns"),
+        ("prove", SAMPLES / "multiplier_groth16.zkey", "{}"),
+        ("inspect", "{}"),
+    ],
+    ids=lambda arguments: " ".join(str(a) for a in arguments if not isinstance(a, Path)),
+)
+def test_pipes_and_devices_are_no_files(command, tmp_path, monkeypatch, arguments, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("pipe")
+    said = command(*(str(a).format(name) for a in arguments)).error(2)
+    assert "not a regular file" in said
+
+
+def test_fullprove_refuses_a_witness_of_another_circuits_size(command, tmp_path):
+    other = SAMPLES.parent / "range"
+    said = command(
+        "fullprove",
+        other / "input.json",
+        other / "range.wasm",
+        SAMPLES / "multiplier_groth16.zkey",
+        "--proof",
+        tmp_path / "p.json",
+        "--public",
+        tmp_path / "u.json",
+    ).error(3)
+    assert "but the key is for 7" in said
+
+
+def test_fullprove_ends_a_calculator_that_runs_too_long(command, tmp_path):
+    said = command(
+        "fullprove",
+        SAMPLES / "input.json",
+        SAMPLES / "multiplier.wasm",
+        SAMPLES / "multiplier_groth16.zkey",
+        "--witness-timeout",
+        "1e-9",
+        "--proof",
+        tmp_path / "p.json",
+    ).error(5)
+    assert "--witness-timeout" in said
