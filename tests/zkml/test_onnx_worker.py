@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
 import time
 
 import numpy as np
@@ -78,32 +75,30 @@ def filled(operator: str):
     return model(made, {"x": (1, 4)}, weights=weights)
 
 
-@pytest.fixture
-def impatient(monkeypatch):
-    monkeypatch.setattr(onnx_worker, "SECONDS", 1.0)
-    monkeypatch.setattr(onnx_worker, "MEMORY", 1 << 29)
-
-
 def refused(network) -> ZkgpuError:
+    """What refuses a model, with little patience and memory. The model after it is none the worse."""
+    compile_model(dense(), SAMPLES)  # so that onnxruntime is imported already
     before = time.monotonic()
-    with pytest.raises(ZkgpuError) as error:
-        compile_model(network, SAMPLES)
-    assert time.monotonic() - before < 5
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_worker, "SECONDS", 1.0)
+        patch.setattr(onnx_worker, "MEMORY", 1 << 29)
+        with pytest.raises(ZkgpuError) as error:
+            compile_model(network, SAMPLES)
+    assert time.monotonic() - before < 20
+    compile_model(dense(), SAMPLES)
     assert error.value.exit_code in (2, 3, 5)
     assert "\n" not in str(error.value)
     return error.value
 
 
 @pytest.mark.parametrize("network", [endless, constant_loop], ids=lambda make: make.__name__)
-def test_a_loop_without_end_is_ended(impatient, network):
+def test_a_loop_without_end_is_ended(network):
     assert "takes more than 1 s" in str(refused(network()))
-    compile_model(dense(), SAMPLES)
 
 
 @pytest.mark.parametrize("operator", ["ConstantOfShape", "Tile", "Expand", "of the data"])
-def test_a_model_that_would_fill_the_memory_is_refused(impatient, operator):
+def test_a_model_that_would_fill_the_memory_is_refused(operator):
     refused(filled(operator))
-    compile_model(dense(), SAMPLES)
 
 
 def test_a_process_that_ends_is_an_error_of_the_model_and_another_takes_its_place():
@@ -115,11 +110,11 @@ def test_a_process_that_ends_is_an_error_of_the_model_and_another_takes_its_plac
     assert float_model(dense(), x=(1, 4)).run({"x": SAMPLES[0]})["out"].shape == (1, 3)
 
 
-def test_ctrl_c_ends_a_run_at_once(monkeypatch):
+def test_ctrl_c_ends_a_run_at_once(monkeypatch, ctrl_c):
+    compile_model(dense(), SAMPLES)
     monkeypatch.setattr(onnx_worker, "SECONDS", 30.0)
     before = time.monotonic()
-    timer = threading.Timer(1, os.kill, [os.getpid(), signal.SIGINT])
-    timer.start()
+    ctrl_c(1)
     with pytest.raises(KeyboardInterrupt):
         compile_model(endless(), SAMPLES)
     assert time.monotonic() - before < 10

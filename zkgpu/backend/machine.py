@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from zkgpu.jit.cache import CacheInfo, cache_info, clear_cache, kernel_folder
+import re
+import sys
+from pathlib import Path
+
+from zkgpu.jit.cache import kernel_folder
 from zkgpu.jit.path import choose, supported
 
-__all__ = ["CacheInfo", "cache_info", "clear_cache", "instruction_set", "instruction_sets", "needs_compiling"]
+__all__ = [
+    *("CacheInfo", "available_memory", "cache_info", "clear_cache", "instruction_set", "instruction_sets"),
+    "needs_compiling",
+]
+
+_AVAILABLE = re.compile(r"MemAvailable:\s+(\d+) kB")
 
 
 def instruction_sets() -> list[str]:
@@ -22,3 +31,27 @@ def needs_compiling() -> bool:
     """Whether no kernel was compiled yet, though there is a folder to keep them in."""
     folder = kernel_folder()
     return folder is not None and not any(folder.glob("*.nbc"))
+
+
+def available_memory() -> int:
+    """Bytes that this process may still take: of memory, and of addresses (ulimit -v); any number, where none tells."""
+    return min(_unused_memory(), _unmapped_addresses())
+
+
+def _unused_memory() -> int:
+    try:
+        found = _AVAILABLE.search(Path("/proc/meminfo").read_text())
+    except OSError:
+        return sys.maxsize
+    return int(found[1]) << 10 if found else sys.maxsize
+
+
+def _unmapped_addresses() -> int:
+    try:
+        import resource
+
+        allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+        mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):
+        return sys.maxsize
+    return sys.maxsize if allowed == resource.RLIM_INFINITY else max(0, allowed - mapped)

@@ -26,6 +26,7 @@ SELECTORS = ("qm", "ql", "qr", "qo", "qc")
 SIGMAS = ("s1", "s2", "s3")
 FIXED = SELECTORS + SIGMAS  # the polynomials a key commits to, in the order of files and of the transcript
 OPENED = ("a", "b", "c", "s1", "s2")  # at zeta, in the order of the transcript
+EXTENSION = 5  # vectors of the domain's size for a polynomial of a key: n coefficients, then values on 4n points
 EXTRA_POWERS = 6  # powers of tau that a key has beyond the size of its domain: the last quotient part has that many
 MIN_LOG_SIZE = 3
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zkgpu.backend.machine import available_memory
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.points import Point
-from zkgpu.errors import UsageError
+from zkgpu.errors import ResourceError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk.arithmetize import Rows, arithmetize
-from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, SELECTORS, SIGMAS, ProvingKey, VerifyingKey
+from zkgpu.plonk.keys import EXTENSION, EXTRA_POWERS, FIXED, SELECTORS, SIGMAS, ProvingKey, VerifyingKey
 from zkgpu.plonk.permutation import identity_labels, sigma
 from zkgpu.poly import Coefficients, Committer, Srs
 from zkgpu.stages import stage
@@ -23,16 +25,17 @@ if TYPE_CHECKING:
 
 # Neither k1, k2 nor their quotient is a root of unity of order 2^28: no two columns share a name
 COLUMN_FACTORS = (2, 3)
+_POINT_BYTES = 64
 
 
 def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
     """The key of a circuit, from a ceremony's powers of tau, which need no preparation for phase 2.
 
     Raises UsageError when the file is for another curve or too small for the circuit, FormatError when what the
-    circuit needs of it are not powers of one tau that others contributed to (`zkgpu.ceremony.powers`).
+    circuit needs of it are not powers of one tau that others contributed to (`zkgpu.ceremony.powers`), ResourceError
+    before any work when the key would not fit the memory: it has a polynomial for each public value.
     """
-    with stage("arithmetize"):
-        rows = arithmetize(r1cs)
+    rows = _arithmetized(r1cs)
     with stage("check powers of tau"):
         count = (1 << rows.log_size) + EXTRA_POWERS
         if count > len(ptau.tau_g1):
@@ -45,12 +48,32 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
 
 
 def unsafe_setup(r1cs: R1CS, backend: Backend, *, _tau: int | None = None) -> ProvingKey:
-    """A key whose maker can forge proofs: tau is drawn here, from the operating system, and forgotten."""
-    with stage("arithmetize"):
-        rows = arithmetize(r1cs)
+    """A key whose maker can forge proofs: tau is drawn here, from the operating system, and forgotten.
+
+    Raises ResourceError as `setup`.
+    """
+    rows = _arithmetized(r1cs)
     with stage("draw powers of tau"):
         srs = Srs.unsafe((1 << rows.log_size) + EXTRA_POWERS, backend, _tau=_tau)
     return key_from_rows(rows, srs, backend)
+
+
+def _arithmetized(r1cs: R1CS) -> Rows:
+    with stage("arithmetize"):
+        rows = arithmetize(r1cs)
+    size, there = key_bytes(rows), available_memory()
+    if size > there:
+        raise ResourceError(
+            f"{rows.n_public:,} public values and {rows.n_rows:,} rows take a PLONK key of {size / 1e9:,.1f} GB, and "
+            f"{there / 1e9:,.1f} GB of memory are there: make fewer values public, their hash say, or take Groth16"
+        )
+    return rows
+
+
+def key_bytes(rows: Rows) -> int:
+    """About what a key takes in memory and as a file: EXTENSION vectors for each of its polynomials."""
+    polynomials = len(FIXED) + _n_lagrange(rows)
+    return (polynomials * EXTENSION * rows.field.bytes + _POINT_BYTES) << rows.log_size
 
 
 def key_from_rows(rows: Rows, srs: Srs, backend: Backend) -> ProvingKey:
@@ -63,7 +86,9 @@ def key_from_rows(rows: Rows, srs: Srs, backend: Backend) -> ProvingKey:
         commitments = committer.commit([Coefficients(p) for p in fixed])
     with stage("extend"):
         extended = {name: _extended(backend, p, domain) for name, p in zip(FIXED, fixed, strict=True)}
-        lagrange = np.stack([_extended(backend, p, domain) for p in _lagrange(rows, domain, backend)])
+        lagrange = np.empty((_n_lagrange(rows), EXTENSION * domain.size, domain.field.limbs), dtype=np.uint64)
+        for own, polynomial in zip(lagrange, _lagrange(rows, domain, backend), strict=True):
+            own[:] = _extended(backend, polynomial, domain)
     return ProvingKey(
         verifying_key=_verifying_key(rows, srs, commitments),
         n_wires=rows.n_wires,
@@ -96,14 +121,16 @@ def _fixed_values(rows: Rows, domain: Domain, backend: Backend) -> list[Vector]:
     return [backend.vector(column[order]) for column in values]
 
 
-def _lagrange(rows: Rows, domain: Domain, backend: Backend) -> list[Vector]:
+def _n_lagrange(rows: Rows) -> int:
+    return max(1, rows.n_public)
+
+
+def _lagrange(rows: Rows, domain: Domain, backend: Backend) -> Iterator[Vector]:
     """L_1, L_2, .. for the public inputs, L_1 at least: 1 in one row and 0 in the others."""
-    vectors = []
-    for row in range(max(1, rows.n_public)):
+    for row in range(_n_lagrange(rows)):
         values = np.zeros((domain.size, domain.field.limbs), dtype=np.uint64)
         values[row, 0] = 1
-        vectors.append(backend.intt(backend.vector(values[domain.bit_reversal]), domain))
-    return vectors
+        yield backend.intt(backend.vector(values[domain.bit_reversal]), domain)
 
 
 def _extended(backend: Backend, coefficients: Vector, domain: Domain) -> Limbs:

@@ -22,6 +22,7 @@ from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, 
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
 from zkgpu.plonk.keys import (
+    EXTENSION,
     EXTRA_POWERS,
     FIXED,
     MIN_LOG_SIZE,
@@ -40,8 +41,6 @@ UNSAFE = 1000  # zkgpu's own: what an unsafe setup leaves in its key; other read
 UNSAFE_TEXT = b"UNSAFE zkgpu one-party setup: its maker can forge proofs"
 # the order in which snarkjs writes them
 _ORDER = (*range(ADDITIONS, POWERS + 1), PROTOCOL, HEADER)
-
-_EXTENSION = 5  # n coefficients, then values on 4n points
 
 
 @dataclass(frozen=True)
@@ -195,7 +194,7 @@ def _read_polynomials(file: Container, section_id: int, what: str, header: Heade
 
     The values follow from the coefficients and serve only other provers.
     """
-    section, rows = file.read(section_id, what), _EXTENSION * header.domain_size
+    section, rows = file.read(section_id, what), EXTENSION * header.domain_size
     field = header.curve.scalar_field
     section.expect_size(field.bytes * rows * count, f"{count:,} polynomials")
     limbs = section.limbs(rows * count, field.limbs).reshape(count, rows, field.limbs)
