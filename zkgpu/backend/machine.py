@@ -6,11 +6,16 @@ import re
 import sys
 from pathlib import Path
 
-from zkgpu.jit.cache import kernel_folder
+from zkgpu.jit.cache import CacheInfo, cache_info, clear_cache, kernel_folder
 from zkgpu.jit.path import choose, supported
 
 __all__ = [
-    *("CacheInfo", "available_memory", "cache_info", "clear_cache", "instruction_set", "instruction_sets"),
+    "CacheInfo",
+    "available_memory",
+    "cache_info",
+    "clear_cache",
+    "instruction_set",
+    "instruction_sets",
     "needs_compiling",
 ]
 
