@@ -302,17 +302,19 @@ class KernelCache:
             entry.unlink(missing_ok=True)
 
 
-def _checked(entry: Path) -> bytes:
+def _checked(entry: Path) -> memoryview:
     """What an entry holds behind its hash. Raises FileNotFoundError, and ValueError unless it is own and undamaged."""
     with open_own(entry) as file:
-        data = file.read()
+        data = memoryview(file.read())
     if data[:_HEADER] != _MAGIC + _hash(entry.name, data[_HEADER:]):
         raise ValueError("it is damaged")
     return data[_HEADER:]
 
 
-def _hash(name: str, payload: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + payload).digest()
+def _hash(name: str, payload: bytes | memoryview) -> bytes:
+    digest = hashlib.sha256(name.encode() + b"\n")
+    digest.update(payload)
+    return digest.digest()
 
 
 def write_private(path: Path, *pieces: bytes | memoryview) -> None:
