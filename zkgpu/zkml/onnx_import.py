@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 from zkgpu.zkml.honoured import require_honoured
@@ -34,7 +35,7 @@ def read_graph(
     observed  tensors as they were in a run, for operators whose shapes or types onnx cannot tell
     Raises FormatError naming a node that cannot be compiled, UsageError for a tensor that the model does not have.
     """
-    with stage("read model"):
+    with stage("read model"), _faults_of_the_file():
         graph = _with_observed(_fold(_raw_graph(model, outputs), model, observed or {}), observed or {})
         require_operators(graph)
         require_honoured(graph)
@@ -42,6 +43,17 @@ def read_graph(
         graph = simplify(_in_floats(graph))
         require_shapes(graph)
         return graph
+
+
+@contextmanager
+def _faults_of_the_file() -> Iterator[None]:
+    """What onnx and NumPy raise over types and attributes that make no sense is the file's fault."""
+    try:
+        yield
+    except (ZkgpuError, MemoryError):
+        raise
+    except Exception as error:
+        raise FormatError(f"not a valid ONNX model: {_first_line(error)} ({type(error).__name__})") from error
 
 
 def _raw_graph(model: OnnxModel, outputs: Sequence[str] | None) -> Graph:

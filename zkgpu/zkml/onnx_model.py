@@ -101,6 +101,7 @@ def _checked(onnx: Any, source: Any) -> Any:
             raise
         raise FormatError("not an ONNX model: its bytes do not parse") from error
     _refuse_gaps(proto)
+    _require_arrays(onnx, proto)
     return proto
 
 
@@ -119,6 +120,21 @@ def _refuse_gaps(proto: Any) -> None:
     for node in proto.graph.node:
         if node.op_type == "Split" and not all(node.output):
             raise FormatError(f"node '{node.name}' (Split) omits an output: name all of its parts")
+
+
+def _require_arrays(onnx: Any, proto: Any) -> None:
+    """Raises FormatError for a tensor whose bytes do not fit its type and shape, and for an input of no known type."""
+    for tensor in _tensors(proto):
+        try:
+            onnx.numpy_helper.to_array(tensor)
+        except Exception as error:  # of many kinds, by what is wrong
+            shape = tuple(tensor.dims)
+            raise FormatError(f"not a valid ONNX model: tensor '{tensor.name}' of shape {shape} is damaged") from error
+    for info in _given(proto.graph):
+        try:
+            onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
+        except KeyError as error:
+            raise FormatError(f"not a valid ONNX model: input '{info.name}' has no type of numbers") from error
 
 
 def _tensors(message: Any) -> Iterator[Any]:
