@@ -75,8 +75,8 @@ def cpu_model() -> str:
 
 def calibration() -> float:
     """Nanoseconds of one Montgomery product on 64-bit limbs, the best of some short runs."""
-    rng = np.random.default_rng(1)
-    x, y = (rng.integers(0, 1 << 62, (CALIBRATION_PRODUCTS, PORTABLE.limbs), dtype=np.uint64) for _ in range(2))
+    rng, words = np.random.default_rng(1), PORTABLE.over(Fr.modulus).limbs
+    x, y = (rng.integers(0, 1 << 62, (CALIBRATION_PRODUCTS, words), dtype=np.uint64) for _ in range(2))
     for operand in (x, y):
         operand[:, -1] >>= np.uint64(9)  # below the modulus
     out, multiply, rounds = np.zeros_like(x), _multiply_all(Fr.modulus), 20
@@ -91,7 +91,7 @@ def _multiply_all(modulus: int) -> Callable[..., Any]:
     def multiply(e: Any, out: Any, left: Any, right: Any, offset: Any) -> None:
         e.store(e.load(left, offset) * e.load(right, offset), out, offset)
 
-    words = PORTABLE.limbs
+    words = PORTABLE.over(modulus).limbs
 
     def multiply_all(out: Any, left: Any, right: Any, count: int, rounds: int) -> None:
         for _ in range(rounds):

@@ -17,7 +17,7 @@ from measuring import Measurement, measure
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.gpu.driver import Driver
-from zkgpu.gpu.elements import SCALAR
+from zkgpu.gpu.elements import scalar
 from zkgpu.gpu.program import U64, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.gpu.source import Source, load
 
@@ -144,7 +144,7 @@ class Rates:
         self._driver.synchronize()
 
     def _scalars(self, values: list[int]) -> DeviceArray:
-        return upload(self._driver, SCALAR, Fr.to_montgomery_limbs(values))
+        return upload(self._driver, scalar(Fr), Fr.to_montgomery_limbs(values))
 
 
 def require(holds: bool, what: str) -> None:

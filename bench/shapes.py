@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.backend.cuda import CudaBackend
+from zkgpu.backend.protocol import opaque
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
@@ -52,7 +53,7 @@ def groth16(driver: Any, log_size: int, size: Size | None = None) -> Run:
     """A proof with its key resident: the witness goes up, the quotient, five sums. Run once, so tables are there."""
     n = 1 << log_size
     size = size or Size(n)
-    backend = CudaBackend(driver, BN254)
+    backend = opaque(CudaBackend(driver, BN254))
     qap = Qap(backend, *(backend.matrix(_matrix(n, size)) for _ in range(2)))
     on_wires = [backend.points(g, nothing(size.wires, g.row_limbs)) for g in (G1, G1, G2, G1)]
     of_quotient, assignment = backend.points(G1, nothing(n, G1.row_limbs)), nothing(size.wires)

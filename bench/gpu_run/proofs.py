@@ -16,6 +16,7 @@ import numpy as np
 from gpu_run.checks import random_scalars
 from gpu_run.devices import EMULATED, ObservedDriver, backend_on
 from gpu_run.results import ROOT, Results
+from zkgpu.backend.protocol import opaque
 from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import Fr
 from zkgpu.stages import listening
@@ -36,7 +37,7 @@ def groth16(driver: ObservedDriver, results: Results, left: Left) -> Iterator[Wo
 def _groth16(driver: ObservedDriver, results: Results, log_size: int) -> None:
     from zkgpu.groth16 import Prover, unsafe_setup
 
-    steps, backend = Steps(), backend_on(driver)
+    steps, backend = Steps(), opaque(backend_on(driver))
     kind, (circuit, inputs) = _circuit(log_size)
     compiled = steps.take("circuit_s", circuit.compile)
     assignment = steps.take("witness_s", lambda: compiled.witness(inputs))
@@ -81,7 +82,7 @@ def plonk(driver: ObservedDriver, results: Results, left: Left) -> Iterator[Work
 def _plonk(driver: ObservedDriver, results: Results, log_size: int) -> None:
     from zkgpu.plonk import Prover, unsafe_setup
 
-    steps, backend = Steps(), backend_on(driver)
+    steps, backend = Steps(), opaque(backend_on(driver))
     circuit, inputs = _squares(log_size)
     compiled = steps.take("circuit_s", circuit.compile)
     assignment = compiled.witness(inputs)
@@ -100,7 +101,7 @@ def _zkml(driver: ObservedDriver, results: Results, name: str) -> None:
     from zkgpu.inference import Prover, compile_model, unsafe_setup
 
     model, samples = _model(name)
-    steps, backend = Steps(), backend_on(driver)
+    steps, backend = Steps(), opaque(backend_on(driver))
     compiled = steps.take("compile_s", lambda: compile_model(model, samples, weights="private"))
     key = steps.take("setup_s", lambda: unsafe_setup(compiled, backend))
     prover = steps.take("load_s", lambda: Prover(compiled, key, backend))

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zkgpu.backend import Backend
+from zkgpu.backend.protocol import Vector
 from zkgpu.circuits import SparseMatrix
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group, Point, sum_points
@@ -41,7 +42,7 @@ def some_points(group: Group, n: int) -> list[Point]:
     return [pattern[i % len(pattern)] for i in range(n)]
 
 
-def values_of(backend: Backend, vector: object) -> list[int]:
+def values_of(backend: Backend, vector: Vector) -> list[int]:
     return Fr.from_limbs(backend.limbs(vector))
 
 

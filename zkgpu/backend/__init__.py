@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from zkgpu.backend.protocol import Backend
+from zkgpu.backend.protocol import Backend, opaque
 from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
@@ -37,7 +37,7 @@ def open_backend(
     if kind == "reference":
         from zkgpu.backend.reference import ReferenceBackend
 
-        return ReferenceBackend(curve)
+        return opaque(ReferenceBackend(curve))
     if device == "auto":
         from zkgpu.backend.auto import gpu_problem
 
@@ -45,10 +45,10 @@ def open_backend(
     if device == "cpu":
         from zkgpu.backend.cpu import CpuBackend
 
-        return CpuBackend(curve, threads=threads, instructions=instructions, tables=tables)
+        return opaque(CpuBackend(curve, threads=threads, instructions=instructions, tables=tables))
     if kind == "cuda" and (number.isdecimal() or device == "cuda"):
         from zkgpu.backend.cuda import CudaBackend
         from zkgpu.gpu.cupy_driver import CupyDriver
 
-        return CudaBackend(CupyDriver(int(number or 0)), curve, threads=threads)
+        return opaque(CudaBackend(CupyDriver(int(number or 0)), curve, threads=threads))
     raise UsageError(f"unknown device '{device}': use auto, cpu, cuda or cuda:N")

@@ -10,7 +10,7 @@ For the same key, witness and blinding every backend gives the same proof.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Limbs
@@ -18,30 +18,38 @@ from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
 
 
-class Vector(Protocol):
-    """Scalars on a device."""
+class Vector:
+    """Scalars on a device. Like the next two only a name for type checkers: whoever computes does not look inside."""
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        raise NotImplementedError
 
 
-class Matrix(Protocol):
+class Matrix:
     """A sparse matrix of scalars on a device."""
 
-    @property
-    def shape(self) -> tuple[int, int]: ...
+    shape: tuple[int, int]
 
 
-class Points(Protocol):
+class Points:
     """Points on a device, kept for many multi-scalar multiplications."""
 
-    @property
-    def group(self) -> Group: ...
+    group: Group
 
-    def __len__(self) -> int: ...
+    def __len__(self) -> int:
+        raise NotImplementedError
 
 
-class Backend(Protocol):
-    """A device that computes over one curve. All methods return new values; arguments are left as they were."""
+V = TypeVar("V")
+M = TypeVar("M")
+P = TypeVar("P")
+
+
+class Device(Protocol[V, M, P]):
+    """What computes over one curve. All methods return new values; arguments are left as they were.
+
+    V, M, P   its own vectors, matrices and points
+    """
 
     @property
     def name(self) -> str:
@@ -61,67 +69,67 @@ class Backend(Protocol):
         """Names the form of this device's matrices and points where it is arrays of the host, to keep in files."""
         ...
 
-    def fallback(self) -> Backend | None:
+    def fallback(self) -> Device[Any, Any, Any] | None:
         """Another device for what this one gets wrong again and again, opened now; None where there is none."""
         ...
 
     # scalars
 
-    def vector(self, limbs: Limbs) -> Vector:
+    def vector(self, limbs: Limbs) -> V:
         """The scalars of an (n, limbs) array of canonical limbs, on the device."""
         ...
 
-    def limbs(self, vector: Any) -> Limbs:
+    def limbs(self, vector: V) -> Limbs:
         """(n, limbs) uint64: the canonical limbs of a vector."""
         ...
 
-    def matrix(self, matrix: SparseMatrix) -> Matrix:
+    def matrix(self, matrix: SparseMatrix) -> M:
         """A sparse matrix, on the device."""
         ...
 
-    def matvec(self, matrix: Any, vector: Any) -> Vector:
+    def matvec(self, matrix: M, vector: V) -> V:
         """matrix @ vector. Raises LengthError when the matrix has other columns than the vector entries."""
         ...
 
-    def ntt(self, coefficients: Any, domain: Domain) -> Vector:
+    def ntt(self, coefficients: V, domain: Domain) -> V:
         """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order."""
         ...
 
-    def intt(self, evaluations: Any, domain: Domain) -> Vector:
+    def intt(self, evaluations: V, domain: Domain) -> V:
         """Coefficients in natural order from the values on a domain in bit-reversed order."""
         ...
 
-    def pointwise(self, f: Callable[..., Any], *vectors: Any) -> Vector:
+    def pointwise(self, f: Callable[..., Any], *vectors: V) -> V:
         """f(*vectors), entry by entry, for an f made of + - * and integers."""
         ...
 
-    def inverse(self, vector: Any) -> Vector:
+    def inverse(self, vector: V) -> V:
         """1/x, entry by entry, and 0 for 0."""
         ...
 
-    def prefix_product(self, vector: Any) -> Vector:
+    def prefix_product(self, vector: V) -> V:
         """The product of all entries up to each one, that one included."""
         ...
 
-    def divide_by_linear(self, coefficients: Any, root: int, leading: int = 0) -> Vector:
+    def divide_by_linear(self, coefficients: V, root: int, leading: int = 0) -> V:
         """Quotient of coefficients(X) + leading X^n by X - root: n coefficients; the remainder is dropped."""
         ...
 
-    def evaluate(self, coefficients: Any, x: int) -> int:
+    def evaluate(self, coefficients: V, x: int) -> int:
         """The value at x of the polynomial with these coefficients."""
         ...
 
     # points
 
-    def points(self, group: Group, rows: Limbs) -> Points:
+    def points(self, group: Group, rows: Limbs) -> P:
         """The points of a host array, on the device. The array must have passed `first_invalid_point`."""
         ...
 
-    def msm(self, points: Any, scalars: Any) -> Point:
+    def msm(self, points: P, scalars: V) -> Point:
         """sum of scalars[i] * points[i]. Variable time: scalars leak. Raises LengthError when lengths differ."""
         ...
 
-    def msm_many(self, pairs: Sequence[tuple[Any, Any]], meanwhile: Callable[[], None] | None = None) -> list[Point]:
+    def msm_many(self, pairs: Sequence[tuple[P, V]], meanwhile: Callable[[], None] | None = None) -> list[Point]:
         """[msm(points, scalars) for points, scalars in pairs]; a device may overlap them.
 
         meanwhile  work of the host, done once or more often, while a device sums if the backend has one; what it
@@ -131,7 +139,7 @@ class Backend(Protocol):
 
     # setup
 
-    def fixed_base(self, base: Point, scalars: Any) -> Limbs:
+    def fixed_base(self, base: Point, scalars: V) -> Limbs:
         """Host rows of scalars[i] * base."""
         ...
 
@@ -150,3 +158,11 @@ class Backend(Protocol):
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         """(index, reason) of the first row with a coordinate >= q, off the curve or outside the subgroup; or None."""
         ...
+
+
+Backend: TypeAlias = Device[Vector, Matrix, Points]  # whichever it is: what it hands out goes back to it alone
+
+
+def opaque(device: Device[V, M, P]) -> Backend:
+    """The same device, for whoever does not know its kind."""
+    return cast(Backend, device)

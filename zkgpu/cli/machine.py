@@ -76,9 +76,10 @@ def _cache_facts() -> dict[str, Any]:
 
 def self_test(backend: Backend) -> dict[str, Any]:
     """Prove a small circuit on the backend and on Python integers; the proofs must be equal and valid."""
-    from zkgpu.backend.reference import ReferenceBackend
+    from zkgpu.backend import open_backend
     from zkgpu.circuits import Circuit
-    from zkgpu.groth16.prover import Blinding, Prover
+    from zkgpu.groth16.proof import Blinding
+    from zkgpu.groth16.prover import Prover
     from zkgpu.groth16.setup import unsafe_setup
 
     circuit = Circuit()
@@ -90,7 +91,7 @@ def self_test(backend: Backend) -> dict[str, Any]:
     key = unsafe_setup(compiled.r1cs, backend)
     blinding = Blinding.random(backend.curve.scalar_field)
     proof = Prover(key, backend).prove(assignment, _blinding=blinding)
-    if Prover(key, ReferenceBackend(backend.curve)).prove(assignment, _blinding=blinding) != proof:
+    if Prover(key, open_backend("reference", curve=backend.curve)).prove(assignment, _blinding=blinding) != proof:
         raise SelfCheckError(f"{backend.name} and the reference give different proofs: do not trust this machine")
     return {"device": backend.name, "self-test": f"passed in {time.perf_counter() - start:.1f} s"}
 

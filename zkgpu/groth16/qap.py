@@ -7,11 +7,10 @@ hold the public wires alone, which makes their polynomials independent and so bi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.backend.protocol import Backend, Matrix, Vector
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Field
@@ -81,11 +80,11 @@ class Qap:
           transform takes
     """
 
-    def __init__(self, backend: Backend, a: Any, b: Any):
+    def __init__(self, backend: Backend, a: Matrix, b: Matrix) -> None:
         self.domain = Domain(backend.curve.scalar_field, a.shape[0])
         self._backend, self._a, self._b = backend, a, b
 
-    def quotient(self, assignment: Any) -> Vector:
+    def quotient(self, assignment: Vector) -> Vector:
         """(a b - c) on the odd coset, bit-reversed; the Lagrange points of the key's h_query divide by the rest.
 
         a, b interpolate A z and B z; c interpolates their products, which equal C z when the witness is right.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from zkgpu.backend.protocol import Backend, Points, Vector
+from zkgpu.backend.protocol import Backend, Matrix, Points, Vector
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.qap import Qap
@@ -25,13 +24,13 @@ class Resident:
     h_query  in bit-reversed order
     """
 
-    a: Any
-    b: Any
-    a_query: Any
-    b_g1_query: Any
-    b_g2_query: Any
-    l_query: Any
-    h_query: Any
+    a: Matrix
+    b: Matrix
+    a_query: Points
+    b_g1_query: Points
+    b_g2_query: Points
+    l_query: Points
+    h_query: Points
 
 
 class ResidentKey:

@@ -7,7 +7,7 @@ Lagrange points, see `ProvingKey`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -136,7 +136,7 @@ def _powers(backend: Backend, x: int, n: int) -> Vector:
     return backend.prefix_product(backend.vector(factors))
 
 
-def _over_delta(backend: Backend, ic_and_l: Any, n_ic: int, delta: int) -> Vector:
+def _over_delta(backend: Backend, ic_and_l: Vector, n_ic: int, delta: int) -> Vector:
     """The same, with the entries of l_query divided by delta; the first n_ic are over gamma = 1."""
     inverse = backend.curve.scalar_field.inverse(delta)
     divided = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))
