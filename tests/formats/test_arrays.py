@@ -93,6 +93,21 @@ def test_an_archive_that_lies_about_its_sizes_inflates_to_no_more():
     assert peak() < before + (32 << 20)
 
 
+def test_a_member_that_says_it_has_gigabytes_is_read_without_them(tmp_path):
+    array = np.arange(1 << 12)
+    data = bytearray(saved(x=array))
+    at = data.rindex(b"PK\x01\x02") + 20  # how long it is where it is compressed, which it is not
+    data[at : at + 4] = (1 << 31).to_bytes(4, "little")
+    (tmp_path / "x.npz").write_bytes(data)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + (1 << 28), before[1]))
+    try:
+        assert np.array_equal(read_arrays(tmp_path / "x.npz")["x"], array)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
 @pytest.mark.parametrize(
     "header",
     [

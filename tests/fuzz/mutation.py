@@ -155,9 +155,10 @@ def archive(data: bytes, rng: random.Random) -> bytes:
         for name in source.namelist():
             body = source.read(name)
             if name != chosen:
-                made.writestr(name, body)
+                made.writestr(zipfile.ZipInfo(name), body, made.compression)
             elif rng.random() < 0.9:
-                made.writestr(rng.choice((name, name, "x", "../x.npy", "\u00e9.npy")), npy(body, rng))
+                other = rng.choice((name, name, "x", "../x.npy", "\u00e9.npy"))
+                made.writestr(zipfile.ZipInfo(other), npy(body, rng), made.compression)  # with no date of today
     return bytes_of(out.getvalue(), rng) if rng.random() < 0.3 else out.getvalue()
 
 

@@ -52,8 +52,10 @@ class Limits:
                 f"{path}: a witness of {count:,} values, but the key is for {self.wires:,}: take the .wasm and the key "
                 "of one circuit"
             )
-        if count * size > self.memory:
-            raise ResourceError(f"{path}: {count:,} values take more than {self.memory:,} bytes: give it more --memory")
+        if 2 * count * size > self.memory:  # in WebAssembly, and a copy here
+            raise ResourceError(
+                f"{path}: {count:,} values take more than {self.memory:,} bytes: give it more with --memory"
+            )
 
 
 def engine(wasmtime: ModuleType) -> Any:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import mmap
 import warnings
 import zipfile
 from collections.abc import Collection, Iterator
@@ -43,8 +44,24 @@ def read_arrays(
     with _named(name):
         if data[: len(_NPY)].tobytes() == _NPY:
             return _read_npy(data)
-        with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as stream:
+        with _as_stream(source) as stream:
             return _read_archive(stream, memory or max(MEMORY, 2 * data.size), names, _INFLATED)
+
+
+class _Mapped(mmap.mmap):
+    """A mapped file: to read more than it holds takes no more memory than it holds, as it would of an open one."""
+
+    def seekable(self) -> bool:
+        return True
+
+
+@contextmanager
+def _as_stream(source: Source) -> Iterator[Any]:
+    if isinstance(source, bytes):
+        yield io.BytesIO(source)
+        return
+    with open(source, "rb") as file, _Mapped(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
 
 
 def read_stored(data: bytes, name: str) -> dict[str, Array]:
