@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from zkgpu.store import digests as checked
+from zkgpu.store import prepared
 
 DIGEST = checked.digest(np.frombuffer(b"a file", dtype=np.uint8))
 
@@ -40,6 +41,20 @@ def test_a_mark_that_others_can_write_or_that_is_a_link_counts_for_nothing(cache
     mark.rename(mark.with_name("elsewhere"))
     mark.symlink_to("elsewhere")
     assert not checked.is_known(DIGEST)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permission bits and links are POSIX")
+def test_what_was_prepared_of_a_key_is_not_followed_where_others_can_write_it_or_it_is_a_link(cache):
+    value = (np.arange(1 << 17, dtype=np.uint64), 7)
+    prepared.keep(DIGEST, "x", value)
+    assert np.array_equal(prepared.load(DIGEST, "x")[0], value[0])
+    entry = cache / "prepared" / f"{DIGEST}-x.bin"
+    entry.chmod(0o602)
+    assert prepared.load(DIGEST, "x") is None
+    entry.chmod(0o600)
+    entry.rename(entry.with_name("elsewhere"))
+    entry.symlink_to("elsewhere")
+    assert prepared.load(DIGEST, "x") is None
 
 
 @pytest.mark.parametrize("folder", ["", "checked"])
