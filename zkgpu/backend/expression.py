@@ -39,19 +39,19 @@ def trace(f: Callable[..., Any], vectors: int) -> Expression:
     result = f(*[tracer.input() for _ in range(vectors)])
     program = tracer.program([tracer.number(result)])
     inputs = "".join(f"const Scalar* x{k}, " for k in range(vectors))
-    *body, last = _statements(program)
+    body = "\n".join(f"    {statement}" for statement in _statements(program))
     text = f"""\
 ZK_KERNEL(128) pointwise(uint32_t n, const Scalar* constants, {inputs}Scalar* out) {{
     uint32_t i = thread_index();
     if (i >= n) return;
-{"".join(f"    {line}{chr(10)}" for line in body)}    out[i] = {last};
+{body}
 }}
 """
     return Expression(text, program.constants)
 
 
 def _statements(program: Program) -> list[str]:
-    """The statements of a kernel's body in order, a constant loaded where it is used first; then the result's name."""
+    """The statements of a kernel's body in order, a constant loaded where it is used first."""
     names = [f"x{k}[i]" for k in range(program.inputs)] + [""] * len(program.constants)
     statements: list[str] = []
 
@@ -69,4 +69,4 @@ def _statements(program: Program) -> list[str]:
         square = operator == "*" and left == right
         names.append(declared(f"square({x})" if square else f"{_FUNCTIONS[operator]}({x}, {y})"))
     result = name_of(program.results[0])
-    return [*statements, result]
+    return [*statements, f"out[i] = {result};"]
