@@ -26,9 +26,9 @@ from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.fields.cpu import CpuField
 from zkgpu.jit.element import dot
+from zkgpu.jit.isa import InstructionSet, supported
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.memory import aligned_empty
-from zkgpu.jit.path import InstructionPath, supported
 from zkgpu.msm.cpu import COSTS
 from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.fold import fold
@@ -66,7 +66,7 @@ KINDS: dict[str, Callable[[Coordinates, Any, Any], Any]] = {
 def repeat_product(shape: KernelGroup, kind: str) -> Any:
     """run(out, x, y, rounds): `rounds` times BLOCKS products of one kind, block by block."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def multiply(e: Any, out: Any, left: Any, right: Any, at: Any) -> None:
         curve = Coordinates(e, shape)
         y = (right, e.integer(0)) if kind == "table factor" else curve.load(right, at, 1)
@@ -88,7 +88,7 @@ def nanoseconds_of_products(shape: KernelGroup, kinds: list[str]) -> dict[str, f
     x[:], y[:] = 12345, 54321  # small limbs: canonical
     loops = {k: partial(repeat_product(shape, k), out, x, y, ROUNDS) for k in kinds}
     taken = measure_interleaved({k: partial(measure_once, loop) for k, loop in loops.items()})
-    return {k: min(t.cpu_seconds) / (ROUNDS * BLOCKS * shape.path.lanes) * 1e9 for k, t in taken.items()}
+    return {k: min(t.cpu_seconds) / (ROUNDS * BLOCKS * shape.isa.lanes) * 1e9 for k, t in taken.items()}
 
 
 def streamed_product(cpu: CpuField, n: int) -> float:
@@ -104,7 +104,7 @@ class Account:
 
     name: str
     log_size: int
-    path: InstructionPath
+    isa: InstructionSet
     products: Products
     nanoseconds: dict[str, float]
     total: Measurement
@@ -126,7 +126,7 @@ class Account:
             self.total,
             primitive=self.name,
             log_size=self.log_size,
-            path=self.path.name,
+            path=self.isa.name,
             arithmetic_seconds=round(self.arithmetic, 6),
             parts={name: round(value, 6) for name, value in parts.items()},
             checked=True,
@@ -146,14 +146,14 @@ class Account:
 # -- transforms
 
 
-def transform(path: InstructionPath, log_size: int) -> Account:
+def transform(isa: InstructionSet, log_size: int) -> Account:
     """A forward transform over the roots of unity, in place."""
-    cpu, domain = CpuField(Fr, path, threads=1), Domain(Fr, 1 << log_size)
+    cpu, domain = CpuField(Fr, isa, threads=1), Domain(Fr, 1 << log_size)
     coefficients = scalars(domain.size, 3)
     vector = cpu.vector(Fr.to_limbs(coefficients))
-    run = kernels.forward(path, Fr.modulus, Fr.root_of_unity(RADIX))
-    tables = twiddles(Fr, path, log_size, 0, False)
-    phases = plan(log_size, path.lanes.bit_length() - 1, 0, False).phases
+    run = kernels.forward(isa, Fr.modulus, Fr.root_of_unity(RADIX))
+    tables = twiddles(Fr, isa, log_size, 0, False)
+    phases = plan(log_size, isa.lanes.bit_length() - 1, 0, False).phases
 
     def do(phase: tuple[Any, ...]) -> None:
         for passes in phase:
@@ -166,11 +166,11 @@ def transform(path: InstructionPath, log_size: int) -> Account:
     runs["stages within pieces"] = partial(do, phases[-1])
     taken = measure_interleaved({name: partial(measure_once, r) for name, r in runs.items()})
     total = Measurement(*(tuple(map(sum, zip(*(getattr(m, f) for m in taken.values()), strict=True))) for f in FIELDS))
-    products = products_of_passes(phases, path.lanes)
-    nanoseconds = nanoseconds_of_products(replace(KernelGroup.of(G1, path), modulus=Fr.modulus), list(products))
+    products = products_of_passes(phases, isa.lanes)
+    nanoseconds = nanoseconds_of_products(replace(KernelGroup.of(G1, isa), modulus=Fr.modulus), list(products))
     parts = {name: min(m.cpu_seconds) for name, m in taken.items()}
     streaming = streamed_product(cpu, domain.size)
-    return Account("ntt", log_size, path, products, nanoseconds, total, parts, streaming)
+    return Account("ntt", log_size, isa, products, nanoseconds, total, parts, streaming)
 
 
 FIELDS = ("seconds", "cpu_seconds")
@@ -200,13 +200,13 @@ def products_of_passes(phases: Any, lanes: int) -> Products:
 # -- multi-scalar multiplications
 
 
-def sum_of_points(path: InstructionPath, group: Group, log_size: int) -> Account:
+def sum_of_points(isa: InstructionSet, group: Group, log_size: int) -> Account:
     """Random scalars, the windows one after the other as one thread does them."""
-    n, shape = 1 << log_size, KernelGroup.of(group, path)
+    n, shape = 1 << log_size, KernelGroup.of(group, isa)
     multiples, factors = scalars(n, 5), Fr.to_limbs(scalars(n, 6))
-    points = load_points(group, fixed_base(group.generator, Fr.to_limbs(multiples), path), path)
-    width = width_of(group, path, n)
-    one = _Sum(path, group, points, factors, width)
+    points = load_points(group, fixed_base(group.generator, Fr.to_limbs(multiples), isa), isa)
+    width = width_of(group, isa, n)
+    one = _Sum(isa, group, points, factors, width)
     expected = sum(m * k for m, k in zip(multiples, scalars(n, 6), strict=True)) % Fr.modulus
     require(one.run(Counter())[0] == expected * group.generator, f"msm in {group.name}")
     runs = []
@@ -226,7 +226,7 @@ def sum_of_points(path: InstructionPath, group: Group, log_size: int) -> Account
     inversions = -(-additions // BATCH) * inversion_seconds(shape)
     parts["additions of points"] -= inversions
     parts["their inversions, at the least"] = inversions
-    return Account(f"msm_{group.name[-2:].lower()}", log_size, path, products, nanoseconds, total, parts)
+    return Account(f"msm_{group.name[-2:].lower()}", log_size, isa, products, nanoseconds, total, parts)
 
 
 def inversion_seconds(shape: KernelGroup) -> float:
@@ -253,7 +253,7 @@ def repeat_inversion(shape: KernelGroup) -> Any:
 class _Sum:
     """A multi-scalar multiplication put together from the parts that msm uses."""
 
-    path: InstructionPath
+    isa: InstructionSet
     group: Group
     points: Any
     scalars: Any
@@ -261,7 +261,7 @@ class _Sum:
 
     def run(self, times: Counter[str]) -> tuple[Any]:
         """(the sum,), with the processor's time of each part added to times."""
-        shape, lanes, count = KernelGroup.of(self.group, self.path), self.path.lanes, 1 << (self.width - 1)
+        shape, lanes, count = KernelGroup.of(self.group, self.isa), self.isa.lanes, 1 << (self.width - 1)
         with timed(times, "digits of scalars"):
             cut = digits(balanced(self.scalars, self.group.order), self.width, 1)
         size = max(cut.sizes)
@@ -303,10 +303,10 @@ SIZES = {"ntt": 20, "msm_g1": 18, "msm_g2": 16}
 QUICK_SIZES = {"ntt": 14, "msm_g1": 12, "msm_g2": 10}
 
 
-def width_of(group: Group, path: InstructionPath, n: int) -> int:
+def width_of(group: Group, isa: InstructionSet, n: int) -> int:
     """The window width that the prover would choose."""
     factors = balanced(Fr.to_limbs(scalars(n, 6)), group.order)
-    return bucket_width(factors.histogram, COSTS[path.name, group.degree], path.lanes.bit_length() + 1)
+    return bucket_width(factors.histogram, COSTS[isa.name, group.degree], isa.lanes.bit_length() + 1)
 
 
 def main() -> None:
@@ -314,7 +314,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="small sizes only")
     options.add_argument("--only", choices=SIZES, help="one account only")
     chosen = options.parse_args()
-    recorder, path = Recorder("account"), supported()[0]
+    recorder, isa = Recorder("account"), supported()[0]
     for name, log_size in (QUICK_SIZES if chosen.quick else SIZES).items():
         if chosen.only in (None, name):
             make = (
@@ -322,7 +322,7 @@ def main() -> None:
                 if name == "ntt"
                 else partial(sum_of_points, group={"msm_g1": G1, "msm_g2": G2}[name])
             )
-            make(path, log_size=log_size).record(recorder)
+            make(isa, log_size=log_size).record(recorder)
 
 
 if __name__ == "__main__":

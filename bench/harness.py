@@ -22,8 +22,8 @@ from lines import RESULTS, duration
 from measuring import Measurement, seconds_of
 
 from zkgpu.curves.bn254 import Fr
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import PORTABLE
 
 ROOT = Path(__file__).parents[1]
 CALIBRATION_PRODUCTS = 1 << 10  # three arrays of them stay in the second-level cache

@@ -29,7 +29,7 @@ from workers import HERE, Worker, closing, require_valid, zkgpu_worker
 
 from zkgpu import open_backend
 from zkgpu.formats.wtns import read_wtns
-from zkgpu.jit.path import PORTABLE
+from zkgpu.jit.isa import PORTABLE
 
 
 def start_workers(files: CircuitFiles, folder: Path, chosen: argparse.Namespace) -> dict[str, Worker]:

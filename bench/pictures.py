@@ -35,7 +35,7 @@ def ours(bench: str, **wanted: object) -> list[Series]:
 
 
 def primitive(name: str) -> list[Series]:
-    """All instruction paths, by threads."""
+    """All instruction sets, by threads."""
     return [
         Series(threaded(label, n), colour, curve(_primitive_lines(name, path, n)), thin=n == 1)
         for path, (label, colour) in PATHS.items()

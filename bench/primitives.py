@@ -1,4 +1,4 @@
-"""Field products, transforms and multi-scalar multiplications of the CPU backend, by threads and instruction path.
+"""Field products, transforms and multi-scalar multiplications of the CPU backend, by threads and instruction set.
 
 `python bench/primitives.py [--quick]` prints a table and appends to bench/results/primitives.jsonl. On a machine that
 others use too, `--repeats 25` finds a run that nobody disturbed.
@@ -19,7 +19,7 @@ from zkgpu import open_backend
 from zkgpu.backend import Backend
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.curves.points import Group
-from zkgpu.jit.path import supported
+from zkgpu.jit.isa import supported
 from zkgpu.ntt.domain import Domain
 
 SIZES = {
@@ -125,7 +125,7 @@ def main() -> None:
     options.add_argument("--quick", action="store_true", help="small sizes only")
     options.add_argument("--only", choices=BENCHES, nargs="+", default=list(BENCHES), help="these primitives only")
     options.add_argument("--sizes", type=int, nargs="+", help="these sizes only, as logarithms")
-    options.add_argument("--paths", choices=paths, nargs="+", default=paths, help="these instruction paths only")
+    options.add_argument("--paths", choices=paths, nargs="+", default=paths, help="these instruction sets only")
     options.add_argument("--repeats", type=int, default=REPEATS)
     chosen = options.parse_args()
     recorder = Recorder("primitives")

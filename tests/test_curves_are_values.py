@@ -33,9 +33,9 @@ from zkgpu.errors import PointError, UsageError
 from zkgpu.fields.cpu import CpuField, computes
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.jit.path import FMA, IFMA, PORTABLE, InstructionPath, choose, supported
+from zkgpu.jit.isa import FMA, IFMA, PORTABLE, InstructionSet, choose, supported
 from zkgpu.msm.group import KernelGroup
-from zkgpu.msm.points import from_path, to_path
+from zkgpu.msm.points import from_isa_form, to_isa_form
 from zkgpu.ntt.domain import Domain
 from zkgpu.solidity.abi import g1_words, g2_words, require_contracts
 
@@ -122,7 +122,7 @@ def test_a_field_without_arithmetic_on_a_path_is_refused_by_name(bits: int) -> N
 
 @pytest.mark.parametrize("field", [Fr, Fq], ids=lambda f: f.name)
 @pytest.mark.parametrize("path", [choose(), *NOT_CHOSEN], ids=lambda path: path.name)
-def test_vectors_over_either_field_are_python_integers(field: Field, path: InstructionPath) -> None:
+def test_vectors_over_either_field_are_python_integers(field: Field, path: InstructionSet) -> None:
     p, rng = field.modulus, random.Random(1)
     near = [(1 << 52 * j) + d for j in range(1, 8) for d in (-1, 0, 1)] + [p - 1, p - 2, p // 2]
     x = [v for v in [0, 1, 2, *near] if v < p] + [rng.randrange(p) for _ in range(100)]
@@ -146,7 +146,7 @@ def numbers(n: int, seed: int = 1) -> list[int]:
 
 
 @pytest.mark.parametrize("path", ALL_PATHS, ids=lambda path: path.name)
-def test_transforms_and_matrices_over_a_field_of_255_bits(path: InstructionPath) -> None:
+def test_transforms_and_matrices_over_a_field_of_255_bits(path: InstructionSet) -> None:
     backend, reference = CpuBackend(BLS12_381, threads=1, instructions=path.name), ReferenceBackend(BLS12_381)
     for log_size, offset in ((5, 1), (5, Fr.root_of_unity(64)), (5, 5), (8, 1)):
         domain, limbs = Domain(Fr, 1 << log_size, offset), Fr.to_limbs(numbers(1 << log_size))
@@ -273,23 +273,23 @@ def test_thirty_points_sum_on_the_cpu_as_in_py_ecc() -> None:
 
 @pytest.mark.parametrize("group", [G1, G2], ids=lambda g: g.name)
 @pytest.mark.parametrize("path", ALL_PATHS, ids=lambda path: path.name)
-def test_thirty_points_sum_on_every_path_as_in_py_ecc(path: InstructionPath, group: Group) -> None:
+def test_thirty_points_sum_on_every_path_as_in_py_ecc(path: InstructionSet, group: Group) -> None:
     check_sum(open_backend("cpu", curve=BLS12_381, threads=2, instructions=path.name), group)
 
 
 @pytest.mark.parametrize("path", [PORTABLE, *OTHER_PATHS], ids=lambda path: path.name)
-def test_rows_survive_the_way_to_the_kernels_and_back(path: InstructionPath) -> None:
+def test_rows_survive_the_way_to_the_kernels_and_back(path: InstructionSet) -> None:
     for group in (G1, G2):
         shape, rows = KernelGroup.of(group, path), group.to_rows(thirty(group))
-        resident = to_path(shape, rows)
+        resident = to_isa_form(shape, rows)
         assert resident.shape == (30, shape.row_words)
         assert not resident[:, group.row_limbs :].any()
-        assert (from_path(shape, resident) == rows).all()
+        assert (from_isa_form(shape, resident) == rows).all()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", supported(), ids=lambda path: path.name)
-def test_setups_multiply_points_too(path: InstructionPath) -> None:
+def test_setups_multiply_points_too(path: InstructionSet) -> None:
     backend, k = CpuBackend(BLS12_381, threads=1, instructions=path.name), numbers(30)
     for group in (G1, G2):
         points = thirty(group)

@@ -15,7 +15,7 @@ from zkgpu.fields.cpu import CpuField
 from zkgpu.groth16 import committer, prover
 from zkgpu.groth16.setup import ToxicWaste
 from zkgpu.inference import CompiledModel
-from zkgpu.jit.path import choose
+from zkgpu.jit.isa import choose
 from zkgpu.msm.scalars import Balanced, Digits
 from zkgpu.plonk import prover as plonk
 from zkgpu.poly.polynomials import Coefficients

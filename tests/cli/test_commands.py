@@ -233,7 +233,7 @@ def test_the_cache_can_be_asked_and_cleared(command: Any, tmp_path: Path, monkey
 
 def test_doctor_names_the_instruction_path_and_passes_its_self_test(command: Any) -> None:
     facts = command("--json", "doctor").json
-    assert facts["path in use"] in facts["instruction paths"]
+    assert facts["instruction set in use"] in facts["instruction sets"]
     assert facts["self-test"].startswith("passed")
     assert "self-test" in command("doctor").out
 

@@ -15,13 +15,13 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField
 from zkgpu.fields.cpu_matrix import cpu_matrix, matvec
 from zkgpu.fields.trace import trace
-from zkgpu.jit.path import supported
+from zkgpu.jit.isa import supported
 
 P = Fr.modulus
 EDGES = [0, 1, 2, P - 1, P - 2, 1 << 52, (1 << 52) - 1, 1 << 64, (1 << 64) - 1, 1 << 208, 1 << 192, P >> 1]
 
 
-@pytest.fixture(params=supported(), ids=lambda path: path.name)
+@pytest.fixture(params=supported(), ids=lambda isa: isa.name)
 def cpu(request):
     return CpuField(Fr, request.param)
 
@@ -47,7 +47,7 @@ def test_conversions_keep_every_value(cpu, n):
 def test_blocks_hold_montgomery_form_with_zeros_behind(cpu):
     vector = cpu.from_integers([3])
     words = vector.blocks[0, :, 0].tolist()
-    value = sum(word << (cpu.path.limb_bits * j) for j, word in enumerate(words))
+    value = sum(word << (cpu.isa.limb_bits * j) for j, word in enumerate(words))
     assert value == 3 * cpu.layout.montgomery_factor % P
     shifted = cpu.pointwise(lambda x: x + 1, vector)
     assert not shifted.blocks[0, :, 1:].any()
@@ -117,7 +117,7 @@ def test_lengths_fields_and_paths_must_agree(cpu):
     with pytest.raises(LengthError):
         cpu.multiply_by_powers(x, 3, out=y)
     with pytest.raises(UsageError, match="Fq"):
-        cpu.pointwise(lambda a: a + 1, CpuField(Fq, cpu.path).from_integers([1, 2]))
+        cpu.pointwise(lambda a: a + 1, CpuField(Fq, cpu.isa).from_integers([1, 2]))
     with pytest.raises(UsageError, match="uint64"):
         cpu.vector(np.zeros((3, 5), np.uint64))
 
@@ -133,7 +133,7 @@ def test_multiplying_by_powers_agrees_with_integers(cpu, n):
 
 
 def test_threads_do_not_change_a_byte(cpu):
-    one, three = (CpuField(Fr, cpu.path, threads) for threads in (1, 3))
+    one, three = (CpuField(Fr, cpu.isa, threads) for threads in (1, 3))
     limbs = Fr.to_limbs(_random(20_001, 5))
     results = []
     for field in (one, three):
@@ -195,7 +195,7 @@ def test_threads_do_not_change_a_matrix_product(cpu):
         for k in range(indptr[row], indptr[row + 1]):
             expected[row] += table[coefficient[k]] * x[indices[k]]
     for threads in (1, 2):
-        field = CpuField(Fr, cpu.path, threads)
+        field = CpuField(Fr, cpu.isa, threads)
         matrix = cpu_matrix(field, (rows, columns), indptr, indices, coefficient, Fr.to_limbs(table))
         assert field.to_integers(matvec(field, matrix, field.from_integers(x))) == [v % P for v in expected]
 
@@ -205,7 +205,7 @@ import numpy as np
 from zkgpu.curves.bn254 import Fr
 from zkgpu.fields.cpu import CpuField
 from zkgpu.fields.cpu_matrix import cpu_matrix, matvec
-from zkgpu.jit.path import choose
+from zkgpu.jit.isa import choose
 
 cpu = CpuField(Fr, choose())
 arrays = np.array([0, 2, 3], np.int64), np.array([0, 1, 1], np.int32), np.array([0, 1, 0], np.int32)
@@ -215,7 +215,7 @@ print(cpu.to_integers(matvec(cpu, matrix, cpu.from_integers([3, 5]))))
 
 
 def test_code_from_the_disk_cache_computes_what_fresh_code_does(cpu, tmp_path):
-    variables = {"ZKGPU_CACHE_DIR": str(tmp_path / "cache"), "ZKGPU_CPU_PATH": cpu.path.name}
+    variables = {"ZKGPU_CACHE_DIR": str(tmp_path / "cache"), "ZKGPU_CPU_PATH": cpu.isa.name}
     environment = {**os.environ, **variables, "PYTHONPATH": str(Path(__file__).parents[2])}
     for _ in range(2):
         command = [sys.executable, "-c", PROGRAM]

@@ -7,7 +7,7 @@ import pytest
 
 from zkgpu.curves.bn254 import G2
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.jit.path import IFMA
+from zkgpu.jit.isa import IFMA
 from zkgpu.store import values
 
 MATRIX = SparseMatrix((2, 3), np.arange(3), np.zeros(2, np.int32), np.ones(2, np.int32), np.ones((2, 4), np.uint64))
@@ -59,8 +59,8 @@ def test_what_no_file_can_hold_is_refused(value):
         {"class": ["zkgpu.formats.atomic", "write_text", {"path": "x", "text": "y"}]},
         {"class": ["zkgpu.formats.container", "SectionReader", {}]},
         {"class": ["zkgpu.store.prepared", "Path", {}]},
-        {"class": ["zkgpu.jit.path", "NoSuchThing", {}]},
-        {"class": ["zkgpu.jit.path", "InstructionPath", {"name": "ifma"}]},
+        {"class": ["zkgpu.jit.isa", "NoSuchThing", {}]},
+        {"class": ["zkgpu.jit.isa", "InstructionSet", {"name": "ifma"}]},
         {"group": "no group"},
         {"array": [0, "<u8", [1]]},
         {"other": 1},

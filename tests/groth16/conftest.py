@@ -13,7 +13,7 @@ from zkgpu.backend import Backend, open_backend
 from zkgpu.circuits import R1CS, Circuit
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16 import ProvingKey, unsafe_setup
-from zkgpu.jit.path import PORTABLE, supported
+from zkgpu.jit.isa import PORTABLE, supported
 
 CPU_PATHS = sorted({supported()[0].name, PORTABLE.name})  # the laws hold the others to the same
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"

@@ -20,7 +20,7 @@ from zkgpu.groth16 import unsafe_setup, verify, zkey
 from zkgpu.groth16.prover import Blinding, Prover
 from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.jit import pruning
-from zkgpu.jit.path import IFMA, supported
+from zkgpu.jit.isa import IFMA, supported
 from zkgpu.store import digests as checked
 from zkgpu.store import prepared
 

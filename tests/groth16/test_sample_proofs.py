@@ -15,7 +15,7 @@ from zkgpu.groth16 import Prover, verify
 from zkgpu.groth16.json import read_proof, read_verifying_key, write_proof
 from zkgpu.groth16.prover import Blinding
 from zkgpu.groth16.zkey import read_zkey
-from zkgpu.jit.path import supported
+from zkgpu.jit.isa import supported
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 BLINDING = Blinding(12345, 67890)

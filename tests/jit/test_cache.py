@@ -12,8 +12,8 @@ import pytest
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import cache
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import kernel, operation, subroutine
-from zkgpu.jit.path import PORTABLE
 
 ROOT = Path(__file__).parents[2]
 

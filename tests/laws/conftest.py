@@ -11,14 +11,14 @@ from tests.emulation.driver import EmulatedDriver, missing
 from zkgpu.backend import Backend, open_backend
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G2
-from zkgpu.jit.path import supported
+from zkgpu.jit.isa import supported
 
-DEVICES = ["reference", *(f"cpu-{path.name}" for path in supported()), "emulated", *gpu()]
+DEVICES = ["reference", *(f"cpu-{isa.name}" for isa in supported()), "emulated", *gpu()]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On the path of fused multiply-adds the kernels of G2 take longest to compile: nightly."""
+    """On the instruction set of fused multiply-adds the kernels of G2 take longest to compile: nightly."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
         if parameters.get("backend") == "cpu-fma" and parameters.get("group") is G2:

@@ -2,14 +2,14 @@ import pytest
 from msm_cases import Progression
 
 from zkgpu.curves.bn254 import G1, G2
-from zkgpu.jit.path import PATHS, supported
+from zkgpu.jit.isa import ISAS, supported
 
 
-@pytest.fixture(params=PATHS, ids=str)
-def path(request):
-    if PATHS[request.param] not in supported():
-        pytest.skip(f"this CPU has no {request.param} path")
-    return PATHS[request.param]
+@pytest.fixture(params=ISAS, ids=str)
+def isa(request):
+    if ISAS[request.param] not in supported():
+        pytest.skip(f"this CPU has no {request.param} instruction set")
+    return ISAS[request.param]
 
 
 @pytest.fixture(params=[G1, G2], ids=["G1", "G2"])

@@ -7,7 +7,7 @@ import pytest
 from zkgpu.curves.bn254 import G1, G2, Fq, Fq2, Fr, x
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.jit.path import PORTABLE
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.msm import checks
 from zkgpu.msm.checks import first_invalid, sums_are_in_subgroup
 
@@ -27,92 +27,92 @@ def off_curve(group, point):
     return Point(group, point.x, group.field.add(point.y, group.field.one))
 
 
-def test_points_of_the_group_and_infinity_are_valid(path, group, progressions):
+def test_points_of_the_group_and_infinity_are_valid(isa, group, progressions):
     points = [*progressions[group].points[:COUNT], group.infinity, *progressions[group].points[COUNT:30]]
-    assert first_invalid(group, group.to_rows(points), path, 2) is None
-    assert first_invalid(group, group.to_rows(points[:1]), path, 1) is None
-    assert first_invalid(group, np.empty((0, group.row_limbs), np.uint64), path, 1) is None
+    assert first_invalid(group, group.to_rows(points), isa, 2) is None
+    assert first_invalid(group, group.to_rows(points[:1]), isa, 1) is None
+    assert first_invalid(group, np.empty((0, group.row_limbs), np.uint64), isa, 1) is None
 
 
 @pytest.mark.parametrize("at", range(COUNT))
-def test_a_point_off_the_curve_is_found_wherever_it_stands(path, group, progressions, at):
+def test_a_point_off_the_curve_is_found_wherever_it_stands(isa, group, progressions, at):
     points = list(progressions[group].points[:COUNT])
     points[at] = off_curve(group, points[at])
-    index, what = first_invalid(group, group.to_rows(points), path, 1)
+    index, what = first_invalid(group, group.to_rows(points), isa, 1)
     assert index == at
     assert "not on the curve" in what
 
 
 @pytest.mark.parametrize("at", range(COUNT))
-def test_a_point_outside_the_subgroup_is_found_wherever_it_stands(path, progressions, at):
+def test_a_point_outside_the_subgroup_is_found_wherever_it_stands(isa, progressions, at):
     points = list(progressions[G2].points[:COUNT])
     points[at] = twist_point_outside_g2(random.Random(at))
-    index, what = first_invalid(G2, G2.to_rows(points), path, 1)
+    index, what = first_invalid(G2, G2.to_rows(points), isa, 1)
     assert index == at
     assert "subgroup" in what
 
 
 @pytest.mark.parametrize("at", range(COUNT))
-def test_a_coordinate_that_is_not_canonical_is_found_wherever_it_stands(path, group, progressions, at):
+def test_a_coordinate_that_is_not_canonical_is_found_wherever_it_stands(isa, group, progressions, at):
     rows = progressions[group].rows[:COUNT].copy()
     word = 4 * (at % (group.row_limbs // 4))
     value = sum(int(limb) << (64 * j) for j, limb in enumerate(rows[at, word : word + 4])) + Fq.modulus
     rows[at, word : word + 4] = [(value >> (64 * j)) & (2**64 - 1) for j in range(4)]
-    index, what = first_invalid(group, rows, path, 1)
+    index, what = first_invalid(group, rows, isa, 1)
     assert index == at
     assert "modulus" in what
 
 
-def test_rows_with_one_zero_coordinate_are_not_infinity(path, group, progressions):
+def test_rows_with_one_zero_coordinate_are_not_infinity(isa, group, progressions):
     for words in (slice(None, group.row_limbs // 2), slice(group.row_limbs // 2, None)):
         rows = progressions[group].rows[:COUNT].copy()
         rows[7, words] = 0
-        assert first_invalid(group, rows, path, 1)[0] == 7
+        assert first_invalid(group, rows, isa, 1)[0] == 7
 
 
-def test_the_first_fault_counts_and_threads_agree(path, progressions, monkeypatch):
+def test_the_first_fault_counts_and_threads_agree(isa, progressions, monkeypatch):
     monkeypatch.setattr(checks, "GRAIN", 8)
     points = list(progressions[G2].points[:60])
     points[41], points[30] = off_curve(G2, points[41]), twist_point_outside_g2(random.Random(1))
     for threads in (1, 2, 5):
-        assert first_invalid(G2, G2.to_rows(points), path, threads)[0] == 30
+        assert first_invalid(G2, G2.to_rows(points), isa, threads)[0] == 30
 
 
-def test_points_of_the_twist_of_small_or_composite_order_are_refused(path):
+def test_points_of_the_twist_of_small_or_composite_order_are_refused(isa):
     outside = twist_point_outside_g2(random.Random(2))
     cofactor_part = _times(outside, Fr.modulus)
     shifted = cofactor_part + G2.generator
     for point in (outside, cofactor_part, shifted):
-        assert first_invalid(G2, G2.to_rows([G2.generator, point]), path, 1)[0] == 1
+        assert first_invalid(G2, G2.to_rows([G2.generator, point]), isa, 1)[0] == 1
     cleared = _times(outside, G2.cofactor)
-    assert first_invalid(G2, G2.to_rows([cleared]), path, 1) is None
+    assert first_invalid(G2, G2.to_rows([cleared]), isa, 1) is None
 
 
 @pytest.mark.parametrize("bad", ["one", "a pair that cancels out", "all"])
-def test_sums_with_random_weights_show_points_of_the_smallest_order_there_is(path, progressions, bad):
+def test_sums_with_random_weights_show_points_of_the_smallest_order_there_is(isa, progressions, bad):
     small = _times(twist_point_outside_g2(random.Random(3)), Fr.modulus * G2.cofactor // SMALLEST_ORDER)
     assert not small.is_infinity
     assert _times(small, SMALLEST_ORDER).is_infinity
     points = [*progressions[G2].points[:COUNT], G2.infinity]
-    assert sums_are_in_subgroup(G2, G2.to_rows(points), path, 2)
+    assert sums_are_in_subgroup(G2, G2.to_rows(points), isa, 2)
     changed = {"one": {7: small}, "a pair that cancels out": {2: small, 9: -small}}.get(
         bad, dict.fromkeys(range(19), small)
     )
     for at, part in changed.items():
         points[at] = points[at] + part
-    assert not sums_are_in_subgroup(G2, G2.to_rows(points), path, 2)
+    assert not sums_are_in_subgroup(G2, G2.to_rows(points), isa, 2)
 
 
-def test_a_bad_point_is_named_by_its_place_among_many_that_are_tested_together(path, group, progressions, monkeypatch):
+def test_a_bad_point_is_named_by_its_place_among_many_that_are_tested_together(isa, group, progressions, monkeypatch):
     monkeypatch.setattr(checks, "FEW", 8)
     monkeypatch.setattr(checks, "CHUNK", 16)
     points = list(progressions[group].points[:60])
-    assert first_invalid(group, group.to_rows(points), path, 2) is None
+    assert first_invalid(group, group.to_rows(points), isa, 2) is None
     points[50] = off_curve(group, points[50])
-    assert first_invalid(group, group.to_rows(points), path, 2)[0] == 50
+    assert first_invalid(group, group.to_rows(points), isa, 2)[0] == 50
     if group is G2:
         points[37] = points[37] + twist_point_outside_g2(random.Random(4))
-        assert first_invalid(G2, G2.to_rows(points), path, 2)[0] == 37
+        assert first_invalid(G2, G2.to_rows(points), isa, 2)[0] == 37
 
 
 def _times(point, k):

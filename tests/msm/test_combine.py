@@ -10,7 +10,7 @@ from msm_cases import limbs, reference_sum
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.jit.path import PORTABLE, supported
+from zkgpu.jit.isa import PORTABLE, supported
 from zkgpu.msm import combine as module
 from zkgpu.msm import multiples
 from zkgpu.msm.combine import combine
@@ -51,34 +51,34 @@ def random_rows(rng, n_rows, n_columns):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_rows_of_mixed_coefficients(path, group, progressions, threads):
+def test_rows_of_mixed_coefficients(isa, group, progressions, threads):
     points = progressions[group].points[:12]
     rows = random_rows(random.Random(8), 30, 12)
-    result = combine(group, matrix_of(rows, 12), group.to_rows(points), path, threads)
+    result = combine(group, matrix_of(rows, 12), group.to_rows(points), isa, threads)
     assert group.from_rows(result) == expected(group, rows, points)
 
 
-def test_coefficients_of_one_and_minus_one_need_no_table(path, group, progressions):
+def test_coefficients_of_one_and_minus_one_need_no_table(isa, group, progressions):
     points = progressions[group].points[:20]
     rows = [{c: (1 if (c + i) % 3 else R - 1) for c in range(0, 20, i + 1)} for i in range(9)]
-    assert group.from_rows(combine(group, matrix_of(rows, 20), group.to_rows(points), path, 1)) == expected(
+    assert group.from_rows(combine(group, matrix_of(rows, 20), group.to_rows(points), isa, 1)) == expected(
         group, rows, points
     )
 
 
-def test_small_tasks_do_not_change_the_rows(path, group, progressions, monkeypatch):
+def test_small_tasks_do_not_change_the_rows(isa, group, progressions, monkeypatch):
     points = progressions[group].points[:12]
     matrix = matrix_of(random_rows(random.Random(9), 30, 12), 12)
-    whole = combine(group, matrix, group.to_rows(points), path, 1)
+    whole = combine(group, matrix, group.to_rows(points), isa, 1)
     monkeypatch.setattr(module, "SEGMENTS", 150)
     monkeypatch.setattr(multiples, "GRAIN", 7)
-    assert np.array_equal(combine(group, matrix, group.to_rows(points), path, 2), whole)
+    assert np.array_equal(combine(group, matrix, group.to_rows(points), isa, 2), whole)
 
 
-def test_the_parts_of_a_matrix_may_be_read_only(path, progressions):
+def test_the_parts_of_a_matrix_may_be_read_only(isa, progressions):
     matrix, rows = matrix_of(random_rows(random.Random(10), 5, 12), 12), progressions[G1].rows[:12]
     frozen = {name: np.frombuffer(part.tobytes(), part.dtype) for name, part in vars(matrix).items() if name[0] in "ic"}
-    assert np.array_equal(combine(G1, replace(matrix, **frozen), rows, path, 1), combine(G1, matrix, rows, path, 1))
+    assert np.array_equal(combine(G1, replace(matrix, **frozen), rows, isa, 1), combine(G1, matrix, rows, isa, 1))
 
 
 small = st.sampled_from([0, 1, 2, 3, 4, 8, 15, 16, 17, R - 1, R - 2, R - 16, R // 2, R // 2 + 1, 1 << 128])
@@ -93,8 +93,8 @@ small = st.sampled_from([0, 1, 2, 3, 4, 8, 15, 16, 17, R - 1, R - 2, R - 16, R /
 def test_columns_that_repeat_cancel_or_are_infinity(group, multiples, rows):
     points = [group.generator * m for m in multiples]
     rows = [{c: v for c, v in row.items() if c < len(points)} for row in rows]
-    for path in supported():
-        result = combine(group, matrix_of(rows, len(points)), group.to_rows(points), path, 1)
+    for isa in supported():
+        result = combine(group, matrix_of(rows, len(points)), group.to_rows(points), isa, 1)
         want = [group.generator * sum(multiples[c] * v for c, v in row.items()) for row in rows]
         assert group.from_rows(result) == want
 

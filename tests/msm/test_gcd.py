@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from zkgpu.curves.bn254 import Fq, Fr
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import PORTABLE
 from zkgpu.msm import gcd
 
 

@@ -9,13 +9,13 @@ R = Fr.modulus
 
 
 @pytest.mark.parametrize("k", [0, 1, 2, R - 1, R - 32, R // 2, R // 2 + 1, R // 3, 160, 1 << 200, R + 5])
-def test_every_point_is_scaled(path, group, k):
+def test_every_point_is_scaled(isa, group, k):
     points = [group.generator * m for m in (1, 5, -7)] + [group.infinity] + [group.generator * m for m in range(9)]
-    assert group.from_rows(scale_points(group, group.to_rows(points), k, path, 2)) == [p * k for p in points]
+    assert group.from_rows(scale_points(group, group.to_rows(points), k, isa, 2)) == [p * k for p in points]
 
 
-def test_scaling_in_parts_changes_nothing(path, group, progressions, monkeypatch):
+def test_scaling_in_parts_changes_nothing(isa, group, progressions, monkeypatch):
     rows = progressions[group].rows[:50]
-    whole = scale_points(group, rows, R // 7, path, 1)
+    whole = scale_points(group, rows, R // 7, isa, 1)
     monkeypatch.setattr(scale, "GRAIN", 16)
-    assert np.array_equal(scale_points(group, rows, R // 7, path, 1), whole)
+    assert np.array_equal(scale_points(group, rows, R // 7, isa, 1), whole)

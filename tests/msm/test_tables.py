@@ -9,7 +9,7 @@ from msm_cases import limbs
 from zkgpu.backend import open_backend
 from zkgpu.curves.bn254 import G1, G2, Fr
 from zkgpu.errors import UsageError
-from zkgpu.jit.path import PORTABLE
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.msm import plan
 from zkgpu.msm.cpu import cost_of, msm, msm_many
 from zkgpu.msm.plan import Cost, balanced_bits, table_shape, windows_of
@@ -20,15 +20,15 @@ R = Fr.modulus
 BITS = balanced_bits(R)
 
 
-def tabled(group, rows, path, copies):
-    points = load_points(group, rows, path)
+def tabled(group, rows, isa, copies):
+    points = load_points(group, rows, isa)
     return with_table(points, copies, cost_of(points), 2)
 
 
 @pytest.mark.parametrize("copies", [2, 5, 60])
-def test_sums_with_a_table_are_those_without(path, group, progressions, copies):
+def test_sums_with_a_table_are_those_without(isa, group, progressions, copies):
     points, rng = progressions[group], random.Random(copies)
-    kept = tabled(group, points.rows[:301], path, copies)
+    kept = tabled(group, points.rows[:301], isa, copies)
     assert kept.table is not None
     assert len(kept.rows) == -(-windows_of(BITS, kept.table.width) // kept.table.stride) * 301
     for scalars in (
@@ -41,20 +41,20 @@ def test_sums_with_a_table_are_those_without(path, group, progressions, copies):
             assert msm(kept, limbs(scalars), threads) == points.sum(scalars)
 
 
-def test_points_at_infinity_have_multiples_at_infinity(path, group, progressions):
+def test_points_at_infinity_have_multiples_at_infinity(isa, group, progressions):
     scalars = [random.Random(1).randrange(R) for _ in range(200)]
     for missing in ([7], list(range(0, 200, 3))):
         rows = progressions[group].rows[:200].copy()
         rows[missing] = 0
         expected = progressions[group].sum([0 if i in missing else k for i, k in enumerate(scalars)])
-        assert msm(tabled(group, rows, path, 3), limbs(scalars), 2) == expected
+        assert msm(tabled(group, rows, isa, 3), limbs(scalars), 2) == expected
 
 
-def test_sums_with_and_without_tables_may_be_asked_for_together(path, progressions):
+def test_sums_with_and_without_tables_may_be_asked_for_together(isa, progressions):
     scalars = limbs([random.Random(2).randrange(R) for _ in range(90)])
     rows = progressions[G1].rows[:90]
-    arrays = [tabled(G1, rows, path, 4), tabled(G1, rows, path, 9), load_points(G1, rows, path)]
-    arrays.append(tabled(G2, progressions[G2].rows[:90], path, 4))
+    arrays = [tabled(G1, rows, isa, 4), tabled(G1, rows, isa, 9), load_points(G1, rows, isa)]
+    arrays.append(tabled(G2, progressions[G2].rows[:90], isa, 4))
     one_by_one = [msm(points, scalars, 1) for points in arrays]
     assert one_by_one[0] == one_by_one[1] == one_by_one[2]
     assert msm_many([(points, scalars) for points in arrays], 2) == one_by_one

@@ -6,7 +6,7 @@ import pytest
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField
-from zkgpu.jit.path import supported
+from zkgpu.jit.isa import supported
 from zkgpu.ntt import cpu as cpu_module
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
@@ -15,7 +15,7 @@ from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan
 P = Fr.modulus
 
 
-@pytest.fixture(params=supported(), ids=lambda path: path.name)
+@pytest.fixture(params=supported(), ids=lambda isa: isa.name)
 def cpu(request):
     return CpuField(Fr, request.param, threads=1)
 
@@ -98,7 +98,7 @@ def test_extreme_values_do_not_overflow(cpu):
 def test_threads_do_not_change_a_byte(cpu, log_size):
     domain = Domain(Fr, 1 << log_size, 7)
     vector = cpu.vector(random_limbs(domain.size))
-    two = CpuField(Fr, cpu.path, threads=2)
+    two = CpuField(Fr, cpu.isa, threads=2)
     assert (ntt(two, vector, domain).blocks == ntt(cpu, vector, domain).blocks).all()
     assert (intt(two, vector, domain).blocks == intt(cpu, vector, domain).blocks).all()
 
@@ -122,10 +122,10 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
         intt(cpu, cpu.from_integers([1] * 9), Domain(Fr, 8))
     with pytest.raises(UsageError, match="BN254 Fq"):
         ntt(cpu, cpu.from_integers([1, 2]), Domain(Fq, 2))
-    for path in supported():
-        if path != cpu.path:
+    for isa in supported():
+        if isa != cpu.isa:
             with pytest.raises(UsageError, match="convert"):
-                ntt(cpu, CpuField(Fr, path).from_integers([1] * 8), Domain(Fr, 8))
+                ntt(cpu, CpuField(Fr, isa).from_integers([1] * 8), Domain(Fr, 8))
 
 
 @pytest.mark.parametrize("log_lanes", [0, 3])

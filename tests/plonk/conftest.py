@@ -16,7 +16,7 @@ from zkgpu.backend.cuda import CudaBackend
 from zkgpu.circuits import R1CS, Circuit
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.path import PORTABLE, supported
+from zkgpu.jit.isa import PORTABLE, supported
 from zkgpu.plonk import ProvingKey, unsafe_setup
 from zkgpu.plonk.prover import Blinding
 

@@ -93,7 +93,7 @@ def test_rows_additions_selectors_and_sigma_of_a_larger_circuit_are_those_of_sna
 
 
 def test_a_proof_for_the_larger_circuit_is_the_same_on_both_paths_and_any_number_of_threads() -> None:
-    from zkgpu.jit.path import supported
+    from zkgpu.jit.isa import supported
 
     key = plonk.unsafe_setup(read_r1cs(SAMPLES / "range" / "range.r1cs"), open_backend("cpu"))
     assignment = read_wtns(SAMPLES / "range" / "witness.wtns")

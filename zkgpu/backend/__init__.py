@@ -24,7 +24,7 @@ def open_backend(
                   "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
     curve         which it computes over, that of `zkgpu.curves.DEFAULT` where none is given
     threads       CPU threads, all cores when None
-    instructions  the CPU's instruction path: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
+    instructions  the CPU's instruction set: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
                   environment variable ZKGPU_CPU_PATH
     tables        on the CPU, up to how many multiples of each point of a key to keep, for whoever proves all day: 17
                   took 23 % off a proof of 2^16 constraints on one thread and 5 % on two (4 took 13 % and nothing), 17

@@ -1,4 +1,4 @@
-"""The CPU: Numba kernels on one of two instruction paths, spread over a thread pool."""
+"""The CPU: Numba kernels on one of three instruction sets, spread over a thread pool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.jit.path import choose
+from zkgpu.jit.isa import choose
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid
 from zkgpu.msm.combine import combine
@@ -38,13 +38,13 @@ class CpuBackend:
 
     def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None, tables: int = 1):
         self.curve = curve
-        self.path = choose(instructions)
+        self.isa = choose(instructions)
         self.threads = threads or available_threads()
-        self.name = f"cpu ({self.path.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
+        self.name = f"cpu ({self.isa.name}, {self.threads} thread{'s' if self.threads > 1 else ''})"
         if tables < 1:
             raise UsageError(f"{tables} multiples of each point: give at least 1, the point itself")
         self._tables = tables
-        self._field = CpuField(curve.scalar_field, self.path, self.threads)
+        self._field = CpuField(curve.scalar_field, self.isa, self.threads)
 
     @property
     def host_threads(self) -> int:
@@ -52,7 +52,7 @@ class CpuBackend:
 
     @property
     def resident_form(self) -> str:
-        return f"cpu-{self.path.name}" + (f"-tables-{self._tables}" if self._tables > 1 else "")
+        return f"cpu-{self.isa.name}" + (f"-tables-{self._tables}" if self._tables > 1 else "")
 
     def fallback(self) -> None:
         return None
@@ -91,7 +91,7 @@ class CpuBackend:
         return cpu_scan.evaluate(self._field, coefficients, x)
 
     def points(self, group: Group, rows: Limbs) -> CpuPoints:
-        points = load_points(group, rows, self.path, self.threads)
+        points = load_points(group, rows, self.isa, self.threads)
         if self._tables == 1:
             return points
         with stage("make tables"):
@@ -119,18 +119,18 @@ class CpuBackend:
         return [(points, limbs[id(scalars)]) for points, scalars in pairs]
 
     def fixed_base(self, base: Point, scalars: CpuVector) -> Limbs:
-        return fixed_base(base, self.limbs(scalars), self.path, self.threads)
+        return fixed_base(base, self.limbs(scalars), self.isa, self.threads)
 
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
-        return scale_points(group, rows, k, self.path, self.threads)
+        return scale_points(group, rows, k, self.isa, self.threads)
 
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
-        return combine(group, matrix, rows, self.path, self.threads)
+        return combine(group, matrix, rows, self.isa, self.threads)
 
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
-        field = CpuField(group.base_field, self.path, self.threads)
+        field = CpuField(group.base_field, self.isa, self.threads)
         coordinates = np.ascontiguousarray(rows).reshape(-1, group.base_field.limbs)
         return field.limbs(field.vector_from_montgomery(coordinates)).reshape(rows.shape)
 
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
-        return first_invalid(group, rows, self.path, self.threads)
+        return first_invalid(group, rows, self.isa, self.threads)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from zkgpu.jit.cache import CacheInfo, cache_info, clear_cache, kernel_folder
-from zkgpu.jit.path import choose, supported
+from zkgpu.jit.isa import choose, supported
 
 __all__ = [
     "CacheInfo",

@@ -53,7 +53,7 @@ class Device(Protocol[V, M, P]):
 
     @property
     def name(self) -> str:
-        """What messages call the device, with the instruction path where there are several."""
+        """What messages call the device, with the instruction set where there are several."""
         ...
 
     @property

@@ -49,8 +49,8 @@ def _processor() -> dict[str, Any]:
 
     return {
         "cores": os.cpu_count(),
-        "instruction paths": ", ".join(instruction_sets()),
-        "path in use": instruction_set(),
+        "instruction sets": ", ".join(instruction_sets()),
+        "instruction set in use": instruction_set(),
     }
 
 

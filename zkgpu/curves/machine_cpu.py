@@ -11,8 +11,8 @@ from zkgpu.curves.machine import END_GROUP, FIRST_GROUP, FIRST_RESULT, READS, WR
 from zkgpu.curves.recorder import Opcode
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import PORTABLE
 
 
 def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:

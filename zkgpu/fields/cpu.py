@@ -21,8 +21,8 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields import kernels
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.trace import Program, trace
+from zkgpu.jit.isa import InstructionSet, Layout, choose
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath, Layout, choose
 from zkgpu.jit.threads import available_threads, parallel, ranges
 
 # below this many elements a second thread costs more than it saves
@@ -35,10 +35,10 @@ Blocks = NDArray[np.uint64]
 
 @dataclass(frozen=True, eq=False)
 class CpuVector:
-    """n elements of a field in blocks: uint64 of shape Layout.shape(n), canonical, Montgomery with the path's R."""
+    """n elements of a field in blocks: uint64 of shape Layout.shape(n), canonical, Montgomery with the isa's R."""
 
     field: Field
-    path: InstructionPath
+    isa: InstructionSet
     blocks: Blocks = dataclasses.field(repr=False)
     n: int
 
@@ -48,13 +48,13 @@ class CpuVector:
 
 @dataclass(frozen=True)
 class CpuField:
-    """Vector arithmetic over one field by one instruction path.
+    """Vector arithmetic over one field by one instruction set.
 
     threads  how many threads long vectors are spread over; None means all available
     """
 
     field: Field
-    path: InstructionPath
+    isa: InstructionSet
     threads: int | None = None
 
     # -- conversion
@@ -87,7 +87,7 @@ class CpuField:
 
     def zeros(self, n: int) -> CpuVector:
         """n zeros."""
-        return CpuVector(self.field, self.path, aligned_zeros(self.layout.shape(n)), n)
+        return CpuVector(self.field, self.isa, aligned_zeros(self.layout.shape(n)), n)
 
     def copy(self, vector: CpuVector) -> CpuVector:
         """A vector with memory of its own."""
@@ -127,8 +127,8 @@ class CpuField:
     def spread(self, vector: CpuVector) -> Limbs:
         """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
         self.check(vector)
-        rows = aligned_empty((len(vector.blocks) * self.path.lanes, self.layout.row_words))
-        kernel = kernels.spread_rows(self.path, self._p)
+        rows = aligned_empty((len(vector.blocks) * self.isa.lanes, self.layout.row_words))
+        kernel = kernels.spread_rows(self.isa, self._p)
         self._split(vector.n, lambda begin, end: kernel(rows.ctypes.data, vector.blocks, begin, end))
         return rows
 
@@ -140,22 +140,22 @@ class CpuField:
 
     @cached_property
     def layout(self) -> Layout:
-        """How the field's elements lie in memory on this path."""
-        return self.path.over(self._p)
+        """How the field's elements lie in memory on this instruction set."""
+        return self.isa.over(self._p)
 
     @property
     def _radix(self) -> int:
         return self.layout.montgomery_factor
 
     def _empty(self, n: int) -> CpuVector:
-        return CpuVector(self.field, self.path, aligned_empty(self.layout.shape(n)), n)
+        return CpuVector(self.field, self.isa, aligned_empty(self.layout.shape(n)), n)
 
     def check(self, vector: CpuVector) -> None:
-        """Raises UsageError for a vector of another field or path."""
-        if (vector.field, vector.path) != (self.field, self.path):
+        """Raises UsageError for a vector of another field or instruction set."""
+        if (vector.field, vector.isa) != (self.field, self.isa):
             raise UsageError(
-                f"a vector of {vector.field.name} on the {vector.path.name} path was given to arithmetic in "
-                f"{self.field.name} on the {self.path.name} path: convert it through limbs"
+                f"a vector of {vector.field.name} on the {vector.isa.name} instruction set was given to arithmetic in "
+                f"{self.field.name} on the {self.isa.name} instruction set: convert it through limbs"
             )
 
     def _check(self, vector: CpuVector, n: int) -> None:
@@ -170,31 +170,31 @@ class CpuField:
     def _split(self, n: int, work: Callable[[int, int], object]) -> None:
         """Runs work(begin, end) over ranges of blocks."""
         threads = self.thread_count(n)
-        pieces = ranges(self.path.blocks(n), threads)
+        pieces = ranges(self.isa.blocks(n), threads)
         parallel([partial(work, *piece) for piece in pieces], threads)
 
     def _clear_padding(self, vector: CpuVector) -> None:
-        if vector.n % self.path.lanes:
-            vector.blocks[-1, :, vector.n % self.path.lanes :] = 0
+        if vector.n % self.isa.lanes:
+            vector.blocks[-1, :, vector.n % self.isa.lanes :] = 0
 
     def _imported(self, limbs: Limbs, factor: int) -> CpuVector:
         if limbs.ndim != 2 or limbs.shape[1] != self.field.limbs or limbs.dtype != np.uint64:
             wanted = f"an (n, {self.field.limbs}) uint64 array"
             raise UsageError(f"elements come as {wanted}, not {limbs.dtype} of shape {limbs.shape}")
         out = self._empty(len(limbs))
-        kernel = kernels.import_words(self.path, self._p, factor)
-        words, whole = np.ascontiguousarray(limbs), len(limbs) // self.path.lanes
-        self._split(whole * self.path.lanes, lambda begin, end: kernel(out.blocks, words, begin, end))
+        kernel = kernels.import_words(self.isa, self._p, factor)
+        words, whole = np.ascontiguousarray(limbs), len(limbs) // self.isa.lanes
+        self._split(whole * self.isa.lanes, lambda begin, end: kernel(out.blocks, words, begin, end))
         if whole < len(out.blocks):
-            padded = np.zeros((self.path.lanes, self.field.limbs), np.uint64)
-            padded[: len(limbs) - whole * self.path.lanes] = words[whole * self.path.lanes :]
+            padded = np.zeros((self.isa.lanes, self.field.limbs), np.uint64)
+            padded[: len(limbs) - whole * self.isa.lanes] = words[whole * self.isa.lanes :]
             kernel(out.blocks[whole:], padded, 0, 1)
         return out
 
     def _exported(self, vector: CpuVector, factor: int) -> Limbs:
         self.check(vector)
-        words = np.empty((len(vector.blocks) * self.path.lanes, self.field.limbs), np.uint64)
-        kernel = kernels.export_words(self.path, self._p, factor)
+        words = np.empty((len(vector.blocks) * self.isa.lanes, self.field.limbs), np.uint64)
+        kernel = kernels.export_words(self.isa, self._p, factor)
         self._split(vector.n, lambda begin, end: kernel(words, vector.blocks, begin, end))
         return words[: vector.n]
 
@@ -203,15 +203,15 @@ class CpuField:
         return self.from_integers(values).blocks
 
     def _progression(self, vector: CpuVector, out: CpuVector, base: int, scale: int, begin: int, end: int) -> None:
-        lanes, p = self.path.lanes, self._p
+        lanes, p = self.isa.lanes, self._p
         first = scale * pow(base, begin * lanes, p)
         power = self._block([first * pow(base, lane, p) for lane in range(lanes)])
         ratio = self._block([pow(base, lanes, p)] * lanes)
-        kernels.multiply_by_progression(self.path, p)(out.blocks, vector.blocks, power, ratio, begin, end)
+        kernels.multiply_by_progression(self.isa, p)(out.blocks, vector.blocks, power, ratio, begin, end)
 
     def _evaluate(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector, begin: int, end: int) -> None:
-        constants = [self._block([value] * self.path.lanes) for value in program.constants]
-        piece, stride = PIECE[self.path.name], 8 * self.layout.block_words
+        constants = [self._block([value] * self.isa.lanes) for value in program.constants]
+        piece, stride = PIECE[self.isa.name], 8 * self.layout.block_words
         registers, count = _allocate(program)
         scratch = aligned_empty((max(count, 1) * piece, *self.layout.shape(1)[1:]))
         places = [(vector.blocks.ctypes.data, stride, stride) for vector in vectors]
@@ -223,11 +223,11 @@ class CpuField:
             (kernels.OPERATORS.index(operator), *places[first + k], *places[left], *places[right])
             for k, (operator, left, right) in enumerate(program.steps)
         ]
-        kernels.evaluate(self.path, self._p)(np.array(table, np.int64), begin, end, piece)
+        kernels.evaluate(self.isa, self._p)(np.array(table, np.int64), begin, end, piece)
 
 
 def computes(field: Field) -> bool:
-    """Whether the path that suits this CPU has arithmetic for the field."""
+    """Whether the instruction set that suits this CPU has arithmetic for the field."""
     try:
         choose().over(field.modulus)
     except UsageError:
@@ -236,7 +236,7 @@ def computes(field: Field) -> bool:
 
 
 def on_this_machine(field: Field) -> CpuField:
-    """Arithmetic by the path that suits this CPU, on all available threads."""
+    """Arithmetic by the instruction set that suits this CPU, on all available threads."""
     return CpuField(field, choose())
 
 

@@ -29,7 +29,7 @@ class CpuMatrix:
 
     ones, minus_ones  indptr and indices
     others            indptr, indices and rows of `table`
-    table             the values as wide rows, canonical, Montgomery with the path's R
+    table             the values as wide rows, canonical, Montgomery with the instruction set's R
     """
 
     shape: tuple[int, int]
@@ -74,10 +74,10 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
     if matrix.shape[1] != len(vector):
         raise LengthError(f"{matrix.shape[1]} matrix columns but {len(vector)} vector entries: the two must be equal")
     x, out = cpu.spread(vector), cpu.zeros(matrix.shape[0])
-    kernel = matvec_kernel(cpu.path, cpu.field.modulus)
+    kernel = matvec_kernel(cpu.isa, cpu.field.modulus)
 
     def work(begin: int, end: int) -> None:
-        scratch = aligned_zeros(scratch_words(cpu.path, cpu.field.modulus), np.int64)
+        scratch = aligned_zeros(scratch_words(cpu.isa, cpu.field.modulus), np.int64)
         addresses = x.ctypes.data, matrix.table.ctypes.data
         entries = matrix.ones, matrix.minus_ones, matrix.others
         kernel(out.blocks, *addresses, matrix.shape[0], *entries, scratch.ctypes.data, scratch, begin, end)

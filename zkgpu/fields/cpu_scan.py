@@ -29,9 +29,9 @@ def inverse(cpu: CpuField, vector: CpuVector) -> CpuVector:
     out = cpu.zeros(len(vector))
     pieces = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
     states = _block_of_ones(cpu, len(pieces))
-    _over_pieces(scan_kernels.products_before(cpu.path, cpu.field.modulus), out, vector, states, pieces)
+    _over_pieces(scan_kernels.products_before(cpu.isa, cpu.field.modulus), out, vector, states, pieces)
     states = cpu.from_integers(batch_inverse(cpu.field, _integers(cpu, states))).blocks
-    _over_pieces(scan_kernels.inverses_from_products(cpu.path, cpu.field.modulus), out, vector, states, pieces)
+    _over_pieces(scan_kernels.inverses_from_products(cpu.isa, cpu.field.modulus), out, vector, states, pieces)
     return out
 
 
@@ -81,10 +81,10 @@ class _Chains:
     @staticmethod
     def of(cpu: CpuField, vector: CpuVector) -> _Chains:
         cpu.check(vector)
-        count = cpu.path.lanes * cpu.thread_count(len(vector))
+        count = cpu.isa.lanes * cpu.thread_count(len(vector))
         length = max(1, -(-len(vector) // count))
         rows = aligned_zeros((length * count, cpu.layout.row_words))
-        kernel = kernels.spread_rows(cpu.path, cpu.field.modulus)
+        kernel = kernels.spread_rows(cpu.isa, cpu.field.modulus)
         pieces = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
         parallel([partial(kernel, rows.ctypes.data, vector.blocks, *piece) for piece in pieces], len(pieces))
         return _Chains(cpu, len(vector), rows, count, length)
@@ -104,17 +104,17 @@ class _Chains:
         """The vector of states, after each entry (product) or before it (horner). The rows are used up."""
         self._run(rule, True, starts, factor)
         out = self.cpu.zeros(self.n)
-        kernel = scan_kernels.collect_rows(self.cpu.path, self.cpu.field.modulus)
+        kernel = scan_kernels.collect_rows(self.cpu.isa, self.cpu.field.modulus)
         pieces = ranges(len(out.blocks), self.cpu.thread_count(self.n))
         parallel([partial(kernel, out.blocks, self.rows.ctypes.data, *piece) for piece in pieces], len(pieces))
-        if self.n % self.cpu.path.lanes:
-            out.blocks[-1, :, self.n % self.cpu.path.lanes :] = 0
+        if self.n % self.cpu.isa.lanes:
+            out.blocks[-1, :, self.n % self.cpu.isa.lanes :] = 0
         return out
 
     def _run(self, rule: Rule, write: bool, starts: list[int], factor: int) -> Blocks:
         """The states in blocks, one for each `lanes` chains, after all of them ran."""
-        cpu, lanes, row_bytes = self.cpu, self.cpu.path.lanes, 8 * self.cpu.layout.row_words
-        kernel = scan_kernels.scan_rows(cpu.path, cpu.field.modulus, rule, write)
+        cpu, lanes, row_bytes = self.cpu, self.cpu.isa.lanes, 8 * self.cpu.layout.row_words
+        kernel = scan_kernels.scan_rows(cpu.isa, cpu.field.modulus, rule, write)
         states, factors = cpu.from_integers(starts).blocks, cpu.from_integers([factor] * lanes).blocks
         # Horner's rule goes from the highest coefficient down
         first, stride = (self.length - 1, -row_bytes) if rule == "horner" else (0, row_bytes)
@@ -129,11 +129,11 @@ class _Chains:
 
 def _block_of_ones(cpu: CpuField, count: int) -> Blocks:
     """That many blocks, 1 in every lane."""
-    return cpu.from_integers([1] * (count * cpu.path.lanes)).blocks
+    return cpu.from_integers([1] * (count * cpu.isa.lanes)).blocks
 
 
 def _integers(cpu: CpuField, blocks: Blocks) -> list[int]:
-    return cpu.to_integers(CpuVector(cpu.field, cpu.path, blocks, len(blocks) * cpu.path.lanes))
+    return cpu.to_integers(CpuVector(cpu.field, cpu.isa, blocks, len(blocks) * cpu.isa.lanes))
 
 
 def _over_pieces(

@@ -1,6 +1,6 @@
-"""Kernels on vectors of field elements in blocks; see zkgpu.jit.path for the layout.
+"""Kernels on vectors of field elements in blocks; see zkgpu.jit.isa for the layout.
 
-Values at rest are canonical and in Montgomery form with the path's R. Block ranges [begin, end) let threads share
+Values at rest are canonical and in Montgomery form with the isa's R. Block ranges [begin, end) let threads share
 one call. Nothing is checked here: zkgpu.fields.cpu does that.
 """
 
@@ -9,23 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import InstructionPath
 
 OPERATORS = ("+", "-", "*")
 
 
 @kernel
-def import_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
+def import_words(isa: InstructionSet, modulus: int, factor: int) -> Callable[..., None]:
     """run(blocks, words, begin, end): blocks = words * factor / R; words are (n, words) uint64, any values."""
-    shape = path.over(modulus)
+    shape = isa.over(modulus)
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def convert(e: Any, blocks: Any, words: Any, block: Any, row: Any) -> None:
         value = e.from_words(words, row, 1 << (64 * shape.words))
         e.store((value * e.exact(factor)).canonical(), blocks, block)
 
-    block_words, row_words = shape.block_words, shape.words * path.lanes
+    block_words, row_words = shape.block_words, shape.words * isa.lanes
 
     def run(blocks, words, begin, end):
         for k in range(begin, end):
@@ -35,16 +35,16 @@ def import_words(path: InstructionPath, modulus: int, factor: int) -> Callable[.
 
 
 @kernel
-def export_words(path: InstructionPath, modulus: int, factor: int) -> Callable[..., None]:
+def export_words(isa: InstructionSet, modulus: int, factor: int) -> Callable[..., None]:
     """run(words, blocks, begin, end): words = blocks * factor / R, canonical, (n, words) uint64."""
-    shape = path.over(modulus)
+    shape = isa.over(modulus)
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def convert(e: Any, words: Any, blocks: Any, block: Any, row: Any) -> None:
         value = e.load(blocks, block)
         e.to_words((value * e.exact(factor)).canonical(), words, row)
 
-    block_words, row_words = shape.block_words, shape.words * path.lanes
+    block_words, row_words = shape.block_words, shape.words * isa.lanes
 
     def run(words, blocks, begin, end):
         for k in range(begin, end):
@@ -54,7 +54,7 @@ def export_words(path: InstructionPath, modulus: int, factor: int) -> Callable[.
 
 
 @kernel
-def evaluate(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def evaluate(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(table, begin, end, chunk): a program of + - * on whole vectors, a chunk of blocks at a time.
 
     table  (steps, 10) int64: the operator's index in OPERATORS, then base, advance and stride in bytes of the
@@ -63,7 +63,7 @@ def evaluate(path: InstructionPath, modulus: int) -> Callable[..., None]:
     """
 
     def binary(combine: Callable[[Any, Any], Any]) -> Any:
-        @operation(path, modulus)
+        @operation(isa, modulus)
         def apply(e: Any, out: Any, left: Any, right: Any) -> None:
             zero = e.integer(0)
             x, y = e.load(e.pointer(left), zero), e.load(e.pointer(right), zero)
@@ -94,20 +94,20 @@ def evaluate(path: InstructionPath, modulus: int) -> Callable[..., None]:
 
 
 @kernel
-def multiply_by_progression(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def multiply_by_progression(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(out, blocks, power, ratio, begin, end): out[k] = blocks[k] * power * ratio^(k - begin).
 
     power  one block, changed; ratio  one block; a block of out gets lane by lane products.
     """
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def multiply(e: Any, out: Any, blocks: Any, power: Any, ratio: Any, offset: Any) -> None:
         zero = e.integer(0)
         current = e.load(power, zero, limit=2 * modulus)
         e.store((e.load(blocks, offset) * current).canonical(), out, offset)
         e.store((current * e.load(ratio, zero)).below(2 * modulus), power, zero)
 
-    words = path.over(modulus).block_words
+    words = isa.over(modulus).block_words
 
     def run(out, blocks, power, ratio, begin, end):
         for k in range(begin, end):
@@ -117,15 +117,15 @@ def multiply_by_progression(path: InstructionPath, modulus: int) -> Callable[...
 
 
 @kernel
-def spread_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def spread_rows(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(rows, blocks, begin, end): each element of the blocks as a wide row; rows is the address of row 0."""
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def spread(e: Any, rows: Any, blocks: Any, offset: Any) -> None:
         e.scatter(e.row_addresses(rows), e.load(blocks, offset))
 
-    shape = path.over(modulus)
-    words, block_bytes = shape.block_words, 8 * path.lanes * shape.row_words
+    shape = isa.over(modulus)
+    words, block_bytes = shape.block_words, 8 * isa.lanes * shape.row_words
 
     def run(rows, blocks, begin, end):
         for k in range(begin, end):

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, operation, subroutine
-from zkgpu.jit.path import InstructionPath
 
 # most terms a sum of wide rows may have before it is collapsed; one less than the emitters allow, for the carry-over
 TERMS = 511
 
 
-def scratch_words(path: InstructionPath, modulus: int) -> int:
+def scratch_words(isa: InstructionSet, modulus: int) -> int:
     """int64 words of scratch: totals and products as wide rows, two addresses and a counter for each lane."""
-    return path.lanes * (2 * path.over(modulus).row_words + 3)
+    return isa.lanes * (2 * isa.over(modulus).row_words + 3)
 
 
 # Bodies of the operations; see zkgpu.jit.kernel.operation.
@@ -36,12 +36,12 @@ def subtract_row(e: Any, total: Any, row: Any) -> None:
 
 def multiply_rows(e: Any, products: Any, addresses: Any) -> None:
     x = e.gather(e.lane_integers(addresses, e.integer(0)))
-    coefficient = e.gather(e.lane_integers(addresses, e.integer(e.path.lanes)))
+    coefficient = e.gather(e.lane_integers(addresses, e.integer(e.isa.lanes)))
     e.scatter(e.row_addresses(products), x * coefficient)
 
 
 def collapse_one(e: Any, total: Any) -> None:
-    every_lane = [total] * e.path.lanes
+    every_lane = [total] * e.isa.lanes
     e.scatter(every_lane, e.collapse(every_lane))
 
 
@@ -49,9 +49,9 @@ def collapse_block(e: Any, out: Any, offset: Any, totals: Any) -> None:
     e.store(e.collapse(e.row_addresses(totals)), out, offset)
 
 
-def _counter(path: InstructionPath, modulus: int) -> Any:
+def _counter(isa: InstructionSet, modulus: int) -> Any:
     """count(terms, lane, totals): notes one more term of a lane's total, which must not grow too long."""
-    collapse, row_bytes = operation(path, modulus)(collapse_one), 8 * path.over(modulus).row_words
+    collapse, row_bytes = operation(isa, modulus)(collapse_one), 8 * isa.over(modulus).row_words
 
     @subroutine
     def count(terms, lane, totals):
@@ -63,10 +63,10 @@ def _counter(path: InstructionPath, modulus: int) -> Any:
     return count
 
 
-def _products(path: InstructionPath, modulus: int, add: Any, count: Any) -> Any:
+def _products(isa: InstructionSet, modulus: int, add: Any, count: Any) -> Any:
     """add_products(...): adds the entries that need a product to the totals of a block of rows, `lanes` at a time."""
-    multiply, lanes = operation(path, modulus)(multiply_rows), path.lanes
-    row_bytes = 8 * path.over(modulus).row_words
+    multiply, lanes = operation(isa, modulus)(multiply_rows), isa.lanes
+    row_bytes = 8 * isa.over(modulus).row_words
 
     @subroutine
     def add_products(x, table, others, row, rows, totals, addresses, terms):
@@ -88,20 +88,20 @@ def _products(path: InstructionPath, modulus: int, add: Any, count: Any) -> Any:
 
 
 @kernel
-def matvec(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def matvec(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end), for row blocks [begin, end).
 
     out      blocks of the result
     x        address of the vector's wide rows;  table: address of the coefficients' wide rows
     ones     (indptr int64, indices int32) of the entries equal to 1; minus_ones likewise for -1: no product needed
     others   (indptr, indices, coefficient) of all other entries
-    scratch  (scratch_words(path, modulus),) int64, 64-byte aligned, one a thread;  totals: its address
+    scratch  (scratch_words(instruction set, modulus),) int64, 64-byte aligned, one a thread;  totals: its address
     """
-    shape, lanes = path.over(modulus), path.lanes
+    shape, lanes = isa.over(modulus), isa.lanes
     words, row_bytes, totals_words = shape.block_words, 8 * shape.row_words, lanes * shape.row_words
-    add, subtract, collapse = map(operation(path, modulus), (add_row, subtract_row, collapse_block))
-    count = _counter(path, modulus)
-    add_products = _products(path, modulus, add, count)
+    add, subtract, collapse = map(operation(isa, modulus), (add_row, subtract_row, collapse_block))
+    count = _counter(isa, modulus)
+    add_products = _products(isa, modulus, add, count)
 
     def run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end):
         integers = scratch[2 * totals_words :]

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import InstructionPath
 
 Rule = Literal["product", "horner"]
 
 
 @kernel
-def scan_rows(path: InstructionPath, modulus: int, rule: Rule, write: bool) -> Callable[..., None]:
+def scan_rows(isa: InstructionSet, modulus: int, rule: Rule, write: bool) -> Callable[..., None]:
     """run(addresses, stride, steps, state, factor): each lane goes `steps` rows from its address, `stride` bytes apart.
 
     product  the state of a lane is multiplied by the row it reads
@@ -25,7 +25,7 @@ def scan_rows(path: InstructionPath, modulus: int, rule: Rule, write: bool) -> C
     addresses  (lanes,) int64, changed;  state, factor  one block each, the state changed
     """
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def advance(e: Any, addresses: Any, state: Any, factor: Any) -> None:
         zero = e.integer(0)
         rows, current = e.lane_integers(addresses, zero), e.load(state, zero)
@@ -36,7 +36,7 @@ def scan_rows(path: InstructionPath, modulus: int, rule: Rule, write: bool) -> C
             e.scatter(rows, following if rule == "product" else current)
         e.store(following, state, zero)
 
-    lanes = path.lanes
+    lanes = isa.lanes
 
     def run(addresses, stride, steps, state, factor):
         for _ in range(steps):
@@ -48,15 +48,15 @@ def scan_rows(path: InstructionPath, modulus: int, rule: Rule, write: bool) -> C
 
 
 @kernel
-def collect_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def collect_rows(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(blocks, rows, begin, end): the opposite of spread_rows; rows is the address of row 0."""
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def collect(e: Any, blocks: Any, rows: Any, offset: Any) -> None:
         e.store(e.gather(e.row_addresses(rows)), blocks, offset)
 
-    shape = path.over(modulus)
-    words, block_bytes = shape.block_words, 8 * path.lanes * shape.row_words
+    shape = isa.over(modulus)
+    words, block_bytes = shape.block_words, 8 * isa.lanes * shape.row_words
 
     def run(blocks, rows, begin, end):
         for k in range(begin, end):
@@ -66,20 +66,20 @@ def collect_rows(path: InstructionPath, modulus: int) -> Callable[..., None]:
 
 
 @kernel
-def products_before(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def products_before(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(out, blocks, state, begin, end): out[k] = state * blocks[begin] * .. * blocks[k - 1], lane by lane.
 
     Zeros count as ones. state: one block, left as the product of all.
     """
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def advance(e: Any, out: Any, blocks: Any, state: Any, offset: Any) -> None:
         zero = e.integer(0)
         current, value = e.load(state, zero), e.load(blocks, offset)
         e.store(current, out, offset)
         e.store(e.select(value.is_zero(), current, (current * value).canonical()), state, zero)
 
-    words = path.over(modulus).block_words
+    words = isa.over(modulus).block_words
 
     def run(out, blocks, state, begin, end):
         for k in range(begin, end):
@@ -89,13 +89,13 @@ def products_before(path: InstructionPath, modulus: int) -> Callable[..., None]:
 
 
 @kernel
-def inverses_from_products(path: InstructionPath, modulus: int) -> Callable[..., None]:
+def inverses_from_products(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """run(out, blocks, state, begin, end): what products_before left in out becomes 1 / blocks, and 0 for 0.
 
     state  one block, changed: the inverse of the product of all blocks of the range.
     """
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def retreat(e: Any, out: Any, blocks: Any, state: Any, offset: Any) -> None:
         zero = e.integer(0)
         current, value = e.load(state, zero), e.load(blocks, offset)
@@ -104,7 +104,7 @@ def inverses_from_products(path: InstructionPath, modulus: int) -> Callable[...,
         e.store(e.select(is_zero, value, (e.load(out, offset) * current).canonical()), out, offset)
         e.store(e.select(is_zero, current, (current * value).canonical()), state, zero)
 
-    words = path.over(modulus).block_words
+    words = isa.over(modulus).block_words
 
     def run(out, blocks, state, begin, end):
         for k in range(begin, end):

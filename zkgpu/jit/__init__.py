@@ -1,1 +1,1 @@
-"""Compiles CPU kernels: LLVM IR emitters for two instruction paths, and the disk cache of compiled code."""
+"""Compiles CPU kernels: LLVM IR emitters for three instruction sets, and the disk cache of compiled code."""

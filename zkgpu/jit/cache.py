@@ -33,7 +33,7 @@ from typing import Any, BinaryIO
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.path import code_generation_target
+from zkgpu.jit.isa import code_generation_target
 from zkgpu.jit.pruning import size_of
 
 log = logging.getLogger(__name__)

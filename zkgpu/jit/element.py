@@ -1,9 +1,9 @@
 """Field elements while code is being generated: formulas are written with + - * and become LLVM code.
 
-An `Fe` holds the LLVM values of one block (8 elements on the ifma and fma paths, 1 on the portable path) and what is
+An `Fe` holds the LLVM values of one block (8 elements by ifma and fma, 1 by portable) and what is
 known about them for certain: an upper bound of the value, and of the size of its limbs. Range mistakes are
 therefore assertion failures at generation time and never wrong results at run time. All values are in
-Montgomery form with the path's R.
+Montgomery form with the instruction set's R.
 
     lam = (y2 - y1) * inverse
     x3 = lin([(1, lam.square()), (-1, x1), (-1, x2)])
@@ -53,7 +53,7 @@ class Fe:
         return self.emitter.multiply_prepared(self, factor)
 
     def square(self) -> Fe:
-        """self * self, cheaper than a product but on the portable path."""
+        """self * self, cheaper than a product but on the portable set."""
         return self.emitter.square(self)
 
     def small(self, factor: int) -> Fe:

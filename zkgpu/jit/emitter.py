@@ -1,6 +1,6 @@
-"""What the two emitters have in common: words, masks, memory and branches, written with an LLVM IR builder.
+"""What the emitters have in common: words, masks, memory and branches, written with an LLVM IR builder.
 
-A word is `<8 x i64>` on the ifma and fma paths; on the portable path an element is a single word, `i256` for four
+A word is `<8 x i64>` by ifma and fma; by portable an element is a single word, `i256` for four
 limbs. A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addresses are `i64` values.
 """
 
@@ -16,8 +16,8 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from zkgpu.jit.element import Factor, Fe, Fe2, Wide, coordinates
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.memory import CACHE_LINE
-from zkgpu.jit.path import InstructionPath
 
 # most terms a sum of wide rows may have before it is collapsed
 ROW_SUM_TERMS = 512
@@ -28,11 +28,11 @@ I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 class Emitter(ABC):
     """Emits arithmetic modulo one prime through one builder; see Fe for the operations on elements."""
 
-    path: InstructionPath
+    isa: InstructionSet
     lazy: bool  # sums stay unreduced and uncarried, their limits grow; otherwise every result is canonical
 
     def __init__(self, builder: ir.IRBuilder, modulus: int):
-        self.layout = self.path.over(modulus)
+        self.layout = self.isa.over(modulus)
         self.builder = builder
         self.modulus = modulus
 
@@ -46,7 +46,7 @@ class Emitter(ABC):
     def element_words(self) -> int:
         """Words of one element."""
 
-    # -- arithmetic, one implementation a path
+    # -- arithmetic, one implementation an instruction set
 
     @abstractmethod
     def limb_constants(self, value: int) -> tuple[Any, ...]:
@@ -62,7 +62,7 @@ class Emitter(ABC):
 
     @abstractmethod
     def wide(self, x: Fe, y: Fe) -> Wide:
-        """x * y, for sums of products that are reduced once; the portable path reduces all the same."""
+        """x * y, for sums of products that are reduced once; the portable set reduces all the same."""
 
     @abstractmethod
     def reduced(self, terms: Sequence[tuple[int, Wide]]) -> Fe:
@@ -109,7 +109,7 @@ class Emitter(ABC):
 
     @property
     def limb_maximum(self) -> int:
-        return (1 << self.path.limb_bits) - 1
+        return (1 << self.isa.limb_bits) - 1
 
     def element(self, limbs: Sequence[Any], limit: int | None = None) -> Fe:
         """An element from carried limbs; canonical unless a limit is given."""
@@ -261,7 +261,7 @@ class Emitter(ABC):
 
     def row_addresses(self, base: Any) -> list[Any]:
         """Addresses of `lanes` consecutive wide rows."""
-        return [self.shifted(base, 8 * self.layout.row_words * lane) for lane in range(self.path.lanes)]
+        return [self.shifted(base, 8 * self.layout.row_words * lane) for lane in range(self.isa.lanes)]
 
     def prefetch(self, address: Any) -> None:
         """Asks for the cache line at an address; harmless when nothing is there."""

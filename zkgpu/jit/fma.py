@@ -3,7 +3,7 @@
 A product of two 52-bit limbs is split exactly: fma(a, b, 2^104) rounds a b to a multiple of 2^52, whose count can be
 read off its bits, and fma(a, b, 2^104 - that) is the rest, between -2^51 and 2^51 (Emmart, Zheng, Weems, "Faster
 modular exponentiation using double precision floating point arithmetic on the GPU", ARITH 2018, here with the
-rounding to nearest that CPUs are in). Everything else, the layout in memory too, is that of the ifma path.
+rounding to nearest that CPUs are in). Everything else, the layout in memory too, is that of the ifma set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from zkgpu.jit.ifma import LANES, LIMB_MAXIMUM, WORD, IfmaEmitter, splat
-from zkgpu.jit.path import FMA
+from zkgpu.jit.isa import FMA
 
 DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 # the bits of these doubles; a double of the same binade has the bits plus its distance in units of the last place
@@ -31,9 +31,9 @@ def double(value: float) -> ir.Constant:
 
 
 class FmaEmitter(IfmaEmitter):
-    """As on the ifma path, but the low halves of products are signed."""
+    """As on the ifma set, but the low halves of products are signed."""
 
-    path = FMA
+    isa = FMA
 
     def _multiply_add(self, half: str, column: Any, x: Any, y: Any) -> Any:
         low, high = self._halves(self._double(x), self._double(y))

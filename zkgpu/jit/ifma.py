@@ -15,7 +15,7 @@ from numba.core import cgutils
 
 from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
-from zkgpu.jit.path import IFMA
+from zkgpu.jit.isa import IFMA
 
 LANES, BITS = IFMA.lanes, IFMA.limb_bits
 LIMB_MAXIMUM = (1 << BITS) - 1
@@ -42,7 +42,7 @@ def splat(value: int) -> ir.Constant:
 class IfmaEmitter(Emitter):
     """Values are lazily reduced: anything below R is a valid factor, Layout.room times the modulus."""
 
-    path = IFMA
+    isa = IFMA
     word = WORD
     lazy = True
 

@@ -3,12 +3,12 @@
 A kernel is written as a builder, a function of hashable parameters that returns the Python function to compile:
 
     @kernel
-    def multiply_blocks(path, modulus):
-        @operation(path, modulus)
+    def multiply_blocks(instruction set, modulus):
+        @operation(instruction set, modulus)
         def multiply(e, out, x, y, offset):              # emits LLVM code, once, through the emitter e
             e.store(e.load(x, offset) * e.load(y, offset), out, offset)
 
-        words = path.over(modulus).block_words
+        words = instruction set.over(modulus).block_words
 
         def run(out, x, y, blocks):                      # ordinary Numba code
             for k in range(blocks):
@@ -33,7 +33,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from zkgpu.jit import cache
-from zkgpu.jit.path import FMA, IFMA, InstructionPath
+from zkgpu.jit.isa import FMA, IFMA, InstructionSet
 
 Builder = Callable[..., Callable[..., Any]]
 
@@ -44,7 +44,7 @@ def kernel(builder: Builder) -> Callable[..., Any]:
     """A function from the builder's parameters to the compiled kernel, made and cached once per parameters.
 
     The parameters name the kernel in the disk cache by their repr, so they must be numbers, strings, booleans,
-    tuples, instruction paths, or frozen values made of them such as KernelGroup, given by position.
+    tuples, instruction sets, or frozen values made of them such as KernelGroup, given by position.
     """
     compiled: dict[tuple[Any, ...], Any] = {}
 
@@ -72,22 +72,22 @@ def subroutine(function: Callable[..., Any]) -> Any:
     return numba.njit(inline="always")(function)
 
 
-def operation(path: InstructionPath, modulus: int, returns: Literal["nothing", "int64"] = "nothing") -> Any:
+def operation(isa: InstructionSet, modulus: int, returns: Literal["nothing", "int64"] = "nothing") -> Any:
     """Decorator: body(emitter, *arguments) becomes a Numba intrinsic for the field of that modulus.
 
     In the body an array argument is the LLVM pointer to its first element (the array must be contiguous) and an
     integer argument is an i64 value. With returns="int64" the body returns an i64 value.
     """
-    return functools.partial(_intrinsic, path, modulus, returns)
+    return functools.partial(_intrinsic, isa, modulus, returns)
 
 
-def emitter(path: InstructionPath, modulus: int, builder: Any) -> Any:
-    """The path's emitter of arithmetic modulo `modulus`, writing through an llvmlite IRBuilder."""
-    if path == IFMA:
+def emitter(isa: InstructionSet, modulus: int, builder: Any) -> Any:
+    """The instruction set's emitter of arithmetic modulo `modulus`, writing through an llvmlite IRBuilder."""
+    if isa == IFMA:
         from zkgpu.jit.ifma import IfmaEmitter
 
         return IfmaEmitter(builder, modulus)
-    if path == FMA:
+    if isa == FMA:
         from zkgpu.jit.fma import FmaEmitter
 
         return FmaEmitter(builder, modulus)
@@ -126,7 +126,7 @@ def _refuse_compiled_callees(function: Callable[..., Any]) -> None:
             raise TypeError(f"{function.__name__} calls {name}, which is compiled by itself: wrap it in subroutine")
 
 
-def _intrinsic(path: InstructionPath, modulus: int, returns: str, body: Callable[..., Any]) -> Any:
+def _intrinsic(isa: InstructionSet, modulus: int, returns: str, body: Callable[..., Any]) -> Any:
     from numba.core import types
     from numba.extending import intrinsic
     from numba.np.arrayobj import make_array
@@ -138,7 +138,7 @@ def _intrinsic(path: InstructionPath, modulus: int, returns: str, body: Callable
         arguments = [
             pointer_or_integer(context, builder, kind, v) for kind, v in zip(signature.args, values, strict=True)
         ]
-        result = body(emitter(path, modulus, builder), *arguments)
+        result = body(emitter(isa, modulus, builder), *arguments)
         return result if returns == "int64" else context.get_dummy_value()
 
     def typed(typingctx: Any, *kinds: Any) -> Any:

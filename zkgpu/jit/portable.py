@@ -10,7 +10,7 @@ from llvmlite import ir
 
 from zkgpu.jit.element import Factor, Fe, Wide
 from zkgpu.jit.emitter import I64, Emitter
-from zkgpu.jit.path import PORTABLE
+from zkgpu.jit.isa import PORTABLE
 
 I1, I128 = ir.IntType(1), ir.IntType(128)
 
@@ -22,7 +22,7 @@ class PortableEmitter(Emitter):
     4p. Without that room both leave less.
     """
 
-    path = PORTABLE
+    isa = PORTABLE
     element_words = 1
     lazy = False
 

@@ -31,10 +31,10 @@ def forward_pass(shape: KernelGroup) -> Any:
     """forward(left, right, pair, scratch, totals, block): begins the additions of `lanes` pairs from `pair` on."""
     stride = scratch_words(shape)
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def forward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any) -> None:
         curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
-        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * shape.path.lanes))
+        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * shape.isa.lanes))
         p, q = curve.gather(left, pair), curve.gather(right, pair)
         dx, dy, flags = _slope(curve, p, q)
         for k, part in enumerate((dx, dy, p.x, p.y)):
@@ -55,7 +55,7 @@ def backward_pass(shape: KernelGroup) -> Any:
     """
     stride = scratch_words(shape)
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def backward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any, out: Any) -> None:
         curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
         dx, dy = (curve.load(scratch, e.shifted(at, k * curve.words), 2) for k in (0, 1))
@@ -76,7 +76,7 @@ def backward_pass(shape: KernelGroup) -> Any:
 def move_rows(shape: KernelGroup) -> Any:
     """move(references, addresses): copies `lanes` referenced points, negated where asked, to rows."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def move(e: Any, references: Any, addresses: Any) -> None:
         curve = Coordinates(e, shape)
         p = curve.gather(references, e.integer(0))

@@ -18,14 +18,14 @@ from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel
-from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import Multiples, multiples
 from zkgpu.msm.plan import balanced_bits, sparse_width, windows_of
-from zkgpu.msm.points import check_rows, from_path, to_path
+from zkgpu.msm.points import check_rows, from_isa_form, to_isa_form
 from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.segments import Workspace, add_segments, workspace
@@ -33,9 +33,7 @@ from zkgpu.msm.segments import Workspace, add_segments, workspace
 SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
 
 
-def combine(
-    group: Group, matrix: SparseMatrix, rows: Limbs, path: InstructionPath, threads: int | None = None
-) -> Limbs:
+def combine(group: Group, matrix: SparseMatrix, rows: Limbs, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(matrix rows, row_limbs) points rows as by Group.to_rows: matrix times the vector of points.
 
     rows  one point for each column of the matrix
@@ -45,12 +43,12 @@ def combine(
     check_rows(group, rows)
     _check(matrix, len(rows))
     matrix = _for_kernels(matrix)
-    shape = KernelGroup.of(group, path)
-    plan = _plan(shape, matrix, to_path(shape, rows, threads), threads)
+    shape = KernelGroup.of(group, isa)
+    plan = _plan(shape, matrix, to_isa_form(shape, rows, threads), threads)
     out = shape.zero_rows(matrix.shape[0])
     tasks = [partial(_combine_rows, shape, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
     parallel_in_rooms(tasks, partial(workspace, shape, 1 << 30, SEGMENTS), threads)
-    return from_path(shape, out, threads)
+    return from_isa_form(shape, out, threads)
 
 
 def _check(matrix: SparseMatrix, points: int) -> None:

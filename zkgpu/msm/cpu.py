@@ -117,9 +117,9 @@ def _key(pair: tuple[CpuPoints, Limbs]) -> tuple[int, int]:
 
 
 def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _Family:
-    path, table = points[0].path, points[0].table
+    isa, table = points[0].isa, points[0].table
     selected, cost = scalars.select(points[0].index), reduce(add, (cost_of(p) for p in points))
-    least = path.lanes.bit_length() + 1  # at least two buckets a lane
+    least = isa.lanes.bit_length() + 1  # at least two buckets a lane
     width = table.width if table else bucket_width(selected.histogram, cost, least)
     cut = digits(selected, width, threads)
     sets = bucket_sets(cut.sizes, table.stride if table else len(cut.sizes))
@@ -128,7 +128,7 @@ def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threa
 
 def cost_of(points: CpuPoints) -> Cost:
     """Of sums of these points."""
-    return COSTS[points.path.name, points.group.degree]
+    return COSTS[points.isa.name, points.group.degree]
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class _Family:
         if not parts:
             return shape.group.infinity
         weights, sums = [s.weight for part in parts for s in part.sets], np.concatenate([part.sums for part in parts])
-        return fold(shape, sums, weights, self.width, self.plan.buckets // shape.path.lanes)
+        return fold(shape, sums, weights, self.width, self.plan.buckets // shape.isa.lanes)
 
 
 def _sum_buckets(
@@ -178,10 +178,10 @@ def _sum_buckets(
     ground = room.grounds[shape]
     filled = ground.buckets[: sets * count]
     add_segments(shape, points.rows, references, start, filled, ground.workspace)
-    sums = np.empty((sets, 2, 3 * shape.degree, shape.layout.limbs, shape.path.lanes), np.uint64)
+    sums = np.empty((sets, 2, 3 * shape.degree, shape.layout.limbs, shape.isa.lanes), np.uint64)
     reduce_set = reduce_buckets(shape)
     for s in range(sets):
-        reduce_set(filled[s * count :].ctypes.data, count // shape.path.lanes, sums[s].reshape(-1))
+        reduce_set(filled[s * count :].ctypes.data, count // shape.isa.lanes, sums[s].reshape(-1))
     return sums
 
 

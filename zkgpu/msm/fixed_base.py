@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel
-from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import available_threads, ranges
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.multiples import Multiples, multiples
 from zkgpu.msm.plan import balanced_bits, comb_width, windows_of
-from zkgpu.msm.points import from_path, to_path
+from zkgpu.msm.points import from_isa_form, to_isa_form
 from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.segments import Workspace, add_segments, workspace
@@ -24,12 +24,12 @@ from zkgpu.msm.segments import Workspace, add_segments, workspace
 GRAIN = 1 << 12  # scalars a task
 
 
-def fixed_base(base: Point, scalars: Limbs, path: InstructionPath, threads: int | None = None) -> Limbs:
+def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(n, row_limbs) points rows as by Group.to_rows: scalars[i] * base.
 
     scalars  (n, limbs) uint64, canonical limbs below the group's order. Variable time.
     """
-    threads, order, shape = threads or available_threads(), base.group.order, KernelGroup.of(base.group, path)
+    threads, order, shape = threads or available_threads(), base.group.order, KernelGroup.of(base.group, isa)
     cut = balanced(scalars, order)
     out = shape.zero_rows(len(scalars))
     if base.is_infinity or not len(scalars):
@@ -47,7 +47,7 @@ def fixed_base(base: Point, scalars: Limbs, path: InstructionPath, threads: int 
     make_room = partial(workspace, shape, GRAIN * windows, GRAIN)
     parts = ranges(len(scalars), -(-len(scalars) // GRAIN))
     parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
-    return from_path(shape, out, threads)
+    return from_isa_form(shape, out, threads)
 
 
 def _comb(shape: KernelGroup, base: Point, width: int, windows: int, threads: int) -> Multiples:
@@ -55,7 +55,7 @@ def _comb(shape: KernelGroup, base: Point, width: int, windows: int, threads: in
     teeth = [base]
     while len(teeth) < windows:
         teeth.append(teeth[-1] * (1 << width))
-    rows = to_path(shape, base.group.to_rows(teeth))
+    rows = to_isa_form(shape, base.group.to_rows(teeth))
     return multiples(shape, rows, np.arange(windows), 1 << (width - 1), threads)
 
 

@@ -29,7 +29,7 @@ def fold(shape: KernelGroup, sums: Limbs, windows: Sequence[int], width: int, pe
 
 def _sum_lanes(shape: KernelGroup, sums: Limbs, per_lane: int) -> Limbs:
     """(slices, 3 * degree, limbs): sum over lanes of T_l + l * per_lane * S_l, with slices in the lanes' place."""
-    lanes, blocks = shape.path.lanes, shape.path.blocks(len(sums))
+    lanes, blocks = shape.isa.lanes, shape.isa.blocks(len(sums))
     cut = (blocks, lanes, *sums.shape[1:])
     padded = np.zeros((blocks * lanes, *sums.shape[1:]), np.uint64)
     padded[: len(sums)] = sums
@@ -60,7 +60,7 @@ def _lane_program(block: int, blocks: int, lanes: int, per_lane: int) -> Program
 
 def _horner(shape: KernelGroup, weighted: Limbs, windows: Sequence[int], width: int) -> Point:
     """The point sum 2^(width * windows[s]) * weighted[s], by doublings from the highest window down."""
-    memory = np.zeros((len(weighted) + 1, *weighted.shape[1:], shape.path.lanes), np.uint64)
+    memory = np.zeros((len(weighted) + 1, *weighted.shape[1:], shape.isa.lanes), np.uint64)
     memory[:-1, ..., 0] = weighted  # one point a block: the other lanes compute nothing of interest
     memory[-1] = _infinity(shape)
     flat = memory.reshape(-1)
@@ -93,7 +93,7 @@ def _run(shape: KernelGroup, memory: Limbs, program: NDArray[np.int64]) -> None:
 @lru_cache
 def _infinity(shape: KernelGroup) -> NDArray[np.uint64]:
     """(3 * degree, limbs, lanes): (0 : 1 : 0) in every lane."""
-    layout, bits, lanes = shape.layout, shape.path.limb_bits, shape.path.lanes
+    layout, bits, lanes = shape.layout, shape.isa.limb_bits, shape.isa.lanes
     one, mask = layout.montgomery_factor, (1 << bits) - 1
     out = np.zeros((3 * shape.degree, layout.limbs, lanes), np.uint64)
     out[shape.degree] = [[(one >> (bits * j)) & mask] * lanes for j in range(layout.limbs)]
@@ -102,7 +102,7 @@ def _infinity(shape: KernelGroup) -> NDArray[np.uint64]:
 
 def _point(shape: KernelGroup, words: Limbs) -> Point:
     """The affine point of (X : Y : Z) given by (3 * degree, limbs); the Montgomery factor cancels in X/Z."""
-    group, bits = shape.group, shape.path.limb_bits
+    group, bits = shape.group, shape.isa.limb_bits
     values = [sum(int(limb) << (bits * j) for j, limb in enumerate(part)) for part in words]
     field, q = group.field, group.base_field.modulus
     reduced = [value % q for value in values]

@@ -1,4 +1,4 @@
-"""Formulas on y^2 = x^3 + b, written once over field elements: for G1 and G2, on every instruction path."""
+"""Formulas on y^2 = x^3 + b, written once over field elements: for G1 and G2, on every instruction set."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Coordinates:
         return self.shape.coordinate_words
 
     def bound(self, multiple: int) -> int:
-        """A bound on lazily reduced values; the portable path keeps everything below p."""
-        return int(self.e.modulus * (multiple if self.e.path.lanes > 1 else 1))
+        """A bound on lazily reduced values; the portable set keeps everything below p."""
+        return int(self.e.modulus * (multiple if self.e.isa.lanes > 1 else 1))
 
     def make(self, parts: list[Fe]) -> Element:
         return parts[0] if self.degree == 1 else Fe2(*parts)
@@ -107,7 +107,7 @@ class Coordinates:
 
     def consecutive(self, address: Any) -> list[Any]:
         """The addresses of `lanes` rows that follow one another."""
-        return [self.e.shifted(address, self.shape.row_bytes * lane) for lane in range(self.e.path.lanes)]
+        return [self.e.shifted(address, self.shape.row_bytes * lane) for lane in range(self.e.isa.lanes)]
 
 
 def _split_references(e: Any, references: Any, offset: Any) -> tuple[list[Any], Any]:
@@ -115,13 +115,13 @@ def _split_references(e: Any, references: Any, offset: Any) -> tuple[list[Any], 
     from llvmlite import ir
 
     bit, word = ir.IntType(1), ir.IntType(64)
-    if e.path.lanes == 1:
+    if e.isa.lanes == 1:
         (reference,) = e.lane_integers(references, offset)
         return [e.builder.and_(reference, e.integer(-2))], e.builder.trunc(reference, bit)
     vector = e.builder.load(e.word_pointer(references, offset), align=8)
-    clear = e.builder.and_(vector, ir.Constant(e.word, [-2] * e.path.lanes))
-    lanes = [e.builder.extract_element(clear, ir.Constant(word, lane)) for lane in range(e.path.lanes)]
-    return lanes, e.builder.trunc(vector, ir.VectorType(bit, e.path.lanes))
+    clear = e.builder.and_(vector, ir.Constant(e.word, [-2] * e.isa.lanes))
+    lanes = [e.builder.extract_element(clear, ir.Constant(word, lane)) for lane in range(e.isa.lanes)]
+    return lanes, e.builder.trunc(vector, ir.VectorType(bit, e.isa.lanes))
 
 
 def chord(slope: Element, p: Affine, x2: Element) -> tuple[Element, Element]:

@@ -1,4 +1,4 @@
-"""A group as kernels see it: one instruction path, the numbers of its formulas, and how its points lie in memory."""
+"""A group as kernels see it: one instruction set, the numbers of its formulas, and how its points lie in memory."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
+from zkgpu.jit.isa import InstructionSet, Layout
 from zkgpu.jit.memory import CACHE_LINE, aligned_empty, aligned_zeros
-from zkgpu.jit.path import InstructionPath, Layout
 
 LINE_WORDS = CACHE_LINE // 8
 
 
 @dataclass(frozen=True)
 class KernelGroup:
-    """A group on an instruction path. It is a parameter of kernels, which its repr names: so all numbers are in it.
+    """A group on an instruction set. It is a parameter of kernels, which its repr names: so all numbers are in it.
 
     modulus  of the base field
     degree   elements of the base field in a coordinate: 1 or 2
     b3       3b of the equation as (c0, c1)
 
-    A row is the 64-byte aligned affine point x, y as canonical integers in the path's Montgomery form, filled up with
+    A row is the 64-byte aligned affine point x, y as canonical integers in the isa's Montgomery form, filled up with
     zeros to whole cache lines; infinity is a zero row. The host's rows, see Group.to_rows, are not filled up.
     """
 
-    path: InstructionPath
+    isa: InstructionSet
     modulus: int
     degree: int
     b3: tuple[int, int]
@@ -35,15 +35,15 @@ class KernelGroup:
 
     @staticmethod
     @lru_cache(maxsize=64)
-    def of(group: Group, path: InstructionPath) -> KernelGroup:
-        """The group on that path. Raises UsageError when the path has no arithmetic for its field."""
-        path.over(group.base_field.modulus)
-        return KernelGroup(path, group.base_field.modulus, group.degree, group.b3, group)
+    def of(group: Group, isa: InstructionSet) -> KernelGroup:
+        """The group on that instruction set. Raises UsageError where there is no arithmetic for its field."""
+        isa.over(group.base_field.modulus)
+        return KernelGroup(isa, group.base_field.modulus, group.degree, group.b3, group)
 
     @cached_property
     def layout(self) -> Layout:
         """How elements of the base field lie in memory."""
-        return self.path.over(self.modulus)
+        return self.isa.over(self.modulus)
 
     @property
     def coordinate_words(self) -> int:

@@ -32,8 +32,8 @@ class Step:
 
 def evaluate(shape: KernelGroup, rows: Limbs, steps: Sequence[Step], stride: int, n: int) -> Limbs:
     """(n, row_words): the n sums that the steps make, rows like those they are made of."""
-    blocks, words = shape.path.blocks(n), shape.coordinate_words
-    out, nothing = shape.empty_rows(blocks * shape.path.lanes), aligned_zeros(shape.row_words)
+    blocks, words = shape.isa.blocks(n), shape.coordinate_words
+    out, nothing = shape.empty_rows(blocks * shape.isa.lanes), aligned_zeros(shape.row_words)
     memory, prefixes = aligned_empty(blocks * shape.point_words), aligned_empty(blocks * words)
     totals = aligned_empty(CHAINS * words)
     run_steps(shape)(_table(rows, steps), stride, n, nothing, memory, prefixes, totals, out)
@@ -58,10 +58,10 @@ def run_steps(shape: KernelGroup) -> Any:
     memory    projective sums, one block for `lanes` of them
     prefixes  products of earlier denominators, for the one inversion that makes all the sums affine
     """
-    size, words, lanes = shape.point_words, shape.coordinate_words, shape.path.lanes
+    size, words, lanes = shape.point_words, shape.coordinate_words, shape.isa.lanes
     clear, twice, add_references = set_infinity(shape), doubling(shape), mixed_addition(shape)
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def gather_denominator(e: Any, memory: Any, at: Any, prefixes: Any, totals: Any, block: Any) -> None:
         curve, chain = Coordinates(e, shape), chain_offset(Coordinates(e, shape), block)
         total = curve.load(totals, chain)
@@ -69,7 +69,7 @@ def run_steps(shape: KernelGroup) -> Any:
         _, denominator = _denominator(curve, curve.load_projective(memory, at))
         curve.store(total * denominator, totals, chain)
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def write_affine(e: Any, memory: Any, at: Any, prefixes: Any, totals: Any, block: Any, out: Any) -> None:
         curve, chain = Coordinates(e, shape), chain_offset(Coordinates(e, shape), block)
         total, p = curve.load(totals, chain), curve.load_projective(memory, at)

@@ -19,7 +19,7 @@ CHAINS = 2
 def invert_totals(shape: KernelGroup) -> Any:
     """invert(totals): both products become their inverses, by one inversion."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def invert(e: Any, totals: Any) -> None:
         curve = Coordinates(e, shape)
         first, second = (curve.load(totals, e.integer(k * curve.words)) for k in range(CHAINS))
@@ -34,7 +34,7 @@ def invert_totals(shape: KernelGroup) -> Any:
 def reset_totals(shape: KernelGroup) -> Any:
     """reset(totals): both products become 1."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def reset(e: Any, totals: Any) -> None:
         curve = Coordinates(e, shape)
         for k in range(CHAINS):
@@ -65,7 +65,7 @@ def _times(curve: Coordinates, x: Element, factor: Any) -> Element:
 
 def _inverse(curve: Coordinates, x: Any) -> Any:
     """x^-1 in F_p in every lane, by one inversion of the product of all lanes."""
-    e, others, distance = curve.e, None, curve.e.path.lanes // 2
+    e, others, distance = curve.e, None, curve.e.isa.lanes // 2
     while distance:
         partner = _rotated(e, x, distance)
         x, others = x * partner, partner if others is None else others * partner
@@ -78,7 +78,7 @@ def _rotated(e: Any, x: Any, distance: int) -> Any:
     """Lane l holds what x has in lane l + distance, counted around."""
     from llvmlite import ir
 
-    lanes = e.path.lanes
+    lanes = e.isa.lanes
     order = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [(lane + distance) % lanes for lane in range(lanes)])
     x = x.carried()
     return replace(x, limbs=tuple(e.builder.shuffle_vector(limb, limb, order) for limb in x.limbs))
@@ -87,9 +87,9 @@ def _rotated(e: Any, x: Any, distance: int) -> Any:
 def _inverse_of_first_lane(e: Any, x: Any) -> Any:
     """The inverse of the element in lane 0, in every lane."""
     size, radix = e.layout.words, e.layout.montgomery_factor
-    words = _stack_words(e, size * e.path.lanes)
+    words = _stack_words(e, size * e.isa.lanes)
     e.to_words(x.canonical(), words, e.integer(0))
-    first, *rest = (_number_pointer(e, words, size * lane) for lane in range(e.path.lanes))
+    first, *rest = (_number_pointer(e, words, size * lane) for lane in range(e.isa.lanes))
     inverse = gcd.inverse(e.builder, e.builder.load(first, align=8), e.modulus)
     for pointer in (first, *rest):
         e.builder.store(inverse, pointer, align=8)

@@ -36,7 +36,7 @@ class Multiples:
 
 
 def multiples(shape: KernelGroup, points: Limbs, columns: NDArray[np.int64], most: int, threads: int) -> Multiples:
-    """The table for rows in the path's form; `most` is a power of two."""
+    """The table for rows in the instruction set's form; `most` is a power of two."""
     n, width = len(points), len(columns)
     rows = shape.empty_rows(n + (most - 1) * width)
     rows[:n] = points

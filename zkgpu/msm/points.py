@@ -1,4 +1,4 @@
-"""Points arrays as the kernels want them: aligned rows, the path's Montgomery form, little infinity."""
+"""Points arrays as the kernels want them: aligned rows, the instruction set's Montgomery form, little infinity."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import InstructionPath
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.group import KernelGroup
 
@@ -40,7 +40,7 @@ class CpuPoints:
     """
 
     group: Group
-    path: InstructionPath
+    isa: InstructionSet
     n: int
     rows: Limbs
     index: NDArray[np.int32] | None
@@ -52,7 +52,7 @@ class CpuPoints:
     @property
     def shape(self) -> KernelGroup:
         """The group as the kernels see it."""
-        return KernelGroup.of(self.group, self.path)
+        return KernelGroup.of(self.group, self.isa)
 
     @property
     def m(self) -> int:
@@ -70,7 +70,7 @@ class CpuPoints:
         return np.array_equal(self.index, other.index)
 
 
-def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int = 1) -> CpuPoints:
+def load_points(group: Group, rows: Limbs, isa: InstructionSet, threads: int = 1) -> CpuPoints:
     """The points of an array laid out as by Group.to_rows, which may be a read-only view of a file.
 
     Coordinates must be canonical and on the curve: see first_invalid.
@@ -79,8 +79,8 @@ def load_points(group: Group, rows: Limbs, path: InstructionPath, threads: int =
     finite = np.concatenate([part.any(axis=1) for part in _parts(rows)]) if len(rows) else np.empty(0, bool)
     few = FEW * np.count_nonzero(~finite) <= len(rows)
     index = None if few else np.flatnonzero(finite).astype(np.int32)
-    resident = to_path(KernelGroup.of(group, path), rows if index is None else rows[index], threads)
-    return CpuPoints(group, path, len(rows), resident, index)
+    resident = to_isa_form(KernelGroup.of(group, isa), rows if index is None else rows[index], threads)
+    return CpuPoints(group, isa, len(rows), resident, index)
 
 
 def check_rows(group: Group, rows: Limbs) -> None:
@@ -98,14 +98,14 @@ def _parts(rows: Limbs) -> list[Limbs]:
     return [rows[at : at + COPY_ROWS] for at in range(0, len(rows), COPY_ROWS)]
 
 
-def to_path(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
-    """An aligned copy of the host's points rows, from its Montgomery form to the path's."""
+def to_isa_form(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
+    """An aligned copy of the host's points rows, from its Montgomery form to the instruction set's."""
     out = shape.rows_from_host(rows)
     _scale(shape, out, 2 * shape.layout.montgomery_bits - _host_bits(shape), threads)
     return out
 
 
-def from_path(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
+def from_isa_form(shape: KernelGroup, rows: Limbs, threads: int = 1) -> Limbs:
     """The rows as the host has them, which reuse the memory of the aligned ones where these have the same width."""
     _scale(shape, rows, _host_bits(shape), threads)
     return shape.host_rows(rows)
@@ -120,7 +120,7 @@ def _scale(shape: KernelGroup, rows: Limbs, bits: int, threads: int) -> None:
     """Multiplies every coordinate by 2^bits / R in place."""
     if bits == shape.layout.montgomery_bits:
         return
-    run, lanes = scale_coordinates(shape, bits), shape.path.lanes
+    run, lanes = scale_coordinates(shape, bits), shape.isa.lanes
     parts = ranges(len(rows), threads if len(rows) >= COPY_ROWS else 1, lanes)
     parallel([partial(run, rows[begin:end]) for begin, end in parts], threads)
 
@@ -129,13 +129,13 @@ def _scale(shape: KernelGroup, rows: Limbs, bits: int, threads: int) -> None:
 def scale_coordinates(shape: KernelGroup, bits: int) -> Any:
     """scale(rows): every coordinate times 2^bits / R modulo p, in place; rows are aligned."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def scale(e: Any, addresses: Any) -> None:
         lanes = e.lane_integers(addresses, e.integer(0))
         factor = e.exact((1 << bits) % shape.modulus)
         e.store_rows(lanes, [(part * factor).canonical() for part in e.load_rows(lanes, 2 * shape.degree)])
 
-    lanes, row_bytes = shape.path.lanes, shape.row_bytes
+    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
 
     def run(rows):
         addresses = np.empty(lanes, np.int64)

@@ -12,7 +12,7 @@ from zkgpu.msm.group import KernelGroup
 def set_infinity(shape: KernelGroup) -> Any:
     """clear(memory, at): the block at word `at` becomes infinity in every lane."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def clear(e: Any, memory: Any, at: Any) -> None:
         curve = Coordinates(e, shape)
         curve.store_projective(curve.infinity(), memory, at)
@@ -23,7 +23,7 @@ def set_infinity(shape: KernelGroup) -> Any:
 def doubling(shape: KernelGroup) -> Any:
     """twice(memory, at): doubles the block in place."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def twice(e: Any, memory: Any, at: Any) -> None:
         curve = Coordinates(e, shape)
         curve.store_projective(double(curve, curve.load_projective(memory, at)), memory, at)
@@ -34,7 +34,7 @@ def doubling(shape: KernelGroup) -> Any:
 def mixed_addition(shape: KernelGroup) -> Any:
     """add(memory, out, at, references): block out = block at + the referenced affine points."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def add_references(e: Any, memory: Any, out: Any, at: Any, references: Any) -> None:
         curve = Coordinates(e, shape)
         q = curve.gather(references, e.integer(0))
@@ -46,7 +46,7 @@ def mixed_addition(shape: KernelGroup) -> Any:
 def addition(shape: KernelGroup) -> Any:
     """add(memory, out, a, b): block out = block a + block b."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def add_blocks(e: Any, memory: Any, out: Any, a: Any, b: Any) -> None:
         curve = Coordinates(e, shape)
         total = add(curve, curve.load_projective(memory, a), curve.load_projective(memory, b))
@@ -64,10 +64,10 @@ def reduce_buckets(shape: KernelGroup) -> Any:
     """
     size = shape.point_words
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def step(e: Any, row: Any, stride: Any, sums: Any) -> None:
         curve = Coordinates(e, shape)
-        lanes = [e.builder.add(row, e.builder.mul(stride, e.integer(lane))) for lane in range(shape.path.lanes)]
+        lanes = [e.builder.add(row, e.builder.mul(stride, e.integer(lane))) for lane in range(shape.isa.lanes)]
         running = add_affine(curve, curve.load_projective(sums, e.integer(0)), curve.load_points(lanes))
         curve.store_projective(running, sums, e.integer(0))
         weighted = add(curve, curve.load_projective(sums, e.integer(size)), running)

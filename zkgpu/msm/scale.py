@@ -8,18 +8,18 @@ import numpy as np
 
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.path import InstructionPath
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.threads import available_threads, parallel, ranges
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import multiples
 from zkgpu.msm.plan import balanced_bits, signed_digits, sparse_width
-from zkgpu.msm.points import check_rows, from_path, to_path
+from zkgpu.msm.points import check_rows, from_isa_form, to_isa_form
 
 GRAIN = 1 << 11  # points a task
 
 
-def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threads: int | None = None) -> Limbs:
+def scale_points(group: Group, rows: Limbs, k: int, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(n, row_limbs) points rows as by Group.to_rows: k times every point, k taken modulo the group's order.
 
     Variable time.
@@ -29,18 +29,18 @@ def scale_points(group: Group, rows: Limbs, k: int, path: InstructionPath, threa
     digits = signed_digits(min(k, group.order - k), width)
     if 2 * k > group.order:
         digits = [-digit for digit in digits]
-    shape = KernelGroup.of(group, path)
+    shape = KernelGroup.of(group, isa)
     out = shape.zero_rows(len(rows))
     parts = ranges(len(rows), 1 + len(rows) // GRAIN)
     tasks = [partial(_scale, shape, rows[b:e], digits, width, out[b:e]) for b, e in parts if any(digits)]
     parallel(tasks, threads or available_threads())
-    return from_path(shape, out)
+    return from_isa_form(shape, out)
 
 
 def _scale(shape: KernelGroup, rows: Limbs, digits: list[int], width: int, out: Limbs) -> None:
     """Fills one task's rows; digit w counts 2^(width * w)."""
     n = len(rows)
-    table = multiples(shape, to_path(shape, rows), np.arange(n), 1 << (width - 1), threads=1)
+    table = multiples(shape, to_isa_form(shape, rows), np.arange(n), 1 << (width - 1), threads=1)
     steps, doublings = [], 0
     for digit in reversed(digits):
         if digit:

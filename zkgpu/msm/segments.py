@@ -56,7 +56,7 @@ class Workspace:
 
 def workspace(shape: KernelGroup, references: int, segments: int) -> Workspace:
     """Room for calls of sum_segments with up to that many references and segments."""
-    chunk, lanes = max(min(CHUNK, references), 2), shape.path.lanes
+    chunk, lanes = max(min(CHUNK, references), 2), shape.isa.lanes
     rounds = chunk.bit_length() + 1
     arena = shape.empty_rows(FREE_ROW + chunk + rounds * lanes)
     arena[:FREE_ROW] = 0
@@ -106,7 +106,7 @@ def sum_segments(shape: KernelGroup) -> Any:
     reset, move = reset_totals(shape), move_rows(shape)
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
     pair_up, what_is_left = subroutine(buckets.pair_up), subroutine(buckets.what_is_left)
-    lanes, row_bytes = shape.path.lanes, shape.row_bytes
+    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
     batch_blocks = BATCH // lanes
 
     def run(points, references, start, out, chunk, arena, left, right, scratch, totals, first, count, order, sizes):

@@ -69,14 +69,14 @@ def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[in
     naf     the digits of the curve's parameter x > 0, highest first
     memory  two blocks: [x] P and its images under psi; their sum
     """
-    size, lanes, row_bytes = shape.point_words, shape.path.lanes, shape.row_bytes
+    size, lanes, row_bytes = shape.point_words, shape.isa.lanes, shape.row_bytes
     clear, twice, add_references, add_blocks = (
         make(shape) for make in (set_infinity, doubling, mixed_addition, addition)
     )
     turn = _on_first_block(shape, lambda curve, p: _psi(curve, p, (psi_x, psi_y)))
     negate = _on_first_block(shape, _negated)
 
-    @operation(shape.path, shape.modulus, returns="int64")
+    @operation(shape.isa, shape.modulus, returns="int64")
     def not_infinity(e: Any, memory: Any, at: Any) -> Any:
         z = Coordinates(e, shape).load_projective(memory, at).z
         return e.mask_bits(e.builder.not_(z.canonical().is_zero()))
@@ -110,7 +110,7 @@ def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[in
 def _on_first_block(shape: KernelGroup, change: Any) -> Any:
     """A Numba intrinsic (memory): the first block becomes change(curve, block)."""
 
-    @operation(shape.path, shape.modulus)
+    @operation(shape.isa, shape.modulus)
     def apply(e: Any, memory: Any) -> None:
         curve = Coordinates(e, shape)
         p = change(curve, curve.load_projective(memory, e.integer(0)))

@@ -31,7 +31,7 @@ def with_table(points: CpuPoints, copies: int, cost: Cost, threads: int = 1) -> 
     table = Table(*table_shape(points.m, cost, copies, bits))
     copies = -(-windows_of(bits, table.width) // table.stride)
     rows = points.shape.empty_rows(copies * points.m)
-    parts = ranges(points.m, -(-points.m // GRAIN), points.path.lanes)
+    parts = ranges(points.m, -(-points.m // GRAIN), points.isa.lanes)
     parallel([partial(_fill, points, table, rows, begin, end) for begin, end in parts], threads)
     return replace(points, rows=rows, table=table)
 

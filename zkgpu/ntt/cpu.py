@@ -27,7 +27,7 @@ def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool =
     if group is None:
         cpu.multiply_by_powers(data, domain.offset, out=data)
     tables = _tables(cpu, domain, group, inverse=False)
-    kernel = partial(kernels.forward(cpu.path, cpu.field.modulus, cpu.field.root_of_unity(RADIX)), data.blocks)
+    kernel = partial(kernels.forward(cpu.isa, cpu.field.modulus, cpu.field.root_of_unity(RADIX)), data.blocks)
     _run(_plan(cpu, domain, group, False), cpu.thread_count(domain.size), kernel, tables)
     return data
 
@@ -40,7 +40,7 @@ def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool =
     group = _group(domain)
     root = cpu.field.inverse(cpu.field.root_of_unity(RADIX))
     tables = _tables(cpu, domain, group, inverse=True)
-    kernel = partial(kernels.inverse(cpu.path, cpu.field.modulus, root), data.blocks)
+    kernel = partial(kernels.inverse(cpu.isa, cpu.field.modulus, root), data.blocks)
     _run(_plan(cpu, domain, group, True), cpu.thread_count(domain.size), kernel, tables)
     if group is None:
         cpu.multiply_by_powers(data, cpu.field.inverse(domain.offset), out=data)
@@ -50,7 +50,7 @@ def intt(cpu: CpuField, evaluations: CpuVector, domain: Domain, in_place: bool =
 def _tables(cpu: CpuField, domain: Domain, group: int | None, *, inverse: bool) -> Twiddles:
     """Kept for all transforms alike; made, when they are, by no more threads than this one may use."""
     with at_most(cpu.threads):
-        return twiddles(cpu.field, cpu.path, domain.log_size, group or 0, inverse)
+        return twiddles(cpu.field, cpu.isa, domain.log_size, group or 0, inverse)
 
 
 def _working_copy(cpu: CpuField, vector: CpuVector, domain: Domain, in_place: bool) -> CpuVector:
@@ -71,7 +71,7 @@ def _group(domain: Domain) -> int | None:
 
 
 def _plan(cpu: CpuField, domain: Domain, group: int | None, inverse: bool) -> Plan:
-    return plan(domain.log_size, cpu.path.lanes.bit_length() - 1, group or 0, inverse)
+    return plan(domain.log_size, cpu.isa.lanes.bit_length() - 1, group or 0, inverse)
 
 
 def _run(plan: Plan, threads: int, kernel: Callable[..., None], tables: Twiddles) -> None:

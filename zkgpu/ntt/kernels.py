@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from zkgpu.jit.element import Factor, Fe
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, operation
-from zkgpu.jit.path import InstructionPath
 from zkgpu.ntt.plan import FIRST, LAST, RADIX, TAIL
 
-# limits, in multiples of p, and columns of what the passes leave in memory; the portable path leaves at most 4p, and
+# limits, in multiples of p, and columns of what the passes leave in memory; the portable set leaves at most 4p, and
 # all leave less where the limbs have no room for it
 FORWARD_LIMIT, INVERSE_LIMIT, COLUMNS = 64, 4, 1 << 60
 PORTABLE_LIMIT = 4
@@ -155,12 +155,12 @@ def driver(words: int, radix: dict[int, Any]) -> Callable[..., None]:
 
 
 @kernel
-def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
+def forward(isa: InstructionSet, modulus: int, eighth_root: int) -> Callable[..., None]:
     """The driver of coefficients to evaluations."""
-    words = path.over(modulus).block_words
+    words = isa.over(modulus).block_words
 
     def radix(k: int) -> Any:
-        @operation(path, modulus)
+        @operation(isa, modulus)
         def butterflies(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
             offsets, power = run_offsets(e, offset, stride, 1 << k), power_of_group(e, table, group, 1 << k)
 
@@ -174,14 +174,14 @@ def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
 
         return butterflies
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def first_radix8(e: Any, data: Any, offset: Any, stride: Any) -> None:
         offsets, roots = run_offsets(e, offset, stride, RADIX), constant_roots(e, eighth_root, RADIX // 2)
         values = evaluated(lambda j: e.load(data, offsets[j]), RADIX, roots)
         for at, value in zip(offsets, values, strict=True):
             leave(e, value, data, at, FORWARD_LIMIT)
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
         offsets = run_offsets(e, offset, e.integer(words), RADIX)
         columns = e.load_tile(data, offsets, *between_passes(e, FORWARD_LIMIT))
@@ -189,7 +189,7 @@ def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
         values = evaluated(lambda j: columns[j] * power(j) if j else columns[j].weak(), RADIX, roots)
         e.store_tile([value.canonical() for value in values], data, offsets)
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def nothing(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
         """Forward plans have no pass of this kind."""
 
@@ -197,12 +197,12 @@ def forward(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
 
 
 @kernel
-def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[..., None]:
+def inverse(isa: InstructionSet, modulus: int, eighth_root: int) -> Callable[..., None]:
     """The driver of evaluations to coefficients, with tables of inverse factors and the inverse root."""
-    words = path.over(modulus).block_words
+    words = isa.over(modulus).block_words
 
     def radix(k: int, is_last: bool = False) -> Any:
-        @operation(path, modulus)
+        @operation(isa, modulus)
         def butterflies(e: Any, data: Any, offset: Any, stride: Any, table: Any, group: Any) -> None:
             offsets, power = run_offsets(e, offset, stride, 1 << k), power_of_group(e, table, group, 1 << k)
             roots = constant_roots(e, eighth_root, 1 << (k - 1))
@@ -216,14 +216,14 @@ def inverse(path: InstructionPath, modulus: int, eighth_root: int) -> Callable[.
 
         return butterflies
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def first_radix8(e: Any, data: Any, offset: Any, stride: Any) -> None:
         offsets, roots = run_offsets(e, offset, stride, RADIX), constant_roots(e, eighth_root, RADIX // 2)
         left = lambda j: left_by_a_pass(e, data, offsets[j], INVERSE_LIMIT)  # noqa: E731
         for j, value in interpolated(left, RADIX, roots):
             e.store(value.canonical(), data, offsets[j])
 
-    @operation(path, modulus)
+    @operation(isa, modulus)
     def tile(e: Any, data: Any, offset: Any, table: Any, index: Any, scale: Any) -> None:
         offsets = run_offsets(e, offset, e.integer(words), RADIX)
         columns = e.load_tile(data, offsets)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.field import Field
+from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.memory import aligned_empty
-from zkgpu.jit.path import InstructionPath
 from zkgpu.ntt.plan import RADIX, RADIX_LOG, group_count
 
 Words = NDArray[np.uint64]
@@ -34,14 +34,14 @@ class Twiddles:
 
 
 @lru_cache(maxsize=4)
-def twiddles(field: Field, path: InstructionPath, log_size: int, group: int, inverse: bool) -> Twiddles:
-    """The tables of a transform of 2^log_size values, about 50 bytes a value on the ifma path."""
+def twiddles(field: Field, isa: InstructionSet, log_size: int, group: int, inverse: bool) -> Twiddles:
+    """The tables of a transform of 2^log_size values, about 50 bytes a value on the ifma set."""
     groups = group_count(log_size, group)
-    cpu, tiles = CpuField(field, path), max(1, (1 << log_size) // (RADIX * path.lanes))
+    cpu, tiles = CpuField(field, isa), max(1, (1 << log_size) // (RADIX * isa.lanes))
     scale = pow(field.modulus + 1 >> 1, log_size, field.modulus)
     roots = bit_reversed_roots(cpu, log_size - RADIX_LOG + group, inverse).blocks
     last = _vector(cpu, roots[group * tiles : (group + 1) * tiles])
-    few = _vector(cpu, roots[: path.blocks(groups)])
+    few = _vector(cpu, roots[: isa.blocks(groups)])
     powers = _side_by_side([_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)])
     tables = _side_by_side([power.blocks for power in _powers(cpu, last, scale if inverse else 1)])
     return Twiddles(powers, tables, _prepared(cpu, cpu.from_integers([scale]), 1))
@@ -55,7 +55,7 @@ def doubling_factor(field: Field, k: int, inverse: bool) -> int:
 
 def bit_reversed_roots(cpu: CpuField, log_count: int, inverse: bool) -> CpuVector:
     """W[4 g] for g in 0 .. 2^log_count, at least one block of them, doubled from W[0] = 1."""
-    lanes, values = cpu.path.lanes, [1]
+    lanes, values = cpu.isa.lanes, [1]
     while len(values) < lanes:
         factor = doubling_factor(cpu.field, len(values).bit_length() + 1, inverse)
         values += [value * factor % cpu.field.modulus for value in values]
@@ -71,7 +71,7 @@ def bit_reversed_roots(cpu: CpuField, log_count: int, inverse: bool) -> CpuVecto
 
 
 def _vector(cpu: CpuField, blocks: Words) -> CpuVector:
-    return CpuVector(cpu.field, cpu.path, blocks, len(blocks) * cpu.path.lanes)
+    return CpuVector(cpu.field, cpu.isa, blocks, len(blocks) * cpu.isa.lanes)
 
 
 def _powers(cpu: CpuField, z: CpuVector, scale: int) -> Iterator[CpuVector]:

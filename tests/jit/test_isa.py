@@ -1,4 +1,4 @@
-"""The choice between instruction paths, made before anything is compiled."""
+"""The choice between instruction sets, made before anything is compiled."""
 
 import os
 import subprocess
@@ -9,33 +9,33 @@ import pytest
 
 import zkgpu
 from zkgpu.errors import ResourceError, UsageError
-from zkgpu.jit import path
+from zkgpu.jit import isa
 
 
 def test_the_portable_path_is_always_there():
-    assert path.PORTABLE in path.supported()
-    assert path.choose("portable") is path.PORTABLE
+    assert isa.PORTABLE in isa.supported()
+    assert isa.choose("portable") is isa.PORTABLE
 
 
 def test_the_environment_decides_when_the_caller_does_not(monkeypatch):
-    monkeypatch.setenv(path.ENVIRONMENT_VARIABLE, "portable")
-    assert path.choose() is path.PORTABLE
-    monkeypatch.delenv(path.ENVIRONMENT_VARIABLE)
-    assert path.choose() is path.supported()[0]
+    monkeypatch.setenv(isa.ENVIRONMENT_VARIABLE, "portable")
+    assert isa.choose() is isa.PORTABLE
+    monkeypatch.delenv(isa.ENVIRONMENT_VARIABLE)
+    assert isa.choose() is isa.supported()[0]
 
 
 def test_an_unknown_path_is_refused(monkeypatch):
     with pytest.raises(UsageError, match="avx9"):
-        path.choose("avx9")
-    monkeypatch.setenv(path.ENVIRONMENT_VARIABLE, "fastest")
+        isa.choose("avx9")
+    monkeypatch.setenv(isa.ENVIRONMENT_VARIABLE, "fastest")
     with pytest.raises(UsageError, match="ZKGPU_CPU_PATH"):
-        path.choose()
+        isa.choose()
 
 
 def test_a_path_the_cpu_lacks_is_refused(monkeypatch):
-    monkeypatch.setattr(path, "supported", lambda: (path.PORTABLE,))
+    monkeypatch.setattr(isa, "supported", lambda: (isa.PORTABLE,))
     with pytest.raises(ResourceError, match="IFMA"):
-        path.choose("ifma")
+        isa.choose("ifma")
 
 
 def run_python(program, **environment):
@@ -46,19 +46,19 @@ def run_python(program, **environment):
 
 
 def test_the_features_numba_is_told_to_use_count():
-    program = "from zkgpu.jit.path import supported; print([p.name for p in supported()])"
+    program = "from zkgpu.jit.isa import supported; print([p.name for p in supported()])"
     assert run_python(program, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="+sse2").strip() == "['portable']"
 
 
 def test_a_cpu_with_avx2_has_the_path_of_fused_multiply_adds():
-    program = "from zkgpu.jit.path import supported; print([p.name for p in supported()])"
+    program = "from zkgpu.jit.isa import supported; print([p.name for p in supported()])"
     found = run_python(program, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx2,+fma")
     assert found.strip() == "['fma', 'portable']"
 
 
 def test_importing_the_room_imports_no_compiler():
     program = """
-import sys, zkgpu, zkgpu.jit.path, zkgpu.jit.kernel, zkgpu.jit.cache, zkgpu.jit.element, zkgpu.jit.threads
+import sys, zkgpu, zkgpu.jit.isa, zkgpu.jit.kernel, zkgpu.jit.cache, zkgpu.jit.element, zkgpu.jit.threads
 print([m for m in ("numba", "llvmlite") if m in sys.modules])
 """
     assert run_python(program).strip() == "[]"

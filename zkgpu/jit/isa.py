@@ -21,7 +21,7 @@ ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
 
 
 @dataclass(frozen=True)
-class InstructionPath:
+class InstructionSet:
     """A block is `lanes` elements side by side, each of limbs of `limb_bits` bits.
 
     spare_bits  that the limbs of an element must have beyond the modulus: what sums grow into
@@ -39,7 +39,7 @@ class InstructionPath:
         return -(-n // self.lanes)
 
     def over(self, modulus: int) -> Layout:
-        """The shape of elements modulo an odd prime. Raises UsageError when the path has no arithmetic for it."""
+        """The shape of elements modulo an odd prime. Raises UsageError when there is no arithmetic for it."""
         return _layout(self, modulus)
 
 
@@ -48,7 +48,7 @@ LEAST_TOP_BITS = 10  # bits of the modulus in its top limb, by which quotients a
 
 @dataclass(frozen=True)
 class Layout:
-    """How elements modulo one prime lie in memory on one path.
+    """How elements modulo one prime lie in memory on one instruction set.
 
     words            64-bit words of an element outside of blocks, in rows of points and arrays of the host
     limbs            limbs of an element in blocks
@@ -60,7 +60,7 @@ class Layout:
     beyond n are zero.
     """
 
-    path: InstructionPath
+    isa: InstructionSet
     modulus: int
     words: int
     limbs: int
@@ -70,16 +70,16 @@ class Layout:
 
     @property
     def montgomery_bits(self) -> int:
-        return self.limbs * self.path.limb_bits
+        return self.limbs * self.isa.limb_bits
 
     @property
     def block_words(self) -> int:
         """64-bit words of one block of `lanes` elements."""
-        return self.limbs * self.path.lanes
+        return self.limbs * self.isa.lanes
 
     def shape(self, n: int) -> tuple[int, int, int]:
         """Array shape of a vector of n elements."""
-        return self.path.blocks(n), self.limbs, self.path.lanes
+        return self.isa.blocks(n), self.limbs, self.isa.lanes
 
     @property
     def montgomery_factor(self) -> int:
@@ -101,30 +101,32 @@ class Layout:
         The sum over k of (limbs k * size .. of x) * f * 2^(limb_bits * size * (k + 1)) is x * f * 2^(limb_bits * size)
         modulo p: a product that needs `size` steps of reduction instead of `limbs`, for size = part_limbs(parts).
         """
-        bits = self.path.limb_bits * self.part_limbs(parts)
+        bits = self.isa.limb_bits * self.part_limbs(parts)
         return [pow(2, bits * (k + 1), self.modulus) for k in range(parts)]
 
 
 @functools.lru_cache(maxsize=64)
-def _layout(path: InstructionPath, modulus: int) -> Layout:
+def _layout(isa: InstructionSet, modulus: int) -> Layout:
     bits = modulus.bit_length()
-    limbs, words = -(-(bits + path.spare_bits) // path.limb_bits), -(-bits // 64)
-    top_bits = bits - path.limb_bits * (limbs - 1)
-    fits = top_bits >= LEAST_TOP_BITS if path.lanes > 1 else limbs == words
-    if modulus % 2 == 0 or limbs > path.most_limbs or not fits:
-        raise UsageError(f"the CPU path {path.name} has no arithmetic modulo a number of {bits} bits such as {modulus}")
-    if path.lanes > 1:
-        return Layout(path, modulus, words, limbs, row_words=8, factor_parts=-(-limbs // 2), constant_parts=limbs)
+    limbs, words = -(-(bits + isa.spare_bits) // isa.limb_bits), -(-bits // 64)
+    top_bits = bits - isa.limb_bits * (limbs - 1)
+    fits = top_bits >= LEAST_TOP_BITS if isa.lanes > 1 else limbs == words
+    if modulus % 2 == 0 or limbs > isa.most_limbs or not fits:
+        raise UsageError(
+            f"the CPU instruction set {isa.name} has no arithmetic modulo a number of {bits} bits such as {modulus}"
+        )
+    if isa.lanes > 1:
+        return Layout(isa, modulus, words, limbs, row_words=8, factor_parts=-(-limbs // 2), constant_parts=limbs)
     # a product with two multiples of a factor leaves values up to 3p
-    parts = 2 if 3 * modulus < 1 << (limbs * path.limb_bits) and limbs % 2 == 0 else 1
-    return Layout(path, modulus, words, limbs, row_words=limbs, factor_parts=parts, constant_parts=parts)
+    parts = 2 if 3 * modulus < 1 << (limbs * isa.limb_bits) and limbs % 2 == 0 else 1
+    return Layout(isa, modulus, words, limbs, row_words=limbs, factor_parts=parts, constant_parts=parts)
 
 
-IFMA = InstructionPath("ifma", lanes=8, limb_bits=52, spare_bits=5, most_limbs=8)
+IFMA = InstructionSet("ifma", lanes=8, limb_bits=52, spare_bits=5, most_limbs=8)
 FMA = replace(IFMA, name="fma")
-PORTABLE = InstructionPath("portable", lanes=1, limb_bits=64, spare_bits=1, most_limbs=8)
+PORTABLE = InstructionSet("portable", lanes=1, limb_bits=64, spare_bits=1, most_limbs=8)
 FEATURES: dict[str, set[str]] = {"ifma": {"avx512f", "avx512ifma"}, "fma": {"avx2", "fma"}, "portable": set()}
-PATHS = {path.name: path for path in (IFMA, FMA, PORTABLE)}
+ISAS = {isa.name: isa for isa in (IFMA, FMA, PORTABLE)}
 
 
 def code_generation_target() -> tuple[str, str, str]:
@@ -136,28 +138,30 @@ def code_generation_target() -> tuple[str, str, str]:
 
 
 @functools.cache
-def supported() -> tuple[InstructionPath, ...]:
-    """The paths this process can compile, fastest first.
+def supported() -> tuple[InstructionSet, ...]:
+    """The instruction sets this process can compile, fastest first.
 
     An instruction emitted without its feature ends the process inside LLVM, so this looks at the
     features Numba will use and not at the CPU's.
     """
     features = {feature[1:] for feature in code_generation_target()[2].split(",") if feature.startswith("+")}
-    return tuple(path for path in PATHS.values() if FEATURES[path.name] <= features)
+    return tuple(isa for isa in ISAS.values() if FEATURES[isa.name] <= features)
 
 
-def choose(name: str | None = None) -> InstructionPath:
-    """The path of that name, else the one named by ZKGPU_CPU_PATH, else the fastest supported one.
+def choose(name: str | None = None) -> InstructionSet:
+    """The instruction set of that name, else the one named by ZKGPU_CPU_PATH, else the fastest supported one.
 
-    Raises UsageError for an unknown name, ResourceError for a path this CPU cannot run.
+    Raises UsageError for an unknown name, ResourceError for an instruction set this CPU cannot run.
     """
     name = name or os.environ.get(ENVIRONMENT_VARIABLE) or supported()[0].name
-    if name not in PATHS:
+    if name not in ISAS:
         raise UsageError(
-            f"CPU path {name!r} is unknown: use one of {', '.join(PATHS)}, or unset {ENVIRONMENT_VARIABLE}"
+            f"CPU instruction set {name!r} is unknown: use one of {', '.join(ISAS)}, or unset {ENVIRONMENT_VARIABLE}"
         )
-    if PATHS[name] not in supported():
+    if ISAS[name] not in supported():
         needed = ", ".join(sorted(FEATURES[name])).upper()
         fastest = supported()[0].name
-        raise ResourceError(f"CPU path {name!r} needs {needed}, which Numba does not target here: use {fastest!r}")
-    return PATHS[name]
+        raise ResourceError(
+            f"CPU instruction set {name!r} needs {needed}, which Numba does not target here: use {fastest!r}"
+        )
+    return ISAS[name]
