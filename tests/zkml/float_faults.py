@@ -144,6 +144,17 @@ BIASES = {
 REDUCTIONS = {
     "ReduceSum over no axes": one("ReduceSum", BATCH, {"a": np.zeros(0, np.int64)}, "a"),
     "ReduceSum that does nothing": one("ReduceSum", BATCH, {"a": np.zeros(0, np.int64)}, "a", noop_with_empty_axes=1),
+    "rows less the means of other rows": chain(
+        node("ReduceMean", "x", "m", axes=[-1], keepdims=0),
+        node("Sub", "x m", "d"),
+        node("Mul", "d d", "q"),
+        node("ReduceMean", "q", "v", axes=[-1]),
+        node("Add", "v e", "a"),
+        node("Sqrt", "a", "s"),
+        node("Div", "d s", "out"),
+        shape=(6, 6),
+        weights={"e": scalar(1e-5)},
+    ),
     "ReduceMax over all": one("ReduceMax", BATCH, opset=18, keepdims=0),
     "ReduceMean over computed axes": chain(
         node("ArgMax", "x", "p", axis=1, keepdims=0), node("ReduceMean", "x p", "out"), opset=18
@@ -316,6 +327,7 @@ REFUSED = {
     "training mode": "training_mode = 1",
     "a scale that is computed": "input 'r' is computed",
     "a Gemm of a transpose": "transA = 1",
+    "rows less the means of other rows": "division is supported by constants",
     "ReduceMean over computed axes": "input 'p' is computed",
     "Clip below a computed number": "input 'h' is computed",
     "Clip in a function with a computed end": "c' .*input 'h' is computed",

@@ -106,10 +106,10 @@ def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.d
 
 
 def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
-    """Every tensor in one run; nothing for a model that onnxruntime does not know."""
+    """Every tensor in one run; nothing where onnxruntime does not know the model, or not take the sample."""
     try:
         return model.run_as_is(sample)
-    except FormatError:
+    except (FormatError, UsageError):
         return {}
 
 

@@ -129,6 +129,6 @@ def _squared_source(graph: Graph, node: Node | None) -> str | None:
 
 
 def _is_last_axis_mean(graph: Graph, node: Node) -> bool:
-    if node.operator != "ReduceMean":
+    if node.operator != "ReduceMean" or not node.attributes.get("keepdims", 1):
         return False
     return graph.reduced_axes(node) == [len(graph.shapes[node.inputs[0]]) - 1]

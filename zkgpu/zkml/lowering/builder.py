@@ -244,11 +244,11 @@ class Builder:
         return self.requantise(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
 
     def constant(self, values: object, scale: float) -> Quantised:
-        """A tensor that depends on no input: 0 times an entry of one, and an offset."""
-        given = self.inputs[0]
+        """A tensor that depends on no input: 0 times an entry of one, and an offset. Integers stay exact at scale 1."""
+        given, array = self.inputs[0], np.asarray(values)
         entry = self.arrange([Quantised(given.name, given.scale)], np.zeros((), dtype=np.int64))
-        array = np.asarray(values, dtype=np.float64)
-        return self.combine([entry], [np.zeros(array.shape, dtype=np.int64)], scale, array / scale)
+        offset = array if scale == 1.0 else array.astype(np.float64) / scale
+        return self.combine([entry], [np.zeros(array.shape, dtype=np.int64)], scale, offset)
 
     def parts(self, node: Node) -> list[Quantised]:
         """All that a node reads, as tensors; constants as fine as the finest of the others, or as they need."""
