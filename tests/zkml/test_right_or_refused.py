@@ -28,7 +28,6 @@ REFUSED_FILES = {
     "rmsnorm_rsqrt": "output 'y'.*worst layer is node",
     "slice_computed": "Slice:y.*input 'i' is computed",
     "tanh_saturated": "output 'y'.*worst layer is node 'Tanh:y'",
-    "wide_features_dense": "output 'y'.*worst layer is node 'Div:z'",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -27,11 +27,15 @@ _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
 @dataclass(frozen=True)
 class Calibration:
-    """The smallest and largest value of each tensor, over all samples, and which inputs held integers only."""
+    """The smallest and largest value of each tensor, over all samples, and which inputs held integers only.
+
+    columns   of each input that is one row: how far the values of each column reach, 0 for one that is always 0
+    """
 
     low: Mapping[str, float]
     high: Mapping[str, float]
     integral: frozenset[str]
+    columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
@@ -167,7 +171,17 @@ def calibrate(
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
-    return Calibration(low, high, integral)
+    rows = [name for name, shape in graph.inputs.items() if len(shape) == 2 and shape[0] == 1]
+    columns = {name: _reaches(samples[name]) for name in rows}
+    return Calibration(low, high, integral, columns)
+
+
+def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:
+    """How long the interval of each column is, which holds 0 unless it lies farther from it than it is long."""
+    table = rows.reshape(len(rows), -1).astype(np.float64)
+    low, high = table.min(axis=0), table.max(axis=0)
+    apart = (high > low) & (high - low < np.maximum(low, -high))
+    return tuple(np.where(apart, high - low, np.maximum(high, 0) - np.minimum(low, 0)).tolist())
 
 
 def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -14,7 +14,7 @@ from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, Accuracy, count_moved, measure, to_integers
+from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observe, sample
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
@@ -41,6 +41,7 @@ from zkgpu.zkml.ranges import analyse
 from zkgpu.zkml.replacing import require_same_architecture
 
 _LIMBS = range(4, 13)
+_UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
 
 
 @dataclass(frozen=True, eq=False)
@@ -259,10 +260,10 @@ def compile_model(
     """
     _require_share(allow_error)
     read = OnnxModel.read(source)
-    found = read.inputs
-    samples = as_samples(list(found), calibration)
+    axes = read.inputs
+    samples = as_samples(list(axes), calibration)
     # an input with as many axes as its samples have together begins with the batch
-    shapes = {n: array.shape[1:] if array.ndim > found[n] else (1, *array.shape[1:]) for n, array in samples.items()}
+    shapes = {n: array.shape[1:] if array.ndim > axes[n] else (1, *array.shape[1:]) for n, array in samples.items()}
     fixed = read.with_shapes(shapes)
     model = FloatModel(fixed, memory)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
@@ -270,15 +271,30 @@ def compile_model(
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
     bounds = calibrate(graph, model, samples, percentile, held_out)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
-    quantisation, settings = _best(graph, bounds, bits, [limb] if limb else _LIMBS, visibilities.weights_are_given)
-    require_names(quantisation.model, visibilities)
-    tested = samples if test_data is None else as_samples(list(found), test_data)
+    tested = samples if test_data is None else as_samples(list(axes), test_data)
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
-    accuracy = measure(quantisation, graph, model, tested, held_out=bool(held_out) or test_data is not None)
+    is_fresh = bool(held_out) or test_data is not None
+
+    def attempt(by_column: bool) -> tuple[Quantisation, Settings, Accuracy]:
+        wanted = Settings(bits, table_bits=bits, open_weights=visibilities.weights_are_given, by_column=by_column)
+        found, settings = _best(graph, bounds, wanted, [limb] if limb else _LIMBS)
+        return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
+
+    made = [attempt(by_column=False)]
+    if not made[0][2].amiss <= WARNED and _has_uneven_columns(bounds):
+        made.append(attempt(by_column=True))
+    quantisation, settings, accuracy = min(made, key=lambda one: one[2].amiss)
+    require_names(quantisation.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
     recipe = Recipe(bounds, quantisation.scales, settings, graph.outputs)
     named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
     return CompiledModel(quantisation.model, visibilities, recipe, accuracy, labels=named)
+
+
+def _has_uneven_columns(bounds: Calibration) -> bool:
+    """Whether one scale for all columns of an input leaves some of them few steps."""
+    reaches = [[reach for reach in found if reach > 0] for found in bounds.columns.values()]
+    return any(max(found) > _UNEVEN * min(found) for found in reaches if found)
 
 
 def _require_share(allow_error: float | None) -> None:
@@ -302,14 +318,14 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
 
 
 def _best(
-    graph: Graph, bounds: Calibration, bits: int, limbs: Sequence[int] | range, open_weights: bool
+    graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
 ) -> tuple[Quantisation, Settings]:
     """The quantisation whose circuit has the fewest constraints, among those with limbs of these widths."""
-    if not 2 <= bits <= 12:
-        raise UsageError(f"{bits} bits: weights and activations take from 2 to 12")
+    if not 2 <= wanted.bits <= 12:
+        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to 12")
     best: tuple[int, Quantisation, Settings] | None = None
     for limb in limbs:
-        settings = Settings(bits=bits, limb=limb, table_bits=bits, open_weights=open_weights)
+        settings = replace(wanted, limb=limb)
         candidate = quantise(graph, bounds, settings)
         count = count_constraints(candidate.model) if len(limbs) > 1 else 0
         if best is None or count < best[0]:

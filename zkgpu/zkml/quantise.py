@@ -123,15 +123,19 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
     low, high = builder.calibration.bounds(name)
     if not all(math.isfinite(v) for v in (low, high)):
         raise FormatError(f"input '{name}' was calibrated with values that are not finite")
-    bits = builder.settings.bits
-    seen = builder.calibration.seen(name)
-    if is_apart(*seen):
-        low, high = seen
-    steps = 2**bits - 1
-    if name in builder.calibration.integral and high - low <= steps and max(high, -low) < _FARTHEST:
-        scale = 1.0
-    elif is_apart(*seen):
-        scale = max((high - low) / steps, max(high, -low) / _FARTHEST)
-    else:
-        scale = fitting_scale(low, high, bits)
+    if is_apart(*builder.calibration.seen(name)):
+        low, high = builder.calibration.seen(name)
+    scale = _input_scale(builder, name, low, high)
     return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))
+
+
+def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:
+    """1 for whole numbers that fit; else what gives 2^bits steps, to the smallest column where they go by column."""
+    steps, farthest = 2**builder.settings.bits - 1, max(high, -low)
+    columns = builder.calibration.columns.get(name, ()) if builder.settings.by_column else ()
+    if name in builder.calibration.integral and (columns or high - low <= steps) and farthest < _FARTHEST:
+        return 1.0
+    if not columns and not is_apart(low, high):
+        return fitting_scale(low, high, builder.settings.bits)
+    reach = min((reach for reach in columns if reach > 0), default=high - low)
+    return max(reach / steps, farthest / _FARTHEST) or 1.0

@@ -45,6 +45,7 @@ def dump(compiled: CompiledModel) -> bytes:
             "low": dict(compiled.recipe.calibration.low),
             "high": dict(compiled.recipe.calibration.high),
             "integral": sorted(compiled.recipe.calibration.integral),
+            "columns": {name: list(reaches) for name, reaches in compiled.recipe.calibration.columns.items()},
             "scales": dict(compiled.recipe.scales),
             "settings": asdict(compiled.recipe.settings),
             "outputs": list(compiled.recipe.outputs),
@@ -133,7 +134,8 @@ def _compiled(description: Mapping[str, Any], arrays: Arrays, memory: int | None
 
 def _recipe(recipe: Mapping[str, Any]) -> Recipe:
     low, high, scales = ({str(k): float(v) for k, v in recipe[key].items()} for key in ("low", "high", "scales"))
-    calibration = Calibration(low, high, frozenset(recipe["integral"]))
+    columns = {str(k): tuple(map(float, reaches)) for k, reaches in recipe.get("columns", {}).items()}
+    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns)
     return Recipe(calibration, scales, Settings(**recipe["settings"]), tuple(recipe["outputs"]))
 
 

@@ -46,12 +46,14 @@ class Settings:
     limb         requantisations drop a multiple of this many bits, the width of a looked-up limb
     table_bits   width of the index of a table
     open_weights whether other weights will be proven in the same circuit: a table then takes all that its clamp lets by
+    by_column    inputs of one row are as fine as their smallest column needs
     """
 
     bits: int = 8
     limb: int = 8
     table_bits: int = 8
     open_weights: bool = False
+    by_column: bool = False
 
 
 @dataclass

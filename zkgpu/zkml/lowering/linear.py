@@ -14,15 +14,27 @@ from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
+_WIDEST_FACTORS = 2.0**20  # between the factors of two columns
 _MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
 
 
 def dense(builder: Builder, node: Node) -> Quantised:
     x = builder.tensors[node.inputs[0]]
     weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
+    if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
+        x, weight = _even(builder, x, np.array(builder.calibration.columns[node.inputs[0]]), weight)
     rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
     out = linear(builder, node, rows, weight[None], bias[None])
     return builder.reshape(out, builder.graph.shapes[node.output])
+
+
+def _even(builder: Builder, x: Quantised, reaches: Array, weight: Array) -> tuple[Quantised, Array]:
+    """An input whose columns all reach about 1, and the weights for it."""
+    reaches = np.where(reaches > 0, reaches, 1.0)
+    x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
+    if builder.interval(x).bits > WIDE:
+        x = builder.requantise(x, 1 / (2**builder.settings.bits - 1))
+    return x, weight * reaches[:, None]
 
 
 def _rows(builder: Builder, x: Quantised) -> int:
@@ -207,16 +219,18 @@ def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: 
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantised(x.name, x.scale * largest)
-    top = 1 if np.unique(np.abs(factor)).size == 1 else _units(factor, 2 ** (builder.settings.bits - 1) - 1)
+    top = 1 if np.unique(np.abs(factor)).size == 1 else _units(builder, factor)
     if offset.any() and builder.interval(x).bits < 16:
         top = max(top, 64)
     scale = x.scale * largest / top
     return builder.combine([x], [factor / largest * top], scale, offset / scale)
 
 
-def _units(factor: Array, least: int) -> int:
-    """What the largest factor becomes, so that a middling one takes at least `least` units."""
-    sizes = np.abs(factor[factor != 0])
+def _units(builder: Builder, factor: Array) -> int:
+    """What the largest factor becomes, so that a middling one, or of columns each, fills the width of a weight."""
+    least, sizes = 2 ** (builder.settings.bits - 1) - 1, np.abs(factor[factor != 0])
+    if builder.settings.by_column:
+        return math.ceil(least * min(float(sizes.max() / sizes.min()), _WIDEST_FACTORS))
     return math.ceil(least * min(float(sizes.max() / np.median(sizes)), 64.0))
 
 
