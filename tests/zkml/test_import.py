@@ -173,7 +173,7 @@ def test_percentiles_cut_outliers_off() -> None:
     samples = SAMPLES.copy()
     samples[0, 0] = 1000
     made = [compile_model(mlp(), samples, percentile=p, limb=6, allow_error=1.0) for p in (None, 80)]
-    full, cut = (compiled.model.inputs[0].scale for compiled in made)
+    full, cut = (compiled.recipe.calibration.high["x"] for compiled in made)
     assert cut < full / 2
     with pytest.raises(UsageError, match="percentile"):
         compile_model(mlp(), samples, percentile=10)
