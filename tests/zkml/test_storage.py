@@ -251,6 +251,14 @@ def test_a_truncated_file_is_refused(length: int) -> None:
         parse(STORED[:length], "m.npz")
 
 
+def test_an_array_that_says_to_be_longer_than_the_file_is_damage_and_no_want_of_memory() -> None:
+    data = bytearray(STORED)
+    size = data.rindex(b"PK\x01\x02") + 24  # of the last member of the archive's directory
+    data[size + 2] = 0xFF
+    with pytest.raises(FormatError, match=r"m\.npz"):
+        parse(bytes(data), "m.npz")
+
+
 def test_compressed_members_are_refused() -> None:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:

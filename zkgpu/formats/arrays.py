@@ -70,7 +70,10 @@ def read_stored(data: bytes, name: str) -> dict[str, Array]:
     Raises FormatError for anything else.
     """
     with _named(name):
-        return _read_archive(io.BytesIO(data), len(data), None, _PLAIN)
+        try:
+            return _read_archive(io.BytesIO(data), len(data), None, _PLAIN)
+        except ResourceError as error:
+            raise FormatError("its arrays say to take more bytes than the file has: it is damaged") from error
 
 
 @contextmanager
