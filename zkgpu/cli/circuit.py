@@ -204,7 +204,7 @@ def _code_of(path: str) -> Iterator[None]:
         yield
     except ZkgpuError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
 
 

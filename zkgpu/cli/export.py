@@ -11,6 +11,7 @@ from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
+from zkgpu.cli.terminal import message
 from zkgpu.errors import InsecureKeyError
 
 if TYPE_CHECKING:
@@ -98,7 +99,5 @@ def inspect_command(session: Session, path: str) -> None:
 
     facts: dict[str, Any] = inspect_file(path)
     width = max(len(name) for name in facts)
-    lines = (
-        f"{name:<{width}}  {value if isinstance(value, str) else json.dumps(value)}" for name, value in facts.items()
-    )
-    session.finish(facts, *lines)
+    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    session.finish(facts, *(f"{name:<{width}}  {message(value)}" for name, value in told.items()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import sys
@@ -15,9 +17,12 @@ import click
 import zkgpu
 from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.session import Session, show_values_option
+from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
 
 EXIT_INTERRUPTED = 130
+_NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ROOM = 480  # characters of an error, so that the line with it is a message
 
 
 COMMANDS = {
@@ -82,7 +87,7 @@ def cli(
     """Zero-knowledge proofs: Groth16 and PLONK over {curves}, from circuits in Python or circom to a Solidity verifier.
 
     Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
-    device, package or memory, 6 self-check failed, 70 bug.
+    device, package, memory or room, 6 self-check failed, 70 bug, 130 interrupted, 141 nobody reads the output.
     """
     session = context.ensure_object(Session)
     session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
@@ -98,19 +103,27 @@ def cli(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    hold_standard_streams()
+    sys.exit(settled(_run(list(sys.argv[1:] if arguments is None else arguments) or ["--help"])))
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code; 1 is a command's own word that a proof is invalid, and nothing else."""
     as_json, session = "--json" in arguments, Session()
     try:
         code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)
-        sys.exit(code if isinstance(code, int) else EXIT_OK)
+        return code if isinstance(code, int) else EXIT_OK
+    except (ClosedPipe, SystemExit):  # so click and Rich say that nobody reads standard output
+        return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):
-        _fail(as_json, "interrupted", EXIT_INTERRUPTED)
+        return _fail(as_json, "interrupted", EXIT_INTERRUPTED)
     except Exception as error:  # the last resort of a command line is one line, not a traceback
         if os.environ.get("ZKGPU_TRACEBACK"):
-            click.echo("".join(_traceback(error, session.show_values)), err=True)
-        message, code = describe(error)
+            for line in "".join(_traceback(error, session.show_values)).splitlines():
+                complain(line)
+        text, code = describe(error)
         values = _values(error) if session.show_values else ""
-        _fail(as_json, message, code, values, getattr(error, "details", {}))
+        return _fail(as_json, text, code, values, getattr(error, "details", {}))
 
 
 def describe(error: BaseException) -> tuple[str, int]:
@@ -126,7 +139,8 @@ def describe(error: BaseException) -> tuple[str, int]:
         return f"the system is short of something: {what}: allow this process more of it", ResourceError.exit_code
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or type(error).__name__}", FormatError.exit_code
+        kind_of_error = ResourceError if error.errno in _NO_ROOM else FormatError
+        return f"{where}{error.strerror or type(error).__name__}", kind_of_error.exit_code
     if isinstance(error, UnicodeError):
         return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
     kind = type(error).__name__
@@ -150,10 +164,11 @@ def _traceback(error: BaseException, show_values: bool) -> list[str]:
     return [*before, "Traceback (most recent call last):\n", *frames, f"{type(error).__name__}: {describe(error)[0]}\n"]
 
 
-def _fail(as_json: bool, message: str, code: int, values: str = "", details: Mapping[str, Any] | None = None) -> None:
-    line = " ".join(message.split())
+def _fail(as_json: bool, text: str, code: int, values: str = "", details: Mapping[str, Any] | None = None) -> int:
+    line, values = message(text, _ROOM), message(values, _ROOM)
     if as_json:
         shown = {"values": values} if values else {}
-        click.echo(json.dumps({"ok": False, "error": line, **shown, "exit_code": code, **(details or {})}))
-    click.echo(f"error: {line} ({values})" if values else f"error: {line}", err=True)
-    sys.exit(code)
+        with contextlib.suppress(ClosedPipe, ZkgpuError):  # the exit code says it all the same
+            say([json.dumps({"ok": False, "error": line, **shown, "exit_code": code, **(details or {})})])
+    complain(message(f"error: {line} ({values})" if values else f"error: {line}"))
+    return code

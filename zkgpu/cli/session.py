@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zkgpu.cli.terminal import one_line
+from zkgpu.cli.terminal import complain, message, say
 from zkgpu.stages import listening
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Session:
                 self._work.enter_context(second_process(self._backend))
             said = self.quiet or log.isEnabledFor(logging.INFO)
             if self.device == "auto" and self._backend.name.startswith("cuda") and not said:
-                click.echo(f"auto: computing on {self._backend.name}", err=True)
+                complain(f"auto: computing on {self._backend.name}")
         return self._backend
 
     @contextlib.contextmanager
@@ -95,11 +95,10 @@ class Session:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""
         if self.json:
             timings = {"seconds": self.seconds(), "stages": self.stage_seconds} if self.timings else {}
-            click.echo(json.dumps({"ok": True, **result, **timings}))
+            say([json.dumps({"ok": True, **result, **timings})])
             return
         if not self.quiet:
-            for line in lines:
-                click.echo(line)
+            say(lines)
         if self.timings:
             self._print_timings()
 
@@ -109,12 +108,12 @@ class Session:
     def _print_timings(self) -> None:
         width = max((len(name) for name in self.stage_seconds), default=5)
         for name, seconds in {**self.stage_seconds, "total": self.seconds()}.items():
-            click.echo(f"{name:<{width}}  {seconds:8.3f} s", err=True)
+            complain(f"{name:<{width}}  {seconds:8.3f} s")
 
-    def warn(self, message: str) -> None:
+    def warn(self, text: str) -> None:
         """A line on standard error that no option but -q silences."""
         if not self.quiet:
-            click.echo(f"warning: {message}", err=True)
+            complain(message(f"warning: {text}"))
 
     def start_logging(self) -> None:
         level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
@@ -140,9 +139,10 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.name != _VALUES:
+            record.msg, record.args = message(record.getMessage()), ()
             self._rich.emit(record)
         elif self._session.show_values:
-            click.echo(one_line(record.getMessage()), err=True)
+            complain(message(record.getMessage()))
         elif record.levelno >= logging.WARNING and not self._told:
             self._told = True
             self._session.warn("what the circuit's log() printed may be secret: --show-values shows it")

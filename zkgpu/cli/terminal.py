@@ -1,28 +1,112 @@
-"""What may be shown on a terminal: one line, without control characters, of bounded length."""
+"""The one place that prints: lines without control characters, messages of bounded length, and what a full or closed
+standard output means."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import unicodedata
+from collections.abc import Iterable
 
+import click
+
+from zkgpu.errors import ResourceError
+
+EXIT_CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE (13) ended: 128 + 13
 _MOST = 500  # characters of a message
+_LOOKED_AT = 20 * _MOST
 _CUT = " [..] "
-# controls, lone surrogates, private and unassigned characters; and what turns the direction of text (Unicode 15, Bidi)
-_HIDDEN = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+# controls, formats such as those that turn the direction of text, lone surrogates, private and unassigned, separators
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
-def one_line(text: str) -> str:
-    """The text for a terminal: white space is one space, other control characters are written \\x1b, and the middle
-    of a long text is left out. The end stays, which says how to mend it."""
-    plain = "".join(map(_plain, " ".join(text[: 40 * _MOST].split())))
-    if len(plain) <= _MOST:
-        return plain
-    half = (_MOST - len(_CUT)) // 2
-    return plain[:half] + _CUT + plain[-half:]
+class ClosedPipe(Exception):
+    """Whoever read standard output has gone."""
 
 
-def _plain(character: str) -> str:
-    if character.isascii():
-        return character if character.isprintable() else f"\\x{ord(character):02x}"
-    if unicodedata.category(character) in _HIDDEN:
-        return f"\\u{ord(character):04x}"
-    return character
+def message(text: str, room: int = _MOST) -> str:
+    """A message for a terminal: one line of at most `room` characters, without control characters.
+
+    White space becomes one space; of a long text the middle is left out, since the end says how to mend it.
+    """
+    if len(text) > 2 * _LOOKED_AT:
+        text = text[:_LOOKED_AT] + text[-_LOOKED_AT:]
+    line = plain(" ".join(text.split()))
+    half = (room - len(_CUT)) // 2
+    return line if len(line) <= room else line[:half] + _CUT + line[-half:]
+
+
+def plain(text: str) -> str:
+    """A line as it is, but for characters that a terminal would act on, which are written as \\x1b or \\u202e."""
+    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
+
+
+def say(lines: Iterable[str]) -> None:
+    """Print lines on standard output, `plain` each.
+
+    Raises ClosedPipe when nobody reads it, ResourceError when it is closed or full.
+    """
+    try:
+        for line in lines:
+            _echo(plain(line), err=False)
+    except BrokenPipeError:
+        _give_up_stdout()
+        raise ClosedPipe from None
+    except OSError as error:
+        _give_up_stdout()
+        raise ResourceError(f"standard output cannot be written ({error.strerror}): make room, or use -q") from None
+
+
+def complain(line: str) -> None:
+    """Print a line on standard error, `plain`. Where that fails nobody can be told."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _echo(plain(line), err=True)
+
+
+def hold_standard_streams() -> None:
+    """Takes the numbers of closed standard streams, lest a file that is opened later gets one and is printed into.
+
+    What is written to a closed standard output fails then, as it does on a full one.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)
+
+
+def settled(code: int) -> int:
+    """The exit code after the last of standard output is written; another one where that fails."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _give_up_stdout()
+        return EXIT_CLOSED_PIPE
+    except OSError:
+        _give_up_stdout()
+        return code or ResourceError.exit_code
+    return code
+
+
+def _echo(line: str, *, err: bool) -> None:
+    try:
+        click.echo(line, err=err)
+    except UnicodeEncodeError:  # not a terminal of UTF-8
+        click.echo(line.encode("ascii", "backslashreplace").decode(), err=err)
+
+
+def _give_up_stdout() -> None:
+    """What could not be written is dropped: else the interpreter tries once more at its end, and exits with 120."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        descriptor = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(descriptor, sys.stdout.fileno())
+        os.close(descriptor)
+
+
+def _visible(character: str) -> str:
+    if character.isprintable() and unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
