@@ -57,7 +57,7 @@ def test_compile_refuses_a_source_without_a_name_or_a_file(work: Any, command: A
         ({"x": 3}, 2, "'y'"),
         ({"x": 3, "y": 35, "z": 1}, 2, "'z'"),
         ({"x": [3], "y": 35}, 2, "'x'"),
-        ({"x": "three", "y": 35}, 2, "'x'"),
+        ({"x": "three", "y": 35}, 3, "'x'"),
         ({"x": 3, "y": 36}, 4, "'cubic'"),
     ],
     ids=["missing", "unknown", "misshapen", "not a number", "unsatisfied"],

@@ -8,7 +8,7 @@ import pytest
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import ResourceError
-from zkgpu.formats.atomic import replacing, write_text
+from zkgpu.formats.atomic import replacing, together, write_text
 from zkgpu.formats.wtns import write_wtns
 
 
@@ -145,3 +145,99 @@ def test_files_get_the_permissions_of_any_new_file(tmp_path):
     (tmp_path / "plain").write_text("x")
     write_text(tmp_path / "ours", "x")
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+CALLS = ("unlink", "replace", "fsync", "open")
+
+
+def killed_at(tmp_path, k):
+    """The folder after a process that replaces a group of three dies at its k-th call of the system, or None."""
+    folder = tmp_path / str(k)
+    folder.mkdir()
+    for name in "abc":
+        (folder / name).write_text("old")
+    (folder / "stale").write_text("old")
+    pid = os.fork()
+    if not pid:
+        count = iter(range(10**6))
+
+        def dying(call):
+            def die(*arguments, **options):
+                if next(count) == k:
+                    os._exit(9)
+                return call(*arguments, **options)
+
+            return die
+
+        for name in CALLS:
+            setattr(os, name, dying(getattr(os, name)))
+        with together(*(folder / name for name in "abc"), remove=[folder / "stale"]) as parts:
+            for part in parts:
+                write_text(part, "new")
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code in (0, 9)
+    return None if code == 0 else {p.name: p.read_text() for p in folder.iterdir() if not p.name.endswith(".part")}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_process_that_dies_at_any_call_leaves_no_old_file_beside_a_new_one(tmp_path):
+    seen = []
+    while (left := killed_at(tmp_path, len(seen))) is not None:
+        seen.append(left)
+        assert set(left.values()) in ({"old"}, {"new"}, set()), left
+        if "c" in left:
+            assert {"a", "b"} <= set(left), left
+    assert seen[0] == {name: "old" for name in ("a", "b", "c", "stale")}
+    assert seen[-1] == {name: "new" for name in "abc"}
+    assert len(seen) > 15
+
+
+def write_group(*paths):
+    with together(*paths) as parts:
+        for part in parts:
+            write_text(part, "new")
+
+
+def test_a_group_of_which_one_cannot_be_made_leaves_all_as_they_were(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(ResourceError, match="cannot be written"), together(tmp_path / "a", tmp_path / "no" / "b"):
+        raise AssertionError("the block is not entered")
+    (tmp_path / "dir").mkdir()
+    with pytest.raises(ResourceError, match="dir: cannot be written"):
+        write_group(tmp_path / "a", tmp_path / "dir")
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "dir"}
+    assert (tmp_path / "a").read_text() == "old"
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_group_of_which_one_cannot_be_flushed_leaves_all_as_they_were(tmp_path, monkeypatch, failing):
+    for name in "ab":
+        write_text(tmp_path / name, "old")
+    count, fsync = iter(range(10)), os.fsync
+
+    def full(descriptor):
+        if next(count) == failing:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ResourceError, match="No space left"):
+        write_group(tmp_path / "a", tmp_path / "b")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"a": "old", "b": "old"}
+
+
+@pytest.mark.parametrize(("old", "public", "secret"), MODES)
+def test_nobody_may_do_more_with_a_new_group_than_with_the_old_one(tmp_path, umask, old, public, secret):
+    paths = tmp_path / "a", tmp_path / "b"
+    for path in paths if old is not None else ():
+        path.write_text("old")
+        path.chmod(old)
+    with together(*paths) as parts:
+        for part, kept in zip(parts, (False, True), strict=True):
+            with replacing(part, secret=kept) as stream:
+                stream.write(b"new")
+                assert int(mode_of(part), 8) & 0o077 == int(secret if kept else public, 8) & 0o077
+    assert [mode_of(path) for path in paths] == [public, secret]
+    assert all(path.read_bytes() == b"new" for path in paths)

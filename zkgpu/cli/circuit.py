@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
+from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
@@ -37,6 +38,7 @@ def compile_command(session: Session, source: str, output: str) -> None:
     """Compile a Python circuit to a .r1cs file that zkgpu and snarkjs read."""
     from zkgpu.formats.r1cs import write_r1cs
 
+    require_outputs([output], [source.rpartition(":")[0]])
     with session.working():
         r1cs = load_circuit(source).r1cs
         with stage("write circuit"):
@@ -61,6 +63,7 @@ def witness_command(
     """Compute the witness of a circuit, in Python or circom's, for the inputs of a JSON file."""
     from zkgpu.formats.wtns import write_wtns
 
+    require_outputs([output], [inputs, source, source.rpartition(":")[0]])
     with session.working():
         if _is_calculator(source):
             field, assignment = _circom_witness(source, inputs, witness_limits(witness_timeout, memory))

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zkgpu.cli.digits import run_digits
+from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError
@@ -21,16 +22,19 @@ from zkgpu.stages import stage
     "--output", type=click.Path(file_okay=False), help="Keep the files made (circuit, key, proof, contract) here."
 )
 @click.option("--membership", is_flag=True, help="A leaf of a tree of a million, which is not shown, in its place.")
+@force_option
 @pass_session
-def demo_command(session: Session, output: str | None, membership: bool) -> None:
+def demo_command(session: Session, output: str | None, membership: bool, force: bool) -> None:
     """Prove what a small neural network reads in an image of a digit; verify; export the contract."""
+    if output:
+        require_outputs([Path(output, "proof.json")], [], may_make_folders=True)
     if membership:
-        run_membership(session, output)
+        run_membership(session, output, force)
     else:
-        run_digits(session, output)
+        run_digits(session, output, force)
 
 
-def run_membership(session: Session, output: str | None) -> None:
+def run_membership(session: Session, output: str | None, force: bool = False) -> None:
     """Proves membership in a tree without showing the leaf, verifies, and exports the contract."""
     from zkgpu.demo.membership import DEPTH, membership_circuit, membership_inputs
     from zkgpu.groth16.prover import Prover
@@ -41,6 +45,8 @@ def run_membership(session: Session, output: str | None) -> None:
     with session.working():
         with stage("build circuit"):
             compiled = membership_circuit(DEPTH).compile()
+            if output:
+                require_replaceable(Path(output, "key.zkey"), compiled.r1cs, force)
         with stage("compute witness"):
             assignment = compiled.witness(membership_inputs(DEPTH))
         backend = session.backend()
@@ -62,21 +68,23 @@ def run_membership(session: Session, output: str | None) -> None:
 def _write_files(
     folder: Path, compiled: Any, assignment: Any, key: Any, proof: Any, public_inputs: list[int], source: str
 ) -> None:
-    from zkgpu.formats.atomic import write_text
-    from zkgpu.formats.public_values import write_public
+    from zkgpu.formats.atomic import together, write_text
     from zkgpu.formats.r1cs import write_r1cs
     from zkgpu.formats.wtns import write_wtns
-    from zkgpu.groth16.json import write_proof, write_verifying_key
+    from zkgpu.groth16.json import write_verifying_key
     from zkgpu.groth16.zkey import write_zkey
+    from zkgpu.provers.statement import Statement
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_r1cs(folder / "circuit.r1cs", compiled.r1cs)
-    write_wtns(folder / "witness.wtns", compiled.r1cs.field, assignment)
-    write_zkey(folder / "key.zkey", key)
-    write_verifying_key(folder / "verification_key.json", key.verifying_key)
-    write_proof(folder / "proof.json", proof)
-    write_public(folder / "public.json", public_inputs)
-    write_text(folder / "Verifier.sol", source)
+    names = ("circuit.r1cs", "witness.wtns", "Verifier.sol", "verification_key.json", "key.zkey")
+    old_proof = folder / "proof.json", folder / "public.json"
+    with together(*(folder / name for name in names), remove=old_proof) as (r1cs, witness, contract, vk, zkey):
+        write_r1cs(r1cs, compiled.r1cs)
+        write_wtns(witness, compiled.r1cs.field, assignment)
+        write_text(contract, source)
+        write_verifying_key(vk, key.verifying_key)
+        write_zkey(zkey, key)
+    Statement(public_inputs, proof).save(folder / "proof.json")
 
 
 def _report(session: Session, depth: int, r1cs: Any, device: str, output: str | None) -> None:

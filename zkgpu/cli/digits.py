@@ -12,7 +12,7 @@ from rich.table import Table
 
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
-from zkgpu.errors import SelfCheckError
+from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
@@ -25,15 +25,17 @@ _SHADES = " .:-=+*#@"
 _NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyrevm`"
 
 
-def run_digits(session: Session, output: str | None) -> None:
+def run_digits(session: Session, output: str | None, force: bool = False) -> None:
     """Compiles, sets up, proves, verifies, asks the contract; prints the image, the answer and what each step cost."""
     from zkgpu.demo.digits import IMAGE, ask_contract, model
-    from zkgpu.inference import Prover, unsafe_setup, values_of, verify
+    from zkgpu.inference import Folder, Prover, unsafe_setup, values_of, verify
 
     with session.working():
         with stage("read model"):
             compiled = model()
         circuit = compiled.circuit  # a stage of its own
+        if output and not force and Folder(Path(output)).holds_another(compiled):
+            raise UsageError(f"{output}: there is the model of another circuit: --force replaces it, and its keys")
         backend = session.backend()
         key = unsafe_setup(compiled, backend)
         inference = Prover(compiled, key, backend).prove(IMAGE)

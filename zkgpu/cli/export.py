@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT
+from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
@@ -32,6 +33,7 @@ def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: 
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
     from zkgpu.systems.files import write_verifying_key
 
+    require_outputs([output], [key_file])
     key = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
     session.finish({"output": output, "public": key.n_public, "unsafe": key.is_unsafe}, f"{output}: verifying key")
@@ -49,6 +51,7 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
     from zkgpu.solidity import verifier_source
     from zkgpu.solidity.form import form_of
 
+    require_outputs([output], [key_file])
     key = _read_verifying_key(session, key_file, allow_insecure_key)
     name = form_of(key, "VerifyingKey").contract_name if name is None else name
     write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key))

@@ -8,6 +8,7 @@ import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
+from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
     from zkgpu.systems.files import AnyProvingKey
 
 proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
-public_option = click.option("--public", "public_file", default="public.json", show_default=True, type=OUTPUT)
+public_option = click.option(
+    "--public", "public_file", type=OUTPUT, help="public.json beside proof.json, p2.public.json beside p2.json."
+)
 circuit_option = click.option("--circuit", type=FILE, help="The .r1cs file: a wrong witness is named by constraint.")
 insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accept a key that lets anyone forge.")
 
@@ -39,7 +42,7 @@ def prove_command(
     key_file: str,
     witness: str,
     proof_file: str,
-    public_file: str,
+    public_file: str | None,
     circuit: str | None,
     sym: str | None,
     allow_insecure_key: bool,
@@ -47,6 +50,7 @@ def prove_command(
     """Make a proof, verify it, and write it with its public inputs."""
     from zkgpu.formats.wtns import read_wtns
 
+    public_file = _outputs(proof_file, public_file, [key_file, witness, circuit, sym])
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
         assignment = read_wtns(witness)
@@ -72,7 +76,7 @@ def fullprove_command(
     wasm: str,
     key_file: str,
     proof_file: str,
-    public_file: str,
+    public_file: str | None,
     circuit: str | None,
     sym: str | None,
     witness_timeout: float,
@@ -83,6 +87,7 @@ def fullprove_command(
     from zkgpu.circom import compute_witness
     from zkgpu.formats.circuit_inputs import read_inputs
 
+    public_file = _outputs(proof_file, public_file, [inputs, wasm, key_file, circuit, sym])
     with session.working():
         key = _read_key(session, key_file, allow_insecure_key)
         limits = witness_limits(witness_timeout, memory, wires=getattr(key, "n_circuit_wires", key.n_wires))
@@ -90,6 +95,15 @@ def fullprove_command(
             field = key.verifying_key.curve.scalar_field
             assignment = compute_witness(wasm, read_inputs(inputs, field), field, limits)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
+
+
+def _outputs(proof_file: str, public_file: str | None, inputs: list[str | None]) -> str:
+    """Where public values go, after both places were looked at."""
+    from zkgpu.formats.public_values import public_beside
+
+    public = public_file or str(public_beside(proof_file))
+    require_outputs([proof_file, public], inputs)
+    return public
 
 
 def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyProvingKey:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -32,8 +33,11 @@ def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None
 @click.option("--protocol", type=click.Choice(NAMES), default="groth16", show_default=True)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
+@force_option
 @pass_session
-def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsafe: bool, name: str) -> None:
+def setup_command(
+    session: Session, files: tuple[str, ...], protocol: str, unsafe: bool, name: str, force: bool
+) -> None:
     """Make a key for a circuit.
 
     A Groth16 key is made from a prepared powers-of-tau file and gets one contribution from this machine's randomness.
@@ -48,9 +52,11 @@ def setup_command(session: Session, files: tuple[str, ...], protocol: str, unsaf
     from zkgpu.systems.files import write_key
 
     circuit, output = files[0], files[-1]
+    require_outputs([output], files[:-1])
     with session.working():
         with stage("read circuit"):
             r1cs = read_r1cs(circuit)
+            require_replaceable(output, r1cs, force)
         if unsafe:
             session.warn(UNSAFE_WARNING)
             key = system(protocol).unsafe_setup(r1cs, session.backend())

@@ -74,7 +74,7 @@ def hold_standard_streams() -> None:
         pass
     os.close(descriptor)
     if sys.stdout is None:
-        sys.stdout = open(1, "w", closefd=False)
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  for as long as the process lives
 
 
 def settled(code: int) -> int:

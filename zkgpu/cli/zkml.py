@@ -9,6 +9,7 @@ import click
 
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
+from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
@@ -58,16 +59,21 @@ def zkml_group() -> None:
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
 @compile_options
 @click.option("-o", "--output", required=True, type=FOLDER, help="The build folder.")
+@force_option
 @pass_session
-def compile_command(session: Session, model: str, output: str, **options: Any) -> None:
+def compile_command(session: Session, model: str, output: str, force: bool, **options: Any) -> None:
     """Quantise a model, report its accuracy, and fix its circuit in a build folder."""
     from zkgpu.inference import estimate
 
+    folder = _folder(output)
+    require_outputs(folder.files, [model, options["calibrate"], options["test"]], may_make_folders=True)
     with session.working():
         compiled = _compile(model, options)
         costs = estimate(compiled.circuit.r1cs)
         _warn(session, compiled)
-        _folder(output).write_model(compiled)
+        if not force and folder.holds_another(compiled):
+            raise UsageError(f"{output}: there is the model of another circuit: --force replaces it, and its keys")
+        folder.write_model(compiled)
     report = {"output": output, **_report(compiled, costs)}
     session.finish(report, *_lines(compiled, costs), f"{output}: ready for setup")
 
@@ -92,10 +98,11 @@ def estimate_command(session: Session, model: str, **options: Any) -> None:
 @click.argument("powers", metavar="[POT.ptau]", type=FILE, required=False)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in the key.")
+@force_option
 @memory_option
 @pass_session
 def setup_command(
-    session: Session, build: str, powers: str | None, unsafe: bool, name: str, memory: int | None
+    session: Session, build: str, powers: str | None, unsafe: bool, name: str, force: bool, memory: int | None
 ) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
     from zkgpu.ceremony.ptau import read_ptau
@@ -103,9 +110,11 @@ def setup_command(
 
     if unsafe == (powers is not None):
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
+    folder = _folder(build)
     with session.working():
-        folder = _folder(build)
         compiled = folder.read_model(memory)
+        require_outputs(folder.files, [powers])
+        require_replaceable(folder.key_file, compiled.circuit.r1cs, force)
         if powers is None:
             session.warn(UNSAFE_WARNING)
             key = unsafe_setup(compiled, session.backend())
@@ -124,7 +133,7 @@ def setup_command(
 @click.argument("build", type=FOLDER)
 @click.argument("inputs", metavar="INPUT.npz", type=FILE)
 @click.option("-o", "--output", default="proof.json", show_default=True, type=click.Path(dir_okay=False))
-@click.option("--public", "public_file", type=click.Path(dir_okay=False), help="Public values; public.json beside it.")
+@click.option("--public", "public_file", type=click.Path(dir_okay=False), help="p2.public.json beside p2.json.")
 @click.option(
     "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
 )
@@ -147,15 +156,18 @@ def prove_command(
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs."""
+    from zkgpu.formats.public_values import public_beside
     from zkgpu.inference import ModelStatement, Prover
     from zkgpu.inference.folder import read_inputs
 
-    public_file = public_file or str(Path(output).with_name("public.json"))
+    folder = _folder(build)
+    public_file = public_file or str(public_beside(output))
+    require_outputs([output, public_file], [*folder.files, inputs, weights])
     with session.working():
-        folder = _folder(build)
         compiled = folder.read_model(memory)
         model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
+        folder.require_whole(key)
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
@@ -200,7 +212,7 @@ def verify_command(
     with session.working(), stage("verify"):
         key, statement = _folder(build).read_verifying_key(), _folder(build).read_statement()
         statement.require_key(key)
-        public_inputs, packed = read_public_values(public_file or Path(proof_file).with_name("public.json"))
+        public_inputs, packed = read_public_values(public_file or _public_of(proof_file))
         inference = Statement(public_inputs, read_proof(proof_file), packed)
         other = [
             *_of_other_weights(hashes_of(statement.public_inputs, inference), weights_hash),
@@ -214,6 +226,14 @@ def verify_command(
     facts = {"valid": wanted, "proof_valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
     session.finish({**facts, **shown}, *(lines if valid else []), verdict)
     return 0 if wanted else EXIT_INVALID_PROOF
+
+
+def _public_of(proof_file: str) -> Path:
+    """The public values beside a proof: under its own name, else public.json."""
+    from zkgpu.formats.public_values import public_beside
+
+    own = public_beside(proof_file)
+    return own if own.is_file() else Path(proof_file).with_name("public.json")
 
 
 def _of_other_weights(hashes: dict[str, int], wanted: str | None) -> list[str]:

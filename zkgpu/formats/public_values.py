@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from zkgpu.curves import DEFAULT
@@ -14,6 +15,7 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
+from zkgpu.formats.atomic import is_special
 from zkgpu.formats.json_values import StrPath, list_of, located, member
 from zkgpu.formats.kinds import PUBLIC, require_kind
 from zkgpu.formats.strict_json import decimal, shown
@@ -29,6 +31,17 @@ def read_public(path: StrPath, curve: Curve = DEFAULT) -> list[int]:
 def read_public_values(path: StrPath, curve: Curve = DEFAULT) -> tuple[list[int], bytes]:
     """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
     return located(path, public_values_from_json, strict_json.load(path, PUBLIC), curve)
+
+
+def public_beside(proof_path: StrPath) -> Path:
+    """Where the public values of a proof lie by default: public.json beside proof.json, p2.public.json beside p2.json.
+
+    Beside a pipe or a device nothing lies: public.json in the working folder.
+    """
+    path = Path(proof_path)
+    if is_special(path):
+        return Path("public.json")
+    return path.with_name("public.json" if path.name == "proof.json" else f"{path.stem}.public.json")
 
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
 from zkgpu.formats.arrays import read_arrays
-from zkgpu.formats.atomic import replacing, write_text
+from zkgpu.formats.atomic import replacing, together, write_text
 from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import located
 from zkgpu.formats.kinds import STATEMENT
@@ -22,6 +23,7 @@ from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import ModelStatement
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
+from zkgpu.systems.circuits import same_circuit
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
@@ -29,6 +31,8 @@ _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification
 _STATEMENT = "statement.json"
 _WIDEST = 8  # bytes of a number
 _HEADERS = 1 << 16  # of the arrays in an .npz file, with room to spare
+_KEYS = (_KEY, _VERIFYING_KEY, _CONTRACT)
+_NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{16,}|[0-9]{20,})\b")
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,34 @@ class Folder:
     def key_file(self) -> Path:
         return self.path / _KEY
 
+    @property
+    def files(self) -> list[Path]:
+        """The places of all its files."""
+        return [self.path / name for name in (_MODEL, _STATEMENT, *_KEYS)]
+
+    def holds_another(self, compiled: CompiledModel) -> bool:
+        """Whether a model of another circuit was compiled here, or something that cannot be read, or keys alone."""
+        if not (self.path / _MODEL).exists():
+            return any((self.path / name).exists() for name in _KEYS)
+        try:
+            old = self.read_model()
+            return dump(old) != dump(compiled) and not same_circuit(old.circuit.r1cs, compiled.circuit.r1cs)
+        except ZkgpuError:
+            return True
+
     def write_model(self, compiled: CompiledModel) -> None:
-        """The model, for its owner's eyes only where weights are private or hashed, and the statement."""
+        """The model, for its owner's eyes only where weights are private or hashed, and the statement.
+
+        Keys of another circuit go: where a model lies, the keys beside it are its own.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         secret = compiled.visibilities.weights != "public"
-        with stage("write model"), replacing(self.path / _MODEL, secret=secret) as file:
-            file.write(dump(compiled))
-        strict_json.dump(self.path / _STATEMENT, ModelStatement.of(compiled).to_json())
+        stale = [self.path / name for name in _KEYS] if self.holds_another(compiled) else []
+        paths = self.path / _STATEMENT, self.path / _MODEL
+        with stage("write model"), together(*paths, remove=stale) as (statement, model):
+            strict_json.dump(statement, ModelStatement.of(compiled).to_json())
+            with replacing(model, secret=secret) as file:
+                file.write(dump(compiled))
 
     def read_model(self, memory: int | None = None) -> CompiledModel:
         """Raises UsageError when nothing was compiled here, FormatError for a damaged file, else as `storage.parse`."""
@@ -65,10 +90,24 @@ class Folder:
 
     def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
         """The proving key, the verifying key and the contract, whose first lines tell the statement."""
-        with stage("write key"):
-            write_zkey(self.key_file, key)
-            write_verifying_key(self.path / _VERIFYING_KEY, key.verifying_key)
-            write_text(self.path / _CONTRACT, verifier_source(key.verifying_key, notes=statement.comments()))
+        paths = self.path / _CONTRACT, self.path / _VERIFYING_KEY, self.key_file
+        with stage("write key"), together(*paths) as (contract, verifying_key, proving_key):
+            write_text(contract, verifier_source(key.verifying_key, notes=statement.comments()))
+            write_verifying_key(verifying_key, key.verifying_key)
+            write_zkey(proving_key, key)
+
+    def require_whole(self, key: ProvingKey) -> None:
+        """Raises FormatError unless the verifying key and the contract, where they are there, are those of the key."""
+        path = self.path / _VERIFYING_KEY
+        if path.is_file() and read_verifying_key(path) != key.verifying_key:
+            raise FormatError(
+                f"{path}: this is not the verifying key of {_KEY} beside it: run `zkgpu zkml setup` again"
+            )
+        path = self.path / _CONTRACT
+        if path.is_file():
+            wanted = _numbers(verifier_source(key.verifying_key, allow_insecure=True))
+            if not wanted <= _numbers(path.read_text(errors="replace")):
+                raise FormatError(f"{path}: this is not the contract of {_KEY} beside it: run `zkgpu zkml setup` again")
 
     def read_key(self, backend: Backend) -> ProvingKey:
         self._require(_KEY, "zkgpu zkml setup")
@@ -88,6 +127,11 @@ class Folder:
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():
             raise UsageError(f"{self.path}: there is no {name} in this folder: run `{command}` first")
+
+
+def _numbers(contract: str) -> set[str]:
+    """The long numbers in a contract, which are those of its key."""
+    return set(_NUMBER.findall(contract))
 
 
 def read_inputs(path: str | os.PathLike[str], compiled: CompiledModel, memory: int | None = None) -> Any:

@@ -6,11 +6,10 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from zkgpu.formats import public_values, strict_json
-from zkgpu.formats.atomic import replacing
+from zkgpu.formats.atomic import together
 from zkgpu.notebook import listed, table
 
 
@@ -42,12 +41,15 @@ class Statement:
         return table("statement", facts)
 
     def save(self, path: str | os.PathLike[str], public: str | os.PathLike[str] | None = None) -> None:
-        """Writes proof.json and its public values, public.json beside it by default; both or neither."""
-        public = Path(path).with_name("public.json") if public is None else public
+        """Writes a proof and its public values, both or neither; where the proof lies, they do (`atomic.together`).
+
+        public   `public_values.public_beside` the proof by default
+        """
+        public = public_values.public_beside(path) if public is None else public
         values = public_values.public_values_to_json(self.public_inputs, self.packed, self.proof.has_packed_values)
-        with replacing(public) as public_file, replacing(path) as proof_file:
-            public_file.write(strict_json.text_of(values).encode())
-            proof_file.write(strict_json.text_of(self.proof.to_json()).encode())
+        with together(public, path) as (public_part, proof_part):
+            strict_json.dump(public_part, values)
+            strict_json.dump(proof_part, self.proof.to_json())
 
     def calldata(self) -> bytes:
         """The call of the contract's verifyProof. Raises as `zkgpu.solidity.calldata`."""

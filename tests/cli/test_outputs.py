@@ -1,0 +1,192 @@
+"""Where commands write: never over what they read or over each other, nor over another circuit's files."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.zkml.models import model, node, normal, onnx
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def made(work: Any) -> Any:
+    return work.proven()
+
+
+def test_no_output_takes_the_place_of_an_input_or_of_another_output(made: Any, samples: Path, command: Any) -> None:
+    r1cs, wtns, key, vk = (made / name for name in ("circuit.r1cs", "witness.wtns", "key.zkey", "vk.json"))
+    os.link(key, made / "hard.zkey")
+    (made / "soft.zkey").symlink_to(key)
+    (made / "pot.ptau").write_bytes((samples / "pot6_final.ptau").read_bytes())
+    inputs, wasm = made.input(x=3, y=35), samples / "multiplier" / "multiplier.wasm"
+    lines = [
+        ("compile", made.source(), "-o", made / "cubic.py"),
+        ("witness", made.source(), inputs, "-o", inputs),
+        ("setup", r1cs, made / "pot.ptau", made / "pot.ptau"),
+        ("setup", r1cs, "--unsafe", r1cs),
+        ("prove", key, wtns, "--proof", made / "x", "--public", made / "x"),
+        ("prove", key, wtns, "--proof", made / "x", "--public", made / "." / "y" / ".." / "x"),
+        ("prove", key, wtns, "--proof", made / "hard.zkey"),
+        ("prove", key, wtns, "--proof", made / "soft.zkey"),
+        ("prove", key, wtns, "--public", wtns),
+        ("prove", key, wtns, "--circuit", r1cs, "--public", r1cs),
+        ("fullprove", inputs, wasm, key, "--proof", key),
+        ("export", "vk", key, key),
+        ("export", "solidity", vk, vk),
+    ]
+    before = contents(made.folder)
+    for line in lines:
+        assert "place" in command(*line).error(2), line
+    assert contents(made.folder) == before
+
+
+def test_an_output_that_cannot_be_written_is_found_before_the_work(
+    made: Any, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*_: object) -> None:
+        raise AssertionError("the work began")
+
+    key, wtns = made / "key.zkey", made / "witness.wtns"
+    for name in ("proof._read_key", "export._read_verifying_key", "circuit.load_circuit", "circuit._python_witness"):
+        monkeypatch.setattr(f"zkgpu.cli.{name}", work)
+    monkeypatch.setattr("zkgpu.formats.r1cs.read_r1cs", work)
+    nowhere = made / "nowhere" / "file"
+    for line in (
+        ("prove", key, wtns, "--proof", nowhere),
+        ("prove", key, wtns, "--public", nowhere),
+        ("export", "vk", key, nowhere),
+        ("export", "solidity", key, nowhere),
+        ("compile", made.source(), "-o", nowhere),
+        ("witness", made.source(), made.input(x=3, y=35), "-o", nowhere),
+        ("setup", made / "circuit.r1cs", "--unsafe", nowhere),
+    ):
+        assert "nowhere" in command(*line).error(5), line
+
+
+def test_a_second_proof_has_public_values_of_its_own(made: Any, command: Any) -> None:
+    before = contents(made.folder)
+    made.done("prove", made / "key.zkey", made / "witness.wtns", "--proof", made / "p2.json")
+    after = contents(made.folder)
+    assert set(after) - set(before) == {"p2.json", "p2.public.json"}
+    assert {name: after[name] for name in before} == before
+    made.done("verify", made / "vk.json", made / "p2.public.json", made / "p2.json")
+
+
+OTHER = """
+from zkgpu import Circuit
+
+
+def groth16():
+    c = Circuit()
+    x, y = c.private("x"), c.public("y")
+    c.assert_equal(x * x * (x + 1) + x + 5, y)
+    return c
+
+
+def plonk():
+    c = Circuit()
+    x, y = c.private("x"), c.public("y")
+    c.assert_equal(x**3 + x + 6, y)
+    return c
+"""
+
+
+@pytest.mark.parametrize("protocol", ["groth16", "plonk"])
+def test_a_key_of_another_circuit_is_replaced_by_force_alone(work: Any, command: Any, protocol: str) -> None:
+    """The other circuit differs in one constant, so that all of its sizes are the same.
+
+    In Groth16 it is one of A or B: what C was cannot be told from a key.
+    """
+    work.done("compile", work.source(), "-o", work / "one.r1cs")
+    (work / "other.py").write_text(OTHER)
+    work.done("compile", f"{work / 'other.py'}:{protocol}", "-o", work / "other.r1cs")
+    setup = ("setup", "--protocol", protocol, "--unsafe")
+    work.done(*setup, work / "one.r1cs", work / "key.zkey")
+    work.done(*setup, work / "one.r1cs", work / "key.zkey")
+    before = (work / "key.zkey").read_bytes()
+    assert "another circuit: --force" in command(*setup, work / "other.r1cs", work / "key.zkey").error(2)
+    assert (work / "key.zkey").read_bytes() == before
+    work.done(*setup, work / "other.r1cs", work / "key.zkey", "--force")
+    assert "another circuit: --force" in command(*setup, work / "one.r1cs", work / "key.zkey").error(2)
+    (work / "notes.txt").write_text("mine")
+    assert "no key: --force" in command(*setup, work / "one.r1cs", work / "notes.txt").error(2)
+
+
+SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 4))
+
+
+def network(seed: int, width: int = 3) -> Any:
+    return model([node("Gemm", "x w", "out")], {"x": ("N", 4)}, weights={"w": normal(4, width, seed=seed)})
+
+
+@pytest.fixture
+def build(work: Any) -> Path:
+    """A build folder with keys, beside model.onnx, other.onnx (other weights), wider.onnx and data.npy, input.npy."""
+    onnx.save(network(0), work / "model.onnx")
+    onnx.save(network(1), work / "other.onnx")
+    onnx.save(network(0, width=4), work / "wider.onnx")
+    np.save(work / "data.npy", SAMPLES)
+    np.save(work / "input.npy", SAMPLES[0])
+    work.done(*compiling(work, "model.onnx"))
+    work.done("zkml", "setup", work / "build", "--unsafe")
+    return work / "build"
+
+
+def compiling(work: Any, name: str) -> tuple[object, ...]:
+    return ("zkml", "compile", work / name, "--calibrate", work / "data.npy", "-o", work / "build")
+
+
+def test_a_build_folder_of_another_circuit_is_replaced_by_force_alone(build: Path, work: Any, command: Any) -> None:
+    before = contents(build)
+    work.done(*compiling(work, "model.onnx"))  # the same
+    assert contents(build) == before
+    for other in ("other.onnx", "wider.onnx"):
+        assert "another circuit: --force" in command(*compiling(work, other)).error(2)
+    assert contents(build) == before
+    work.done(*compiling(work, "wider.onnx"), "--force")
+    assert set(contents(build)) == {"model.npz", "statement.json"}  # no key beside a model that it is not for
+    (build / "key.zkey").write_bytes(before["key.zkey"])
+    assert "another circuit: --force" in command("zkml", "setup", build, "--unsafe").error(2)
+    work.done("zkml", "setup", build, "--unsafe", "--force")
+
+
+def test_a_key_beside_a_contract_or_verifying_key_of_another_is_noticed(build: Path, work: Any, command: Any) -> None:
+    before = contents(build)
+    work.done("zkml", "setup", build, "--unsafe")
+    prove = ("zkml", "prove", build, work / "input.npy", "-o", work / "proof.json")
+    for name in ("Verifier.sol", "verification_key.json"):
+        own = (build / name).read_bytes()
+        (build / name).write_bytes(before[name])
+        assert f"{name}: this is not the" in command(*prove).error(3)
+        (build / name).write_bytes(own)
+    assert not (work / "proof.json").exists()
+    contract = (build / "Verifier.sol").read_text()
+    (build / "Verifier.sol").write_text("// mine\n" + contract.replace("contract ", "contract  ").replace("\n", "\r\n"))
+    work.done(*prove)
+    (build / "Verifier.sol").unlink()
+    work.done(*prove)
+
+
+def test_proofs_in_one_folder_keep_their_public_values(build: Path, work: Any, command: Any) -> None:
+    np.save(work / "second.npy", SAMPLES[1])
+    work.done("zkml", "prove", build, work / "input.npy", "-o", work / "proof.json")
+    work.done("zkml", "prove", build, work / "second.npy", "-o", work / "p2.json")
+    for name in ("proof", "p2"):
+        work.done("zkml", "verify", build, work / f"{name}.json")
+    assert json.loads((work / "public.json").read_text()) != json.loads((work / "p2.public.json").read_text())
+    (work / "p2.public.json").rename(work / "public.json")
+    work.done("zkml", "verify", build, work / "p2.json")  # as earlier versions left it
+    assert "place" in command("zkml", "prove", build, work / "input.npy", "-o", build / "key.zkey").error(2)
+
+
+def test_the_demo_s_folder_is_replaced_by_force_alone(build: Path, command: Any) -> None:
+    assert "another circuit: --force" in command("demo", "--output", build).error(2)

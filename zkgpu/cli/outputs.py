@@ -1,0 +1,70 @@
+"""Where a command writes, looked at before it works: nothing that it reads, nothing twice, and where there is room."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from itertools import combinations
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from zkgpu.errors import UsageError, ZkgpuError
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
+
+StrPath: TypeAlias = str | os.PathLike[str]
+
+force_option = click.option("--force", is_flag=True, help="Replace what is there of another circuit.")
+
+
+def require_outputs(
+    outputs: Iterable[StrPath], inputs: Iterable[StrPath | None], *, may_make_folders: bool = False
+) -> None:
+    """Raises UsageError for an output that is an input, or that two share; ResourceError for a place without room.
+
+    Pipes and devices may be shared.
+    """
+    from zkgpu.formats.atomic import is_special, require_writable
+
+    places = [os.fspath(path) for path in outputs if not is_special(path)]
+    for place in places:
+        for path in inputs:
+            if path is not None and _is_same(place, path):
+                raise UsageError(f"{place}: this is read as well as written: choose another place for the output")
+    for one, other in combinations(places, 2):
+        if _is_same(one, other):
+            raise UsageError(f"{other}: two outputs would be written there: choose a place for each")
+    for place in places:
+        require_writable(_above(place) if may_make_folders else place)
+
+
+def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:
+    """Raises UsageError where a key would replace something else than a key of the same circuit, without --force."""
+    from zkgpu.systems.circuits import holds_circuit
+    from zkgpu.systems.files import read_key
+
+    if force or not os.path.isfile(path):
+        return
+    try:
+        is_same = holds_circuit(read_key(path), r1cs)
+    except ZkgpuError:
+        raise UsageError(f"{os.fspath(path)}: there is a file that is no key: --force replaces it") from None
+    if not is_same:
+        raise UsageError(f"{os.fspath(path)}: there is the key of another circuit: --force replaces it")
+
+
+def _above(place: str) -> str:
+    """A place that can be written if the folders of another one can be made."""
+    folder = os.path.dirname(os.path.abspath(place))
+    if os.path.exists(folder):
+        return place
+    return _above(folder)
+
+
+def _is_same(one: StrPath, other: StrPath) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return os.path.realpath(one) == os.path.realpath(other)
