@@ -63,10 +63,11 @@ def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inferen
     """A build folder, and the proof with its public values."""
     from zkgpu.inference import Folder, ModelStatement
 
-    build = Folder(folder)
+    build, proof = Folder(folder), folder / "proof.json"
+    proof.unlink(missing_ok=True)  # an old one is of another key
     build.write_model(compiled)
     build.write_key(key, ModelStatement.of(compiled))
-    inference.save(folder / "proof.json")
+    inference.save(proof)
 
 
 def _show(session: Session, compiled: Any, constraints: int, device: str, digit: int, on_chain: OnChain | None) -> None:

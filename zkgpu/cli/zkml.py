@@ -167,7 +167,6 @@ def prove_command(
         compiled = folder.read_model(memory)
         model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
-        folder.require_whole(key)
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
@@ -175,6 +174,7 @@ def prove_command(
         for name, count in (model.count_moved(given) if clamp else {}).items():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
         inference = prover.prove(given, clamp=clamp, weights=model, binding=_bytes(binding))
+        folder.require_whole(key)
         inference.save(output, public_file)
     shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
     facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
