@@ -81,6 +81,22 @@ def test_a_second_proof_has_public_values_of_its_own(made: Any, command: Any) ->
     made.done("verify", made / "vk.json", made / "p2.public.json", made / "p2.json")
 
 
+@pytest.mark.parametrize("failing", range(4))  # two looks at the places, then the two files
+def test_a_disk_that_fills_up_leaves_the_old_proof_as_it_was(
+    made: Any, command: Any, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    before, count, fsync = contents(made.folder), iter(range(100)), os.fsync
+
+    def full(descriptor: int) -> None:
+        if next(count) == failing:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "No space left" in command("prove", made / "key.zkey", made / "witness.wtns", *made.outputs).error(5)
+    assert contents(made.folder) == before
+
+
 OTHER = """
 from zkgpu import Circuit
 

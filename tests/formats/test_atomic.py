@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import ResourceError
+from zkgpu.errors import ResourceError, UsageError
 from zkgpu.formats.atomic import replacing, together, write_text
 from zkgpu.formats.wtns import write_wtns
 
@@ -208,6 +208,15 @@ def test_a_group_of_which_one_cannot_be_made_leaves_all_as_they_were(tmp_path):
     with pytest.raises(ResourceError, match="dir: cannot be written"):
         write_group(tmp_path / "a", tmp_path / "dir")
     assert {p.name for p in tmp_path.iterdir()} == {"a", "dir"}
+    assert (tmp_path / "a").read_text() == "old"
+
+
+def test_a_group_has_a_place_for_each(tmp_path):
+    write_text(tmp_path / "a", "old")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(UsageError, match="a place for each"):
+        write_group(tmp_path / "a", tmp_path / "link")
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "link"}
     assert (tmp_path / "a").read_text() == "old"
 
 

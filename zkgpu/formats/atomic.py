@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from zkgpu.errors import ResourceError
+from zkgpu.errors import ResourceError, UsageError
 
 _serial = itertools.count()
 _staged: set[str] = set()  # paths of files that wait for the others of their group
@@ -61,14 +61,16 @@ def together(
     """Where to write files that belong together: each stands for one of `paths`, whose places they take at the end.
 
     remove   files that belong to the old ones, and have no place beside the new ones
-    When the block raises, or one cannot be flushed, all old files are left as they were. Raises ResourceError where no
-    file can be made. Pipes and devices are written directly.
+    When the block raises, or one cannot be flushed, all old files are left as they were. Pipes and devices are written
+    directly. Raises UsageError for a place given twice, ResourceError where no file can be made.
     """
     staged: dict[Path, Path] = {}
     try:
         for path in paths:
             if not is_special(path):
                 target = Path(os.path.realpath(path))
+                if target in staged:
+                    raise UsageError(f"{os.fspath(path)}: two files would be written there: choose a place for each")
                 staged[target] = _stage(target)
         yield tuple(staged.get(Path(os.path.realpath(path)), Path(path)) for path in paths)
         _install(staged, [Path(os.path.realpath(path)) for path in remove])
