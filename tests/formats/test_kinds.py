@@ -50,7 +50,7 @@ def test_a_swapped_file_is_named_with_what_was_expected(samples: Path, tmp_path:
     path.write_bytes((samples / "multiplier" / FILES[given]).read_bytes())
     with pytest.raises(FormatError) as error:
         READERS[wanted](path)
-    assert f"this is {given}; {wanted} w" in str(error.value)
+    assert f"{'these are' if given == 'public values' else 'this is'} {given}; {wanted} w" in str(error.value)
 
 
 @pytest.mark.parametrize("wanted", [*READERS, "a JSON file of inputs"])

@@ -11,13 +11,15 @@ import numpy.typing as npt
 from zkgpu.errors import FormatError
 
 PROOF, KEY, PUBLIC, STATEMENT = "a proof", "a verification key", "public values", "the statement of a model"
+_POWERS = "powers of tau (.ptau)"
+_PLURAL = (PUBLIC, _POWERS)
 _SWAPPED = "check the order of the arguments"
 _DOWNLOAD = "download the file itself"
 # the first bytes of a file, what it is, and what to do with it. LFS: git-lfs, docs/spec.md; the others: their formats'
 _SIGNATURES = (
     (b"r1cs", "a constraint system (.r1cs)", _SWAPPED),
     (b"wtns", "a witness (.wtns)", _SWAPPED),
-    (b"ptau", "powers of tau (.ptau)", _SWAPPED),
+    (b"ptau", _POWERS, _SWAPPED),
     (b"zkey", "a proving key (.zkey)", _SWAPPED),
     (b"\0asm", "a WebAssembly module (.wasm)", _SWAPPED),
     (b"\x93NUMPY", "an array of numpy (.npy)", _SWAPPED),
@@ -84,7 +86,8 @@ def require_kind(value: Any, wanted: str) -> None:
 
 
 def _instead(found: str, wanted: str) -> str:
-    return f"this is {found}; {wanted} {'were' if wanted == PUBLIC else 'was'} expected"
+    is_, was = "these are" if found in _PLURAL else "this is", "were" if wanted in _PLURAL else "was"
+    return f"{is_} {found}; {wanted} {was} expected"
 
 
 def _kind_of_text(data: npt.NDArray[np.uint8]) -> tuple[str, str] | None:

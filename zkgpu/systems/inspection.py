@@ -11,6 +11,7 @@ from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
 from zkgpu.formats.container import map_file
+from zkgpu.formats.kinds import signature_kind
 from zkgpu.formats.public_values import read_public, read_public_values
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_any_wtns
@@ -79,6 +80,9 @@ def _describe_json(path: str) -> Facts:
     try:
         value = strict_json.load(path)
     except FormatError as error:
+        other = signature_kind(map_file(path))
+        if other is not None:
+            raise FormatError(f"{path}: this is {other[0]}, of which zkgpu has nothing to tell: {other[1]}") from None
         raise FormatError(f"{error} (nor is it a .r1cs, .wtns, .ptau or .zkey file)") from None
     if isinstance(value, list):
         return {"format": "public inputs (JSON)", "values": len(read_public(path))}
