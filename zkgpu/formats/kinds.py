@@ -38,7 +38,7 @@ _MEMBERS = {
     "packed": PUBLIC,
     "zkgpu statement": STATEMENT,
 }
-_HEAD = 64
+_HEAD = 1 << 10
 _MOST_JSON = 1 << 24
 
 

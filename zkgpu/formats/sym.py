@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats.container import map_file
+from zkgpu.formats.json_values import StrPath
 from zkgpu.formats.kinds import wrong_kind
 
-Path_: TypeAlias = str | os.PathLike[str]
 Signals: TypeAlias = Callable[[Iterable[int]], dict[int, str]]  # names by wire
 
 
-def signals_of(path: Path_, labels: NDArray[np.int64]) -> Signals:
+def signals_of(path: StrPath, labels: NDArray[np.int64]) -> Signals:
     """What names wires by the .sym file `path`. `labels` are those of the circuit's wires, by which a line is known.
 
     What is returned raises FormatError for a damaged file and for one of another circuit.
@@ -29,13 +29,13 @@ def signals_of(path: Path_, labels: NDArray[np.int64]) -> Signals:
     return lambda wires: read_names(path, {int(labels[wire]): wire for wire in wires})
 
 
-def beside(circuit: Path_) -> Path | None:
+def beside(circuit: StrPath) -> Path | None:
     """The .sym file that lies beside a .r1cs file, if there is one."""
     path = Path(circuit).with_suffix(".sym")
     return path if path.is_file() and path != Path(circuit) else None
 
 
-def require_sym(path: Path_) -> None:
+def require_sym(path: StrPath) -> None:
     """Raises FormatError unless the file begins as a .sym file does, UsageError when there is none."""
     name, data = os.fspath(path), map_file(path)
     first = data[:4096].tobytes().partition(b"\n")[0]
@@ -44,7 +44,7 @@ def require_sym(path: Path_) -> None:
         raise other or FormatError(f"{name}: line 1 is not label,wire,component,name: give the file of circom --sym")
 
 
-def read_names(path: Path_, wires: dict[int, int]) -> dict[int, str]:
+def read_names(path: StrPath, wires: dict[int, int]) -> dict[int, str]:
     """The names of wires by number, for wires by label. Raises FormatError for a file that is not of the circuit."""
     found: dict[int, str] = {}
     try:
@@ -62,7 +62,7 @@ def read_names(path: Path_, wires: dict[int, int]) -> dict[int, str]:
     return found
 
 
-def _entry(path: Path_, number: int, line: bytes) -> tuple[int, int, str]:
+def _entry(path: StrPath, number: int, line: bytes) -> tuple[int, int, str]:
     try:
         label, wire, _, name = line.rstrip(b"\r\n").split(b",", 3)
         return int(label), int(wire), name.decode()
