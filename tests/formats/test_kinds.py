@@ -94,6 +94,13 @@ def test_another_curve_is_refused_by_name(samples: Path, tmp_path: Path, curve: 
         read_verifying_key(path)
 
 
+@pytest.mark.parametrize("key", ["curv", "Curve", "curvve", "7urve"])
+def test_a_curve_under_another_name_is_not_taken_for_none(samples: Path, tmp_path: Path, key: str) -> None:
+    path = rewritten(samples / "multiplier" / "groth16_vk.json", tmp_path / "vk.json", curve=None, **{key: "bn128"})
+    with pytest.raises(FormatError, match="is the file damaged"):
+        read_verifying_key(path)
+
+
 class Header:
     """What reads a header with one prime."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 from zkgpu.curves import CURVES, DEFAULT, Curve, Group, Point, known_curves
@@ -32,6 +33,7 @@ def require_curve(value: Any, what: str, protocol: str, title: str, default: Cur
     if found != protocol:
         raise FormatError(f'the protocol of the {what} is {shown(found)}, not "{protocol}": give a {title} file')
     if "curve" not in value:
+        _refuse_misspelled("curve", value)
         return default
     name = value["curve"]
     plain = name.lower().replace("_", "").replace("-", "") if isinstance(name, str) else ""
@@ -39,6 +41,13 @@ def require_curve(value: Any, what: str, protocol: str, title: str, default: Cur
         if plain in (curve.snarkjs_name, *curve.aliases):
             return curve
     raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use {known_curves()}")
+
+
+def _refuse_misspelled(key: str, value: dict[str, Any]) -> None:
+    """Raises FormatError where a key that may be left out is there under nearly its name."""
+    near = get_close_matches(key, [name.lower() for name in value], 1, 0.75)
+    if near:
+        raise FormatError(f'the key "{key}" is missing, and there is {shown(near[0])}: is the file damaged?')
 
 
 def member(value: Any, key: str) -> Any:
