@@ -28,7 +28,6 @@ from zkgpu.formats.public_values import read_public_values
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_wtns
 from zkgpu.inference import Folder
-from zkgpu.systems.circuits import holds_circuit
 from zkgpu.systems.files import read_key, read_proof, read_verifying_key
 from zkgpu.systems.registry import system_of
 
@@ -138,7 +137,7 @@ def require_keys(folder: Path) -> None:
         assert {"verification_key.json", "Verifier.sol", "model.npz"} <= there
         key = read_key(build.key_file)
         build.require_whole(key)
-        assert holds_circuit(key, build.read_model().circuit.r1cs)
+        assert system_of(key).holds_circuit(key, build.read_model().circuit.r1cs)
     elif {"verification_key.json", "Verifier.sol"} <= there:
         numbers = json.loads((build.path / "verification_key.json").read_text())["vk_delta_2"]
         assert numbers[0][0] in (build.path / "Verifier.sol").read_text()

@@ -75,6 +75,13 @@ class R1CS:
         """Wires from n_public + 1 on that the prover commits to before it learns the challenges."""
         return sum(round_.n_committed for round_ in self.rounds)
 
+    def is_same(self, other: R1CS) -> bool:
+        """Whether the other circuit has the same constraints on the same wires, whatever they are called."""
+        counts = ("n_public_outputs", "n_public_inputs", "n_public", "n_committed")
+        return all(getattr(self, name) == getattr(other, name) for name in counts) and all(
+            mine.is_same(theirs) for mine, theirs in zip(self._matrices, other._matrices, strict=True)
+        )
+
     def label(self, row: int) -> str:
         """What messages call a constraint: "constraint 17", and its name in quotes when it has one."""
         return constraint_name(self.labels, self.n_constraints, row)

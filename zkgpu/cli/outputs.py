@@ -42,13 +42,14 @@ def require_outputs(
 
 def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:
     """Raises UsageError where a key would replace something else than a key of the same circuit, without --force."""
-    from zkgpu.systems.circuits import holds_circuit
     from zkgpu.systems.files import read_key
+    from zkgpu.systems.registry import system_of
 
     if force or not os.path.isfile(path):
         return
     try:
-        is_same = holds_circuit(read_key(path), r1cs)
+        key = read_key(path)
+        is_same = system_of(key).holds_circuit(key, r1cs)
     except ZkgpuError:
         raise UsageError(f"{os.fspath(path)}: there is a file that is no key: --force replaces it") from None
     if not is_same:

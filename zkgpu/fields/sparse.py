@@ -41,6 +41,20 @@ class SparseMatrix:
         """(entries,) int64: the row each entry lies in."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int64), np.diff(self.indptr))
 
+    def is_same(self, other: SparseMatrix) -> bool:
+        """Whether the other matrix has the same entries, in any order within a row."""
+        if self.shape != other.shape or self.entries != other.entries:
+            return False
+        places, values = self._in_order()
+        their_places, their_values = other._in_order()
+        return np.array_equal(places, their_places) and np.array_equal(values, their_values)
+
+    def _in_order(self) -> tuple[Index, Limbs]:
+        """Places (2, entries), rows above columns, and values of the entries, by row and column."""
+        rows = self.row_of_entry()
+        order = np.lexsort((self.indices, rows))
+        return np.stack([rows[order], self.indices[order]]), self.table[self.coefficient[order]]
+
     def take_rows(self, rows: Index) -> SparseMatrix:
         """The matrix whose row i is row rows[i] of this one."""
         lengths = np.diff(self.indptr)[rows]

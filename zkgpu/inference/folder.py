@@ -23,7 +23,6 @@ from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import ModelStatement
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
-from zkgpu.systems.circuits import same_circuit
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
@@ -63,8 +62,8 @@ class Folder:
         if not (self.path / _MODEL).exists():
             return any((self.path / name).exists() for name in _KEYS)
         try:
-            old = self.read_model()
-            return dump(old) != dump(compiled) and not same_circuit(old.circuit.r1cs, compiled.circuit.r1cs)
+            is_same = (self.path / _MODEL).read_bytes() == dump(compiled)
+            return not is_same and not self.read_model().circuit.r1cs.is_same(compiled.circuit.r1cs)
         except ZkgpuError:
             return True
 

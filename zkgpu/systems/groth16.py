@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from zkgpu import groth16
 from zkgpu.ceremony.contributors import describe_contribution
+from zkgpu.circuits.r1cs import R1CS
 from zkgpu.groth16 import json as codec
 from zkgpu.groth16 import zkey
 from zkgpu.groth16.ceremony import contribution_hash
+from zkgpu.groth16.qap import qap_matrices
 from zkgpu.systems.system import Facts, ProofSystem
 
 
@@ -33,6 +35,14 @@ def _describe_round(key: groth16.VerifyingKey) -> Facts:
     return facts
 
 
+def _holds_circuit(key: groth16.ProvingKey, r1cs: R1CS) -> bool:
+    """By A and B with the rows that bind public inputs: what C was, the points of a key do not show."""
+    if (key.n_wires, key.n_public, key.n_committed) != (r1cs.n_wires, r1cs.n_public, r1cs.n_committed):
+        return False
+    matrices = qap_matrices(r1cs)
+    return key.a.is_same(matrices.a) and key.b.is_same(matrices.b)
+
+
 SYSTEM = ProofSystem(
     name="groth16",
     title="Groth16",
@@ -47,6 +57,7 @@ SYSTEM = ProofSystem(
     proof_to_json=codec.proof_to_json,
     verifying_key_from_json=codec.verifying_key_from_json,
     verifying_key_to_json=codec.verifying_key_to_json,
+    holds_circuit=_holds_circuit,
     describe_key=_describe_key,
     describe_verifying_key=_describe_round,
     records_contributions=True,

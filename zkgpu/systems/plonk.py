@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from zkgpu import plonk
+from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import UsageError
 from zkgpu.plonk import json as codec
 from zkgpu.plonk import zkey
+from zkgpu.plonk.arithmetize import arithmetize
+from zkgpu.plonk.keys import SELECTORS, Additions
 from zkgpu.provers.statement import Statement
 from zkgpu.systems.system import Facts, ProofSystem
 
@@ -57,6 +62,25 @@ def _describe_key(key: plonk.ProvingKey) -> Facts:
     }
 
 
+def _holds_circuit(key: plonk.ProvingKey, r1cs: R1CS) -> bool:
+    """By the wires and selectors of all rows; the additions follow from them but for their factors."""
+    if (key.n_circuit_wires, key.n_public) != (r1cs.n_wires, r1cs.n_public) or r1cs.round is not None:
+        return False
+    rows, field = arithmetize(r1cs), r1cs.field
+    if not np.array_equal(rows.wires, key.wires) or not _same_additions(rows.additions, key.additions):
+        return False
+    r, modulus = field.montgomery_radix, field.modulus
+    return all(
+        field.from_limbs(np.ascontiguousarray(key.fixed[name][key.domain_size :: 4][: rows.n_rows]))
+        == [value * r % modulus for value in field.from_limbs(rows.selectors[name])]
+        for name in SELECTORS
+    )
+
+
+def _same_additions(one: Additions, other: Additions) -> bool:
+    return np.array_equal(one.wires, other.wires) and np.array_equal(one.table[one.factors], other.table[other.factors])
+
+
 SYSTEM = ProofSystem(
     name="plonk",
     title="PLONK",
@@ -71,6 +95,7 @@ SYSTEM = ProofSystem(
     proof_to_json=codec.proof_to_json,
     verifying_key_from_json=codec.verifying_key_from_json,
     verifying_key_to_json=codec.verifying_key_to_json,
+    holds_circuit=_holds_circuit,
     describe_key=_describe_key,
     describe_verifying_key=lambda key: {},
 )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from zkgpu.circuits.r1cs import R1CS
+
 Facts = dict[str, Any]
 
 
@@ -21,6 +23,7 @@ class ProofSystem:
     verify_batch              verify_batch(key, statements, allow_insecure_key=...)
     read_key, write_key       .zkey files: read_key(path, validate), write_key(path, key)
     proof_from_json, ..       the objects of proof.json and verification_key.json
+    holds_circuit             holds_circuit(key, r1cs): whether a proving key is for a circuit, as far as it tells
     describe_key, ..          facts about a key, by name, for `inspect`
     records_contributions     whether a key records who contributed to it
     """
@@ -38,6 +41,7 @@ class ProofSystem:
     proof_to_json: Callable[..., dict[str, Any]]
     verifying_key_from_json: Callable[[Any], Any]
     verifying_key_to_json: Callable[..., dict[str, Any]]
+    holds_circuit: Callable[[Any, R1CS], bool]
     describe_key: Callable[[Any], Facts]
     describe_verifying_key: Callable[[Any], Facts]
     records_contributions: bool = False
