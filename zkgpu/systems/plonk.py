@@ -64,7 +64,7 @@ def _describe_key(key: plonk.ProvingKey) -> Facts:
 
 def _holds_circuit(key: plonk.ProvingKey, r1cs: R1CS) -> bool:
     """By the wires and selectors of all rows; the additions follow from them but for their factors."""
-    if (key.n_circuit_wires, key.n_public) != (r1cs.n_wires, r1cs.n_public) or r1cs.round is not None:
+    if (key.n_circuit_wires, key.n_public) != (r1cs.n_wires, r1cs.n_public) or r1cs.rounds:
         return False
     rows, field = arithmetize(r1cs), r1cs.field
     if not np.array_equal(rows.wires, key.wires) or not _same_additions(rows.additions, key.additions):
