@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import unicodedata
 from collections.abc import Iterable
 
 import click
@@ -17,8 +16,6 @@ EXIT_CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE (13) ended
 _MOST = 500  # characters of a message
 _LOOKED_AT = 20 * _MOST
 _CUT = " [..] "
-# controls, formats such as those that turn the direction of text, lone surrogates, private and unassigned, separators
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
 
 
 class ClosedPipe(Exception):
@@ -38,8 +35,11 @@ def message(text: str, room: int = _MOST) -> str:
 
 
 def plain(text: str) -> str:
-    """A line as it is, but for characters that a terminal would act on, which are written as \\x1b or \\u202e."""
-    return text if text.isascii() and text.isprintable() else "".join(map(_visible, text))
+    """A line as it is, but for characters that a terminal would act on, which are written as \\x1b or \\u202e.
+
+    Those are controls, formats such as what turns the direction of text, lone surrogates, separators, unassigned ones.
+    """
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def say(lines: Iterable[str]) -> None:
@@ -106,7 +106,7 @@ def _give_up_stdout() -> None:
 
 
 def _visible(character: str) -> str:
-    if character.isprintable() and unicodedata.category(character) not in _HIDDEN:
+    if character.isprintable():
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -23,7 +23,7 @@ from typing import BinaryIO
 from zkgpu.errors import ResourceError, UsageError
 
 _serial = itertools.count()
-_staged: set[str] = set()  # paths of files that wait for the others of their group
+_staged: dict[str, Path] = {}  # places by path, of files that wait for the others of their group
 _BLOCK = bytes(1 << 12)  # more than a full disk takes
 _PUBLIC, _SECRET = 0o666, 0o600  # what the umask and an old file's mode are taken from
 
@@ -46,7 +46,8 @@ def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator
         else:
             yield from _replaced(Path(os.path.realpath(path)), _SECRET if secret else _PUBLIC)
     except OSError as error:
-        raise ResourceError(f"{path}: cannot be written ({error.strerror or error}): choose another place") from error
+        place = _staged.get(os.fspath(path), path)
+        raise ResourceError(f"{place}: cannot be written ({error.strerror or error}): choose another place") from error
 
 
 def is_special(path: str | os.PathLike[str]) -> bool:
@@ -80,7 +81,7 @@ def together(
         ) from error
     finally:
         for part in staged.values():
-            _staged.discard(os.fspath(part))
+            _staged.pop(os.fspath(part), None)
             part.unlink(missing_ok=True)
 
 
@@ -113,7 +114,7 @@ def _stage(target: Path) -> Path:
     _remove_abandoned(target)
     part = _part(target)
     os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _PUBLIC & _mode_of(target) | _SECRET))
-    _staged.add(os.fspath(part))
+    _staged[os.fspath(part)] = target
     return part
 
 
