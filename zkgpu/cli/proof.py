@@ -13,7 +13,6 @@ from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
-from zkgpu.systems.registry import system_of
 
 if TYPE_CHECKING:
     from zkgpu.fields.field import Limbs
@@ -126,6 +125,7 @@ def _prove(
     allow_insecure_key: bool,
 ) -> None:
     from zkgpu.formats.r1cs import read_r1cs
+    from zkgpu.systems.registry import system_of
 
     r1cs, system = read_r1cs(circuit, sym) if circuit else None, system_of(key)
     prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
@@ -155,6 +155,7 @@ def verify_command(session: Session, key_file: str, public_file: str, proof_file
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
     from zkgpu.formats.public_values import read_public_values
     from zkgpu.systems.files import read_proof, read_verifying_key
+    from zkgpu.systems.registry import system_of
 
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)

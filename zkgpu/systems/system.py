@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zkgpu.circuits.r1cs import R1CS
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 Facts = dict[str, Any]
 
