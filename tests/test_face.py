@@ -60,6 +60,14 @@ def test_a_circuit_that_computes_takes_inputs_by_name(folder: Path) -> None:
     assert zkgpu.verify(key.verifying_key, done)
 
 
+def test_a_prover_is_closed_when_its_block_is_over(folder: Path) -> None:
+    with zkgpu.Prover(zkgpu.load_key(folder / "key.zkey"), "cpu", threads=1) as prover:
+        prover.prove(zkgpu.load_witness(folder / "witness.wtns"))
+    for ask in (lambda: prover.backend, lambda: prover.prove(zkgpu.load_witness(folder / "witness.wtns"))):
+        with pytest.raises(UsageError, match="this prover is closed"):
+            ask()
+
+
 def test_circuits_with_challenges_are_proven_with_their_packed_values() -> None:
     c = zkgpu.Circuit()
     x = c.public_array("x", 3, bits=8)

@@ -87,12 +87,19 @@ class Prover:
         _require_kind(key, "ProvingKey", "load_key")
         self.key = key
         self._circuit = circuit.compile() if isinstance(circuit, Circuit) else circuit
-        self._prover = system_of(key).prover(
+        self._open = system_of(key).prover(
             key,
             _backend(device, threads, key.verifying_key.curve),
             circuit=None if self._circuit is None else _constraints(self._circuit),
             allow_insecure_key=allow_insecure_key,
         )
+
+    @property
+    def _prover(self) -> Any:
+        """The proof system's own. Raises UsageError once the `with` block is over."""
+        if self._open is None:
+            raise UsageError("this prover is closed, as its `with` block is over: open another")
+        return self._open
 
     @property
     def backend(self) -> Backend:
@@ -144,8 +151,8 @@ class Prover:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Lets go of the key on the device."""
-        del self._prover
+        """Lets go of the key on the device: no more proofs."""
+        self._open = None
 
 
 def prove(

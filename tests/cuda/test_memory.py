@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, missing
-from zkgpu.backend import cuda_room
+from zkgpu.backend import residency
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.backend.reference import ReferenceBackend
 from zkgpu.circuits import Circuit
@@ -33,7 +33,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDriver]:
     if missing():
         pytest.skip(str(missing()))
     monkeypatch.setattr(buckets, "LEAST_CHUNK", 4)
-    monkeypatch.setattr(cuda_room, "LEAST_PIECE", 4)
+    monkeypatch.setattr(residency, "LEAST_PIECE", 4)
     with closing(EmulatedDriver(memory=PLENTY)) as driver:
         yield driver
 
@@ -108,9 +108,9 @@ def test_tables_go_first_then_points_and_sums_stay_the_same(
     while points.is_resident:
         states.append((points.has_tables, device.used))
         assert backend.msm(points, scalars) == right
-        assert backend.room.make()
+        assert backend.residency.evict()
     assert backend.msm(points, scalars) == right
-    assert not backend.room.make()
+    assert not backend.residency.evict()
     assert [tables for tables, _ in states] == [True, False]
     assert states[0][1] > states[1][1] > device.used
     assert "8 points lose their tables" in caplog.text
@@ -134,12 +134,12 @@ def test_tables_of_roots_go_before_those_of_points_and_transforms_stay_the_same(
     vector = backend.vector(Fr.to_limbs(range(domain.size)))
     right = backend.limbs(backend.ntt(vector, domain))
     before = device.used
-    assert backend.room.make()
+    assert backend.residency.evict()
     assert device.used == before - 32 * domain.size
     assert points.has_tables
     assert "1024 roots of unity lose their table" in caplog.text
     assert np.array_equal(backend.limbs(backend.ntt(vector, domain)), right)
-    assert backend.room.make()
+    assert backend.residency.evict()
     assert not points.has_tables
 
 
@@ -151,7 +151,7 @@ def test_a_large_table_of_roots_is_not_made_where_memory_is_short(device: Emulat
     vector = scarce.vector(Fr.to_limbs(range(domain.size)))
     found = outcome(device, 3 * 32 * domain.size, lambda: scarce.limbs(scarce.ntt(vector, domain)))
     assert np.array_equal(found, right)  # type: ignore[arg-type]
-    assert not scarce.room.make()
+    assert not scarce.residency.evict()
 
 
 Work = Callable[[CudaBackend], object]

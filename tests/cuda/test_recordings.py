@@ -13,9 +13,9 @@ import pytest
 
 from tests.emulation.driver import EmulatedDriver, missing
 from tests.emulation.streams import Event
-from zkgpu.backend import cuda_room
+from zkgpu.backend import residency
 from zkgpu.backend.cuda import CudaBackend
-from zkgpu.backend.cuda_room import KeptPoints
+from zkgpu.backend.residency import ResidentPoints
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import ResourceError, ZkgpuError
@@ -40,7 +40,7 @@ ZK_KERNEL(32) add_one(uint32_t n, const uint32_t* in, uint32_t* out) {
 """
 
 
-def some_points(backend: CudaBackend, group: Group = G1) -> KeptPoints:
+def some_points(backend: CudaBackend, group: Group = G1) -> ResidentPoints:
     return backend.points(group, group.to_rows(k * group.generator for k in LOGS))
 
 
@@ -48,7 +48,7 @@ def right(factors: Sequence[int], group: Group = G1) -> Point:
     return sum(k * f for k, f in zip(LOGS, factors, strict=True)) % r * group.generator
 
 
-def sum_is_right(backend: CudaBackend, points: KeptPoints, factors: Sequence[int]) -> bool:
+def sum_is_right(backend: CudaBackend, points: ResidentPoints, factors: Sequence[int]) -> bool:
     return backend.msm(points, backend.vector(Fr.to_limbs(factors))) == right(factors)
 
 
@@ -179,7 +179,7 @@ def test_points_without_tables_and_too_many_are_not_recorded(
     driver: EmulatedDriver, replays: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain, backend = (CudaBackend(driver, BN254, tables=tables) for tables in (False, True))
-    monkeypatch.setattr(cuda_room, "MOST_RECORDED", N - 1)
+    monkeypatch.setattr(residency, "MOST_RECORDED", N - 1)
     for work in (plain, backend):
         points = some_points(work)
         assert all(sum_is_right(work, points, factors) for factors in VECTORS[:3])
@@ -216,13 +216,13 @@ def test_recordings_are_given_back_first_and_not_made_again(
     gc.collect()
     assert device.used > before
     replays.clear()
-    assert backend.room.make()
+    assert backend.residency.evict()
     gc.collect()
     assert (device.used, points.has_tables) == (before, True)
     assert "sums over 8 points are asked for step by step" in caplog.text
     while points.is_resident:
         assert all(sum_is_right(backend, points, factors) for factors in VECTORS[:3])
-        assert backend.room.make()
+        assert backend.residency.evict()
     assert sum_is_right(backend, points, VECTORS[3])
     assert replays == []
 
@@ -275,7 +275,7 @@ def test_what_fails_while_it_is_recorded_is_done_without(
 @emulation
 def test_sums_with_little_memory_are_right_or_refused(monkeypatch: pytest.MonkeyPatch, replays: list[object]) -> None:
     monkeypatch.setattr(buckets, "LEAST_CHUNK", 4)
-    monkeypatch.setattr(cuda_room, "RECORDED_SHARE", 0)
+    monkeypatch.setattr(residency, "RECORDED_SHARE", 0)
     found = []
     with closing(EmulatedDriver()) as driver:
         for room in (0, 3_000, 10_000, 20_000, 40_000, 80_000, 160_000):

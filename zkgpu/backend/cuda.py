@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zkgpu.backend.cuda_room import KeptPoints, Room, in_pieces, making_room
 from zkgpu.backend.cuda_vectors import DeviceMatrix, Vectors
+from zkgpu.backend.residency import Residency, ResidentPoints, in_pieces, retry_after_eviction
 from zkgpu.curves import CURVES
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
@@ -57,7 +57,7 @@ class CudaBackend:
         self.curve, self.name, self._host_threads = curve, driver.name, threads
         self._driver, self._programs = driver, Programs(driver)
         self._log_tile, self._chunk, self._tables = log_tile, chunk, tables
-        self.room = Room()
+        self.residency = Residency()
         self._groups: dict[str, tuple[PointArrays, BucketSums]] = {}
 
     @property
@@ -79,7 +79,7 @@ class CudaBackend:
 
     @cached_property
     def _transforms(self) -> Transforms:
-        return self.room.keep(Transforms(self._programs, self.curve, self._log_tile))
+        return self.residency.keep(Transforms(self._programs, self.curve, self._log_tile))
 
     @cached_property
     def _side_streams(self) -> SideStreams:
@@ -93,56 +93,56 @@ class CudaBackend:
 
     # scalars
 
-    @making_room
+    @retry_after_eviction
     def vector(self, limbs: Limbs) -> DeviceArray:
         # marked, so that sums over a witness need not wait for what else is made of it
         return self._vectors.from_limbs(limbs).marked()
 
-    @making_room
+    @retry_after_eviction
     def limbs(self, vector: DeviceArray) -> Limbs:
         return self._vectors.to_limbs(vector)
 
-    @making_room
+    @retry_after_eviction
     def matrix(self, matrix: SparseMatrix) -> DeviceMatrix:
         return self._vectors.matrix(matrix)
 
-    @making_room
+    @retry_after_eviction
     def matvec(self, matrix: DeviceMatrix, vector: DeviceArray) -> DeviceArray:
         return self._vectors.matvec(matrix, vector)
 
-    @making_room
+    @retry_after_eviction
     def ntt(self, coefficients: DeviceArray, domain: Domain) -> DeviceArray:
         return self._transforms.forward(coefficients, domain)
 
-    @making_room
+    @retry_after_eviction
     def intt(self, evaluations: DeviceArray, domain: Domain) -> DeviceArray:
         return self._transforms.inverse(evaluations, domain)
 
-    @making_room
+    @retry_after_eviction
     def pointwise(self, f: Callable[..., Any], *vectors: DeviceArray) -> DeviceArray:
         return self._vectors.pointwise(f, *vectors)
 
-    @making_room
+    @retry_after_eviction
     def inverse(self, vector: DeviceArray) -> DeviceArray:
         return self._vectors.inverse(vector)
 
-    @making_room
+    @retry_after_eviction
     def prefix_product(self, vector: DeviceArray) -> DeviceArray:
         return self._vectors.prefix_product(vector)
 
-    @making_room
+    @retry_after_eviction
     def divide_by_linear(self, coefficients: DeviceArray, root: int, leading: int = 0) -> DeviceArray:
         return self._vectors.divide_by_linear(coefficients, root, leading)
 
-    @making_room
+    @retry_after_eviction
     def evaluate(self, coefficients: DeviceArray, x: int) -> int:
         return self._vectors.evaluate(coefficients, x)
 
     # points
 
-    @making_room
-    def points(self, group: Group, rows: Limbs) -> KeptPoints:
-        points = self.room.keep(KeptPoints(self._group(group)[0], rows))
+    @retry_after_eviction
+    def points(self, group: Group, rows: Limbs) -> ResidentPoints:
+        points = self.residency.keep(ResidentPoints(self._group(group)[0], rows))
         if rows.nbytes * POINTS_SHARE <= self._driver.free_memory:
             points.upload()
         if points.is_resident and self._wants_tables(group, rows):
@@ -158,12 +158,12 @@ class CudaBackend:
             return False
         return rows.nbytes * windows * TABLES_SHARE <= self._driver.free_memory
 
-    def msm(self, points: KeptPoints, scalars: DeviceArray) -> Point:
+    def msm(self, points: ResidentPoints, scalars: DeviceArray) -> Point:
         return self.msm_many([(points, scalars)])[0]
 
-    @making_room
+    @retry_after_eviction
     def msm_many(
-        self, pairs: Sequence[tuple[KeptPoints, DeviceArray]], meanwhile: Callable[[], None] | None = None
+        self, pairs: Sequence[tuple[ResidentPoints, DeviceArray]], meanwhile: Callable[[], None] | None = None
     ) -> list[Point]:
         firsts = {id(points): k for k, (points, _) in reversed([*enumerate(pairs)])}
         jobs = [self._jobs(*pair, may_replay=firsts[id(pair[0])] == k) for k, pair in enumerate(pairs)]
@@ -173,7 +173,7 @@ class CudaBackend:
         parts = [[part for _ in of_pair for part in next(done)] for of_pair in jobs]
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
 
-    def _jobs(self, points: KeptPoints, scalars: DeviceArray, may_replay: bool) -> list[Job[list[DeviceArray]]]:
+    def _jobs(self, points: ResidentPoints, scalars: DeviceArray, may_replay: bool) -> list[Job[list[DeviceArray]]]:
         """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed.
 
         may_replay  whether no other sum that is asked for at the same time takes the points' recording
@@ -194,7 +194,7 @@ class CudaBackend:
 
     # setup
 
-    @making_room
+    @retry_after_eviction
     def fixed_base(self, base: Point, scalars: DeviceArray) -> Limbs:
         arrays = self._group(base.group)[0]
         point = arrays.upload(base.group.to_rows([base]))
@@ -204,7 +204,7 @@ class CudaBackend:
 
         return np.concatenate(in_pieces(multiples, 0, len(scalars)))
 
-    @making_room
+    @retry_after_eviction
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
         arrays = self._group(group)[0]
         number = arrays.number(k)
@@ -214,7 +214,7 @@ class CudaBackend:
 
         return np.concatenate(in_pieces(scaled, 0, len(rows)))
 
-    @making_room
+    @retry_after_eviction
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
         if matrix.shape[1] != rows.shape[0]:
             raise LengthError(f"{matrix.shape[1]} matrix columns but {rows.shape[0]} points: the two must be equal")
@@ -233,12 +233,12 @@ class CudaBackend:
         sums.join_runs(starts, products)
         return arrays.rows(arrays.affine(sums.spread(starts, products)))
 
-    @making_room
+    @retry_after_eviction
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
         arrays = self._group(group)[0]
         return np.concatenate(in_pieces(lambda i, j: arrays.plain_rows(rows[i:j]), 0, len(rows)))
 
-    @making_room
+    @retry_after_eviction
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         arrays = self._group(group)[0]
         found = in_pieces(lambda i, j: (i, arrays.first_fault(rows[i:j])), 0, len(rows))

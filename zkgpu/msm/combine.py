@@ -26,8 +26,8 @@ from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import Multiples, multiples
 from zkgpu.msm.plan import balanced_bits, sparse_width, windows_of
 from zkgpu.msm.points import check_rows, from_isa_form, to_isa_form
-from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
+from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
@@ -47,7 +47,7 @@ def combine(group: Group, matrix: SparseMatrix, rows: Limbs, isa: InstructionSet
     plan = _plan(shape, matrix, to_isa_form(shape, rows, threads), threads)
     out = shape.zero_rows(matrix.shape[0])
     tasks = [partial(_combine_rows, shape, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
-    parallel_in_rooms(tasks, partial(workspace, shape, 1 << 30, SEGMENTS), threads)
+    parallel_with_scratch(tasks, partial(workspace, shape, 1 << 30, SEGMENTS), threads)
     return from_isa_form(shape, out, threads)
 
 

@@ -24,8 +24,8 @@ from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.plan import BucketSet, Cost, Family, Task, bucket_sets, bucket_width, share_out
 from zkgpu.msm.points import CpuPoints
 from zkgpu.msm.projective import reduce_buckets
-from zkgpu.msm.rooms import Rooms
 from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
+from zkgpu.msm.scratch import ScratchPool
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 from zkgpu.msm.sorting import sort_task
 
@@ -70,8 +70,8 @@ class Sums:
         """The sums, in the order they were asked for."""
         families = self.families
         tasks = share_out([family.plan for family in families], self.threads)
-        rooms = Rooms(partial(_room, families, tasks))
-        done = parallel([partial(families[t.family].add_up, t.sets, rooms) for t in tasks], self.threads)
+        pool = ScratchPool(partial(_scratch, families, tasks))
+        done = parallel([partial(families[t.family].add_up, t.sets, pool) for t in tasks], self.threads)
         parts: list[list[_Part]] = [[] for _ in range(self.count)]
         for task, sums in zip(tasks, done, strict=True):
             for place, of_one in zip(families[task.family].places, sums, strict=True):
@@ -144,22 +144,22 @@ class _Family:
     width: int
     plan: Family
 
-    def add_up(self, sets: Sequence[BucketSet], rooms: Rooms[_Room]) -> list[Limbs]:
+    def add_up(self, sets: Sequence[BucketSet], pool: ScratchPool[_Scratch]) -> list[Limbs]:
         """For each array of points: (sets, 2, 3 * degree, limbs, lanes), the sums of the sets' buckets by lanes."""
-        return rooms.run(partial(self._add_up, sets))
+        return pool.run(partial(self._add_up, sets))
 
-    def _add_up(self, sets: Sequence[BucketSet], room: _Room) -> list[Limbs]:
+    def _add_up(self, sets: Sequence[BucketSet], scratch: _Scratch) -> list[Limbs]:
         count, size = self.plan.buckets, sum(s.size for s in sets)
         rows = [self.points[0].first_row(window) for window in range(len(self.digits.sizes))]
-        start, sorted_once = room.start[: len(sets) * count + 1], room.references[:size]
+        start, sorted_once = scratch.start[: len(sets) * count + 1], scratch.references[:size]
         sort_task(self.digits, sets, count, rows, start, sorted_once)
         out = []
         for k, points in enumerate(self.points):
             references = sorted_once
             if k + 1 < len(self.points):  # the additions overwrite them
-                references = room.spare[:size]
+                references = scratch.spare[:size]
                 references[:] = sorted_once
-            out.append(_sum_buckets(points, references, start, len(sets), count, room))
+            out.append(_sum_buckets(points, references, start, len(sets), count, scratch))
         return out
 
     def fold(self, k: int, parts: Sequence[_Part]) -> Point:
@@ -172,12 +172,12 @@ class _Family:
 
 
 def _sum_buckets(
-    points: CpuPoints, references: NDArray[np.int32], start: NDArray[np.int64], sets: int, count: int, room: _Room
+    points: CpuPoints, references: NDArray[np.int32], start: NDArray[np.int64], sets: int, count: int, scratch: _Scratch
 ) -> Limbs:
     shape = points.shape
-    ground = room.grounds[shape]
-    filled = ground.buckets[: sets * count]
-    add_segments(shape, points.rows, references, start, filled, ground.workspace)
+    of_group = scratch.by_group[shape]
+    filled = of_group.buckets[: sets * count]
+    add_segments(shape, points.rows, references, start, filled, of_group.workspace)
     sums = np.empty((sets, 2, 3 * shape.degree, shape.layout.limbs, shape.isa.lanes), np.uint64)
     reduce_set = reduce_buckets(shape)
     for s in range(sets):
@@ -186,7 +186,7 @@ def _sum_buckets(
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _GroupScratch:
     """Memory of one thread for the additions in one group."""
 
     buckets: Limbs
@@ -194,28 +194,28 @@ class _Ground:
 
 
 @dataclass(frozen=True)
-class _Room:
+class _Scratch:
     """Memory of one thread: sorted references, a copy of them, and by group what additions need."""
 
     start: NDArray[np.int64] = field(repr=False)
     references: NDArray[np.int32] = field(repr=False)
     spare: NDArray[np.int32] = field(repr=False)
-    grounds: dict[KernelGroup, _Ground]
+    by_group: dict[KernelGroup, _GroupScratch]
 
 
-def _room(families: Sequence[_Family], tasks: Sequence[Task]) -> _Room:
-    """Room for the largest of the tasks."""
+def _scratch(families: Sequence[_Family], tasks: Sequence[Task]) -> _Scratch:
+    """Enough for the largest of the tasks."""
     references = max(task.size for task in tasks)
     buckets = max(len(task.sets) * families[task.family].plan.buckets for task in tasks)
     shared = max((task.size for task in tasks if len(families[task.family].points) > 1), default=0)
     kinds = {p.shape for f in families for p in f.points}
-    return _Room(
+    return _Scratch(
         np.empty(buckets + 1, np.int64),
         np.empty(references, np.int32),
         np.empty(shared, np.int32),
-        {shape: _ground(shape, references, buckets) for shape in kinds},
+        {shape: _group_scratch(shape, references, buckets) for shape in kinds},
     )
 
 
-def _ground(shape: KernelGroup, references: int, buckets: int) -> _Ground:
-    return _Ground(shape.empty_rows(buckets), workspace(shape, references, buckets))
+def _group_scratch(shape: KernelGroup, references: int, buckets: int) -> _GroupScratch:
+    return _GroupScratch(shape.empty_rows(buckets), workspace(shape, references, buckets))

@@ -17,8 +17,8 @@ from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.multiples import Multiples, multiples
 from zkgpu.msm.plan import balanced_bits, comb_width, windows_of
 from zkgpu.msm.points import from_isa_form, to_isa_form
-from zkgpu.msm.rooms import parallel_in_rooms
 from zkgpu.msm.scalars import balanced, digits_in_order
+from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 GRAIN = 1 << 12  # scalars a task
@@ -44,9 +44,9 @@ def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | 
         comb_references()(np.ascontiguousarray(values[:, begin:end].T), references, start)
         add_segments(shape, table.rows, references, start, out[begin:end], space)
 
-    make_room = partial(workspace, shape, GRAIN * windows, GRAIN)
+    make_scratch = partial(workspace, shape, GRAIN * windows, GRAIN)
     parts = ranges(len(scalars), -(-len(scalars) // GRAIN))
-    parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
+    parallel_with_scratch([partial(task, begin, end) for begin, end in parts], make_scratch, threads)
     return from_isa_form(shape, out, threads)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.threads import ranges
 from zkgpu.msm.group import KernelGroup
-from zkgpu.msm.rooms import parallel_in_rooms
+from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 GRAIN = 1 << 12  # additions a task
@@ -63,8 +63,8 @@ def _extend(shape: KernelGroup, table: Multiples, known: int, threads: int) -> N
         add_segments(shape, table.rows, references, start, table.rows[first + begin : first + end], space)
 
     parts = ranges(known * width, -(-known * width // GRAIN))
-    make_room = partial(workspace, shape, 2 * GRAIN + 2, GRAIN + 1)
-    parallel_in_rooms([partial(task, begin, end) for begin, end in parts], make_room, threads)
+    make_scratch = partial(workspace, shape, 2 * GRAIN + 2, GRAIN + 1)
+    parallel_with_scratch([partial(task, begin, end) for begin, end in parts], make_scratch, threads)
 
 
 def _row(table: Multiples, column: NDArray[np.int64], factor: int | NDArray[np.int64]) -> NDArray[np.int64]:

@@ -41,7 +41,7 @@ def in_pieces(run: Callable[[int, int], T], begin: int, end: int) -> list[T]:
     return [*in_pieces(run, begin, middle), *in_pieces(run, middle, end)]
 
 
-class KeptPoints:
+class ResidentPoints:
     """Points of one group: on the device with tables of multiples, without, or on the host, as memory allows.
 
     `placed` says where they are now; it changes when the device runs out of memory, and the sums do not.
@@ -128,15 +128,13 @@ class KeptPoints:
             return
         array, had_tables, n = self.placed.array, self.has_tables, len(self)
         assert array is not None
-        log.warning("%s: memory is short: %d points %s", array.driver.name, n, LESS[had_tables])
+        lost = "lose their tables" if had_tables else "move to the host"
+        log.warning("%s: memory is short: %d points %s", array.driver.name, n, lost)
         rows = self._arrays.rows(array.part(0, n))  # the first of the tables are the points themselves
         self._place(Placed(self.group, n, None, rows))
         del array
         if had_tables:
             self.upload()
-
-
-LESS = {True: "lose their tables", False: "move to the host"}
 
 
 class Kept(Protocol):
@@ -155,7 +153,7 @@ class Kept(Protocol):
 K = TypeVar("K", bound=Kept)
 
 
-class Room:
+class Residency:
     """All that is kept on a device.
 
     lock  held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
@@ -169,7 +167,7 @@ class Room:
         self._kept.add(kept)
         return kept
 
-    def make(self) -> bool:
+    def evict(self) -> bool:
         """Give back some memory: what is missed least, and of that the most. False when there is none to give back."""
         kept = max(self._kept, key=lambda kept: kept.can_give, default=None)
         if kept is None or kept.can_give == (0, 0):
@@ -178,14 +176,14 @@ class Room:
         return True
 
 
-class HasRoom(Protocol):
-    room: Room
+class HasResidency(Protocol):
+    residency: Residency
 
 
-S = TypeVar("S", bound=HasRoom)
+S = TypeVar("S", bound=HasResidency)
 
 
-def making_room(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
+def retry_after_eviction(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], T]:
     """The method, one thread at a time, run again as long as it finds no memory and points can give some back."""
 
     def tried(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -195,12 +193,12 @@ def making_room(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[
             except OutOfMemory as error:
                 problem = str(error)
             # only here, after the handler, are the arrays of the failed attempt let go
-            if not self.room.make():
+            if not self.residency.evict():
                 raise OutOfMemory(problem)
 
     @functools.wraps(method)
     def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
-        with self.room.lock:
+        with self.residency.lock:
             return tried(self, *args, **kwargs)
 
     return run
