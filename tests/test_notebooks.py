@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import pydoc
 from html.parser import HTMLParser
 from typing import Any
@@ -92,11 +91,3 @@ def test_help_reads_like_a_page() -> None:
         assert name in page
     for name in ("load_key", "prove", "verify", "setup"):
         assert f"    {name}(" in page
-
-
-def test_the_example_of_the_package_runs() -> None:
-    finder = doctest.DocTestFinder(recurse=False)
-    (example,) = finder.find(zkgpu, "zkgpu", module=False, globs={})
-    assert len(example.examples) == 7
-    results = doctest.DocTestRunner().run(example)
-    assert results.failed == 0

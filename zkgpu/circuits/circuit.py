@@ -24,11 +24,16 @@ Build: TypeAlias = "Callable[[Circuit, Wires], Wires]"
 class Circuit:
     """A circuit being written.
 
-        c = Circuit()
-        x, out = c.private("x"), c.public("out")
-        c.assert_equal(x**3 + x + 5, out)
-        compiled = c.compile()
-        assignment = compiled.witness({"x": 3, "out": 35})
+    >>> circuit = Circuit()
+    >>> x, y = circuit.private("x"), circuit.public("y")
+    >>> circuit.assert_equal(x**3 + x + 5, y, label="cubic")
+    >>> compiled = circuit.compile()
+    >>> compiled
+    <compiled circuit of y, x: 2 constraints>
+    >>> assignment = compiled.witness({"x": 3, "y": 35})
+    >>> compiled.witness({"x": 3, "y": 36})
+    Traceback (most recent call last):
+    zkgpu.errors.UnsatisfiedError: constraint 1 'cubic': A * B is not C
 
     field     the scalar field of the curve that will prove it
     builder   the machine that keeps what is written, for gadgets that need more than this class has

@@ -29,6 +29,12 @@ def to_bits(x: Operand, bits: int | None = None) -> Wires:
     Enforced: each bit is 0 or 1, and their weighted sum is x. Below the full width no two rows of bits have the same
     sum in the field; at the full width `_assert_bits_at_most` leaves those of sums below the modulus.
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
+
+    >>> circuit = Circuit()
+    >>> bits = circuit.output("bits", to_bits(circuit.private("x"), 4))
+    >>> compiled = circuit.compile()
+    >>> compiled.value("bits", compiled.witness({"x": 11})).tolist()
+    [1, 1, 0, 1]
     """
     circuit = Circuit.of(x)
     bits = circuit.field.bits if bits is None else bits

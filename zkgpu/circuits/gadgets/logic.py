@@ -41,6 +41,13 @@ def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     """x where condition is 1, y where it is 0: one constraint an entry, none when x - y is constant.
 
     condition   booleans, constrained to be such; shapes broadcast as in numpy.where
+
+    >>> circuit = Circuit()
+    >>> which, x = circuit.private("which"), circuit.private("x", 2)
+    >>> chosen = circuit.output("chosen", select(which, x[0], x[1]))
+    >>> compiled = circuit.compile()
+    >>> int(compiled.value("chosen", compiled.witness({"which": 0, "x": [7, 8]})))
+    8
     """
     assert_boolean(condition)
     return condition * (x - y) + y
