@@ -17,10 +17,12 @@ from zkgpu.circuits import Circuit
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.curves.bn254 import BN254
 from zkgpu.errors import PointError, SelfCheckError, UnsatisfiedError, UsageError
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.prover import Prover as Groth16Prover
 from zkgpu.plonk.keys import EVALUATIONS, POINTS
 from zkgpu.plonk.prover import Prover as PlonkProver
 from zkgpu.provers.checked import CheckedProver
+from zkgpu.provers.constraints import DeviceConstraints
 from zkgpu.provers.statement import Statement
 
 SYSTEMS = {"groth16": groth16, "plonk": plonk}
@@ -197,3 +199,47 @@ def test_a_proof_over_a_curve_without_a_name_in_files_is_not_written_under_anoth
         with pytest.raises(UsageError, match="BLS12-381 G1 is no group of a known curve"):
             Statement([1], proof).save(tmp_path / "proof.json")
     assert list(tmp_path.iterdir()) == []
+
+
+# -- constraints, asked where the witness goes
+
+
+def test_a_device_with_memory_of_its_own_checks_constraints_itself(key: Any, system: Any, monkeypatch: Any) -> None:
+    prover = system.Prover(key, ReferenceBackend(BN254), circuit=COMPILED.r1cs)
+    with monkeypatch.context() as patched:
+        patched.setattr(type(COMPILED.r1cs), "check", lambda *_: pytest.fail("the device was not asked"))
+        prover.prove(ASSIGNMENT)
+    with pytest.raises(UnsatisfiedError, match=r"constraint \d+: A \* B is not C"):
+        prover.prove(wrong())
+
+
+def test_a_device_that_finds_a_right_witness_wrong_is_not_believed(key: Any, system: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(DeviceConstraints, "hold", lambda *_: False)
+    assert system.Prover(key, ReferenceBackend(BN254), circuit=COMPILED.r1cs).prove(ASSIGNMENT)
+
+
+def test_a_device_that_finds_a_wrong_witness_right_proves_nothing(key: Any, system: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr(DeviceConstraints, "hold", lambda *_: True)
+    with pytest.raises((UnsatisfiedError, SelfCheckError)):
+        system.Prover(key, ReferenceBackend(BN254), circuit=COMPILED.r1cs).prove(wrong())
+
+
+def test_every_constraint_counts_on_a_device() -> None:
+    circuit = Circuit()
+    x = circuit.private("x", 5)
+    circuit.assert_equal(x * x, circuit.public("y", 5))
+    compiled = circuit.compile()
+    right = compiled.witness({"x": [1, 2, 3, 4, 5], "y": [1, 4, 9, 16, 25]})
+    constraints = DeviceConstraints(compiled.r1cs, open_backend("reference"))
+    assert constraints.hold(right)
+    for wire in range(1, len(right)):
+        changed = right.copy()
+        changed[wire, 0] += np.uint64(1)
+        assert not constraints.hold(changed)
+    empty = replace(compiled.r1cs, **{name: first_rows(getattr(compiled.r1cs, name), 0) for name in "abc"})
+    assert DeviceConstraints(empty, open_backend("reference")).hold(right)
+
+
+def first_rows(m: SparseMatrix, n: int) -> SparseMatrix:
+    end = int(m.indptr[n])
+    return SparseMatrix((n, m.shape[1]), m.indptr[: n + 1], m.indices[:end], m.coefficient[:end], m.table)

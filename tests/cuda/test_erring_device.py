@@ -136,3 +136,15 @@ def test_a_wrong_witness_is_blamed_and_no_device(
     with pytest.raises(UnsatisfiedError, match="does not satisfy"):
         statement.prover.prove(wrong)
     assert caplog.text == ""
+
+
+def test_constraints_are_checked_on_the_device_and_named_by_the_host(
+    statement: Statement, device: Erring, compiled: CompiledCircuit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, wrong = statement.prover.key, statement.assignment.copy()
+    wrong[1, 0] += np.uint64(1)
+    prover = type(statement.prover)(key, statement.prover.backend, circuit=compiled.r1cs)
+    with pytest.raises(UnsatisfiedError, match="constraint 1: A"):
+        prover.prove(wrong)
+    monkeypatch.setattr(type(compiled.r1cs), "check", lambda *_: pytest.fail("the device was not asked"))
+    assert prover.prove(statement.assignment, _blinding=statement.blinding) == statement.right

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from zkgpu.backend.beside import beside
@@ -15,6 +16,7 @@ from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
+from zkgpu.provers.constraints import DeviceConstraints
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 
@@ -172,7 +174,16 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
         if self._circuit is not None:
             require_canonical(assignment, self._field)
             with stage("check constraints"):
-                self._circuit.check(assignment)
+                on_device = self._device_constraints
+                if on_device is None or not on_device.hold(assignment):
+                    self._circuit.check(assignment)
+
+    @cached_property
+    def _device_constraints(self) -> DeviceConstraints | None:
+        """The circuit where the witness goes; None on a CPU, whose memory is where it comes from."""
+        if self._circuit is None or self.backend.resident_form is not None:
+            return None
+        return DeviceConstraints(self._circuit, self.backend)
 
     def _accepts(self, statement: Statement) -> bool:
         with stage("self-check"):
