@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 import click
 
@@ -51,10 +52,10 @@ def say(lines: Iterable[str]) -> None:
         for line in lines:
             _echo(plain(line), err=False)
     except BrokenPipeError:
-        _give_up_stdout()
+        _give_up(sys.stdout)
         raise ClosedPipe from None
     except OSError as error:
-        _give_up_stdout()
+        _give_up(sys.stdout)
         raise ResourceError(f"standard output cannot be written ({error.strerror}): make room, or use -q") from None
 
 
@@ -80,12 +81,17 @@ def hold_standard_streams() -> None:
 def settled(code: int) -> int:
     """The exit code after the last of standard output is written; another one where that fails."""
     try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        _give_up(sys.stderr)
+    try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _give_up_stdout()
+        _give_up(sys.stdout)
         return EXIT_CLOSED_PIPE
     except OSError:
-        _give_up_stdout()
+        _give_up(sys.stdout)
         return code or ResourceError.exit_code
     return code
 
@@ -97,11 +103,11 @@ def _echo(line: str, *, err: bool) -> None:
         click.echo(line.encode("ascii", "backslashreplace").decode(), err=err)
 
 
-def _give_up_stdout() -> None:
+def _give_up(stream: TextIO) -> None:
     """What could not be written is dropped: else the interpreter tries once more at its end, and exits with 120."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(descriptor, sys.stdout.fileno())
+        os.dup2(descriptor, stream.fileno())
         os.close(descriptor)
 
 
