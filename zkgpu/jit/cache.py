@@ -263,7 +263,7 @@ class KernelCache:
     def load_overload(self, signature: Any, target_context: Any) -> Any:
         """The compiled kernel, or None when it is not there or cannot be read."""
         from numba.core.compiler import CompileResult
-        from numba.core.runtime import rtsys
+        from numba.core.runtime.nrt import rtsys
 
         rtsys.initialize(target_context)  # its symbols; unlike refresh(), which a compilation does, no declarations
         try:

@@ -30,26 +30,34 @@ import hashlib
 import inspect
 import threading
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from zkgpu.jit import cache
 from zkgpu.jit.isa import FMA, IFMA, InstructionSet
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Parameters = TypeVarTuple("Parameters")
+
 Builder = Callable[..., Callable[..., Any]]
+Function = TypeVar("Function", bound=Callable[..., Any])
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _lock = threading.RLock()
 
 
-def kernel(builder: Builder) -> Callable[..., Any]:
+def kernel(builder: Callable[[Unpack[Parameters]], Function]) -> Callable[[Unpack[Parameters]], Function]:
     """A function from the builder's parameters to the compiled kernel, made and cached once per parameters.
 
     The parameters name the kernel in the disk cache by their repr, so they must be numbers, strings, booleans,
     tuples, instruction sets, or frozen values made of them such as KernelGroup, given by position.
     """
-    compiled: dict[tuple[Any, ...], Any] = {}
+    compiled: dict[tuple[Any, ...], Function] = {}
 
     @functools.wraps(builder)
-    def of(*parameters: Any) -> Any:
+    def of(*parameters: Unpack[Parameters]) -> Function:
         if parameters not in compiled:
             with _lock:
                 if parameters not in compiled:
@@ -59,7 +67,7 @@ def kernel(builder: Builder) -> Callable[..., Any]:
     return of
 
 
-def subroutine(function: Callable[..., Any]) -> Any:
+def subroutine(function: Function) -> Function:
     """A Numba function that kernels call; its body is copied into every caller.
 
     Compiled by itself it would go through LLVM's code generator and then, linked into the caller, through the
@@ -69,10 +77,13 @@ def subroutine(function: Callable[..., Any]) -> Any:
     import numba
 
     _refuse_compiled_callees(function)
-    return numba.njit(inline="always")(function)
+    inlined = numba.njit(inline="always")(function)
+    return cast("Function", inlined)  # as it is in the kernels that call it
 
 
-def operation(isa: InstructionSet, modulus: int, returns: Literal["nothing", "int64"] = "nothing") -> Any:
+def operation(
+    isa: InstructionSet, modulus: int, returns: Literal["nothing", "int64"] = "nothing"
+) -> Callable[[Callable[Concatenate[Any, Arguments], Result]], Callable[Arguments, Result]]:
     """Decorator: body(emitter, *arguments) becomes a Numba intrinsic for the field of that modulus.
 
     In the body an array argument is the LLVM pointer to its first element (the array must be contiguous) and an

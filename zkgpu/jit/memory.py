@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -10,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 CACHE_LINE = 64
 
 
-def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray:
+def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
     """An uninitialised C-ordered array that begins at a multiple of 64 bytes."""
     kind = np.dtype(dtype)
     shape = (shape,) if isinstance(shape, int) else shape
@@ -20,7 +21,7 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) ->
     return buffer[start : start + size].view(kind).reshape(shape)
 
 
-def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray:
+def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
     """The same, filled with zeros."""
     array = aligned_empty(shape, dtype)
     array.fill(0)
