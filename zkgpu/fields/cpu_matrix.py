@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +100,8 @@ def _check_indices(what: str, indices: Indices, bound: int) -> None:
 
 
 def _rows_equal_to(field: Field, table: Limbs, value: int) -> NDArray[np.bool_]:
-    return (table == field.to_limbs([value])).all(axis=1)
+    equal: NDArray[np.bool_] = (table == field.to_limbs([value])).all(axis=1)
+    return equal
 
 
 def _pointers(indptr: Pointers, chosen: NDArray[np.bool_]) -> Pointers:
@@ -108,5 +110,5 @@ def _pointers(indptr: Pointers, chosen: NDArray[np.bool_]) -> Pointers:
     return np.ascontiguousarray(before[indptr])
 
 
-def _int32(indices: NDArray) -> Indices:
+def _int32(indices: NDArray[Any]) -> Indices:
     return np.ascontiguousarray(indices, dtype=np.int32)

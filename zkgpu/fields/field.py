@@ -160,7 +160,8 @@ class Field:
         """(n, limbs) uint64, the canonical little-endian limbs of each value mod modulus."""
         modulus, size = self.modulus, self.bytes
         data = b"".join([(v % modulus).to_bytes(size, "little") for v in values])
-        return np.frombuffer(data, dtype="<u8").reshape(-1, self.limbs).copy()
+        limbs: Limbs = np.frombuffer(data, dtype="<u8").reshape(-1, self.limbs).copy()
+        return limbs
 
     def from_limbs(self, limbs: Limbs) -> list[int]:
         """The integers whose little-endian limbs are the rows of `limbs`; not reduced."""
@@ -202,7 +203,7 @@ def integer(value: object, what: str) -> int:
 def below(limbs: Limbs, bound: int) -> NDArray[np.bool_]:
     """(n,) bool: whether each row, read as a little-endian integer, is below `bound`."""
     rows = np.asarray(limbs)
-    less = rows[:, -1] < np.uint64(bound >> (LIMB_BITS * (rows.shape[1] - 1)))
+    less: NDArray[np.bool_] = rows[:, -1] < np.uint64(bound >> (LIMB_BITS * (rows.shape[1] - 1)))
     undecided = np.flatnonzero(~less)  # mostly none: one pass over one limb, without arrays of the others' results
     less[undecided] = _all_limbs_below(rows[undecided], bound)
     return less

@@ -27,7 +27,7 @@ def import_words(isa: InstructionSet, modulus: int, factor: int) -> Callable[...
 
     block_words, row_words = shape.block_words, shape.words * isa.lanes
 
-    def run(blocks, words, begin, end):
+    def run(blocks: Any, words: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             convert(blocks, words, k * block_words, k * row_words)
 
@@ -46,7 +46,7 @@ def export_words(isa: InstructionSet, modulus: int, factor: int) -> Callable[...
 
     block_words, row_words = shape.block_words, shape.words * isa.lanes
 
-    def run(words, blocks, begin, end):
+    def run(words: Any, blocks: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             convert(words, blocks, k * block_words, k * row_words)
 
@@ -73,7 +73,7 @@ def evaluate(isa: InstructionSet, modulus: int) -> Callable[..., None]:
 
     add, subtract, multiply = binary(lambda x, y: x + y), binary(lambda x, y: x - y), binary(lambda x, y: x * y)
 
-    def run(table, begin, end, chunk):
+    def run(table: Any, begin: int, end: int, chunk: int) -> None:
         for first in range(begin, end, chunk):
             blocks = min(chunk, end - first)
             for s in range(table.shape[0]):
@@ -109,7 +109,7 @@ def multiply_by_progression(isa: InstructionSet, modulus: int) -> Callable[..., 
 
     words = isa.over(modulus).block_words
 
-    def run(out, blocks, power, ratio, begin, end):
+    def run(out: Any, blocks: Any, power: Any, ratio: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             multiply(out, blocks, power, ratio, k * words)
 
@@ -127,7 +127,7 @@ def spread_rows(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     shape = isa.over(modulus)
     words, block_bytes = shape.block_words, 8 * isa.lanes * shape.row_words
 
-    def run(rows, blocks, begin, end):
+    def run(rows: Any, blocks: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             spread(rows + k * block_bytes, blocks, k * words)
 

@@ -54,7 +54,7 @@ def _counter(isa: InstructionSet, modulus: int) -> Any:
     collapse, row_bytes = operation(isa, modulus)(collapse_one), 8 * isa.over(modulus).row_words
 
     @subroutine
-    def count(terms, lane, totals):
+    def count(terms: Any, lane: int, totals: int) -> None:
         terms[lane] += 1
         if terms[lane] == TERMS:
             collapse(totals + lane * row_bytes)
@@ -69,7 +69,9 @@ def _products(isa: InstructionSet, modulus: int, add: Any, count: Any) -> Any:
     row_bytes = 8 * isa.over(modulus).row_words
 
     @subroutine
-    def add_products(x, table, others, row, rows, totals, addresses, terms):
+    def add_products(
+        x: int, table: int, others: Any, row: int, rows: int, totals: int, addresses: Any, terms: Any
+    ) -> None:
         indptr, indices, coefficient = others
         products, lane, last = totals + lanes * row_bytes, 0, indptr[row + rows] - 1
         for first in range(indptr[row], last + 1, lanes):
@@ -99,11 +101,24 @@ def matvec(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     """
     shape, lanes = isa.over(modulus), isa.lanes
     words, row_bytes, totals_words = shape.block_words, 8 * shape.row_words, lanes * shape.row_words
-    add, subtract, collapse = map(operation(isa, modulus), (add_row, subtract_row, collapse_block))
+    of_field = operation(isa, modulus)
+    add, subtract, collapse = of_field(add_row), of_field(subtract_row), of_field(collapse_block)
     count = _counter(isa, modulus)
     add_products = _products(isa, modulus, add, count)
 
-    def run(out, x, table, n_rows, ones, minus_ones, others, totals, scratch, begin, end):
+    def run(
+        out: Any,
+        x: int,
+        table: int,
+        n_rows: int,
+        ones: Any,
+        minus_ones: Any,
+        others: Any,
+        totals: int,
+        scratch: Any,
+        begin: int,
+        end: int,
+    ) -> None:
         integers = scratch[2 * totals_words :]
         addresses, terms = integers[: 2 * lanes], integers[2 * lanes :]
         for block in range(begin, end):

@@ -38,7 +38,7 @@ def scan_rows(isa: InstructionSet, modulus: int, rule: Rule, write: bool) -> Cal
 
     lanes = isa.lanes
 
-    def run(addresses, stride, steps, state, factor):
+    def run(addresses: Any, stride: int, steps: int, state: Any, factor: Any) -> None:
         for _ in range(steps):
             advance(addresses, state, factor)
             for lane in range(lanes):
@@ -58,7 +58,7 @@ def collect_rows(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     shape = isa.over(modulus)
     words, block_bytes = shape.block_words, 8 * isa.lanes * shape.row_words
 
-    def run(blocks, rows, begin, end):
+    def run(blocks: Any, rows: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             collect(blocks, rows + k * block_bytes, k * words)
 
@@ -81,7 +81,7 @@ def products_before(isa: InstructionSet, modulus: int) -> Callable[..., None]:
 
     words = isa.over(modulus).block_words
 
-    def run(out, blocks, state, begin, end):
+    def run(out: Any, blocks: Any, state: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             advance(out, blocks, state, k * words)
 
@@ -106,7 +106,7 @@ def inverses_from_products(isa: InstructionSet, modulus: int) -> Callable[..., N
 
     words = isa.over(modulus).block_words
 
-    def run(out, blocks, state, begin, end):
+    def run(out: Any, blocks: Any, state: Any, begin: int, end: int) -> None:
         for k in range(begin, end):
             retreat(out, blocks, state, (begin + end - 1 - k) * words)
 

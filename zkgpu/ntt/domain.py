@@ -49,7 +49,7 @@ class Domain:
 
 def bit_reversal(bits: int) -> NDArray[np.int64]:
     """(2^bits,) int64: each index with its bits in opposite order."""
-    order = np.zeros(1, dtype=np.int64)
+    order: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
     for _ in range(bits):
         order = np.concatenate([2 * order, 2 * order + 1])
     return order

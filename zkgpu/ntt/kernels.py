@@ -105,7 +105,8 @@ def check_left(e: Any, values: list[Fe], limit: int) -> None:
 
 def left_by_a_pass(e: Any, data: Any, offset: Any, limit: int) -> Fe:
     """The block that a pass left at some offset, below limit * p."""
-    return e.load(data, offset, *between_passes(e, limit))
+    left: Fe = e.load(data, offset, *between_passes(e, limit))
+    return left
 
 
 def leave(e: Any, value: Fe, data: Any, offset: Any, limit: int) -> None:
@@ -124,7 +125,7 @@ def driver(words: int, radix: dict[int, Any]) -> Callable[..., None]:
     """
     tile, radix2, radix4, radix8, first_radix8, last_radix8 = (radix[kind] for kind in (TAIL, 1, 2, 3, FIRST, LAST))
 
-    def run(data, passes, powers, tiles, scale):
+    def run(data: Any, passes: Any, powers: Any, tiles: Any, scale: Any) -> None:
         for row in range(passes.shape[0]):
             kind, offset, stride = passes[row, 0], passes[row, 1] * words, passes[row, 2] * words
             columns, first_group, groups = passes[row, 3], passes[row, 4], passes[row, 5]
