@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from zkgpu.jit.element import select
 from zkgpu.jit.kernel import operation
-from zkgpu.msm.formulas import Affine, Coordinates, Element, chord, select
+from zkgpu.msm.formulas import Affine, Coordinates, Element, chord
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import chain_offset
 

@@ -83,5 +83,5 @@ def what_is_left(points: int, arena: int, row_bytes: int, references: Any, first
     """The address, with its sign, of the sum of segment i once no pairs are left."""
     if count[i] == 0:
         return arena + INFINITY_ROW * row_bytes
-    r = references[first[i]]
+    r: int = references[first[i]]
     return points + (r >> 1) * row_bytes + (r & 1) if r >= 0 else arena + ~r * row_bytes

@@ -132,7 +132,7 @@ def off_curve(shape: KernelGroup, b: tuple[int, int]) -> Any:
 
     lanes, row_bytes = shape.isa.lanes, shape.row_bytes
 
-    def run(rows, flags):
+    def run(rows: Any, flags: Any) -> None:
         references = np.empty(lanes, np.int64)
         for i in range(0, len(rows), lanes):
             for lane in range(lanes):

@@ -154,7 +154,19 @@ def entry_references() -> Any:
     Segment i * windows + w: the rows, numbered as in Multiples, that window w of matrix row rows[i] sums.
     """
 
-    def run(rows, windows, indptr, indices, coefficient, digits, n, position, columns, references, start):
+    def run(
+        rows: Any,
+        windows: int,
+        indptr: Any,
+        indices: Any,
+        coefficient: Any,
+        digits: Any,
+        n: int,
+        position: Any,
+        columns: int,
+        references: Any,
+        start: Any,
+    ) -> None:
         k = segment = start[0] = 0
         for row in rows:
             for w in range(windows):

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
@@ -63,7 +62,7 @@ def _comb(shape: KernelGroup, base: Point, width: int, windows: int, threads: in
 def comb_references() -> Any:
     """references(digits, references, start): a segment for each row of digits (n, windows), rows as in _comb."""
 
-    def run(digits: NDArray, references: NDArray, start: NDArray) -> None:
+    def run(digits: Any, references: Any, start: Any) -> None:
         n, windows = digits.shape
         k = start[0] = 0
         for i in range(n):

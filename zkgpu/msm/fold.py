@@ -38,7 +38,8 @@ def _sum_lanes(shape: KernelGroup, sums: Limbs, per_lane: int) -> Limbs:
     memory = np.concatenate([np.ascontiguousarray(turned).reshape(-1), infinity.reshape(-1)])
     _run(shape, memory, _lanes_program(blocks, lanes, per_lane))
     result = memory.reshape(-1, *sums.shape[2:])[-blocks:]
-    return result.transpose(0, 3, 1, 2).reshape(blocks * lanes, *sums.shape[2:-1])[: len(sums)]
+    folded: Limbs = result.transpose(0, 3, 1, 2).reshape(blocks * lanes, *sums.shape[2:-1])[: len(sums)]
+    return folded
 
 
 @lru_cache(maxsize=64)

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.fields.field import Limbs
+from zkgpu.jit.element import select
 from zkgpu.jit.kernel import kernel, operation
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
-from zkgpu.msm.formulas import Coordinates, Element, Projective, select
+from zkgpu.msm.formulas import Coordinates, Element, Projective
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import CHAINS, chain_offset, invert_totals, reset_totals
 from zkgpu.msm.projective import doubling, mixed_addition, set_infinity
@@ -82,7 +83,7 @@ def run_steps(shape: KernelGroup) -> Any:
 
     reset, invert, row_bytes = reset_totals(shape), invert_totals(shape), shape.row_bytes
 
-    def run(steps, stride, n, nothing, memory, prefixes, totals, out):
+    def run(steps: Any, stride: int, n: int, nothing: Any, memory: Any, prefixes: Any, totals: Any, out: Any) -> None:
         references, blocks = np.empty(lanes, np.int64), -(-n // lanes)
         reset(totals)
         for k in range(blocks):

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from zkgpu.jit.element import lin
 from zkgpu.jit.kernel import operation
 from zkgpu.msm import gcd
-from zkgpu.msm.formulas import Coordinates, Element, lin
+from zkgpu.msm.formulas import Coordinates, Element
 from zkgpu.msm.group import KernelGroup
 
 CHAINS = 2

@@ -137,7 +137,7 @@ def scale_coordinates(shape: KernelGroup, bits: int) -> Any:
 
     lanes, row_bytes = shape.isa.lanes, shape.row_bytes
 
-    def run(rows):
+    def run(rows: Any) -> None:
         addresses = np.empty(lanes, np.int64)
         for i in range(0, len(rows), lanes):
             for lane in range(lanes):  # the last rows again where a block is not full

@@ -75,7 +75,7 @@ def reduce_buckets(shape: KernelGroup) -> Any:
 
     clear, row_bytes = set_infinity(shape), shape.row_bytes
 
-    def run(buckets, count, sums):
+    def run(buckets: int, count: int, sums: Any) -> None:
         clear(sums, 0)
         clear(sums, size)
         for j in range(count - 1, -1, -1):
@@ -95,7 +95,7 @@ def run_additions(shape: KernelGroup) -> Any:
 
     add_blocks = addition(shape)
 
-    def run(blocks, program):
+    def run(blocks: Any, program: Any) -> None:
         for row in program:
             add_blocks(blocks, row[0] * size, row[1] * size, row[2] * size)
 

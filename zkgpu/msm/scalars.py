@@ -81,7 +81,8 @@ def balanced(limbs: Limbs, order: int, threads: int = 1) -> Balanced:
 
 
 def _histogram(lengths: NDArray[np.uint8]) -> list[int]:
-    return np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
+    counts: list[int] = np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
+    return counts
 
 
 def _parts_for(n: int, threads: int) -> list[tuple[int, int]]:
@@ -148,7 +149,7 @@ def measure(words: int) -> Any:
     """
     larger, bits_of = subroutine(exceeds), subroutine(bit_length)
 
-    def run(limbs, order, lengths):
+    def run(limbs: Any, order: Any, lengths: Any) -> None:
         for i in range(len(limbs)):
             flip, highest, at, borrow = larger(limbs, i, order[1], words), ZERO, 0, ZERO
             for j in range(words):
@@ -173,7 +174,7 @@ def order_by_windows() -> Any:
     sizes[w] scalars reach window w, so those with exactly k windows begin at sizes[k]. sizes is overwritten.
     """
 
-    def run(lengths, width, sizes, index):
+    def run(lengths: Any, width: int, sizes: Any, index: Any) -> None:
         for i in range(len(lengths)):
             if lengths[i]:
                 windows = (lengths[i] + width) // width
@@ -188,7 +189,9 @@ def cut_digits(words: int) -> Any:
     """cut(limbs, order, index, width, bias, sizes, values, begin, end): digits of the scalars index[begin:end]."""
     larger = subroutine(exceeds)
 
-    def run(limbs, order, index, width, bias, sizes, values, begin, end):
+    def run(
+        limbs: Any, order: Any, index: Any, width: int, bias: Any, sizes: Any, values: Any, begin: int, end: int
+    ) -> None:
         biased, sign = np.empty((words + 2, BLOCK), np.uint64), np.empty(BLOCK, np.int64)
         biased[words + 1] = 0
         mask, middle = (ONE << np.uint64(width)) - ONE, (1 << (width - 1)) - 1

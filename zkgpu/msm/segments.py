@@ -48,7 +48,7 @@ class Workspace:
         """References summed together."""
         return len(self.left) - LIST_MARGIN
 
-    def arrays(self, segments: int) -> tuple[NDArray, ...]:
+    def arrays(self, segments: int) -> tuple[NDArray[Any], ...]:
         """The arrays in the order sum_segments wants them, for that many segments."""
         of_segments = (self.first[:segments], self.count[:segments], self.order[:segments])
         return (self.arena, self.left, self.right, self.scratch, self.totals, *of_segments, self.sizes)
@@ -109,7 +109,22 @@ def sum_segments(shape: KernelGroup) -> Any:
     lanes, row_bytes = shape.isa.lanes, shape.row_bytes
     batch_blocks = BATCH // lanes
 
-    def run(points, references, start, out, chunk, arena, left, right, scratch, totals, first, count, order, sizes):
+    def run(
+        points: int,
+        references: Any,
+        start: Any,
+        out: Any,
+        chunk: int,
+        arena: Any,
+        left: Any,
+        right: Any,
+        scratch: Any,
+        totals: Any,
+        first: Any,
+        count: Any,
+        order: Any,
+        sizes: Any,
+    ) -> None:
         rows, segments, span = arena.ctypes.data, len(order), np.empty(2, np.int64)
         order_by_size(start, segments, order, sizes)
         begin = done = 0

@@ -44,7 +44,7 @@ def sort_pieces() -> Any:
     Zero digits are sorted behind their set, where the next one overwrites them, which costs less than a branch.
     """
 
-    def run(digits, index, pieces, sets, buckets, start, references):
+    def run(digits: Any, index: Any, pieces: Any, sets: int, buckets: int, start: Any, references: Any) -> None:
         start[0] = last = 0
         for s in range(sets):
             first, at, base = last, start[s * buckets], s * buckets

@@ -81,7 +81,7 @@ def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[in
         z = Coordinates(e, shape).load_projective(memory, at).z
         return e.mask_bits(e.builder.not_(z.canonical().is_zero()))
 
-    def run(rows, naf, memory, flags):
+    def run(rows: Any, naf: Any, memory: Any, flags: Any) -> None:
         references, digits = np.empty(lanes, np.int64), len(naf)
         for i in range(0, len(rows), lanes):
             clear(memory, 0)
