@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from click import UsageError
 
-from zkgpu.cli.limits import MOST_THREADS, Size
+from zkgpu.cli.limits import MOST_THREADS, size
 from zkgpu.cli.main import describe
 
 ROOT = Path(__file__).parents[2]
@@ -80,16 +80,16 @@ def test_a_text_that_is_none_is_exit_code_3(command, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("4G", 4 << 30), ("500m", 500 << 20), ("7", 7), ("2GiB", 2 << 30), ("1kB", 1 << 10)]
+    ("text", "nbytes"), [("4G", 4 << 30), ("500m", 500 << 20), ("7", 7), ("2GiB", 2 << 30), ("1kB", 1 << 10)]
 )
-def test_sizes(text, size):
-    assert Size().convert(text, None, None) == size
+def test_sizes(text, nbytes):
+    assert size(text) == nbytes
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "4 G", "1.5G", "G", "1e9", "9" * 20])
 def test_what_is_no_size_is_refused(text):
     with pytest.raises(UsageError):
-        Size().convert(text, None, None)
+        size(text)
 
 
 @pytest.mark.parametrize("name", ["pipe", "/dev/zero", "/dev/null"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,22 +19,16 @@ MOST_THREADS = 1024
 LEAST_ADDRESSES = 768 << 20  # with which a first proof, which compiles every kernel, comes about
 
 
-class Size(click.ParamType):
-    """Bytes: 4G, 500M, 1048576."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        found = _SIZE.fullmatch(str(value))
-        if not found or not int(found[1]):
-            self.fail("give bytes, such as 4G, 500M or 1048576", param, ctx)
-        return int(found[1]) * _UNITS[found[2].upper()]
+def size(text: str) -> int:
+    """Bytes: 4G, 500M, 1048576. Raises click.BadParameter, which names the option."""
+    found = _SIZE.fullmatch(text)
+    if not found or not int(found[1]):
+        raise click.BadParameter("give bytes, such as 4G, 500M or 1048576")
+    return int(found[1]) * _UNITS[found[2].upper()]
 
 
 memory_option = click.option(
-    "--memory", metavar="SIZE", type=Size(), help="What files from elsewhere may make of themselves: 4G, say."
+    "--memory", metavar="SIZE", type=size, help="What files from elsewhere may make of themselves: 4G, say."
 )
 witness_timeout_option = click.option(
     "--witness-timeout",

@@ -61,7 +61,7 @@ def zkml_group() -> None:
 @click.option("-o", "--output", required=True, type=FOLDER, help="The build folder.")
 @force_option
 @pass_session
-def compile_command(session: Session, model: str, output: str, force: bool, **options: Any) -> None:
+def compile_command(session: Session, /, model: str, output: str, force: bool, **options: Any) -> None:
     """Quantise a model, report its accuracy, and fix its circuit in a build folder."""
     from zkgpu.inference import estimate
 
@@ -82,7 +82,7 @@ def compile_command(session: Session, model: str, output: str, force: bool, **op
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
 @compile_options
 @pass_session
-def estimate_command(session: Session, model: str, **options: Any) -> None:
+def estimate_command(session: Session, /, model: str, **options: Any) -> None:
     """Say what a model would cost: constraints, time, memory, gas. Nothing is written."""
     from zkgpu.inference import estimate
 
