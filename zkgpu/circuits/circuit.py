@@ -123,11 +123,11 @@ class Circuit:
 
     def materialize(self, value: Operand) -> Wires:
         """The same values, each a single wire: later sums over them stay short. One constraint an entry, or none."""
-        value = self.wires(value)
-        if value._pending is None and is_single(value.lc):
-            return value
-        out = Wires(self.builder, value.shape, self.builder.new_wires(value.size))
-        self._define(out, value, self.builder.scope_name())
+        wires = self.wires(value)
+        if wires._pending is None and is_single(wires.lc):
+            return wires
+        out = Wires(self.builder, wires.shape, self.builder.new_wires(wires.size))
+        self._define(out, wires, self.builder.scope_name())
         return out
 
     def _define(self, out: Wires, value: Wires, label: str) -> None:

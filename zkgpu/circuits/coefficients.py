@@ -64,7 +64,8 @@ class Coefficients:
             return np.array([self._apply(operation, x, y) for x, y in zip(a, b, strict=True)], dtype=np.int32)
         pairs, where = np.unique((a.astype(np.int64) << 32) | b, return_inverse=True)
         ids = [self._apply(operation, pair >> 32, pair & 0xFFFFFFFF) for pair in pairs.tolist()]
-        return np.array(ids, dtype=np.int32)[where.ravel()]
+        of_entries: Ids = np.array(ids, dtype=np.int32)[where.ravel()]
+        return of_entries
 
     def _apply(self, operation: Callable[[int, int], int], x: int, y: int) -> int:
         return self.intern(operation(self.values[x], self.values[y]))

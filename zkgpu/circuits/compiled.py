@@ -264,7 +264,8 @@ def _wire_order(
     parts = [np.zeros(1, dtype=np.int64), *public, np.array(added, dtype=np.int64), committed, *given]
     wanted = np.concatenate([*parts, np.arange(n_wires)])
     _, first = np.unique(wanted, return_index=True)
-    return wanted[np.sort(first)]
+    once: NDArray[np.int64] = wanted[np.sort(first)]
+    return once
 
 
 def _pack(builder: Builder, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
@@ -279,7 +280,8 @@ def _pack(builder: Builder, sides: Sequence[LinearCombinations]) -> list[SparseM
 
 def _used(sides: Sequence[LinearCombinations]) -> NDArray[np.int32]:
     """The ids of the coefficients in these constraints."""
-    return np.unique(np.concatenate([side.coefficients for side in sides]))
+    used: NDArray[np.int32] = np.unique(np.concatenate([side.coefficients for side in sides]))
+    return used
 
 
 def _check_private_inputs(signals: Sequence[Signal], touched: NDArray[np.bool_]) -> None:

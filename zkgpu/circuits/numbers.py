@@ -134,7 +134,7 @@ class Numbers:
 
     def wrong_products(self, factor: Numbers, product: Numbers) -> NDArray[np.bool_]:
         """Where self * factor is not `product`."""
-        wrong = self.small * factor.small != product.small
+        wrong: NDArray[np.bool_] = self.small * factor.small != product.small
         others = np.nonzero(~_product_fits(self, factor, product))
         if others[0].size:
             x, y, z = (v.take(others).integers().astype(object) for v in (self, factor, product))

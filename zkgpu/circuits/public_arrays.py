@@ -73,4 +73,5 @@ def _running(coefficients: Values, point: int, modulus: int) -> Values:
     sums = rows.copy()
     for i in range(1, len(rows)):
         sums[i] = (sums[i - 1] * point + rows[i]) % modulus
-    return sums[1:].T.reshape(*coefficients.shape[:-1], len(rows) - 1)
+    later: Values = sums[1:].T.reshape(*coefficients.shape[:-1], len(rows) - 1)
+    return later

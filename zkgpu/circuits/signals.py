@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits.numbers import Numbers, object_array
 from zkgpu.errors import UsageError
@@ -69,7 +70,7 @@ def _read(signal: Signal, value: object, field: Field) -> Numbers:
     return Numbers.of(object_array(numbers), field.modulus)
 
 
-def _as_array(name: str, value: object) -> np.ndarray:
+def _as_array(name: str, value: object) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     try:

@@ -16,7 +16,7 @@ class Widths:
 
     def __init__(self, coefficients: Coefficients) -> None:
         self._coefficients = coefficients
-        self._of_wire = np.full(64, UNKNOWN, dtype=np.int16)
+        self._of_wire: NDArray[np.int16] = np.full(64, UNKNOWN, dtype=np.int16)
 
     def of(self, lc: LinearCombinations) -> NDArray[np.int16]:
         """(rows,): the proven width of each value, UNKNOWN where nothing is.

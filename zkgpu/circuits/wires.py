@@ -181,7 +181,8 @@ class Wires(NoValueYet):
         return x * y.inverse()
 
     def __rtruediv__(self, other: Operand) -> Wires:
-        return self.inverse() * other
+        quotient: Wires = self.inverse() * other
+        return quotient
 
     def inverse(self) -> Wires:
         """1 / x entry by entry, one constraint each. No witness satisfies it where x is 0."""

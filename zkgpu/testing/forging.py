@@ -230,7 +230,7 @@ def _by_step(attempts: Sequence[Attempt]) -> dict[int, list[_Placed]]:
     return dict(found)
 
 
-def with_lies(step: Any, placed: Iterable[_Placed], columns: int) -> Step:
+def with_lies(step: Step, placed: Iterable[_Placed], columns: int) -> Step:
     """The step, with lies in some of its columns."""
     if not isinstance(step, Replay):
         return _Forged(step, [(column, lie) for column, lie, _ in placed])
@@ -246,16 +246,16 @@ def with_lies(step: Any, placed: Iterable[_Placed], columns: int) -> Step:
 class _Forged:
     """A hint whose honest answer is replaced by lies, each in its column."""
 
-    step: Any
+    step: Step
     lies: list[tuple[int, Lie]]
 
     @property
     def first(self) -> int:
-        return int(self.step.first)
+        return self.step.first
 
     @property
     def count(self) -> int:
-        return int(self.step.count)
+        return self.step.count
 
     @property
     def reads(self) -> Sequence[LinearCombinations]:
@@ -275,7 +275,7 @@ class _Forged:
         self.step.mark(marks)
 
 
-def forgiving(step: Any) -> Any:
+def forgiving(step: Step) -> Step:
     """The step as a lying prover runs it: whatever it is given, it answers something."""
     if isinstance(step, Replay):
         return replace(step, steps=tuple(forgiving(inner) for inner in step.steps))

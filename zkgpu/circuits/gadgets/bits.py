@@ -132,7 +132,8 @@ def _weighted(bits: Wires) -> Wires:
 
 
 def _bits_of(values: NDArray[np.object_], bits: int) -> NDArray[np.object_]:
-    return (values[..., None] >> np.arange(bits).astype(object)) & 1
+    digits: NDArray[np.object_] = (values[..., None] >> np.arange(bits).astype(object)) & 1
+    return digits
 
 
 def _bits_of_constant(x: Wires, bits: int) -> Wires:

@@ -16,13 +16,15 @@ from zkgpu.errors import UsageError
 @on_wires("x")
 def inverse(x: Operand) -> Wires:
     """1 / x in the field: one constraint an entry. No witness satisfies it where x is 0."""
-    return x.inverse()
+    inverted: Wires = x.inverse()
+    return inverted
 
 
 @on_wires("x", "y")
 def divide(x: Operand, y: Operand) -> Wires:
     """x / y in the field: two constraints an entry, none when y is constant. No witness satisfies it where y is 0."""
-    return x / y
+    quotient: Wires = x / y
+    return quotient
 
 
 @on_wires("x", "y")

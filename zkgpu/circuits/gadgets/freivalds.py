@@ -84,4 +84,5 @@ def _product_of(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
     bound = a.shape[-1] * math.prod(int(abs(x).max(initial=0)) for x in (a, b))
     if bound < 1 << 53:
         return np.rint(a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64)
-    return a @ b if bound < 1 << 63 else a.astype(object) @ b.astype(object)
+    product: NDArray[Any] = a @ b if bound < 1 << 63 else a.astype(object) @ b.astype(object)
+    return product

@@ -12,7 +12,8 @@ from zkgpu.circuits.wires import Operand, Wires
 def logical_not(x: Operand) -> Wires:
     """1 - x, for booleans."""
     assert_boolean(x)
-    return 1 - x
+    inverted: Wires = 1 - x
+    return inverted
 
 
 @on_wires("x", "y")
@@ -50,7 +51,8 @@ def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     8
     """
     assert_boolean(condition)
-    return condition * (x - y) + y
+    chosen: Wires = condition * (x - y) + y
+    return chosen
 
 
 def _booleans(x: Wires, y: Operand) -> tuple[Wires, Wires]:

@@ -139,7 +139,8 @@ def _constrain_first_round(parameters: PoseidonParameters, inputs: Wires, wires:
     constants, p = parameters.first[0], parameters.field.modulus
     outputs = wires.fifth_powers(inputs + _vector(constants[1:]))
     matrix = np.array(parameters.matrix, dtype=object)
-    return matrix[:, 1:] @ outputs + matrix[:, 0] * _fifth_power(constants[0], p) % p
+    products: Wires = matrix[:, 1:] @ outputs
+    return products + matrix[:, 0] * _fifth_power(constants[0], p) % p
 
 
 def _constrain_full_rounds(constants: Matrix, parameters: PoseidonParameters, state: Wires, wires: _Wiring) -> Wires:

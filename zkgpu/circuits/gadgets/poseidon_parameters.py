@@ -121,7 +121,7 @@ def _sparse_rounds(matrix: Matrix, n: int, field: Field) -> tuple[Matrix, Matrix
 
 def _grain_integers(t: int, n_partial: int, bits: int) -> Iterator[int]:
     """Integers of the field's width, first bit highest, from the shrunk stream for this width."""
-    pending = np.zeros(0, dtype=np.uint8)
+    pending: NDArray[np.uint8] = np.zeros(0, dtype=np.uint8)
     for block in _shrunk_bits(_grain_seed(t, n_partial, bits)):
         pending = np.concatenate([pending, block])
         ready = len(pending) // bits
