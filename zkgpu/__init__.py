@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from zkgpu import circom, errors, groth16, inference, plonk, solidity, stages, testing
     from zkgpu.api import (
         Prover,
-        Statement,
         load_key,
         load_powers,
         load_proof,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from zkgpu.backend import open_backend
     from zkgpu.circuits import Circuit, gadgets
     from zkgpu.errors import ZkgpuError
+    from zkgpu.provers.statement import Statement
 
 __version__ = "0.2.0"
 

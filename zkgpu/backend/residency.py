@@ -197,7 +197,7 @@ def retry_after_eviction(method: Callable[Concatenate[S, P], T]) -> Callable[Con
                 raise OutOfMemory(problem)
 
     @functools.wraps(method)
-    def run(self: S, *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self.residency.lock:
             return tried(self, *args, **kwargs)
 

@@ -32,7 +32,7 @@ def encode(*points: Point) -> bytes:
 def encode_rows(group: Group, rows: Limbs, backend: Backend) -> bytes:
     """The points of a host array as they are hashed, infinity being all zero."""
     base = group.base_field
-    words = backend.canonical_rows(group, rows).reshape(len(rows), -1, base.limbs)
+    words: Limbs = backend.canonical_rows(group, rows).reshape(len(rows), -1, base.limbs)
     if group.degree == 2:
         words = words[:, [1, 0, 3, 2]]  # the imaginary part first
     return words[:, :, ::-1].astype(">u8").tobytes()

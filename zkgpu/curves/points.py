@@ -48,7 +48,8 @@ class Group:
     @property
     def row_limbs(self) -> int:
         """uint64 words of a point in a points array: two coordinates."""
-        return 2 * self.field.limbs
+        limbs: int = self.field.limbs
+        return 2 * limbs
 
     @property
     def degree(self) -> int:

@@ -33,5 +33,5 @@ class Twist:
         of_x, of_y = (self.tower.frobenius_constant(1, i) for i in (2, 3))
         if self.kind == "D":
             return of_x, of_y
-        inverse = lambda c: c.inverse(self.tower.base.inverse).reduced(self.tower.base.modulus)  # noqa: E731
-        return inverse(of_x), inverse(of_y)
+        invert, q = self.tower.base.inverse, self.tower.base.modulus
+        return of_x.inverse(invert).reduced(q), of_y.inverse(invert).reduced(q)

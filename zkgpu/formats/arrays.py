@@ -10,7 +10,7 @@ import math
 import mmap
 import warnings
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
@@ -26,7 +26,10 @@ Header = tuple[tuple[int, ...], bool, np.dtype[Any]]  # shape, whether in Fortra
 MEMORY = 2 << 30  # bytes that an archive may inflate to, where nothing else is known of it
 _NPY = b"\x93NUMPY"
 _MOST_AXES = 32
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_HEADERS: dict[tuple[int, int], Callable[[IO[bytes]], Header]] = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 _PLAIN, _INFLATED = (zipfile.ZIP_STORED,), (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 

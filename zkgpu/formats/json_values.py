@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from zkgpu.curves import CURVES, DEFAULT, Curve, Group, Point, known_curves
 from zkgpu.errors import FormatError, PointError
@@ -13,9 +14,10 @@ from zkgpu.formats.kinds import require_kind
 from zkgpu.formats.strict_json import decimal, shown
 
 StrPath: TypeAlias = str | os.PathLike[str]
+Value = TypeVar("Value")
 
 
-def located(source: Source, convert: Any, *arguments: Any) -> Any:
+def located(source: Source, convert: Callable[..., Value], *arguments: Any) -> Value:
     """convert(*arguments), with the file's name in front of the message of an error."""
     try:
         return convert(*arguments)

@@ -39,7 +39,7 @@ def _values(file: Container, header: SectionReader, field: Field) -> Limbs:
     header.end()
     section = file.read(VALUES, "values")
     section.expect_size(field.bytes * count, f"{count:,} values")
-    values = section.limbs(count, field.limbs).copy()
+    values: Limbs = section.limbs(count, field.limbs).copy()
     canonical = field.is_canonical(values)
     if not canonical.all():
         raise section.error(f"value {int(canonical.argmin()):,} is not below the prime: compute the witness again")

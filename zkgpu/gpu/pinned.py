@@ -133,7 +133,8 @@ class PinnedCopies:
             buffer = self._landing[0]
             self._to_host(buffer.ptr, source, nbytes, stream)
             self._runtime.streamSynchronize(stream.ptr)
-            return buffer.bytes[:nbytes].copy()
+            landed: Bytes = buffer.bytes[:nbytes].copy()
+            return landed
 
     def _download_pieces(self, source: int, nbytes: int, stream: CupyStream) -> Bytes:
         """Buffers are filled in order, and threads empty what is full."""

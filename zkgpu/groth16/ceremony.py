@@ -254,4 +254,5 @@ def _sorted_entries(matrix: SparseMatrix) -> Limbs:
     """(entries, 6): row, column and value of each entry, by row and column."""
     values = matrix.table[matrix.coefficient]
     entries = np.column_stack([matrix.row_of_entry().view(np.uint64), matrix.indices.astype(np.uint64), values])
-    return entries[np.lexsort((entries[:, 1], entries[:, 0]))]
+    in_order: Limbs = entries[np.lexsort((entries[:, 1], entries[:, 0]))]
+    return in_order

@@ -55,7 +55,7 @@ def levels_of(additions: Additions, first_wire: int) -> NDArray[np.int64]:
     levels = np.zeros(first_wire + len(additions), dtype=np.int64)
     left, right = additions.wires.astype(np.int64).T
     for _ in range(DEEPEST + 1):
-        new = 1 + np.maximum(levels[left], levels[right])
+        new: NDArray[np.int64] = 1 + np.maximum(levels[left], levels[right])
         if np.array_equal(new, levels[first_wire:]):
             return new
         levels[first_wire:] = new

@@ -31,7 +31,8 @@ def sigma(wires: Index, size: int) -> NDArray[np.int64]:
     leads_to = np.empty_like(by_wire)
     leads_to[by_wire] = before
     row, column = np.divmod(leads_to.reshape(size, 3), 3)
-    return (column * size + row).T
+    positions: NDArray[np.int64] = (column * size + row).T
+    return positions
 
 
 def identity_labels(domain: Domain, k: tuple[int, int]) -> Limbs:

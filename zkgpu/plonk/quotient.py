@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,8 @@ class Quotient:
         coset, field = at.coset, self._domain.field
         scale, k = field.inverse(field.sub(coset.power, 1)), self._k
 
-        def quotient(a, b, c, z, z_next, qc, qm, ql, qr, qo, s1, s2, s3, l1, x):
+        def quotient(*values: Any) -> Any:
+            a, b, c, z, z_next, qc, qm, ql, qr, qo, s1, s2, s3, l1, x = values
             w, q, p = Wires(a, b, c), Selectors(qm, ql, qr, qo, qc), PermutationColumns(z, z_next, s1, s2, s3)
             return scale * all_identities(w, q, p, coset.domain.offset * x, l1, k, ch)
 

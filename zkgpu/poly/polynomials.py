@@ -91,7 +91,9 @@ def evaluate(backend: Backend, p: Coefficients, x: int) -> int:
     return (backend.evaluate(p.dense, x) + sum(k * pow(x, e, r) for e, k in p.terms.items())) % r
 
 
-def combine(backend: Backend, factors: Sequence[int], polynomials: Sequence[Coefficients], constant: int = 0) -> Any:
+def combine(
+    backend: Backend, factors: Sequence[int], polynomials: Sequence[Coefficients], constant: int = 0
+) -> Coefficients:
     """constant + the sum of factors[i] * polynomials[i]."""
     r = backend.curve.scalar_field.modulus
     terms = {0: constant % r} if constant else {}
