@@ -213,7 +213,8 @@ def _given(tensor: Tensor, inputs: Samples) -> Floats:
 
 def _fractions(tensor: Tensor, real: Floats) -> NDArray[np.bool_]:
     """Where an input whose integers stand for themselves has other numbers."""
-    return (np.abs(real - np.rint(real)) > _WHOLE) & (tensor.scale == 1.0)
+    found: NDArray[np.bool_] = (np.abs(real - np.rint(real)) > _WHOLE) & (tensor.scale == 1.0)
+    return found
 
 
 def _refuse_fractions(tensor: Tensor, real: Floats) -> None:

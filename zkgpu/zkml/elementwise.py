@@ -23,13 +23,14 @@ def erf_of(x: Floats) -> Floats:
 
 
 def sigmoid(x: Floats) -> Floats:
-    return np.exp(-np.logaddexp(0.0, -x))
+    return np.asarray(np.exp(-np.logaddexp(0.0, -x)))
 
 
 def gelu(x: Floats, approximate: str = "none") -> Floats:
     """x times the normal distribution function, or its tanh approximation (arXiv 1606.08415)."""
     if approximate == "tanh":
-        return 0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        approximated: Floats = 0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        return approximated
     return 0.5 * x * (1 + erf_of(x / sqrt(2)))
 
 

@@ -176,7 +176,8 @@ def exponentials(operation: Softmax, x: Array) -> Array:
     """The unscaled numerators of a softmax."""
     distance = added(x.max(axis=-1, keepdims=True), -x) >> operation.shift
     padded = np.append(operation.table, 0)
-    return padded[np.minimum(distance, len(operation.table)).astype(np.int64)]
+    found: Array = padded[np.minimum(distance, len(operation.table)).astype(np.int64)]
+    return found
 
 
 def reciprocal(x: Array, bits: int) -> Array:

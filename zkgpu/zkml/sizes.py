@@ -53,7 +53,8 @@ def _require(left: int, what: str) -> None:
 
 def shape_after(operation: Operation, inputs: list[Shape]) -> Shape:
     """The shape of an operation's output. Raises ValueError or IndexError for inputs that do not fit."""
-    return _SHAPES.get(type(operation), lambda _, x: x)(operation, *inputs)
+    after: Callable[..., Shape] = _SHAPES.get(type(operation), lambda _, x: x)
+    return after(operation, *inputs)
 
 
 def _product(_: Operation, x: Shape, y: Shape) -> Shape:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread
@@ -53,5 +56,5 @@ def _root_above(x: int) -> int:
     return 1 << (x.bit_length() + 1) // 2
 
 
-def _safe_inverse_root(x: np.ndarray, bits: int) -> np.ndarray:
+def _safe_inverse_root(x: NDArray[Any], bits: int) -> NDArray[Any]:
     return np.where(x > 0, inverse_root(np.where(x > 0, x, 1), bits), 0)

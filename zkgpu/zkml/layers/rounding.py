@@ -130,7 +130,7 @@ def clamped(checks: Checks, x: Wires, shift: int, low: int | None, high: int | N
     circuit = Circuit.of(x)
     least, greatest = rounded_ends(interval, shift)
 
-    def clamp(v: np.ndarray) -> Integers:
+    def clamp(v: Integers) -> Integers:
         return np.clip(round_half_up(v, shift), low, high)
 
     q = y = circuit.hint(clamp, [x], shape=x.shape, label="clamped", signed=True)
@@ -152,8 +152,9 @@ def _excess(checks: Checks, x: Wires, y: Wires, shift: int, bound: int, extreme:
     """
     circuit = Circuit.of(x)
 
-    def beyond(v: np.ndarray) -> Integers:
-        return np.maximum(sign * (round_half_up(v, shift) - bound), 0)
+    def beyond(v: Integers) -> Integers:
+        distance: Integers = np.maximum(sign * (round_half_up(v, shift) - bound), 0)
+        return distance
 
     excess = circuit.hint(beyond, [x], shape=x.shape, label="excess", signed=True)
     bits = checks.within(excess, 0, sign * (extreme - bound), exactly=False)

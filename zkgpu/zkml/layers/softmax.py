@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread, top_of
@@ -46,5 +49,5 @@ def _reciprocal(checks: Checks, x: Wires, bits: int, least: int, greatest: int) 
     return inverse
 
 
-def _safe_reciprocal(x: np.ndarray, bits: int) -> np.ndarray:
+def _safe_reciprocal(x: NDArray[Any], bits: int) -> NDArray[Any]:
     return np.where(x > 0, reciprocal(np.where(x > 0, x, 1), bits), 0)

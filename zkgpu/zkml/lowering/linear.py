@@ -60,7 +60,8 @@ def convolution(builder: Builder, node: Node) -> Quantised:
 def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array:
     """Positions that turn (group, image and place, channel) into (image, channel, place)."""
     positions = np.arange(batch * count * channels).reshape(groups, batch, count, channels // groups)
-    return positions.transpose(1, 0, 3, 2)
+    turned: Array = positions.transpose(1, 0, 3, 2)
+    return turned
 
 
 def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Array) -> Quantised:
@@ -228,7 +229,8 @@ def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: 
 
 def _units(builder: Builder, factor: Array) -> int:
     """What the largest factor becomes, so that a middling one, or of columns each, fills the width of a weight."""
-    least, sizes = 2 ** (builder.settings.bits - 1) - 1, np.abs(factor[factor != 0])
+    least: int = 2 ** (builder.settings.bits - 1) - 1
+    sizes = np.abs(factor[factor != 0])
     if builder.settings.by_column:
         return math.ceil(least * min(float(sizes.max() / sizes.min()), _WIDEST_FACTORS))
     return math.ceil(least * min(float(sizes.max() / np.median(sizes)), 64.0))

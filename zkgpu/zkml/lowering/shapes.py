@@ -49,7 +49,8 @@ def _known_shape(graph: Graph, node: Node, positions: Array) -> Array:
 
 
 def _transpose(graph: Graph, node: Node, positions: Array) -> Array:
-    return positions.transpose(node.attributes.get("perm") or None)
+    turned: Array = positions.transpose(node.attributes.get("perm") or None)
+    return turned
 
 
 def _slice(graph: Graph, node: Node, positions: Array) -> Array:
@@ -86,7 +87,8 @@ def _expand(graph: Graph, node: Node, positions: Array) -> Array:
 
 
 def _tile(graph: Graph, node: Node, positions: Array) -> Array:
-    return np.tile(positions, np.ravel(graph.constants[node.inputs[1]]))
+    repeats: list[int] = np.ravel(graph.constants[node.inputs[1]]).tolist()
+    return np.tile(positions, repeats)
 
 
 MOVES: dict[str, Move] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class Windows:
 
     @property
     def count(self) -> int:
-        return self.places.shape[1]
+        count: int = self.places.shape[1]
+        return count
 
     @classmethod
     def of(cls, node: Node, shape: Shape, kernel: Sequence[int]) -> Windows:
@@ -39,7 +41,8 @@ class Windows:
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
         if any(r > n for r, n in zip(reach, padded.shape[1:], strict=True)):
             raise unsupported(node, f"a window of {tuple(reach)} does not fit into {padded.shape[1:]}")
-        view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=tuple(range(1, padded.ndim)))
+        axes: Any = tuple(range(1, padded.ndim))  # the types of NumPy 2.2 know one axis only
+        view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=axes)
         steps = tuple(slice(None, None, s) for s in strides)
         inside = tuple(slice(None, None, d) for d in dilations)
         key = (slice(None), *steps, *inside)
@@ -50,7 +53,8 @@ class Windows:
         """(groups, batch * windows, channels of a group * entries): the rows a convolution's product reads."""
         images, count, entries = self.places.shape
         grouped = self.places.reshape(self.batch, groups, images // self.batch // groups, count, entries)
-        return grouped.transpose(1, 0, 3, 2, 4).reshape(groups, self.batch * count, -1)
+        rows: Integers = grouped.transpose(1, 0, 3, 2, 4).reshape(groups, self.batch * count, -1)
+        return rows
 
 
 def _numbers(node: Node, key: str, length: int) -> tuple[int, ...]:
