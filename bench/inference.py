@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "solidity")]
@@ -100,7 +101,7 @@ def compiled_circuit(example: Example, weights: Any) -> CompiledModel:
 
 
 def with_other_weights(
-    example: Example, compiled: CompiledModel, prover: Prover, inputs: Iterator[np.ndarray]
+    example: Example, compiled: CompiledModel, prover: Prover, inputs: Iterator[NDArray[Any]]
 ) -> list[Statement]:
     """Where the circuit has no weights, a proof of smaller ones under the same key, whose outputs differ."""
     if compiled.visibilities.weights == "public":

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from measuring import Measurement, measure
+from numpy.typing import NDArray
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.gpu.driver import Driver
@@ -129,7 +130,7 @@ class Rates:
         require([first % r, last % r] == [result(starts[0]), result(starts[-1])], kernel)
         return self._rate(kernel.removeprefix("rate_"), kernel, arguments, rounds)
 
-    def _ends(self, scalars: DeviceArray) -> list[np.ndarray]:
+    def _ends(self, scalars: DeviceArray) -> list[NDArray[Any]]:
         rows = scalars.read(np.uint64).reshape(-1, Fr.limbs)
         return [rows[:1], rows[-1:]]
 

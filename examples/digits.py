@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 
 class Digits(NamedTuple):
-    learn: np.ndarray
-    labels: np.ndarray
-    test: np.ndarray
-    answers: np.ndarray
+    learn: NDArray[Any]
+    labels: NDArray[Any]
+    test: NDArray[Any]
+    answers: NDArray[Any]
 
 
 def digits() -> Digits:

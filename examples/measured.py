@@ -6,10 +6,10 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from zkgpu.backend import open_backend
 from zkgpu.inference import Prover, compile_model, unsafe_setup, values_of, verify
@@ -27,8 +27,8 @@ class Example:
 
     name: str
     model: onnx.ModelProto
-    calibration: np.ndarray
-    test: np.ndarray
+    calibration: NDArray[Any]
+    test: NDArray[Any]
     classifier: bool = False
 
 
@@ -53,6 +53,7 @@ def measure(example: Example, weights: Literal["public", "private"]) -> str:
     assert verify(key.verifying_key, first)
     assert verify(key.verifying_key, again)
     assert values_of(key.verifying_key, again)
+    assert compiled.accuracy is not None  # there is test data
     (output,) = compiled.accuracy.outputs
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     figures = (

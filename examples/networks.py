@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 
@@ -23,7 +24,8 @@ class Network:
         array = np.asarray(value)
         array = array.astype(np.float32) if array.dtype.kind == "f" else array
         self.weights.append(numpy_helper.from_array(array, f"c{len(self.weights)}"))
-        return self.weights[-1].name
+        name: str = self.weights[-1].name
+        return name
 
     def normal(self, *shape: int, spread: float | None = None) -> str:
         """Random weights whose products keep the size of their input."""
@@ -45,7 +47,7 @@ class Network:
         return onnx.shape_inference.infer_shapes(made)
 
 
-def perceptron(weights: Sequence[np.ndarray], biases: Sequence[np.ndarray]) -> onnx.ModelProto:
+def perceptron(weights: Sequence[NDArray[Any]], biases: Sequence[NDArray[Any]]) -> onnx.ModelProto:
     """Dense layers with Relu between them."""
     network = Network(["batch", len(weights[0])])
     x = "x"

@@ -246,7 +246,8 @@ class EmulatedDriver:
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
         self._must_not_record("a copy to the host")
         self._finish(self._scheduler.current)
-        return np.frombuffer(self._read(memory.address + offset, nbytes), dtype=np.uint8).copy()
+        data: Bytes = np.frombuffer(self._read(memory.address + offset, nbytes), dtype=np.uint8).copy()
+        return data
 
     def _read(self, address: int, nbytes: int) -> bytes:
         self._send("r", struct.pack("<QQ", address, nbytes))

@@ -67,8 +67,9 @@ def _scalar(label: str) -> int:
 
 
 def made_trapdoor(name: str, n_given: int, round_: CommittedRound) -> Trapdoor:
-    scalars = [_scalar(f"{name}, secret {i}") for i in range(6 + n_given + round_.n_public)]
-    return Trapdoor(*scalars[:5], ic=tuple(scalars[5:]), round=round_)
+    secrets = [_scalar(f"{name}, secret {i}") for i in range(6 + n_given + round_.n_public)]
+    alpha, beta, gamma, delta, sigma, *ic = secrets
+    return Trapdoor(alpha, beta, gamma, delta, sigma, tuple(ic), round_)
 
 
 DIGITS = (PublicArray("image", (8, 8), -128, 127), PublicArray("logits", (10,), -(2**31), 2**31 - 1))

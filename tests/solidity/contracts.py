@@ -55,7 +55,8 @@ def compile_sources(texts: dict[str, str]) -> dict[str, str]:
         done = subprocess.run(["node", COMPILER, folder], capture_output=True, text=True, env=os.environ, check=False)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
-    return json.loads(done.stdout)
+    codes: dict[str, str] = json.loads(done.stdout)
+    return codes
 
 
 def write_all() -> None:

@@ -6,17 +6,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from evm import Contract
 from model_contracts import deployed
+from numpy.typing import NDArray
 
 from zkgpu.backend import open_backend
+from zkgpu.groth16 import VerifyingKey
 from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup, verify
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata
-from zkgpu.zkml.layers.network import Visibilities
+from zkgpu.zkml.layers.network import Visibilities, Visibility
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.storage import parse
 
@@ -32,11 +35,11 @@ class Deployed:
     prover: Prover
     contract: Contract
 
-    def prove(self, pixels: np.ndarray, weights: CompiledModel | None = None, binding: bytes = b"") -> Statement:
+    def prove(self, pixels: NDArray[Any], weights: CompiledModel | None = None, binding: bytes = b"") -> Statement:
         return self.prover.prove(pixels, weights=weights, binding=binding)
 
     @property
-    def key(self):
+    def key(self) -> VerifyingKey:
         return self.prover.verifying_key
 
     def verdicts(self, inference: Statement) -> tuple[str, bool]:
@@ -46,7 +49,7 @@ class Deployed:
 
 
 @cache
-def compiled_model(name: str, weights: str, binding: int = 0) -> CompiledModel:
+def compiled_model(name: str, weights: Visibility, binding: int = 0) -> CompiledModel:
     if name == "cnn":
         compiled = parse(files("zkgpu.demo").joinpath("digits_cnn.npz").read_bytes(), name)
     else:

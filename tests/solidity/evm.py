@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ class Contract:
     """
 
     def __init__(self, code: bytes, beside: Contract | None = None) -> None:
-        self.evm = beside.evm if beside else pyrevm.EVM(spec_id="CANCUN")
+        self.evm: Any = beside.evm if beside else pyrevm.EVM(spec_id="CANCUN")
         for account in (CALLER, THIEF):
             self.evm.set_balance(account, 10**20)
         self.address = self.evm.deploy(CALLER, code)
@@ -34,7 +35,8 @@ class Contract:
 
     @property
     def gas_used(self) -> int:
-        return self.evm.result.gas_used
+        used: int = self.evm.result.gas_used
+        return used
 
     @property
     def runtime_size(self) -> int:

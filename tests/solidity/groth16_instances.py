@@ -37,8 +37,8 @@ class Trapdoor:
 
 
 def trapdoor(n_public: int) -> Trapdoor:
-    scalars = [_scalar(f"{n_public} inputs, secret {i}") for i in range(5 + n_public)]
-    return Trapdoor(*scalars[:4], ic=tuple(scalars[4:]))
+    alpha, beta, gamma, delta, *ic = [_scalar(f"{n_public} inputs, secret {i}") for i in range(5 + n_public)]
+    return Trapdoor(alpha, beta, gamma, delta, tuple(ic))
 
 
 def full_width_inputs(n_public: int) -> list[int]:

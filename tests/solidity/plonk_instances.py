@@ -35,6 +35,8 @@ def plonk_sample(name: str) -> PlonkInstance:
     folder = SAMPLES[name]
     key = read_verifying_key(folder / "plonk_vk.json")
     proof = read_proof(folder / "plonk_proof.json", key)
+    assert isinstance(key, VerifyingKey)
+    assert isinstance(proof, Proof)
     return PlonkInstance(f"plonk_{name}", key, proof, read_public(folder / "plonk_public.json"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.plonk import Proof, VerifyingKey
@@ -28,14 +29,14 @@ class Trapdoor:
 
     @property
     def verifying_key(self) -> VerifyingKey:
-        commitments = {name: self.fixed[name] * G for name in FIXED}
+        commitments: dict[str, Any] = {name: self.fixed[name] * G for name in FIXED}
         return VerifyingKey(BN254, self.n_public, 3, 2, 3, **commitments, tau_g2=self.tau * BN254.g2.generator)
 
     def prove(self, public: list[int], committed: Mapping[str, int], openings: Mapping[str, int]) -> Proof:
         """A proof with these values of committed polynomials at tau and these openings, all of them made up."""
         key = self.verifying_key
-        points = {name: committed[name] * G for name in COMMITTED}
-        draft = Proof(**points, w_zeta=G, w_zeta_omega=G, **openings)
+        shown: dict[str, Any] = {**{name: committed[name] * G for name in COMMITTED}, **openings}
+        draft = Proof(**shown, w_zeta=G, w_zeta_omega=G)
         ch = AllChallenges.of(key, public, draft)  # u alone depends on the opening proofs, which do not depend on it
         values = {**self.fixed, **committed}
         linear = linearization(key, public, openings, ch.identities, ch.zeta)
@@ -44,7 +45,7 @@ class Trapdoor:
             total += pow(ch.v, i, r) * (values[name] - openings[f"eval_{name}"])
         at_zeta = total * pow(self.tau - ch.zeta, -1, r)
         at_next = (committed["z"] - openings["eval_zw"]) * pow(self.tau - ch.zeta * key.domain.omega, -1, r)
-        return Proof(**points, w_zeta=at_zeta % r * G, w_zeta_omega=at_next % r * G, **openings)
+        return Proof(**shown, w_zeta=at_zeta % r * G, w_zeta_omega=at_next % r * G)
 
 
 def made_up(start: int) -> tuple[dict[str, int], dict[str, int]]:
