@@ -21,6 +21,7 @@ from zkgpu.zkml.operations import (
     Normalise,
     Operation,
     Requantise,
+    Rows,
     Softmax,
     Total,
 )
@@ -117,6 +118,11 @@ def lookup(operation: Lookup, x: Tensor) -> Tensor:
     return entrywise(x, lambda v: table[v - operation.first])
 
 
+def table_rows(operation: Rows, x: Tensor) -> Tensor:
+    table, (_, k) = operation.table.tolist(), operation.table.shape
+    return tensor((*x.shape, k), [entry for v in x.ravel().tolist() for entry in table[v - operation.first]])
+
+
 def softmax(operation: Softmax, x: Tensor) -> Tensor:
     table = operation.table.tolist()
 
@@ -152,6 +158,7 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Lookup: lookup,
     Maximum: lambda _, x: by_row(x, max),
     ArgMax: lambda _, x: by_row(x, lambda row: row.index(max(row))),
+    Rows: table_rows,
     Softmax: softmax,
     Normalise: normalise,
 }

@@ -24,6 +24,7 @@ from zkgpu.zkml.operations import (
     Multiply,
     Normalise,
     Requantise,
+    Rows,
     Softmax,
     Total,
 )
@@ -74,6 +75,7 @@ def test_combining_broadcasts_multipliers_and_offset() -> None:
         (MatMul("m", ("x", "y"), "out"), [[[[1, 2]]], [[[3], [4]]]], [[[11]]]),
         (Requantise("r", ("x",), "out", 2, 0, 3), [[-9, 1, 2, 6, 100]], [0, 0, 1, 2, 3]),
         (Lookup("l", ("x",), "out", np.array([9, 8, 7]), -1), [[-1, 1, 0]], [9, 7, 8]),
+        (Rows("r", ("x",), "out", np.array([[9, 8], [7, 6]]), 3), [[[4], [3]]], [[[7, 6]], [[9, 8]]]),
         (Maximum("m", ("x",), "out"), [[[1, 9, 9], [-5, -7, -6]]], [9, -5]),
         (ArgMax("a", ("x",), "out"), [[[1, 9, 9], [-5, -7, -5]]], [1, 0]),
     ],

@@ -14,7 +14,9 @@ from zkgpu.errors import FormatError
 Shape = tuple[int, ...]
 Array = NDArray[Any]
 _OF_CLASSES = ("ArgMax", "Names")
+_MOVING = ("Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze")
 _KEEPING = ("Flatten", "Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of the values that they move
+ROWS = "Gather of rows"  # of a constant table, at computed places
 NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the operator means today
 
 
@@ -95,6 +97,21 @@ class Graph:
         for node in self.nodes:
             if node.operator in _OF_CLASSES or (node.operator in _KEEPING and node.inputs[0] in found):
                 found.update(node.outputs)
+        return found
+
+    def places(self) -> dict[str, int]:
+        """The tensors that only hold places in tables, and those they are moved from: how long the longest table is."""
+        found: dict[str, int] = {}
+        for node in reversed(self.nodes):
+            if node.operator == ROWS:
+                axis = int(node.attributes.get("axis", 0))
+                source, length = node.inputs[1], self.constants[node.inputs[0]].shape[axis]
+            elif node.operator in _MOVING:
+                source, length = node.inputs[0], max(found.get(name, 0) for name in node.outputs)
+            else:
+                continue
+            if length:
+                found[source] = max(found.get(source, 0), length)
         return found
 
     def reduced_axes(self, node: Node) -> list[int]:

@@ -54,7 +54,7 @@ HONOURED: Mapping[str, Honoured] = {
     "Elu": _of("alpha"),
     "Expand": _of(),
     "Flatten": _of("axis"),
-    "Gather": _of("axis"),
+    "Gather": _of("axis", computed=(0, 1)),
     "Gelu": _of("approximate"),
     "Gemm": _of("alpha beta transB", since=7, transA=0),
     "GroupNormalization": _of("epsilon num_groups stash_type"),

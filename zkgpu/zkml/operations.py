@@ -111,6 +111,17 @@ class Lookup(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Rows(Operation):
+    """table[x - first]: the row at each place, as a new last axis. A place outside of the table is an error.
+
+    table   (n, k)
+    """
+
+    table: Integers = field(repr=False)
+    first: int
+
+
+@dataclass(frozen=True, eq=False)
 class Maximum(Operation):
     """The largest entry along the last axis."""
 

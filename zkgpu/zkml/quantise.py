@@ -11,8 +11,8 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import Array, Graph, Node, unsupported
-from zkgpu.zkml.lowering import linear, nonlinear, shapes
+from zkgpu.zkml.graph import ROWS, Array, Graph, Node, unsupported
+from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes
 from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 
@@ -41,6 +41,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
     "ArgMax": nonlinear.argmax,
     "Names": nonlinear.names,
+    ROWS: choices.rows,
     "Softmax": nonlinear.softmax,
     "Normalise": nonlinear.normalise,
 }
@@ -118,11 +119,14 @@ def _lower(builder: Builder, node: Node) -> None:
 def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
     """Integers that fit the width as they are; other numbers at the scale that fills it.
 
-    A range that lies far from 0 is taken as it is, so that its numbers have as many steps as others have.
+    Places in a table may be any that it has. A range that lies far from 0 is taken as it is, so that its numbers have
+    as many steps as others have.
     """
     low, high = builder.calibration.bounds(name)
     if not all(math.isfinite(v) for v in (low, high)):
         raise FormatError(f"input '{name}' was calibrated with values that are not finite")
+    if name in builder.calibration.integral and name in (lengths := builder.graph.places()):
+        return builder.declare(name, shape, 1.0, round(low), max(round(high), lengths[name] - 1))
     if is_apart(*builder.calibration.seen(name)):
         low, high = builder.calibration.seen(name)
     scale = _input_scale(builder, name, low, high)

@@ -30,6 +30,7 @@ from zkgpu.zkml.operations import (
     Normalise,
     Operation,
     Requantise,
+    Rows,
     Shape,
     Softmax,
     Tensor,
@@ -227,6 +228,13 @@ def _lookup(operation: Lookup, x: Interval) -> Interval:
     return Interval(np.full(x.shape, least), np.full(x.shape, greatest))
 
 
+def _rows(operation: Rows, x: Interval) -> Interval:
+    """Places outside of the table are refused when it is read: by the semantics, and by the circuit's lookup."""
+    ends = operation.table.min(axis=0), operation.table.max(axis=0)
+    low, high = (np.broadcast_to(end, (*x.shape, end.size)) for end in ends)
+    return Interval(low, high)
+
+
 def _argmax(operation: ArgMax, x: Interval) -> Interval:
     shape = x.shape[:-1]
     return Interval(np.zeros(shape, dtype=np.int64), np.full(shape, x.shape[-1] - 1))
@@ -252,6 +260,7 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     MatMul: _matmul,
     Requantise: _requantise,
     Lookup: _lookup,
+    Rows: _rows,
     Maximum: lambda _, x: x.map(lambda v: v.max(axis=-1)),
     ArgMax: _argmax,
     Softmax: _softmax,

@@ -12,12 +12,12 @@ from math import prod
 
 import numpy as np
 
-from zkgpu.zkml.graph import Graph, Node, Shape, unsupported
+from zkgpu.zkml.graph import ROWS, Graph, Node, Shape, unsupported
 
 Restated = tuple[list[Node], dict[str, Shape]]
 
 CAST, BOOLEAN, DIVISION, POWER = "Cast to integers", "Cast to bool", "Div of integers", "Pow of integers"
-MADE = (CAST, BOOLEAN, DIVISION, POWER)
+MADE = (CAST, BOOLEAN, DIVISION, POWER, ROWS)
 
 _FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
@@ -96,6 +96,16 @@ def _softmax(graph: Graph, node: Node) -> Restated:
     return nodes, {f"{out}.rows": flat, f"{out}.shares": flat}
 
 
+def _gather(graph: Graph, node: Node) -> Restated:
+    """Entries at constant places are moved; at computed places, rows of a constant table are looked up."""
+    data, places = node.inputs
+    if places in graph.constants:
+        return [node], {}
+    if data not in graph.constants:
+        raise unsupported(node, f"its input '{places}' is computed, and so is '{data}': one of them must be a constant")
+    return [replace(node, operator=ROWS)], {}
+
+
 def _of_many(graph: Graph, node: Node) -> Restated:
     """Of one tensor all of these are the tensor itself."""
     return _identity(node) if len(node.inputs) == 1 else ([node], {})
@@ -105,6 +115,7 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Cast": _cast,
     "Div": _of_integers(DIVISION),
     "Dropout": lambda graph, node: _identity(node),
+    "Gather": _gather,
     "Max": _of_many,
     "Mean": _of_many,
     "Min": _of_many,

@@ -26,6 +26,7 @@ from zkgpu.zkml.operations import (
     Normalise,
     Operation,
     Requantise,
+    Rows,
     Softmax,
     Tensor,
     Total,
@@ -167,6 +168,17 @@ def _lookup(operation: Lookup, x: Array) -> Array:
     return operation.table[(x - operation.first).astype(np.int64)]
 
 
+def _rows(operation: Rows, x: Array) -> Array:
+    last = operation.first + len(operation.table) - 1
+    for at in np.argwhere((x < operation.first) | (x > last))[:1]:
+        raise UsageError(
+            f"layer '{operation.layer}': the place at index {at.tolist()} is no row of its table, which has "
+            f"{operation.first} to {last}",
+            values=f"it is {x[tuple(at)]}",
+        )
+    return operation.table[(x - operation.first).astype(np.int64)]
+
+
 def _softmax(operation: Softmax, x: Array) -> Array:
     e = exponentials(operation, x)
     return product(e, reciprocal(total(e)[..., None], operation.bits))
@@ -212,6 +224,7 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     MatMul: lambda _, x, y: matrix_product(x, y),
     Requantise: _requantise,
     Lookup: _lookup,
+    Rows: _rows,
     Maximum: lambda _, x: x.max(axis=-1),
     ArgMax: lambda _, x: np.argmax(x, axis=-1),
     Softmax: _softmax,

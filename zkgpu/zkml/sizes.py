@@ -19,6 +19,7 @@ from zkgpu.zkml.operations import (
     Maximum,
     Multiply,
     Operation,
+    Rows,
     Shape,
     Total,
 )
@@ -80,5 +81,6 @@ _SHAPES: dict[type[Operation], Callable[..., Any]] = {
     Multiply: lambda _, x, y: np.broadcast_shapes(x, y),
     MatMul: _product,
     Maximum: _without_last,
+    Rows: lambda operation, x: (*x, operation.table.shape[1]),
     ArgMax: _without_last,
 }

@@ -216,6 +216,7 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
     ),
     operations.Requantise: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
+    operations.Rows: lambda op: op.table.ndim == 2 and op.table.size > 0,
     Softmax: lambda op: (
         op.table.ndim == 1
         and op.shift >= 0

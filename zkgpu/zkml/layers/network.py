@@ -18,7 +18,7 @@ from zkgpu.zkml.layers.normalise import normalise
 from zkgpu.zkml.layers.rounding import requantise
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
-from zkgpu.zkml.layers.tables import Tables, look_up, rounded_look_up
+from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up
 from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -33,6 +33,7 @@ from zkgpu.zkml.operations import (
     Normalise,
     Operation,
     Requantise,
+    Rows,
     Softmax,
     Tensor,
     Total,
@@ -297,6 +298,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Multiply: lambda network, op, x, intervals: x[0] * x[1],
     MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
     Requantise: lambda network, op, x, intervals: requantise(network.checks, op, x[0], intervals[0]),
+    Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),
     Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),
     ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
     Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),

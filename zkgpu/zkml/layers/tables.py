@@ -1,4 +1,9 @@
-"""Functions of one integer as tables; a requantisation that leads only to a table is made part of its lookup."""
+"""Functions of one integer as tables; a requantisation that leads only to a table is made part of its lookup.
+
+Relations: a pair (x, y) is a row (key, value) of a function's table (`look_up`), and (x, y_1, .., y_k) a row (key,
+entries) of a table of rows (`look_up_rows`), by LogUp (gadgets.lookup). As no key occurs twice, x leaves one answer,
+and none where it is no key.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,7 @@ class Tables:
     """The function tables of one circuit: equal ones are one."""
 
     _found: dict[tuple[int, tuple[int, ...]], Table] = field(default_factory=dict)
+    _of_rows: dict[tuple[int, tuple[int, ...], bytes], Table] = field(default_factory=dict)
 
     def of(self, values: Integers, first: int) -> Table:
         """The rows (first + i, values[i])."""
@@ -28,6 +34,15 @@ class Tables:
             keys = range(first, first + len(values))
             self._found[key] = Table(f"function {len(self._found)}", [list(keys), list(key[1])])
         return self._found[key]
+
+    def of_rows(self, rows: Integers, first: int) -> Table:
+        """The rows (first + i, rows[i, 0], .., rows[i, k - 1])."""
+        rows = np.ascontiguousarray(rows, dtype=np.int64)
+        key = (first, rows.shape, rows.tobytes())
+        if key not in self._of_rows:
+            columns = [list(range(first, first + len(rows))), *rows.T.tolist()]
+            self._of_rows[key] = Table(f"rows {len(self._of_rows)}", columns)
+        return self._of_rows[key]
 
 
 def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
@@ -41,6 +56,23 @@ def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
         signed=True,
     )
     tables.of(values, first).look_up(x, y, label="table")
+    return y
+
+
+def look_up_rows(tables: Tables, rows: Integers, first: int, x: Wires) -> Wires:
+    """rows[x - first], of x's shape and an axis of k; constrains x to lie in the table.
+
+    k + 1 constraints an entry of x, one a row of the table, and k - 1.
+    """
+    circuit, shape = Circuit.of(x), (*x.shape, rows.shape[1])
+    y = circuit.hint(
+        lambda v: rows[np.clip(v - first, 0, len(rows) - 1).astype(np.int64)],
+        [x],
+        shape=shape,
+        label="row of a table",
+        signed=True,
+    )
+    tables.of_rows(rows, first).look_up(x, *(y[..., j] for j in range(shape[-1])), label="rows")
     return y
 
 
