@@ -145,3 +145,180 @@ def test_every_place_of_a_table_gives_its_row() -> None:
     assert_same_as_semantics(model_, {"x": np.arange(-128, 128)})
     assert unpublished(model_).r1cs.n_constraints <= 256 * 5 + 256 + 4 + 256 * 8
     assert all_inputs(model_, {"x": np.arange(-128, 128)})
+
+
+PAIR = {"x": (1, 4, 5), "y": (1, 1, 5)}
+
+
+def pair(operator: str, *names: str, integers: bool = True) -> Any:
+    """The operator on two tensors, one of which may be a constant of the name c."""
+    weights = {"c": np.array([0, 3, -2, 1, 9]) if integers else np.array([0.0, 0.5, -1.5, 0.25, 9.0])}
+    proto = model([node(operator, " ".join(names), "out")], {n: PAIR[n] for n in names if n in PAIR}, weights=weights)
+    return typed(of_integers(proto) if integers else proto, onnx.TensorProto.BOOL)
+
+
+def typed(proto: Any, kind: int) -> Any:
+    """With an output of that type."""
+    proto.graph.output[0].type.tensor_type.elem_type = kind
+    return proto
+
+
+def wholes(proto: Any, count: int = 40, reach: int = 5) -> dict[str, np.ndarray]:
+    shapes = {i.name: [dim.dim_value for dim in i.type.tensor_type.shape.dim] for i in proto.graph.input}
+    return {name: draw.integers(-reach, reach + 1, (count, *shape[1:])) for name, shape in shapes.items()}
+
+
+COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual", "Equal")
+
+
+@pytest.mark.parametrize("operator", COMPARISONS)
+@pytest.mark.parametrize("names", [("x", "y"), ("x", "c"), ("c", "x"), ("x", "x")])
+def test_a_comparison_of_integers_is_exact(operator: str, names: tuple[str, str]) -> None:
+    proto = pair(operator, *names)
+    samples = wholes(proto)
+    compiled = compile_model(proto, samples, limb=6)
+    for i in range(3):
+        sample = {name: array[i : i + 1] for name, array in samples.items()}
+        assert (proven(compiled, sample) == floats_of(proto, sample)).all()
+
+
+@pytest.mark.parametrize("operator", COMPARISONS[:-1])
+@pytest.mark.parametrize("names", [("x", "y"), ("x", "c"), ("c", "x")])
+def test_a_comparison_of_fractions_differs_only_where_they_are_nearly_equal(operator: str, names) -> None:
+    proto = pair(operator, *names, integers=False)
+    samples = {n: draw.normal(size=(60, *PAIR[n][1:])) for n in names if n in PAIR}
+    compiled = compile_model(proto, samples, limb=6)
+    other = {n: draw.normal(size=(1, *PAIR[n][1:])).clip(-2, 2).astype(np.float32) for n in samples}
+    values = [other[n] if n in other else np.array([0.0, 0.5, -1.5, 0.25, 9.0]) for n in names]
+    clear = np.abs(values[0] - values[1]) > 0.03
+    assert clear.mean() > 0.8
+    assert (proven(compiled, other) == floats_of(proto, other))[np.broadcast_to(clear, (1, 4, 5))].all()
+
+
+def test_fractions_are_not_compared_for_equality() -> None:
+    proto = pair("Equal", "x", "y", integers=False)
+    with pytest.raises(FormatError, match=r"'/out'.*only integers and booleans are compared for equality"):
+        compile_model(proto, {n: draw.normal(size=(40, *shape[1:])) for n, shape in PAIR.items()})
+
+
+def test_numbers_in_other_units_are_not_compared_for_equality() -> None:
+    proto = of_integers(model([node("Mul", "x h", "m"), node("Equal", "m c", "out")], {"x": (1, 3)}, weights=SIXTH))
+    with pytest.raises(FormatError, match=r"'/out'.*not known to be whole numbers"):
+        compile_model(typed(proto, onnx.TensorProto.BOOL), draw.integers(-5, 6, (40, 3)), limb=6)
+
+
+SIXTH = {"h": np.array([6, 1, 2]), "c": np.array(6)}
+
+
+def test_a_rare_number_is_found_among_many() -> None:
+    """A table of 256 rounded numbers would have no place for it, and samples show it too seldom to tell."""
+    weights = {"c": np.array(777), "a": np.array(1.0), "b": np.array(-1.0)}
+    proto = of_integers(
+        model([node("Equal", "x c", "e"), node("Where", "e a b", "out")], {"x": (1, 3)}, weights=weights)
+    )
+    typed(proto, onnx.TensorProto.FLOAT)
+    compiled = compile_model(proto, np.append(draw.integers(0, 700, (39, 3)), [[0, 5, 1000]], axis=0), limb=6)
+    assert proven(compiled, {"x": np.array([[777, 776, 778]])}).tolist() == [[1, -1, -1]]
+
+
+TRUTHS = {
+    "And": "a b",
+    "Or": "a b",
+    "Xor": "a b",
+    "Not": "a",
+    "And of a constant": "a t",
+    "Or of a constant": "t a",
+    "Xor of a constant": "a t",
+}
+
+
+@pytest.mark.parametrize("name", TRUTHS)
+def test_a_connective_is_right_for_all_truths(name: str) -> None:
+    names = [n for n in TRUTHS[name].split() if n != "t"]
+    proto = model(
+        [node(name.split()[0], TRUTHS[name], "out")],
+        {n: (1, 4) for n in names},
+        weights={"t": np.array([[True, True, False, False]])},
+    )
+    proto = typed(of_integers(proto, onnx.TensorProto.BOOL), onnx.TensorProto.BOOL)
+    given = {"a": np.array([[0, 1, 0, 1]], dtype=bool), "b": np.array([[0, 0, 1, 1]], dtype=bool)}
+    sample = {n: given[n] for n in names}
+    compiled = compile_model(proto, {n: np.repeat(v[:, ::-1], 40, axis=0) for n, v in sample.items()}, limb=6)
+    assert (proven(compiled, sample) == floats_of(proto, sample)).all()
+
+
+def where(condition: str, x: str, y: str) -> Any:
+    nodes = [node("Greater", "a b", "g"), node("Where", f"{condition} {x} {y}", "out")]
+    weights = {
+        "t": np.array([[True, False, True, False, True]]),
+        "k": np.array([[0.5], [-1.0], [2.0]]),
+        "i": np.array(3.0),
+    }
+    return model(nodes, {"a": (1, 3, 5), "b": (1, 3, 5), "c": (1, 1, 5)}, weights=weights)
+
+
+@pytest.mark.parametrize(
+    ("condition", "x", "y"),
+    [("g", "a", "b"), ("g", "a", "c"), ("g", "c", "k"), ("g", "k", "i"), ("t", "a", "c"), ("t", "k", "b")],
+)
+def test_a_choice_takes_the_one_or_the_other(condition: str, x: str, y: str) -> None:
+    proto = where(condition, x, y)
+    samples = {n: draw.normal(size=(48, *s)) for n, s in {"a": (3, 5), "b": (3, 5), "c": (1, 5)}.items()}
+    used = {i.name: samples[i.name] for i in proto.graph.input}
+    compiled = compile_model(proto, used, limb=6)
+    sample = {name: array[:1].astype(np.float32) for name, array in used.items()}
+    wanted, clear = floats_of(proto, sample), np.abs(sample["a"] - sample["b"]) > 0.05
+    assert_near(np.where(clear, proven(compiled, sample), wanted), wanted)
+    assert clear.mean() > 0.8
+
+
+def causal(weights: dict[str, np.ndarray], masks: list[Any]) -> Any:
+    nodes = [node("MatMul", "x w", "s"), *masks, node("Softmax", "masked", "p", axis=-1), node("MatMul", "p x", "out")]
+    return model(nodes, {"x": (1, 5, 5)}, weights={"w": normal(5, 5), **weights})
+
+
+def test_a_constant_mask_of_attention_costs_nothing() -> None:
+    keep = {"keep": np.tril(np.ones((5, 5), dtype=bool)), "least": np.array(-np.inf)}
+    samples = draw.normal(size=(40, 5, 5))
+    masked, added = (
+        compile_model(proto, samples, limb=6)
+        for proto in (
+            causal(keep, [node("Where", "keep s least", "masked")]),
+            causal({"m": np.triu(np.full((5, 5), -1e9), 1)}, [node("Add", "s m", "masked")]),
+        )
+    )
+    sample = {"x": samples[:1].astype(np.float32)}
+    assert_near(proven(masked, sample), floats_of(causal(keep, [node("Where", "keep s least", "masked")]), sample))
+    assert masked.circuit.r1cs.n_constraints <= added.circuit.r1cs.n_constraints
+
+
+def test_a_choice_by_a_function_of_one_tensor_is_one_table() -> None:
+    nodes = [node("Greater", "x z", "g"), node("Mul", "x h", "m"), node("Where", "g x m", "out")]
+    proto = model(nodes, {"x": (1, 40)}, weights={"z": np.array(0.0), "h": np.array(0.3)})
+    compiled = compile_model(proto, draw.normal(size=(40, 40)), limb=6)
+    assert [type(operation).__name__ for operation in compiled.model.operations] == ["Lookup"]
+
+
+@pytest.mark.parametrize("operator", ["Sign", "Floor", "Ceil", "Round"])
+def test_steps_are_tables(operator: str) -> None:
+    proto = model([node("Mul", "x k", "m"), node(operator, "m", "out")], {"x": (1, 6)}, weights={"k": np.array(0.5)})
+    samples = draw.integers(-9, 10, (40, 6)).astype(np.float32)
+    compiled = compile_model(proto, samples, limb=6)
+    assert (proven(compiled, {"x": samples[:1]}) == floats_of(proto, {"x": samples[:1]})).all()
+
+
+@pytest.mark.parametrize("slope", [np.array([0.25]), np.array([[0.1], [-0.5], [1.0], [1.5]])])
+def test_a_slope_for_each_channel(slope: np.ndarray) -> None:
+    nodes = [node("MatMul", "x w", "s"), node("PRelu", "s a", "out")]
+    proto = model(nodes, {"x": (1, 4, 6)}, weights={"w": normal(6, 6), "a": slope})
+    samples = draw.normal(size=(40, 4, 6)).astype(np.float32)
+    compiled = compile_model(proto, samples, limb=6)
+    assert_near(proven(compiled, {"x": samples[:1]}), floats_of(proto, {"x": samples[:1]}))
+
+
+def test_a_cast_to_a_truth_is_one() -> None:
+    proto = model([node("Cast", "x", "t", to=9), node("Not", "t", "out")], {"x": (1, 6)})
+    typed(proto, onnx.TensorProto.BOOL)
+    samples = draw.integers(-1, 2, (40, 6)).astype(np.float32)
+    compiled = compile_model(proto, samples, limb=6)
+    assert (proven(compiled, {"x": samples[:1]}) == floats_of(proto, {"x": samples[:1]})).all()

@@ -45,6 +45,10 @@ def integer_quotient(x: Any, y: Any) -> Any:
     return np.trunc(np.rint(x) / np.rint(y))
 
 
+def _truth(x: Any) -> Floats:
+    return np.asarray(x, dtype=np.float64)
+
+
 def _hard_sigmoid(x: Floats, alpha: float = 0.2, beta: float = 0.5) -> Floats:
     return np.clip(alpha * x + beta, 0, 1)
 
@@ -53,16 +57,20 @@ FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Abs": lambda x: np.abs(x),
     restated.BOOLEAN: lambda x: (x != 0).astype(np.float64),
     restated.CAST: truncated,
+    "Ceil": lambda x: np.ceil(x),
     "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "Erf": lambda x: erf_of(x),
     "Exp": lambda x: np.exp(x),
+    "Floor": lambda x: np.floor(x),
     "Gelu": gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5),
     "Log": lambda x: np.log(x),
     "Mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
     "Reciprocal": lambda x: 1 / x,
+    "Round": lambda x: np.rint(x),
     "Sigmoid": lambda x: sigmoid(x),
+    "Sign": lambda x: np.sign(x),
     "Softplus": lambda x: np.logaddexp(0.0, x),
     "Sqrt": lambda x: np.sqrt(x),
     "Tanh": lambda x: np.tanh(x),
@@ -73,21 +81,31 @@ CHEAP: Mapping[str, Callable[..., Floats]] = {
     "Identity": lambda x: x,
     "LeakyRelu": lambda x, alpha=0.01: np.where(x >= 0, x, alpha * x),
     "Neg": lambda x: -x,
+    "Not": lambda x: 1.0 - x,
     "Relu": lambda x: np.maximum(x, 0),
 }
 """Functions of one input that cost less than a table, but may be part of one."""
 
 BINARY: Mapping[str, Callable[..., Any]] = {
     "Add": lambda x, y: x + y,
+    "And": lambda x, y: x * y,
     "Div": lambda x, y: x / y,
     restated.DIVISION: integer_quotient,
+    "Greater": lambda x, y: _truth(x > y),
+    "GreaterOrEqual": lambda x, y: _truth(x >= y),
+    "Less": lambda x, y: _truth(x < y),
+    "LessOrEqual": lambda x, y: _truth(x <= y),
     "Max": lambda *x: reduce(np.maximum, x),
     "Mean": lambda *x: reduce(np.add, x) / len(x),
     "Min": lambda *x: reduce(np.minimum, x),
     "Mul": lambda x, y: x * y,
+    "Or": lambda x, y: x + y - x * y,
     "Pow": lambda x, y: np.power(x, y),
     restated.POWER: lambda x, y: np.trunc(np.power(np.rint(x), y)),
     "Sub": lambda x, y: x - y,
     "Sum": lambda *x: reduce(np.add, x),
+    "Where": lambda condition, x, y: np.where(np.not_equal(condition, 0), x, y),
+    "Xor": lambda x, y: x + y - 2 * x * y,
 }
-"""Functions of two inputs or more, which are functions of one when all come from it or are single numbers."""
+"""Functions of two inputs or more, of truths as 0 and 1, which are functions of one when all come from it or are
+single numbers. Equal is none: a table of rounded numbers would miss it."""

@@ -15,6 +15,7 @@ from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS, Floats
 from zkgpu.zkml.graph import Graph, Node, one_value
 from zkgpu.zkml.restated import DIVISION, POWER
 
+_CURVED = ("And", "Max", "Min", "Or", "Pow", "Where", "Xor", DIVISION, POWER)  # whose table costs less than their parts
 Evaluator = Callable[[Floats], Floats]
 
 
@@ -68,7 +69,7 @@ def _is_number(graph: Graph, name: str) -> bool:
 
 
 def _worth_a_table(graph: Graph, node: Node) -> bool:
-    if node.operator in FUNCTIONS or node.operator in ("Pow", "Min", "Max", DIVISION, POWER):
+    if node.operator in FUNCTIONS or node.operator in _CURVED:
         return True
     varying = [name for name in node.inputs if name and name not in graph.constants]
     if node.operator == "Div":

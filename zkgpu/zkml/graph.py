@@ -92,27 +92,31 @@ class Graph:
         return kind is not None and kind.kind in "iub"
 
     def class_tensors(self) -> set[str]:
-        """Those that hold places or names of classes, not quantities."""
-        found: set[str] = set()
+        """Those that hold places or names of classes, or truths, not quantities."""
+        found = {name for name, kind in self.types.items() if kind.kind == "b"}
         for node in self.nodes:
             if node.operator in _OF_CLASSES or (node.operator in _KEEPING and node.inputs[0] in found):
                 found.update(node.outputs)
         return found
 
     def places(self) -> dict[str, int]:
-        """The tensors that only hold places in tables, and those they are moved from: how long the longest table is."""
+        """The tensors that hold places in tables or are compared for equality, and those they are moved from.
+
+        With how long the longest table is, 1 for none.
+        """
         found: dict[str, int] = {}
         for node in reversed(self.nodes):
-            if node.operator == ROWS:
-                axis = int(node.attributes.get("axis", 0))
-                source, length = node.inputs[1], self.constants[node.inputs[0]].shape[axis]
-            elif node.operator in _MOVING:
-                source, length = node.inputs[0], max(found.get(name, 0) for name in node.outputs)
-            else:
-                continue
-            if length:
+            for source, length in self._places_in(node, found):
                 found[source] = max(found.get(source, 0), length)
         return found
+
+    def _places_in(self, node: Node, found: Mapping[str, int]) -> list[tuple[str, int]]:
+        if node.operator == ROWS:
+            return [(node.inputs[1], self.constants[node.inputs[0]].shape[int(node.attributes.get("axis", 0))])]
+        if node.operator == "Equal":
+            return [(name, 1) for name in node.inputs]
+        moved = [found[name] for name in node.outputs if name in found]
+        return [(node.inputs[0], max(moved))] if moved and node.operator in _MOVING else []
 
     def reduced_axes(self, node: Node) -> list[int]:
         """The axes, in order, that a reduction adds up or compares. None or an empty list of them stands for all."""

@@ -41,6 +41,7 @@ _REDUCTION = _of("axes keepdims noop_with_empty_axes")
 
 HONOURED: Mapping[str, Honoured] = {
     "Add": _ARITHMETIC,
+    "And": _ARITHMETIC,
     "ArgMax": _of("axis keepdims", select_last_index=0),
     "ArrayFeatureExtractor": _of(computed=(1,)),
     "AveragePool": _of(f"{_WINDOWS} count_include_pad", ceil_mode=0),
@@ -52,22 +53,27 @@ HONOURED: Mapping[str, Honoured] = {
     "Div": _ARITHMETIC,
     "Dropout": _of("ratio seed", since=7),
     "Elu": _of("alpha"),
+    "Equal": _ARITHMETIC,
     "Expand": _of(),
     "Flatten": _of("axis"),
     "Gather": _of("axis", computed=(0, 1)),
     "Gelu": _of("approximate"),
     "Gemm": _of("alpha beta transB", since=7, transA=0),
+    "Greater": _ARITHMETIC,
     "GroupNormalization": _of("epsilon num_groups stash_type"),
     "HardSigmoid": _of("alpha beta"),
     "InstanceNormalization": _of("epsilon"),
     "LayerNormalization": _of("axis epsilon stash_type"),
     "LeakyRelu": _of("alpha"),
+    "Less": _ARITHMETIC,
     "LinearClassifier": _of("classlabels_ints coefficients intercepts multi_class post_transform"),
     "LinearRegressor": _of("coefficients intercepts targets", post_transform="NONE"),
     "MaxPool": _of(f"{_WINDOWS} storage_order", ceil_mode=0),
     "Mul": _ARITHMETIC,
     "Normalizer": _of("norm"),
+    "Or": _ARITHMETIC,
     "Pad": _of("pads value", since=2, mode="constant"),
+    "PRelu": _of(since=7),
     "Pow": _ARITHMETIC,
     "ReduceMax": _REDUCTION,
     "ReduceMean": _REDUCTION,
@@ -82,6 +88,7 @@ HONOURED: Mapping[str, Honoured] = {
     "Tile": _of(since=6),
     "Transpose": _of("perm"),
     "Unsqueeze": _of("axes"),
+    "Xor": _ARITHMETIC,
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 

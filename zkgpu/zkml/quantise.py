@@ -34,6 +34,7 @@ RULES: Mapping[str, Rule] = {
     "Concat": shapes.concatenate,
     "Relu": nonlinear.relu,
     "LeakyRelu": nonlinear.leaky_relu,
+    "PRelu": nonlinear.leaky_relu_by_channel,
     "Clip": nonlinear.clip,
     "Function": nonlinear.named_function,
     **dict.fromkeys(("MaxPool", "GlobalMaxPool"), nonlinear.max_pool),
@@ -42,6 +43,11 @@ RULES: Mapping[str, Rule] = {
     "ArgMax": nonlinear.argmax,
     "Names": nonlinear.names,
     ROWS: choices.rows,
+    **dict.fromkeys(("Less", "LessOrEqual", "Greater", "GreaterOrEqual"), choices.compare),
+    "Equal": choices.equal,
+    "Not": choices.negation,
+    **dict.fromkeys(("And", "Or", "Xor"), choices.connect),
+    "Where": choices.choose,
     "Softmax": nonlinear.softmax,
     "Normalise": nonlinear.normalise,
 }
@@ -125,6 +131,8 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
     low, high = builder.calibration.bounds(name)
     if not all(math.isfinite(v) for v in (low, high)):
         raise FormatError(f"input '{name}' was calibrated with values that are not finite")
+    if builder.graph.types.get(name) == np.dtype(bool):
+        return builder.declare(name, shape, 1.0, 0, 1)
     if name in builder.calibration.integral and name in (lengths := builder.graph.places()):
         return builder.declare(name, shape, 1.0, round(low), max(round(high), lengths[name] - 1))
     if is_apart(*builder.calibration.seen(name)):

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from zkgpu.zkml.graph import ROWS, Graph, Node, Shape, unsupported
+from zkgpu.zkml.graph import ROWS, Graph, Node, Shape, one_value, unsupported
 
 Restated = tuple[list[Node], dict[str, Shape]]
 
@@ -106,6 +106,21 @@ def _gather(graph: Graph, node: Node) -> Restated:
     return [replace(node, operator=ROWS)], {}
 
 
+def _equal(graph: Graph, node: Node) -> Restated:
+    """Of measured numbers it would be a matter of luck."""
+    if not all(graph.is_integral(name) or name in graph.constants for name in node.inputs):
+        raise unsupported(node, "only integers and booleans are compared for equality")
+    return [node], {}
+
+
+def _prelu(graph: Graph, node: Node) -> Restated:
+    """With one slope for all it is a LeakyRelu."""
+    slope = one_value(graph.constants[node.inputs[1]])
+    if slope is None:
+        return [node], {}
+    return [Node(node.name, "LeakyRelu", node.inputs[:1], node.outputs, {"alpha": slope})], {}
+
+
 def _of_many(graph: Graph, node: Node) -> Restated:
     """Of one tensor all of these are the tensor itself."""
     return _identity(node) if len(node.inputs) == 1 else ([node], {})
@@ -115,10 +130,12 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Cast": _cast,
     "Div": _of_integers(DIVISION),
     "Dropout": lambda graph, node: _identity(node),
+    "Equal": _equal,
     "Gather": _gather,
     "Max": _of_many,
     "Mean": _of_many,
     "Min": _of_many,
+    "PRelu": _prelu,
     "Pow": _of_integers(POWER),
     "Softmax": _softmax,
     "Sum": _of_many,

@@ -1,4 +1,8 @@
-"""Rows of tables at computed places."""
+"""Rows of tables at computed places, comparisons, truths and choices.
+
+A truth is 0 or 1. A comparison is a clamp (layers.rounding): of integers, x > y just where x - y clamped to 0 .. 1 is
+1.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,10 @@ import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantised, fitting_scale
-from zkgpu.zkml.lowering.linear import expanded, linear
-from zkgpu.zkml.operations import Lookup, Rows
+from zkgpu.zkml.lowering.linear import MASK, expanded, linear
+from zkgpu.zkml.operations import Integers, Lookup, Multiply, Requantise, Rows
+
+_SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
 def rows(builder: Builder, node: Node) -> Quantised:
@@ -53,3 +59,128 @@ def _product_with_table(builder: Builder, node: Node, x: Quantised, table: Array
     ones = builder.add(Lookup, [distance], 1.0, table=is_it, first=1 - length)
     weights = table.astype(np.float64)[None]
     return linear(builder, node, builder.reshape(ones, (1, count, length)), weights, np.zeros((1, table.shape[1])))
+
+
+# comparisons
+
+
+def compare(builder: Builder, node: Node) -> Quantised:
+    """Less and Greater, and their opposites."""
+    x, y = node.inputs
+    if node.operator == "Greater":
+        return _exceeds(builder, x, y)
+    if node.operator == "Less":
+        return _exceeds(builder, y, x)
+    return _opposite(builder, _exceeds(builder, x, y) if node.operator == "LessOrEqual" else _exceeds(builder, y, x))
+
+
+def equal(builder: Builder, node: Node) -> Quantised:
+    """Neither less nor greater, of whole numbers that stand for themselves."""
+    x, y = node.inputs
+    if any(builder.tensors[name].scale != 1.0 for name in node.inputs if name not in builder.graph.constants):
+        raise unsupported(node, "what it compares is not known to be whole numbers")
+    return builder.combine([_exceeds(builder, x, y), _exceeds(builder, y, x)], [-1, -1], 1.0, 1)
+
+
+def _exceeds(builder: Builder, first: str, second: str) -> Quantised:
+    """1 where the first tensor is above the second, else 0. A constant is compared with exactly."""
+    constants = builder.graph.constants
+    if first in constants or second in constants:
+        x = builder.tensors[second if first in constants else first]
+        bound = _in_units(builder, constants[first if first in constants else second], x)
+        if first in constants:
+            distance = builder.combine([x], [-1], x.scale, np.ceil(bound).astype(np.int64))
+        else:
+            distance = builder.combine([x], [1], x.scale, -np.floor(bound).astype(np.int64))
+    else:
+        pair = [builder.narrow(builder.tensors[name], name) for name in (first, second)]
+        (mine, its), scale = builder.aligned(pair)
+        distance = builder.combine(pair, [mine, -its], scale)
+    return builder.add(Requantise, [distance], 1.0, shift=0, low=0, high=1)
+
+
+def _in_units(builder: Builder, value: Array, x: Quantised) -> Array:
+    """A constant in units of a tensor, at most a bit beyond what that can hold."""
+    units = value.astype(np.float64) / x.scale
+    near = np.rint(np.nan_to_num(units))
+    units = np.where(np.abs(units - near) <= _SAME * np.maximum(1, np.abs(near)), near, units)
+    return np.clip(units, builder.interval(x).least - 2, builder.interval(x).greatest + 2)
+
+
+# truths
+
+
+def negation(builder: Builder, node: Node) -> Quantised:
+    return _opposite(builder, _truth(builder, node, node.inputs[0]))
+
+
+def _opposite(builder: Builder, x: Quantised) -> Quantised:
+    return builder.combine([x], [-1], 1.0, 1)
+
+
+def _truth(builder: Builder, node: Node, name: str) -> Quantised:
+    x = builder.tensors[name]
+    if x.scale != 1.0 or builder.interval(x).least < 0 or builder.interval(x).greatest > 1:
+        raise unsupported(node, f"'{name}' is not known to be 0 or 1 throughout")
+    return x
+
+
+def connect(builder: Builder, node: Node) -> Quantised:
+    """And, Or, Xor: xy, x + y - xy, x + y - 2xy. A constant costs nothing, two computed truths one product."""
+    once, both = {"And": (0, 1), "Or": (1, -1), "Xor": (1, -2)}[node.operator]
+    computed = [name for name in node.inputs if name not in builder.graph.constants]
+    known = [builder.graph.constants[n].astype(np.int64) for n in node.inputs if n in builder.graph.constants]
+    truths = [_truth(builder, node, name) for name in computed]
+    if known:
+        return builder.combine(truths, [once + both * known[0]], 1.0, once * known[0])
+    product = builder.add(Multiply, truths, 1.0)
+    return builder.combine([*truths, product], [once, once, both], 1.0)
+
+
+# choices
+
+
+def choose(builder: Builder, node: Node) -> Quantised:
+    """Where: by a constant condition entries are moved, by a computed one c (x - y) + y is one product an entry."""
+    condition, *names = node.inputs
+    shape, constants = builder.graph.shapes[node.output], builder.graph.constants
+    if condition in constants:
+        return _chosen(builder, np.broadcast_to(constants[condition].astype(bool), shape), names)
+    truth = _truth(builder, node, condition)
+    if all(name in constants for name in names):
+        return _of_two_constants(builder, truth, *(constants[name] for name in names))
+    (x, y), scale = _brought_together(builder, names)
+    difference = builder.combine([x, y], [1, -1], scale)
+    return builder.combine([builder.add(Multiply, [truth, difference], scale), y], [1, 1], scale)
+
+
+def _chosen(builder: Builder, condition: Array, names: list[str]) -> Quantised:
+    pair, scale = _brought_together(builder, names)
+    x, y = (expanded(builder, v, condition.shape) for v in pair)
+    order: Integers = np.arange(condition.size).reshape(condition.shape)
+    return builder.arrange([Quantised(v.name, scale) for v in (x, y)], np.where(condition, order, order + order.size))
+
+
+def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantised], float]:
+    """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can tell."""
+    constants = builder.graph.constants
+    found = {n: builder.narrow(builder.tensors[n], n) for n in names if n not in constants}
+    finest = min(found.values(), key=lambda x: x.scale)
+    low, high = (end * finest.scale for end in (builder.interval(finest).least, builder.interval(finest).greatest))
+    for name in names:
+        if name in constants:
+            value = np.asarray(constants[name], dtype=np.float64)
+            value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
+            own = float(np.abs(value).max(initial=0)) / (2 ** (builder.settings.bits - 1) - 1)
+            found[name] = builder.constant(value, min(finest.scale, own or finest.scale))
+    pair = [found[name] for name in names]
+    multipliers, scale = builder.aligned(pair)
+    return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
+
+
+def _of_two_constants(builder: Builder, truth: Quantised, x: Array, y: Array) -> Quantised:
+    whole = x.dtype.kind in "iub" and y.dtype.kind in "iub"
+    x, y = (np.maximum(v.astype(np.float64), MASK) for v in (x, y))
+    scale = 1.0 if whole else max(float(np.abs(v).max()) for v in (x, y)) / 2**15 or 1.0
+    ends = [np.rint(v / scale) for v in (x, y)]
+    return builder.combine([truth], [ends[0] - ends[1]], scale, ends[1])

@@ -15,7 +15,7 @@ from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
 _WIDEST_FACTORS = 2.0**20  # between the factors of two columns
-_MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
+MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
 
 
 def dense(builder: Builder, node: Node) -> Quantised:
@@ -174,7 +174,7 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     extra = 0 if builder.interval(x).bits >= 16 else 6
     scale = x.scale / 2**extra
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
-    value = np.where(value < _MASK, np.maximum(value, 2 * (low - high) - 64), value)
+    value = np.where(value < MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
     x = expanded(builder, x, shape)
     return builder.combine([x], [factor << extra], scale, value / scale)

@@ -39,6 +39,15 @@ def leaky_relu(builder: Builder, node: Node) -> Quantised:
     return builder.combine([x, positive], [mine if alpha > 0 else -mine, its if alpha < 1 else -its], scale)
 
 
+def leaky_relu_by_channel(builder: Builder, node: Node) -> Quantised:
+    """slope * x + (1 - slope) * max(x, 0), with factors that fill the width of a weight or more."""
+    x, slope = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]].astype(np.float64)
+    positive = builder.requantise(x, builder.nominal_here(node.output), 0)
+    scale = min(x.scale, positive.scale) / 2**builder.settings.bits
+    factors = slope * x.scale / scale, (1 - slope) * positive.scale / scale
+    return builder.combine([x, positive], factors, scale)
+
+
 def clip(builder: Builder, node: Node) -> Quantised:
     """Rounded and clamped; where the ends lie only a few units apart, or are one, in smaller units."""
     low, high = (one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max")))
