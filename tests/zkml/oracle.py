@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Total,
 )
 
@@ -123,6 +124,12 @@ def table_rows(operation: Rows, x: Tensor) -> Tensor:
     return tensor((*x.shape, k), [entry for v in x.ravel().tolist() for entry in table[v - operation.first]])
 
 
+def steps(operation: Steps, x: Tensor) -> Tensor:
+    tests = list(zip(operation.places.tolist(), operation.bounds.tolist(), strict=True))
+    answers = [int(row[place] >= bound) for row in rows(x) for place, bound in tests]
+    return tensor((*x.shape[:-1], len(tests)), answers)
+
+
 def softmax(operation: Softmax, x: Tensor) -> Tensor:
     table = operation.table.tolist()
 
@@ -160,5 +167,6 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     ArgMax: lambda _, x: by_row(x, lambda row: row.index(max(row))),
     Rows: table_rows,
     Softmax: softmax,
+    Steps: steps,
     Normalise: normalise,
 }

@@ -25,6 +25,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Total,
 )
 
@@ -119,6 +120,8 @@ OTHERS = {
     "rows": (Rows("e", ("x",), "out", rng.integers(-9, 9, (16, 3)), -8), {"x": ((2, 2), -8, 7)}),
     "rows of one": (Rows("e", ("x",), "out", np.arange(16).reshape(16, 1), -8), {"x": ((3,), -8, 7)}),
     "equal rows": (Rows("e", ("x",), "out", np.ones((16, 2), dtype=int), -8), {"x": ((3,), -8, 7)}),
+    "steps": (Steps("t", ("x",), "out", np.array([0, 0, 2]), np.array([-3, 4, 0])), {"x": ((2, 3), -8, 7)}),
+    "steps beyond": (Steps("t", ("x",), "out", np.array([0, 0]), np.array([-9, 8])), {"x": ((3, 1), -8, 7)}),
     "arrange": (Arrange("a", ("x",), "out", np.array([[3, -1], [0, 0]])), {"x": ((4,), -8, 7)}),
     "combine": (
         Combine("c", ("x", "y"), "out", (np.array(3), np.array([-2, 5])), np.array([[1], [2]])),

@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Total,
     in_layer,
 )
@@ -41,6 +42,7 @@ OPERATIONS = [
     Requantise("r", ("x",), "out", 3, -4, 9),
     Lookup("u", ("x",), "out", TABLE, -128),
     Rows("e", ("x",), "out", TABLE[:256].reshape(256, 1) * [[1, -1]], -128),
+    Steps("b", ("x",), "out", np.array([0, 2, 2]), np.array([-100, 3, 50])),
     Maximum("x", ("x",), "out"),
     ArgMax("g", ("x",), "out"),
     Softmax("s", ("x",), "out", 2, np.array([50, 20, 9, 1]), 12),

@@ -26,6 +26,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Total,
 )
 
@@ -76,6 +77,11 @@ def test_combining_broadcasts_multipliers_and_offset() -> None:
         (Requantise("r", ("x",), "out", 2, 0, 3), [[-9, 1, 2, 6, 100]], [0, 0, 1, 2, 3]),
         (Lookup("l", ("x",), "out", np.array([9, 8, 7]), -1), [[-1, 1, 0]], [9, 7, 8]),
         (Rows("r", ("x",), "out", np.array([[9, 8], [7, 6]]), 3), [[[4], [3]]], [[[7, 6]], [[9, 8]]]),
+        (
+            Steps("t", ("x",), "out", np.array([0, 0, 1]), np.array([2, 4, 0])),
+            [[[3, -1], [4, 0]]],
+            [[1, 0, 0], [1, 1, 1]],
+        ),
         (Maximum("m", ("x",), "out"), [[[1, 9, 9], [-5, -7, -6]]], [9, -5]),
         (ArgMax("a", ("x",), "out"), [[[1, 9, 9], [-5, -7, -5]]], [1, 0]),
     ],

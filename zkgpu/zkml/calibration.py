@@ -17,6 +17,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
+from zkgpu.zkml.trees import TREES
 
 Floats = NDArray[np.float64]
 Samples = Mapping[str, NDArray[Any]]
@@ -185,12 +186,14 @@ def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:
 
 
 def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The values, and those of dense layers that onnxruntime has inside of another operator."""
+    """The values, and those of dense layers and trees that onnxruntime has inside of another operator."""
     found = dict(values)
     for node in graph.nodes:
         if node.operator == "Dense" and node.output not in found and node.inputs[0] in found:
             weight, bias = (graph.constants[name] for name in node.inputs[1:3])
             found[node.output] = np.asarray(found[node.inputs[0]], dtype=np.float64) @ weight + bias
+        elif node.operator == TREES and node.inputs[0] in found:
+            found[node.output] = node.attributes["forest"].scores(np.asarray(found[node.inputs[0]], dtype=np.float64))
     return found
 
 

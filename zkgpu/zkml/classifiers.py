@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
+from zkgpu.zkml.trees import TREES, Forest, listed, read_forest, require_same_scores_in_all_leaves
 
 _PLAIN_SCALER = (("scale", (1.0,)), ("offset", (0.0,)))
 
@@ -14,7 +16,7 @@ Rewritten = tuple[list[Node], dict[str, Array]]
 
 
 def expand_classifiers(graph: Graph) -> Graph:
-    """Scalers, linear models, normalised probabilities and lists of labels as ordinary nodes."""
+    """Scalers, linear models, trees, normalised probabilities and lists of labels as ordinary nodes."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     for node in graph.nodes:
@@ -24,9 +26,11 @@ def expand_classifiers(graph: Graph) -> Graph:
         made, constants = RULES[node.operator](graph, node)
         nodes += made
         arrays |= constants
-    linear = [node for node in graph.nodes if node.operator == "LinearClassifier"]
-    shapes = {f"{node.output}.scores": graph.shapes[node.outputs[1]] for node in linear}
-    shapes |= {f"{node.output}.place": graph.shapes[node.output] for node in linear}
+    classifiers = [node for node in graph.nodes if node.operator in ("LinearClassifier", "TreeEnsembleClassifier")]
+    shapes = {f"{node.output}.scores": graph.shapes[node.outputs[1]] for node in classifiers}
+    shapes |= {f"{node.output}.place": graph.shapes[node.output] for node in classifiers}
+    regressors = [node for node in graph.nodes if node.operator == "TreeEnsembleRegressor"]
+    shapes |= {f"{node.output}.scores": graph.shapes[node.output] for node in regressors}
     return graph.with_nodes(nodes, arrays, shapes)
 
 
@@ -50,14 +54,83 @@ def _linear(graph: Graph, node: Node) -> Rewritten:
     weight = coefficients.reshape(labels.size, -1).T
     label, probabilities = node.outputs
     scores, place = f"{label}.scores", f"{label}.place"
-    last = {"NONE": ("Identity", {}), "SOFTMAX": ("Softmax", {"axis": -1}), "LOGISTIC": ("Sigmoid", {})}[after]
     nodes = [
         Node(node.name, "Gemm", (node.inputs[0], f"{label}.weight", f"{label}.bias"), (scores,)),
-        Node(node.name, last[0], (scores,), (probabilities,), last[1]),
+        _transform(node, scores, probabilities),
         Node(node.name, "ArgMax", (scores,), (place,), {"axis": 1}),
         _names(node, place, label, labels),
     ]
     return nodes, {f"{label}.weight": weight, f"{label}.bias": bias}
+
+
+_TRANSFORMS = {"NONE": ("Identity", {}), "SOFTMAX": ("Softmax", {"axis": -1}), "LOGISTIC": ("Sigmoid", {})}
+
+
+def _transform(node: Node, scores: str, output: str) -> Node:
+    """What a node does to its scores last."""
+    after = node.attributes.get("post_transform", "NONE")
+    if after not in _TRANSFORMS:
+        raise unsupported(node, f"post_transform = '{after}' is not supported, only {', '.join(_TRANSFORMS)}")
+    operator, attributes = _TRANSFORMS[after]
+    return Node(node.name, operator, (scores,), (output,), attributes)
+
+
+def _tree_classifier(graph: Graph, node: Node) -> Rewritten:
+    """As of a linear one. Of two classes that have one score s between them, s and its opposite.
+
+    The opposite is 1 - s where no weight is negative, else -s, as onnxruntime has it; the ONNX standard says less.
+    """
+    labels = listed(node, "classlabels_int64s").astype(np.int64)
+    if labels.size < 2:
+        raise unsupported(node, "only two or more classes named by integers are supported")
+    forest = _with_base(node, read_forest(graph, node, "class", labels.size))
+    scored, weights = set(listed(node, "class_ids").tolist()), listed(node, "class_weights")
+    if labels.size == 2 and len(scored) == 1:
+        forest = _of_two_classes(node, forest, scored.pop(), bool((weights >= 0).all()))
+    elif labels.size == 2 or len(scored) < labels.size:
+        raise unsupported(node, "classes without a score, and two classes with one each, are not supported")
+    else:
+        require_same_scores_in_all_leaves(node)
+    label, probabilities = node.outputs
+    scores, place = f"{label}.scores", f"{label}.place"
+    nodes = [
+        Node(node.name, TREES, node.inputs, (scores,), {"forest": forest}),
+        _transform(node, scores, probabilities),
+        Node(node.name, "ArgMax", (scores,), (place,), {"axis": 1}),
+        _names(node, place, label, labels),
+    ]
+    return nodes, {}
+
+
+def _of_two_classes(node: Node, forest: Forest, scored: int, positive: bool) -> Forest:
+    if positive and node.attributes.get("post_transform", "NONE") != "NONE":
+        raise unsupported(node, "one score for two classes, of positive weights, is supported without post_transform")
+    signs = np.array([-1.0, 1.0])
+    levels = tuple(replace(v, leaves=v.leaves[..., scored : scored + 1] * signs) for v in forest.levels)
+    return replace(forest, levels=levels, base=forest.base[scored] * signs + np.array([float(positive), 0.0]))
+
+
+def _with_base(node: Node, forest: Forest) -> Forest:
+    """The forest with what the node adds to each score, or to all of them."""
+    base = listed(node, "base_values").astype(np.float64)
+    if base.size not in (0, 1, forest.base.size):
+        raise unsupported(node, f"{base.size} base values for {forest.base.size} scores")
+    return replace(forest, base=forest.base + base) if base.size else forest
+
+
+def _tree_regressor(graph: Graph, node: Node) -> Rewritten:
+    """Sums, or means over the trees, of what their leaves say."""
+    aggregate, targets = node.attributes.get("aggregate_function", "SUM"), int(node.attributes.get("n_targets", 1))
+    if aggregate not in ("SUM", "AVERAGE"):
+        raise unsupported(node, f"aggregate_function = '{aggregate}' is not supported, only SUM and AVERAGE")
+    forest = read_forest(graph, node, "target", targets)
+    if aggregate == "AVERAGE":
+        count = np.unique(listed(node, "nodes_treeids")).size
+        levels = tuple(replace(level, leaves=level.leaves / count) for level in forest.levels)
+        forest = replace(forest, levels=levels, base=forest.base / count)
+    scores = f"{node.output}.scores"
+    made = Node(node.name, TREES, node.inputs, (scores,), {"forest": _with_base(node, forest)})
+    return [made, _transform(node, scores, node.output)], {}
 
 
 def _regressor(graph: Graph, node: Node) -> Rewritten:
@@ -99,4 +172,6 @@ RULES: dict[str, Callable[[Graph, Node], Rewritten]] = {
     "LinearRegressor": _regressor,
     "Normalizer": _normalizer,
     "Scaler": _scaler,
+    "TreeEnsembleClassifier": _tree_classifier,
+    "TreeEnsembleRegressor": _tree_regressor,
 }

@@ -38,6 +38,12 @@ def _of(attributes: str = "", since: int = 1, computed: tuple[int, ...] | None =
 _ARITHMETIC = _of(since=7, computed=None)  # before, shapes were brought together by attributes
 _WINDOWS = "auto_pad dilations kernel_shape pads strides"
 _REDUCTION = _of("axes keepdims noop_with_empty_axes")
+_TREES = (
+    "nodes_falsenodeids nodes_featureids nodes_hitrates nodes_hitrates_as_tensor nodes_missing_value_tracks_true "
+    "nodes_modes nodes_nodeids nodes_treeids nodes_truenodeids nodes_values nodes_values_as_tensor"
+)
+_CLASSES = "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor classlabels_int64s"
+_TARGETS = "target_ids target_nodeids target_treeids target_weights target_weights_as_tensor"
 
 HONOURED: Mapping[str, Honoured] = {
     "Add": _ARITHMETIC,
@@ -87,12 +93,16 @@ HONOURED: Mapping[str, Honoured] = {
     "Sub": _ARITHMETIC,
     "Tile": _of(since=6),
     "Transpose": _of("perm"),
+    "TreeEnsembleClassifier": _of(f"{_TREES} {_CLASSES} base_values base_values_as_tensor post_transform"),
+    "TreeEnsembleRegressor": _of(
+        f"{_TREES} {_TARGETS} n_targets base_values base_values_as_tensor post_transform aggregate_function"
+    ),
     "Unsqueeze": _of("axes"),
     "Xor": _ARITHMETIC,
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 
-_OUTPUTS = {"LinearClassifier": 2}  # operators with more than one output, of which all are honoured
+_OUTPUTS = {"LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # operators of which more than one is honoured
 _WITH_ALL_OUTPUTS = ("Split",)
 
 

@@ -122,6 +122,18 @@ class Rows(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Steps(Operation):
+    """1 where x[..., places] >= bounds, else 0.
+
+    places   (n,) along the last axis of x, in order
+    bounds   (n,) rising among those of one place
+    """
+
+    places: Integers = field(repr=False)
+    bounds: Integers = field(repr=False)
+
+
+@dataclass(frozen=True, eq=False)
 class Maximum(Operation):
     """The largest entry along the last axis."""
 

@@ -12,11 +12,13 @@ from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import ROWS, Array, Graph, Node, unsupported
-from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes
+from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
+from zkgpu.zkml.trees import TREES, Forest, forests
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
+_SINGLE, _WIDEST = 25, 50  # bits of a threshold, and of an input, up to which trees are exact
 
 Rule = Callable[[Builder, Node], Quantised]
 
@@ -48,6 +50,7 @@ RULES: Mapping[str, Rule] = {
     "Not": choices.negation,
     **dict.fromkeys(("And", "Or", "Xor"), choices.connect),
     "Where": choices.choose,
+    TREES: trees.forest,
     "Softmax": nonlinear.softmax,
     "Normalise": nonlinear.normalise,
 }
@@ -135,10 +138,26 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
         return builder.declare(name, shape, 1.0, 0, 1)
     if name in builder.calibration.integral and name in (lengths := builder.graph.places()):
         return builder.declare(name, shape, 1.0, round(low), max(round(high), lengths[name] - 1))
+    if name in (read := forests(builder.graph)):
+        scale = _scale_for_trees(builder, name, read[name], max(high, -low))
+        return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))
     if is_apart(*builder.calibration.seen(name)):
         low, high = builder.calibration.seen(name)
     scale = _input_scale(builder, name, low, high)
     return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))
+
+
+def _scale_for_trees(builder: Builder, name: str, read: list[Forest], farthest: float) -> float:
+    """A power of two that divides each threshold and its neighbours in single precision, so that tests are exact.
+
+    Many tests of one number cost little more where it is wide. Thresholds far below the largest input get less.
+    """
+    if name in builder.calibration.integral and farthest < _FARTHEST:
+        return 1.0
+    thresholds = np.abs(np.concatenate([forest.thresholds for forest in read]))
+    least = float(thresholds[thresholds > 0].min(initial=np.inf))
+    finest = max(min(least, farthest) / 2**_SINGLE, farthest / 2**_WIDEST)
+    return 2.0 ** math.floor(math.log2(finest)) if finest > 0 else 1.0
 
 
 def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:

@@ -33,6 +33,7 @@ from zkgpu.zkml.operations import (
     Rows,
     Shape,
     Softmax,
+    Steps,
     Tensor,
     Total,
 )
@@ -235,6 +236,13 @@ def _rows(operation: Rows, x: Interval) -> Interval:
     return Interval(low, high)
 
 
+def _steps(operation: Steps, x: Interval) -> Interval:
+    if operation.places.max() >= x.shape[-1]:
+        raise FormatError(f"layer '{operation.layer}' compares beyond its input")
+    shape = *x.shape[:-1], operation.places.size
+    return Interval(np.zeros(shape, dtype=np.int64), np.ones(shape, dtype=np.int64))
+
+
 def _argmax(operation: ArgMax, x: Interval) -> Interval:
     shape = x.shape[:-1]
     return Interval(np.zeros(shape, dtype=np.int64), np.full(shape, x.shape[-1] - 1))
@@ -261,6 +269,7 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Requantise: _requantise,
     Lookup: _lookup,
     Rows: _rows,
+    Steps: _steps,
     Maximum: lambda _, x: x.map(lambda v: v.max(axis=-1)),
     ArgMax: _argmax,
     Softmax: _softmax,

@@ -28,6 +28,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Tensor,
     Total,
 )
@@ -225,6 +226,7 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     Requantise: _requantise,
     Lookup: _lookup,
     Rows: _rows,
+    Steps: lambda op, x: (x[..., op.places] >= op.bounds).astype(np.int64),
     Maximum: lambda _, x: x.max(axis=-1),
     ArgMax: lambda _, x: np.argmax(x, axis=-1),
     Softmax: _softmax,

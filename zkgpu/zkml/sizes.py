@@ -21,6 +21,7 @@ from zkgpu.zkml.operations import (
     Operation,
     Rows,
     Shape,
+    Steps,
     Total,
 )
 
@@ -81,6 +82,7 @@ _SHAPES: dict[type[Operation], Callable[..., Any]] = {
     Multiply: lambda _, x, y: np.broadcast_shapes(x, y),
     MatMul: _product,
     Maximum: _without_last,
+    Steps: lambda operation, x: (*x[:-1], operation.places.size),
     Rows: lambda operation, x: (*x, operation.table.shape[1]),
     ArgMax: _without_last,
 }

@@ -217,6 +217,14 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
     operations.Requantise: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
     operations.Rows: lambda op: op.table.ndim == 2 and op.table.size > 0,
+    operations.Steps: lambda op: (
+        op.places.ndim == 1
+        and op.places.shape == op.bounds.shape
+        and op.places.size > 0
+        and bool((op.places >= 0).all())
+        and bool((np.diff(op.places) >= 0).all())
+        and bool(((np.diff(op.bounds) > 0) | (np.diff(op.places) > 0)).all())
+    ),
     Softmax: lambda op: (
         op.table.ndim == 1
         and op.shift >= 0

@@ -11,6 +11,7 @@ import onnx
 import torch
 from skl2onnx import to_onnx
 from sklearn.datasets import load_iris
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -101,4 +102,6 @@ if __name__ == "__main__":
     export_scikit_learn("two_classes", LogisticRegression(), data, labels == 0)
     perceptron = MLPClassifier((8,), max_iter=800, random_state=0)
     export_scikit_learn("perceptron", make_pipeline(StandardScaler(), perceptron), data, labels)
+    export_scikit_learn("forest", RandomForestClassifier(10, max_depth=4, random_state=0), data, labels)
+    export_scikit_learn("boosting", GradientBoostingRegressor(n_estimators=8, random_state=0), data[:, :3], data[:, 3])
     export_scikit_learn("ridge", Ridge(), data[:, :3], data[:, 3])

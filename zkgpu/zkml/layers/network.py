@@ -18,6 +18,7 @@ from zkgpu.zkml.layers.normalise import normalise
 from zkgpu.zkml.layers.rounding import requantise
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
+from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up
 from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
@@ -35,6 +36,7 @@ from zkgpu.zkml.operations import (
     Requantise,
     Rows,
     Softmax,
+    Steps,
     Tensor,
     Total,
     in_layer,
@@ -298,6 +300,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Multiply: lambda network, op, x, intervals: x[0] * x[1],
     MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
     Requantise: lambda network, op, x, intervals: requantise(network.checks, op, x[0], intervals[0]),
+    Steps: lambda network, op, x, intervals: steps(network.checks, op, x[0], intervals[0]),
     Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),
     Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),
     ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
