@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.zkml.models import model, node, normal
+from tests.zkml.models import model, node, normal, onnx
 from zkgpu.zkml.compiled import compile_model
 
 IMAGE = (1, 3, 6, 6)
@@ -138,8 +138,17 @@ def deep(operator: str, **attributes):
     )
 
 
+def typed(network):
+    """With an output of places."""
+    network.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.INT64
+    return network
+
+
 MODELS = {
     "Gemm": one("Gemm", weights={"w": normal(6, 5), "b": normal(5)}, extra="w b"),
+    "Gemm of a transpose": one(
+        "Gemm", (6, 3), {"w": normal(6, 5), "b": normal(3, 5)}, extra="w b", transA=1, alpha=0.5
+    ),
     "Gemm transposed": one(
         "Gemm", weights={"w": normal(5, 6), "b": normal(1, 5)}, extra="w b", transB=1, alpha=0.5, beta=2.0
     ),
@@ -198,6 +207,10 @@ MODELS = {
     "Silu": silu(),
     "Square": model([node("Pow", "x two", "out")], {"x": (1, 6)}, weights={"two": np.array(2.0)}),
     "Softmax": deep("Softmax", axis=-1),
+    "LogSoftmax": deep("LogSoftmax", axis=-1),
+    "LogSoftmax of another axis": one("LogSoftmax", (1, 4, 5), axis=1),
+    "LogSoftmax of opset 11": one("LogSoftmax", (1, 2, 3), opset=11),
+    "Hardmax of another axis": one("Hardmax", (1, 4, 5), axis=1),
     "Softmax of another axis": one("Softmax", (1, 4, 5), axis=1),
     "LayerNormalization": one("LayerNormalization", (1, 4, 12), {"g": normal(12), "b": normal(12)}, extra="g b"),
     "LayerNormalization, Pow": decomposed_layer_norm("Pow"),
@@ -210,6 +223,13 @@ MODELS = {
     "ReduceMean of opset 18": one("ReduceMean", IMAGE, {"a": np.array([1])}, 18, "a"),
     "ReduceSum": one("ReduceSum", IMAGE, {"a": np.array([1, -1])}, extra="a", keepdims=1),
     "ReduceMax": one("ReduceMax", IMAGE, axes=[-1]),
+    "ReduceMin": one("ReduceMin", IMAGE, axes=[1], keepdims=0),
+    "ReduceL1": one("ReduceL1", IMAGE, axes=[2, 3]),
+    "ReduceL2 of opset 18": one("ReduceL2", IMAGE, {"a": np.array([1])}, 18, "a", keepdims=0),
+    "ReduceSumSquare": one("ReduceSumSquare", IMAGE, axes=[-1]),
+    "ReduceLogSumExp": one("ReduceLogSumExp", IMAGE, axes=[1, 3], keepdims=0),
+    "ReduceLogSumExp of all": one("ReduceLogSumExp", (1, 6)),
+    "ReduceLogSum": model([node("Abs", "x", "a"), node("ReduceLogSum", "a", "out", axes=[-1])], {"x": (1, 3, 8)}),
     "MaxPool": one("MaxPool", IMAGE, kernel_shape=[2, 2], strides=[2, 2]),
     "MaxPool padded": one("MaxPool", IMAGE, kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1]),
     "MaxPool after Relu": model(
@@ -226,6 +246,7 @@ MODELS = {
     "AveragePool with padding": one("AveragePool", IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
     "GlobalAveragePool": one("GlobalAveragePool", IMAGE),
     "GlobalMaxPool": one("GlobalMaxPool", IMAGE),
+    "ArgMin": typed(one("ArgMin", (1, 6), axis=1)),
     "ArgMax": one("ArgMax", (1, 6), axis=1),
     "Flatten": one("Flatten", IMAGE),
     "Reshape": one("Reshape", IMAGE, {"s": np.array([0, -1, 4])}, extra="s"),
@@ -262,7 +283,7 @@ def test_an_operator_is_close_to_its_float_and_its_circuit_agrees_with_its_integ
     samples = {key: v.reshape(-1, *v.shape[2:]) if v.shape[1] == 1 else v for key, v in data_for(MODELS[name]).items()}
     compiled = compile_model(MODELS[name], samples, limb=6)
     (output,) = compiled.accuracy.outputs
-    assert output.agreement > 0.9 if name == "ArgMax" else output.error < 0.035
+    assert output.agreement > 0.9 if name in ("ArgMax", "ArgMin") else output.error < 0.035
     sample = {key: v[3].reshape(-1) for key, v in samples.items()}
     integers = compiled.quantised(sample)
     circuit = compiled.circuit

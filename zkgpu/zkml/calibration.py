@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.stages import stage
-from zkgpu.zkml.graph import Graph
+from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
 from zkgpu.zkml.trees import TREES
@@ -186,15 +186,38 @@ def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:
 
 
 def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The values, and those of dense layers and trees that onnxruntime has inside of another operator."""
+    """The values, and those of tensors that onnxruntime has inside of another operator, or by another name."""
     found = dict(values)
     for node in graph.nodes:
-        if node.operator == "Dense" and node.output not in found and node.inputs[0] in found:
-            weight, bias = (graph.constants[name] for name in node.inputs[1:3])
-            found[node.output] = np.asarray(found[node.inputs[0]], dtype=np.float64) @ weight + bias
-        elif node.operator == TREES and node.inputs[0] in found:
-            found[node.output] = node.attributes["forest"].scores(np.asarray(found[node.inputs[0]], dtype=np.float64))
+        known = all(name in found or name in graph.constants for name in node.inputs if name)
+        if known and node.operator in _VALUES and node.output not in found:
+            found[node.output] = _VALUES[node.operator](graph, node, found)
     return found
+
+
+def _reduced(graph: Graph, node: Node, x: Floats, reduction: Callable[..., Any]) -> Floats:
+    return np.asarray(reduction(x, axis=tuple(graph.reduced_axes(node)))).reshape(graph.shapes[node.output])
+
+
+def _read(graph: Graph, name: str, found: Mapping[str, Floats]) -> Floats:
+    return np.asarray(graph.constants[name] if name in graph.constants else found[name], dtype=np.float64)
+
+
+def _dense(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    x, weight, bias = (_read(graph, name, found) for name in node.inputs)
+    return np.asarray(x @ weight + bias)
+
+
+_VALUES: Mapping[str, Callable[[Graph, Node, Mapping[str, Floats]], Floats]] = {
+    "Dense": _dense,
+    "Function": lambda graph, node, found: node.attributes["function"](_read(graph, node.inputs[0], found)),
+    "Neg": lambda graph, node, found: -_read(graph, node.inputs[0], found),
+    "ReduceMax": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.max),
+    "ReduceSum": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.sum),
+    "Reshape": lambda graph, node, found: _read(graph, node.inputs[0], found).reshape(graph.shapes[node.output]),
+    "Sub": lambda graph, node, found: _read(graph, node.inputs[0], found) - _read(graph, node.inputs[1], found),
+    TREES: lambda graph, node, found: node.attributes["forest"].scores(_read(graph, node.inputs[0], found)),
+}
 
 
 def _bounds(value: Floats, percentile: float | None) -> tuple[float, float]:

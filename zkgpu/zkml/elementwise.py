@@ -57,6 +57,8 @@ FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Abs": lambda x: np.abs(x),
     restated.BOOLEAN: lambda x: (x != 0).astype(np.float64),
     restated.CAST: truncated,
+    restated.EXP: lambda x: np.exp(np.minimum(x, 0)),
+    restated.LOG: lambda x: np.log(np.maximum(x, 1)),
     "Ceil": lambda x: np.ceil(x),
     "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "Erf": lambda x: erf_of(x),

@@ -43,6 +43,7 @@ RULES: Mapping[str, Rule] = {
     "ReduceMax": nonlinear.reduce_max,
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
     "ArgMax": nonlinear.argmax,
+    "Hardmax": choices.hardmax,
     "Names": nonlinear.names,
     ROWS: choices.rows,
     **dict.fromkeys(("Less", "LessOrEqual", "Greater", "GreaterOrEqual"), choices.compare),

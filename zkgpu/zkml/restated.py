@@ -17,13 +17,23 @@ from zkgpu.zkml.graph import ROWS, Graph, Node, Shape, one_value, unsupported
 Restated = tuple[list[Node], dict[str, Shape]]
 
 CAST, BOOLEAN, DIVISION, POWER = "Cast to integers", "Cast to bool", "Div of integers", "Pow of integers"
-MADE = (CAST, BOOLEAN, DIVISION, POWER, ROWS)
+EXP, LOG = "Exp up to 0", "Log from 1 on"  # of numbers that lie there
+MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS)
 
 _FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
 _WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
-_ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool"}
-_SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax along one axis
+_WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin"}
+_ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
+_SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax, LogSoftmax or Hardmax along one axis
+_IN_PARTS = {
+    "ArgMin": ("Neg", "ArgMax", "Identity"),
+    "ReduceL1": ("Abs", "ReduceSum", "Identity"),
+    "ReduceL2": ("Mul", "ReduceSum", "Sqrt"),
+    "ReduceLogSum": ("Identity", "ReduceSum", "Log"),
+    "ReduceMin": ("Neg", "ReduceMax", "Neg"),
+    "ReduceSumSquare": ("Mul", "ReduceSum", "Identity"),
+}  # what is done to the entries, or to each times itself; how they are brought together; and what is done to that
 
 
 def restate(graph: Graph) -> Graph:
@@ -83,6 +93,10 @@ def _softmax(graph: Graph, node: Node) -> Restated:
     """Before opset 13 the axes from `axis` on are one, and `axis` is 1 where it is absent."""
     if node.opset >= _SOFTMAX_BY_AXIS:
         return [node], {}
+    return _along_one_axis(graph, node)
+
+
+def _along_one_axis(graph: Graph, node: Node) -> Restated:
     shape, out = graph.shapes[node.output], node.output
     axis = int(node.attributes.get("axis", 1)) % max(len(shape), 1)
     if prod(shape[axis + 1 :]) == 1:
@@ -90,7 +104,7 @@ def _softmax(graph: Graph, node: Node) -> Restated:
     flat = prod(shape[:axis]), prod(shape[axis:])
     nodes = [
         Node(node.name, "Reshape", (node.inputs[0], ""), (f"{out}.rows",)),
-        Node(node.name, "Softmax", (f"{out}.rows",), (f"{out}.shares",), {"axis": -1}),
+        Node(node.name, node.operator, (f"{out}.rows",), (f"{out}.shares",), {"axis": -1}),
         Node(node.name, "Reshape", (f"{out}.shares", ""), (out,)),
     ]
     return nodes, {f"{out}.rows": flat, f"{out}.shares": flat}
@@ -121,6 +135,67 @@ def _prelu(graph: Graph, node: Node) -> Restated:
     return [Node(node.name, "LeakyRelu", node.inputs[:1], node.outputs, {"alpha": slope})], {}
 
 
+def _in_parts(graph: Graph, node: Node) -> Restated:
+    """A reduction of a function of each entry, and a function of the result."""
+    before, reduction, after = _IN_PARTS[node.operator]
+    (x, *axes), out = node.inputs, node.output
+    entries, result = f"{out}.entries", f"{out}.result"
+    nodes = [
+        Node(node.name, before, (x,) * (1 + (before == "Mul")), (entries,)),
+        replace(node, operator=reduction, inputs=(entries, *axes), outputs=(result,)),
+        Node(node.name, after, (result,), (out,)),
+    ]
+    return nodes, {entries: graph.shapes[x], result: graph.shapes[out]}
+
+
+def _log_softmax(graph: Graph, node: Node) -> Restated:
+    """x less the logarithm of the sum of exponentials."""
+    nodes, shapes = _softmax(graph, node)
+    place = next(i for i, made in enumerate(nodes) if made.operator == "LogSoftmax")
+    along = nodes[place]
+    x, out = along.inputs[0], along.output
+    shape = shapes.get(x, graph.shapes.get(x, ()))
+    parts, logarithm, known = _log_sum(along, shape, (int(along.attributes.get("axis", -1)) % len(shape),))
+    parts.append(Node(node.name, "Sub", (f"{out}.below", logarithm), (out,)))
+    return [*nodes[:place], *parts, *nodes[place + 1 :]], {**shapes, **known}
+
+
+def _log_sum_exp(graph: Graph, node: Node) -> Restated:
+    x, out = node.inputs[0], node.output
+    nodes, logarithm, known = _log_sum(node, graph.shapes[x], tuple(graph.reduced_axes(node)))
+    nodes.append(Node(node.name, "Add", (f"{out}.top", logarithm), (f"{out}.kept",)))
+    nodes.append(Node(node.name, "Reshape", (f"{out}.kept", ""), (out,)))
+    return nodes, {**known, f"{out}.kept": known[logarithm]}
+
+
+def _log_sum(node: Node, shape: Shape, axes: tuple[int, ...]) -> tuple[list[Node], str, dict[str, Shape]]:
+    """Nodes for the maximum (.top), entries less it (.below), and the logarithm of the sum of their exponentials."""
+    top, below, powers, total, logarithm = (f"{node.output}.{n}" for n in ("top", "below", "exp", "sum", "log"))
+    name, kept = node.name, tuple(1 if i in axes else n for i, n in enumerate(shape))
+    attributes = {"axes": axes, "keepdims": 1} if axes else {"noop_with_empty_axes": 1}
+    nodes = [
+        Node(name, "ReduceMax", node.inputs[:1], (top,), attributes),
+        Node(name, "Sub", (node.inputs[0], top), (below,)),
+        Node(name, EXP, (below,), (powers,)),
+        Node(name, "ReduceSum", (powers,), (total,), attributes),
+        Node(name, LOG, (total,), (logarithm,)),
+    ]
+    return nodes, logarithm, {below: shape, powers: shape, **dict.fromkeys((top, total, logarithm), kept)}
+
+
+def _gemm(graph: Graph, node: Node) -> Restated:
+    """A computed first factor is transposed before."""
+    if not node.attributes.get("transA", 0):
+        return [node], {}
+    x, turned = node.inputs[0], f"{node.output}.transposed"
+    attributes = {**node.attributes, "transA": 0}
+    nodes = [
+        Node(node.name, "Transpose", (x,), (turned,), {"perm": (1, 0)}),
+        replace(node, inputs=(turned, *node.inputs[1:]), attributes=attributes),
+    ]
+    return nodes, {turned: graph.shapes[x][::-1]}
+
+
 def _of_many(graph: Graph, node: Node) -> Restated:
     """Of one tensor all of these are the tensor itself."""
     return _identity(node) if len(node.inputs) == 1 else ([node], {})
@@ -132,11 +207,16 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Dropout": lambda graph, node: _identity(node),
     "Equal": _equal,
     "Gather": _gather,
+    "Gemm": _gemm,
+    "Hardmax": _softmax,
+    "LogSoftmax": _log_softmax,
     "Max": _of_many,
     "Mean": _of_many,
     "Min": _of_many,
     "PRelu": _prelu,
     "Pow": _of_integers(POWER),
+    "ReduceLogSumExp": _log_sum_exp,
     "Softmax": _softmax,
     "Sum": _of_many,
+    **dict.fromkeys(_IN_PARTS, _in_parts),
 }

@@ -13,7 +13,7 @@ import numpy as np
 from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantised, fitting_scale
 from zkgpu.zkml.lowering.linear import MASK, expanded, linear
-from zkgpu.zkml.operations import Integers, Lookup, Multiply, Requantise, Rows
+from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantise, Rows
 
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
@@ -53,12 +53,27 @@ def _product_with_table(builder: Builder, node: Node, x: Quantised, table: Array
             node, f"a place could lie outside of {first} to {first + length - 1}, which only public weights can refuse"
         )
     count = math.prod(builder.shape(x))
-    spread = expanded(builder, builder.reshape(x, (count, 1)), (count, length))
-    distance = builder.combine([spread], [1], 1.0, -np.arange(first, first + length))
-    is_it = (np.arange(1 - length, length) == 0).astype(np.int64)
-    ones = builder.add(Lookup, [distance], 1.0, table=is_it, first=1 - length)
+    ones = _ones_at(builder, builder.reshape(x, (count,)), first, length)
     weights = table.astype(np.float64)[None]
     return linear(builder, node, builder.reshape(ones, (1, count, length)), weights, np.zeros((1, table.shape[1])))
+
+
+def _ones_at(builder: Builder, x: Quantised, first: int, length: int) -> Quantised:
+    """Rows of 0 and a single 1, at places from `first` on that are known to lie in a row."""
+    shape = builder.shape(x)
+    spread = expanded(builder, builder.reshape(x, (*shape, 1)), (*shape, length))
+    distance = builder.combine([spread], [1], 1.0, -np.arange(first, first + length))
+    is_it = (np.arange(1 - length, length) == 0).astype(np.int64)
+    return builder.add(Lookup, [distance], 1.0, table=is_it, first=1 - length)
+
+
+def hardmax(builder: Builder, node: Node) -> Quantised:
+    """1 at the first of the largest entries along an axis, else 0."""
+    x, shape = builder.tensors[node.inputs[0]], builder.graph.shapes[node.output]
+    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
+    ones = _ones_at(builder, builder.add(ArgMax, [builder.arrange([x], order)], 1.0), 0, shape[axis])
+    return builder.arrange([ones], np.moveaxis(np.arange(math.prod(shape)).reshape(order.shape), -1, axis))
 
 
 # comparisons
