@@ -322,3 +322,34 @@ def test_a_cast_to_a_truth_is_one() -> None:
     samples = draw.integers(-1, 2, (40, 6)).astype(np.float32)
     compiled = compile_model(proto, samples, limb=6)
     assert (proven(compiled, {"x": samples[:1]}) == floats_of(proto, {"x": samples[:1]})).all()
+
+
+def test_connectives_of_connectives() -> None:
+    nodes = [
+        node("Or", "a b", "c"),
+        node("Not", "c", "d"),
+        node("Xor", "c b", "e"),
+        node("And", "c e", "f"),
+        node("Or", "f d", "out"),
+    ]
+    proto = typed(of_integers(model(nodes, {"a": (1, 4), "b": (1, 4)}), onnx.TensorProto.BOOL), onnx.TensorProto.BOOL)
+    sample = {"a": np.array([[0, 1, 0, 1]], dtype=bool), "b": np.array([[0, 0, 1, 1]], dtype=bool)}
+    compiled = compile_model(proto, {n: np.repeat(v, 40, axis=0) for n, v in sample.items()}, limb=6)
+    assert (proven(compiled, sample) == floats_of(proto, sample)).all()
+
+
+def test_a_choice_of_integers_is_exact_and_may_be_a_place() -> None:
+    nodes = [node("Where", "keep x pad", "w"), node("Gather", "t w", "out")]
+    weights = {"keep": np.array([[True, False, True]]), "pad": np.array(100), "t": normal(300, 2)}
+    proto = typed(of_integers(model(nodes, {"x": (1, 3)}, weights=weights)), onnx.TensorProto.FLOAT)
+    compiled = compile_model(proto, draw.integers(0, 300, (40, 3)), limb=6)
+    sample = {"x": np.array([[299, 5, 0]])}
+    assert_near(proven(compiled, sample), floats_of(proto, sample))
+
+
+def test_a_single_place() -> None:
+    nodes = [node("ArgMax", "x", "i", axis=0, keepdims=0), node("Gather", "t i", "out")]
+    proto = model(nodes, {"x": (6,)}, weights={"t": normal(6, 3)})
+    values = draw.normal(size=(40, 6)).astype(np.float32)
+    compiled = compile_model(proto, values, limb=6)
+    assert_near(proven(compiled, {"x": values[:1]}), floats_of(proto, {"x": values[0]}))

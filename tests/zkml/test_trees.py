@@ -261,3 +261,18 @@ def test_every_byte_on_either_side_of_many_bounds() -> None:
     bounds = np.sort(np.random.default_rng(6).choice(np.arange(-140, 141), 40, replace=False))
     operation = Steps("t", ("x",), "out", np.zeros(40, dtype=np.int64), bounds)
     assert_same_as_semantics(model_of(operation, x=((256, 1), -128, 127)), {"x": np.arange(-128, 128)[:, None]})
+
+
+def test_a_batch_of_rows() -> None:
+    proto = regressor(Grown(6, 4, 2))
+    for info, width in ((proto.graph.input[0], FEATURES), (proto.graph.output[0], 2)):
+        del info.type.tensor_type.shape.dim[:]
+        for size in (3, width):
+            info.type.tensor_type.shape.dim.add().dim_value = size
+    samples = np.random.default_rng(5).normal(size=(40, 3, FEATURES)).astype(np.float32)
+    compiled = compile_model(proto, samples, limb=8)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    for rows in samples[:5]:
+        (wanted,) = session.run(None, {"x": rows})
+        found = proven_output(compiled.circuit, compiled.circuit_inputs(compiled.quantised(rows)))
+        assert np.abs(np.asarray(found, dtype=float) * compiled.model.outputs[0].scale - wanted).max() < 1e-3

@@ -187,7 +187,7 @@ def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:
 
 def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:
     """The values, and those of tensors that onnxruntime has inside of another operator, or by another name."""
-    found = dict(values)
+    found = {**values, **{name: np.reshape(values[name], shape) for name, shape in graph.inputs.items()}}
     for node in graph.nodes:
         known = all(name in found or name in graph.constants for name in node.inputs if name)
         if known and node.operator in _VALUES and node.output not in found:

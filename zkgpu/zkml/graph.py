@@ -116,7 +116,9 @@ class Graph:
         if node.operator == "Equal":
             return [(name, 1) for name in node.inputs]
         moved = [found[name] for name in node.outputs if name in found]
-        return [(node.inputs[0], max(moved))] if moved and node.operator in _MOVING else []
+        sources = {"Concat": node.inputs, "Where": node.inputs[1:]}.get(node.operator, node.inputs[:1])
+        is_moved = bool(moved) and node.operator in (*_MOVING, "Concat", "Where")
+        return [(name, max(moved)) for name in sources if is_moved]
 
     def reduced_axes(self, node: Node) -> list[int]:
         """The axes, in order, that a reduction adds up or compares. None or an empty list of them stands for all."""

@@ -135,7 +135,8 @@ def _opposite(builder: Builder, x: Quantised) -> Quantised:
 
 def _truth(builder: Builder, node: Node, name: str) -> Quantised:
     x = builder.tensors[name]
-    if x.scale != 1.0 or builder.interval(x).least < 0 or builder.interval(x).greatest > 1:
+    is_one = builder.graph.types.get(name) == np.dtype(bool)  # whatever its interval, which knows nothing of Or
+    if x.scale != 1.0 or not (is_one or 0 <= builder.interval(x).least <= builder.interval(x).greatest <= 1):
         raise unsupported(node, f"'{name}' is not known to be 0 or 1 throughout")
     return x
 
@@ -187,7 +188,8 @@ def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantise
             value = np.asarray(constants[name], dtype=np.float64)
             value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
             own = float(np.abs(value).max(initial=0)) / (2 ** (builder.settings.bits - 1) - 1)
-            found[name] = builder.constant(value, min(finest.scale, own or finest.scale))
+            whole = finest.scale == 1.0 and bool((value == np.rint(value)).all())
+            found[name] = builder.constant(value, 1.0 if whole else min(finest.scale, own or finest.scale))
     pair = [found[name] for name in names]
     multipliers, scale = builder.aligned(pair)
     return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
