@@ -40,20 +40,20 @@ class Point:
 class Series:
     """One curve.
 
-    colour   a name in COLOURS
+    color   a name in COLOURS
     thin     on one thread
     scaled   measured on another machine: dashed, with hollow marks
     """
 
     name: str
-    colour: str
+    color: str
     points: tuple[Point, ...]
     thin: bool = False
     scaled: bool = False
 
     @property
     def style(self) -> str:
-        return f'class="{self.colour}{" thin" if self.thin else ""}{" scaled" if self.scaled else ""}"'
+        return f'class="{self.color}{" thin" if self.thin else ""}{" scaled" if self.scaled else ""}"'
 
 
 @dataclass(frozen=True)
@@ -122,11 +122,11 @@ def _style() -> str:
         ".middle{text-anchor:middle}.end{text-anchor:end}.curve{fill:none!important;stroke-width:2.6}"
         ".thin .curve{stroke-width:1.3}.scaled .curve{stroke-dasharray:6 4}.mark{stroke-width:1.6}"
     )
-    return f"{common}{_colours(0)}@media(prefers-color-scheme:dark){{{_colours(1)}}}"
+    return f"{common}{_colors(0)}@media(prefers-color-scheme:dark){{{_colors(1)}}}"
 
 
-def _colours(dark: int) -> str:
-    """The colours of light pages, or of dark ones. Plain rules: not every viewer knows CSS variables."""
+def _colors(dark: int) -> str:
+    """The colors of light pages, or of dark ones. Plain rules: not every viewer knows CSS variables."""
     page = f"text{{fill:{TEXT[dark]}}}.grid{{stroke:{GRID[dark]}}}.page,.scaled .mark{{fill:{PAGE[dark]}}}"
     return "".join(f".{name}{{stroke:{c[dark]};fill:{c[dark]}}}" for name, c in COLOURS.items()) + page
 

@@ -148,7 +148,7 @@ def pieces(launch: Launch) -> Work:
 
 
 def runs(launch: Launch) -> Work:
-    """Additions of the parts beyond the first of each run, where each run is cut into as many as its neighbours."""
+    """Additions of the parts beyond the first of each run, where each run is cut into as many as its neighbors."""
     g, n = group_of(launch), launch.numbers["runs"]
     added = max(0.0, launch.nbytes["parts"] / g.sum - n)
     each = added / n

@@ -37,8 +37,8 @@ def ours(bench: str, **wanted: object) -> list[Series]:
 def primitive(name: str) -> list[Series]:
     """All instruction sets, by threads."""
     return [
-        Series(threaded(label, n), colour, curve(_primitive_lines(name, path, n)), thin=n == 1)
-        for path, (label, colour) in PATHS.items()
+        Series(threaded(label, n), color, curve(_primitive_lines(name, path, n)), thin=n == 1)
+        for path, (label, color) in PATHS.items()
         for n in (2, 1)
     ]
 
@@ -47,10 +47,10 @@ def _primitive_lines(name: str, path: str, threads: int) -> list[Line]:
     return newest("primitives", "log_size", primitive=name, path=path, threads=threads)
 
 
-def beside(prover: str, colour: str) -> Series:
+def beside(prover: str, color: str) -> Series:
     """A prover that took turns with zkgpu on the same key and witness of a Poseidon chain."""
     lines = newest("peers", "log_size", prover=prover, circuit="chain")
-    return Series(prover, colour, curve(lines), thin="1 thread" in prover)
+    return Series(prover, color, curve(lines), thin="1 thread" in prover)
 
 
 def scale() -> float:

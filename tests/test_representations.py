@@ -26,7 +26,7 @@ from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.lowering.builder import Builder, Settings
 from zkgpu.zkml.operations import Combine, IntegerModel, Linear, Lookup, Softmax
-from zkgpu.zkml.quantise import Quantisation
+from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
 
 CANARY = 1234567891234567
@@ -54,7 +54,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "softmax": lambda: Softmax("s", ("x",), "y", 1, SECRET[0, 0], 8),
     "integer model": lambda: MODEL,
     "compiled model": lambda: CompiledModel(MODEL, Visibilities(), RECIPE),
-    "quantisation": lambda: Quantisation(MODEL, {}, {}),
+    "quantization": lambda: Quantization(MODEL, {}, {}),
     "float model": lambda: GRAPH,
     "builder": lambda: Builder(GRAPH, RECIPE.calibration, Settings(), [LAYER], {"y": Interval(SECRET, SECRET)}),
     "interval": lambda: Interval(SECRET, SECRET),

@@ -95,7 +95,7 @@ def test_the_bits_of_x_plus_the_modulus_are_refused(field, x):
 
 
 @pytest.mark.parametrize("field", [Fr, BLS12_381_FR], ids=lambda f: f.name)
-def test_the_bits_of_the_modulus_and_its_neighbours_above_are_refused_for_every_small_value(field):
+def test_the_bits_of_the_modulus_and_its_neighbors_above_are_refused_for_every_small_value(field):
     compiled = decomposition(None, field)
     for x in range(8):
         wrong = [((x + field.modulus) | 1 << i) if i < 4 else x ^ 1 << i for i in range(0, field.bits, 25)]

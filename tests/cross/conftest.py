@@ -24,7 +24,7 @@ def find_snarkjs() -> str | None:
 
 @pytest.fixture(scope="session")
 def snarkjs() -> Snarkjs:
-    """snarkjs("groth16", "verify", ...): what the command prints, without colours. Fails when the command does."""
+    """snarkjs("groth16", "verify", ...): what the command prints, without colors. Fails when the command does."""
     program = find_snarkjs()
     if program is None:
         pytest.skip("snarkjs is not installed: npm install snarkjs")

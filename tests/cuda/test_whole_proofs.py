@@ -22,7 +22,7 @@ from zkgpu.groth16 import Prover, ProvingKey, unsafe_setup, verify
 from zkgpu.groth16.json import write_proof
 from zkgpu.groth16.prover import Blinding
 from zkgpu.zkml import semantics
-from zkgpu.zkml.operations import IntegerModel, Linear, Requantise
+from zkgpu.zkml.operations import IntegerModel, Linear, Requantize
 
 X = np.array([[[3, 1, 2]]])
 
@@ -32,7 +32,7 @@ def network() -> IntegerModel:
     """Two neurons: a layer of weights, rounded, with nothing below zero."""
     weight, bias = np.array([[[100, -7], [-20, 90], [30, -128]]]), np.array([[5, -9]])
     dense = Linear("dense", ("x",), "z", weight, np.ones((1, 2), np.int64), bias)
-    return model_of([dense, Requantise("relu", ("z",), "out", 6, 0)], limb=2, x=((1, 1, 3), 0, 3))
+    return model_of([dense, Requantize("relu", ("z",), "out", 6, 0)], limb=2, x=((1, 1, 3), 0, 3))
 
 
 @pytest.fixture(scope="module")

@@ -142,7 +142,7 @@ def test_more_slots_than_the_schedule_has_are_refused() -> None:
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 7, 4965661367192848881, 6 * 4965661367192848881 + 2])
-def test_signed_digits_spell_their_number_without_neighbours(k: int) -> None:
+def test_signed_digits_spell_their_number_without_neighbors(k: int) -> None:
     digits = signed_digits(k)
     assert sum(d << i for i, d in enumerate(reversed(digits))) == k
     assert digits[0] == 1

@@ -1,4 +1,4 @@
-"""A driver for a device that is emulated: kernels built by g++ under the address and undefined-behaviour sanitizers."""
+"""A driver for a device that is emulated: kernels built by g++ under the address and undefined-behavior sanitizers."""
 
 from __future__ import annotations
 

@@ -105,13 +105,13 @@ SOFTMAXES = {
     "Hardmax of opset 11": one("Hardmax", BATCH, opset=11),
 }
 BATCH_NORMS = {
-    "normalised rows of a square": chain(
+    "normalized rows of a square": chain(
         node("MatMul", "x w", "d"),
         node("BatchNormalization", "d g b m v", "out"),
         shape=(1, 4, 6),
         weights={**BN, "w": normal(6, 4)},
     ),
-    "normalised rows of a Gemm": chain(
+    "normalized rows of a Gemm": chain(
         node("Gemm", "x w", "d"), node("BatchNormalization", "d g b m v", "out"), weights={**BN, "w": normal(6, 4)}
     ),
     "training mode": one("BatchNormalization", (3, 4), BN, "g b m v", training_mode=1, opset=15),

@@ -12,7 +12,7 @@ from zkgpu.zkml.layers.matrices import private_values
 from zkgpu.zkml.layers.network import Network, Visibilities, build_circuit
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.ranges import analyze
 
 PRIVATE = {"x": "private", "y": "private"}
 
@@ -23,7 +23,7 @@ def model_of(
     """The model of operations that end in the tensor 'out', for inputs name=(shape, low, high)."""
     operations = [operations] if isinstance(operations, Operation) else list(operations)
     given = tuple(Tensor(name, shape, 1.0, low, high) for name, (shape, low, high) in inputs.items())
-    last = analyse(IntegerModel(given, (), tuple(operations), limb))["out"]
+    last = analyze(IntegerModel(given, (), tuple(operations), limb))["out"]
     out = Tensor("out", last.shape, 1.0, last.least, last.greatest)
     return IntegerModel(given, (out,), tuple(operations), limb)
 

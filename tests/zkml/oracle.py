@@ -18,9 +18,9 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
+    Normalize,
     Operation,
-    Requantise,
+    Requantize,
     Rows,
     Softmax,
     Steps,
@@ -106,7 +106,7 @@ def matmul(_: MatMul, x: Tensor, y: Tensor) -> Tensor:
     return tensor((groups, m, n), [sum(x[g, i, a] * y[g, a, j] for a in range(k)) for g, i, j in places])
 
 
-def requantise(operation: Requantise, x: Tensor) -> Tensor:
+def requantize(operation: Requantize, x: Tensor) -> Tensor:
     def clamp(v: int) -> int:
         v = v if operation.low is None else max(v, operation.low)
         return v if operation.high is None else min(v, operation.high)
@@ -145,7 +145,7 @@ def step_of_softmax(distance: int, shift: int) -> int:
     return distance >> shift
 
 
-def normalise(operation: Normalise, x: Tensor) -> Tensor:
+def normalize(operation: Normalize, x: Tensor) -> Tensor:
     def of_row(row: list[int]) -> list[int]:
         c = [len(row) * v - sum(row) for v in row]
         variance = sum(v * v for v in c) + operation.epsilon
@@ -161,12 +161,12 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Total: lambda _, x: by_row(x, sum),
     Multiply: lambda _, x, y: np.asarray(x * y, dtype=object),
     MatMul: matmul,
-    Requantise: requantise,
+    Requantize: requantize,
     Lookup: lookup,
     Maximum: lambda _, x: by_row(x, max),
     ArgMax: lambda _, x: by_row(x, lambda row: row.index(max(row))),
     Rows: table_rows,
     Softmax: softmax,
     Steps: steps,
-    Normalise: normalise,
+    Normalize: normalize,
 }

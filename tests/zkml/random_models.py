@@ -21,14 +21,14 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
+    Normalize,
     Operation,
-    Requantise,
+    Requantize,
     Softmax,
     Tensor,
     Total,
 )
-from zkgpu.zkml.ranges import Interval, analyse
+from zkgpu.zkml.ranges import Interval, analyze
 
 INPUT_BITS = (3, 7, 8, 8, 15, 31, 45, 61)
 LIMBS = (3, 4, 8, 8, 12)
@@ -53,7 +53,7 @@ def random_model(draws: Draws, kinds: Sequence[Kind] = (), most_operations: int 
 
 def random_inputs(draws: Draws, model: IntegerModel) -> dict[str, np.ndarray]:
     """Entries at the ends of their ranges, anywhere, close to each other, or half steps of a rounding apart."""
-    shifts = [op.shift for op in model.operations if isinstance(op, (Requantise, Softmax))]
+    shifts = [op.shift for op in model.operations if isinstance(op, (Requantize, Softmax))]
     return {tensor.name: _entries(draws, tensor, shifts or [0]) for tensor in model.inputs}
 
 
@@ -121,7 +121,7 @@ class Growing:
         high = (1 << self.draws.one_of(INPUT_BITS)) - 1
         low = self.draws.one_of([-high - 1, -high, 0])
         self.inputs.append(Tensor(name, shape, 1.0, low, high))
-        self._analyse()
+        self._analyze()
 
     def grow(self) -> None:
         """Adds an operation of a random kind; tries others while the kind does not fit."""
@@ -133,15 +133,15 @@ class Growing:
                 return
             except FormatError:
                 del self.operations[before:]
-                self._analyse()
+                self._analyze()
 
     def finished(self) -> IntegerModel:
         """The model, whose output is the last tensor; too wide a one is rounded to what can be shown."""
         if not self.operations:
-            self.add(Requantise, "x", shift=0, low=0)
+            self.add(Requantize, "x", shift=0, low=0)
         name = self.operations[-1].output
         if self.found[name].bits > PUBLIC_BITS:
-            name = self.add(Requantise, name, shift=self.found[name].bits - PUBLIC_BITS + self.draws.below(40))
+            name = self.add(Requantize, name, shift=self.found[name].bits - PUBLIC_BITS + self.draws.below(40))
         interval = self.found[name]
         out = Tensor(name, interval.shape, 1.0, interval.least, interval.greatest)
         return IntegerModel(tuple(self.inputs), (out,), tuple(self.operations), self.limb)
@@ -149,7 +149,7 @@ class Growing:
     def add(self, kind: type, *inputs: str, **rest: Any) -> str:
         name = f"t{len(self.operations)}"
         self.operations.append(kind(f"{kind.__name__.lower()} {name}", inputs, name, **rest))
-        self._analyse()
+        self._analyze()
         return name
 
     def shaped(self, name: str, axes: int) -> str:
@@ -186,16 +186,16 @@ class Growing:
     def other_tensor(self) -> str:
         return self._some_tensor()
 
-    def _analyse(self) -> None:
-        self.found = analyse(IntegerModel(tuple(self.inputs), (), tuple(self.operations), self.limb))
+    def _analyze(self) -> None:
+        self.found = analyze(IntegerModel(tuple(self.inputs), (), tuple(self.operations), self.limb))
         if any(interval.low.size > 4 * MOST_ENTRIES for interval in self.found.values()):
             raise FormatError("too large")
 
 
-def requantise(g: Growing, x: str) -> None:
+def requantize(g: Growing, x: str) -> None:
     shift = g.some_shift(x)
     low, high = sorted(_some_end(g, x, shift) for _ in range(2))
-    g.add(Requantise, x, shift=shift, low=g.draws.one_of([None, low, low]), high=g.draws.one_of([None, None, high]))
+    g.add(Requantize, x, shift=shift, low=g.draws.one_of([None, low, low]), high=g.draws.one_of([None, None, high]))
 
 
 def _some_end(g: Growing, x: str, shift: int) -> int:
@@ -209,7 +209,7 @@ def _some_end(g: Growing, x: str, shift: int) -> int:
 def lookup(g: Growing, x: str) -> None:
     shift = max(g.found[x].bits - 1 - g.draws.below(7), 0)
     first, last = -(1 << g.draws.below(6)), (1 << g.draws.below(6)) - 1
-    clamped = g.add(Requantise, x, shift=shift, low=first, high=last)
+    clamped = g.add(Requantize, x, shift=shift, low=first, high=last)
     g.add(Lookup, clamped, table=g.some_integers((last - first + 1,)), first=first)
 
 
@@ -260,9 +260,9 @@ def softmax(g: Growing, x: str) -> None:
     g.add(Softmax, x, shift=shift, table=table, bits=8 + g.draws.below(16))
 
 
-def normalise(g: Growing, x: str) -> None:
+def normalize(g: Growing, x: str) -> None:
     x = g.shaped(x, 2)
-    g.add(Normalise, x, bits=4 + g.draws.below(24), epsilon=1 + g.draws.below(1 << g.draws.below(12)))
+    g.add(Normalize, x, bits=4 + g.draws.below(24), epsilon=1 + g.draws.below(1 << g.draws.below(12)))
 
 
 def widen(g: Growing, x: str) -> None:
@@ -275,7 +275,7 @@ def widen(g: Growing, x: str) -> None:
             factor = np.array((1 << min(wanted - bits, 62)) - g.draws.below(2))
             x = g.add(Combine, x, multipliers=(factor,), offset=g.some_integers(()))
     shift = max(g.found[x].bits - g.draws.below(PUBLIC_BITS), 0)
-    g.add(Requantise, x, shift=shift, low=g.draws.one_of([None, None, 0]))
+    g.add(Requantize, x, shift=shift, low=g.draws.one_of([None, None, 0]))
 
 
 def arrange(g: Growing, x: str) -> None:
@@ -285,9 +285,9 @@ def arrange(g: Growing, x: str) -> None:
 
 
 KINDS: tuple[Kind, ...] = (
-    requantise,
-    requantise,
-    requantise,
+    requantize,
+    requantize,
+    requantize,
     lookup,
     linear,
     linear,
@@ -300,7 +300,7 @@ KINDS: tuple[Kind, ...] = (
     rowwise(Total),
     softmax,
     softmax,
-    normalise,
+    normalize,
     widen,
     widen,
     arrange,

@@ -35,7 +35,7 @@ def floats_of(proto: Any, sample: dict[str, np.ndarray]) -> np.ndarray:
 def proven(compiled: CompiledModel, sample: dict[str, np.ndarray]) -> np.ndarray:
     """The output as the circuit publishes it, in real numbers."""
     (out,) = compiled.model.outputs
-    integers = compiled.quantised(sample)
+    integers = compiled.quantized(sample)
     return np.asarray(proven_output(compiled.circuit, compiled.circuit_inputs(integers)), dtype=float) * out.scale
 
 

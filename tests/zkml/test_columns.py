@@ -35,7 +35,7 @@ NETWORKS = {"scaled": scaled(), "raw": raw()}
 
 
 def assert_circuit_agrees(made: CompiledModel, sample: np.ndarray) -> None:
-    circuit, integers = made.circuit, made.quantised(sample)
+    circuit, integers = made.circuit, made.quantized(sample)
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(made.circuit_inputs(integers))))["out"]
     assert (np.asarray(shown) == made.run(integers)["out"]).all()
 

@@ -59,7 +59,7 @@ def test_the_figure_comes_from_samples_that_the_calibration_has_not_seen() -> No
 
 def test_a_proof_of_a_sample_that_was_held_out_is_not_refused() -> None:
     compiled = compile_model(good(), SAMPLES, limb=6)
-    assert all(compiled.quantised(sample) for sample in SAMPLES)
+    assert all(compiled.quantized(sample) for sample in SAMPLES)
 
 
 def test_with_few_samples_it_says_so() -> None:

@@ -30,4 +30,4 @@ def test_an_example_holds(name: str, weights: str) -> None:
     compiled = compile_model(model, samples, weights=weights, limb=8)
     (output,) = compiled.accuracy.outputs
     assert output.error < 0.03
-    compiled.circuit.witness(compiled.circuit_inputs(compiled.quantised(samples[0])))
+    compiled.circuit.witness(compiled.circuit_inputs(compiled.quantized(samples[0])))

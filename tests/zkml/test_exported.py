@@ -39,7 +39,7 @@ def test_an_exported_model_is_close_to_onnxruntime_and_its_circuit_holds(name: s
     for output in made.accuracy.outputs:
         assert output.agreement >= 0.95
         assert output.error < 0.025
-    integers = made.quantised(samples_for(name)[3])
+    integers = made.quantized(samples_for(name)[3])
     circuit = made.circuit
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(made.circuit_inputs(integers))))
     for output, value in made.run(integers).items():

@@ -14,7 +14,7 @@ import pytest
 from tests.soundness import tried
 from tests.zkml import faults
 from tests.zkml.fuzz import Fault, Outcome, fuzz
-from tests.zkml.random_models import Kind, linear, requantise, softmax, widen
+from tests.zkml.random_models import Kind, linear, requantize, softmax, widen
 
 NIGHTLY = 100_000
 
@@ -48,7 +48,7 @@ def is_wrong_output(fault: Fault) -> bool:
     ("put_back", "kinds", "is_found"),
     [
         (faults.softmax_rounds_to_nearest, [softmax], is_second_output_of("maximum")),
-        (faults.wide_tensors_wrap, [widen, requantise], is_second_output_of("rounded")),
+        (faults.wide_tensors_wrap, [widen, requantize], is_second_output_of("rounded")),
         (faults.weights_overflow, [linear], is_wrong_output),
     ],
     ids=["softmax", "wide tensors", "weights"],

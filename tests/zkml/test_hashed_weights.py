@@ -19,7 +19,7 @@ from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names, require_names
 from zkgpu.zkml.layers.weights import hashed_parts
-from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalise, Tensor
+from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalize, Tensor
 
 rng = np.random.default_rng(7)
 R = Fr.modulus
@@ -129,7 +129,7 @@ def test_every_integer_of_a_layer_changes_the_hash(part: str) -> None:
 
 @pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
 def test_integers_that_pack_to_the_same_element_are_refused(part: str) -> None:
-    """One value beyond its bits, and its neighbour less for it: the sum that is hashed would be the same."""
+    """One value beyond its bits, and its neighbor less for it: the sum that is hashed would be the same."""
     ((_, limits),) = [(n, p) for n, p in hashed_parts(SMALL.operations[0], 1).items() if n == part]
     size = limits.high - limits.low + 1
     for carry in (1, -1):
@@ -179,7 +179,7 @@ def test_a_circuit_whose_sums_could_wrap_for_some_weights_is_refused() -> None:
         ([dense], 1 << 239),
         ([last, Multiply("m", ("y", "y"), "out")], 1 << 112),
         ([last, ArgMax("a", ("y",), "out")], 1 << 236),
-        ([last, Normalise("n", ("y",), "out", 60, 1)], 1 << 48),
+        ([last, Normalize("n", ("y",), "out", 60, 1)], 1 << 48),
     ):
         unpublished(model_of(operations, x=((1, 1, 4), -(1 << 20), 1 << 20)), "hashed")
         with pytest.raises(FormatError, match="bits"):

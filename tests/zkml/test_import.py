@@ -145,9 +145,9 @@ def test_inputs_outside_of_the_calibrated_range_are_refused_or_clamped_as_asked(
     x = SAMPLES[0].copy()
     x[4] = 99
     with pytest.raises(UsageError, match=r"input 'x' at index \[0, 4\] is outside of") as error:
-        compiled.quantised(x)
+        compiled.quantized(x)
     assert error.value.values in ("it is 98", "it is 99") or "." in error.value.values
-    assert compiled.quantised(x, clamp=True)["x"][0, 4] == compiled.model.inputs[0].high
+    assert compiled.quantized(x, clamp=True)["x"][0, 4] == compiled.model.inputs[0].high
 
 
 def test_integers_that_fit_are_taken_as_they_are() -> None:
@@ -183,7 +183,7 @@ def test_percentiles_cut_outliers_off() -> None:
 def test_other_weights_fit_the_circuit_of_private_ones(weights: str) -> None:
     first = compile_model(mlp(), SAMPLES, weights=weights, limb=6)
     second = first.with_weights(mlp(seed=1))
-    integers = second.quantised(SAMPLES[3])
+    integers = second.quantized(SAMPLES[3])
     circuit = first.circuit
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(second.circuit_inputs(integers))))["out"]
     assert (np.asarray(shown) == second.run(integers)["out"]).all()
@@ -206,7 +206,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
 @pytest.mark.parametrize("visibility", ["private", "hashed"])
 def test_tensors_can_be_hidden_or_hashed(visibility: str) -> None:
     compiled = compile_model(mlp(), SAMPLES, inputs={"x": visibility}, limb=6)
-    integers = compiled.quantised(SAMPLES[2])
+    integers = compiled.quantized(SAMPLES[2])
     circuit = compiled.circuit
     witness = circuit.witness(compiled.circuit_inputs(integers))
     shown = compiled.public_values(integers)
@@ -217,7 +217,7 @@ def test_tensors_can_be_hidden_or_hashed(visibility: str) -> None:
 
 def test_a_hashed_output_is_named_by_its_hash() -> None:
     compiled = compile_model(mlp(), SAMPLES, outputs={"out": "hashed"}, limb=6)
-    integers = compiled.quantised(SAMPLES[2])
+    integers = compiled.quantized(SAMPLES[2])
     witness = compiled.circuit.witness(compiled.circuit_inputs(integers))
     assert int(compiled.circuit.value("out.hash", witness)) == compiled.public_values(integers)["out.hash"]
 
@@ -249,12 +249,12 @@ def of_scikit_learn(outputs: tuple[str, ...], after: str = "SOFTMAX", norm: str 
         classlabels_ints=[7, 3, 11],
         post_transform=after,
     )
-    normalised = onnx.helper.make_node("Normalizer", ["raw"], ["probabilities"], domain="ai.onnx.ml", norm=norm)
+    normalized = onnx.helper.make_node("Normalizer", ["raw"], ["probabilities"], domain="ai.onnx.ml", norm=norm)
     given = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, ["N", 6])]
     kinds = {"label": onnx.TensorProto.INT64, "probabilities": onnx.TensorProto.FLOAT}
     shapes = {"label": ["N"], "probabilities": ["N", 3]}
     ends = [onnx.helper.make_tensor_value_info(name, kinds[name], shapes[name]) for name in outputs]
-    graph = onnx.helper.make_graph([scaled, classified, normalised], "classifier", given, ends)
+    graph = onnx.helper.make_graph([scaled, classified, normalized], "classifier", given, ends)
     domains = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("ai.onnx.ml", 3)]
     return onnx.helper.make_model(graph, opset_imports=domains, ir_version=8)
 
@@ -264,12 +264,12 @@ def test_a_classifier_of_scikit_learn_gives_its_labels_and_probabilities() -> No
     label, probabilities = compiled.accuracy.outputs
     assert label.agreement >= 0.95
     assert probabilities.error < 0.02
-    integers = compiled.quantised(SAMPLES[2])
+    integers = compiled.quantized(SAMPLES[2])
     assert int(compiled.run(integers)["label"].ravel()[0]) in (7, 3, 11)
     compiled.circuit.witness(compiled.circuit_inputs(integers))
 
 
-def test_probabilities_that_do_not_come_from_a_softmax_are_not_taken_as_normalised() -> None:
+def test_probabilities_that_do_not_come_from_a_softmax_are_not_taken_as_normalized() -> None:
     seen = {"s": np.zeros((1, 6)), "label": np.zeros(1), "raw": np.zeros((1, 3)), "probabilities": np.zeros((1, 3))}
     for options in ({"after": "NONE"}, {"norm": "L2"}):
         with pytest.raises(FormatError, match="only the probabilities of a softmax"):

@@ -21,8 +21,8 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
-    Requantise,
+    Normalize,
+    Requantize,
     Rows,
     Softmax,
     Steps,
@@ -47,23 +47,23 @@ def linear(m: int, k: int, n: int, groups: int = 1) -> Linear:
 
 
 ROUNDINGS = [
-    Requantise("r", ("x",), "out", 3),
-    Requantise("r", ("x",), "out", 0, 0),
-    Requantise("r", ("x",), "out", 3, 0),
-    Requantise("r", ("x",), "out", 4, -2),
-    Requantise("r", ("x",), "out", 2, None, 9),
-    Requantise("r", ("x",), "out", 2, -8, 7),
-    Requantise("r", ("x",), "out", 0, -5, 6),
-    Requantise("r", ("x",), "out", 1, 3, 3),
-    Requantise("r", ("x",), "out", 3, 100),
-    Requantise("r", ("x",), "out", 3, -100, 100),
-    Requantise("r", ("x",), "out", 9, 0),
+    Requantize("r", ("x",), "out", 3),
+    Requantize("r", ("x",), "out", 0, 0),
+    Requantize("r", ("x",), "out", 3, 0),
+    Requantize("r", ("x",), "out", 4, -2),
+    Requantize("r", ("x",), "out", 2, None, 9),
+    Requantize("r", ("x",), "out", 2, -8, 7),
+    Requantize("r", ("x",), "out", 0, -5, 6),
+    Requantize("r", ("x",), "out", 1, 3, 3),
+    Requantize("r", ("x",), "out", 3, 100),
+    Requantize("r", ("x",), "out", 3, -100, 100),
+    Requantize("r", ("x",), "out", 9, 0),
 ]
 
 
 @pytest.mark.parametrize("operation", ROUNDINGS, ids=lambda r: f"{r.shift},{r.low},{r.high}")
 @pytest.mark.parametrize("limb", [3, 8])
-def test_rounding_and_clamping_agree_on_every_byte(operation: Requantise, limb: int) -> None:
+def test_rounding_and_clamping_agree_on_every_byte(operation: Requantize, limb: int) -> None:
     assert_same_as_semantics(model_of(operation, limb, x=((256,), -128, 127)), {"x": BYTES})
 
 
@@ -81,7 +81,7 @@ def test_rounding_agrees_at_ties_ends_and_around_zero(shift: int, low, high, dat
     )
     x = np.array(data.draw(st.lists(value, min_size=24, max_size=24)))
     assert_same_as_semantics(
-        model_of(Requantise("r", ("x",), "out", shift, low, high), x=((24,), -(2**16), 2**16 - 1)), {"x": x}
+        model_of(Requantize("r", ("x",), "out", shift, low, high), x=((24,), -(2**16), 2**16 - 1)), {"x": x}
     )
 
 
@@ -92,7 +92,7 @@ def test_a_table_agrees_on_every_byte() -> None:
 @pytest.mark.parametrize("count", [4, 700])
 def test_a_rounded_table_agrees_however_it_clamps(count: int) -> None:
     operations = [
-        Requantise("r", ("x",), "rounded", 3, -128, 127),
+        Requantize("r", ("x",), "rounded", 3, -128, 127),
         Lookup("f", ("rounded",), "out", SINE, -128),
     ]
     x = np.append(rng.integers(-9000, 9000, count - 2), [-9000, 9000])
@@ -137,8 +137,8 @@ OTHERS = {
     "argmax of one": (ArgMax("m", ("x",), "out"), {"x": ((4, 1), -2, 2)}),
     "softmax": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 4), -128, 127)}),
     "softmax of one": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 1), -128, 127)}),
-    "normalise": (Normalise("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
-    "normalise one": (Normalise("n", ("x",), "out", 12, 1), {"x": ((2, 1), -9, 9)}),
+    "normalize": (Normalize("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
+    "normalize one": (Normalize("n", ("x",), "out", 12, 1), {"x": ((2, 1), -9, 9)}),
 }
 
 
@@ -154,7 +154,7 @@ def test_other_layers_agree(name: str, data) -> None:
     assert_same_as_semantics(model_of(operation, **inputs), values)
 
 
-@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalise"])
+@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalize"])
 @pytest.mark.parametrize("value", [-2, 0, 2])
 def test_rows_of_equal_entries_agree(name: str, value: int) -> None:
     operation, inputs = OTHERS[name]
@@ -184,7 +184,7 @@ def test_every_wire_of_a_layer_is_pinned(name: str) -> None:
         assert_every_wire_is_pinned(compiled(model), values)
 
 
-LINEAR = ("arrange", "combine", "total", "multiply", "maximum of one", "argmax of one", "normalise one")
+LINEAR = ("arrange", "combine", "total", "multiply", "maximum of one", "argmax of one", "normalize one")
 
 
 @pytest.mark.parametrize("name", [name for name in PINNED if name not in LINEAR])
@@ -218,6 +218,6 @@ def test_every_wire_of_private_weights_is_pinned(shape: tuple[int, int, int]) ->
 
 @pytest.mark.parametrize("value", [-129, 128, 1 << 40])
 def test_a_private_input_out_of_range_satisfies_no_constraint(value: int) -> None:
-    model = model_of(Requantise("r", ("x",), "out", 3), x=((1,), -128, 127))
+    model = model_of(Requantize("r", ("x",), "out", 3), x=((1,), -128, 127))
     with pytest.raises(UnsatisfiedError):
         compiled(model).witness({"x": [value]})

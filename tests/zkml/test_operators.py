@@ -1,4 +1,4 @@
-"""Every operator that can be imported, quantised and proven, held against onnxruntime's floats."""
+"""Every operator that can be imported, quantized and proven, held against onnxruntime's floats."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def test_an_operator_is_close_to_its_float_and_its_circuit_agrees_with_its_integ
     (output,) = compiled.accuracy.outputs
     assert output.agreement > 0.9 if name in ("ArgMax", "ArgMin") else output.error < 0.035
     sample = {key: v[3].reshape(-1) for key, v in samples.items()}
-    integers = compiled.quantised(sample)
+    integers = compiled.quantized(sample)
     circuit = compiled.circuit
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(compiled.circuit_inputs(integers))))
     assert (np.asarray(shown["out"]) == compiled.run(integers)["out"]).all()

@@ -13,12 +13,12 @@ import pytest
 
 from tests.zkml import faults
 from tests.zkml.networks import all_inputs, compiled, model_of, proven_output
-from tests.zkml.random_models import KINDS, Kind, linear, random_inputs, random_model, requantise, with_other_weights
+from tests.zkml.random_models import KINDS, Kind, linear, random_inputs, random_model, requantize, with_other_weights
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import ZkgpuError
 from zkgpu.testing import Draws
 from zkgpu.zkml import semantics
-from zkgpu.zkml.operations import IntegerModel, Linear, Requantise
+from zkgpu.zkml.operations import IntegerModel, Linear, Requantize
 
 GIVEN = ["private", "hashed"]
 BOTH = [10, 10]  # the inputs of the small model below
@@ -28,7 +28,7 @@ def small(factor: int, low: int | None, high: int | None, shift: int) -> Integer
     """A clamp of factor * (x_0 + x_1 + 1) / 2^shift."""
     ones, factors = np.ones((1, 2, 1), dtype=np.int64), np.full((1, 1), factor)
     layer = Linear("dense", ("x",), "h", ones, factors, np.ones((1, 1), dtype=np.int64))
-    return model_of([layer, Requantise("clip", ("h",), "out", shift, low, high)], x=((1, 1, 2), 0, 10))
+    return model_of([layer, Requantize("clip", ("h",), "out", shift, low, high)], x=((1, 1, 2), 0, 10))
 
 
 @pytest.mark.parametrize("weights", GIVEN)
@@ -80,7 +80,7 @@ def try_others(seed: int, models: int, kinds: tuple[Kind, ...]) -> Counter[bool]
 
 
 @pytest.mark.filterwarnings("ignore:.*appear in no constraint")
-@pytest.mark.parametrize("kinds", [(linear, requantise), (linear, *KINDS)], ids=["clamps", "all layers"])
+@pytest.mark.parametrize("kinds", [(linear, requantize), (linear, *KINDS)], ids=["clamps", "all layers"])
 def test_other_weights_give_their_own_output_or_none(kinds: tuple[Kind, ...]) -> None:
     taken = try_others(3, 40, kinds)
     assert min(taken[True], taken[False]) > 20, taken
@@ -89,5 +89,5 @@ def test_other_weights_give_their_own_output_or_none(kinds: tuple[Kind, ...]) ->
 @pytest.mark.filterwarnings("ignore:.*appear in no constraint")
 def test_a_clamp_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     faults.clamps_outside_an_interval_are_left_out(monkeypatch)
-    with pytest.raises(AssertionError, match="Requantise"):
-        try_others(3, 150, (linear, requantise))
+    with pytest.raises(AssertionError, match="Requantize"):
+        try_others(3, 150, (linear, requantize))

@@ -19,15 +19,15 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
-    Requantise,
+    Normalize,
+    Requantize,
     Rows,
     Softmax,
     Steps,
     Total,
     in_layer,
 )
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.ranges import analyze
 
 rng = np.random.default_rng(7)
 WEIGHTS = rng.integers(-127, 128, (1, 3, 4))
@@ -39,14 +39,14 @@ OPERATIONS = [
     Arrange("a", ("x",), "out", np.array([5, -1, 0])),
     Total("t", ("x",), "out"),
     Multiply("m", ("x", "y"), "out"),
-    Requantise("r", ("x",), "out", 3, -4, 9),
+    Requantize("r", ("x",), "out", 3, -4, 9),
     Lookup("u", ("x",), "out", TABLE, -128),
     Rows("e", ("x",), "out", TABLE[:256].reshape(256, 1) * [[1, -1]], -128),
     Steps("b", ("x",), "out", np.array([0, 2, 2]), np.array([-100, 3, 50])),
     Maximum("x", ("x",), "out"),
     ArgMax("g", ("x",), "out"),
     Softmax("s", ("x",), "out", 2, np.array([50, 20, 9, 1]), 12),
-    Normalise("n", ("x",), "out", 18, 5),
+    Normalize("n", ("x",), "out", 18, 5),
 ]
 
 
@@ -59,14 +59,14 @@ def test_no_value_leaves_its_interval(operation, data) -> None:
     value = st.one_of(st.integers(-128, 127), st.sampled_from([-128, 127, 0, 1, -1]))
     rows = st.lists(value, min_size=6, max_size=6)
     inputs = {name: np.array(data.draw(rows)).reshape(1, 2, 3) for name in operation.inputs}
-    interval, got = analyse(model)["out"], semantics.run(model, inputs)["out"]
+    interval, got = analyze(model)["out"], semantics.run(model, inputs)["out"]
     assert (interval.low <= got).all()
     assert (got <= interval.high).all()
 
 
 def test_the_ends_of_a_linear_layer_are_reached() -> None:
     model = model_of(OPERATIONS[0], x=((1, 1, 3), -128, 127))
-    interval = analyse(model)["out"]
+    interval = analyze(model)["out"]
     worst = np.where(WEIGHTS[0, :, 0] > 0, 127, -128).reshape(1, 1, 3)
     assert semantics.run(model, {"x": worst})["out"][0, 0, 0] == interval.high[0, 0, 0]
 
@@ -76,7 +76,7 @@ def test_the_ends_of_a_linear_layer_are_reached() -> None:
 def test_a_product_of_two_tensors_stays_in_its_interval(values: list[int]) -> None:
     model = model_of(MatMul("m", ("x", "y"), "out"), x=((1, 2, 3), -7, 7), y=((1, 3, 2), -7, 7))
     x, y = np.array(values[:6]).reshape(1, 2, 3), np.array(values[6:]).reshape(1, 3, 2)
-    interval, got = analyse(model)["out"], semantics.run(model, {"x": x, "y": y})["out"]
+    interval, got = analyze(model)["out"], semantics.run(model, {"x": x, "y": y})["out"]
     assert (interval.low <= got).all()
     assert (got <= interval.high).all()
 

@@ -1,4 +1,4 @@
-"""A model is parsed, checked and handed to onnxruntime once; what is honoured of its nodes is told by one table."""
+"""A model is parsed, checked and handed to onnxruntime once; what is honored of its nodes is told by one table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from zkgpu.errors import FormatError
 from zkgpu.zkml import calibration, onnx_model
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.graph import Graph, Node
-from zkgpu.zkml.honoured import HONOURED, require_honoured
+from zkgpu.zkml.honored import HONORED, require_honored
 from zkgpu.zkml.supported import OPERATORS
 
 SAMPLES = normal(40, 6)
@@ -55,8 +55,8 @@ def test_the_command_parses_a_model_once_too(calls, tmp_path) -> None:
     assert calls == {"_checked": 1, "check_model": 1, "Session": 1}
 
 
-def test_the_table_of_what_is_honoured_has_known_operators_only() -> None:
-    assert set(HONOURED) <= set(OPERATORS)
+def test_the_table_of_what_is_honored_has_known_operators_only() -> None:
+    assert set(HONORED) <= set(OPERATORS)
 
 
 def attributes_of_all_versions():
@@ -68,14 +68,14 @@ def attributes_of_all_versions():
 
 def test_an_attribute_that_is_not_in_the_table_is_refused_by_name() -> None:
     for operator, opset, attribute in attributes_of_all_versions():
-        honoured = HONOURED.get(operator)
+        honored = HONORED.get(operator)
         if operator in ("Constant", "ConstantOfShape", "Shape", "ZipMap") or (
-            honoured and attribute in {*honoured.attributes, *honoured.only}
+            honored and attribute in {*honored.attributes, *honored.only}
         ):
             continue
         made = Node("n", operator, ("x",), ("y",), {attribute: 1}, opset)
         with pytest.raises(FormatError, match=rf"'n' \({operator}\): (its attribute {attribute} is not|opset)"):
-            require_honoured(Graph({"x": (1, 2)}, ("y",), (made,), {}, {"x": (1, 2), "y": (1, 2)}))
+            require_honored(Graph({"x": (1, 2)}, ("y",), (made,), {}, {"x": (1, 2), "y": (1, 2)}))
 
 
 def test_an_operator_of_another_domain_is_not_taken_for_the_standard_one() -> None:

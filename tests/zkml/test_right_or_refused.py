@@ -90,7 +90,7 @@ def test_numbers_between_those_of_a_calibration_with_whole_numbers_are_refused_o
     compiled = compile_model(dense, np.random.default_rng(3).integers(-9, 10, (40, 6)).astype(float), limb=6)
     given = np.array([1.0, 2.0, 0.4, -3.0, 0.0, 99.0])
     with pytest.raises(UsageError, match=r"input 'x' at index \[0, 2\] is no whole number"):
-        compiled.quantised(given)
-    assert compiled.quantised(given, clamp=True)["x"].tolist() == [[1, 2, 0, -3, 0, 9]]
+        compiled.quantized(given)
+    assert compiled.quantized(given, clamp=True)["x"].tolist() == [[1, 2, 0, -3, 0, 9]]
     assert compiled.count_moved(given) == {"x": 2}
     assert compiled.count_moved(np.ones(6)) == {}

@@ -12,7 +12,7 @@ from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.testing import attack_circuit
 from zkgpu.zkml.layers import matrices
-from zkgpu.zkml.operations import ArgMax, Combine, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
+from zkgpu.zkml.operations import ArgMax, Combine, Linear, Lookup, Maximum, Normalize, Operation, Requantize, Softmax
 
 R = Fr.modulus
 INVERSE_OF_8 = pow(8, -1, R)
@@ -39,7 +39,7 @@ def constantly_shaped(value: int, shape: tuple[int, ...]) -> Callable:
 
 @pytest.mark.parametrize("x", [-1, 0, 1, -128, 127])
 def test_the_sign_of_a_relu_is_not_free(x: int) -> None:
-    relu = Requantise("r", ("x",), "out", 0, 0)
+    relu = Requantize("r", ("x",), "out", 0, 0)
     forged(relu, [x], -128, 127, sign=constantly(int(x >= 0)))
     forged(relu, [x], -128, 127, sign=constantly(2))
 
@@ -47,7 +47,7 @@ def test_the_sign_of_a_relu_is_not_free(x: int) -> None:
 @pytest.mark.parametrize("x", [-12, -4, 0, 3, 4, 5, 20])
 @pytest.mark.parametrize("delta", [-1, 1, 8, INVERSE_OF_8, -INVERSE_OF_8])
 def test_a_rounded_value_cannot_be_off(x: int, delta: int) -> None:
-    forged(Requantise("r", ("x",), "out", 3), [x], -128, 127, rounded=constantly(((x + 4) >> 3) + delta))
+    forged(Requantize("r", ("x",), "out", 3), [x], -128, 127, rounded=constantly(((x + 4) >> 3) + delta))
 
 
 @pytest.mark.parametrize("x", [-128, -36, -35, 0, 35, 36, 127])
@@ -55,7 +55,7 @@ def test_a_rounded_value_cannot_be_off(x: int, delta: int) -> None:
 def test_a_clamped_value_cannot_be_off(x: int, delta: int) -> None:
     q = (x + 4) >> 3
     y = min(max(q, -4), 4) + delta
-    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
     excess = {"excess": lambda v: np.array([0], dtype=object)}
     forged(clamp, [x], -128, 127, clamped=constantly(y))
     forged(clamp, [x], -128, 127, clamped=constantly(y), **excess)
@@ -64,7 +64,7 @@ def test_a_clamped_value_cannot_be_off(x: int, delta: int) -> None:
 @pytest.mark.parametrize("x", [-128, -6, -5, 0, 6, 7, 127])
 @pytest.mark.parametrize("delta", [-1, 1])
 def test_a_clamped_value_that_is_not_rounded_cannot_be_off(x: int, delta: int) -> None:
-    clamp = Requantise("r", ("x",), "out", 0, -5, 6)
+    clamp = Requantize("r", ("x",), "out", 0, -5, 6)
     y = min(max(x, -5), 6) + delta
     forged(clamp, [x], -128, 127, clamped=constantly(y))
     forged(clamp, [x], -128, 127, clamped=constantly(y), excess=constantly(0))
@@ -72,7 +72,7 @@ def test_a_clamped_value_that_is_not_rounded_cannot_be_off(x: int, delta: int) -
 
 @pytest.mark.parametrize("remainder", [-1, 8, 7, 8 - INVERSE_OF_8])
 def test_the_remainder_of_a_relu_is_the_one_below_the_divisor(remainder: int) -> None:
-    forged(Requantise("r", ("x",), "out", 3, 0), [12], -128, 127, remainder=constantly(remainder))
+    forged(Requantize("r", ("x",), "out", 3, 0), [12], -128, 127, remainder=constantly(remainder))
 
 
 def test_a_table_gives_no_value_of_another_row() -> None:
@@ -128,7 +128,7 @@ def test_softmax_tells_the_maximum_from_an_entry_half_a_step_below_it(shift: int
 
 @pytest.mark.parametrize("delta", [-1, 1, 64])
 def test_an_inverse_root_cannot_be_off(delta: int) -> None:
-    operation = Normalise("n", ("x",), "out", 16, 2)
+    operation = Normalize("n", ("x",), "out", 16, 2)
     variance = 13**2 + 2**2 + 11**2 + 2
     root = int(2**16 / variance**0.5)
     forged(operation, [[5, 0, -3]], -8, 7, inverse_root=constantly(root + delta))
@@ -150,7 +150,7 @@ def test_a_sum_of_private_weights_cannot_be_off() -> None:
 def test_a_sign_that_is_no_bit_cannot_turn_a_relu_off() -> None:
     x, width = 20, 8  # z = x + 4 has 8 bits here without its sign
     sign = -(x + 4) * pow(1 << width, -1, R)
-    forged(Requantise("r", ("x",), "out", 3, 0), [x], -128, 127, sign=constantly(sign))
+    forged(Requantize("r", ("x",), "out", 3, 0), [x], -128, 127, sign=constantly(sign))
 
 
 def in_turn(*answers: int) -> Callable:
@@ -161,13 +161,13 @@ def in_turn(*answers: int) -> Callable:
 
 @pytest.mark.parametrize(("y", "over", "under"), [(4, -3, 0), (-4, 0, -5)])
 def test_an_excess_below_zero_cannot_move_a_value_to_an_end(y: int, over: int, under: int) -> None:
-    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
     forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
 
 
 @pytest.mark.parametrize(("y", "over", "under"), [(0, 1, 0), (-3, 4, 0), (2, 0, 1), (3, 0, 2), (4, 0, 3)])
 def test_only_values_at_an_end_have_an_excess(y: int, over: int, under: int) -> None:
-    clamp = Requantise("r", ("x",), "out", 3, -4, 4)
+    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
     assert y + over - under == 1 == (8 + 4) >> 3
     forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
 
@@ -201,7 +201,7 @@ def test_an_inverse_root_is_no_half() -> None:
     assert variance % 4 == 0
     assert (2 * root + 1) ** 2 * variance <= 4 * 4**bits
     half = (2 * root + 1) * pow(2, -1, R)
-    forged(Normalise("n", ("x",), "out", bits, 2), row, -8, 7, inverse_root=constantly(half))
+    forged(Normalize("n", ("x",), "out", bits, 2), row, -8, 7, inverse_root=constantly(half))
 
 
 # more of the same kinds, in other places
@@ -210,7 +210,7 @@ def test_an_inverse_root_is_no_half() -> None:
 @pytest.mark.parametrize("value", [-9, -8, 7, 8, 200, INVERSE_OF_8])
 def test_a_rounded_index_beyond_its_table_finds_no_value(value: int) -> None:
     """The index of a rounded lookup has no range check but the table itself."""
-    operations = [Requantise("r", ("x",), "y", 3, -8, 7), Lookup("f", ("y",), "out", np.arange(16) ** 2, -8)]
+    operations = [Requantize("r", ("x",), "y", 3, -8, 7), Lookup("f", ("y",), "out", np.arange(16) ** 2, -8)]
     x, last = 20, 15**2
     for claimed in (0, 49, last, 64, 81):
         forged(
@@ -279,7 +279,7 @@ def test_a_large_layer_s_sums_cannot_be_off(monkeypatch: pytest.MonkeyPatch, del
     forged(layer, [[[7, 6]]], -8, 7, sums=constantly_shaped(5 * (21 - 12 + 4) + delta, (1, 1, 1)))
 
 
-FAR = [Requantise("r", ("x",), "q", 1, 5, 9), Lookup("f", ("q",), "out", np.array([50, 40, 30, 20, 10]), 5)]
+FAR = [Requantize("r", ("x",), "q", 1, 5, 9), Lookup("f", ("q",), "out", np.array([50, 40, 30, 20, 10]), 5)]
 
 
 @pytest.mark.parametrize("x", [-16, 8, 13, 18, 31])

@@ -22,8 +22,8 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
-    Requantise,
+    Normalize,
+    Requantize,
     Rows,
     Softmax,
     Steps,
@@ -74,7 +74,7 @@ def test_combining_broadcasts_multipliers_and_offset() -> None:
         (Total("t", ("x",), "out"), [[[1, 2], [3, 4]]], [3, 7]),
         (Multiply("m", ("x", "y"), "out"), [[[1, 2]], [[3], [-4]]], [[3, 6], [-4, -8]]),
         (MatMul("m", ("x", "y"), "out"), [[[[1, 2]]], [[[3], [4]]]], [[[11]]]),
-        (Requantise("r", ("x",), "out", 2, 0, 3), [[-9, 1, 2, 6, 100]], [0, 0, 1, 2, 3]),
+        (Requantize("r", ("x",), "out", 2, 0, 3), [[-9, 1, 2, 6, 100]], [0, 0, 1, 2, 3]),
         (Lookup("l", ("x",), "out", np.array([9, 8, 7]), -1), [[-1, 1, 0]], [9, 7, 8]),
         (Rows("r", ("x",), "out", np.array([[9, 8], [7, 6]]), 3), [[[4], [3]]], [[[7, 6]], [[9, 8]]]),
         (
@@ -100,13 +100,13 @@ def test_softmax_follows_its_formula(row: list[int]) -> None:
 
 
 @given(st.lists(st.integers(-500, 500), min_size=2, max_size=6))
-def test_normalising_follows_its_formula(row: list[int]) -> None:
+def test_normalizing_follows_its_formula(row: list[int]) -> None:
     n = len(row)
     c = [n * v - sum(row) for v in row]
     variance = sum(v * v for v in c) + 3
     root = isqrt(4**20 // variance)
     assert root**2 * variance <= 4**20 < (root + 1) ** 2 * variance
-    got = semantics.apply(Normalise("n", ("x",), "out", 20, 3), [np.array([row])])
+    got = semantics.apply(Normalize("n", ("x",), "out", 20, 3), [np.array([row])])
     assert got.tolist() == [[v * root for v in c]]
 
 

@@ -20,7 +20,7 @@ from zkgpu.errors import FormatError, ResourceError
 from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.sizes import shape_after
 from zkgpu.zkml.storage import dump, parse
 
@@ -41,7 +41,7 @@ def compiled():
 
 onnxruntime = pytest.importorskip("onnxruntime")
 STORED = dump(compiled())
-X = compiled().quantised(SAMPLES[2])["x"]
+X = compiled().quantized(SAMPLES[2])["x"]
 
 
 def convolution():
@@ -66,7 +66,7 @@ def test_arrays_in_any_order_of_memory_are_read_back(order: str) -> None:
     np.savez(file, **arrays)
     assert np.array_equal(read_stored(file.getvalue(), "m")["a0"], arrays["a0"])
     read = parse(dump(first), "m")
-    x = {"x": first.quantised(samples[2])["x"]}
+    x = {"x": first.quantized(samples[2])["x"]}
     assert (read.run(x)["out"] == first.run(x)["out"]).all()
     assert read.weights_hash == first.weights_hash
     pairs = zip(read.model.operations, first.model.operations, strict=True)
@@ -91,7 +91,7 @@ def rewritten(change) -> bytes:
 
 def test_a_model_is_read_back_as_it_was() -> None:
     first, read = compiled(), parse(STORED, "m")
-    x = {"x": first.quantised(SAMPLES[2])["x"]}
+    x = {"x": first.quantized(SAMPLES[2])["x"]}
     assert (read.run(x)["out"] == first.run(x)["out"]).all()
     assert dump(read) == STORED == dump(first)
     assert read.circuit.r1cs.n_constraints == first.circuit.r1cs.n_constraints
@@ -113,11 +113,11 @@ def operation(description, kind: str):
         lambda d: operation(d, "Linear").update(weight={"array": "a999"}),
         lambda d: operation(d, "Linear").update(multiplier=operation(d, "Linear")["weight"]),
         lambda d: operation(d, "Linear").update(extra=1),
-        lambda d: operation(d, "Requantise").update(shift=-1),
-        lambda d: operation(d, "Requantise").update(shift=1 << 40),
+        lambda d: operation(d, "Requantize").update(shift=-1),
+        lambda d: operation(d, "Requantize").update(shift=1 << 40),
         lambda d: operation(d, "Lookup").update(first=5),
         lambda d: operation(d, "Softmax").update(bits=0),
-        lambda d: operation(d, "Normalise").update(epsilon=0),
+        lambda d: operation(d, "Normalize").update(epsilon=0),
         lambda d: operation(d, "Arrange").update(inputs=["nothing"]),
         lambda d: operation(d, "Arrange").update(output="x"),
         lambda d: d["model"]["inputs"][0].update(shape=[1, 4, 1 << 40]),
@@ -169,7 +169,7 @@ def test_memory_is_what_the_user_allows() -> None:
 def test_sizes_are_those_of_the_values() -> None:
     for stored in (compiled(), convolution()[0]):
         shapes = {tensor.name: tensor.shape for tensor in stored.model.inputs}
-        values = analyse(stored.model)
+        values = analyze(stored.model)
         for op in stored.model.operations:
             shapes[op.output] = shape_after(op, [shapes[name] for name in op.inputs])
             assert shapes[op.output] == values[op.output].shape, op

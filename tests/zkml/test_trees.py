@@ -102,7 +102,7 @@ def assert_same(proto: Any, samples: np.ndarray, most: float = 1e-3) -> Compiled
         assert found.shape == wanted.shape
         allowed = 0 if wanted.dtype.kind == "i" else most * np.abs(wanted).max()
         assert np.abs(found - wanted).max() <= allowed
-    integers = compiled.quantised(samples[:1].astype(np.float32))
+    integers = compiled.quantized(samples[:1].astype(np.float32))
     shown = {
         t.name: proven_output(compiled.circuit, compiled.circuit_inputs(integers), t.name)
         for t in compiled.model.outputs
@@ -274,5 +274,5 @@ def test_a_batch_of_rows() -> None:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     for rows in samples[:5]:
         (wanted,) = session.run(None, {"x": rows})
-        found = proven_output(compiled.circuit, compiled.circuit_inputs(compiled.quantised(rows)))
+        found = proven_output(compiled.circuit, compiled.circuit_inputs(compiled.quantized(rows)))
         assert np.abs(np.asarray(found, dtype=float) * compiled.model.outputs[0].scale - wanted).max() < 1e-3

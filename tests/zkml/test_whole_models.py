@@ -19,7 +19,7 @@ random = np.random.default_rng(4)
 
 
 def assert_pinned(compiled: CompiledModel, sample: np.ndarray) -> None:
-    assert_every_wire_is_pinned(compiled.circuit, compiled.circuit_inputs(compiled.quantised(sample)))
+    assert_every_wire_is_pinned(compiled.circuit, compiled.circuit_inputs(compiled.quantized(sample)))
 
 
 @pytest.mark.parametrize("weights", ["public", "private", "hashed"])

@@ -13,7 +13,7 @@ from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError
 from zkgpu.zkml.compiled import compile_model
-from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalise, Operation, Requantise, Softmax
+from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalize, Operation, Requantize, Softmax
 
 R = Fr.modulus
 EXP = np.array([20, 12, 7, 4, 2, 1])
@@ -35,7 +35,7 @@ def constantly(value: int) -> Callable:
 def test_a_rounded_value_has_no_second_answer_a_turn_around_the_field_away(limb: int, bits: int, shift: int) -> None:
     x = (1 << bits) - 12345
     try:
-        network = model_of(Requantise("round", ("x",), "out", shift), limb, x=((1,), -(1 << bits) + 1, (1 << bits) - 1))
+        network = model_of(Requantize("round", ("x",), "out", shift), limb, x=((1,), -(1 << bits) + 1, (1 << bits) - 1))
         circuit = unpublished(network)
     except FormatError as error:
         assert ("bits and wrap around the field" in str(error), bits > 200) == (True, True)  # noqa: PT017
@@ -51,7 +51,7 @@ def test_tensors_that_leave_no_room_for_loose_checks_are_refused_by_their_layer(
     most = Fr.bits - 2 * limb - 4
     for bits in (most, most + 1, most + 8, 252, 253):
         double = Linear("double", ("x",), "y", np.array([[[2]]]), np.array([[1]]), np.array([[0]]))
-        operations: list[Operation] = [double, Requantise("round", ("y",), "out", 8)]
+        operations: list[Operation] = [double, Requantize("round", ("y",), "out", 8)]
         reach = (1 << bits - 1) - 1
         if bits <= most:
             model_of(operations, limb, x=((1, 1, 1), -reach, reach))
@@ -65,15 +65,15 @@ def test_tensors_that_leave_no_room_for_loose_checks_are_refused_by_their_layer(
 @pytest.mark.parametrize(
     "operation",
     [
-        Requantise("wide", ("x",), "out", 240),
-        Requantise("wide", ("x",), "out", 250, 0),
-        Requantise("wide", ("x",), "out", 250, -3, 3),
-        Requantise("wide", ("x",), "out", 3, 0, (1 << 61)),
+        Requantize("wide", ("x",), "out", 240),
+        Requantize("wide", ("x",), "out", 250, 0),
+        Requantize("wide", ("x",), "out", 250, -3, 3),
+        Requantize("wide", ("x",), "out", 3, 0, (1 << 61)),
         Maximum("wide", ("x",), "out"),
         ArgMax("wide", ("x",), "out"),
         Softmax("wide", ("x",), "out", 240, EXP, 60),
         Softmax("wide", ("x",), "out", 0, np.array([1 << 61, 1]), 120),
-        Normalise("wide", ("x",), "out", 110, 1),
+        Normalize("wide", ("x",), "out", 110, 1),
     ],
     ids=str,
 )
@@ -117,7 +117,7 @@ def test_multipliers_are_taken_in_without_overflow() -> None:
     multiplier, bias = np.array([[1 << 30, (1 << 61) + 1]]), np.array([[-(1 << 50), (1 << 61) - 1]])
     shift = 100
     dense = Linear("dense", ("x",), "y", weight, multiplier, bias)
-    network = model_of([dense, Requantise("round", ("y",), "out", shift)], x=((1, 1, 2), -128, 127))
+    network = model_of([dense, Requantize("round", ("y",), "out", shift)], x=((1, 1, 2), -128, 127))
     for x in ([[[127, -128]]], [[[-1, 1]]]):
         for weights in ("public", "private", "hashed"):
             assert_same_as_semantics(network, {"x": np.array(x)}, weights)
@@ -134,7 +134,7 @@ def test_a_dead_layer_with_a_bias_gives_the_class_that_the_floats_give() -> None
     except FormatError as error:
         assert "layer '/z'" in str(error)  # noqa: PT017
         return
-    given = {"x": network.quantised(samples[3])["x"]}
+    given = {"x": network.quantized(samples[3])["x"]}
     shown = network.circuit.witness(network.circuit_inputs(given))
     proven = network.circuit.r1cs.rounds[0].unpack(network.circuit.packed(shown))["out"]
     assert np.argmax(proven) == np.argmax(network.predict(samples[3])["out"]) == 1
@@ -150,7 +150,7 @@ def test_integers_of_63_bits_are_refused_by_their_layer(part: str, value: int) -
     elif part == "table":
         operation = Lookup("large", ("x",), "out", np.array([0, value]), 0)
     else:
-        operation = Requantise("large", ("x",), "out", 1, value)
+        operation = Requantize("large", ("x",), "out", 1, value)
     with pytest.raises(FormatError, match=f"layer 'large': its {part} holds an integer of more than 62 bits"):
         model_of(operation, x=((1, 1, 1), 0, 1))
 
@@ -162,7 +162,7 @@ def test_weights_that_are_nothing_beside_their_biases_round_to_nothing(tiny: flo
     samples = np.random.default_rng(3).normal(size=(20, 4))
     network = compile_model(dense, samples)
     assert network.predict(samples[3])["out"] == pytest.approx(weights["b"][None], rel=1e-3)
-    circuit, integers = network.circuit, network.quantised(samples[3])
+    circuit, integers = network.circuit, network.quantized(samples[3])
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(network.circuit_inputs(integers))))["out"]
     assert (np.asarray(shown) == network.run(integers)["out"]).all()
 
@@ -182,14 +182,14 @@ def test_a_sum_with_a_constant_of_another_size_is_refused_by_its_layer() -> None
 @pytest.mark.parametrize("shift", [0, 3])
 def test_a_clamp_beside_its_values_leaves_one_and_is_proven(low: int | None, high: int | None, shift: int) -> None:
     """All values lie from 16 to 127, or from 2 to 16."""
-    network = model_of(Requantise("clamp", ("x",), "out", shift, low, high), x=((3,), 16, 127))
+    network = model_of(Requantize("clamp", ("x",), "out", shift, low, high), x=((3,), 16, 127))
     for x in ([16, 17, 127], [16, 16, 16], [127, 64, 60]):
         assert_same_as_semantics(network, {"x": np.array(x)})
 
 
 def test_a_clamp_to_an_empty_interval_is_refused() -> None:
     with pytest.raises(FormatError, match="layer 'clamp': clamps to an empty interval"):
-        model_of(Requantise("clamp", ("x",), "out", 0, 5, 4), x=((3,), 0, 9))
+        model_of(Requantize("clamp", ("x",), "out", 0, 5, 4), x=((3,), 0, 9))
 
 
 def test_an_upper_bound_below_the_lower_one_wins_as_in_onnx() -> None:
@@ -197,5 +197,5 @@ def test_an_upper_bound_below_the_lower_one_wins_as_in_onnx() -> None:
     samples = np.random.default_rng(3).normal(size=(20, 4))
     network = compile_model(clip, samples)
     assert np.allclose(network.predict(samples[0])["out"], -0.25, atol=0.02)
-    given = all_inputs(network.model, {"x": network.quantised(samples[0])["x"]})
+    given = all_inputs(network.model, {"x": network.quantized(samples[0])["x"]})
     compiled(network.model).witness(given)

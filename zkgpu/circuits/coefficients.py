@@ -87,5 +87,5 @@ def integer_array(values: object) -> NDArray[np.int64] | NDArray[np.object_]:
     if array.dtype.kind != "O":
         array = np.asarray(values, dtype=object)  # numpy turns a mix of int64 and uint64 into floats
     if not all(isinstance(v, (int, np.integer)) for v in array.ravel()):
-        raise UsageError("a constant in a circuit must be an integer: round or quantise other numbers first")
+        raise UsageError("a constant in a circuit must be an integer: round or quantize other numbers first")
     return np.frompyfunc(int, 1, 1)(array) if array.ndim else np.array(int(array.item()), dtype=object)

@@ -169,7 +169,7 @@ def _merged(
 
 
 def _add_equal(key: Index, coefficients: Ids, table: Coefficients) -> tuple[Index, Ids]:
-    """Adds up the coefficients under each run of one key: neighbours in pairs, until no run is left."""
+    """Adds up the coefficients under each run of one key: neighbors in pairs, until no run is left."""
     while True:
         starts = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
         if starts.size == key.size:

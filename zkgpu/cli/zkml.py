@@ -62,7 +62,7 @@ def zkml_group() -> None:
 @force_option
 @pass_session
 def compile_command(session: Session, /, model: str, output: str, force: bool, **options: Any) -> None:
-    """Quantise a model, report its accuracy, and fix its circuit in a build folder."""
+    """Quantize a model, report its accuracy, and fix its circuit in a build folder."""
     from zkgpu.inference import estimate
 
     folder = _folder(output)

@@ -136,7 +136,7 @@ def pairing_machine(group: Group) -> Machine:
 
 
 def signed_digits(k: int) -> list[int]:
-    """The non-adjacent form of k > 0, most significant digit first: digits -1, 0, 1, no two neighbours non-zero."""
+    """The non-adjacent form of k > 0, most significant digit first: digits -1, 0, 1, no two neighbors non-zero."""
     digits = []
     while k:
         digit = 2 - k % 4 if k % 2 else 0

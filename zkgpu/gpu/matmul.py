@@ -1,4 +1,4 @@
-"""Exact products of matrices of 8-bit integers on a device: the linear layers of a quantised network."""
+"""Exact products of matrices of 8-bit integers on a device: the linear layers of a quantized network."""
 
 from __future__ import annotations
 

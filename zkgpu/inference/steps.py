@@ -57,8 +57,8 @@ class Prover:
         Raises UsageError for inputs out of range, by index, and for the key of another model.
         """
         model = weights or self.compiled
-        with stage("quantise inputs"):
-            integers = model.quantised(inputs, clamp=clamp)
+        with stage("quantize inputs"):
+            integers = model.quantized(inputs, clamp=clamp)
             given = model.circuit_inputs(integers, binding)
         statement = self._proven(given)
         shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}

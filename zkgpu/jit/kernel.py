@@ -71,7 +71,7 @@ def subroutine(function: Function) -> Function:
     """A Numba function that kernels call; its body is copied into every caller.
 
     Compiled by itself it would go through LLVM's code generator and then, linked into the caller, through the
-    optimiser once more, which takes the integer addresses as the generator rewrote them for pointers to nothing
+    optimizer once more, which takes the integer addresses as the generator rewrote them for pointers to nothing
     and reorders loads and stores (seen with LLVM 22). So kernels refuse callees made by numba.njit.
     """
     import numba

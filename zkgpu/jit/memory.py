@@ -12,7 +12,7 @@ CACHE_LINE = 64
 
 
 def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
-    """An uninitialised C-ordered array that begins at a multiple of 64 bytes."""
+    """An uninitialized C-ordered array that begins at a multiple of 64 bytes."""
     kind = np.dtype(dtype)
     shape = (shape,) if isinstance(shape, int) else shape
     size = math.prod(shape) * kind.itemsize

@@ -210,7 +210,7 @@ def _by_cost(tasks: list[Task]) -> list[Task]:
 
 
 def _grouped(number: int, family: Family, threads: int) -> list[Task]:
-    """Neighbours together up to GROUP references, and at least two tasks a thread."""
+    """Neighbors together up to GROUP references, and at least two tasks a thread."""
     limit = min(GROUP, sum(s.size for s in family.sets) // (2 * threads) if threads > 1 else GROUP)
     groups: list[list[BucketSet]] = []
     taken = 0

@@ -16,7 +16,7 @@ from zkgpu.ntt.domain import Domain
 
 LOG_TILE = 10  # 2^10 elements are 36 KiB with their padding: within what every GPU gives a block unasked
 MOST_VECTORS = (1 << 16) - 1  # rows of a grid
-LOG_COLUMNS = 2  # 4 neighbours are one 128-byte line
+LOG_COLUMNS = 2  # 4 neighbors are one 128-byte line
 ROOTS_SHARE = 8  # a table of roots may take 1/8 of the memory that is free
 LEAST_TO_GIVE = 1 << 10  # a smaller table would help a device without memory little
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Pass:
-    """Stages on columns of 2^log_rows elements in blocks of 2^log_block, 2^log_columns neighbouring columns a tile."""
+    """Stages on columns of 2^log_rows elements in blocks of 2^log_block, 2^log_columns neighboring columns a tile."""
 
     log_block: int
     log_rows: int

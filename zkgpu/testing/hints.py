@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.testing.draws import Draws
 from zkgpu.testing.forging import Attempt, Forger, Lie, Second, Spot
-from zkgpu.testing.lies import Answer, Surroundings, near, neighbours, without_truths
+from zkgpu.testing.lies import Answer, Surroundings, near, neighbors, without_truths
 from zkgpu.testing.names import Names
 from zkgpu.testing.report import Change, Finding
 from zkgpu.testing.wires import Direction
@@ -67,7 +67,7 @@ class HintAttack:
         return [*first, *self.draws.some_of(lies[known:], count - len(first))]
 
     def try_together(self, count: int, tries: int) -> None:
-        """Lies in `count` entries at once, half of the time all of one hint or its neighbours in the program."""
+        """Lies in `count` entries at once, half of the time all of one hint or its neighbors in the program."""
         while tries > 0:
             steps = self._some_steps(count)
             wanted = min(tries, self.forger.at_once)
@@ -110,8 +110,8 @@ class HintAttack:
         yield from Surroundings.of(wire, self.names, (r1cs.a, r1cs.b, r1cs.c), self.forger.modulus).lies(
             self.forger.modulus
         )
-        yield from neighbours(self.forger.inputs_of(spot))
-        yield from neighbours(self.forger.value(other) for other in self._spots[spot.step][:_BESIDE])
+        yield from neighbors(self.forger.inputs_of(spot))
+        yield from neighbors(self.forger.value(other) for other in self._spots[spot.step][:_BESIDE])
 
     def _wire(self, spot: Spot) -> int:
         """Its number in the R1CS."""

@@ -65,7 +65,7 @@ class Surroundings:
 
 
 def _steps_of(ratio: int, modulus: int) -> Iterator[int]:
-    """Moves of a wire that move its neighbour by one, or both around the field."""
+    """Moves of a wire that move its neighbor by one, or both around the field."""
     for v in (ratio, pow(ratio, -1, modulus)):
         size = abs(nearest_zero(v, modulus))
         yield from (size, -size)
@@ -97,7 +97,7 @@ def _coefficient(matrix: SparseMatrix, place: int) -> int:
     return sum(int(limb) << 64 * i for i, limb in enumerate(matrix.table[matrix.coefficient[place]]))
 
 
-def neighbours(values: Iterable[int]) -> list[Answer]:
+def neighbors(values: Iterable[int]) -> list[Answer]:
     """Other values that stood beside: other entries of the hint's answer and of what it reads."""
     return [(v, False) for v in dict.fromkeys(values)][:_NEIGHBOURS]
 

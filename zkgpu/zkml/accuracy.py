@@ -16,7 +16,7 @@ from zkgpu.zkml import semantics
 from zkgpu.zkml.calibration import FloatModel, Samples, sample
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import IntegerModel, Tensor
-from zkgpu.zkml.quantise import Quantisation
+from zkgpu.zkml.quantize import Quantization
 
 Floats = NDArray[np.float64]
 
@@ -102,11 +102,11 @@ class Accuracy:
 
 
 def measure(
-    quantisation: Quantisation, graph: Graph, model: FloatModel, samples: Samples, *, held_out: bool = True
+    quantization: Quantization, graph: Graph, model: FloatModel, samples: Samples, *, held_out: bool = True
 ) -> Accuracy:
     """Float and integer model side by side on every sample; entries out of range are brought to its end."""
-    ends = tuple(tensor.name for tensor in quantisation.model.outputs)
-    shared = [name for name in model.tensors if name in quantisation.tensors]
+    ends = tuple(tensor.name for tensor in quantization.model.outputs)
+    shared = [name for name in model.tensors if name in quantization.tensors]
     squares = {name: np.zeros(2) for name in shared}
     answers = {name: _Answers(graph.is_integral(name)) for name in ends}
     count = len(next(iter(samples.values())))
@@ -114,9 +114,9 @@ def measure(
         for i in range(count):
             given = sample(samples, i)
             floats = model.run(given)
-            integers = semantics.run(quantisation.model, to_integers(quantisation.model, given, clamp=True))
+            integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
             for name in shared:
-                real = _real(quantisation, integers, name)
+                real = _real(quantization, integers, name)
                 squares[name] += _squares(real, floats[name])
                 if name in answers:
                     answers[name].add(real, floats[name])
@@ -135,8 +135,8 @@ def _squares(real: Floats, wanted: Floats) -> tuple[float, float]:
     return float((differences**2).sum()), float((wanted**2).sum())
 
 
-def _real(quantisation: Quantisation, integers: Mapping[str, Any], name: str) -> Floats:
-    tensor = quantisation.tensors[name]
+def _real(quantization: Quantization, integers: Mapping[str, Any], name: str) -> Floats:
+    tensor = quantization.tensors[name]
     value = np.asarray(integers[tensor.name], dtype=np.float64)
     return value * tensor.scale
 

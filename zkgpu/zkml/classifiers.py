@@ -16,7 +16,7 @@ Rewritten = tuple[list[Node], dict[str, Array]]
 
 
 def expand_classifiers(graph: Graph) -> Graph:
-    """Scalers, linear models, trees, normalised probabilities and lists of labels as ordinary nodes."""
+    """Scalers, linear models, trees, normalized probabilities and lists of labels as ordinary nodes."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     for node in graph.nodes:
@@ -162,7 +162,7 @@ def _normalizer(graph: Graph, node: Node) -> Rewritten:
     source = graph.producers().get(node.inputs[0])
     softmax = source is not None and "SOFTMAX" in (source.operator.upper(), source.attributes.get("post_transform"))
     if node.attributes.get("norm") != "L1" or not softmax:
-        raise unsupported(node, "only the probabilities of a softmax can be normalised")
+        raise unsupported(node, "only the probabilities of a softmax can be normalized")
     return [Node(node.name, "Identity", node.inputs, node.outputs)], {}
 
 

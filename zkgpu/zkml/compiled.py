@@ -36,8 +36,8 @@ from zkgpu.zkml.lowering.builder import Settings
 from zkgpu.zkml.onnx_import import read_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
-from zkgpu.zkml.quantise import Quantisation, quantise
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.quantize import Quantization, quantize
+from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.replacing import require_same_architecture
 
 _LIMBS = range(4, 13)
@@ -46,7 +46,7 @@ _UNEVEN = 4.0  # how much farther than another a column of an input reaches that
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """What other weights of the same network are quantised by, so that they fit the same circuit."""
+    """What other weights of the same network are quantized by, so that they fit the same circuit."""
 
     calibration: Calibration
     scales: Mapping[str, float]
@@ -87,7 +87,7 @@ class CompiledModel:
         with stage("build circuit"):
             return build_circuit(self.reference or self.model, self.visibilities).compile()
 
-    def quantised(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
+    def quantized(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
         """The integers that stand for one sample's real numbers: by name, or an array for a model with one input.
 
         clamp   bring numbers out of range to its end, and round those of an input that was calibrated with whole
@@ -109,7 +109,7 @@ class CompiledModel:
 
     def predict(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.float64]]:
         """The outputs as real numbers, for one sample."""
-        outputs = self.run(self.quantised(inputs, clamp=clamp))
+        outputs = self.run(self.quantized(inputs, clamp=clamp))
         return {t.name: np.asarray(outputs[t.name], dtype=np.float64) * t.scale for t in self.model.outputs}
 
     def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, object]:
@@ -185,7 +185,7 @@ class CompiledModel:
 
     @cached_property
     def _intervals(self) -> Mapping[str, Any]:
-        return analyse(self.reference or self.model, margin=self.visibilities.weights_are_given)
+        return analyze(self.reference or self.model, margin=self.visibilities.weights_are_given)
 
     def _shown(
         self, tensor: Tensor, visibility: Visibility, value: NDArray[Any], ends: tuple[int, int] | None
@@ -209,7 +209,7 @@ class CompiledModel:
         model = OnnxModel.read(source).with_shapes(shapes)
         ends = {name: np.full(shape, self.recipe.calibration.high[name]) for name, shape in shapes.items()}
         graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model, memory), ends))
-        other = quantise(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
+        other = quantize(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
         return self._with_model(other)
 
     def _with_model(self, other: IntegerModel) -> CompiledModel:
@@ -236,7 +236,7 @@ def compile_model(
     binding: int = 0,
     memory: int | None = None,
 ) -> CompiledModel:
-    """Quantises a model and fixes its circuit.
+    """Quantizes a model and fixes its circuit.
 
     source        path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
     calibration   sample inputs: an array with a first axis that counts samples, or a mapping of such by name
@@ -275,7 +275,7 @@ def compile_model(
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
     is_fresh = bool(held_out) or test_data is not None
 
-    def attempt(by_column: bool) -> tuple[Quantisation, Settings, Accuracy]:
+    def attempt(by_column: bool) -> tuple[Quantization, Settings, Accuracy]:
         wanted = Settings(bits, table_bits=bits, open_weights=visibilities.weights_are_given, by_column=by_column)
         found, settings = _best(graph, bounds, wanted, [limb] if limb else _LIMBS)
         return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
@@ -283,12 +283,12 @@ def compile_model(
     made = [attempt(by_column=False)]
     if not made[0][2].amiss <= WARNED and _has_uneven_columns(bounds):
         made.append(attempt(by_column=True))
-    quantisation, settings, accuracy = min(made, key=lambda one: one[2].amiss)
-    require_names(quantisation.model, visibilities)
+    quantization, settings, accuracy = min(made, key=lambda one: one[2].amiss)
+    require_names(quantization.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
-    recipe = Recipe(bounds, quantisation.scales, settings, graph.outputs)
+    recipe = Recipe(bounds, quantization.scales, settings, graph.outputs)
     named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
-    return CompiledModel(quantisation.model, visibilities, recipe, accuracy, labels=named)
+    return CompiledModel(quantization.model, visibilities, recipe, accuracy, labels=named)
 
 
 def _has_uneven_columns(bounds: Calibration) -> bool:
@@ -319,14 +319,14 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
 
 def _best(
     graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
-) -> tuple[Quantisation, Settings]:
-    """The quantisation whose circuit has the fewest constraints, among those with limbs of these widths."""
+) -> tuple[Quantization, Settings]:
+    """The quantization whose circuit has the fewest constraints, among those with limbs of these widths."""
     if not 2 <= wanted.bits <= 12:
         raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to 12")
-    best: tuple[int, Quantisation, Settings] | None = None
+    best: tuple[int, Quantization, Settings] | None = None
     for limb in limbs:
         settings = replace(wanted, limb=limb)
-        candidate = quantise(graph, bounds, settings)
+        candidate = quantize(graph, bounds, settings)
         count = count_constraints(candidate.model) if len(limbs) > 1 else 0
         if best is None or count < best[0]:
             best = count, candidate, settings

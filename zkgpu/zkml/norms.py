@@ -1,6 +1,6 @@
-"""Layer, instance and group normalisation, as one operator or spelled out, brought to one form.
+"""Layer, instance and group normalization, as one operator or spelled out, brought to one form.
 
-The form is 'Normalise': (x - mean) / sqrt(variance + epsilon) along the last axis; scale and offset stand apart.
+The form is 'Normalize': (x - mean) / sqrt(variance + epsilon) along the last axis; scale and offset stand apart.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ OPERATORS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization"
 
 
 def expand_group_norm(graph: Graph) -> Graph:
-    """GroupNormalization as a normalisation of each group's row, then scale and offset by channel."""
+    """GroupNormalization as a normalization of each group's row, then scale and offset by channel."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     shapes: dict[str, Shape] = {}
@@ -33,13 +33,13 @@ def expand_group_norm(graph: Graph) -> Graph:
 
 
 def _rows(node: Node, inner: Shape, outer: Shape, shapes: dict[str, Shape], nodes: list[Node]) -> str:
-    """Appends reshape, Normalise, reshape; the name of the last one's output."""
+    """Appends reshape, Normalize, reshape; the name of the last one's output."""
     out = node.output
     shapes.update({f"{out}.rows": inner, f"{out}.normal": inner, f"{out}.back": outer})
     epsilon = {"epsilon": node.attributes.get("epsilon", 1e-5)}
     nodes += [
         Node(node.name, "Reshape", (node.inputs[0], ""), (f"{out}.rows",), {"shape": np.array(inner)}),
-        Node(node.name, "Normalise", (f"{out}.rows",), (f"{out}.normal",), epsilon),
+        Node(node.name, "Normalize", (f"{out}.rows",), (f"{out}.normal",), epsilon),
         Node(node.name, "Reshape", (f"{out}.normal", ""), (f"{out}.back",), {"shape": np.array(outer)}),
     ]
     return f"{out}.back"
@@ -58,7 +58,7 @@ def _per_channel(graph: Graph, node: Node, shape: Shape, groups: int) -> list[Ar
 
 
 def split_norms(graph: Graph) -> Graph:
-    """LayerNormalization and InstanceNormalization as Normalise and Scale."""
+    """LayerNormalization and InstanceNormalization as Normalize and Scale."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     shapes: dict[str, Shape] = {}
@@ -82,7 +82,7 @@ def split_norms(graph: Graph) -> Graph:
 
 
 def find_decomposed_norms(graph: Graph) -> Graph:
-    """d / sqrt(mean(d^2) + epsilon) with d = x - mean(x), over the last axis, as Normalise(x)."""
+    """d / sqrt(mean(d^2) + epsilon) with d = x - mean(x), over the last axis, as Normalize(x)."""
     nodes = []
     for node in graph.nodes:
         found = _decomposed(graph, node) if node.operator == "Div" else None
@@ -90,14 +90,14 @@ def find_decomposed_norms(graph: Graph) -> Graph:
             nodes.append(node)
         else:
             x, epsilon = found
-            nodes.append(Node(node.name, "Normalise", (x,), node.outputs, {"epsilon": epsilon}))
+            nodes.append(Node(node.name, "Normalize", (x,), node.outputs, {"epsilon": epsilon}))
     return graph.with_nodes(nodes)
 
 
 def _decomposed(graph: Graph, division: Node) -> tuple[str, float] | None:
     producer = graph.producers()
     root = producer.get(division.inputs[1])
-    x = _centred_source(graph, producer.get(division.inputs[0]))
+    x = _centered_source(graph, producer.get(division.inputs[0]))
     added = producer.get(root.inputs[0]) if root is not None and root.operator == "Sqrt" else None
     if x is None or added is None or added.operator != "Add":
         return None
@@ -108,7 +108,7 @@ def _decomposed(graph: Graph, division: Node) -> tuple[str, float] | None:
     return (x, epsilon) if _squared_source(graph, producer.get(mean.inputs[0])) == x else None
 
 
-def _centred_source(graph: Graph, node: Node | None) -> str | None:
+def _centered_source(graph: Graph, node: Node | None) -> str | None:
     """The x of a node x - mean(x)."""
     if node is None or node.operator != "Sub":
         return None
@@ -125,7 +125,7 @@ def _squared_source(graph: Graph, node: Node | None) -> str | None:
     squares = node.operator == "Pow" and one_value(graph.constant(node.inputs[1])) == 2
     if not squares and node.inputs[0] != node.inputs[1]:
         return None
-    return _centred_source(graph, graph.producers().get(node.inputs[0]))
+    return _centered_source(graph, graph.producers().get(node.inputs[0]))
 
 
 def _is_last_axis_mean(graph: Graph, node: Node) -> bool:

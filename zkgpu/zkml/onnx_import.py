@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
-from zkgpu.zkml.honoured import require_honoured
+from zkgpu.zkml.honored import require_honored
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import evaluate
 from zkgpu.zkml.patterns import simplify
@@ -38,7 +38,7 @@ def read_graph(
     with stage("read model"), _faults_of_the_file():
         graph = _with_observed(_fold(_raw_graph(model, outputs), model, observed or {}), observed or {})
         require_operators(graph)
-        require_honoured(graph)
+        require_honored(graph)
         require_shapes(graph)
         graph = simplify(_in_floats(graph))
         require_shapes(graph)

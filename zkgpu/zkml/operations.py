@@ -94,7 +94,7 @@ class MatMul(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Requantise(Operation):
+class Requantize(Operation):
     """round_half_up(x / 2^shift), then clamped to [low, high]; None leaves that side open."""
 
     shift: int
@@ -158,7 +158,7 @@ class Softmax(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Normalise(Operation):
+class Normalize(Operation):
     """(x - mean) / sqrt(variance) along the last axis, of length n, in units of 2^-bits / sqrt(n).
 
     With c = n * x - sum(x), V = sum(c^2) + epsilon and R = floor(2^bits / sqrt(V)), entries are c * R.
@@ -185,7 +185,7 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class IntegerModel:
-    """A quantised network: its operations in the order they run. What a circuit proves is exactly `semantics.run`.
+    """A quantized network: its operations in the order they run. What a circuit proves is exactly `semantics.run`.
 
     limb   bits of a limb in the circuit's range checks, which most shifts are a multiple of; no value depends on it
     """

@@ -16,7 +16,7 @@ OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritt
 
 
 def simplify(graph: Graph) -> Graph:
-    """The same function of the same inputs, in the operators that quantisation knows."""
+    """The same function of the same inputs, in the operators that quantization knows."""
     for rewrite in (
         restate,
         expand_classifiers,
@@ -123,7 +123,7 @@ def _gemm(graph: Graph, node: Node) -> tuple[Array, Array, Node]:
 
 
 def fold_batch_norms(graph: Graph) -> Graph:
-    """Batch normalisation of constants into the Conv or Dense before it, or else into a scale and an offset."""
+    """Batch normalization of constants into the Conv or Dense before it, or else into a scale and an offset."""
     for node in graph.nodes:
         if node.operator == "BatchNormalization":
             graph = _fold_batch_norm(graph, node)

@@ -27,9 +27,9 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
+    Normalize,
     Operation,
-    Requantise,
+    Requantize,
     Rows,
     Shape,
     Softmax,
@@ -89,7 +89,7 @@ class Interval:
         return Interval(function(self.low), function(self.high))
 
 
-def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]:
+def analyze(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]:
     """The interval of every tensor. Raises FormatError naming the layer whose values could leave their bounds.
 
     margin   widen what layers with weights give to a power of two and a bit more, so that other weights will fit
@@ -106,7 +106,7 @@ def analyse(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]
 def with_reach(
     model: IntegerModel, enforced: Mapping[str, Interval], largest: Callable[[Linear, Interval], int]
 ) -> dict[str, Interval]:
-    """The intervals with what values reach for other weights than the model's. Raises FormatError as `analyse`.
+    """The intervals with what values reach for other weights than the model's. Raises FormatError as `analyze`.
 
     enforced   the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
     largest    the magnitude that no output of a layer with weights exceeds, for inputs in an interval
@@ -114,7 +114,7 @@ def with_reach(
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
         inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
-        if isinstance(operation, Requantise | Lookup | Softmax | Normalise):
+        if isinstance(operation, Requantize | Lookup | Softmax | Normalize):
             bound = own.magnitude << model.limb + 1
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
@@ -168,7 +168,7 @@ def _within_field(layer: str, found: Interval, limb: int) -> Interval:
     if found.bits > most:
         raise FormatError(
             f"layer '{layer}': a value could need {found.bits} bits and wrap around the field, with limbs of "
-            f"{limb} bits it may have {most}: calibrate with data of the right size, or quantise to fewer bits"
+            f"{limb} bits it may have {most}: calibrate with data of the right size, or quantize to fewer bits"
         )
     return found
 
@@ -212,7 +212,7 @@ def _matmul(operation: MatMul, x: Interval, y: Interval) -> Interval:
     return Interval(low, high)
 
 
-def _requantise(operation: Requantise, x: Interval) -> Interval:
+def _requantize(operation: Requantize, x: Interval) -> Interval:
     if operation.low is not None and operation.high is not None and operation.low > operation.high:
         raise FormatError(f"layer '{operation.layer}': clamps to an empty interval, from above {operation.high}")
     return x.map(lambda v: semantics.apply(operation, [v]))
@@ -253,7 +253,7 @@ def _softmax(operation: Softmax, x: Interval) -> Interval:
     return Interval(np.zeros(x.shape, dtype=np.int64), np.full(x.shape, 1 << operation.bits))
 
 
-def _normalise(operation: Normalise, x: Interval) -> Interval:
+def _normalize(operation: Normalize, x: Interval) -> Interval:
     # |c| <= sqrt(V) and R <= 2^bits / sqrt(V)
     bound = np.full(x.shape, 1 << operation.bits)
     return Interval(-bound, bound)
@@ -266,12 +266,12 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Total: lambda _, x: x.map(semantics.total),
     Multiply: lambda _, x, y: _times(x, y),
     MatMul: _matmul,
-    Requantise: _requantise,
+    Requantize: _requantize,
     Lookup: _lookup,
     Rows: _rows,
     Steps: _steps,
     Maximum: lambda _, x: x.map(lambda v: v.max(axis=-1)),
     ArgMax: _argmax,
     Softmax: _softmax,
-    Normalise: _normalise,
+    Normalize: _normalize,
 }

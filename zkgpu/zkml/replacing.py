@@ -9,7 +9,7 @@ import numpy as np
 
 from zkgpu.errors import UsageError
 from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.ranges import analyze
 
 _WEIGHTS = {"weight", "multiplier", "bias"}
 
@@ -53,7 +53,7 @@ def _equal(x: Any, y: Any) -> bool:
 
 def _require_room(model: IntegerModel, other: IntegerModel) -> None:
     """Each sum of the other model must lie in the interval that the circuit was made for."""
-    room, needed = analyse(model, margin=True), analyse(other)
+    room, needed = analyze(model, margin=True), analyze(other)
     for operation in other.operations:
         its, mine = needed[operation.output], room[operation.output]
         if its.least < mine.least or its.greatest > mine.greatest:

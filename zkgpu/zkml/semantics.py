@@ -23,9 +23,9 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
+    Normalize,
     Operation,
-    Requantise,
+    Requantize,
     Rows,
     Softmax,
     Steps,
@@ -158,7 +158,7 @@ def _combine(operation: Combine, *inputs: Array) -> Array:
     return narrowed(sum(terms, operation.offset.astype(object)))
 
 
-def _requantise(operation: Requantise, x: Array) -> Array:
+def _requantize(operation: Requantize, x: Array) -> Array:
     rounded = round_half_up(x, operation.shift)
     if operation.low is None and operation.high is None:
         return rounded
@@ -198,12 +198,12 @@ def reciprocal(x: Array, bits: int) -> Array:
     return narrowed((1 << bits) // x.astype(object))
 
 
-def _normalise(operation: Normalise, x: Array) -> Array:
-    c, variance = centred(operation, x)
+def _normalize(operation: Normalize, x: Array) -> Array:
+    c, variance = centered(operation, x)
     return product(c, inverse_root(variance, operation.bits))
 
 
-def centred(operation: Normalise, x: Array) -> tuple[Array, Array]:
+def centered(operation: Normalize, x: Array) -> tuple[Array, Array]:
     """n * x - sum(x), and the sum of its squares plus epsilon, which keeps an axis of length one."""
     n = x.shape[-1]
     c = added(product(x, np.array(n)), -total(x)[..., None])
@@ -223,12 +223,12 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     Total: lambda _, x: total(x),
     Multiply: lambda _, x, y: product(x, y),
     MatMul: lambda _, x, y: matrix_product(x, y),
-    Requantise: _requantise,
+    Requantize: _requantize,
     Lookup: _lookup,
     Rows: _rows,
     Steps: lambda op, x: (x[..., op.places] >= op.bounds).astype(np.int64),
     Maximum: lambda _, x: x.max(axis=-1),
     ArgMax: lambda _, x: np.argmax(x, axis=-1),
     Softmax: _softmax,
-    Normalise: _normalise,
+    Normalize: _normalize,
 }

@@ -21,7 +21,7 @@ from zkgpu.zkml.compiled import CompiledModel, Recipe
 from zkgpu.zkml.layers.network import Visibilities, require_names
 from zkgpu.zkml.lowering.builder import Settings
 from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
-from zkgpu.zkml.ranges import analyse
+from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.sizes import require_room
 
 _VERSION = 2
@@ -197,7 +197,7 @@ def _check(model: IntegerModel, memory: int | None) -> None:
         if check is not None and not check(operation):
             raise FormatError(f"layer '{operation.layer}' has values out of range")
     require_room(model, memory)
-    intervals = analyse(model)
+    intervals = analyze(model)
     for operation in model.operations:
         total = sum(intervals[name].low.size for name in operation.inputs)
         if isinstance(operation, Arrange) and operation.positions.size and operation.positions.max() >= total:
@@ -214,7 +214,7 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and op.multiplier.shape == op.bias.shape == op.weight.shape[::2]
         and bool((op.multiplier > 0).all())
     ),
-    operations.Requantise: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
+    operations.Requantize: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
     operations.Rows: lambda op: op.table.ndim == 2 and op.table.size > 0,
     operations.Steps: lambda op: (
@@ -233,5 +233,5 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and bool((op.table >= 0).all())
         and int(op.table[0]) == int(op.table.max()) > 0
     ),
-    operations.Normalise: lambda op: op.bits > 0 and op.epsilon > 0,
+    operations.Normalize: lambda op: op.bits > 0 and op.epsilon > 0,
 }

@@ -9,11 +9,11 @@ from zkgpu.zkml import classifiers, norms, patterns, restated
 from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS
 from zkgpu.zkml.graph import Graph, unsupported
 from zkgpu.zkml.lowering import shapes
-from zkgpu.zkml.quantise import RULES
+from zkgpu.zkml.quantize import RULES
 from zkgpu.zkml.trees import TREES
 
 _FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
-_MADE = {"Function", "Normalise", "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
+_MADE = {"Function", "Normalize", "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
 
 OPERATORS = tuple(
     sorted(

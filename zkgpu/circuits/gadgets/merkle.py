@@ -24,7 +24,7 @@ def merkle_root(leaf: Wires, index_bits: Wires, siblings: Wires) -> Wires:
 
     leaf         shape (...)
     index_bits   (..., depth): bit i of the leaf's index, lowest first: 1 where the node is the right child
-    siblings     (..., depth): the neighbour on each level, from the leaf's upwards
+    siblings     (..., depth): the neighbor on each level, from the leaf's upwards
     Raises UsageError when the shapes do not agree.
     """
     if index_bits.shape != siblings.shape or index_bits.shape[:-1] != leaf.shape or not index_bits.ndim:
@@ -53,7 +53,7 @@ def assert_merkle_path(leaf: Wires, index_bits: Wires, siblings: Wires, root: Wi
 
 @dataclass(frozen=True)
 class MerklePath:
-    """Where a leaf lies: the bits of its index, lowest first, and its neighbour on each level."""
+    """Where a leaf lies: the bits of its index, lowest first, and its neighbor on each level."""
 
     index_bits: tuple[int, ...]
     siblings: tuple[int, ...]

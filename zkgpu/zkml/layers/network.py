@@ -14,8 +14,8 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
-from zkgpu.zkml.layers.normalise import normalise
-from zkgpu.zkml.layers.rounding import requantise
+from zkgpu.zkml.layers.normalize import normalize
+from zkgpu.zkml.layers.rounding import requantize
 from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.steps import steps
@@ -31,9 +31,9 @@ from zkgpu.zkml.operations import (
     MatMul,
     Maximum,
     Multiply,
-    Normalise,
+    Normalize,
     Operation,
-    Requantise,
+    Requantize,
     Rows,
     Softmax,
     Steps,
@@ -41,7 +41,7 @@ from zkgpu.zkml.operations import (
     Total,
     in_layer,
 )
-from zkgpu.zkml.ranges import Interval, analyse, with_reach
+from zkgpu.zkml.ranges import Interval, analyze, with_reach
 
 Visibility: TypeAlias = Literal["public", "private", "hashed"]
 WEIGHTS_HASH = "weights.hash"
@@ -167,7 +167,7 @@ class Network:
         self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities, *, sketched: bool = False
     ) -> None:
         self.circuit, self.visibilities, self.sketched = circuit, visibilities, sketched
-        self.intervals = analyse(model, margin=visibilities.weights_are_given)
+        self.intervals = analyze(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
         self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
@@ -254,8 +254,8 @@ def packed_interval(interval: Interval) -> tuple[int, int]:
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
 
 
-def _rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantise]:
-    """Requantisations read by one table and nothing else, whose clamp is that table's range."""
+def _rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize]:
+    """Requantizations read by one table and nothing else, whose clamp is that table's range."""
     readers: dict[str, list[Operation]] = {}
     for operation in model.operations:
         for name in operation.inputs:
@@ -264,14 +264,14 @@ def _rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantise]:
     return {
         op.output: op
         for op in model.operations
-        if isinstance(op, Requantise)
+        if isinstance(op, Requantize)
         and op.output not in outputs
         and len(readers.get(op.output, [])) == 1
         and _ends_agree(op, readers[op.output][0])
     }
 
 
-def _ends_agree(rounding: Requantise, reader: Operation) -> bool:
+def _ends_agree(rounding: Requantize, reader: Operation) -> bool:
     if not isinstance(reader, Lookup):
         return False
     last = reader.first + len(reader.table) - 1
@@ -299,11 +299,11 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Total: lambda network, op, x, intervals: x[0].sum(axis=-1),
     Multiply: lambda network, op, x, intervals: x[0] * x[1],
     MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
-    Requantise: lambda network, op, x, intervals: requantise(network.checks, op, x[0], intervals[0]),
+    Requantize: lambda network, op, x, intervals: requantize(network.checks, op, x[0], intervals[0]),
     Steps: lambda network, op, x, intervals: steps(network.checks, op, x[0], intervals[0]),
     Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),
     Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),
     ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
     Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),
-    Normalise: lambda network, op, x, intervals: normalise(network.checks, op, x[0], intervals[0]),
+    Normalize: lambda network, op, x, intervals: normalize(network.checks, op, x[0], intervals[0]),
 }

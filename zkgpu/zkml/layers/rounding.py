@@ -1,4 +1,4 @@
-"""Requantisation: dropping low bits with half-way values up, and the clamps that are Relu and saturation.
+"""Requantization: dropping low bits with half-way values up, and the clamps that are Relu and saturation.
 
 With w = x + 2^(s-1), the rounded value q is floor(w / 2^s), and the constraints on it are
 
@@ -17,12 +17,12 @@ import numpy as np
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
 from zkgpu.zkml.layers.signed import Checks, Integers
-from zkgpu.zkml.operations import Requantise
+from zkgpu.zkml.operations import Requantize
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import low_bits, round_half_up
 
 
-def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interval) -> Wires:
+def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interval) -> Wires:
     """The rounded and clamped values, each of them one wire; a constant where the clamp leaves one value, for sure.
 
     An end of the clamp that lies outside the interval is left out. Where the prover gives the weights, others than the
@@ -48,7 +48,7 @@ def requantise(checks: Checks, operation: Requantise, x: Wires, interval: Interv
     return y
 
 
-def _clipped(value: int, operation: Requantise) -> int:
+def _clipped(value: int, operation: Requantize) -> int:
     value = value if operation.low is None else max(value, operation.low)
     return value if operation.high is None else min(value, operation.high)
 

@@ -59,5 +59,5 @@ class Checks:
         if bits > room:
             raise FormatError(
                 f"layer '{x.builder.scope_name()}': a number in it could take {bits} bits and wrap around the field, "
-                f"which tells {room} apart: requantise its inputs first"
+                f"which tells {room} apart: requantize its inputs first"
             )

@@ -7,7 +7,7 @@ t_(n+1) = 0 the constraints are
     b_k <= x < b_(k+1) for the one k where it is 1      by two range checks, whose low ends are exact
 
 The differences add up to 1, so that just one of them is 1: the t are ones up to some k, then zeros, and the two ends,
-which are sums over the t of distances of neighbouring bounds, are b_k and b_(k+1) of that k. Intervals of different k
+which are sums over the t of distances of neighboring bounds, are b_k and b_(k+1) of that k. Intervals of different k
 have no integer in common, so that x leaves one k. b_0 and b_(n+1) are ends that x cannot lie beyond.
 """
 

@@ -1,4 +1,4 @@
-"""Functions of one integer as tables; a requantisation that leads only to a table is made part of its lookup.
+"""Functions of one integer as tables; a requantization that leads only to a table is made part of its lookup.
 
 Relations: a pair (x, y) is a row (key, value) of a function's table (`look_up`), and (x, y_1, .., y_k) a row (key,
 entries) of a table of rows (`look_up_rows`), by LogUp (gadgets.lookup). As no key occurs twice, x leaves one answer,

@@ -19,19 +19,19 @@ from zkgpu.zkml.operations import (
     IntegerModel,
     Integers,
     Operation,
-    Requantise,
+    Requantize,
     Shape,
     Tensor,
 )
 
-WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantisation before it
+WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
 _HEADROOM = 14  # bits an activation may need for the worst input before it is clamped
-_NORMAL_REACH = 5.0  # standard deviations that a normalised tensor is taken to reach
+_NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
 
 @dataclass(frozen=True)
-class Quantised:
+class Quantized:
     """A tensor of the integer model that stands for a float tensor: float = scale * integer."""
 
     name: str
@@ -43,7 +43,7 @@ class Settings:
     """How fine the integers are.
 
     bits         width of activations and weights
-    limb         requantisations drop a multiple of this many bits, the width of a looked-up limb
+    limb         requantizations drop a multiple of this many bits, the width of a looked-up limb
     table_bits   width of the index of a table
     open_weights whether other weights will be proven in the same circuit: a table then takes all that its clamp lets by
     by_column    inputs of one row are as fine as their smallest column needs
@@ -65,37 +65,37 @@ class Builder:
     settings: Settings
     operations: list[Operation] = field(default_factory=list)
     intervals: dict[str, ranges.Interval] = field(default_factory=dict)
-    tensors: dict[str, Quantised] = field(default_factory=dict)
+    tensors: dict[str, Quantized] = field(default_factory=dict)
     inputs: list[Tensor] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
-    _rounded: dict[tuple[object, ...], Quantised] = field(default_factory=dict)
+    _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
 
     # writing
 
-    def add(self, kind: type[Operation], inputs: Sequence[Quantised], scale: float, **parameters: object) -> Quantised:
+    def add(self, kind: type[Operation], inputs: Sequence[Quantized], scale: float, **parameters: object) -> Quantized:
         """Appends an operation; its output, with the given scale."""
         name = f"{self.layer}/{len(self.operations)}"
         operation = kind(self.layer, tuple(x.name for x in inputs), name, **parameters)
         return self._append(operation, scale)
 
-    def _append(self, operation: Operation, scale: float) -> Quantised:
+    def _append(self, operation: Operation, scale: float) -> Quantized:
         if not 0 < scale < math.inf:
             raise FormatError(f"layer '{self.layer}': no scale fits its numbers, whose sizes lie too far apart")
         inputs = [self.intervals[i] for i in operation.inputs]
         self.intervals[operation.output] = ranges.after(operation, inputs, self.settings.limb)
         self.operations.append(operation)
-        return Quantised(operation.output, scale)
+        return Quantized(operation.output, scale)
 
-    def declare(self, name: str, shape: Shape, scale: float, low: int, high: int) -> Quantised:
+    def declare(self, name: str, shape: Shape, scale: float, low: int, high: int) -> Quantized:
         """An input of the model."""
         tensor = Tensor(name, shape, scale, low, high)
         self.inputs.append(tensor)
         self.intervals[name] = ranges.of_input(tensor, self.settings.limb)
-        return Quantised(name, scale)
+        return Quantized(name, scale)
 
-    def arrange(self, inputs: Sequence[Quantised], positions: Integers) -> Quantised:
+    def arrange(self, inputs: Sequence[Quantized], positions: Integers) -> Quantized:
         """Entries of tensors of one scale in another shape; two in a row become one."""
         positions = np.asarray(positions, dtype=np.int64)
         before = self._arranged.get(inputs[0].name) if len(inputs) == 1 else None
@@ -107,14 +107,14 @@ class Builder:
         self._arranged[operation.output] = operation
         return self._append(operation, inputs[0].scale)
 
-    def reshape(self, x: Quantised, shape: Shape) -> Quantised:
+    def reshape(self, x: Quantized, shape: Shape) -> Quantized:
         if self.shape(x) == shape:
             return x
         return self.arrange([x], np.arange(math.prod(shape)).reshape(shape))
 
     def combine(
-        self, inputs: Sequence[Quantised], multipliers: Sequence[object], scale: float, offset: object = 0
-    ) -> Quantised:
+        self, inputs: Sequence[Quantized], multipliers: Sequence[object], scale: float, offset: object = 0
+    ) -> Quantized:
         arrays = tuple(self.rounded(m) for m in multipliers)
         return self.add(Combine, inputs, scale, multipliers=arrays, offset=self.rounded(offset))
 
@@ -132,10 +132,10 @@ class Builder:
 
     # what is known of a tensor
 
-    def shape(self, x: Quantised) -> Shape:
+    def shape(self, x: Quantized) -> Shape:
         return self.intervals[x.name].shape
 
-    def interval(self, x: Quantised) -> ranges.Interval:
+    def interval(self, x: Quantized) -> ranges.Interval:
         return self.intervals[x.name]
 
     # scales
@@ -161,7 +161,7 @@ class Builder:
             return self.calibration.bounds(name)
         if producer.operator == "ArgMax":
             return 0.0, float(self.graph.shapes[producer.inputs[0]][int(producer.attributes.get("axis", 0))] - 1)
-        if producer.operator == "Normalise":
+        if producer.operator == "Normalize":
             return -_NORMAL_REACH, _NORMAL_REACH
         return self.bounds(producer.inputs[0])
 
@@ -196,25 +196,25 @@ class Builder:
         """The least multiple of a limb's width that is not below `bits`."""
         return max(0, math.ceil(bits / self.settings.limb - 1e-9)) * self.settings.limb
 
-    def reached_scale(self, x: Quantised, scale: float) -> float:
-        """The scale of what `requantise` makes of x: near the wanted one."""
+    def reached_scale(self, x: Quantized, scale: float) -> float:
+        """The scale of what `requantize` makes of x: near the wanted one."""
         factor, shift = self._rounding(x, scale)
         return x.scale / factor * 2.0**shift
 
-    def requantise(self, x: Quantised, scale: float, low: int | None = None, high: int | None = None) -> Quantised:
+    def requantize(self, x: Quantized, scale: float, low: int | None = None, high: int | None = None) -> Quantized:
         """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high]."""
         key = (x, scale, low, high)
         if key not in self._rounded:
-            self._rounded[key] = self._requantise(x, scale, low, high)
+            self._rounded[key] = self._requantize(x, scale, low, high)
         return self._rounded[key]
 
-    def _requantise(self, x: Quantised, scale: float, low: int | None, high: int | None) -> Quantised:
+    def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
         factor, shift = self._rounding(x, scale)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
-        return self.add(Requantise, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
+        return self.add(Requantize, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
 
-    def _rounding(self, x: Quantised, scale: float) -> tuple[int, int]:
+    def _rounding(self, x: Quantized, scale: float) -> tuple[int, int]:
         """(factor, shift): x times the factor, less so many bits, is x in units near `scale`."""
         shift = self.whole_limbs(math.log2(scale / x.scale))
         if shift == 0 and scale < 2 * x.scale:
@@ -230,29 +230,29 @@ class Builder:
                 return factor, shift
             shift += self.settings.limb
 
-    def bounded(self, x: Quantised, scale: float, low: int | None, high: int) -> Quantised:
-        """As requantise, but clamped at the top only when the worst input would need many more bits."""
+    def bounded(self, x: Quantized, scale: float, low: int | None, high: int) -> Quantized:
+        """As requantize, but clamped at the top only when the worst input would need many more bits."""
         reach = self.interval(x).greatest * x.scale / scale
-        return self.requantise(x, scale, low, high if reach >= 2**_HEADROOM else None)
+        return self.requantize(x, scale, low, high if reach >= 2**_HEADROOM else None)
 
-    def narrow(self, x: Quantised, name: str, bits: int = WIDE) -> Quantised:
-        """x itself when it has at most `bits` bits, else requantised to the width of an activation."""
+    def narrow(self, x: Quantized, name: str, bits: int = WIDE) -> Quantized:
+        """x itself when it has at most `bits` bits, else requantized to the width of an activation."""
         if self.interval(x).bits <= bits:
             return x
         scale = self.nominal_here(name)
         if self.interval(x).magnitude * x.scale / scale < 2**_HEADROOM:
-            return self.requantise(x, scale)
+            return self.requantize(x, scale)
         low, high = self.bounds(name)
-        return self.requantise(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
+        return self.requantize(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
 
-    def constant(self, values: object, scale: float) -> Quantised:
+    def constant(self, values: object, scale: float) -> Quantized:
         """A tensor that depends on no input: 0 times an entry of one, and an offset. Integers stay exact at scale 1."""
         given, array = self.inputs[0], np.asarray(values)
-        entry = self.arrange([Quantised(given.name, given.scale)], np.zeros((), dtype=np.int64))
+        entry = self.arrange([Quantized(given.name, given.scale)], np.zeros((), dtype=np.int64))
         offset = array if scale == 1.0 else array.astype(np.float64) / scale
         return self.combine([entry], [np.zeros(array.shape, dtype=np.int64)], scale, offset)
 
-    def parts(self, node: Node) -> list[Quantised]:
+    def parts(self, node: Node) -> list[Quantized]:
         """All that a node reads, as tensors; constants as fine as the finest of the others, or as they need."""
         constants = self.graph.constants
         found = {name: self.narrow(self.tensors[name], name) for name in node.inputs if name not in constants}
@@ -263,7 +263,7 @@ class Builder:
                 found[name] = self.constant(constants[name], min(finest, own or finest))
         return [found[name] for name in node.inputs]
 
-    def aligned(self, tensors: Sequence[Quantised]) -> tuple[list[int], float]:
+    def aligned(self, tensors: Sequence[Quantized]) -> tuple[list[int], float]:
         """(multipliers, scale) that bring tensors to one scale, each within a part in 500."""
         finest = min(x.scale for x in tensors)
         ratios = [x.scale / finest for x in tensors]
@@ -273,7 +273,7 @@ class Builder:
                 break
         return [round(w) for w in wanted], finest / 2.0**extra
 
-    def model(self, outputs: Sequence[tuple[str, Quantised]]) -> IntegerModel:
+    def model(self, outputs: Sequence[tuple[str, Quantized]]) -> IntegerModel:
         """The finished model; outputs are named as in the graph."""
         outputs = self._distinct(outputs)
         operations = _needed(self.operations, {x.name for _, x in outputs})
@@ -282,7 +282,7 @@ class Builder:
         ends = tuple(self._tensor(name, x) for name, x in outputs)
         return IntegerModel(tuple(self.inputs), ends, renamed, self.settings.limb)
 
-    def _distinct(self, outputs: Sequence[tuple[str, Quantised]]) -> list[tuple[str, Quantised]]:
+    def _distinct(self, outputs: Sequence[tuple[str, Quantized]]) -> list[tuple[str, Quantized]]:
         """The outputs, with a copy of a tensor that is an input or another output as well."""
         seen, found = set(self.graph.inputs), []
         for name, x in outputs:
@@ -293,7 +293,7 @@ class Builder:
             found.append((name, x))
         return found
 
-    def _tensor(self, name: str, x: Quantised) -> Tensor:
+    def _tensor(self, name: str, x: Quantized) -> Tensor:
         interval = self.interval(x)
         return Tensor(name, interval.shape, x.scale, interval.least, interval.greatest)
 

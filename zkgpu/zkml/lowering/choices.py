@@ -11,14 +11,14 @@ import math
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantised, fitting_scale
+from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
 from zkgpu.zkml.lowering.linear import MASK, expanded, linear
-from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantise, Rows
+from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantize, Rows
 
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
-def rows(builder: Builder, node: Node) -> Quantised:
+def rows(builder: Builder, node: Node) -> Quantized:
     """Entries of a constant along an axis, at computed places; negative ones count from the end, as ONNX has it."""
     x, data = builder.tensors[node.inputs[1]], builder.graph.constants[node.inputs[0]]
     axis = int(node.attributes.get("axis", 0)) % data.ndim
@@ -45,7 +45,7 @@ def _unit(builder: Builder, table: Array) -> float:
     return fitting_scale(min(float(table.min()), 0.0), max(float(table.max()), 0.0), builder.settings.bits)
 
 
-def _product_with_table(builder: Builder, node: Node, x: Quantised, table: Array, first: int) -> Quantised:
+def _product_with_table(builder: Builder, node: Node, x: Quantized, table: Array, first: int) -> Quantized:
     """The table as weights, which the prover gives: a row of 0 and a single 1 for each place, times the table."""
     interval, length = builder.interval(x), len(table)
     if interval.least < first or interval.greatest >= first + length:
@@ -58,7 +58,7 @@ def _product_with_table(builder: Builder, node: Node, x: Quantised, table: Array
     return linear(builder, node, builder.reshape(ones, (1, count, length)), weights, np.zeros((1, table.shape[1])))
 
 
-def _ones_at(builder: Builder, x: Quantised, first: int, length: int) -> Quantised:
+def _ones_at(builder: Builder, x: Quantized, first: int, length: int) -> Quantized:
     """Rows of 0 and a single 1, at places from `first` on that are known to lie in a row."""
     shape = builder.shape(x)
     spread = expanded(builder, builder.reshape(x, (*shape, 1)), (*shape, length))
@@ -67,7 +67,7 @@ def _ones_at(builder: Builder, x: Quantised, first: int, length: int) -> Quantis
     return builder.add(Lookup, [distance], 1.0, table=is_it, first=1 - length)
 
 
-def hardmax(builder: Builder, node: Node) -> Quantised:
+def hardmax(builder: Builder, node: Node) -> Quantized:
     """1 at the first of the largest entries along an axis, else 0."""
     x, shape = builder.tensors[node.inputs[0]], builder.graph.shapes[node.output]
     axis = int(node.attributes.get("axis", -1)) % len(shape)
@@ -79,7 +79,7 @@ def hardmax(builder: Builder, node: Node) -> Quantised:
 # comparisons
 
 
-def compare(builder: Builder, node: Node) -> Quantised:
+def compare(builder: Builder, node: Node) -> Quantized:
     """Less and Greater, and their opposites."""
     x, y = node.inputs
     if node.operator == "Greater":
@@ -89,7 +89,7 @@ def compare(builder: Builder, node: Node) -> Quantised:
     return _opposite(builder, _exceeds(builder, x, y) if node.operator == "LessOrEqual" else _exceeds(builder, y, x))
 
 
-def equal(builder: Builder, node: Node) -> Quantised:
+def equal(builder: Builder, node: Node) -> Quantized:
     """Neither less nor greater, of whole numbers that stand for themselves."""
     x, y = node.inputs
     if any(builder.tensors[name].scale != 1.0 for name in node.inputs if name not in builder.graph.constants):
@@ -97,7 +97,7 @@ def equal(builder: Builder, node: Node) -> Quantised:
     return builder.combine([_exceeds(builder, x, y), _exceeds(builder, y, x)], [-1, -1], 1.0, 1)
 
 
-def _exceeds(builder: Builder, first: str, second: str) -> Quantised:
+def _exceeds(builder: Builder, first: str, second: str) -> Quantized:
     """1 where the first tensor is above the second, else 0. A constant is compared with exactly."""
     constants = builder.graph.constants
     if first in constants or second in constants:
@@ -111,10 +111,10 @@ def _exceeds(builder: Builder, first: str, second: str) -> Quantised:
         pair = [builder.narrow(builder.tensors[name], name) for name in (first, second)]
         (mine, its), scale = builder.aligned(pair)
         distance = builder.combine(pair, [mine, -its], scale)
-    return builder.add(Requantise, [distance], 1.0, shift=0, low=0, high=1)
+    return builder.add(Requantize, [distance], 1.0, shift=0, low=0, high=1)
 
 
-def _in_units(builder: Builder, value: Array, x: Quantised) -> Array:
+def _in_units(builder: Builder, value: Array, x: Quantized) -> Array:
     """A constant in units of a tensor, at most a bit beyond what that can hold."""
     units = value.astype(np.float64) / x.scale
     near = np.rint(np.nan_to_num(units))
@@ -125,15 +125,15 @@ def _in_units(builder: Builder, value: Array, x: Quantised) -> Array:
 # truths
 
 
-def negation(builder: Builder, node: Node) -> Quantised:
+def negation(builder: Builder, node: Node) -> Quantized:
     return _opposite(builder, _truth(builder, node, node.inputs[0]))
 
 
-def _opposite(builder: Builder, x: Quantised) -> Quantised:
+def _opposite(builder: Builder, x: Quantized) -> Quantized:
     return builder.combine([x], [-1], 1.0, 1)
 
 
-def _truth(builder: Builder, node: Node, name: str) -> Quantised:
+def _truth(builder: Builder, node: Node, name: str) -> Quantized:
     x = builder.tensors[name]
     is_one = builder.graph.types.get(name) == np.dtype(bool)  # whatever its interval, which knows nothing of Or
     if x.scale != 1.0 or not (is_one or 0 <= builder.interval(x).least <= builder.interval(x).greatest <= 1):
@@ -141,7 +141,7 @@ def _truth(builder: Builder, node: Node, name: str) -> Quantised:
     return x
 
 
-def connect(builder: Builder, node: Node) -> Quantised:
+def connect(builder: Builder, node: Node) -> Quantized:
     """And, Or, Xor: xy, x + y - xy, x + y - 2xy. A constant costs nothing, two computed truths one product."""
     once, both = {"And": (0, 1), "Or": (1, -1), "Xor": (1, -2)}[node.operator]
     computed = [name for name in node.inputs if name not in builder.graph.constants]
@@ -156,7 +156,7 @@ def connect(builder: Builder, node: Node) -> Quantised:
 # choices
 
 
-def choose(builder: Builder, node: Node) -> Quantised:
+def choose(builder: Builder, node: Node) -> Quantized:
     """Where: by a constant condition entries are moved, by a computed one c (x - y) + y is one product an entry."""
     condition, *names = node.inputs
     shape, constants = builder.graph.shapes[node.output], builder.graph.constants
@@ -170,14 +170,14 @@ def choose(builder: Builder, node: Node) -> Quantised:
     return builder.combine([builder.add(Multiply, [truth, difference], scale), y], [1, 1], scale)
 
 
-def _chosen(builder: Builder, condition: Array, names: list[str]) -> Quantised:
+def _chosen(builder: Builder, condition: Array, names: list[str]) -> Quantized:
     pair, scale = _brought_together(builder, names)
     x, y = (expanded(builder, v, condition.shape) for v in pair)
     order: Integers = np.arange(condition.size).reshape(condition.shape)
-    return builder.arrange([Quantised(v.name, scale) for v in (x, y)], np.where(condition, order, order + order.size))
+    return builder.arrange([Quantized(v.name, scale) for v in (x, y)], np.where(condition, order, order + order.size))
 
 
-def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantised], float]:
+def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantized], float]:
     """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can tell."""
     constants = builder.graph.constants
     found = {n: builder.narrow(builder.tensors[n], n) for n in names if n not in constants}
@@ -195,7 +195,7 @@ def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantise
     return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
 
 
-def _of_two_constants(builder: Builder, truth: Quantised, x: Array, y: Array) -> Quantised:
+def _of_two_constants(builder: Builder, truth: Quantized, x: Array, y: Array) -> Quantized:
     whole = x.dtype.kind in "iub" and y.dtype.kind in "iub"
     x, y = (np.maximum(v.astype(np.float64), MASK) for v in (x, y))
     scale = 1.0 if whole else max(float(np.abs(v).max()) for v in (x, y)) / 2**15 or 1.0

@@ -8,7 +8,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantised
+from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantized
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
@@ -18,7 +18,7 @@ _WIDEST_FACTORS = 2.0**20  # between the factors of two columns
 MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
 
 
-def dense(builder: Builder, node: Node) -> Quantised:
+def dense(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
     if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
@@ -28,20 +28,20 @@ def dense(builder: Builder, node: Node) -> Quantised:
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def _even(builder: Builder, x: Quantised, reaches: Array, weight: Array) -> tuple[Quantised, Array]:
+def _even(builder: Builder, x: Quantized, reaches: Array, weight: Array) -> tuple[Quantized, Array]:
     """An input whose columns all reach about 1, and the weights for it."""
     reaches = np.where(reaches > 0, reaches, 1.0)
     x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
     if builder.interval(x).bits > WIDE:
-        x = builder.requantise(x, 1 / (2**builder.settings.bits - 1))
+        x = builder.requantize(x, 1 / (2**builder.settings.bits - 1))
     return x, weight * reaches[:, None]
 
 
-def _rows(builder: Builder, x: Quantised) -> int:
+def _rows(builder: Builder, x: Quantized) -> int:
     return math.prod(builder.shape(x)[:-1])
 
 
-def convolution(builder: Builder, node: Node) -> Quantised:
+def convolution(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     weight = builder.graph.constant(node.inputs[1])
     if weight is None or len(builder.shape(x)) not in (3, 4):
@@ -64,8 +64,8 @@ def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array
     return turned
 
 
-def linear(builder: Builder, node: Node, x: Quantised, weight: Array, bias: Array) -> Quantised:
-    """x @ weight + bias, group by group, at a scale that a later requantisation reaches by dropping whole limbs."""
+def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array) -> Quantized:
+    """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs."""
     shape = builder.shape(x)
     x = builder.reshape(builder.narrow(x, node.inputs[0]), shape)
     top = 2 ** (builder.settings.bits - 1) - 1
@@ -85,7 +85,7 @@ def _scale_of_sums(builder: Builder, node: Node, largest: float) -> float:
     return target / 2.0 ** builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / largest))
 
 
-def matmul(builder: Builder, node: Node) -> Quantised:
+def matmul(builder: Builder, node: Node) -> Quantized:
     """The product of two tensors that both depend on the input; a constant side becomes weights."""
     graph = builder.graph
     constant = [graph.constant(name) for name in node.inputs[:2]]
@@ -102,14 +102,14 @@ def matmul(builder: Builder, node: Node) -> Quantised:
     return builder.reshape(out, graph.shapes[node.output])
 
 
-def _batched(builder: Builder, x: Quantised, outer: tuple[int, ...]) -> Quantised:
+def _batched(builder: Builder, x: Quantized, outer: tuple[int, ...]) -> Quantized:
     shape = builder.shape(x)
     positions = np.broadcast_to(np.arange(math.prod(shape)).reshape(shape), (*outer, *shape[-2:]))
     wanted = (math.prod(outer), *shape[-2:])
     return x if shape == wanted else builder.arrange([x], positions.reshape(wanted))
 
 
-def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None]) -> Quantised:
+def _constant_matmul(builder: Builder, node: Node, constant: list[Array | None]) -> Quantized:
     """weight @ x, as the transpose of x^T @ weight^T; or one weight matrix for each group. A vector is one row."""
     left = constant[0] is not None
     x, shape = builder.tensors[node.inputs[1 if left else 0]], builder.graph.shapes[node.output]
@@ -136,7 +136,7 @@ def _with_two_axes(array: Array, is_first: bool) -> Array:
 # sums and products
 
 
-def add(builder: Builder, node: Node) -> Quantised:
+def add(builder: Builder, node: Node) -> Quantized:
     sign = -1 if node.operator == "Sub" else 1
     constants = [builder.graph.constant(name) for name in node.inputs]
     if constants[0] is not None or constants[1] is not None:
@@ -146,14 +146,14 @@ def add(builder: Builder, node: Node) -> Quantised:
     return builder.combine(pair, [multipliers[0], sign * multipliers[1]], scale)
 
 
-def total_of_many(builder: Builder, node: Node) -> Quantised:
+def total_of_many(builder: Builder, node: Node) -> Quantized:
     """Sum and Mean of any number of tensors."""
     parts = builder.parts(node)
     multipliers, scale = builder.aligned(parts)
     return builder.combine(parts, multipliers, scale / (len(parts) if node.operator == "Mean" else 1))
 
 
-def extreme_of_many(builder: Builder, node: Node) -> Quantised:
+def extreme_of_many(builder: Builder, node: Node) -> Quantized:
     """Max and Min of any number of tensors, entry by entry; the least is the opposite of the largest opposite."""
     sign = -1 if node.operator == "Min" else 1
     parts, shape = builder.parts(node), builder.graph.shapes[node.output]
@@ -166,7 +166,7 @@ def extreme_of_many(builder: Builder, node: Node) -> Quantised:
     return largest if sign > 0 else builder.combine([largest], [-1], scale)
 
 
-def _add_constant(builder: Builder, node: Node, constants: list[Array | None], sign: int) -> Quantised:
+def _add_constant(builder: Builder, node: Node, constants: list[Array | None], sign: int) -> Quantized:
     first = constants[0] is None
     x = builder.tensors[node.inputs[0 if first else 1]]
     value = np.asarray(constants[1] if first else constants[0], dtype=np.float64)
@@ -180,14 +180,14 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     return builder.combine([x], [factor << extra], scale, value / scale)
 
 
-def expanded(builder: Builder, x: Quantised, shape: tuple[int, ...]) -> Quantised:
+def expanded(builder: Builder, x: Quantized, shape: tuple[int, ...]) -> Quantized:
     own = builder.shape(x)
     if own == shape:
         return x
     return builder.arrange([x], np.broadcast_to(np.arange(math.prod(own)).reshape(own), shape))
 
 
-def multiply(builder: Builder, node: Node) -> Quantised:
+def multiply(builder: Builder, node: Node) -> Quantized:
     """A product: with a constant a change of scale, entry by entry where it must be."""
     constants = [builder.graph.constant(name) for name in node.inputs]
     if constants[0] is None and constants[1] is None:
@@ -204,13 +204,13 @@ def multiply(builder: Builder, node: Node) -> Quantised:
     return scaled(builder, builder.tensors[node.inputs[at]], value, np.zeros(1), builder.graph.shapes[node.output])
 
 
-def scale_and_offset(builder: Builder, node: Node) -> Quantised:
+def scale_and_offset(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     factor, offset = (builder.graph.constants[name] for name in node.inputs[1:3])
     return scaled(builder, x, factor, offset, builder.graph.shapes[node.output])
 
 
-def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: tuple[int, ...]) -> Quantised:
+def scaled(builder: Builder, x: Quantized, factor: Array, offset: Array, shape: tuple[int, ...]) -> Quantized:
     """factor * x + offset for constant arrays. One positive number, and no offset, only changes the scale."""
     if not np.isfinite(factor).all() or not np.isfinite(offset).all():
         raise FormatError(
@@ -219,7 +219,7 @@ def scaled(builder: Builder, x: Quantised, factor: Array, offset: Array, shape: 
     x = expanded(builder, x, shape)
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
-        return Quantised(x.name, x.scale * largest)
+        return Quantized(x.name, x.scale * largest)
     top = 1 if np.unique(np.abs(factor)).size == 1 else _units(builder, factor)
     if offset.any() and builder.interval(x).bits < 16:
         top = max(top, 64)
@@ -236,12 +236,12 @@ def _units(builder: Builder, factor: Array) -> int:
     return math.ceil(least * min(float(sizes.max() / np.median(sizes)), 64.0))
 
 
-def negate(builder: Builder, node: Node) -> Quantised:
+def negate(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     return builder.combine([x], [-1], x.scale)
 
 
-def mean(builder: Builder, node: Node) -> Quantised:
+def mean(builder: Builder, node: Node) -> Quantized:
     """ReduceMean and ReduceSum over any axes."""
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], WIDE)
     shape = builder.shape(x)

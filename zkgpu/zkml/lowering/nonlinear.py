@@ -1,4 +1,4 @@
-"""Steps, tables, pools, softmax and normalisation."""
+"""Steps, tables, pools, softmax and normalization."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantised, is_apart
+from zkgpu.zkml.lowering.builder import Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalise, Requantise, Softmax, Total
+from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalize, Requantize, Softmax, Total
 
 _EXP_BITS = 12  # the largest entry of a table of exp
-_EXP_STEP = 1 / 32  # the exponent between neighbours in it, at most
+_EXP_STEP = 1 / 32  # the exponent between neighbors in it, at most
 _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
-def relu(builder: Builder, node: Node) -> Quantised:
+def relu(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     return builder.bounded(x, builder.nominal(node.output), 0, 2**builder.settings.bits - 1)
 
 
-def leaky_relu(builder: Builder, node: Node) -> Quantised:
-    """alpha * x + (1 - alpha) * max(x, 0), from one requantisation of x and one Relu."""
+def leaky_relu(builder: Builder, node: Node) -> Quantized:
+    """alpha * x + (1 - alpha) * max(x, 0), from one requantization of x and one Relu."""
     alpha = float(node.attributes.get("alpha", 0.01))
     x = builder.tensors[node.inputs[0]]
     if alpha in (0.0, 1.0):
         return x if alpha else relu(builder, node)
-    positive = builder.requantise(x, builder.nominal_here(node.output), 0)
-    linear = Quantised(x.name, x.scale * abs(alpha))
-    part = Quantised(positive.name, positive.scale * abs(1 - alpha))
+    positive = builder.requantize(x, builder.nominal_here(node.output), 0)
+    linear = Quantized(x.name, x.scale * abs(alpha))
+    part = Quantized(positive.name, positive.scale * abs(1 - alpha))
     (mine, its), scale = builder.aligned([linear, part])
     return builder.combine([x, positive], [mine if alpha > 0 else -mine, its if alpha < 1 else -its], scale)
 
 
-def leaky_relu_by_channel(builder: Builder, node: Node) -> Quantised:
+def leaky_relu_by_channel(builder: Builder, node: Node) -> Quantized:
     """slope * x + (1 - slope) * max(x, 0), with factors that fill the width of a weight or more."""
     x, slope = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]].astype(np.float64)
-    positive = builder.requantise(x, builder.nominal_here(node.output), 0)
+    positive = builder.requantize(x, builder.nominal_here(node.output), 0)
     scale = min(x.scale, positive.scale) / 2**builder.settings.bits
     factors = slope * x.scale / scale, (1 - slope) * positive.scale / scale
     return builder.combine([x, positive], factors, scale)
 
 
-def clip(builder: Builder, node: Node) -> Quantised:
+def clip(builder: Builder, node: Node) -> Quantized:
     """Rounded and clamped; where the ends lie only a few units apart, or are one, in smaller units."""
     low, high = (one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max")))
     low, high = (None if b is None or abs(b) > _OPEN else b for b in (low, high))
@@ -61,13 +61,13 @@ def clip(builder: Builder, node: Node) -> Quantised:
             x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
     reached = builder.reached_scale(x, scale)
     ends = (None if b is None else round(b / reached) for b in (low, high))
-    return builder.requantise(x, scale, *ends)
+    return builder.requantize(x, scale, *ends)
 
 
 # tables
 
 
-def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantised:
+def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
     """A table of the function over the calibrated range of its input; beyond it, the value at its end.
 
     Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
@@ -88,11 +88,11 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     return expanded(builder, out, builder.graph.shapes[node.output])
 
 
-def _table(builder: Builder, index: Quantised, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
+def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
     """The least integer that an index can be, and the function at it and at each one after it."""
     first, last = builder.interval(index).least, builder.interval(index).greatest
     if builder.settings.open_weights:
-        clamp = next((op for op in builder.operations if op.output == index.name and isinstance(op, Requantise)), None)
+        clamp = next((op for op in builder.operations if op.output == index.name and isinstance(op, Requantize)), None)
         if clamp is not None and clamp.low is not None and clamp.high is not None:
             first, last = clamp.low, clamp.high
     points = np.arange(first, last + 1) * index.scale
@@ -109,24 +109,24 @@ def _unit(values: Array, steps: int) -> float:
     return (greatest - least) / steps
 
 
-def _indices(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
-    """x requantised and clamped to a calibrated range; x itself when it is narrow already."""
+def _indices(builder: Builder, x: Quantized, scale: float, low: float, high: float) -> Quantized:
+    """x requantized and clamped to a calibrated range; x itself when it is narrow already."""
     interval = builder.interval(x)
     is_narrow = interval.greatest - interval.least < 2**builder.settings.table_bits
     if interval.bits <= builder.settings.table_bits or (is_narrow and is_apart(low, high)):
         return x
     reached = builder.reached_scale(x, scale)
-    return builder.requantise(x, scale, math.floor(low / reached), math.ceil(high / reached))
+    return builder.requantize(x, scale, math.floor(low / reached), math.ceil(high / reached))
 
 
-def _without_zero(builder: Builder, x: Quantised, scale: float, low: float, high: float) -> Quantised:
-    """x requantised and clamped to a calibrated range on one side of 0, at least a unit from it."""
+def _without_zero(builder: Builder, x: Quantized, scale: float, low: float, high: float) -> Quantized:
+    """x requantized and clamped to a calibrated range on one side of 0, at least a unit from it."""
     reached = builder.reached_scale(x, scale)
     first, last = math.floor(low / reached), math.ceil(high / reached)
-    return builder.requantise(x, scale, *((max(first, 1), last) if low > 0 else (first, min(last, -1))))
+    return builder.requantize(x, scale, *((max(first, 1), last) if low > 0 else (first, min(last, -1))))
 
 
-def names(builder: Builder, node: Node) -> Quantised:
+def names(builder: Builder, node: Node) -> Quantized:
     """The label at each computed place: a table of just those places, exact for any labels."""
     x, labels = builder.tensors[node.inputs[0]], node.attributes["labels"]
     interval = builder.interval(x)
@@ -137,14 +137,14 @@ def names(builder: Builder, node: Node) -> Quantised:
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def named_function(builder: Builder, node: Node) -> Quantised:
+def named_function(builder: Builder, node: Node) -> Quantized:
     return function(builder, node, node.attributes["function"])
 
 
 # pools
 
 
-def max_pool(builder: Builder, node: Node) -> Quantised:
+def max_pool(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
@@ -160,7 +160,7 @@ def _padding_repeats_an_entry(places: Array) -> Array:
     return np.where(places < 0, inside, places)
 
 
-def reduce_max(builder: Builder, node: Node) -> Quantised:
+def reduce_max(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     chosen = builder.graph.reduced_axes(node)
@@ -170,7 +170,7 @@ def reduce_max(builder: Builder, node: Node) -> Quantised:
     return builder.reshape(builder.add(Maximum, [rows], x.scale), builder.graph.shapes[node.output])
 
 
-def average_pool(builder: Builder, node: Node) -> Quantised:
+def average_pool(builder: Builder, node: Node) -> Quantized:
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalAveragePool" else node.attributes["kernel_shape"]
@@ -184,17 +184,17 @@ def average_pool(builder: Builder, node: Node) -> Quantised:
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def argmax(builder: Builder, node: Node) -> Quantised:
+def argmax(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
     rows = builder.arrange([x], np.moveaxis(positions, int(node.attributes.get("axis", 0)), -1))
     return builder.reshape(builder.add(ArgMax, [rows], 1.0), builder.graph.shapes[node.output])
 
 
-# softmax and normalisation
+# softmax and normalization
 
 
-def softmax(builder: Builder, node: Node) -> Quantised:
+def softmax(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     axis = int(node.attributes.get("axis", -1)) % len(shape)
@@ -214,14 +214,14 @@ def softmax(builder: Builder, node: Node) -> Quantised:
     return builder.arrange([out], back)
 
 
-def _in_exponent_steps(builder: Builder, x: Quantised) -> tuple[Quantised, int]:
+def _in_exponent_steps(builder: Builder, x: Quantized) -> tuple[Quantized, int]:
     """(x, shift) such that x / 2^shift counts steps between _EXP_STEP / 2 and _EXP_STEP."""
     shift = builder.whole_limbs(max(0.0, math.log2(_EXP_STEP / x.scale)))
     factor = max(1, math.ceil(x.scale * 2.0**shift / _EXP_STEP))
     return (x if factor == 1 else builder.combine([x], [factor], x.scale / factor)), shift
 
 
-def normalise(builder: Builder, node: Node) -> Quantised:
+def normalize(builder: Builder, node: Node) -> Quantized:
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     n = builder.shape(x)[-1]
     epsilon = max(1, round(node.attributes["epsilon"] * n**3 / x.scale**2))
@@ -230,5 +230,5 @@ def normalise(builder: Builder, node: Node) -> Quantised:
     bits = math.ceil(math.log2(max(2.0, reach * n**1.5))) + _GUARD
     shape = builder.shape(x)
     rows = builder.reshape(x, (math.prod(shape[:-1]), n))
-    out = builder.add(Normalise, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
+    out = builder.add(Normalize, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
     return builder.reshape(out, shape)

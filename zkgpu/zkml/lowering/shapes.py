@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 
 Move = Callable[[Graph, Node, Array], Array | list[Array]]
 
@@ -24,7 +24,7 @@ def move(builder: Builder, node: Node) -> None:
         builder.tensors[name] = builder.arrange([x], part)
 
 
-def concatenate(builder: Builder, node: Node) -> Quantised:
+def concatenate(builder: Builder, node: Node) -> Quantized:
     """Tensors and constants side by side, brought to one scale."""
     parts = builder.parts(node)
     multipliers, scale = builder.aligned(parts)
@@ -35,7 +35,7 @@ def concatenate(builder: Builder, node: Node) -> Quantised:
         for x, start in zip(parts, starts, strict=False)
     ]
     axis = int(node.attributes["axis"])
-    return builder.arrange([Quantised(x.name, scale) for x in parts], np.concatenate(positions, axis))
+    return builder.arrange([Quantized(x.name, scale) for x in parts], np.concatenate(positions, axis))
 
 
 def _split(graph: Graph, node: Node, positions: Array) -> list[Array]:

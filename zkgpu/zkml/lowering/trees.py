@@ -9,14 +9,14 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantised
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.operations import Integers, Linear, Multiply, Steps
 from zkgpu.zkml.trees import Forest, Level
 
 _LARGEST = (1 << 15) - 1  # of the integers that stand for what a leaf adds
 
 
-def forest(builder: Builder, node: Node) -> Quantised:
+def forest(builder: Builder, node: Node) -> Quantized:
     """(rows, scores) of rows of features."""
     if builder.settings.open_weights:
         raise unsupported(node, "its thresholds are part of the circuit for all to see: compile it with public weights")
@@ -26,7 +26,7 @@ def forest(builder: Builder, node: Node) -> Quantised:
         return builder.constant(np.broadcast_to(found.base, shape), _unit(found))
     answers = _answers(builder, node, found, x)
     weights: list[Array] = []
-    terms: list[Quantised] = []
+    terms: list[Quantized] = []
     base, reached, both = found.base, None, answers
     for i, level in enumerate(found.levels):
         lower, higher = level.leaves
@@ -47,8 +47,8 @@ def _unit(found: Forest) -> float:
 
 
 def _sums(
-    builder: Builder, terms: list[Quantised], weights: Array, base: Array, unit: float, shape: tuple[int, ...]
-) -> Quantised:
+    builder: Builder, terms: list[Quantized], weights: Array, base: Array, unit: float, shape: tuple[int, ...]
+) -> Quantized:
     width = sum(builder.shape(term)[1] for term in terms)
     row = _columns(builder, terms, np.arange(width))
     x = builder.reshape(row, (1, *builder.shape(row)))
@@ -59,7 +59,7 @@ def _sums(
     return builder.reshape(out, shape)
 
 
-def _columns(builder: Builder, tensors: list[Quantised], columns: Integers) -> Quantised:
+def _columns(builder: Builder, tensors: list[Quantized], columns: Integers) -> Quantized:
     """Columns of tensors side by side, which have as many rows each."""
     rows = builder.shape(tensors[0])[0]
     starts = np.cumsum([0, *(builder.shape(x)[1] * rows for x in tensors)])
@@ -70,7 +70,7 @@ def _columns(builder: Builder, tensors: list[Quantised], columns: Integers) -> Q
     return builder.arrange(tensors, np.concatenate(places, axis=1)[:, columns])
 
 
-def _reached(builder: Builder, level: Level, before: Quantised | None, both: Quantised) -> Quantised:
+def _reached(builder: Builder, level: Level, before: Quantized | None, both: Quantized) -> Quantized:
     """Which branches of a level are: by those of the level before, all where None, and where their test holds too."""
     sign = np.where(level.higher, 1, -1)
     taken = _columns(builder, [both], level.parent)
@@ -79,7 +79,7 @@ def _reached(builder: Builder, level: Level, before: Quantised | None, both: Qua
     return builder.combine([_columns(builder, [before], level.parent), taken], [1 * ~level.higher, sign], 1.0)
 
 
-def _answers(builder: Builder, node: Node, found: Forest, x: Quantised) -> Quantised:
+def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quantized:
     """(rows, tests): 1 where a test holds."""
     bounds = _bounds(found, x.scale, exact=x.scale == 1.0)
     kinds = np.stack([found.features, bounds], axis=1)

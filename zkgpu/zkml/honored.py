@@ -1,4 +1,4 @@
-"""What is honoured of a node besides its operator, in one table: attributes, optional inputs and outputs, opsets.
+"""What is honored of a node besides its operator, in one table: attributes, optional inputs and outputs, opsets.
 
 Whatever a rule does not read is refused by the node's name, before any rule sees it: an attribute that is not listed,
 an input that depends on the model's inputs where a rule wants a constant, a second output that something reads.
@@ -16,7 +16,7 @@ from zkgpu.zkml.graph import Graph, Node, one_value, unsupported
 
 
 @dataclass(frozen=True)
-class Honoured:
+class Honored:
     """What the rules for an operator honour.
 
     attributes   those that have their effect, whatever their value
@@ -31,8 +31,8 @@ class Honoured:
     since: int = 1
 
 
-def _of(attributes: str = "", since: int = 1, computed: tuple[int, ...] | None = (0,), **only: Any) -> Honoured:
-    return Honoured(frozenset(attributes.split()), only, computed, since)
+def _of(attributes: str = "", since: int = 1, computed: tuple[int, ...] | None = (0,), **only: Any) -> Honored:
+    return Honored(frozenset(attributes.split()), only, computed, since)
 
 
 _ARITHMETIC = _of(since=7, computed=None)  # before, shapes were brought together by attributes
@@ -45,7 +45,7 @@ _TREES = (
 _CLASSES = "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor classlabels_int64s"
 _TARGETS = "target_ids target_nodeids target_treeids target_weights target_weights_as_tensor"
 
-HONOURED: Mapping[str, Honoured] = {
+HONORED: Mapping[str, Honored] = {
     "Add": _ARITHMETIC,
     "And": _ARITHMETIC,
     "ArgMax": _of("axis keepdims", select_last_index=0),
@@ -111,21 +111,21 @@ HONOURED: Mapping[str, Honoured] = {
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 
-_OUTPUTS = {"LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # operators of which more than one is honoured
+_OUTPUTS = {"LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # operators of which more than one is honored
 _WITH_ALL_OUTPUTS = ("Split",)
 
 
-def require_honoured(graph: Graph) -> None:
+def require_honored(graph: Graph) -> None:
     """Raises FormatError naming the first node of which something would be left out."""
     read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
     for node in graph.nodes:
-        honoured = HONOURED.get(node.operator, Honoured())
-        if node.opset < honoured.since:
-            raise unsupported(node, f"opset {node.opset} is too old: convert the model to {honoured.since} or newer")
+        honored = HONORED.get(node.operator, Honored())
+        if node.opset < honored.since:
+            raise unsupported(node, f"opset {node.opset} is too old: convert the model to {honored.since} or newer")
         for name, value in node.attributes.items():
-            _require_attribute(node, honoured, name, value)
+            _require_attribute(node, honored, name, value)
         for i, name in enumerate(node.inputs):
-            if name and name not in graph.constants and honoured.computed is not None and i not in honoured.computed:
+            if name and name not in graph.constants and honored.computed is not None and i not in honored.computed:
                 raise unsupported(node, f"its input '{name}' is computed: only a constant is supported there")
         extra = () if node.operator in _WITH_ALL_OUTPUTS else node.outputs[_OUTPUTS.get(node.operator, 1) :]
         for name in (name for name in extra if name in read and name):
@@ -133,12 +133,12 @@ def require_honoured(graph: Graph) -> None:
         _require_inference(graph, node)
 
 
-def _require_attribute(node: Node, honoured: Honoured, name: str, value: Any) -> None:
-    if name in honoured.only and value == honoured.only[name]:
+def _require_attribute(node: Node, honored: Honored, name: str, value: Any) -> None:
+    if name in honored.only and value == honored.only[name]:
         return
-    if name in honoured.only:
-        raise unsupported(node, f"{name} = {value!r} is not supported, only {honoured.only[name]!r}")
-    if name not in honoured.attributes:
+    if name in honored.only:
+        raise unsupported(node, f"{name} = {value!r} is not supported, only {honored.only[name]!r}")
+    if name not in honored.attributes:
         raise unsupported(node, f"its attribute {name} is not supported")
 
 

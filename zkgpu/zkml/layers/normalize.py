@@ -1,4 +1,4 @@
-"""Normalisation of rows: mean, variance, and an inverse square root that two inequalities pin."""
+"""Normalization of rows: mean, variance, and an inverse square root that two inequalities pin."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.signed import Checks
-from zkgpu.zkml.operations import Normalise
+from zkgpu.zkml.operations import Normalize
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import inverse_root
 
 
-def normalise(checks: Checks, operation: Normalise, x: Wires, interval: Interval) -> Wires:
+def normalize(checks: Checks, operation: Normalize, x: Wires, interval: Interval) -> Wires:
     """c * R along the last axis."""
     n = x.shape[-1]
     c = x * n - _along(x.sum(axis=-1), x)

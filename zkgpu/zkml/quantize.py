@@ -13,14 +13,14 @@ from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import ROWS, Array, Graph, Node, unsupported
 from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes, trees
-from zkgpu.zkml.lowering.builder import Builder, Quantised, Settings, fitting_scale, is_apart
+from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.trees import TREES, Forest, forests
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
 _SINGLE, _WIDEST = 25, 50  # bits of a threshold, and of an input, up to which trees are exact
 
-Rule = Callable[[Builder, Node], Quantised]
+Rule = Callable[[Builder, Node], Quantized]
 
 RULES: Mapping[str, Rule] = {
     "Dense": linear.dense,
@@ -53,34 +53,34 @@ RULES: Mapping[str, Rule] = {
     "Where": choices.choose,
     TREES: trees.forest,
     "Softmax": nonlinear.softmax,
-    "Normalise": nonlinear.normalise,
+    "Normalize": nonlinear.normalize,
 }
 
 
 @dataclass(frozen=True)
-class Quantisation:
+class Quantization:
     """An integer model, and for each tensor of the float graph the integer tensor that stands for it.
 
     scales   of the sums of each layer with weights, by its output in the float graph
     """
 
     model: IntegerModel
-    tensors: Mapping[str, Quantised]
+    tensors: Mapping[str, Quantized]
     scales: Mapping[str, float]
 
 
-def quantise(
+def quantize(
     graph: Graph,
     calibration: Calibration,
     settings: Settings | None = None,
     scales: Mapping[str, float] | None = None,
-) -> Quantisation:
-    """The integer model of a graph. Raises FormatError naming the layer that cannot be quantised.
+) -> Quantization:
+    """The integer model of a graph. Raises FormatError naming the layer that cannot be quantized.
 
-    scales   those of an earlier quantisation, which the layers' sums are to have again
+    scales   those of an earlier quantization, which the layers' sums are to have again
     """
     builder = Builder(graph, calibration, settings or Settings(), scales=dict(scales or {}))
-    with stage("quantise"), np.errstate(all="ignore"):  # what is not finite is refused where it becomes an integer
+    with stage("quantize"), np.errstate(all="ignore"):  # what is not finite is refused where it becomes an integer
         for name, shape in graph.inputs.items():
             builder.tensors[name] = _input(builder, name, shape)
         for node in graph.nodes:
@@ -98,16 +98,16 @@ def quantise(
         return _finished(builder)
 
 
-def _finished(builder: Builder) -> Quantisation:
+def _finished(builder: Builder) -> Quantization:
     outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
-    tensors = {k: Quantised(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
-    return Quantisation(model, {k: x for k, x in tensors.items() if x.name in kept}, builder.scales)
+    tensors = {k: Quantized(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
+    return Quantization(model, {k: x for k, x in tensors.items() if x.name in kept}, builder.scales)
 
 
-def _constant_output(builder: Builder, value: Array) -> Quantised:
+def _constant_output(builder: Builder, value: Array) -> Quantized:
     """Integers as they are, other numbers with a part in 2^15 of the largest."""
     largest = float(np.abs(value).max(initial=0))
     return builder.constant(value, 1.0 if value.dtype.kind in "iub" else largest / 2**15 or 1.0)
@@ -126,7 +126,7 @@ def _lower(builder: Builder, node: Node) -> None:
             raise unsupported(node, f"its output '{name}' would have the shape {builder.shape(found)}, not {wanted}")
 
 
-def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
+def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantized:
     """Integers that fit the width as they are; other numbers at the scale that fills it.
 
     Places in a table may be any that it has. A range that lies far from 0 is taken as it is, so that its numbers have
@@ -149,7 +149,7 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantised:
 
 
 def _scale_for_trees(builder: Builder, name: str, read: list[Forest], farthest: float) -> float:
-    """A power of two that divides each threshold and its neighbours in single precision, so that tests are exact.
+    """A power of two that divides each threshold and its neighbors in single precision, so that tests are exact.
 
     Many tests of one number cost little more where it is wide. Thresholds far below the largest input get less.
     """
