@@ -28,7 +28,9 @@ from zkgpu.systems.registry import NAMES, system, system_of
 def load_key(source: Source, *, backend: Backend | str = "cpu") -> AnyProvingKey:
     """The proving key in a .zkey file of any proof system, all its points checked; `key.system` names the system.
 
-    backend   where points are checked
+    Args:
+        backend: where points are checked
+
     Raises FormatError, PointError or InsecureKeyError for a damaged, wrong or weak key.
     """
     return files.read_key(source, _backend(backend).first_invalid_point)
@@ -68,11 +70,12 @@ def load_powers(source: Source) -> Any:
 class Prover:
     """A key at home on a device, for many proofs; usable in a `with` block.
 
-    key                  of any proof system
-    device               a backend, or what `open_backend` takes: "auto", "cpu", "cuda", "cuda:1"
-    threads              of the CPU, all by default
-    circuit              a Circuit, compiled or not, or its R1CS: a wrong witness is named by its constraint
-    allow_insecure_key   accept a key for which anyone can forge proofs
+    Args:
+        key: of any proof system
+        device: a backend, or what `open_backend` takes: "auto", "cpu", "cuda", "cuda:1"
+        threads: of the CPU, all by default
+        circuit: a Circuit, compiled or not, or its R1CS: a wrong witness is named by its constraint
+        allow_insecure_key: accept a key for which anyone can forge proofs
     """
 
     def __init__(
@@ -109,9 +112,11 @@ class Prover:
     def prove(self, witness: Limbs | Mapping[str, object], *, cancel: Cancel | None = None) -> Statement:
         """A verified proof. Threads may share a prover.
 
-        witness   an assignment, as `load_witness` and `CompiledCircuit.witness` give it; or inputs by name, where the
-                  prover was given a circuit that computes
-        cancel    a `threading.Event`, say: once it is set the proof stops before its next stage
+        Args:
+            witness: an assignment, as `load_witness` and `CompiledCircuit.witness` give it; or inputs by name, where
+                the prover was given a circuit that computes
+            cancel: a `threading.Event`, say: once it is set the proof stops before its next stage
+
         Raises UnsatisfiedError for what does not satisfy the circuit, UsageError for what cannot belong to the key,
         CancelledError for a proof that was stopped.
         """
@@ -194,8 +199,9 @@ def setup(
 ) -> AnyProvingKey:
     """A key from a ceremony's powers of tau (`load_powers`). Raises as the proof system's own `setup`.
 
-    protocol   "groth16" or "plonk"
-    name       recorded with the contribution to a Groth16 key
+    Args:
+        protocol: "groth16" or "plonk"
+        name: recorded with the contribution to a Groth16 key
     """
     given = {"name": name} if name else {}
     key: AnyProvingKey = _system(protocol).setup(_constraints(circuit), powers, _backend(backend), **given)

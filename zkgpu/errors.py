@@ -46,7 +46,8 @@ Error = TypeVar("Error", bound="ZkgpuError")
 class ZkgpuError(Exception):
     """Base of all errors raised by zkgpu.
 
-    values   what the message is about and does not show, since it may be secret: one line, or ""
+    Args:
+        values: what the message is about and does not show, since it may be secret: one line, or ""
     """
 
     exit_code = 70
@@ -106,7 +107,8 @@ class UnsatisfiedError(ZkgpuError):
 class UnsoundError(UnsatisfiedError):
     """A circuit can be satisfied in a second way: a prover could lie.
 
-    details   the whole report, as JSON takes it
+    Args:
+        details: the whole report, as JSON takes it
     """
 
     def __init__(self, message: str = "", details: dict[str, Any] | None = None, *, values: str = "") -> None:

@@ -20,16 +20,18 @@ def open_backend(
 ) -> Backend:
     """A backend for a device.
 
-    device        "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only;
-                  "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
-    curve         which it computes over, that of `zkgpu.curves.DEFAULT` where none is given
-    threads       CPU threads, all cores when None
-    instructions  the CPU's instruction set: "ifma", "fma" or "portable"; None chooses from the CPU's features and the
-                  environment variable ZKGPU_CPU_PATH
-    tables        on the CPU, up to how many multiples of each point of a key to keep, for whoever proves all day: 17
-                  took 23 % off a proof of 2^16 constraints on one thread and 5 % on two (4 took 13 % and nothing), 17
-                  times the memory of the points (350 MB there), and the time of ten proofs when the key is loaded.
-                  A GPU decides for itself
+    Args:
+        device: "auto", "cpu", "cuda" or "cuda:N"; "reference" computes on Python integers, for small circuits only;
+            "auto" is GPU 0 when CuPy is there and the GPU passes a short test, else the CPU: the log says which
+        curve: which it computes over, that of `zkgpu.curves.DEFAULT` where none is given
+        threads: CPU threads, all cores when None
+        instructions: the CPU's instruction set: "ifma", "fma" or "portable"; None chooses from the CPU's features and
+            the environment variable ZKGPU_CPU_PATH
+        tables: on the CPU, up to how many multiples of each point of a key to keep, for whoever proves all day: 17 took
+            23 % off a proof of 2^16 constraints on one thread and 5 % on two (4 took 13 % and nothing), 17 times the
+            memory of the points (350 MB there), and the time of ten proofs when the key is loaded. A GPU decides for
+            itself
+
     Raises ResourceError when the device is not there; no device is ever replaced in silence.
     """
     curve = curve or DEFAULT

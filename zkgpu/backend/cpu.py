@@ -31,9 +31,10 @@ from zkgpu.stages import stage
 class CpuBackend:
     """Backend on this machine's cores.
 
-    tables        up to how many multiples of each point to keep: memory for speed, see `open_backend`
-    threads       how many threads to use, all available when None
-    instructions  "ifma", "fma" or "portable"; None chooses from the CPU's features
+    Args:
+        tables: up to how many multiples of each point to keep: memory for speed, see `open_backend`
+        threads: how many threads to use, all available when None
+        instructions: "ifma", "fma" or "portable"; None chooses from the CPU's features
     """
 
     def __init__(self, curve: Curve, *, threads: int | None = None, instructions: str | None = None, tables: int = 1):

@@ -37,9 +37,10 @@ POINTS_SHARE = 2  # points that would take more than 1/2 of it stay on the host 
 class CudaBackend:
     """Backend whose vectors, points and matrices live on one device; threads may share it.
 
-    log_tile  log2 of the elements a block transforms at once
-    chunk     most points of one run through the buckets; None lets the memory that is free decide
-    tables    whether points get tables of multiples; None decides by their number and the memory that is free
+    Args:
+        log_tile: log2 of the elements a block transforms at once
+        chunk: most points of one run through the buckets; None lets the memory that is free decide
+        tables: whether points get tables of multiples; None decides by their number and the memory that is free
     """
 
     def __init__(
@@ -176,7 +177,8 @@ class CudaBackend:
     def _jobs(self, points: ResidentPoints, scalars: DeviceArray, may_replay: bool) -> list[Job[list[DeviceArray]]]:
         """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed.
 
-        may_replay  whether no other sum that is asked for at the same time takes the points' recording
+        Args:
+            may_replay: whether no other sum that is asked for at the same time takes the points' recording
         """
         if len(points) != len(scalars):
             raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")

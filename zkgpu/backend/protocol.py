@@ -132,8 +132,9 @@ class Device(Protocol[V, M, P]):
     def msm_many(self, pairs: Sequence[tuple[P, V]], meanwhile: Callable[[], None] | None = None) -> list[Point]:
         """[msm(points, scalars) for points, scalars in pairs]; a device may overlap them.
 
-        meanwhile  work of the host, done once or more often, while a device sums if the backend has one; what it
-                   raises is raised
+        Args:
+            meanwhile: work of the host, done once or more often, while a device sums if the backend has one; what it
+                raises is raised
         """
         ...
 

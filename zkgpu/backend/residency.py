@@ -156,7 +156,8 @@ K = TypeVar("K", bound=Kept)
 class Residency:
     """All that is kept on a device.
 
-    lock  held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
+    Args:
+        lock: held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
     """
 
     def __init__(self) -> None:

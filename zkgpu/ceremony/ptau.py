@@ -38,8 +38,9 @@ class Secret:
 class PhaseOneContribution:
     """One entry of phase 1: tau, alpha and beta were each multiplied by a secret. Points are as they were after it.
 
-    next_challenge  64 bytes, what the next contribution starts from
-    kind            0 normal, 1 beacon
+    Attributes:
+        next_challenge: 64 bytes, what the next contribution starts from
+        kind: 0 normal, 1 beacon
     """
 
     tau_g1: Point
@@ -60,12 +61,13 @@ class PhaseOneContribution:
 class PowersOfTau:
     """A mapped .ptau file; arrays are read-only views of it, point rows as in `ProvingKey`.
 
-    tau_g1        (2n - 1, row) tau^i
-    tau_g2        (n, row)      tau^i
-    alpha_tau_g1  (n, row)      alpha tau^i
-    beta_tau_g1   (n, row)      beta tau^i
-    lagrange      the four Lagrange sections, or None before `prepare phase2`
-    ceremony_power  log2 of the powers the contributors worked on; a file may keep only the first of them
+    Attributes:
+        tau_g1: (2n - 1, row) tau^i
+        tau_g2: (n, row)      tau^i
+        alpha_tau_g1: (n, row)      alpha tau^i
+        beta_tau_g1: (n, row)      beta tau^i
+        lagrange: the four Lagrange sections, or None before `prepare phase2`
+        ceremony_power: log2 of the powers the contributors worked on; a file may keep only the first of them
     """
 
     path: str

@@ -97,8 +97,10 @@ def compute_witness(
 class Calculator:
     """The witness calculator of a circom 2 circuit, compiled once; threads may share it.
 
-    wasm   the file that circom makes with --wasm
-    field  the scalar field of the circuit's curve
+    Args:
+        wasm: the file that circom makes with --wasm
+        field: the scalar field of the circuit's curve
+
     limits what the module may take
     Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime, or beyond the limits.
     """
@@ -118,7 +120,9 @@ class Calculator:
     def witness(self, inputs: Mapping[str, Any]) -> Limbs:
         """The assignment (1, public, private): (n, limbs) uint64, canonical, as circom's own scripts compute it.
 
-        inputs  values by signal name, see `circom.signals.flatten`
+        Args:
+            inputs: values by signal name, see `circom.signals.flatten`
+
         Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
         assertion that fails, FormatError when the module is no circom 2 calculator over the field, ResourceError when
         it takes more memory or time than its limits allow.

@@ -20,8 +20,9 @@ _ENTRIES, _ENTRY = 256, np.dtype([("hash", "<u8"), ("position", "<u4")])
 def sizes_in_table(memory: bytes, names: Sequence[str], total: int) -> dict[str, int]:
     """The sizes of signals by name, 0 for one that there is not; nothing where the memory holds no such table.
 
-    memory   the first bytes of a calculator's memory
-    total    values that all signals take together
+    Args:
+        memory: the first bytes of a calculator's memory
+        total: values that all signals take together
     """
     entries = _table(memory, names)
     positions = sorted(entries.values())

@@ -36,9 +36,10 @@ class Interrupted(Exception):
 class Limits:
     """What a calculator may take.
 
-    memory    bytes of its memory, and as many for what it hands over
-    seconds   for compiling it, and for each witness
-    wires     how many values a witness has, where that is known
+    Attributes:
+        memory: bytes of its memory, and as many for what it hands over
+        seconds: for compiling it, and for each witness
+        wires: how many values a witness has, where that is known
     """
 
     memory: int = MEMORY

@@ -39,13 +39,15 @@ class Product:
 class Builder:
     """A circuit as it grows.
 
-    coefficients   the table of field values that all its linear combinations share
-    widths         which wires are already proven to be small
-    signals        named inputs and outputs
-    steps, hints   the witness program so far, and (first wire, size, label) of its hints
-    labels         (first row, label) of the constraints
-    rounds         what is committed to, and the challenges that come after
-    templates      gadgets traced once, by function and number of inputs
+    Args:
+        coefficients: the table of field values that all its linear combinations share
+        widths: which wires are already proven to be small
+        signals: named inputs and outputs
+        steps, hints: the witness program so far, and (first wire, size, label) of its hints
+        labels: (first row, label) of the constraints
+        rounds: what is committed to, and the challenges that come after
+        templates: gadgets traced once, by function and number of inputs
+
     Inside of a template, `outer` is the builder that it is for: coefficients and templates are shared.
     """
 

@@ -35,8 +35,9 @@ class Circuit:
     Traceback (most recent call last):
     zkgpu.errors.UnsatisfiedError: constraint 1 'cubic': A * B is not C
 
-    field     the scalar field of the curve that will prove it
-    builder   the machine that keeps what is written, for gadgets that need more than this class has
+    Args:
+        field: the scalar field of the curve that will prove it
+        builder: the machine that keeps what is written, for gadgets that need more than this class has
     """
 
     def __init__(self, field: Field | None = None, *, builder: Builder | None = None) -> None:
@@ -46,7 +47,9 @@ class Circuit:
     def of(cls, *operands: Operand, gadget: str = "a gadget") -> Circuit:
         """The circuit of the wires among these operands: what a gadget writes its constraints to.
 
-        gadget   what messages call the one who asks
+        Args:
+            gadget: what messages call the one who asks
+
         Raises UsageError when none of them is a wire.
         """
         builder = next((x.builder for x in operands if isinstance(x, Wires)), None)
@@ -86,8 +89,10 @@ class Circuit:
     ) -> Wires:
         """Public integers that cost no public input each: they reach the verifier packed, and the circuit as wires.
 
-        bits       their width when they are not negative, or
-        interval   (low, high), both included
+        Args:
+            bits: their width when they are not negative, or
+            interval: (low, high), both included
+
         One constraint an entry. The verifier refuses values outside the interval, so it holds without a range check.
         """
         wires = self._declare(name, "packed", shape)
@@ -150,10 +155,12 @@ class Circuit:
     ) -> Wires:
         """Wires whose values `function` computes outside of the field's arithmetic, and nothing constrains yet.
 
-        function   takes one array of Python integers in [0, modulus) for each input, in the input's shape, and returns
-                   integers of the given shape; it must not fail on values the constraints will refuse
-        signed     give it the integers nearest zero instead, as int64 when those of an input all have 62 bits at most
-        forgiving  where `function` does refuse values, for a better message, the same without refusing any
+        Args:
+            function: takes one array of Python integers in [0, modulus) for each input, in the input's shape, and
+                returns integers of the given shape; it must not fail on values the constraints will refuse
+            signed: give it the integers nearest zero instead, as int64 when those of an input all have 62 bits at most
+            forgiving: where `function` does refuse values, for a better message, the same without refusing any
+
         The prover may put any value here: the caller adds the constraints that leave only one.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
@@ -229,8 +236,10 @@ class Circuit:
     def instantiate(self, build: Build, inputs: Wires, label: str | None = None) -> Wires:
         """build(circuit, inputs) for each row of `inputs`, traced only the first time.
 
-        build    a gadget: from k wires to an array of wires; give the same function object to trace it once
-        inputs   (..., k) wires
+        Args:
+            build: a gadget: from k wires to an array of wires; give the same function object to trace it once
+            inputs: (..., k) wires
+
         Returns wires of shape (..., *result). Many instances at once are made, and evaluated, together.
         """
         *outer, k = inputs.shape

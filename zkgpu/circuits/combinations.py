@@ -21,9 +21,10 @@ class LinearCombinations:
 
     Wires ascend within a row and no coefficient is zero. Wire 0 is the constant one.
 
-    indptr        (rows + 1,) int64
-    wires         (terms,) int32
-    coefficients  (terms,) int32 ids into the circuit's Coefficients
+    Attributes:
+        indptr: (rows + 1,) int64
+        wires: (terms,) int32
+        coefficients: (terms,) int32 ids into the circuit's Coefficients
     """
 
     indptr: Index

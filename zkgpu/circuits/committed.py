@@ -120,9 +120,10 @@ class CommittedRound:
     The last public inputs are the challenges, and after them the digest when there are public arrays. The committed
     wires follow the public ones; the first of them is the mask, which the prover draws anew for every proof.
 
-    n_committed    committed wires, the mask among them
-    n_challenges   challenges, the digest's point first when there are public arrays
-    arrays         public values that travel packed, in that order
+    Attributes:
+        n_committed: committed wires, the mask among them
+        n_challenges: challenges, the digest's point first when there are public arrays
+        arrays: public values that travel packed, in that order
     """
 
     n_committed: int
@@ -176,9 +177,10 @@ def require_one_round(parts: object, what: str) -> None:
 class FirstRound:
     """What the prover knows when it must commit.
 
-    public      the ordinary public values: outputs, then public inputs
-    committed   (n_committed, limbs) uint64: the committed wires, the mask being 0
-    packed      the public arrays
+    Attributes:
+        public: the ordinary public values: outputs, then public inputs
+        committed: (n_committed, limbs) uint64: the committed wires, the mask being 0
+        packed: the public arrays
     """
 
     public: tuple[int, ...] = field(repr=False)

@@ -44,9 +44,10 @@ _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in 
 class TwoRounds:
     """How the witness program stops for the challenges.
 
-    first_steps   how many steps come before them
-    challenges    their traced wires
-    arrays        the values of the public arrays, in traced wires
+    Attributes:
+        first_steps: how many steps come before them
+        challenges: their traced wires
+        arrays: the values of the public arrays, in traced wires
     """
 
     first_steps: int
@@ -58,10 +59,11 @@ class TwoRounds:
 class Program:
     """A witness program: its steps compute traced wires, from those of the signals and the challenges.
 
-    steps          in order; the first `first_steps` of them come before the challenges
-    order          (n_wires,): order[i] is the traced wire that is the R1CS's wire i
-    signals        the signals, in traced wires
-    challenges     the challenges' traced wires
+    Attributes:
+        steps: in order; the first `first_steps` of them come before the challenges
+        order: (n_wires,): order[i] is the traced wire that is the R1CS's wire i
+        signals: the signals, in traced wires
+        challenges: the challenges' traced wires
     """
 
     steps: Sequence[Step] = field(repr=False)
@@ -76,8 +78,9 @@ class Program:
 class CompiledCircuit:
     """What a circuit compiles to. The same circuit gives the same arrays in every process.
 
-    r1cs      the constraints
-    signals   named inputs and outputs: outputs, public, packed and private inputs; `first` counts the R1CS's wires
+    Attributes:
+        r1cs: the constraints
+        signals: named inputs and outputs: outputs, public, packed and private inputs; `first` counts the R1CS's wires
     """
 
     r1cs: R1CS
@@ -117,9 +120,11 @@ class CompiledCircuit:
     def witness(self, inputs: Mapping[str, object], challenges: ChallengeSource | None = None) -> Limbs:
         """(n_wires, limbs) uint64, canonical: the assignment for these inputs, checked against every constraint.
 
-        inputs       by name: integers, decimal or 0x strings, nested lists or arrays; -5 stands for modulus - 5
-        challenges   called with the circuit's FirstRound once that is known, and returns its challenges; without it
-                     they are drawn at random, which shows that the circuit holds but cannot be proven
+        Args:
+            inputs: by name: integers, decimal or 0x strings, nested lists or arrays; -5 stands for modulus - 5
+            challenges: called with the circuit's FirstRound once that is known, and returns its challenges; without it
+                they are drawn at random, which shows that the circuit holds but cannot be proven
+
         Raises UsageError for a missing, unknown or misshapen input and for an integer outside the interval of its
         public array, UnsatisfiedError naming the constraint that fails. Messages show no values: an error's `values`
         does. The mask of the commitment is 0.

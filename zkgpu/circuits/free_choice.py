@@ -53,8 +53,9 @@ def depend_on_challenges(steps: Sequence[Step], n_wires: int, challenges: Sequen
 def find_late_choice(sides: Sides, depends: Marks, fixed: NDArray[np.int64]) -> tuple[int, int] | None:
     """The first row that has a wire of L, and in it a wire of E outside of C; None when there is no such row.
 
-    depends   (n_wires,) L
-    fixed     C: the committed and the public wires
+    Args:
+        depends: (n_wires,) L
+        fixed: C: the committed and the public wires
     """
     rows = [side.row_of_term() for side in sides]
     late = np.zeros(sides[0].rows, dtype=bool)
@@ -72,8 +73,9 @@ def find_late_choice(sides: Sides, depends: Marks, fixed: NDArray[np.int64]) -> 
 class Origins:
     """What messages call a wire: the signal or hint it is an entry of, else the first constraint that has it.
 
-    hints    (first wire, size, label)
-    labels   (first row, label) of the constraints
+    Args:
+        hints: (first wire, size, label)
+        labels: (first row, label) of the constraints
     """
 
     def __init__(

@@ -24,8 +24,9 @@ def limit(modulus: int) -> int:
 class Numbers:
     """An array of elements. Each is small or not, and looks the same wherever it occurs.
 
-    small   int64: the integer nearest zero, or WIDE
-    wide    Python integers in [0, modulus), of that shape: the elements that are not small; None when there are none
+    Args:
+        small: int64: the integer nearest zero, or WIDE
+        wide: Python integers in [0, modulus), of that shape: the elements that are not small; None when there are none
     """
 
     __slots__ = ("modulus", "small", "wide")

@@ -117,9 +117,10 @@ class Multiply:
 class Hint:
     """wires[first ...] = function(*inputs), called once for each instance; the constraints must pin the result.
 
-    signed      give the function the integers nearest zero, in int64 where all of an input's are small
-    forgiving   what replaces a function that refuses values which the constraints refuse anyhow: by it, wrong
-                witnesses get as far as the constraints. Only the multiplicities of a lookup have one
+    Attributes:
+        signed: give the function the integers nearest zero, in int64 where all of an input's are small
+        forgiving: what replaces a function that refuses values which the constraints refuse anyhow: by it, wrong
+            witnesses get as far as the constraints. Only the multiplicities of a lookup have one
     """
 
     function: HintFunction
@@ -179,7 +180,8 @@ class Hint:
 class Replay:
     """The steps of a template, for many instances at once: instance i fills `wires` wires from first + i * wires.
 
-    inputs   (instances * template inputs) combinations, instance by instance
+    Attributes:
+        inputs: (instances * template inputs) combinations, instance by instance
     """
 
     steps: Sequence[Step]
@@ -227,12 +229,13 @@ class Replay:
 class Template:
     """Constraints over local wires: 0 is the constant one, then the inputs, then the template's own wires.
 
-    n_inputs   number of inputs
-    n_wires    number of own wires
-    a, b, c    the constraints
-    outputs    the results, as combinations of local wires
-    shape      the results' shape
-    steps      the part of the witness program that fills the own wires
+    Attributes:
+        n_inputs: number of inputs
+        n_wires: number of own wires
+        a, b, c: the constraints
+        outputs: the results, as combinations of local wires
+        shape: the results' shape
+        steps: the part of the witness program that fills the own wires
     """
 
     n_inputs: int

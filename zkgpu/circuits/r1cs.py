@@ -89,7 +89,10 @@ class R1CS:
     def check(self, assignment: Limbs) -> None:
         """Returns when the assignment satisfies every constraint.
 
-        assignment   (n_wires, limbs) uint64, canonical: (1, public outputs, public inputs, private inputs, internals)
+        Args:
+            assignment: (n_wires, limbs) uint64, canonical: (1, public outputs, public inputs, private inputs,
+                internals)
+
         Raises LengthError for another shape, FormatError for a value that is not below the modulus, UnsatisfiedError
         naming the first constraint that fails; its values are the error's `values`.
         """

@@ -31,11 +31,12 @@ class Claim:
 class Rounds:
     """What a circuit has asked to be committed, and the challenges it got.
 
-    claims       committed wires
-    challenges   the wire of each challenge, by name
-    arrays       public arrays with their values
-    mask         the wire that hides the commitment, once the circuit is compiled
-    digest       the wire of the public arrays' digest, likewise
+    Args:
+        claims: committed wires
+        challenges: the wire of each challenge, by name
+        arrays: public arrays with their values
+        mask: the wire that hides the commitment, once the circuit is compiled
+        digest: the wire of the public arrays' digest, likewise
     """
 
     def __init__(self) -> None:

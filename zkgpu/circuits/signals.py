@@ -24,10 +24,11 @@ _NUMERAL = re.compile(r"-?(0x[0-9a-fA-F]{1,128}|[0-9]{1,160})", re.ASCII)
 class Signal:
     """A named value of a circuit.
 
-    kind    "output" and "public" signals are public inputs of the proof, "packed" ones reach the verifier through a
+    Attributes:
+        kind: "output" and "public" signals are public inputs of the proof, "packed" ones reach the verifier through a
             digest, "private" ones not at all
-    shape   () for a single value
-    first   its first wire; the others follow in C order
+        shape: () for a single value
+        first: its first wire; the others follow in C order
     """
 
     name: str

@@ -35,9 +35,10 @@ _FRACTION_BITS = 60
 class Table:
     """The integers that coefficients point into.
 
-    values         their representatives nearest zero, which multiply faster
-    numerators     int64, and
-    denominators   int64: the small fraction that a value is; both 0 when it is none
+    Attributes:
+        values: their representatives nearest zero, which multiply faster
+        numerators: int64, and
+        denominators: int64: the small fraction that a value is; both 0 when it is none
     """
 
     values: Values
@@ -48,8 +49,9 @@ class Table:
     def of(cls, values: Iterable[int], modulus: int, used: Ids | None = None) -> Table:
         """The table of these values.
 
-        used   which of them to look for fractions in: all by default. A hash has many coefficients, none of which is
-               one, and more that only stood between
+        Args:
+            used: which of them to look for fractions in: all by default. A hash has many coefficients, none of which is
+                one, and more that only stood between
         """
         signed = object_array(nearest_zero(v, modulus) for v in values)
         small = (abs(signed) < limit(modulus)).astype(bool)
@@ -102,7 +104,8 @@ class Rows:
 def combine(rows: Rows, table: Table, numbers: Numbers) -> Numbers:
     """(rows, ...): each row's combination of `numbers`.
 
-    numbers   (n_wires, ...): further axes are independent instances
+    Args:
+        numbers: (n_wires, ...): further axes are independent instances
     """
     factors, terms = table.numerators[rows.coefficients], numbers.small[rows.wires]
     whole = (table.denominators == 1)[rows.coefficients]

@@ -30,7 +30,8 @@ _VALUES = "zkgpu.values"  # the log of what may be secret
 class Session:
     """One run of the command line.
 
-    show_values   errors and logs may show values of witnesses and inputs
+    Attributes:
+        show_values: errors and logs may show values of witnesses and inputs
     """
 
     device: str = "auto"

@@ -28,7 +28,8 @@ _spent = _Spent()
 def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
     """The first `results` slots after the calls, canonical.
 
-    slots   values of the first slots; the rest start as 0
+    Args:
+        slots: values of the first slots; the rest start as 0
     """
     _spent.calls += len(calls.table)
     if _spent.calls > PYTHON_CALLS:

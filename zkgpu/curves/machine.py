@@ -34,8 +34,9 @@ FIRST_GROUP, END_GROUP, FIRST_RESULT, READS, WRITES = 0, 1, 2, 3, 3 + MAX_ARGUME
 class Calls:
     """A program for the whole machine: which recorded programs to run, in order, on which slots.
 
-    table   (n, 1 + MAX_ARGUMENTS) int32: program, then the address of each argument
-    size    registers of memory it needs
+    Attributes:
+        table: (n, 1 + MAX_ARGUMENTS) int32: program, then the address of each argument
+        size: registers of memory it needs
     """
 
     table: Table
@@ -46,12 +47,13 @@ class Calls:
 class Machine:
     """Programs linked to one memory.
 
-    constants   values of registers 0, 1, ...
-    scratch     registers that the longest program needs for itself
-    operands    (n, 2) int32: left and right register of every operation of every program
-    groups      (n, 3) int32: opcode, first and end operation of each run of equal opcodes
-    results     (n,) int32: registers copied out, program by program
-    headers     (programs, 3 + 2 * MAX_ARGUMENTS) int32: first and end group, first result, reads, writes
+    Attributes:
+        constants: values of registers 0, 1, ...
+        scratch: registers that the longest program needs for itself
+        operands: (n, 2) int32: left and right register of every operation of every program
+        groups: (n, 3) int32: opcode, first and end operation of each run of equal opcodes
+        results: (n,) int32: registers copied out, program by program
+        headers: (programs, 3 + 2 * MAX_ARGUMENTS) int32: first and end group, first result, reads, writes
     """
 
     field: Field

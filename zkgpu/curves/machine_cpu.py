@@ -18,7 +18,9 @@ from zkgpu.jit.kernel import kernel, operation
 def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
     """(n, limbs) uint64: all slots after the calls.
 
-    slots   (k, limbs) uint64, canonical Montgomery limbs of the first slots as by Field; the rest start as 0
+    Args:
+        slots: (k, limbs) uint64, canonical Montgomery limbs of the first slots as by Field; the rest start as 0
+
     Raises UsageError when a call or the slots do not fit the memory. Variable time.
     """
     machine.check(calls)

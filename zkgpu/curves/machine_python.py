@@ -18,7 +18,9 @@ from zkgpu.errors import UsageError
 def run(machine: Machine, calls: Calls, slots: Sequence[int]) -> list[int]:
     """All slots after the calls, canonical.
 
-    slots   values of the first slots; the rest start as 0
+    Args:
+        slots: values of the first slots; the rest start as 0
+
     Raises UsageError when a call or the slots do not fit the memory. Variable time.
     """
     machine.check(calls)

@@ -26,7 +26,8 @@ Jacobian: TypeAlias = tuple[Coordinate, Coordinate, Coordinate]
 class Group:
     """The subgroup of prime order `order` of y^2 = x^3 + b over `field`.
 
-    twist  of a second argument of a pairing, what is known of it; None for a first argument
+    Attributes:
+        twist: of a second argument of a pairing, what is known of it; None for a first argument
     """
 
     name: str
@@ -166,9 +167,10 @@ def _pair(coordinate: Any) -> tuple[Any, ...]:
 class Precompiles:
     """What the EVM computes on a curve, and how points travel to it.
 
-    eip               where it says so
-    coordinate_bytes  of an element of the base field, big-endian
-    imaginary_first   whether c1 comes before c0 in a coordinate of G2
+    Attributes:
+        eip: where it says so
+        coordinate_bytes: of an element of the base field, big-endian
+        imaginary_first: whether c1 comes before c0 in a coordinate of G2
     """
 
     eip: str
@@ -180,14 +182,15 @@ class Precompiles:
 class Curve:
     """A pairing-friendly curve: its two groups, their base field and their scalar field.
 
-    name          in files of this package, and of the file of its numbers in cuda/
-    title         in sentences
-    snarkjs_name  in JSON files
-    aliases       what other programs call it there, in small letters without - and _
-    circom_name   what circom --prime calls it
-    precompiles   what the EVM has for it, if anything
-    first_challenges  (power, hexadecimal): what ceremony.compute_first_challenge gives for the sizes of the large
-                      public ceremonies, for which it hashes 50 and 100 GB
+    Attributes:
+        name: in files of this package, and of the file of its numbers in cuda/
+        title: in sentences
+        snarkjs_name: in JSON files
+        aliases: what other programs call it there, in small letters without - and _
+        circom_name: what circom --prime calls it
+        precompiles: what the EVM has for it, if anything
+        first_challenges: (power, hexadecimal): what ceremony.compute_first_challenge gives for the sizes of the large
+            public ceremonies, for which it hashes 50 and 100 GB
     """
 
     name: str

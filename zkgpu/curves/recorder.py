@@ -43,7 +43,8 @@ class Argument:
 class Routine:
     """A program, whose values the machine keeps in registers, under a name by which calls find it.
 
-    arguments   the addresses a call passes; their inputs are the program's, and they take its results, both in order
+    Attributes:
+        arguments: the addresses a call passes; their inputs are the program's, and they take its results, both in order
     """
 
     name: str

@@ -12,10 +12,11 @@ from zkgpu.curves.tower import Fq2, Tower
 class Twist:
     """The sextic twist y^2 = x^3 + b/xi (kind D) or y^2 = x^3 + b*xi (kind M) of y^2 = x^3 + b.
 
-    family          Barreto-Naehrig or Barreto-Lynn-Scott of embedding degree 12: its polynomials give the loop of the
-                    pairing, the hard part of the last power, and the test of the subgroup
-    x               the family's parameter, from which q and r follow; it may be negative
-    cofactor_prime  the least prime that divides the number of points of the twist over r
+    Attributes:
+        family: Barreto-Naehrig or Barreto-Lynn-Scott of embedding degree 12: its polynomials give the loop of the
+            pairing, the hard part of the last power, and the test of the subgroup
+        x: the family's parameter, from which q and r follow; it may be negative
+        cofactor_prime: the least prime that divides the number of points of the twist over r
     """
 
     family: Literal["bn", "bls12"]

@@ -50,7 +50,8 @@ class CpuVector:
 class CpuField:
     """Vector arithmetic over one field by one instruction set.
 
-    threads  how many threads long vectors are spread over; None means all available
+    Attributes:
+        threads: how many threads long vectors are spread over; None means all available
     """
 
     field: Field
@@ -100,7 +101,8 @@ class CpuField:
     def pointwise(self, function: Callable[..., Any], *vectors: CpuVector, out: CpuVector | None = None) -> CpuVector:
         """function(*vectors), entry by entry, in one pass, for a function made of + - * and integers.
 
-        out  where to write, which may be one of the vectors. Raises LengthError unless all lengths agree.
+        Args:
+            out: where to write, which may be one of the vectors. Raises LengthError unless all lengths agree.
         """
         if not vectors:
             raise UsageError("pointwise needs at least one vector")

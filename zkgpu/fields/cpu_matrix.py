@@ -28,9 +28,10 @@ PIECES = 8
 class CpuMatrix:
     """A sparse matrix by rows, its entries 1 and -1 apart from the others, which need a product.
 
-    ones, minus_ones  indptr and indices
-    others            indptr, indices and rows of `table`
-    table             the values as wide rows, canonical, Montgomery with the instruction set's R
+    Attributes:
+        ones, minus_ones: indptr and indices
+        others: indptr, indices and rows of `table`
+        table: the values as wide rows, canonical, Montgomery with the instruction set's R
     """
 
     shape: tuple[int, int]
@@ -49,8 +50,10 @@ def cpu_matrix(
 ) -> CpuMatrix:
     """The matrix of compressed rows, ready for matvec.
 
-    indptr       (rows + 1,) int64;  indices  (entries,) int32 columns
-    coefficient  (entries,) int32 row of `table`, which is (k, limbs) uint64, canonical little-endian limbs
+    Args:
+        indptr: (rows + 1,) int64;  indices  (entries,) int32 columns
+        coefficient: (entries,) int32 row of `table`, which is (k, limbs) uint64, canonical little-endian limbs
+
     Raises UsageError for arrays that do not make a matrix of that shape.
     """
     _check_rows(shape, indptr, len(indices))

@@ -29,9 +29,10 @@ class Field:
     Elements are Python integers in [0, modulus). Arrays of elements are (n, limbs) uint64, little-endian,
     canonical unless a name says Montgomery; Montgomery form is x * 2^(64 * limbs) mod modulus.
 
-    name        what messages call it
-    modulus     an odd prime
-    generator   a quadratic non-residue whose powers give the roots of unity (5 for the fields used here)
+    Attributes:
+        name: what messages call it
+        modulus: an odd prime
+        generator: a quadratic non-residue whose powers give the roots of unity (5 for the fields used here)
     """
 
     name: str

@@ -20,11 +20,12 @@ _SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB
 class SparseMatrix:
     """A sparse matrix over a prime field, by rows.
 
-    shape        (rows, columns)
-    indptr       (rows + 1,) int64: entries of row i are indptr[i] .. indptr[i + 1]
-    indices      (entries,) int32: the column of each entry; no column twice in a row, any order within one
-    coefficient  (entries,) int32: the row of `table` that holds the entry's value
-    table        (k, limbs) uint64: the distinct values, canonical little-endian limbs
+    Attributes:
+        shape: (rows, columns)
+        indptr: (rows + 1,) int64: entries of row i are indptr[i] .. indptr[i + 1]
+        indices: (entries,) int32: the column of each entry; no column twice in a row, any order within one
+        coefficient: (entries,) int32: the row of `table` that holds the entry's value
+        table: (k, limbs) uint64: the distinct values, canonical little-endian limbs
     """
 
     shape: tuple[int, int]

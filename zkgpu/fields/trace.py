@@ -20,7 +20,8 @@ Step: TypeAlias = tuple[Operator, int, int]  # values[left] (operator) values[ri
 class Program:
     """Values are numbered: the inputs first, then the constants, then one a step.
 
-    results   the numbers of the results
+    Attributes:
+        results: the numbers of the results
     """
 
     inputs: int
@@ -126,7 +127,8 @@ class Tracer:
     def program(self, results: Sequence[int], order: Callable[[dict[int, Step]], Iterable[int]] = list) -> Program:
         """What is needed for the values with these numbers.
 
-        order   the steps by number, in an order in which they can run; as they were met by default
+        Args:
+            order: the steps by number, in an order in which they can run; as they were met by default
         """
         needed = set(results)
         for number in reversed(self._steps):

@@ -38,8 +38,10 @@ def read_arrays(
 ) -> Array | dict[str, Array]:
     """The one array of an .npy file, as a read-only view of the mapped file; those of an .npz file, by name.
 
-    names    of an archive read these alone, as far as they are there
-    memory   bytes that they may take; by default MEMORY, or twice the file's size where that is more
+    Args:
+        names: of an archive read these alone, as far as they are there
+        memory: bytes that they may take; by default MEMORY, or twice the file's size where that is more
+
     Raises UsageError when it cannot be opened, FormatError for anything but plain arrays, ResourceError for more
     than the memory.
     """

@@ -32,7 +32,8 @@ _PUBLIC, _SECRET = 0o666, 0o600  # what the umask and an old file's mode are tak
 def replacing(path: str | os.PathLike[str], *, secret: bool = False) -> Iterator[BinaryIO]:
     """A binary file that takes the place of `path` when the block ends, and vanishes when the block raises.
 
-    secret   it holds a witness, private weights or the like: only its owner may read and write it
+    Args:
+        secret: it holds a witness, private weights or the like: only its owner may read and write it
 
     Whoever opens `path` meanwhile, or after a crash or a full disk, sees the old file whole. A pipe or a device such
     as /dev/stdout is written directly. Raises ResourceError when the system refuses to write.
@@ -61,7 +62,9 @@ def together(
 ) -> Iterator[tuple[Path, ...]]:
     """Where to write files that belong together: each stands for one of `paths`, whose places they take at the end.
 
-    remove   files that belong to the old ones, and have no place beside the new ones
+    Args:
+        remove: files that belong to the old ones, and have no place beside the new ones
+
     When the block raises, or one cannot be flushed, all old files are left as they were. Pipes and devices are written
     directly. Raises UsageError for a place given twice, ResourceError where no file can be made.
     """

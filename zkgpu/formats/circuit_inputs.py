@@ -32,8 +32,10 @@ class _Leaf(NamedTuple):
 def read_inputs(path: StrPath, field: Field | None = None, *, buses: bool = True) -> dict[str, Any]:
     """The input signals of a circuit: names to integers, strings, nested lists, or nested objects for buses.
 
-    field   when given, values must lie between -r and r, r its modulus
-    buses   whether a value may be an object
+    Args:
+        field: when given, values must lie between -r and r, r its modulus
+        buses: whether a value may be an object
+
     Raises FormatError, naming file, input and index, for a value that is no integer, nor a decimal or 0x string;
     for fractions, NaN and duplicate names. Integers are exact, whatever their size.
     """

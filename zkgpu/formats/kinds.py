@@ -64,7 +64,8 @@ def signature_kind(data: npt.NDArray[np.uint8]) -> tuple[str, str] | None:
 def wrong_kind(name: str, data: npt.NDArray[np.uint8], wanted: str, *, is_json: bool) -> FormatError | None:
     """The error that a file is something else than what is wanted; None where that is not known.
 
-    is_json   a JSON file is wanted, so that what one holds is for its reader to judge
+    Args:
+        is_json: a JSON file is wanted, so that what one holds is for its reader to judge
     """
     found = signature_kind(data) or (None if is_json else _kind_of_text(data))
     return None if found is None else FormatError(f"{name}: {_instead(found[0], wanted)}: {found[1]}")

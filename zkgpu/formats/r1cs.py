@@ -33,7 +33,9 @@ Words = NDArray[np.uint32]
 def read_r1cs(path: Source, sym: str | os.PathLike[str] | None = None) -> R1CS:
     """The constraint system of a .r1cs file over a supported scalar field.
 
-    sym   the .sym file with its signals' names, for messages; by default the one that lies beside it, if any
+    Args:
+        sym: the .sym file with its signals' names, for messages; by default the one that lies beside it, if any
+
     Entries keep the file's order. Raises FormatError for anything malformed, and for custom gates.
     """
     file = open_container(path, MAGIC, (VERSION,))

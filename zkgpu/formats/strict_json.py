@@ -40,8 +40,9 @@ class Misfit(str):
 def load(source: Source, wanted: str = "a JSON file", max_bytes: int = MAX_BYTES, *, keep_misfits: bool = False) -> Any:
     """The value in a JSON file. Raises FormatError for duplicate keys, NaN, fractions, and absurd sizes or depths.
 
-    wanted         what messages say was expected, where the file is none of JSON
-    keep_misfits   numbers that are not integers, or of absurd length, are left to the caller, as Misfit
+    Args:
+        wanted: what messages say was expected, where the file is none of JSON
+        keep_misfits: numbers that are not integers, or of absurd length, are left to the caller, as Misfit
     """
     name, data = name_of(source), map_file(source)
     if data.size > max_bytes:

@@ -23,8 +23,9 @@ TEGRA = {(8, 7), (10, 1), (11, 0)}  # systems on a chip, which run only code mad
 class Architecture:
     """A compute capability, and the most that one of its multiprocessors holds at a time.
 
-    shared        bytes of shared memory of a multiprocessor; every block takes 1 KiB beside its own
-    block_shared  bytes that one block may ask for
+    Attributes:
+        shared: bytes of shared memory of a multiprocessor; every block takes 1 KiB beside its own
+        block_shared: bytes that one block may ask for
     """
 
     major: int

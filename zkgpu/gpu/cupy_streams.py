@@ -12,8 +12,9 @@ from zkgpu.gpu.lent import Lent, Shelf, lend
 class CupyStream:
     """A stream, and by size the memory that was let go on it.
 
-    keeps  whether memory that is let go is kept for the next that asks
-    pool   the stream of CuPy whose memory this one takes; None for its own
+    Args:
+        keeps: whether memory that is let go is kept for the next that asks
+        pool: the stream of CuPy whose memory this one takes; None for its own
     """
 
     def __init__(self, stream: Any, keeps: bool, pool: Any = None):
@@ -66,7 +67,8 @@ class Events:
 class Graph:
     """A CUDA graph of what its stream, which does nothing else, was asked for, and that stream's memory.
 
-    ask  ask(graph) asks the stream in use for a graph of CuPy
+    Args:
+        ask: ask(graph) asks the stream in use for a graph of CuPy
 
     What is captured is not done. The relaxed mode lets CuPy's pool call cudaMalloc meanwhile (CUDA Runtime API,
     cudaThreadExchangeStreamCaptureMode). CUDA ends a graph that is let go while it runs (cudaGraphExecDestroy).

@@ -36,8 +36,10 @@ class ByteProducts:
     def __call__(self, x: Bytes, y: Bytes | ByteRows) -> NDArray[np.int32]:
         """x @ y, (m, n) int32, exactly.
 
-        x  (m, k) int8, k at most 131,071 so that no sum leaves 32 bits
-        y  (k, n) int8, or what `columns` made of it
+        Args:
+            x: (m, k) int8, k at most 131,071 so that no sum leaves 32 bits
+            y: (k, n) int8, or what `columns` made of it
+
         Raises LengthError for other shapes.
         """
         right, left = y if isinstance(y, ByteRows) else self.columns(y), self._rows(x)

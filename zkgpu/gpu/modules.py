@@ -48,8 +48,9 @@ class Module:
 class Modules:
     """The modules of one GPU.
 
-    capability  (major, minor), the device's compute capability
-    cuda        the major version of CUDA that its driver is of
+    Args:
+        capability: (major, minor), the device's compute capability
+        cuda: the major version of CUDA that its driver is of
     """
 
     def __init__(self, cupy: Any, device: Any, name: str, capability: tuple[int, int], cuda: int):

@@ -37,7 +37,8 @@ U64 = Element("uint64_t", 8)
 class DeviceArray:
     """`length` elements on a device, from byte `offset` of an allocation that it keeps alive.
 
-    ready  an event after which the elements are there; None when only the stream that makes them knows
+    Attributes:
+        ready: an event after which the elements are there; None when only the stream that makes them knows
     """
 
     driver: Driver

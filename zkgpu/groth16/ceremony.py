@@ -34,7 +34,8 @@ _MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
 def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
     """64 bytes that name the key before any contribution, and so the circuit and the first phase.
 
-    h_powers  (domain_size - 1, 8): tau^(n + i) - tau^i, n the domain's size, in G1; h_query in another basis
+    Args:
+        h_powers: (domain_size - 1, 8): tau^(n + i) - tau^i, n the domain's size, in G1; h_query in another basis
     """
     vk, g1, g2 = key.verifying_key, key.verifying_key.curve.g1, key.verifying_key.curve.g2
     state = hashlib.blake2b(encode(vk.alpha_g1, key.beta_g1, vk.beta_g2, vk.gamma_g2, key.delta_g1, vk.delta_g2))
@@ -87,7 +88,8 @@ def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> Pro
 class _Chain:
     """The contributions to one secret, which starts as 1, and what their transcripts start from.
 
-    origin  the point of G1 that the record multiplies by the secret
+    Attributes:
+        origin: the point of G1 that the record multiplies by the secret
     """
 
     secret: str
@@ -112,7 +114,8 @@ class _Chain:
     def verify(self, in_g1: Point, in_g2: Point) -> None:
         """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2.
 
-        in_g1, in_g2  the secret times the origin, and times the generator of G2
+        Args:
+            in_g1, in_g2: the secret times the origin, and times the generator of G2
         """
         before = replace(self, contributions=())
         for contribution in self.contributions:

@@ -41,10 +41,11 @@ def key_digest(key: VerifyingKey) -> bytes:
 class CommitmentTranscript:
     """What is said and drawn about one statement of a circuit with challenges, by prover and verifier alike.
 
-    key            with a commitment
-    point          D
-    public_inputs  the ordinary ones, canonical, without challenges and digest
-    packed         the public arrays
+    Args:
+        key: with a commitment
+        point: D
+        public_inputs: the ordinary ones, canonical, without challenges and digest
+        packed: the public arrays
     """
 
     def __init__(self, key: VerifyingKey, point: Point, public_inputs: Sequence[int], packed: bytes) -> None:

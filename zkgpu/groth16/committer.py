@@ -20,8 +20,9 @@ from zkgpu.stages import stage
 class Opening:
     """What a first round leaves behind: the commitments, and what they open to.
 
-    committed   (n_committed, 4) uint64: the committed wires with the mask
-    packed      the public arrays
+    Attributes:
+        committed: (n_committed, 4) uint64: the committed wires with the mask
+        packed: the public arrays
     """
 
     committed: Limbs = field(repr=False)

@@ -127,7 +127,8 @@ class Commitment:
 class Proof:
     """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier.
 
-    commitments  one for a circuit with challenges
+    Attributes:
+        commitments: one for a circuit with challenges
     """
 
     system: ClassVar[str] = "groth16"
@@ -177,13 +178,14 @@ class Proof:
 class Contribution:
     """One entry of phase 2: delta, or sigma, was multiplied by a secret k, with a proof of knowledge of k.
 
-    delta_after  delta in G1 once the contribution was made; of a contribution to sigma, sigma K_0
-    g1_s, g1_sx  a random point and its multiple by k
-    g2_spx       k times the hash of the transcript to G2
-    transcript   64 bytes, BLAKE2b of everything before
-    kind         0 normal, 1 beacon
-    name         what the contributor called the contribution, or empty
-    beacon       (hash, iterations exponent) of a beacon
+    Attributes:
+        delta_after: delta in G1 once the contribution was made; of a contribution to sigma, sigma K_0
+        g1_s, g1_sx: a random point and its multiple by k
+        g2_spx: k times the hash of the transcript to G2
+        transcript: 64 bytes, BLAKE2b of everything before
+        kind: 0 normal, 1 beacon
+        name: what the contributor called the contribution, or empty
+        beacon: (hash, iterations exponent) of a beacon
     """
 
     delta_after: Point
@@ -200,9 +202,11 @@ class Contribution:
 class CommitmentQueries:
     """What proving adds for a circuit with challenges.
 
-    committed_query   (n_committed, 8)  K_i = beta A + alpha B + C for the committed wires, gamma being 1
-    knowledge_query   (n_committed, 8)  sigma times these
-    contributions     how sigma came about: the last one's delta_after is knowledge_query[0], sigma times the mask's K_0
+    Attributes:
+        committed_query: (n_committed, 8)  K_i = beta A + alpha B + C for the committed wires, gamma being 1
+        knowledge_query: (n_committed, 8)  sigma times these
+        contributions: how sigma came about: the last one's delta_after is knowledge_query[0], sigma times the mask's
+            K_0
     """
 
     committed_query: Limbs
@@ -224,15 +228,16 @@ class ProvingKey:
     Queries are points arrays as by Group.to_rows: x then y, in the Montgomery form of Field, infinity a zero row. They
     may be views of a memory-mapped file.
 
-    a, b          QAP matrices, domain_size rows and n_wires columns, with the rows that bind public inputs:
-                  row n_constraints + s of `a` has a one in column s, for s = 0 .. n_public
-    a_query       (n_wires, 8)   sum of A's column i over the Lagrange points, in G1
-    b_g1_query    (n_wires, 8)   the same for B
-    b_g2_query    (n_wires, 16)  and in G2
-    l_query       (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
-    h_query       (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
-    commitments   the queries for committed wires, one such when the circuit has challenges
-    file_digest   of the file that the key was read from, all of it checked; a key changed by `replace` has none
+    Attributes:
+        a, b: QAP matrices, domain_size rows and n_wires columns, with the rows that bind public inputs: row
+            n_constraints + s of `a` has a one in column s, for s = 0 .. n_public
+        a_query: (n_wires, 8)   sum of A's column i over the Lagrange points, in G1
+        b_g1_query: (n_wires, 8)   the same for B
+        b_g2_query: (n_wires, 16)  and in G2
+        l_query: (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
+        h_query: (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
+        commitments: the queries for committed wires, one such when the circuit has challenges
+        file_digest: of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
     system: ClassVar[str] = "groth16"

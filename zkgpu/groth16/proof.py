@@ -32,7 +32,9 @@ def make_proof(key: ResidentKey, assignment: Limbs, blinding: Blinding) -> Proof
         A = alpha + sum z_i A_i + r delta        B = beta + sum z_i B_i + s delta, in G2 and once more in G1
         C = sum z_i L_i + sum h_i H_i + s A + r B - r s delta
 
-    assignment  (n_wires, 4) uint64 limbs
+    Args:
+        assignment: (n_wires, 4) uint64 limbs
+
     Raises UsageError for a value that is not below the modulus.
     """
     pk, vk, (r, s) = key.key, key.key.verifying_key, (blinding.r, blinding.s)

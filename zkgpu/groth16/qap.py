@@ -76,8 +76,9 @@ def odd_coset(domain: Domain) -> Domain:
 class Qap:
     """The matrices of a key on a device, ready to make quotients.
 
-    a, b  matrices on the device, their rows in bit-reversed order, so that products come out as the evaluations a
-          transform takes
+    Args:
+        a, b: matrices on the device, their rows in bit-reversed order, so that products come out as the evaluations a
+            transform takes
     """
 
     def __init__(self, backend: Backend, a: Matrix, b: Matrix) -> None:

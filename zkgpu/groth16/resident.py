@@ -18,10 +18,11 @@ from zkgpu.store import prepared
 class Resident:
     """Matrices and points as the backend hands them out.
 
-    a, b     rows in bit-reversed order, as the values of quotients are
-    l_query  for a key without a commitment, one point a wire: infinity for the public ones, so that it meets the whole
-             assignment as the other queries do
-    h_query  in bit-reversed order
+    Attributes:
+        a, b: rows in bit-reversed order, as the values of quotients are
+        l_query: for a key without a commitment, one point a wire: infinity for the public ones, so that it meets the
+            whole assignment as the other queries do
+        h_query: in bit-reversed order
     """
 
     a: Matrix

@@ -156,7 +156,9 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
     The contribution's secret comes from the operating system and is forgotten, so the key is not the one everybody
     can recompute. Others can contribute after it; one honest party is enough.
 
-    name  recorded with the contribution
+    Args:
+        name: recorded with the contribution
+
     Raises UsageError when the file is for another curve or too small for the circuit, FormatError when what the
     circuit needs of it are not powers of one tau that others contributed to (`zkgpu.ceremony.powers`).
     """

@@ -27,9 +27,11 @@ def verify(
 ) -> bool:
     """Whether the proof convinces that the circuit holds for these public inputs.
 
-    public_inputs  canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first; without challenges
-                   and digest
-    packed         the public arrays of a circuit that has some (`CommittedRound`)
+    Args:
+        public_inputs: canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first; without
+            challenges and digest
+        packed: the public arrays of a circuit that has some (`CommittedRound`)
+
     Nothing is reduced or converted. Raises LengthError for too many or too few of them, UsageError for one outside
     [0, r), for a value of another type and for a proof that lacks a commitment or has one too many, PointError for a
     point of proof or key with a coordinate outside [0, q), off its curve or outside the subgroup, FormatError for a
@@ -45,7 +47,9 @@ def verify_batch(
 ) -> bool:
     """Whether all of the proofs for one key are valid, with n + 3 pairings in place of 4n, one more if committed.
 
-    statements  or tuples (public inputs, proof) and (public inputs, proof, packed values)
+    Args:
+        statements: or tuples (public inputs, proof) and (public inputs, proof, packed values)
+
     Sums the equations with 128-bit random weights: a batch with a wrong proof passes with probability 2^-128.
     Raises as `verify`. An empty batch is valid.
     """

@@ -156,7 +156,8 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
 def read_header(file: Container, known: bool = False) -> Header:
     """Section 2 of a Groth16 .zkey, its points on their curves and in their subgroups.
 
-    known  the file was read before, so that the subgroups need no check
+    Args:
+        known: the file was read before, so that the subgroups need no check
     """
     read = read_curve_point if known else read_point
     section = file.read(HEADER, "header")

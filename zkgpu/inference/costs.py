@@ -26,11 +26,12 @@ _GAS_PER_VALUE = 85  # with a byte or two of calldata
 class Costs:
     """Estimated costs.
 
-    constraints, wires, entries   of the R1CS
-    prove_seconds, setup_seconds  on two cores
-    memory                        bytes, at the peak of setup or proof
-    key_bytes                     size of the proving key's file, about
-    gas                           of the contract's call
+    Attributes:
+        constraints, wires, entries: of the R1CS
+        prove_seconds, setup_seconds: on two cores
+        memory: bytes, at the peak of setup or proof
+        key_bytes: size of the proving key's file, about
+        gas: of the contract's call
     """
 
     constraints: int

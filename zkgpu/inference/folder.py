@@ -136,7 +136,9 @@ def _numbers(contract: str) -> set[str]:
 def read_inputs(path: str | os.PathLike[str], compiled: CompiledModel, memory: int | None = None) -> Any:
     """What an .npz file holds for the inputs of a model, by name, or the one array of an .npy file.
 
-    memory   bytes that they may take; four times those of the model's inputs by default
+    Args:
+        memory: bytes that they may take; four times those of the model's inputs by default
+
     Raises as `formats.arrays.read_arrays`.
     """
     shapes = {tensor.name: tensor.shape for tensor in compiled.model.inputs}

@@ -46,13 +46,14 @@ _NOT_PROVEN = {
 class ShownTensor:
     """A tensor that a proof shows.
 
-    role         "input", "output" or "binding"
-    visibility   "public", or "hashed" where only the Poseidon hash is shown
-    type         of the integers, as in Solidity: "int8", "uint16", ..
-    offset       where its bytes begin in the packed values; None for a hashed one
-    low, high    the integers it may hold
-    scale        the real number that the integer 1 stands for
-    labels       what entries along the last axis are called, or the values of a class; perhaps none
+    Attributes:
+        role: "input", "output" or "binding"
+        visibility: "public", or "hashed" where only the Poseidon hash is shown
+        type: of the integers, as in Solidity: "int8", "uint16", ..
+        offset: where its bytes begin in the packed values; None for a hashed one
+        low, high: the integers it may hold
+        scale: the real number that the integer 1 stands for
+        labels: what entries along the last axis are called, or the values of a class; perhaps none
     """
 
     name: str
@@ -105,10 +106,11 @@ class ShownTensor:
 class ModelStatement:
     """What a model's proofs are about.
 
-    weights         who sees them
-    hidden          names of inputs and outputs that a proof does not show
-    public_inputs   what the ordinary public inputs are, in order: hashes of tensors, and weights.hash
-    tensors         what is shown, public tensors in the order in which they are packed
+    Attributes:
+        weights: who sees them
+        hidden: names of inputs and outputs that a proof does not show
+        public_inputs: what the ordinary public inputs are, in order: hashes of tensors, and weights.hash
+        tensors: what is shown, public tensors in the order in which they are packed
     """
 
     weights: str

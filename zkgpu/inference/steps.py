@@ -51,9 +51,11 @@ class Prover:
     ) -> Statement:
         """A verified proof of the model's outputs for one sample of real numbers.
 
-        clamp     bring numbers outside of the calibrated range to its end, rather than refuse them
-        weights   the model whose weights to use, if not the compiled ones
-        binding   the bytes that the proof is for, where the model was compiled with some
+        Args:
+            clamp: bring numbers outside of the calibrated range to its end, rather than refuse them
+            weights: the model whose weights to use, if not the compiled ones
+            binding: the bytes that the proof is for, where the model was compiled with some
+
         Raises UsageError for inputs out of range, by index, and for the key of another model.
         """
         model = weights or self.compiled
@@ -98,8 +100,9 @@ def hashes_of(names: Sequence[str], statement: Statement) -> dict[str, int]:
 
     Raises LengthError when there are not as many as names, UsageError for one that is no integer in [0, r).
 
-    names   `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared with
-            `CompiledModel.weights_hash` of the model that was published
+    Args:
+        names: `CompiledModel.hash_names`: NAME.hash of each hashed tensor, and weights.hash, which is to be compared
+            with `CompiledModel.weights_hash` of the model that was published
     """
     hashes = curve_of(statement.proof.a.group).scalar_field.elements(statement.public_inputs, "public input")
     if len(names) != len(hashes):

@@ -49,9 +49,10 @@ MARK_SECONDS = 3600  # far below the time after which an unused folder is remove
 class CacheInfo:
     """Where the cache is and the bytes its files take.
 
-    entries         compiled kernels that this version of zkgpu, Python and Numba uses
-    outdated        folders of kernels that other versions compiled, and their bytes
-    prepared        key files whose arrays are kept as a device wants them, and their bytes
+    Attributes:
+        entries: compiled kernels that this version of zkgpu, Python and Numba uses
+        outdated: folders of kernels that other versions compiled, and their bytes
+        prepared: key files whose arrays are kept as a device wants them, and their bytes
     """
 
     path: Path

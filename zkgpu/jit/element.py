@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 class Fe:
     """One block of elements of F_p.
 
-    limbs   LLVM values, least significant first; where there are lanes signed 64-bit columns of weight 2^52j
-    limit   every value is >= 0 and < limit; canonical means limit <= p
-    spread  every column's absolute value is <= spread; the value is carried when each column is a limb
+    Attributes:
+        limbs: LLVM values, least significant first; where there are lanes signed 64-bit columns of weight 2^52j
+        limit: every value is >= 0 and < limit; canonical means limit <= p
+        spread: every column's absolute value is <= spread; the value is carried when each column is a limb
     """
 
     emitter: Emitter

@@ -24,8 +24,9 @@ ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
 class InstructionSet:
     """A block is `lanes` elements side by side, each of limbs of `limb_bits` bits.
 
-    spare_bits  that the limbs of an element must have beyond the modulus: what sums grow into
-    most_limbs  of an element
+    Attributes:
+        spare_bits: that the limbs of an element must have beyond the modulus: what sums grow into
+        most_limbs: of an element
     """
 
     name: str
@@ -50,11 +51,12 @@ LEAST_TOP_BITS = 10  # bits of the modulus in its top limb, by which quotients a
 class Layout:
     """How elements modulo one prime lie in memory on one instruction set.
 
-    words            64-bit words of an element outside of blocks, in rows of points and arrays of the host
-    limbs            limbs of an element in blocks
-    montgomery_bits  R = 2^montgomery_bits
-    row_words        words of a wide row, which holds one element
-    factor_parts     multiples that a prepared factor consists of in tables; constant_parts in code: see multiples()
+    Attributes:
+        words: 64-bit words of an element outside of blocks, in rows of points and arrays of the host
+        limbs: limbs of an element in blocks
+        montgomery_bits: R = 2^montgomery_bits
+        row_words: words of a wide row, which holds one element
+        factor_parts: multiples that a prepared factor consists of in tables; constant_parts in code: see multiples()
 
     A vector of n elements is a 64-bit integer array of shape (blocks(n), limbs, lanes), in Montgomery form; the lanes
     beyond n are zero.

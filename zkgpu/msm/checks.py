@@ -31,7 +31,9 @@ ROUNDS, WEIGHT_BITS = 10, 13
 def first_invalid(group: Group, rows: Limbs, isa: InstructionSet, threads: int | None = None) -> tuple[int, str] | None:
     """The first point that is not valid and what is wrong with it, or None. Infinity, a zero row, is valid.
 
-    rows  (n, row_limbs) uint64 as by Group.to_rows, from a source that need not be trusted
+    Args:
+        rows: (n, row_limbs) uint64 as by Group.to_rows, from a source that need not be trusted
+
     Points of G2 outside the subgroup pass with probability below 2^-128, see `sums_are_in_subgroup`.
     """
     check_rows(group, rows)
@@ -71,7 +73,9 @@ def _first_of(
 def sums_are_in_subgroup(group: Group, rows: Limbs, isa: InstructionSet, threads: int) -> bool:
     """Whether sums of the points with random weights are in G2: always when all points are.
 
-    rows  points of a twist whose cofactor has no prime below 2^13, or infinity, as by Group.to_rows
+    Args:
+        rows: points of a twist whose cofactor has no prime below 2^13, or infinity, as by Group.to_rows
+
     A point outside has a component of an order that is a multiple of one of the cofactor's primes, so that whatever the
     other weights are, at most one weight below 2^13 hides it: one sum errs with probability at most 2^-13, ten
     independent ones with 2^-130. Bellare, Garay, Rabin, EUROCRYPT 1998, section 3.

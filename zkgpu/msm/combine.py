@@ -36,7 +36,9 @@ SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
 def combine(group: Group, matrix: SparseMatrix, rows: Limbs, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(matrix rows, row_limbs) points rows as by Group.to_rows: matrix times the vector of points.
 
-    rows  one point for each column of the matrix
+    Args:
+        rows: one point for each column of the matrix
+
     Raises LengthError or UsageError for a matrix whose parts do not fit together. Variable time.
     """
     threads = threads or available_threads()
@@ -83,10 +85,11 @@ def _for_kernels(matrix: SparseMatrix) -> SparseMatrix:
 class _Plan:
     """What all output rows share.
 
-    width    of the windows
-    digits   (k, windows) int16: the digits of each value in the matrix' table
-    table    the points and their small multiples
-    windows  (rows,) the windows each output row needs
+    Attributes:
+        width: of the windows
+        digits: (k, windows) int16: the digits of each value in the matrix' table
+        table: the points and their small multiples
+        windows: (rows,) the windows each output row needs
     """
 
     width: int

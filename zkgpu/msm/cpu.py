@@ -43,7 +43,9 @@ COSTS = {
 def msm(points: CpuPoints, scalars: Limbs, threads: int | None = None) -> Point:
     """sum scalars[i] * points[i].
 
-    scalars  (n, limbs) uint64, canonical limbs below the group's order
+    Args:
+        scalars: (n, limbs) uint64, canonical limbs below the group's order
+
     Raises LengthError when there is not one scalar for each point, UsageError for a scalar that is too large.
     Variable time.
     """
@@ -135,7 +137,8 @@ def cost_of(points: CpuPoints) -> Cost:
 class _Family:
     """Sums of one vector of scalars with several arrays of the same rows: one set of digits, sorted once.
 
-    places  which of the sums asked for these are
+    Attributes:
+        places: which of the sums asked for these are
     """
 
     points: list[CpuPoints]

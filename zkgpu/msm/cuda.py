@@ -40,7 +40,8 @@ ROWS = 2  # sums that together make a window's, by weigh_blocks
 class Shape:
     """How scalars become digits: windows of `width` bits, and one set of buckets for all when points have tables.
 
-    bits  of the longest magnitude of a scalar
+    Attributes:
+        bits: of the longest magnitude of a scalar
     """
 
     width: int
@@ -68,8 +69,9 @@ class Shape:
 class Weighing:
     """How threads share the buckets of a window: 2^bits each, then 2^bits_of_blocks of the blocks' sums each.
 
-    blocks, threads    of weigh_buckets for a window, and the threads of a block
-    threads_of_blocks  of weigh_blocks for a window
+    Attributes:
+        blocks, threads: of weigh_buckets for a window, and the threads of a block
+        threads_of_blocks: of weigh_blocks for a window
     """
 
     bits: int
@@ -148,7 +150,8 @@ class Windows:
 class DevicePoints:
     """Points of a group. `rows` is (n, row_limbs) on the host where they did not fit; `array` on the device.
 
-    shape  how the tables in `array` were made: windows * n points, 2^(width w) P_i at w n + i; None without tables
+    Attributes:
+        shape: how the tables in `array` were made: windows * n points, 2^(width w) P_i at w n + i; None without tables
     """
 
     group: Group
@@ -164,7 +167,8 @@ class DevicePoints:
 class BucketSums:
     """Multi-scalar multiplications in one group on one device.
 
-    chunk  most points of one run through the buckets; None lets the memory that is free decide
+    Args:
+        chunk: most points of one run through the buckets; None lets the memory that is free decide
     """
 
     def __init__(self, programs: Programs, curve: Curve, group: Group, chunk: int | None = None):
@@ -237,7 +241,8 @@ class BucketSums:
     def _entries(self, scalars: DeviceArray, shape: Shape, of_table: int) -> tuple[DeviceArray, DeviceArray]:
         """(which point each digit that is not zero asks for, where the run of each bucket begins), by bucket.
 
-        of_table  how many points make a table
+        Args:
+            of_table: how many points make a table
         """
         lists = self._lists
         bucket_step, point_step = (0, of_table) if shape.tables else (shape.set_buckets, 0)

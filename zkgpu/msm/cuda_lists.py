@@ -46,8 +46,9 @@ class Pieces:
 class Bins:
     """Keys and values in order, but for the lowest bits of the keys.
 
-    begins  where bins begin, the first `count` of every `step`-th word; one more is where the last one ends
-    keys    none where no bits are left: a bin then has one key, and its place in `values` tells which
+    Attributes:
+        begins: where bins begin, the first `count` of every `step`-th word; one more is where the last one ends
+        keys: none where no bits are left: a bin then has one key, and its place in `values` tells which
     """
 
     low: int

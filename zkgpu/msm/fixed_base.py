@@ -26,7 +26,8 @@ GRAIN = 1 << 12  # scalars a task
 def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(n, row_limbs) points rows as by Group.to_rows: scalars[i] * base.
 
-    scalars  (n, limbs) uint64, canonical limbs below the group's order. Variable time.
+    Args:
+        scalars: (n, limbs) uint64, canonical limbs below the group's order. Variable time.
     """
     threads, order, shape = threads or available_threads(), base.group.order, KernelGroup.of(base.group, isa)
     cut = balanced(scalars, order)

@@ -19,9 +19,10 @@ Program = list[tuple[int, int, int]]
 def fold(shape: KernelGroup, sums: Limbs, windows: Sequence[int], width: int, per_lane: int) -> Point:
     """sum over slices s of 2^(width * windows[s]) * (the bucket sums of slice s).
 
-    sums      (slices, 2, 3 * degree, limbs, lanes): sum B_j and sum j B_j of the per_lane buckets of each lane
-    windows   the window of each slice
-    per_lane  a power of two; lane l's bucket j holds digit l * per_lane + j
+    Args:
+        sums: (slices, 2, 3 * degree, limbs, lanes): sum B_j and sum j B_j of the per_lane buckets of each lane
+        windows: the window of each slice
+        per_lane: a power of two; lane l's bucket j holds digit l * per_lane + j
     """
     weighted = _sum_lanes(shape, sums, per_lane)
     return _horner(shape, weighted, windows, width)

@@ -19,9 +19,10 @@ LINE_WORDS = CACHE_LINE // 8
 class KernelGroup:
     """A group on an instruction set. It is a parameter of kernels, which its repr names: so all numbers are in it.
 
-    modulus  of the base field
-    degree   elements of the base field in a coordinate: 1 or 2
-    b3       3b of the equation as (c0, c1)
+    Attributes:
+        modulus: of the base field
+        degree: elements of the base field in a coordinate: 1 or 2
+        b3: 3b of the equation as (c0, c1)
 
     A row is the 64-byte aligned affine point x, y as canonical integers in the isa's Montgomery form, filled up with
     zeros to whole cache lines; infinity is a zero row. The host's rows, see Group.to_rows, are not filled up.

@@ -21,9 +21,10 @@ GRAIN = 1 << 12  # additions a task
 class Multiples:
     """n points, and the multiples 2 .. most of some of them.
 
-    rows      (n + (most - 1) * len(columns), row_words) as by KernelGroup: first the points
-    columns   which points have multiples; d * point columns[j] is row n + (d - 2) * len(columns) + j for d > 1
-    position  (n,) int64, the j of each point, -1 for the others
+    Attributes:
+        rows: (n + (most - 1) * len(columns), row_words) as by KernelGroup: first the points
+        columns: which points have multiples; d * point columns[j] is row n + (d - 2) * len(columns) + j for d > 1
+        position: (n,) int64, the j of each point, -1 for the others
     """
 
     rows: Limbs

@@ -93,7 +93,8 @@ def bucket_width(histogram: Sequence[int], cost: Cost, least: int) -> int:
 def table_shape(n: int, cost: Cost, copies: int, bits: int) -> tuple[int, int]:
     """(width, stride) of windows for n points with at most `copies` multiples of each: see points.Table.
 
-    bits  of the longest magnitude, here and below
+    Args:
+        bits: of the longest magnitude, here and below
     """
 
     def stride(width: int) -> int:
@@ -157,8 +158,9 @@ def bucket_sets(sizes: Sequence[int], stride: int) -> list[BucketSet]:
 class Task:
     """Bucket sets of one family of sums, for one thread at one go.
 
-    size  digits in them
-    cost  nanoseconds, roughly
+    Attributes:
+        size: digits in them
+        cost: nanoseconds, roughly
     """
 
     family: int
@@ -171,8 +173,9 @@ class Task:
 class Family:
     """What a plan needs to know of sums that share their digits.
 
-    cost     of all of them together
-    buckets  in a set
+    Attributes:
+        cost: of all of them together
+        buckets: in a set
     """
 
     sets: Sequence[BucketSet]

@@ -34,9 +34,10 @@ class Table:
 class CpuPoints:
     """n points resident for many multi-scalar multiplications.
 
-    rows   (m, row_words) uint64 as by KernelGroup; with a table (t * m, row_words), the points, then their multiples
-    index  (m,) which of the n points each row is; None when all are there. Infinity is left out where it is more than
-           a few points: otherwise the sums of one vector with several arrays can share their digits
+    Attributes:
+        rows: (m, row_words) uint64 as by KernelGroup; with a table (t * m, row_words), the points, then their multiples
+        index: (m,) which of the n points each row is; None when all are there. Infinity is left out where it is more
+            than a few points: otherwise the sums of one vector with several arrays can share their digits
     """
 
     group: Group

@@ -26,11 +26,12 @@ ONE, ZERO = np.uint64(1), np.uint64(0)
 class Balanced:
     """n scalars k and the length of min(k, order - k) of each.
 
-    limbs      (n, words) uint64, C-contiguous, canonical
-    order      (2, words) uint64: the limbs of the group's order, and of half of it, rounded down
-    lengths    (m,) uint8, bits of the magnitude of each scalar that was selected
-    histogram  number of them of each length
-    rows       (m,) the rows of `limbs` that were selected; None for all
+    Attributes:
+        limbs: (n, words) uint64, C-contiguous, canonical
+        order: (2, words) uint64: the limbs of the group's order, and of half of it, rounded down
+        lengths: (m,) uint8, bits of the magnitude of each scalar that was selected
+        histogram: number of them of each length
+        rows: (m,) the rows of `limbs` that were selected; None for all
     """
 
     limbs: Limbs = field(repr=False)
@@ -51,9 +52,10 @@ class Balanced:
 class Digits:
     """Signed digits of the selected scalars that are not zero, the longest scalars first.
 
-    values  (windows, m) int16; row w is meaningful up to sizes[w]
-    index   (m,) int32: which of the selected scalars each column belongs to
-    sizes   for each window, the number of scalars that reach it, never increasing
+    Attributes:
+        values: (windows, m) int16; row w is meaningful up to sizes[w]
+        index: (m,) int32: which of the selected scalars each column belongs to
+        sizes: for each window, the number of scalars that reach it, never increasing
     """
 
     values: NDArray[np.int16] = field(repr=False)

@@ -26,11 +26,12 @@ LIST_MARGIN = 64  # the prefetches read ahead in the pair lists
 class Workspace:
     """Memory of one thread for segment sums: bounded, whatever the number of points.
 
-    arena            (rows, row words) partial sums, and the rows named in buckets
-    left, right      pair lists
-    scratch, totals  state of a batch of additions
-    first, count     where each segment of the chunk begins, and what is left of it
-    order, sizes     the segments by rising size
+    Attributes:
+        arena: (rows, row words) partial sums, and the rows named in buckets
+        left, right: pair lists
+        scratch, totals: state of a batch of additions
+        first, count: where each segment of the chunk begins, and what is left of it
+        order, sizes: the segments by rising size
     """
 
     arena: NDArray[np.uint64]
@@ -84,7 +85,8 @@ def add_segments(
 ) -> None:
     """out[s] = sum of the points that references[start[s]:start[s + 1]] mean; references are overwritten.
 
-    points, out  rows as by KernelGroup; they may be parts of one array
+    Args:
+        points, out: rows as by KernelGroup; they may be parts of one array
     """
     assert len(out) <= len(space.order), "the workspace is too small"
     assert len(start) > len(out), "every segment needs a beginning and an end"

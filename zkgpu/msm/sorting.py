@@ -23,9 +23,10 @@ def sort_task(
 ) -> None:
     """Digit d of set s lands in segment s * buckets + |d| - 1, which is references[start[segment]:start[segment + 1]].
 
-    row_of_window  where the points that a window's digits count begin among the rows
-    start          at least len(sets) * buckets + 1
-    references     see buckets; at least as many as the sets have digits
+    Args:
+        row_of_window: where the points that a window's digits count begin among the rows
+        start: at least len(sets) * buckets + 1
+        references: see buckets; at least as many as the sets have digits
     """
     pieces = [
         (k, row_of_window[piece.window], piece.window, piece.begin, piece.end)

@@ -33,7 +33,9 @@ def has_subgroup_test(group: Group) -> bool:
 def mark_outside_subgroup(shape: KernelGroup, points: Limbs, flags: NDArray[np.uint8]) -> None:
     """flags[i] = 1 where row i, a point of the twist or infinity, is not in G2, else 0.
 
-    points  rows as by KernelGroup; flags has room for `lanes` more
+    Args:
+        points: rows as by KernelGroup; flags has room for `lanes` more
+
     Raises UsageError for a group that has no test, see has_subgroup_test.
     """
     twist = _twist_of(shape.group)

@@ -18,7 +18,9 @@ def ntt(cpu: CpuField, coefficients: CpuVector, domain: Domain, in_place: bool =
     """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order.
 
     The offsets 1 and omega_2n (the odd coset) cost nothing; any other costs one more pass over the data.
-    in_place  overwrite the coefficients. Raises LengthError unless there are as many as domain points.
+
+    Args:
+        in_place: overwrite the coefficients. Raises LengthError unless there are as many as domain points.
     """
     data = _working_copy(cpu, coefficients, domain, in_place)
     if _is_small(domain):

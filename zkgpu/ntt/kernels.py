@@ -48,7 +48,8 @@ def interpolated(
 ) -> Iterator[tuple[int, Fe]]:
     """(j, coefficient j times the length) of the polynomial that `evaluated` takes to these values, early likewise.
 
-    roots  those of `evaluated`, inverted
+    Args:
+        roots: those of `evaluated`, inverted
     """
     if count == 1:
         yield 0, value(group)

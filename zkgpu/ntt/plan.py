@@ -60,7 +60,8 @@ def group_count(log_size: int, group: int) -> int:
 def plan(log_size: int, log_lanes: int, group: int, inverse: bool) -> Plan:
     """The passes of a transform of 2^log_size values in blocks of 2^log_lanes.
 
-    group  0 for the roots of unity, 1 for the odd coset: it is the second half of the transform of twice the size
+    Args:
+        group: 0 for the roots of unity, 1 for the odd coset: it is the second half of the transform of twice the size
     """
     layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size), 0
     phases = []

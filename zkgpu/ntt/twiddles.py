@@ -22,10 +22,11 @@ Words = NDArray[np.uint64]
 class Twiddles:
     """Powers z^1 .. z^7 of z = W[4 g] for every group g, where W[i] = omega^(reversed i), or their inverses.
 
-    powers  (groups, 7, parts, limbs): prepared factors that all lanes share
-    tiles   (tiles, 7, limbs, lanes): a block for each power, Montgomery, tile t's lane l being group lanes * t + l of
-            the last three stages; the inverses are divided by n
-    scale   (1, parts, limbs): 1/n, prepared
+    Attributes:
+        powers: (groups, 7, parts, limbs): prepared factors that all lanes share
+        tiles: (tiles, 7, limbs, lanes): a block for each power, Montgomery, tile t's lane l being group lanes * t + l
+            of the last three stages; the inverses are divided by n
+        scale: (1, parts, limbs): 1/n, prepared
     """
 
     powers: Words

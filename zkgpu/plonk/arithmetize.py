@@ -27,8 +27,9 @@ Terms = list[tuple[int, int]]
 class Rows:
     """A circuit as rows.
 
-    wires      (3, rows) int32, columns a, b, c
-    selectors  by the names of SELECTORS: (rows, 4) uint64 canonical limbs
+    Attributes:
+        wires: (3, rows) int32, columns a, b, c
+        selectors: by the names of SELECTORS: (rows, 4) uint64 canonical limbs
     """
 
     field: Field

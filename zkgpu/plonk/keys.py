@@ -119,9 +119,11 @@ class VerifyingKey:
 class Proof:
     """Nine points and six openings, in the order of calldata. zeta is the point that files call xi.
 
-    a, b, c, z             commitments to the wires and to the grand product
-    t1, t2, t3             to the parts of the quotient
-    w_zeta, w_zeta_omega   proofs of the openings at zeta and at zeta omega
+    Attributes:
+        a, b, c, z: commitments to the wires and to the grand product
+        t1, t2, t3: to the parts of the quotient
+        w_zeta, w_zeta_omega: proofs of the openings at zeta and at zeta omega
+
     eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega
     """
 
@@ -182,8 +184,9 @@ class Additions:
     """Wires that sum up others, so that a row has no more than three: n_circuit_wires + i holds
     table[factors[i, 0]] * wire[i, 0] + table[factors[i, 1]] * wire[i, 1], where wires come before their uses.
 
-    wires, factors  (count, 2) int32
-    table           (k, limbs) uint64, canonical
+    Attributes:
+        wires, factors: (count, 2) int32
+        table: (k, limbs) uint64, canonical
     """
 
     wires: Index
@@ -198,13 +201,14 @@ class Additions:
 class ProvingKey:
     """All the prover needs, and the verifying key. Arrays may be views of a memory-mapped file.
 
-    n_wires      wires of the rows: those of the circuit and then the additions
-    wires        (3, rows) int32: the wire in columns a, b and c of each row in use; the others hold wire 0
-    fixed        by the names of FIXED: (5 n, limbs) uint64, Montgomery as by Field: n coefficients, then the values on
-                 the 4n-th roots of unity in natural order
-    lagrange     (max(1, n_public), 5 n, limbs), the same of L_1, L_2, ..
-    powers_g1    (n + 6, row_limbs) points rows: powers of tau
-    file_digest  of the file that the key was read from, all of it checked; a key changed by `replace` has none
+    Attributes:
+        n_wires: wires of the rows: those of the circuit and then the additions
+        wires: (3, rows) int32: the wire in columns a, b and c of each row in use; the others hold wire 0
+        fixed: by the names of FIXED: (5 n, limbs) uint64, Montgomery as by Field: n coefficients, then the values on
+            the 4n-th roots of unity in natural order
+        lagrange: (max(1, n_public), 5 n, limbs), the same of L_1, L_2, ..
+        powers_g1: (n + 6, row_limbs) points rows: powers of tau
+        file_digest: of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
     system: ClassVar[str] = "plonk"

@@ -17,7 +17,9 @@ from zkgpu.plonk.keys import Index
 def sigma(wires: Index, size: int) -> NDArray[np.int64]:
     """(3, size) int64: the position that each position's sigma is, positions being column * size + row.
 
-    wires  (3, rows); the rows up to `size` hold wire 0
+    Args:
+        wires: (3, rows); the rows up to `size` hold wire 0
+
     Read row by row, a wire's position leads to the one before it, and the first to the last, as in snarkjs' keys.
     """
     table = np.zeros((size, 3), dtype=np.int64)

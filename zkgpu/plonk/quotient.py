@@ -39,7 +39,8 @@ class FixedValues:
 class Quotient:
     """The division of one key's identities.
 
-    fixed  the coefficients of the key's polynomials, by the names of FIXED
+    Args:
+        fixed: the coefficients of the key's polynomials, by the names of FIXED
     """
 
     def __init__(self, backend: Backend, domain: Domain, fixed: Mapping[str, Coefficients], k: tuple[int, int]) -> None:

@@ -15,7 +15,9 @@ from zkgpu.poly import Claim, Opening, openings_hold
 def verify(key: VerifyingKey, public_inputs: Sequence[int], proof: Proof, *, allow_insecure_key: bool = False) -> bool:
     """Whether the proof convinces that the circuit holds for these public inputs.
 
-    public_inputs  canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first
+    Args:
+        public_inputs: canonical integers in [0, r), Python's or NumPy's, outputs of the circuit first
+
     A proof with a point at infinity or an opening that is 0 is not valid: no prover makes one but by a chance of
     about 2^-250, and forgers like them.
     Nothing is reduced or converted. Raises LengthError for too many or too few public inputs, UsageError for one, or an

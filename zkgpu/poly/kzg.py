@@ -24,7 +24,8 @@ LOW_TERMS = 6  # a polynomial's terms may have exponents below this; from n on a
 class Committer:
     """Powers of tau at home on a device, for polynomials of n coefficients and a few terms beside them.
 
-    powers_g1  (n + k, 8) points rows: terms may have exponents 0 to 5, and n to n + k - 1
+    Args:
+        powers_g1: (n + k, 8) points rows: terms may have exponents 0 to 5, and n to n + k - 1
     """
 
     def __init__(self, backend: Backend, powers_g1: Limbs, n: int) -> None:

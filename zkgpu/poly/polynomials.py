@@ -18,8 +18,9 @@ from zkgpu.ntt.domain import Domain
 class Coefficients:
     """dense[0] + dense[1] X + .. + dense[n-1] X^(n-1), plus the sum of terms[e] X^e.
 
-    dense  n scalars on a device, in natural order
-    terms  exponent to canonical scalar, a few exponents near 0 and from n on
+    Attributes:
+        dense: n scalars on a device, in natural order
+        terms: exponent to canonical scalar, a few exponents near 0 and from n on
     """
 
     dense: Vector = field(repr=False)
@@ -41,8 +42,9 @@ class Coefficients:
 class Coset:
     """A coset g H of the n-th roots of unity, on which X^n is the constant g^n.
 
-    domain  that coset
-    roots   H itself, as `roots_of_unity` gives it: all cosets share it
+    Attributes:
+        domain: that coset
+        roots: H itself, as `roots_of_unity` gives it: all cosets share it
     """
 
     backend: Backend

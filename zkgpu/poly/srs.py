@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 class Srs:
     """tau^i in G1 for i below some number, and tau in G2.
 
-    powers_g1  (count, 8) uint64 points rows
-    is_unsafe  whether one party drew tau and could forge openings
+    Attributes:
+        powers_g1: (count, 8) uint64 points rows
+        is_unsafe: whether one party drew tau and could forge openings
     """
 
     curve: Curve

@@ -31,10 +31,11 @@ Witness: TypeAlias = Limbs | Callable[[ChallengeSource], Limbs]
 class CheckedProver(ABC, Generic[Key, Blinding]):
     """A proving key at home on a device: loaded once, for many proofs, each verified before it is handed out.
 
-    key                  the proving key; its arrays may be views of a mapped file
-    backend              where to compute
-    circuit              the key's constraints, when at hand: a wrong witness is then named by constraint at once
-    allow_insecure_key   accept a key for which anyone can forge proofs
+    Args:
+        key: the proving key; its arrays may be views of a mapped file
+        backend: where to compute
+        circuit: the key's constraints, when at hand: a wrong witness is then named by constraint at once
+        allow_insecure_key: accept a key for which anyone can forge proofs
 
     A proof that does not verify is made again, and then on the device that this one falls back on; a warning names the
     device that erred. Only then are the witness and the key to blame.
@@ -91,8 +92,10 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
     def prove(self, witness: Witness, *, _blinding: Blinding | None = None) -> Any:
         """A proof that the circuit is satisfied, verified.
 
-        witness  (n_wires, 4) uint64 canonical limbs: the constant 1, public values, private values; or, for a circuit
-                 with challenges, a function from their source to that (`CompiledCircuit.deferred`)
+        Args:
+            witness: (n_wires, 4) uint64 canonical limbs: the constant 1, public values, private values; or, for a
+                circuit with challenges, a function from their source to that (`CompiledCircuit.deferred`)
+
         Raises UnsatisfiedError when it does not satisfy the circuit, UsageError when it cannot belong to the key,
         SelfCheckError when a proof of a right assignment does not verify.
         """

@@ -17,9 +17,10 @@ from zkgpu.notebook import listed, table
 class Statement:
     """A proof with all that a verifier needs beside the key.
 
-    public_inputs   integers in [0, r), outputs of the circuit first; without challenges and digest
-    proof           of any proof system
-    packed          the public arrays of a circuit that has some
+    Attributes:
+        public_inputs: integers in [0, r), outputs of the circuit first; without challenges and digest
+        proof: of any proof system
+        packed: the public arrays of a circuit that has some
 
     Unpacks into these three.
     """
@@ -43,7 +44,8 @@ class Statement:
     def save(self, path: str | os.PathLike[str], public: str | os.PathLike[str] | None = None) -> None:
         """Writes a proof and its public values, both or neither; where the proof lies, they do (`atomic.together`).
 
-        public   `public_values.public_beside` the proof by default
+        Args:
+            public: `public_values.public_beside` the proof by default
         """
         public = public_values.public_beside(path) if public is None else public
         values = public_values.public_values_to_json(self.public_inputs, self.packed, self.proof.has_packed_values)

@@ -58,7 +58,9 @@ def calldata_text(proof: AnyProof, public_inputs: Sequence[int], packed: bytes =
 def gas_limit(n_public: int, proof_system: str = "groth16", *, round_: CommittedRound | None = None) -> int:
     """Gas to send with a transaction that calls the contract with n_public inputs; about a twentieth is left over.
 
-    round_   of a Groth16 key's commitment, when it has one
+    Args:
+        round_: of a Groth16 key's commitment, when it has one
+
     To be set by hand for verifyProof: eth_estimateGas settles for a limit under which it returns false.
     """
     return form(proof_system).gas(n_public, round_)

@@ -32,10 +32,11 @@ def verifier_source(
     commitment they are (uint256[2], uint256[2][2], uint256[2], uint256[2], uint256[2], uint256[n], bytes):
     commitment and knowledge come after C, and the packed values last.
 
-    verifying_key   over a curve that the EVM has; when it says that one party made it, the first lines say so too
-    contract_name   Groth16Verifier or PlonkVerifier unless given
-    allow_insecure  write the contract although anyone can forge proofs for the key; its first lines then say so
-    notes           further lines of comment for the head of the file
+    Args:
+        verifying_key: over a curve that the EVM has; when it says that one party made it, the first lines say so too
+        contract_name: Groth16Verifier or PlonkVerifier unless given
+        allow_insecure: write the contract although anyone can forge proofs for the key; its first lines then say so
+        notes: further lines of comment for the head of the file
 
     Raises InsecureKeyError for a key with a weakness, PointError for a point that is not canonical, off its curve or
     outside the subgroup, UsageError for a key of another curve, for more than 256 public inputs and for a contract name

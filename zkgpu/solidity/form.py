@@ -18,13 +18,14 @@ Substitutions = dict[str, object]
 class ContractForm:
     """The contract of a proof system, and the calls of it.
 
-    contract_name   unless another is given
-    template        template(key): the template's file, and what fills its holes
-    parameters      parameters(proof): the types of the proof's own arguments
-    words           words(proof): the proof as words of 32 bytes
-    arguments       arguments(words, inputs, packed): those of verifyProof, lists of words and bytes
-    text            text(words, inputs, packed): the arguments as snarkjs prints them; words and inputs in hexadecimal
-    gas             gas(n_public, round): to send with a call
+    Attributes:
+        contract_name: unless another is given
+        template: template(key): the template's file, and what fills its holes
+        parameters: parameters(proof): the types of the proof's own arguments
+        words: words(proof): the proof as words of 32 bytes
+        arguments: arguments(words, inputs, packed): those of verifyProof, lists of words and bytes
+        text: text(words, inputs, packed): the arguments as snarkjs prints them; words and inputs in hexadecimal
+        gas: gas(n_public, round): to send with a call
     """
 
     contract_name: str

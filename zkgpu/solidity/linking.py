@@ -29,8 +29,9 @@ _OF_ALL_KEYS = {"R"}
 class CompiledContract:
     """The contract of every key whose circuit has the same public values, compiled.
 
-    source    SHA-256 of `standin_source` without its comments, in hexadecimal
-    code      creation code of that source, in hexadecimal
+    Attributes:
+        source: SHA-256 of `standin_source` without its comments, in hexadecimal
+        code: creation code of that source, in hexadecimal
     """
 
     source: str

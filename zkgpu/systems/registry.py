@@ -16,8 +16,9 @@ from zkgpu.systems.system import ProofSystem
 class _Entry:
     """How files name a proof system, known without importing it.
 
-    titles   by what JSON files call it
-    zkey     by what numbers .zkey files do
+    Attributes:
+        titles: by what JSON files call it
+        zkey: by what numbers .zkey files do
     """
 
     titles: Mapping[str, str]

@@ -16,17 +16,18 @@ Facts = dict[str, Any]
 class ProofSystem:
     """A proof system: its verbs, its files, and how it describes its keys.
 
-    name, title               "groth16", and what messages call it
-    setup                     setup(r1cs, powers_of_tau, backend, name=...); a name only if `records_contributions`
-    unsafe_setup              unsafe_setup(r1cs, backend)
-    prover                    Prover(key, backend, circuit=..., allow_insecure_key=...)
-    verify                    verify(key, public_inputs, proof, packed=..., allow_insecure_key=...)
-    verify_batch              verify_batch(key, statements, allow_insecure_key=...)
-    read_key, write_key       .zkey files: read_key(path, validate), write_key(path, key)
-    proof_from_json, ..       the objects of proof.json and verification_key.json
-    holds_circuit             holds_circuit(key, r1cs): whether a proving key is for a circuit, as far as it tells
-    describe_key, ..          facts about a key, by name, for `inspect`
-    records_contributions     whether a key records who contributed to it
+    Attributes:
+        name, title: "groth16", and what messages call it
+        setup: setup(r1cs, powers_of_tau, backend, name=...); a name only if `records_contributions`
+        unsafe_setup: unsafe_setup(r1cs, backend)
+        prover: Prover(key, backend, circuit=..., allow_insecure_key=...)
+        verify: verify(key, public_inputs, proof, packed=..., allow_insecure_key=...)
+        verify_batch: verify_batch(key, statements, allow_insecure_key=...)
+        read_key, write_key: .zkey files: read_key(path, validate), write_key(path, key)
+        proof_from_json, ..: the objects of proof.json and verification_key.json
+        holds_circuit: holds_circuit(key, r1cs): whether a proving key is for a circuit, as far as it tells
+        describe_key, ..: facts about a key, by name, for `inspect`
+        records_contributions: whether a key records who contributed to it
     """
 
     name: str

@@ -36,16 +36,18 @@ def attack_circuit(
 ) -> SoundnessReport:
     """A search for a second witness with the same inputs, and what it found.
 
-    tries        hints answered otherwise: half of them one at a time, a quarter in pairs, a quarter in triples, each
-                 with all that follows computed anew by the witness program
-    wires        single wires changed, all others left alone; each is solved for, so that this covers every value
-    pairs        pairs of wires, likewise
-    determined   private inputs that the public values are meant to determine: they are changed as well, and a finding
-                 is another value of theirs with the same outputs. All other inputs are held fixed, as any value of
-                 them may be a good one; the Jacobian holds all
-    jacobian     look for free wires too (free_wires)
-    seed         of the choices where there is more to try than asked for
-    more         further lies for an entry of a hint: (value, whether it is added to the honest one)
+    Args:
+        tries: hints answered otherwise: half of them one at a time, a quarter in pairs, a quarter in triples, each with
+            all that follows computed anew by the witness program
+        wires: single wires changed, all others left alone; each is solved for, so that this covers every value
+        pairs: pairs of wires, likewise
+        determined: private inputs that the public values are meant to determine: they are changed as well, and a
+            finding is another value of theirs with the same outputs. All other inputs are held fixed, as any value of
+            them may be a good one; the Jacobian holds all
+        jacobian: look for free wires too (free_wires)
+        seed: of the choices where there is more to try than asked for
+        more: further lies for an entry of a hint: (value, whether it is added to the honest one)
+
     A finding whose `outputs` differ is a forged result: the verifier accepts it for the same inputs. One with the same
     outputs is a wire that is not unique. The commitment's mask and challenges, which are the prover's by nature, are
     left alone. Every second witness was checked against every constraint, at challenges drawn after it where it does

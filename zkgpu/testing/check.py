@@ -26,13 +26,15 @@ def check_circuit(
 ) -> None:
     """Returns when all that is asked of the circuit holds, for tests.
 
-    valid        inputs by name that satisfy it, at least one; give those that lie at edges, ties among them
-    invalid      inputs that break a constraint, with every hint answered honestly
-    attack       for each of the valid ones, no second witness is found: attack_circuit, with determined, tries and seed
-    systems      "groth16", "plonk": with an unsafe key on the CPU, each of the valid ones is proven, the proof is
-                 valid, and is not for other public values
-    solidity     the contract of each system accepts what it must, and refuses what it must, in an EVM in memory: True
-                 for the `solc` or `solcjs` on PATH, or the path to one. Needs pyrevm
+    Args:
+        valid: inputs by name that satisfy it, at least one; give those that lie at edges, ties among them
+        invalid: inputs that break a constraint, with every hint answered honestly
+        attack: for each of the valid ones, no second witness is found: attack_circuit, with determined, tries and seed
+        systems: "groth16", "plonk": with an unsafe key on the CPU, each of the valid ones is proven, the proof is
+            valid, and is not for other public values
+        solidity: the contract of each system accepts what it must, and refuses what it must, in an EVM in memory: True
+            for the `solc` or `solcjs` on PATH, or the path to one. Needs pyrevm
+
     Raises UnsatisfiedError, naming the constraint, for valid inputs that break it, and UnsoundError, naming the hint or
     wire, for a second witness, or for invalid inputs that satisfy everything: both say which inputs. SelfCheckError
     where a verifier is wrong, ResourceError where pyrevm or the compiler is missing, UsageError for inputs that cannot

@@ -32,9 +32,10 @@ _COLUMNS = 64
 class Spot:
     """One entry of a hint's answer.
 
-    step     the step's number in `Forger.steps`
-    entry    in C order
-    inside   where the step is a template's: (inner step, instance), for each level
+    Attributes:
+        step: the step's number in `Forger.steps`
+        entry: in C order
+        inside: where the step is a template's: (inner step, instance), for each level
     """
 
     step: int
@@ -82,8 +83,9 @@ class Given:
 class Forger:
     """Forges witnesses of a circuit for inputs whose honest witness is known.
 
-    steps   the witness program, behind the `n_given` private inputs that may be answered otherwise
-    honest  (n_wires, 1) values of the honest witness, by traced wires
+    Args:
+        steps: the witness program, behind the `n_given` private inputs that may be answered otherwise
+        honest: (n_wires, 1) values of the honest witness, by traced wires
     """
 
     def __init__(self, compiled: CompiledCircuit, inputs: Mapping[str, object], determined: Sequence[str] = ()) -> None:

@@ -21,8 +21,9 @@ MoreLies = Callable[[Forger, Spot], "Sequence[Answer]"]
 class HintAttack:
     """Searches for second witnesses among the answers that hints could give.
 
-    more    further lies for a spot, from whoever knows what the hint means
-    most    findings kept; of equal labels and kind, one
+    Args:
+        more: further lies for a spot, from whoever knows what the hint means
+        most: findings kept; of equal labels and kind, one
     """
 
     def __init__(self, forger: Forger, draws: Draws, more: MoreLies | None = None, most: int = 16) -> None:

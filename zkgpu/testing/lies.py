@@ -35,8 +35,9 @@ def near(modulus: int) -> list[Answer]:
 class Surroundings:
     """What stands beside a wire in its constraints, in units of its own coefficient.
 
-    ratios   other wires' coefficients over the wire's own
-    roots    values of the wire at which it cancels a constant
+    Attributes:
+        ratios: other wires' coefficients over the wire's own
+        roots: values of the wire at which it cancels a constant
     """
 
     ratios: list[int] = field(default_factory=list)

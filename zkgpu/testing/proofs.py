@@ -76,7 +76,9 @@ def _with_another_point(call: bytes) -> bytes:
 def compile_contract(source: str, compiler: bool | str) -> bytes:
     """The creation code of the contract in a Solidity source.
 
-    compiler   the path to solc or solcjs, or True for the one on PATH
+    Args:
+        compiler: the path to solc or solcjs, or True for the one on PATH
+
     Raises ResourceError where there is no compiler, SelfCheckError for what it says of the source.
     """
     found = compiler if isinstance(compiler, str) else next(filter(None, map(shutil.which, _COMPILERS)), None)

@@ -13,11 +13,12 @@ from zkgpu.errors import UnsoundError
 class Change:
     """One value of a second witness that the prover chose.
 
-    name          the hint's entry, signal or wire
-    wire          its number in the R1CS
-    honest        its value in the honest witness, nearest zero
-    forged        and in the second one
-    constraints   labels of constraints that it stands in, the first few
+    Attributes:
+        name: the hint's entry, signal or wire
+        wire: its number in the R1CS
+        honest: its value in the honest witness, nearest zero
+        forged: and in the second one
+        constraints: labels of constraints that it stands in, the first few
     """
 
     name: str
@@ -31,10 +32,11 @@ class Change:
 class Finding:
     """A second witness for the same inputs.
 
-    kind      what was changed: "hints", "pairs of hints", "wires" and so on
-    changes   the values chosen; all others follow from them
-    outputs   the outputs that differ, by name. None when the outputs are the same: then a wire is not unique, which
-              matters only to whoever takes its value for determined
+    Attributes:
+        kind: what was changed: "hints", "pairs of hints", "wires" and so on
+        changes: the values chosen; all others follow from them
+        outputs: the outputs that differ, by name. None when the outputs are the same: then a wire is not unique, which
+            matters only to whoever takes its value for determined
     """
 
     kind: str
@@ -70,7 +72,8 @@ class FreeWire:
 class SoundnessReport:
     """What was tried, by kind, and what was found; second outputs come first.
 
-    free   wires that the Jacobian leaves free; empty too where it was not asked for
+    Attributes:
+        free: wires that the Jacobian leaves free; empty too where it was not asked for
     """
 
     tried: Mapping[str, int]

@@ -143,11 +143,12 @@ class Rows:
 class WireAttack:
     """Searches for second witnesses that differ from an honest one in one wire or two.
 
-    fixed        wires that are given, or the prover's to choose
-    given        private inputs that are changed all the same: the outputs are to determine them
-    bound        wires that come before the challenges: a change of them must do at any challenges, so there is
-                 a second assignment, at others, that it is held against
-    outputs_of   the outputs that wires moved by so much change, by name; None when the verifier refuses the values
+    Args:
+        fixed: wires that are given, or the prover's to choose
+        given: private inputs that are changed all the same: the outputs are to determine them
+        bound: wires that come before the challenges: a change of them must do at any challenges, so there is a second
+            assignment, at others, that it is held against
+        outputs_of: the outputs that wires moved by so much change, by name; None when the verifier refuses the values
     """
 
     def __init__(

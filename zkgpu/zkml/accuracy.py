@@ -32,11 +32,12 @@ _FEW = "accuracy was measured on the {} samples of the calibration: give {} or m
 class OutputAccuracy:
     """One output over all samples.
 
-    agreement   share of rows whose largest entry is at the same place in both; of whole numbers, share of equal ones
-    error       root of the mean squared difference, over that of the float values
-    clear       as agreement, but the float value at the place may be less than the row's largest by a hundredth of the
-                output's largest magnitude, which is what 8 bits do
-    named       whether it holds the names or places of classes: then only the agreement counts
+    Attributes:
+        agreement: share of rows whose largest entry is at the same place in both; of whole numbers, share of equal ones
+        error: root of the mean squared difference, over that of the float values
+        clear: as agreement, but the float value at the place may be less than the row's largest by a hundredth of the
+            output's largest magnitude, which is what 8 bits do
+        named: whether it holds the names or places of classes: then only the agreement counts
     """
 
     name: str
@@ -56,11 +57,12 @@ class OutputAccuracy:
 class Accuracy:
     """The accuracy report.
 
-    samples       how many were compared
-    outputs       one record for each output
-    worst_layer   the tensor with the largest error relative to its size, and that error
-    layers        that error for each tensor of the float model
-    held_out      whether the calibration has not seen these samples
+    Attributes:
+        samples: how many were compared
+        outputs: one record for each output
+        worst_layer: the tensor with the largest error relative to its size, and that error
+        layers: that error for each tensor of the float model
+        held_out: whether the calibration has not seen these samples
     """
 
     samples: int
@@ -145,10 +147,11 @@ def _real(quantization: Quantization, integers: Mapping[str, Any], name: str) ->
 class _Answers:
     """Answers of both models to the samples so far, of one output.
 
-    is_integral   whether entries are the answers, and not the places of the largest ones
-    shares        of equal answers, by sample
-    gaps          by sample, how much less than its row's largest the float value is at each place that was answered
-    largest       magnitude of the float values
+    Attributes:
+        is_integral: whether entries are the answers, and not the places of the largest ones
+        shares: of equal answers, by sample
+        gaps: by sample, how much less than its row's largest the float value is at each place that was answered
+        largest: magnitude of the float values
     """
 
     is_integral: bool
@@ -179,8 +182,9 @@ class _Answers:
 def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
     """The integers that stand for real inputs of one sample.
 
-    clamp   bring entries out of range to its end, and round those of an input that was calibrated with whole numbers;
-            else they raise UsageError naming the input and the index
+    Args:
+        clamp: bring entries out of range to its end, and round those of an input that was calibrated with whole
+            numbers; else they raise UsageError naming the input and the index
     """
     found = {}
     for tensor in model.inputs:

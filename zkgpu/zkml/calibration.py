@@ -30,7 +30,8 @@ _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 class Calibration:
     """The smallest and largest value of each tensor, over all samples, and which inputs held integers only.
 
-    columns   of each input that is one row: how far the values of each column reach, 0 for one that is always 0
+    Attributes:
+        columns: of each input that is one row: how far the values of each column reach, 0 for one that is always 0
     """
 
     low: Mapping[str, float]
@@ -53,8 +54,9 @@ class Calibration:
 class FloatModel:
     """The model as onnxruntime runs it, one sample at a time: the reference that accuracy is measured by.
 
-    model    with inputs of fixed shapes; one session, made at the first run, gives all of its tensors
-    memory   bytes that it may take, see `onnx_worker`
+    Args:
+        model: with inputs of fixed shapes; one session, made at the first run, gives all of its tensors
+        memory: bytes that it may take, see `onnx_worker`
     """
 
     def __init__(self, model: OnnxModel, memory: int | None = None) -> None:
@@ -127,7 +129,9 @@ def require_onnxruntime() -> None:
 def as_samples(graph_inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
     """Sample inputs by name, each with a first axis that counts samples.
 
-    data   an array when the model has one input, else a mapping of names to arrays
+    Args:
+        data: an array when the model has one input, else a mapping of names to arrays
+
     Raises UsageError for names that do not fit, empty data, or values that are not finite numbers.
     """
     if not isinstance(data, Mapping):
@@ -156,8 +160,9 @@ def calibrate(
 ) -> Calibration:
     """The bounds of every tensor of the graph over the samples.
 
-    percentile   None for the extremes; else the share in per cent of each sample's values that bounds must cover
-    held_out     samples of which only the inputs count: a proof of one of these is not to be refused
+    Args:
+        percentile: None for the extremes; else the share in per cent of each sample's values that bounds must cover
+        held_out: samples of which only the inputs count: a proof of one of these is not to be refused
     """
     if percentile is not None and not 50 < percentile <= 100:
         raise UsageError(f"percentile {percentile}: it must be above 50 and at most 100")

@@ -58,11 +58,13 @@ class Recipe:
 class CompiledModel:
     """A network that can be proven.
 
-    model          the integer network, with its weights
-    visibilities   who sees what
-    accuracy       how close it is to the float network, when that was measured
-    labels         by output: what entries along its last axis are called, or the values of a class
-    reference      the network whose circuit this is: the same one, save for weights that are given with each proof
+    Attributes:
+        model: the integer network, with its weights
+        visibilities: who sees what
+        accuracy: how close it is to the float network, when that was measured
+        labels: by output: what entries along its last axis are called, or the values of a class
+        reference: the network whose circuit this is: the same one, save for weights that are given with each proof
+
     Raises UsageError for a reference where weights are part of the circuit, and for one that is another network.
     """
 
@@ -90,7 +92,8 @@ class CompiledModel:
     def quantized(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
         """The integers that stand for one sample's real numbers: by name, or an array for a model with one input.
 
-        clamp   bring numbers out of range to its end, and round those of an input that was calibrated with whole
+        Args:
+            clamp: bring numbers out of range to its end, and round those of an input that was calibrated with whole
                 numbers only; else UsageError names the first of them
         """
         return to_integers(self.model, self._named(inputs), clamp=clamp)
@@ -200,7 +203,9 @@ class CompiledModel:
     def with_weights(self, source: Source, *, memory: int | None = None) -> CompiledModel:
         """The same circuit, hence the same keys, with the weights of another model of the same architecture.
 
-        memory   bytes that running the other model may take, see `onnx_worker`
+        Args:
+            memory: bytes that running the other model may take, see `onnx_worker`
+
         Raises UsageError when weights are public, when the architecture differs, or when the weights do not fit.
         """
         if not self.visibilities.weights_are_given:
@@ -238,23 +243,25 @@ def compile_model(
 ) -> CompiledModel:
     """Quantizes a model and fixes its circuit.
 
-    source        path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
-    calibration   sample inputs: an array with a first axis that counts samples, or a mapping of such by name
-    weights       "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
-                  "hashed": given with each proof, which shows their Poseidon hash
-    inputs        visibility by name, "public" by default; outputs likewise
-    tensors       which tensors to compute; all outputs of the file by default
-    percentile    cut this off the range of each tensor (99.9 keeps all but the last thousandth on each side)
-    test_data     what accuracy is measured with; by default every fourth sample, which the calibration then leaves out,
-                  or all samples where there are fewer than 32 (`Accuracy.held_out`)
-    allow_error   how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and for
-                  an agreement of 95 %, and is the default
-    bits          width of weights and activations
-    limb          width of the limbs of range checks; the one with the fewest constraints by default
-    labels        by output: what entries along its last axis are called, or the values of a class; those that the
-                  file has by default
-    binding       20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
-    memory        bytes that running the model may take, see `onnx_worker`
+    Args:
+        source: path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
+        calibration: sample inputs: an array with a first axis that counts samples, or a mapping of such by name
+        weights: "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
+            "hashed": given with each proof, which shows their Poseidon hash
+        inputs: visibility by name, "public" by default; outputs likewise
+        tensors: which tensors to compute; all outputs of the file by default
+        percentile: cut this off the range of each tensor (99.9 keeps all but the last thousandth on each side)
+        test_data: what accuracy is measured with; by default every fourth sample, which the calibration then leaves
+            out, or all samples where there are fewer than 32 (`Accuracy.held_out`)
+        allow_error: how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and
+            for an agreement of 95 %, and is the default
+        bits: width of weights and activations
+        limb: width of the limbs of range checks; the one with the fewest constraints by default
+        labels: by output: what entries along its last axis are called, or the values of a class; those that the file
+            has by default
+        binding: 20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
+        memory: bytes that running the model may take, see `onnx_worker`
+
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.
     """

@@ -24,11 +24,12 @@ NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the op
 class Node:
     """One operator.
 
-    name         the node's own name, or its operator and first output where it has none
-    operator     as in ONNX, or one of those that patterns make
-    inputs       tensor names; '' for an optional input that is absent
-    attributes   numbers, strings, tuples, arrays; for 'Function' also the function
-    opset        version of the operator's domain
+    Attributes:
+        name: the node's own name, or its operator and first output where it has none
+        operator: as in ONNX, or one of those that patterns make
+        inputs: tensor names; '' for an optional input that is absent
+        attributes: numbers, strings, tuples, arrays; for 'Function' also the function
+        opset: version of the operator's domain
     """
 
     name: str
@@ -47,11 +48,12 @@ class Node:
 class Graph:
     """Nodes in an order in which they can run.
 
-    inputs      name and shape of what the user gives, each with a batch of one
-    outputs     the tensors asked for
-    constants   weights and other arrays known from the file
-    shapes      of every tensor
-    types       of those that the file has, where they are known
+    Attributes:
+        inputs: name and shape of what the user gives, each with a batch of one
+        outputs: the tensors asked for
+        constants: weights and other arrays known from the file
+        shapes: of every tensor
+        types: of those that the file has, where they are known
     """
 
     inputs: Mapping[str, Shape]

@@ -19,10 +19,11 @@ from zkgpu.zkml.graph import Graph, Node, one_value, unsupported
 class Honored:
     """What the rules for an operator honour.
 
-    attributes   those that have their effect, whatever their value
-    only         those that are taken at one value, which is what their absence means too
-    computed     places of the inputs that may depend on the model's inputs; None for all
-    since        the first opset in which a node without further attributes means what the rules take it for
+    Attributes:
+        attributes: those that have their effect, whatever their value
+        only: those that are taken at one value, which is what their absence means too
+        computed: places of the inputs that may depend on the model's inputs; None for all
+        since: the first opset in which a node without further attributes means what the rules take it for
     """
 
     attributes: frozenset[str] = frozenset()

@@ -30,9 +30,11 @@ def read_graph(
 ) -> Graph:
     """The simplified graph of a model whose inputs have fixed shapes.
 
-    outputs   names of the tensors to compute; all outputs of the file that are tensors, by default, and of a
-              dictionary of probabilities the probabilities
-    observed  tensors as they were in a run, for operators whose shapes or types onnx cannot tell
+    Args:
+        outputs: names of the tensors to compute; all outputs of the file that are tensors, by default, and of a
+            dictionary of probabilities the probabilities
+        observed: tensors as they were in a run, for operators whose shapes or types onnx cannot tell
+
     Raises FormatError naming a node that cannot be compiled, UsageError for a tensor that the model does not have.
     """
     with stage("read model"), _faults_of_the_file():

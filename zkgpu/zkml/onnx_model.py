@@ -23,7 +23,8 @@ _FREE_INITIALIZERS = 4  # the first version of the format in which initializers 
 class OnnxModel:
     """A checked model, which nothing changes any more.
 
-    proto   onnx.ModelProto
+    Attributes:
+        proto: onnx.ModelProto
     """
 
     proto: Any = field(repr=False)

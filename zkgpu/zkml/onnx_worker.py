@@ -48,7 +48,8 @@ Message = tuple[dict[str, Any], list[bytes]]
 class Session:
     """A model opened by onnxruntime. Raises as `Worker.ask`, FormatError where onnxruntime refuses the model.
 
-    outputs   (name, type) of each, as onnxruntime names them
+    Args:
+        outputs: (name, type) of each, as onnxruntime names them
     """
 
     def __init__(self, model: bytes, memory: int | None = None, seconds: float | None = None) -> None:

@@ -36,9 +36,10 @@ def in_layer(layer: str) -> Iterator[None]:
 class Operation:
     """What all operations have.
 
-    layer    the node of the imported model it comes from, for messages and reports
-    inputs   the tensors it reads
-    output   the tensor it writes
+    Attributes:
+        layer: the node of the imported model it comes from, for messages and reports
+        inputs: the tensors it reads
+        output: the tensor it writes
     """
 
     layer: str
@@ -50,7 +51,8 @@ class Operation:
 class Arrange(Operation):
     """The inputs' entries, laid end to end, picked by position: every change of shape, slice, joint and padding.
 
-    positions   of the output's shape; -1 picks the integer 0
+    Attributes:
+        positions: of the output's shape; -1 picks the integer 0
     """
 
     positions: Integers
@@ -60,9 +62,10 @@ class Arrange(Operation):
 class Linear(Operation):
     """multiplier * (x @ weight + bias), for x of shape (g, m, k), group by group.
 
-    weight       (g, k, n), 8 bits each
-    multiplier   (g, n), positive: brings the channels, each with a scale of its own, to one scale
-    bias         (g, n)
+    Attributes:
+        weight: (g, k, n), 8 bits each
+        multiplier: (g, n), positive: brings the channels, each with a scale of its own, to one scale
+        bias: (g, n)
     """
 
     weight: Integers = field(repr=False)
@@ -114,7 +117,8 @@ class Lookup(Operation):
 class Rows(Operation):
     """table[x - first]: the row at each place, as a new last axis. A place outside of the table is an error.
 
-    table   (n, k)
+    Attributes:
+        table: (n, k)
     """
 
     table: Integers = field(repr=False)
@@ -125,8 +129,9 @@ class Rows(Operation):
 class Steps(Operation):
     """1 where x[..., places] >= bounds, else 0.
 
-    places   (n,) along the last axis of x, in order
-    bounds   (n,) rising among those of one place
+    Attributes:
+        places: (n,) along the last axis of x, in order
+        bounds: (n,) rising among those of one place
     """
 
     places: Integers = field(repr=False)
@@ -172,8 +177,9 @@ class Normalize(Operation):
 class Tensor:
     """An input or output of an integer model.
 
-    scale       the real number that the integer 1 stands for
-    low, high   the integers it may hold
+    Attributes:
+        scale: the real number that the integer 1 stands for
+        low, high: the integers it may hold
     """
 
     name: str
@@ -187,7 +193,8 @@ class Tensor:
 class IntegerModel:
     """A quantized network: its operations in the order they run. What a circuit proves is exactly `semantics.run`.
 
-    limb   bits of a limb in the circuit's range checks, which most shifts are a multiple of; no value depends on it
+    Attributes:
+        limb: bits of a limb in the circuit's range checks, which most shifts are a multiple of; no value depends on it
     """
 
     inputs: tuple[Tensor, ...]

@@ -61,7 +61,8 @@ RULES: Mapping[str, Rule] = {
 class Quantization:
     """An integer model, and for each tensor of the float graph the integer tensor that stands for it.
 
-    scales   of the sums of each layer with weights, by its output in the float graph
+    Attributes:
+        scales: of the sums of each layer with weights, by its output in the float graph
     """
 
     model: IntegerModel
@@ -77,7 +78,8 @@ def quantize(
 ) -> Quantization:
     """The integer model of a graph. Raises FormatError naming the layer that cannot be quantized.
 
-    scales   those of an earlier quantization, which the layers' sums are to have again
+    Args:
+        scales: those of an earlier quantization, which the layers' sums are to have again
     """
     builder = Builder(graph, calibration, settings or Settings(), scales=dict(scales or {}))
     with stage("quantize"), np.errstate(all="ignore"):  # what is not finite is refused where it becomes an integer

@@ -47,7 +47,8 @@ _SPARE = 4  # bits for the sums that a layer makes of a tensor's values, beside 
 class Interval:
     """low <= value <= high, entry by entry: int64 arrays, or of Python integers when wider, of the tensor's shape.
 
-    beyond   the magnitude that values may have with other weights, where it is more than that of low and high
+    Attributes:
+        beyond: the magnitude that values may have with other weights, where it is more than that of low and high
     """
 
     low: Array = field(repr=False)
@@ -92,7 +93,8 @@ class Interval:
 def analyze(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]:
     """The interval of every tensor. Raises FormatError naming the layer whose values could leave their bounds.
 
-    margin   widen what layers with weights give to a power of two and a bit more, so that other weights will fit
+    Args:
+        margin: widen what layers with weights give to a power of two and a bit more, so that other weights will fit
     """
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
@@ -108,8 +110,9 @@ def with_reach(
 ) -> dict[str, Interval]:
     """The intervals with what values reach for other weights than the model's. Raises FormatError as `analyze`.
 
-    enforced   the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
-    largest    the magnitude that no output of a layer with weights exceeds, for inputs in an interval
+    Args:
+        enforced: the intervals that the circuit keeps rounded and looked-up values to, up to whole limbs
+        largest: the magnitude that no output of a layer with weights exceeds, for inputs in an interval
     """
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:

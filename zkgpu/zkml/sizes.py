@@ -32,7 +32,8 @@ _ENTRY_BYTES = 64  # of the two ends of an entry's interval, and of what they ar
 def require_room(model: IntegerModel, memory: int | None = None) -> None:
     """Raises ResourceError, by the layer, unless the intervals of all tensors fit, ValueError for shapes that do not.
 
-    memory   bytes that they may take; MEMORY by default
+    Args:
+        memory: bytes that they may take; MEMORY by default
     """
     left = (memory or MEMORY) // _ENTRY_BYTES
     shapes = {tensor.name: tensor.shape for tensor in model.inputs}

@@ -94,7 +94,9 @@ def _smallest(value: NDArray[Any]) -> type[np.signedinteger[Any]]:
 def parse(data: bytes, name: str, memory: int | None = None) -> CompiledModel:
     """The model in a file's bytes; every index and range is checked.
 
-    memory   bytes that its tensors may take, see `sizes.require_room`
+    Args:
+        memory: bytes that its tensors may take, see `sizes.require_room`
+
     Raises FormatError that begins with `name`, ResourceError for more than the memory.
     """
     arrays = read_stored(data, name)

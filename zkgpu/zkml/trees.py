@@ -25,10 +25,11 @@ Floats = NDArray[np.float64]
 class Level:
     """The n branches that lie as deep in their trees.
 
-    test      (n,) of the forest's tests; where it holds, the higher child is taken
-    parent    (n,) branches of the level before
-    higher    (n,) whether they are the higher child of it
-    leaves    (2, n, scores) what the lower and the higher child add to the scores, 0 where that is a branch
+    Attributes:
+        test: (n,) of the forest's tests; where it holds, the higher child is taken
+        parent: (n,) branches of the level before
+        higher: (n,) whether they are the higher child of it
+        leaves: (2, n, scores) what the lower and the higher child add to the scores, 0 where that is a branch
     """
 
     test: NDArray[np.int64]
@@ -41,8 +42,9 @@ class Level:
 class Forest:
     """Trees over one row of features.
 
-    features, thresholds, strict   of each distinct test: x > t where it is strict, else x >= t
-    base                           (scores,) what every row gets
+    Attributes:
+        features, thresholds, strict: of each distinct test: x > t where it is strict, else x >= t
+        base: (scores,) what every row gets
     """
 
     features: NDArray[np.int64]
@@ -77,7 +79,8 @@ def forests(graph: Graph) -> dict[str, list[Forest]]:
 def read_forest(graph: Graph, node: Node, targets: str, scores: int) -> Forest:
     """The forest of a node. Raises FormatError, naming it, for one that is no set of trees or uses other tests.
 
-    targets   what the names of the lists of leaves begin with: class or target
+    Args:
+        targets: what the names of the lists of leaves begin with: class or target
     """
     return _Reader(node, graph.shapes[node.inputs[0]][-1], targets, scores).forest()
 

@@ -24,8 +24,10 @@ def assert_boolean(x: Operand) -> None:
 def to_bits(x: Operand, bits: int | None = None) -> Wires:
     """The bits of each entry, lowest first, on a new last axis of length `bits`; constrains x < 2^bits.
 
-    bits   from 1 to the field's width, which is the default; at the full width the bits are those of the
-           canonical integer: the bits of x + modulus are refused
+    Args:
+        bits: from 1 to the field's width, which is the default; at the full width the bits are those of the canonical
+            integer: the bits of x + modulus are refused
+
     Enforced: each bit is 0 or 1, and their weighted sum is x. Below the full width no two rows of bits have the same
     sum in the field; at the full width `_assert_bits_at_most` leaves those of sums below the modulus.
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.

@@ -31,8 +31,10 @@ def divide(x: Operand, y: Operand) -> Wires:
 def integer_divide(x: Operand, y: Operand, bits: int) -> tuple[Wires, Wires]:
     """Quotient and remainder over the integers: x = quotient * y + remainder with 0 <= remainder < y.
 
-    bits   width of the quotient and of y; all three of quotient, remainder and y are constrained, and x
-           with them: a dividend whose quotient is wider is refused, and so is a divisor 0
+    Args:
+        bits: width of the quotient and of y; all three of quotient, remainder and y are constrained, and x with them: a
+            dividend whose quotient is wider is refused, and so is a divisor 0
+
     Enforced: 0 <= quotient < 2^bits by a range check, 0 <= remainder < y by a range check and a comparison (or, for a
     power of two, a range check of its exponent), and the sum in the field, which has one solution as it is below r / 4.
     Raises UsageError when quotient * y could reach a quarter of the modulus, or when a constant y is 0.

@@ -41,7 +41,8 @@ def logical_xor(x: Operand, y: Operand) -> Wires:
 def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     """x where condition is 1, y where it is 0: one constraint an entry, none when x - y is constant.
 
-    condition   booleans, constrained to be such; shapes broadcast as in numpy.where
+    Args:
+        condition: booleans, constrained to be such; shapes broadcast as in numpy.where
 
     >>> circuit = Circuit()
     >>> which, x = circuit.private("which"), circuit.private("x", 2)

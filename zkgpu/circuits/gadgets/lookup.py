@@ -34,8 +34,10 @@ LOOKUP_POINT = "lookup"
 class Table:
     """Rows of integers that values are looked up in. One table may serve several circuits.
 
-    name      what messages call it
-    columns   a sequence of integers, or several of equal length; no row may occur twice
+    Args:
+        name: what messages call it
+        columns: a sequence of integers, or several of equal length; no row may occur twice
+
     A circuit that looks up n values in it pays n constraints a column, one a row of the table, and one more.
     """
 
@@ -55,7 +57,9 @@ class Table:
     def look_up(self, *columns: Operand, label: str | None = None) -> None:
         """Constrains each entry of the columns, taken together, to be a row of the table.
 
-        columns   one operand for each column of the table, of shapes that broadcast; all their wires are committed
+        Args:
+            columns: one operand for each column of the table, of shapes that broadcast; all their wires are committed
+
         Raises UsageError for another number of columns, and when compiling a value that depends on a challenge.
         """
         if len(columns) != len(self.columns):

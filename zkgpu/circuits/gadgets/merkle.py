@@ -22,9 +22,11 @@ from zkgpu.fields.field import Field
 def merkle_root(leaf: Wires, index_bits: Wires, siblings: Wires) -> Wires:
     """The root that a leaf and its path lead to: 241 constraints a level, and one for each bit not known to be one.
 
-    leaf         shape (...)
-    index_bits   (..., depth): bit i of the leaf's index, lowest first: 1 where the node is the right child
-    siblings     (..., depth): the neighbor on each level, from the leaf's upwards
+    Args:
+        leaf: shape (...)
+        index_bits: (..., depth): bit i of the leaf's index, lowest first: 1 where the node is the right child
+        siblings: (..., depth): the neighbor on each level, from the leaf's upwards
+
     Raises UsageError when the shapes do not agree.
     """
     if index_bits.shape != siblings.shape or index_bits.shape[:-1] != leaf.shape or not index_bits.ndim:

@@ -39,11 +39,12 @@ class PoseidonParameters:
     The state is (s, rest). A partial round is y = (s + constant)^5, s = corner * y + row . rest,
     rest = rest + column * y; after the last, rest = rest_matrix * rest.
 
-    field             whose elements are hashed
-    width             t, one more than the number of inputs
-    first, last       (4, t) constants of the full rounds before and after the partial ones
-    partial           (rounds,) constants
-    rows, columns     (rounds, t - 1)
+    Attributes:
+        field: whose elements are hashed
+        width: t, one more than the number of inputs
+        first, last: (4, t) constants of the full rounds before and after the partial ones
+        partial: (rounds,) constants
+        rows, columns: (rounds, t - 1)
     """
 
     field: Field

@@ -32,7 +32,8 @@ def maximum(checks: Checks, x: Wires, interval: Interval) -> Wires:
 def top_of(checks: Checks, x: Wires, bits: int) -> tuple[Wires, Wires]:
     """(maximum, maximum - x), provided the caller constrains the differences not to be negative.
 
-    bits   those of the entries
+    Args:
+        bits: those of the entries
     """
     circuit = Circuit.of(x)
     checks.require_room(x, bits + 1)

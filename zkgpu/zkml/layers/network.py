@@ -52,12 +52,14 @@ BINDING, BINDING_SIZES = "binding", (0, 20, 32)  # the name of a public array of
 class Visibilities:
     """Who sees what.
 
-    weights   "public": part of the circuit. "private": given by the prover, so that one key serves all weights.
-              "hashed": so too, and named by their Poseidon hash, a public input
-    inputs    by name; those not named are public
-    outputs   likewise
-    binding   20 or 32 bytes that each proof is for, an address or a nonce, as a public array; 0 for none. Nothing is
-              computed of them: whoever takes the proof compares them with what they should be
+    Attributes:
+        weights: "public": part of the circuit. "private": given by the prover, so that one key serves all weights.
+            "hashed": so too, and named by their Poseidon hash, a public input
+        inputs: by name; those not named are public
+        outputs: likewise
+        binding: 20 or 32 bytes that each proof is for, an address or a nonce, as a public array; 0 for none. Nothing is
+            computed of them: whoever takes the proof compares them with what they should be
+
     Public tensors are values the verifier checks against; of a hashed one it has the Poseidon hash.
     """
 
@@ -160,7 +162,8 @@ def count_constraints(model: IntegerModel) -> int:
 class Network:
     """The circuit being written: wires and intervals of the tensors so far.
 
-    sketched   layers with weights give unconstrained values: good for counting only
+    Args:
+        sketched: layers with weights give unconstrained values: good for counting only
     """
 
     def __init__(

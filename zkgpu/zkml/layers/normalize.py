@@ -35,7 +35,8 @@ def _inverse_root(checks: Checks, x: Wires, bits: int, least: int, greatest: int
     Both inequalities are enforced by range checks of the two differences, whose low ends are exact. The range check of
     R, up to whole limbs above 2^bits / sqrt(least), and the high ends only keep the numbers from wrapping.
 
-    reach_bits   those of the largest x there can be
+    Args:
+        reach_bits: those of the largest x there can be
     """
     circuit = Circuit.of(x)
     root = circuit.hint(lambda v: _safe_inverse_root(v, bits), [x], shape=x.shape, label="inverse root", signed=True)

@@ -86,7 +86,8 @@ def _rounded_hint(x: Wires, shift: int) -> Wires:
 def _bind_remainder(checks: Checks, x: Wires, q: Wires, shift: int, interval: Interval, bits: int) -> None:
     """Constrains x + 2^(shift - 1) - 2^shift q to shift bits, exactly: q is then x rounded.
 
-    bits   those of the largest magnitude that the other constraints on q let through
+    Args:
+        bits: those of the largest magnitude that the other constraints on q let through
     """
     checks.require_room(x, max(interval.reach_bits, shift + bits) + 1)
     if shift == 0:

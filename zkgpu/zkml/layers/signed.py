@@ -24,9 +24,10 @@ Integers = NDArray[Any]
 class Checks:
     """Range checks of one circuit.
 
-    limb                the width of a limb: a check that may be loose goes up to a whole number of limbs, which costs
-                        no more
-    weights_are_given   by the prover: intervals are those of the model's own weights, and no constraint keeps others in
+    Attributes:
+        limb: the width of a limb: a check that may be loose goes up to a whole number of limbs, which costs no more
+        weights_are_given: by the prover: intervals are those of the model's own weights, and no constraint keeps others
+            in
     """
 
     limb: int

@@ -30,7 +30,9 @@ Parts = Mapping[str, Ranged[Integers]]
 def hashed_parts(operation: Linear, m: int, reference: Linear | None = None) -> Parts:
     """What the prover gives for a layer and the hash covers, by name, for m rows in each group.
 
-    reference   the layer that the circuit was made for; the ranges are its own
+    Args:
+        reference: the layer that the circuit was made for; the ranges are its own
+
     Raises UsageError for integers outside of them.
     """
     limits = _limits(reference or operation, m)

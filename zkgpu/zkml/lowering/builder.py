@@ -42,11 +42,15 @@ class Quantized:
 class Settings:
     """How fine the integers are.
 
-    bits         width of activations and weights
-    limb         requantizations drop a multiple of this many bits, the width of a looked-up limb
-    table_bits   width of the index of a table
+    Attributes:
+        bits: width of activations and weights
+        limb: requantizations drop a multiple of this many bits, the width of a looked-up limb
+        table_bits: width of the index of a table
+
     open_weights whether other weights will be proven in the same circuit: a table then takes all that its clamp lets by
-    by_column    inputs of one row are as fine as their smallest column needs
+
+    Attributes:
+        by_column: inputs of one row are as fine as their smallest column needs
     """
 
     bits: int = 8

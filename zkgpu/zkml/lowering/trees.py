@@ -93,7 +93,8 @@ def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quant
 def _bounds(found: Forest, scale: float, *, exact: bool) -> Integers:
     """The least integer for which each test holds, of numbers that were rounded as the thresholds are here.
 
-    exact   whether integers stand for themselves: then no number lies between two of them
+    Args:
+        exact: whether integers stand for themselves: then no number lies between two of them
     """
     units = np.clip(found.thresholds / scale, -(2.0**60), 2.0**60)
     if exact:

@@ -17,7 +17,8 @@ from zkgpu.zkml.operations import Integers
 class Windows:
     """The windows of one node over a tensor of shape (batch, channels, *space).
 
-    places   (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
+    Attributes:
+        places: (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
     """
 
     places: Integers
