@@ -353,3 +353,19 @@ def test_a_single_place() -> None:
     values = draw.normal(size=(40, 6)).astype(np.float32)
     compiled = compile_model(proto, values, limb=6)
     assert_near(proven(compiled, {"x": values[:1]}), floats_of(proto, {"x": values[0]}))
+
+
+@pytest.mark.parametrize("names", ["g x least", "g zero least", "keep x least"])
+def test_a_number_far_below_is_a_mask_for_a_softmax_alone_and_itself_elsewhere(names: str) -> None:
+    weights = {"z": np.array(0.5), "zero": np.array(0.0), "keep": np.array([[True] * 5 + [False]])}
+    nodes = [node("Greater", "b z", "g"), node("Where", names, "out")]
+    samples = {name: draw.uniform(-4, 4, (40, 6)).astype(np.float32) for name in ("x", "b")}
+    protos = [
+        model(nodes, {"x": (1, 6), "b": (1, 6)}, weights={**weights, "least": np.array(least)})
+        for least in (-90000.0, -np.inf)
+    ]
+    used = {info.name: samples[info.name] for info in protos[0].graph.input}
+    compiled, sample = compile_model(protos[0], used, limb=6), {n: v[:1] for n, v in samples.items()}
+    assert_near(proven(compiled, sample), floats_of(protos[0], sample), 0.0001)
+    with pytest.raises(FormatError, match="layer '/out'"):
+        compile_model(protos[1], used, limb=6, allow_error=1)

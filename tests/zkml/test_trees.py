@@ -208,6 +208,7 @@ SMALL = {
     [
         ({"nodes_modes": ["BRANCH_EQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"]}, "branches of mode BRANCH_EQ"),
         ({"aggregate_function": "MAX"}, "aggregate_function = 'MAX' is not supported"),
+        ({"post_transform": "LOGISTIC"}, "post_transform = 'LOGISTIC' is not supported, only 'NONE'"),
         ({"post_transform": "PROBIT"}, "post_transform = 'PROBIT' is not supported"),
     ],
 )
@@ -221,6 +222,14 @@ def test_classes_that_the_standard_leaves_open_are_refused() -> None:
     for proto in (classifier(Grown(3, 2, 2), [0, 1]), classifier(Grown(3, 2, 2), LABELS)):
         with pytest.raises(FormatError, match=r"'/trees'.*classes without a score, and two classes with one each"):
             compile_model(proto, ROWS)
+    other = Grown(3, 2, 1)
+    other.leaves = [(tree, number, 1, weight) for tree, number, _, weight in other.leaves]
+    with pytest.raises(FormatError, match=r"'/trees'.*classes without a score"):
+        compile_model(classifier(other, [0, 1]), ROWS)
+    share = Grown(3, 2, 1, positive=True)
+    for given in ({"post_transform": "LOGISTIC"}, {"base_values": [0.3, 0.2]}):
+        with pytest.raises(FormatError, match=r"'/trees'.*one score for two classes with post_transform"):
+            compile_model(classifier(share, [0, 1], **given), ROWS)
     lone = Grown(3, 2, 3)
     lone.leaves = lone.leaves[1:]
     with pytest.raises(FormatError, match=r"'/trees'.*add to different classes"):

@@ -29,8 +29,6 @@ def expand_classifiers(graph: Graph) -> Graph:
     classifiers = [node for node in graph.nodes if node.operator in ("LinearClassifier", "TreeEnsembleClassifier")]
     shapes = {f"{node.output}.scores": graph.shapes[node.outputs[1]] for node in classifiers}
     shapes |= {f"{node.output}.place": graph.shapes[node.output] for node in classifiers}
-    regressors = [node for node in graph.nodes if node.operator == "TreeEnsembleRegressor"]
-    shapes |= {f"{node.output}.scores": graph.shapes[node.output] for node in regressors}
     return graph.with_nodes(nodes, arrays, shapes)
 
 
@@ -85,8 +83,8 @@ def _tree_classifier(graph: Graph, node: Node) -> Rewritten:
         raise unsupported(node, "only two or more classes named by integers are supported")
     forest = _with_base(node, read_forest(graph, node, "class", labels.size))
     scored, weights = set(listed(node, "class_ids").tolist()), listed(node, "class_weights")
-    if labels.size == 2 and len(scored) == 1:
-        forest = _of_two_classes(node, forest, scored.pop(), bool((weights >= 0).all()))
+    if labels.size == 2 and scored == {0}:
+        forest = _of_two_classes(node, forest, bool((weights >= 0).all()))
     elif labels.size == 2 or len(scored) < labels.size:
         raise unsupported(node, "classes without a score, and two classes with one each, are not supported")
     else:
@@ -102,18 +100,20 @@ def _tree_classifier(graph: Graph, node: Node) -> Rewritten:
     return nodes, {}
 
 
-def _of_two_classes(node: Node, forest: Forest, scored: int, positive: bool) -> Forest:
-    if positive and node.attributes.get("post_transform", "NONE") != "NONE":
-        raise unsupported(node, "one score for two classes, of positive weights, is supported without post_transform")
+def _of_two_classes(node: Node, forest: Forest, positive: bool) -> Forest:
+    after = node.attributes.get("post_transform", "NONE")
+    if listed(node, "base_values").size > 1 or after not in (("NONE",) if positive else ("NONE", "LOGISTIC")):
+        raise unsupported(node, f"one score for two classes with post_transform {after}, or two base values")
     signs = np.array([-1.0, 1.0])
-    levels = tuple(replace(v, leaves=v.leaves[..., scored : scored + 1] * signs) for v in forest.levels)
-    return replace(forest, levels=levels, base=forest.base[scored] * signs + np.array([float(positive), 0.0]))
+    levels = tuple(replace(level, leaves=level.leaves[..., :1] * signs) for level in forest.levels)
+    return replace(forest, levels=levels, base=forest.base[0] * signs + np.array([float(positive), 0.0]))
 
 
 def _with_base(node: Node, forest: Forest) -> Forest:
-    """The forest with what the node adds to each score, or to all of them."""
+    """The forest with what the node adds to each score."""
     base = listed(node, "base_values").astype(np.float64)
-    if base.size not in (0, 1, forest.base.size):
+    of_two_classes = node.operator == "TreeEnsembleClassifier" and (base.size, forest.base.size) == (1, 2)
+    if base.size not in (0, forest.base.size) and not of_two_classes:
         raise unsupported(node, f"{base.size} base values for {forest.base.size} scores")
     return replace(forest, base=forest.base + base) if base.size else forest
 
@@ -128,9 +128,7 @@ def _tree_regressor(graph: Graph, node: Node) -> Rewritten:
         count = np.unique(listed(node, "nodes_treeids")).size
         levels = tuple(replace(level, leaves=level.leaves / count) for level in forest.levels)
         forest = replace(forest, levels=levels, base=forest.base / count)
-    scores = f"{node.output}.scores"
-    made = Node(node.name, TREES, node.inputs, (scores,), {"forest": _with_base(node, forest)})
-    return [made, _transform(node, scores, node.output)], {}
+    return [Node(node.name, TREES, node.inputs, node.outputs, {"forest": _with_base(node, forest)})], {}
 
 
 def _regressor(graph: Graph, node: Node) -> Rewritten:

@@ -105,7 +105,7 @@ HONORED: Mapping[str, Honored] = {
     "Transpose": _of("perm"),
     "TreeEnsembleClassifier": _of(f"{_TREES} {_CLASSES} base_values base_values_as_tensor post_transform"),
     "TreeEnsembleRegressor": _of(
-        f"{_TREES} {_TARGETS} n_targets base_values base_values_as_tensor post_transform aggregate_function"
+        f"{_TREES} {_TARGETS} n_targets base_values base_values_as_tensor aggregate_function", post_transform="NONE"
     ),
     "Unsqueeze": _of("axes"),
     "Xor": _ARITHMETIC,

@@ -15,6 +15,7 @@ from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
 from zkgpu.zkml.lowering.linear import MASK, expanded, linear
 from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantize, Rows
 
+_ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
@@ -161,23 +162,23 @@ def choose(builder: Builder, node: Node) -> Quantized:
     condition, *names = node.inputs
     shape, constants = builder.graph.shapes[node.output], builder.graph.constants
     if condition in constants:
-        return _chosen(builder, np.broadcast_to(constants[condition].astype(bool), shape), names)
+        return _chosen(builder, node, np.broadcast_to(constants[condition].astype(bool), shape), names)
     truth = _truth(builder, node, condition)
     if all(name in constants for name in names):
-        return _of_two_constants(builder, truth, *(constants[name] for name in names))
-    (x, y), scale = _brought_together(builder, names)
+        return _of_two_constants(builder, node, truth, *(constants[name] for name in names))
+    (x, y), scale = _brought_together(builder, node, names)
     difference = builder.combine([x, y], [1, -1], scale)
     return builder.combine([builder.add(Multiply, [truth, difference], scale), y], [1, 1], scale)
 
 
-def _chosen(builder: Builder, condition: Array, names: list[str]) -> Quantized:
-    pair, scale = _brought_together(builder, names)
+def _chosen(builder: Builder, node: Node, condition: Array, names: list[str]) -> Quantized:
+    pair, scale = _brought_together(builder, node, names)
     x, y = (expanded(builder, v, condition.shape) for v in pair)
     order: Integers = np.arange(condition.size).reshape(condition.shape)
     return builder.arrange([Quantized(v.name, scale) for v in (x, y)], np.where(condition, order, order + order.size))
 
 
-def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantized], float]:
+def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[list[Quantized], float]:
     """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can tell."""
     constants = builder.graph.constants
     found = {n: builder.narrow(builder.tensors[n], n) for n in names if n not in constants}
@@ -186,7 +187,8 @@ def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantize
     for name in names:
         if name in constants:
             value = np.asarray(constants[name], dtype=np.float64)
-            value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
+            if _is_for_softmax(builder, node.output):
+                value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
             own = float(np.abs(value).max(initial=0)) / (2 ** (builder.settings.bits - 1) - 1)
             whole = finest.scale == 1.0 and bool((value == np.rint(value)).all())
             found[name] = builder.constant(value, 1.0 if whole else min(finest.scale, own or finest.scale))
@@ -195,9 +197,19 @@ def _brought_together(builder: Builder, names: list[str]) -> tuple[list[Quantize
     return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
 
 
-def _of_two_constants(builder: Builder, truth: Quantized, x: Array, y: Array) -> Quantized:
+def _is_for_softmax(builder: Builder, name: str) -> bool:
+    """Whether nothing but softmaxes read a tensor, as it is, in another shape or added to others."""
+    readers = builder.graph.consumers().get(name, [])
+    return name not in builder.graph.outputs and all(
+        reader.operator == "Softmax" or (reader.operator in _ON_THE_WAY and _is_for_softmax(builder, reader.output))
+        for reader in readers
+    )
+
+
+def _of_two_constants(builder: Builder, node: Node, truth: Quantized, x: Array, y: Array) -> Quantized:
     whole = x.dtype.kind in "iub" and y.dtype.kind in "iub"
-    x, y = (np.maximum(v.astype(np.float64), MASK) for v in (x, y))
+    least = MASK if _is_for_softmax(builder, node.output) else -np.inf
+    x, y = (np.maximum(v.astype(np.float64), least) for v in (x, y))
     scale = 1.0 if whole else max(float(np.abs(v).max()) for v in (x, y)) / 2**15 or 1.0
-    ends = [np.rint(v / scale) for v in (x, y)]
+    ends = [builder.rounded(v / scale) for v in (x, y)]
     return builder.combine([truth], [ends[0] - ends[1]], scale, ends[1])
