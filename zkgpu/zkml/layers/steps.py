@@ -8,7 +8,8 @@ t_(n+1) = 0 the constraints are
 
 The differences add up to 1, so that just one of them is 1: the t are ones up to some k, then zeros, and the two ends,
 which are sums over the t of distances of neighboring bounds, are b_k and b_(k+1) of that k. Intervals of different k
-have no integer in common, so that x leaves one k. b_0 and b_(n+1) are ends that x cannot lie beyond.
+have no integer in common, so that x leaves one k. b_0 and b_(n+1) are ends that x cannot lie beyond. None of it wraps
+around the field, by Checks.require_room.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def steps(checks: Checks, operation: Steps, x: Wires, interval: Interval) -> Wir
         _ends(answers[:, start:stop], [low, *bounds[start:stop].tolist(), end])
         for start, stop in zip(starts, [*starts[1:], places.size], strict=True)
     ]
+    checks.require_room(x, max(interval.reach_bits, (end - low).bit_length()) + 1)
     compared = rows[:, places[starts]].T
     checks.within(compared - stack([first for first, _ in ends]), 0, end - low, exactly=False)
     checks.within(stack([last for _, last in ends]) - 1 - compared, 0, end - low, exactly=False)
