@@ -56,6 +56,14 @@ def test_what_an_operator_cannot_do_here_is_refused_by_its_node(nodes, inputs, w
         compile_model(model(nodes, inputs, weights=weights), samples)
 
 
+def test_a_model_without_an_output_that_is_a_tensor_is_refused() -> None:
+    of_sequence = model([node("SequenceConstruct", "x", "s"), node("Relu", "x", "out")], X)
+    kind = onnx.helper.make_sequence_type_proto(onnx.helper.make_tensor_type_proto(1, [1, 6]))
+    of_sequence.graph.output[0].CopyFrom(onnx.helper.make_value_info("s", kind))
+    with pytest.raises(FormatError, match="no output that is a tensor"):
+        compile_model(of_sequence, SAMPLES)
+
+
 def test_damaged_files_are_refused_in_one_line(tmp_path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\x08\x07\xff\xff not a model")
     for source in (tmp_path / "m.onnx", b"", b"\x00" * 40):

@@ -67,6 +67,8 @@ def _raw_graph(model: OnnxModel, outputs: Sequence[str] | None) -> Graph:
     zipped = {proto.output[0]: proto.input[0] for proto in graph.node if proto.op_type == "ZipMap"}
     nodes = tuple(_node(model, proto) for proto in graph.node if proto.op_type != "ZipMap")
     wanted = tuple(zipped.get(name, name) for name in outputs or _outputs(graph, zipped))
+    if not wanted:
+        raise FormatError("the model has no output that is a tensor: sequences and optional values are not supported")
     unknown = sorted(set(wanted) - {out for node in nodes for out in node.outputs})
     if unknown:
         raise UsageError(f"the model computes no tensor named '{unknown[0]}'")
