@@ -369,3 +369,11 @@ def test_a_number_far_below_is_a_mask_for_a_softmax_alone_and_itself_elsewhere(n
     assert_near(proven(compiled, sample), floats_of(protos[0], sample), 0.0001)
     with pytest.raises(FormatError, match="layer '/out'"):
         compile_model(protos[1], used, limb=6, allow_error=1)
+
+
+@pytest.mark.parametrize("names", ["x least", "least x"])
+def test_a_number_far_below_that_is_added_is_a_mask_for_a_softmax_alone(names: str) -> None:
+    proto = model([node("Add", names, "out")], {"x": (1, 6)}, weights={"least": np.array(-20000.0)})
+    values = draw.uniform(19990, 20010, (40, 6)).astype(np.float32)
+    compiled = compile_model(proto, values, limb=6, allow_error=1)
+    assert_near(proven(compiled, {"x": values[:1]}), floats_of(proto, {"x": values[:1]}))

@@ -12,10 +12,9 @@ import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
-from zkgpu.zkml.lowering.linear import MASK, expanded, linear
+from zkgpu.zkml.lowering.linear import MASK, expanded, is_for_softmax, linear
 from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantize, Rows
 
-_ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
@@ -187,7 +186,7 @@ def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[l
     for name in names:
         if name in constants:
             value = np.asarray(constants[name], dtype=np.float64)
-            if _is_for_softmax(builder, node.output):
+            if is_for_softmax(builder, node.output):
                 value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
             own = float(np.abs(value).max(initial=0)) / (2 ** (builder.settings.bits - 1) - 1)
             whole = finest.scale == 1.0 and bool((value == np.rint(value)).all())
@@ -197,18 +196,9 @@ def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[l
     return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
 
 
-def _is_for_softmax(builder: Builder, name: str) -> bool:
-    """Whether nothing but softmaxes read a tensor, as it is, in another shape or added to others."""
-    readers = builder.graph.consumers().get(name, [])
-    return name not in builder.graph.outputs and all(
-        reader.operator == "Softmax" or (reader.operator in _ON_THE_WAY and _is_for_softmax(builder, reader.output))
-        for reader in readers
-    )
-
-
 def _of_two_constants(builder: Builder, node: Node, truth: Quantized, x: Array, y: Array) -> Quantized:
     whole = x.dtype.kind in "iub" and y.dtype.kind in "iub"
-    least = MASK if _is_for_softmax(builder, node.output) else -np.inf
+    least = MASK if is_for_softmax(builder, node.output) else -np.inf
     x, y = (np.maximum(v.astype(np.float64), least) for v in (x, y))
     scale = 1.0 if whole else max(float(np.abs(v).max()) for v in (x, y)) / 2**15 or 1.0
     ends = [builder.rounded(v / scale) for v in (x, y)]

@@ -15,7 +15,8 @@ from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
 _WIDEST_FACTORS = 2.0**20  # between the factors of two columns
-MASK = -1e4  # constants below are masks: the softmax after them gives 0 all the same
+MASK = -1e4  # constants below, in front of a softmax, are masks: it gives 0 all the same
+_ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
 
 
 def dense(builder: Builder, node: Node) -> Quantized:
@@ -174,10 +175,20 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     extra = 0 if builder.interval(x).bits >= 16 else 6
     scale = x.scale / 2**extra
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
-    value = np.where(value < MASK, np.maximum(value, 2 * (low - high) - 64), value)
+    if is_for_softmax(builder, node.output):
+        value = np.where(value < MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
     x = expanded(builder, x, shape)
     return builder.combine([x], [factor << extra], scale, value / scale)
+
+
+def is_for_softmax(builder: Builder, name: str) -> bool:
+    """Whether nothing but softmaxes read a tensor, as it is, in another shape or added to others."""
+    readers = builder.graph.consumers().get(name, [])
+    return name not in builder.graph.outputs and all(
+        reader.operator == "Softmax" or (reader.operator in _ON_THE_WAY and is_for_softmax(builder, reader.output))
+        for reader in readers
+    )
 
 
 def expanded(builder: Builder, x: Quantized, shape: tuple[int, ...]) -> Quantized:
