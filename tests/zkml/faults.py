@@ -13,7 +13,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges, semantics
 from zkgpu.zkml.layers import matrices, network, softmax
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Linear, Softmax
 from zkgpu.zkml.ranges import Interval
 

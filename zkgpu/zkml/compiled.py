@@ -38,7 +38,7 @@ from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.quantize import Quantization, quantize
 from zkgpu.zkml.ranges import analyze
-from zkgpu.zkml.replacing import require_same_architecture
+from zkgpu.zkml.weights_swap import require_same_architecture
 
 _LIMBS = range(4, 13)
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input

@@ -1,99 +1,113 @@
-"""Finds the largest pieces of a graph that are a function of one number, entry by entry, and makes each one node.
-
-Exporters write GELU as Div, Erf, Add, Mul, Mul and SiLU as Sigmoid, Mul. Any such piece, whatever its operators, reads
-one tensor and writes another: one table will do for all of it.
-"""
+"""Functions of one number: what tables are made of. Floats in, floats out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import reduce
+from math import erf, sqrt
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS, Floats
-from zkgpu.zkml.graph import Graph, Node, one_value
-from zkgpu.zkml.restated import DIVISION, POWER
+from zkgpu.zkml import restated
 
-_CURVED = ("And", "Max", "Min", "Or", "Pow", "Where", "Xor", DIVISION, POWER)  # whose table costs less than their parts
-Evaluator = Callable[[Floats], Floats]
+Floats = NDArray[np.float64]
+Function = Callable[[Floats], Floats]
 
-
-def fuse_functions(graph: Graph) -> Graph:
-    """Pieces that hold a function worth a table, or a product of one tensor with itself, as nodes 'Function'."""
-    roots, worthy = _trace(graph)
-    producer = graph.producers()
-    consumers = graph.consumers()
-    nodes = []
-    for node in graph.nodes:
-        out = node.output
-        if out not in worthy or not _needed_outside(graph, out, roots, consumers.get(out, [])):
-            nodes.append(node)
-            continue
-        evaluate = partial(_evaluate, graph, producer, roots[out], out)
-        nodes.append(Node(node.name, "Function", (roots[out],), (out,), {"function": evaluate}))
-    return graph.with_nodes(nodes)
+_erf = np.frompyfunc(erf, 1, 1)
 
 
-def _trace(graph: Graph) -> tuple[dict[str, str], set[str]]:
-    """For each tensor the one it is a function of, entry by entry; and those tensors worth a table."""
-    roots = {name: name for name in graph.inputs}
-    worthy: set[str] = set()
-    for node in graph.nodes:
-        for out in node.outputs:
-            roots[out] = out
-        sources = _sources(graph, node, roots)
-        if len(sources) == 1:
-            roots[node.output] = sources.pop()
-            if _worth_a_table(graph, node) or any(name in worthy for name in node.inputs):
-                worthy.add(node.output)
-    return roots, worthy
+def erf_of(x: Floats) -> Floats:
+    return np.asarray(_erf(x), dtype=np.float64)
 
 
-def _sources(graph: Graph, node: Node, roots: dict[str, str]) -> set[str]:
-    """The roots of an elementwise node's inputs; empty for any other node."""
-    if node.operator in FUNCTIONS or node.operator in CHEAP:
-        return {roots[node.inputs[0]]}
-    if node.operator == "Clip" and all(_is_number(graph, name) for name in node.inputs[1:] if name):
-        return {roots[node.inputs[0]]}
-    if node.operator not in BINARY:
-        return set()
-    varying = [name for name in node.inputs if name not in graph.constants]
-    if not all(_is_number(graph, name) for name in node.inputs if name in graph.constants):
-        return set()
-    return {roots[name] for name in varying}
+def sigmoid(x: Floats) -> Floats:
+    return np.asarray(np.exp(-np.logaddexp(0.0, -x)))
 
 
-def _is_number(graph: Graph, name: str) -> bool:
-    return one_value(graph.constant(name)) is not None
+def gelu(x: Floats, approximate: str = "none") -> Floats:
+    """x times the normal distribution function, or its tanh approximation (arXiv 1606.08415)."""
+    if approximate == "tanh":
+        approximated: Floats = 0.5 * x * (1 + np.tanh(sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+        return approximated
+    return 0.5 * x * (1 + erf_of(x / sqrt(2)))
 
 
-def _worth_a_table(graph: Graph, node: Node) -> bool:
-    if node.operator in FUNCTIONS or node.operator in _CURVED:
-        return True
-    varying = [name for name in node.inputs if name and name not in graph.constants]
-    if node.operator == "Div":
-        return node.inputs[1] in varying
-    return node.operator == "Mul" and len(varying) == 2
+def truncated(x: Floats, least: int, greatest: int) -> Floats:
+    """Towards 0, as a cast does; not a number where the type holds none. A part in 10^12 below an integer is it."""
+    whole = np.trunc(x * (1 + 1e-12))
+    return np.where((whole >= least) & (whole <= greatest), whole, np.nan)
 
 
-def _needed_outside(graph: Graph, name: str, roots: dict[str, str], readers: Iterable[Node]) -> bool:
-    return name in graph.outputs or any(roots[node.output] != roots[name] for node in readers)
+def integer_quotient(x: Any, y: Any) -> Any:
+    """x / y towards 0, of whole numbers."""
+    return np.trunc(np.rint(x) / np.rint(y))
 
 
-def _evaluate(graph: Graph, producer: dict[str, Node], root: str, name: str, x: Floats) -> Floats:
-    """The value of `name` where `root` has the values x."""
-    if name == root:
-        return x
-    node = producer[name]
-    if node.operator == "Clip":
-        low, high = (graph.argument(node, i, key) for i, key in ((1, "min"), (2, "max")))
-        clipped = _evaluate(graph, producer, root, node.inputs[0], x)
-        clipped = clipped if low is None else np.maximum(clipped, np.ravel(low)[0])
-        return clipped if high is None else np.minimum(clipped, np.ravel(high)[0])
-    operands = [
-        one_value(graph.constants[i]) if i in graph.constants else _evaluate(graph, producer, root, i, x)
-        for i in node.inputs
-    ]
-    table = BINARY if node.operator in BINARY else {**FUNCTIONS, **CHEAP}
-    return table[node.operator](*operands, **node.attributes)
+def _truth(x: Any) -> Floats:
+    return np.asarray(x, dtype=np.float64)
+
+
+def _hard_sigmoid(x: Floats, alpha: float = 0.2, beta: float = 0.5) -> Floats:
+    return np.clip(alpha * x + beta, 0, 1)
+
+
+FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
+    "Abs": lambda x: np.abs(x),
+    restated.BOOLEAN: lambda x: (x != 0).astype(np.float64),
+    restated.CAST: truncated,
+    restated.EXP: lambda x: np.exp(np.minimum(x, 0)),
+    restated.LOG: lambda x: np.log(np.maximum(x, 1)),
+    "Ceil": lambda x: np.ceil(x),
+    "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    "Erf": lambda x: erf_of(x),
+    "Exp": lambda x: np.exp(x),
+    "Floor": lambda x: np.floor(x),
+    "Gelu": gelu,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda x: x * _hard_sigmoid(x, 1 / 6, 0.5),
+    "Log": lambda x: np.log(x),
+    "Mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
+    "Reciprocal": lambda x: 1 / x,
+    "Round": lambda x: np.rint(x),
+    "Sigmoid": lambda x: sigmoid(x),
+    "Sign": lambda x: np.sign(x),
+    "Softplus": lambda x: np.logaddexp(0.0, x),
+    "Sqrt": lambda x: np.sqrt(x),
+    "Tanh": lambda x: np.tanh(x),
+}
+"""One input, any shape; attributes as keywords. Each costs a table."""
+
+CHEAP: Mapping[str, Callable[..., Floats]] = {
+    "Identity": lambda x: x,
+    "LeakyRelu": lambda x, alpha=0.01: np.where(x >= 0, x, alpha * x),
+    "Neg": lambda x: -x,
+    "Not": lambda x: 1.0 - x,
+    "Relu": lambda x: np.maximum(x, 0),
+}
+"""Functions of one input that cost less than a table, but may be part of one."""
+
+BINARY: Mapping[str, Callable[..., Any]] = {
+    "Add": lambda x, y: x + y,
+    "And": lambda x, y: x * y,
+    "Div": lambda x, y: x / y,
+    restated.DIVISION: integer_quotient,
+    "Greater": lambda x, y: _truth(x > y),
+    "GreaterOrEqual": lambda x, y: _truth(x >= y),
+    "Less": lambda x, y: _truth(x < y),
+    "LessOrEqual": lambda x, y: _truth(x <= y),
+    "Max": lambda *x: reduce(np.maximum, x),
+    "Mean": lambda *x: reduce(np.add, x) / len(x),
+    "Min": lambda *x: reduce(np.minimum, x),
+    "Mul": lambda x, y: x * y,
+    "Or": lambda x, y: x + y - x * y,
+    "Pow": lambda x, y: np.power(x, y),
+    restated.POWER: lambda x, y: np.trunc(np.power(np.rint(x), y)),
+    "Sub": lambda x, y: x - y,
+    "Sum": lambda *x: reduce(np.add, x),
+    "Where": lambda condition, x, y: np.where(np.not_equal(condition, 0), x, y),
+    "Xor": lambda x, y: x + y - 2 * x * y,
+}
+"""Functions of two inputs or more, of truths as 0 and 1, which are functions of one when all come from it or are
+single numbers. Equal is none: a table of rounded numbers would miss it."""

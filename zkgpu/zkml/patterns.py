@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from zkgpu.zkml.classifiers import expand_classifiers
-from zkgpu.zkml.functions import fuse_functions
+from zkgpu.zkml.fusion import fuse_functions
 from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
 from zkgpu.zkml.restated import restate

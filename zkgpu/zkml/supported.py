@@ -6,7 +6,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml import classifiers, norms, patterns, restated
-from zkgpu.zkml.elementwise import BINARY, CHEAP, FUNCTIONS
+from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS
 from zkgpu.zkml.graph import Graph, unsupported
 from zkgpu.zkml.lowering import shapes
 from zkgpu.zkml.quantize import RULES

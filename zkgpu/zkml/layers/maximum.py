@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.ranges import Interval
 
 

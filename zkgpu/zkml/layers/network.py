@@ -15,8 +15,8 @@ from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.normalize import normalize
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize
-from zkgpu.zkml.layers.signed import Checks
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up

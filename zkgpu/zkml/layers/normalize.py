@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Normalize
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import inverse_root

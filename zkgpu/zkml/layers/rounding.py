@@ -16,7 +16,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.zkml.layers.signed import Checks, Integers
+from zkgpu.zkml.layers.range_checks import Checks, Integers
 from zkgpu.zkml.operations import Requantize
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import low_bits, round_half_up

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread, top_of
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.tables import Tables, rounded_look_up
 from zkgpu.zkml.operations import Softmax
 from zkgpu.zkml.ranges import Interval

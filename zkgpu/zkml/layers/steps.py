@@ -18,7 +18,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate, stack
 from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Steps
 from zkgpu.zkml.ranges import Interval
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.lookup import Table
+from zkgpu.zkml.layers.range_checks import Checks, Integers
 from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
-from zkgpu.zkml.layers.signed import Checks, Integers
 from zkgpu.zkml.ranges import Interval
 
 _CLAMP = 6  # constraints of a clamp beyond rounding, about

@@ -16,7 +16,7 @@ from zkgpu.circuits import Circuit, Wires
 from zkgpu.errors import UsageError
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import Integers, private_linear, private_values, works_in_pairs
-from zkgpu.zkml.layers.signed import Checks
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import bits_of
