@@ -18,6 +18,12 @@ ESCAPES = "\x1b[2J\x07\x9b31m\x00\u202e\u2066\u200b\ud800"
 NAME = "x\x1b]0;title\x07y"
 
 
+@pytest.fixture(autouse=True)
+def _buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unbuffered streams have nothing left at the interpreter's end, where it fails."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 def has_controls(text: str) -> bool:
     return any(not c.isprintable() for c in text.replace("\n", ""))
 
