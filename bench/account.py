@@ -163,7 +163,7 @@ def transform(isa: InstructionSet, log_size: int) -> Account:
         do(phase)
     require(Fr.from_limbs(cpu.limbs(vector)[-1:]) == [value_at_last(domain, coefficients)], "ntt")
     runs: dict[str, Run] = {f"stages over the array, pass {k}": partial(do, p) for k, p in enumerate(phases[:-1], 1)}
-    runs["stages within pieces"] = partial(do, phases[-1])
+    runs["stages within sub-transforms"] = partial(do, phases[-1])
     taken = measure_interleaved({name: partial(measure_once, r) for name, r in runs.items()})
     total = Measurement(*(tuple(map(sum, zip(*(getattr(m, f) for m in taken.values()), strict=True))) for f in FIELDS))
     products = products_of_passes(phases, isa.lanes)

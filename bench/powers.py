@@ -22,7 +22,7 @@ from zkgpu.ceremony.contributors import NORMAL, params_bytes
 from zkgpu.ceremony.powers import first_challenge
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.container import Piece, write_container
+from zkgpu.formats.container import BytesLike, write_container
 from zkgpu.formats.points import point_bytes
 from zkgpu.ntt.domain import Domain
 
@@ -49,7 +49,7 @@ class KnownPowers:
         powers = self._powers(2 * n - 1)
         first = self.backend.vector(self.backend.limbs(powers)[:n])
         beta_g2 = self.beta * curve.g2.generator
-        sections: list[tuple[int, list[Piece]]] = [
+        sections: list[tuple[int, list[BytesLike]]] = [
             (ptau.HEADER, [self._header()]),
             (ptau.TAU_G1, [self._g1(powers)]),
             (ptau.TAU_G2, [self._g2(first)]),

@@ -93,7 +93,7 @@ def test_zkgpu_s_own_threads_work_in_the_context_of_who_asked() -> None:
 
     def task() -> tuple[str, int]:
         barrier.wait()  # so that no thread takes two
-        with stage("a piece"):
+        with stage("a task"):
             return variable.get(), threading.get_ident()
 
     heard = Heard()
@@ -102,7 +102,7 @@ def test_zkgpu_s_own_threads_work_in_the_context_of_who_asked() -> None:
         found = parallel([task] * 3, 3)
     assert [value for value, _ in found] == ["ours"] * 3
     assert len({ident for _, ident in found}) == 3
-    assert heard == ["a piece"] * 3
+    assert heard == ["a task"] * 3
 
 
 def stages_of(prover: zkgpu.Prover) -> list[str]:

@@ -52,7 +52,7 @@ def device_and_results(step: str) -> tuple[ObservedDriver, Results]:
 
 
 def do_all(results: Results, plan: Iterator[Work]) -> None:
-    """Each piece of work in order, while there is time; a failure is a line, and so is what came to its end."""
+    """Each step in order, while there is time; a failure is a line, and so is what came to its end."""
     done = wrong = 0
     for what, run in plan:
         if left() < 3:

@@ -25,9 +25,9 @@ def ascending(n: int) -> Bytes:
 
 
 @pytest.fixture
-def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers of 100 bytes, few of them, and small copies of at most 20."""
-    for name, value in {"PIECE": 100, "SMALL": 20, "MOST_IN_FLIGHT": 4, "LANDING": 3, "ASKED": 2}.items():
+    for name, value in {"CHUNK": 100, "SMALL": 20, "MOST_IN_FLIGHT": 4, "LANDING": 3, "ASKED": 2}.items():
         monkeypatch.setattr(pinned, name, value)
 
 
@@ -42,7 +42,7 @@ def test_bytes_come_back_as_they_went_in(cupy: Cupy) -> None:
 # copies
 
 
-def test_pinned_memory_is_kept_until_its_copy_is_done_and_then_used_again(cupy: Cupy, in_pieces: None) -> None:
+def test_pinned_memory_is_kept_until_its_copy_is_done_and_then_used_again(cupy: Cupy, in_chunks: None) -> None:
     driver, data = CupyDriver(), np.arange(250, dtype=np.uint8)
     memory = driver.allocate(2500)
     for k in range(10):
@@ -54,7 +54,7 @@ def test_pinned_memory_is_kept_until_its_copy_is_done_and_then_used_again(cupy: 
 
 
 @pytest.mark.parametrize("nbytes", [1, 20, 21, 100, 101, 399, 1000])
-def test_the_caller_may_change_its_data_after_a_write(cupy: Cupy, in_pieces: None, nbytes: int) -> None:
+def test_the_caller_may_change_its_data_after_a_write(cupy: Cupy, in_chunks: None, nbytes: int) -> None:
     driver = CupyDriver()
     memory, data = driver.allocate(1000), np.arange(nbytes, dtype=np.uint32).astype(np.uint8)
     right = data.tolist()
@@ -63,7 +63,7 @@ def test_the_caller_may_change_its_data_after_a_write(cupy: Cupy, in_pieces: Non
     assert driver.read(memory, 0, nbytes).tolist() == right
 
 
-def test_pieces_are_sent_in_order_and_small_copies_share_buffers(cupy: Cupy, in_pieces: None) -> None:
+def test_chunks_are_sent_in_order_and_small_copies_share_buffers(cupy: Cupy, in_chunks: None) -> None:
     driver = CupyDriver()
     memory = driver.allocate(1000)
     driver.write(memory, 0, np.zeros(250, np.uint8))
@@ -76,7 +76,7 @@ def test_pieces_are_sent_in_order_and_small_copies_share_buffers(cupy: Cupy, in_
     assert len(cupy.pinned) == before + 1
 
 
-def test_a_buffer_that_streams_share_is_used_again_when_all_of_them_are_done(cupy: Cupy, in_pieces: None) -> None:
+def test_a_buffer_that_streams_share_is_used_again_when_all_of_them_are_done(cupy: Cupy, in_chunks: None) -> None:
     driver = CupyDriver()
     memory, streams = driver.allocate(2000), [driver.stream() for _ in range(3)]
     for k in range(100):
@@ -90,11 +90,11 @@ def test_a_buffer_that_streams_share_is_used_again_when_all_of_them_are_done(cup
     assert found.tolist() == [[k] * 20 for k in range(100)]
 
 
-def test_large_reads_go_through_pinned_memory_by_pieces(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_reads_go_through_pinned_memory_by_chunks(cupy: Cupy, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, data = CupyDriver(), ascending(200_000)
     memory = driver.allocate(data.size)
     driver.write(memory, 0, data)
-    monkeypatch.setattr(pinned, "PIECE", 10_000)
+    monkeypatch.setattr(pinned, "CHUNK", 10_000)
     cupy.copied.clear()
     assert np.array_equal(driver.read(memory, 3, data.size - 3), data[3:])
     assert cupy.copied == [10_000] * 79 + [9_997]

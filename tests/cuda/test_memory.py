@@ -29,11 +29,11 @@ r = Fr.modulus
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmulatedDriver]:
-    """Pieces of this device get small before it gives up."""
+    """Chunks on this device get small before it gives up."""
     if missing():
         pytest.skip(str(missing()))
     monkeypatch.setattr(buckets, "LEAST_CHUNK", 4)
-    monkeypatch.setattr(residency, "LEAST_PIECE", 4)
+    monkeypatch.setattr(residency, "LEAST_CHUNK", 4)
     with closing(EmulatedDriver(memory=PLENTY)) as driver:
         yield driver
 

@@ -74,8 +74,8 @@ def container(data: bytes, rng: random.Random) -> bytes:
         sections[which] = (number, _number_changed(body, rng))
     else:
         sections[which] = (number, bytes_of(body, rng))
-    pieces = [i.to_bytes(4, "little") + len(body).to_bytes(8, "little") + body for i, body in sections]
-    return head + len(sections).to_bytes(4, "little") + b"".join(pieces)
+    parts = [i.to_bytes(4, "little") + len(body).to_bytes(8, "little") + body for i, body in sections]
+    return head + len(sections).to_bytes(4, "little") + b"".join(parts)
 
 
 def _sections(data: bytes) -> list[tuple[int, bytes]]:

@@ -233,7 +233,7 @@ def kept() -> list[bytes]:
     from zkgpu.store import prepared
 
     value = (np.arange(1000, dtype=np.uint64), "text", 7, (1.5, None))
-    return [b"".join(bytes(piece) for piece in prepared._packed(value))]
+    return [b"".join(bytes(buffer) for buffer in prepared._packed(value))]
 
 
 _M, _R = "multiplier/multiplier", "range/range"

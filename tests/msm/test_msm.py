@@ -67,7 +67,7 @@ def test_points_at_infinity_count_for_nothing(isa, group):
     assert msm(load_points(group, rows[:1], isa), limbs([5]), 1).is_infinity
 
 
-def test_a_bucket_longer_than_a_chunk_is_summed_in_pieces(isa, group, progressions, monkeypatch):
+def test_a_bucket_longer_than_a_chunk_is_summed_chunk_by_chunk(isa, group, progressions, monkeypatch):
     monkeypatch.setattr(segments, "CHUNK", 64)
     points, rng = progressions[group], random.Random(3)
     for scalars in ([1] * 1100, [1 if i % 3 else R - 2 for i in range(1100)], [rng.randrange(R) for _ in range(1100)]):

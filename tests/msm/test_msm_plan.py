@@ -63,7 +63,7 @@ def test_tables_grow_with_their_use():
 
 def test_windows_a_stride_apart_share_their_buckets():
     sets = bucket_sets([9, 8, 7, 6, 5, 0], stride=2)
-    assert [(s.weight, [p.window for p in s.pieces], s.size) for s in sets] == [(0, [0, 2, 4], 21), (1, [1, 3], 14)]
+    assert [(s.weight, [r.window for r in s.ranges], s.size) for s in sets] == [(0, [0, 2, 4], 21), (1, [1, 3], 14)]
 
 
 families = st.lists(
@@ -81,8 +81,8 @@ def test_tasks_cover_every_window_of_every_family_once(shapes, threads):
     for k, (sizes, stride, _) in enumerate(shapes):
         for window, size in enumerate(sorted(sizes, reverse=True)):
             sets = [s for task in tasks if task.family == k for s in task.sets]
-            assert all(p.window % stride == s.weight for s in sets for p in s.pieces)
-            ranges = sorted((p.begin, p.end) for s in sets for p in s.pieces if p.window == window)
+            assert all(p.window % stride == s.weight for s in sets for p in s.ranges)
+            ranges = sorted((p.begin, p.end) for s in sets for p in s.ranges if p.window == window)
             begins, ends = [b for b, _ in ranges], [e for _, e in ranges]
             assert [*begins, size] == [0, *ends] if size else not ranges
 

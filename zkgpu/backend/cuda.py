@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zkgpu.backend.cuda_vectors import DeviceMatrix, Vectors
-from zkgpu.backend.residency import Residency, ResidentPoints, in_pieces, retry_after_eviction
+from zkgpu.backend.residency import Residency, ResidentPoints, in_chunks, retry_after_eviction
 from zkgpu.curves import CURVES
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
@@ -204,7 +204,7 @@ class CudaBackend:
         def multiples(begin: int, end: int) -> Limbs:
             return arrays.rows(arrays.affine(arrays.multiples_of(point, scalars.part(begin, end))))
 
-        return np.concatenate(in_pieces(multiples, 0, len(scalars)))
+        return np.concatenate(in_chunks(multiples, 0, len(scalars)))
 
     @retry_after_eviction
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
@@ -214,14 +214,14 @@ class CudaBackend:
         def scaled(begin: int, end: int) -> Limbs:
             return arrays.rows(arrays.affine(arrays.multiply(arrays.upload(rows[begin:end]), number)))
 
-        return np.concatenate(in_pieces(scaled, 0, len(rows)))
+        return np.concatenate(in_chunks(scaled, 0, len(rows)))
 
     @retry_after_eviction
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
         if matrix.shape[1] != rows.shape[0]:
             raise LengthError(f"{matrix.shape[1]} matrix columns but {rows.shape[0]} points: the two must be equal")
         points = self._group(group)[0].upload(rows)
-        return np.concatenate(in_pieces(lambda i, j: self._combined(group, matrix, points, i, j), 0, matrix.shape[0]))
+        return np.concatenate(in_chunks(lambda i, j: self._combined(group, matrix, points, i, j), 0, matrix.shape[0]))
 
     def _combined(self, group: Group, matrix: SparseMatrix, points: DeviceArray, begin: int, end: int) -> Limbs:
         """Rows begin .. end of matrix @ points."""
@@ -238,10 +238,10 @@ class CudaBackend:
     @retry_after_eviction
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
         arrays = self._group(group)[0]
-        return np.concatenate(in_pieces(lambda i, j: arrays.plain_rows(rows[i:j]), 0, len(rows)))
+        return np.concatenate(in_chunks(lambda i, j: arrays.plain_rows(rows[i:j]), 0, len(rows)))
 
     @retry_after_eviction
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
         arrays = self._group(group)[0]
-        found = in_pieces(lambda i, j: (i, arrays.first_fault(rows[i:j])), 0, len(rows))
+        found = in_chunks(lambda i, j: (i, arrays.first_fault(rows[i:j])), 0, len(rows))
         return next(((begin + fault[0], fault[1]) for begin, fault in found if fault), None)

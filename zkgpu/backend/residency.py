@@ -27,18 +27,18 @@ Sums = list[DeviceArray]
 MOST_RECORDED = 1 << 18  # points of a sum that is recorded: more keep a GPU busy for longer than the host takes to ask
 RECORDED_BYTES = 24  # that a recording keeps for each byte of its points, at most: 0.4 GB of G1 and 0.8 GB of G2
 RECORDED_SHARE = 16  # and it may keep 1/16 of the memory that is free
-LEAST_PIECE = 1 << 10  # below it, halving a piece will not help a device without memory
+LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
 
 
-def in_pieces(run: Callable[[int, int], T], begin: int, end: int) -> list[T]:
+def in_chunks(run: Callable[[int, int], T], begin: int, end: int) -> list[T]:
     """[run(begin, end)], or of its halves where the device has no memory for all at once, and so on."""
     try:
         return [run(begin, end)]
     except OutOfMemory:
-        if end - begin <= LEAST_PIECE:
+        if end - begin <= LEAST_CHUNK:
             raise
     middle = (begin + end) // 2
-    return [*in_pieces(run, begin, middle), *in_pieces(run, middle, end)]
+    return [*in_chunks(run, begin, middle), *in_chunks(run, middle, end)]
 
 
 class ResidentPoints:

@@ -16,11 +16,11 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
 
 
-def blake2b(*pieces: bytes) -> bytes:
-    """BLAKE2b-512 of the pieces, one after another."""
+def blake2b(*parts: bytes) -> bytes:
+    """BLAKE2b-512 of the parts, one after another."""
     state = hashlib.blake2b()
-    for piece in pieces:
-        state.update(piece)
+    for part in parts:
+        state.update(part)
     return state.digest()
 
 

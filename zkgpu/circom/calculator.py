@@ -333,7 +333,7 @@ class _Run:
             self._messages.append(self._message())
 
     def _on_log_message(self) -> None:
-        """A piece of text, or at the end of a log() nothing but the end of the line."""
+        """Some text, or at the end of a log() nothing but the end of the line."""
         if not self._is_heard:
             return
         message = self._message()

@@ -28,7 +28,7 @@ from zkgpu.jit.threads import available_threads, parallel, ranges
 # below this many elements a second thread costs more than it saves
 PARALLEL_SIZE = 1 << 13
 # blocks a pointwise program handles between two steps: a register then takes 5 or 2 KiB of the first-level cache
-PIECE = {"ifma": 16, "fma": 16, "portable": 64}
+CHUNK = {"ifma": 16, "fma": 16, "portable": 64}
 
 Blocks = NDArray[np.uint64]
 
@@ -172,8 +172,8 @@ class CpuField:
     def _split(self, n: int, work: Callable[[int, int], object]) -> None:
         """Runs work(begin, end) over ranges of blocks."""
         threads = self.thread_count(n)
-        pieces = ranges(self.isa.blocks(n), threads)
-        parallel([partial(work, *piece) for piece in pieces], threads)
+        parts = ranges(self.isa.blocks(n), threads)
+        parallel([partial(work, *part) for part in parts], threads)
 
     def _clear_padding(self, vector: CpuVector) -> None:
         if vector.n % self.isa.lanes:
@@ -213,19 +213,19 @@ class CpuField:
 
     def _evaluate(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector, begin: int, end: int) -> None:
         constants = [self._block([value] * self.isa.lanes) for value in program.constants]
-        piece, stride = PIECE[self.isa.name], 8 * self.layout.block_words
+        chunk, stride = CHUNK[self.isa.name], 8 * self.layout.block_words
         registers, count = _allocate(program)
-        scratch = aligned_empty((max(count, 1) * piece, *self.layout.shape(1)[1:]))
+        scratch = aligned_empty((max(count, 1) * chunk, *self.layout.shape(1)[1:]))
         places = [(vector.blocks.ctypes.data, stride, stride) for vector in vectors]
         places += [(constant.ctypes.data, 0, 0) for constant in constants]
-        places += [(scratch.ctypes.data + register * piece * stride, 0, stride) for register in registers]
+        places += [(scratch.ctypes.data + register * chunk * stride, 0, stride) for register in registers]
         places.append((out.blocks.ctypes.data, stride, stride))
         first = program.inputs + len(program.constants)
         table = [
             (kernels.OPERATORS.index(operator), *places[first + k], *places[left], *places[right])
             for k, (operator, left, right) in enumerate(program.steps)
         ]
-        kernels.evaluate(self.isa, self._p)(np.array(table, np.int64), begin, end, piece)
+        kernels.evaluate(self.isa, self._p)(np.array(table, np.int64), begin, end, chunk)
 
 
 def computes(field: Field) -> bool:

@@ -20,8 +20,8 @@ from zkgpu.jit.threads import parallel, ranges
 Pointers = NDArray[np.int64]
 Indices = NDArray[np.int32]
 
-# row ranges a thread: rows are uneven, so more pieces than threads keep all of them busy
-PIECES = 8
+# row ranges a thread: rows are uneven, so more of them than threads keep all of them busy
+RANGES_A_THREAD = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +87,8 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
         kernel(out.blocks, *addresses, matrix.shape[0], *entries, scratch.ctypes.data, scratch, begin, end)
 
     threads = cpu.thread_count(matrix.entries + matrix.shape[0])
-    pieces = ranges(len(out.blocks), threads * PIECES if threads > 1 else 1)
-    parallel([partial(work, *piece) for piece in pieces], threads)
+    parts = ranges(len(out.blocks), threads * RANGES_A_THREAD if threads > 1 else 1)
+    parallel([partial(work, *part) for part in parts], threads)
     return out
 
 

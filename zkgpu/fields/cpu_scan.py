@@ -27,11 +27,11 @@ def inverse(cpu: CpuField, vector: CpuVector) -> CpuVector:
     """
     cpu.check(vector)
     out = cpu.zeros(len(vector))
-    pieces = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
-    states = _block_of_ones(cpu, len(pieces))
-    _over_pieces(scan_kernels.products_before(cpu.isa, cpu.field.modulus), out, vector, states, pieces)
+    parts = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
+    states = _block_of_ones(cpu, len(parts))
+    _over_parts(scan_kernels.products_before(cpu.isa, cpu.field.modulus), out, vector, states, parts)
     states = cpu.from_integers(batch_inverse(cpu.field, _integers(cpu, states))).blocks
-    _over_pieces(scan_kernels.inverses_from_products(cpu.isa, cpu.field.modulus), out, vector, states, pieces)
+    _over_parts(scan_kernels.inverses_from_products(cpu.isa, cpu.field.modulus), out, vector, states, parts)
     return out
 
 
@@ -85,8 +85,8 @@ class _Chains:
         length = max(1, -(-len(vector) // count))
         rows = aligned_zeros((length * count, cpu.layout.row_words))
         kernel = kernels.spread_rows(cpu.isa, cpu.field.modulus)
-        pieces = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
-        parallel([partial(kernel, rows.ctypes.data, vector.blocks, *piece) for piece in pieces], len(pieces))
+        parts = ranges(len(vector.blocks), cpu.thread_count(len(vector)))
+        parallel([partial(kernel, rows.ctypes.data, vector.blocks, *part) for part in parts], len(parts))
         return _Chains(cpu, len(vector), rows, count, length)
 
     def place_after(self, value: int) -> int:
@@ -105,8 +105,8 @@ class _Chains:
         self._run(rule, True, starts, factor)
         out = self.cpu.zeros(self.n)
         kernel = scan_kernels.collect_rows(self.cpu.isa, self.cpu.field.modulus)
-        pieces = ranges(len(out.blocks), self.cpu.thread_count(self.n))
-        parallel([partial(kernel, out.blocks, self.rows.ctypes.data, *piece) for piece in pieces], len(pieces))
+        parts = ranges(len(out.blocks), self.cpu.thread_count(self.n))
+        parallel([partial(kernel, out.blocks, self.rows.ctypes.data, *part) for part in parts], len(parts))
         if self.n % self.cpu.isa.lanes:
             out.blocks[-1, :, self.n % self.cpu.isa.lanes :] = 0
         return out
@@ -136,10 +136,8 @@ def _integers(cpu: CpuField, blocks: Blocks) -> list[int]:
     return cpu.to_integers(CpuVector(cpu.field, cpu.isa, blocks, len(blocks) * cpu.isa.lanes))
 
 
-def _over_pieces(
-    kernel: Callable[..., None], out: CpuVector, source: CpuVector, states: Blocks, pieces: list[tuple[int, int]]
+def _over_parts(
+    kernel: Callable[..., None], out: CpuVector, source: CpuVector, states: Blocks, parts: list[tuple[int, int]]
 ) -> None:
     """kernel on each range of blocks, with a state of its own."""
-    parallel(
-        [partial(kernel, out.blocks, source.blocks, states[k], *piece) for k, piece in enumerate(pieces)], len(pieces)
-    )
+    parallel([partial(kernel, out.blocks, source.blocks, states[k], *part) for k, part in enumerate(parts)], len(parts))

@@ -24,7 +24,7 @@ from zkgpu.formats.kinds import container_name, wrong_kind
 Bytes = npt.NDArray[np.uint8]
 Limbs = npt.NDArray[np.uint64]
 Source: TypeAlias = str | os.PathLike[str] | bytes  # a path, or the bytes of a file
-Piece: TypeAlias = bytes | npt.NDArray[Any]
+BytesLike: TypeAlias = bytes | npt.NDArray[Any]
 
 MAX_SECTIONS = 256  # the richest file in use has 17; a walk over millions of empty sections would be a way to hang us
 _FILE_HEADER = 12
@@ -179,15 +179,15 @@ def write_container(
     path: str | os.PathLike[str],
     magic: bytes,
     version: int,
-    sections: Sequence[tuple[int, Sequence[Piece]]],
+    sections: Sequence[tuple[int, Sequence[BytesLike]]],
     *,
     secret: bool = False,
 ) -> None:
-    """Writes (id, pieces) sections in the order given; the pieces of a section are joined. Whole or not at all."""
+    """Writes (id, contents) sections in the order given; the contents of a section are joined. Whole or not at all."""
     with replacing(path, secret=secret) as stream:
         stream.write(magic + _u32(version) + _u32(len(sections)))
-        for section_id, pieces in sections:
-            buffers = [_flat(piece) for piece in pieces]
+        for section_id, contents in sections:
+            buffers = [_flat(content) for content in contents]
             stream.write(_u32(section_id) + sum(buffer.nbytes for buffer in buffers).to_bytes(8, "little"))
             for buffer in buffers:
                 stream.write(buffer)
@@ -217,10 +217,10 @@ def _walk(name: str, data: Bytes, count: int) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _flat(piece: Piece) -> memoryview:
-    if isinstance(piece, bytes):
-        return memoryview(piece)
-    return np.ascontiguousarray(piece).reshape(-1).view(np.uint8).data
+def _flat(content: BytesLike) -> memoryview:
+    if isinstance(content, bytes):
+        return memoryview(content)
+    return np.ascontiguousarray(content).reshape(-1).view(np.uint8).data
 
 
 def _u32(value: int) -> bytes:

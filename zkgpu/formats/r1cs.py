@@ -18,7 +18,7 @@ from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
+from zkgpu.formats.container import BytesLike, Container, SectionReader, Source, open_container, write_container
 from zkgpu.formats.primes import read_scalar_field
 from zkgpu.formats.sym import Signals, beside, require_sym, signals_of
 
@@ -80,7 +80,7 @@ def write_r1cs(path: str | os.PathLike[str], r1cs: R1CS) -> None:
             r1cs.n_constraints.to_bytes(4, "little"),
         )
     )
-    sections: list[tuple[int, Sequence[Piece]]] = [
+    sections: list[tuple[int, Sequence[BytesLike]]] = [
         (CONSTRAINTS, [_constraint_words(r1cs)]),
         (HEADER, [header]),
         (LABELS, [labels]),

@@ -17,7 +17,7 @@ Extent = tuple[int, int, int]
 
 
 class OutOfMemory(ResourceError):
-    """The device has not enough free memory; smaller pieces may do."""
+    """The device has not enough free memory; less at a time may do."""
 
 
 class Memory(Protocol):

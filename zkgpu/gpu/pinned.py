@@ -22,7 +22,7 @@ from zkgpu.gpu.cupy_streams import CupyStream, Events
 from zkgpu.gpu.driver import Bytes
 from zkgpu.gpu.lent import Lent
 
-PIECE = 2 << 20  # bytes of a buffer, and most that are copied at once
+CHUNK = 2 << 20  # bytes of a buffer, and most that are copied at once
 SMALL = 64 << 10  # bytes so few that they share a buffer with others
 ALIGNED = 64
 MOST_IN_FLIGHT = 32  # buffers on their way to the GPU
@@ -72,7 +72,7 @@ class PinnedCopies:
             if data.size <= SMALL:
                 self._upload_small(target, data, stream)
             else:
-                self._upload_pieces(target, data, stream)
+                self._upload_chunks(target, data, stream)
 
     def _upload_small(self, target: int, data: Bytes, stream: CupyStream) -> None:
         begin, end = self._used, self._used + data.size
@@ -86,12 +86,12 @@ class PinnedCopies:
         self._sharing.add(stream)
         self._to_gpu(target, self._shared.ptr + begin, data.size, stream)
 
-    def _upload_pieces(self, target: int, data: Bytes, stream: CupyStream) -> None:
+    def _upload_chunks(self, target: int, data: Bytes, stream: CupyStream) -> None:
         """Threads fill buffers, and what is full is sent in order."""
         filling: deque[tuple[int, Buffer, int, Callable[[], None]]] = deque()
-        for begin in range(0, data.size, PIECE):
-            part, buffer = data[begin : begin + PIECE], self._room()
-            filling.append((target + begin, buffer, part.size, self._filled(buffer, part, data.size <= PIECE)))
+        for begin in range(0, data.size, CHUNK):
+            part, buffer = data[begin : begin + CHUNK], self._room()
+            filling.append((target + begin, buffer, part.size, self._filled(buffer, part, data.size <= CHUNK)))
             if len(filling) > THREADS:
                 self._send(*filling.popleft(), stream)
         while filling:
@@ -126,30 +126,30 @@ class PinnedCopies:
     def download(self, source: int, nbytes: int, stream: CupyStream) -> Bytes:
         """Bytes from an address of the GPU, after all work of a stream."""
         with self._lock:
-            for _ in range(len(self._landing), min(LANDING, -(-nbytes // PIECE))):
+            for _ in range(len(self._landing), min(LANDING, -(-nbytes // CHUNK))):
                 self._landing.append(self._new())
-            if nbytes > PIECE:
-                return self._download_pieces(source, nbytes, stream)
+            if nbytes > CHUNK:
+                return self._download_chunks(source, nbytes, stream)
             buffer = self._landing[0]
             self._to_host(buffer.ptr, source, nbytes, stream)
             self._runtime.streamSynchronize(stream.ptr)
             landed: Bytes = buffer.bytes[:nbytes].copy()
             return landed
 
-    def _download_pieces(self, source: int, nbytes: int, stream: CupyStream) -> Bytes:
+    def _download_chunks(self, source: int, nbytes: int, stream: CupyStream) -> Bytes:
         """Buffers are filled in order, and threads empty what is full."""
         data = np.empty(nbytes, np.uint8)
         asked: deque[tuple[Bytes, Buffer, Lent]] = deque()
         copies: list[Future[None]] = []
-        for k, begin in enumerate(range(0, nbytes, PIECE)):
+        for k, begin in enumerate(range(0, nbytes, CHUNK)):
             if k >= LANDING:
                 copies[k - LANDING].result()  # its buffer is free
-            part, buffer = data[begin : begin + PIECE], self._landing[k % LANDING]
+            part, buffer = data[begin : begin + CHUNK], self._landing[k % LANDING]
             self._to_host(buffer.ptr, source + begin, part.size, stream)
             asked.append((part, buffer, self._events.mark(stream)))
             if len(asked) > ASKED:
                 copies.append(self._land(*asked.popleft()))
-        copies += [self._land(*piece) for piece in asked]
+        copies += [self._land(*copy) for copy in asked]
         for copy in copies:
             copy.result()
         return data
@@ -161,7 +161,7 @@ class PinnedCopies:
     # both
 
     def _new(self) -> Buffer:
-        return Buffer(self._cuda.alloc_pinned_memory(PIECE), PIECE)
+        return Buffer(self._cuda.alloc_pinned_memory(CHUNK), CHUNK)
 
     def _to_gpu(self, target: int, source: int, nbytes: int, stream: CupyStream) -> None:
         self._runtime.memcpyAsync(target, source, nbytes, self._runtime.memcpyHostToDevice, stream.ptr)

@@ -19,7 +19,7 @@ from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
+from zkgpu.formats.container import BytesLike, Container, SectionReader, Source, open_container, write_container
 from zkgpu.formats.points import (
     GroupRows,
     Validator,
@@ -137,11 +137,11 @@ def _require_matching(file: Container, key: ProvingKey) -> None:
 def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     """Writes a proving key with its sections in the order 1 .. 10."""
     vk = key.verifying_key
-    sections: list[tuple[int, Sequence[Piece]]] = [
+    sections: list[tuple[int, Sequence[BytesLike]]] = [
         (PROTOCOL, [(GROTH16_COMMITTED if key.commitments else GROTH16).to_bytes(4, "little")]),
         (HEADER, [_header_bytes(key)]),
         (IC, [vk.curve.g1.to_rows(vk.ic)]),
-        (COEFFICIENTS, _coefficient_pieces(key)),
+        (COEFFICIENTS, _coefficient_entries(key)),
         (A, [key.a_query]),
         (B1, [key.b_g1_query]),
         (B2, [key.b_g2_query]),
@@ -268,17 +268,17 @@ def _from_double_montgomery(section: SectionReader, field: Field, table: Limbs) 
     return field.to_limbs(v * scale for v in field.from_limbs(table))
 
 
-def _coefficient_pieces(key: ProvingKey) -> list[Piece]:
+def _coefficient_entries(key: ProvingKey) -> list[BytesLike]:
     """Section 4: row by row, the entries of A before those of B."""
     field = key.verifying_key.curve.scalar_field
     scale = field.square(field.montgomery_radix)
-    pieces = []
+    of_matrices = []
     for which, matrix in enumerate((key.a, key.b)):
         entries = np.empty(matrix.entries, dtype=_ENTRY)
         table = field.to_limbs(v * scale for v in field.from_limbs(matrix.table))
         entries["matrix"], entries["row"], entries["wire"] = which, matrix.row_of_entry(), matrix.indices
         entries["value"] = table[matrix.coefficient]
-        pieces.append(entries)
-    joined = np.concatenate(pieces)
+        of_matrices.append(entries)
+    joined = np.concatenate(of_matrices)
     order = np.argsort(joined["row"], kind="stable")
     return [joined.shape[0].to_bytes(4, "little"), joined[order]]

@@ -18,7 +18,7 @@ from zkgpu.circuits.committed import CommittedRound, PublicArray
 from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.container import Container, Piece, SectionReader
+from zkgpu.formats.container import BytesLike, Container, SectionReader
 from zkgpu.formats.points import point_bytes, read_point, read_rows
 from zkgpu.groth16.contributions import contributions_bytes, read_contributions
 from zkgpu.groth16.keys import CommitmentKey, CommitmentQueries, ProvingKey
@@ -29,7 +29,7 @@ _MAX_ARRAYS, _MAX_AXES, _MAX_NAME, _MAX_SIZE = 1024, 16, 1024, 1 << 28
 _BOUND_BYTES = 17
 
 
-def commitment_sections(key: ProvingKey) -> list[tuple[int, Sequence[Piece]]]:
+def commitment_sections(key: ProvingKey) -> list[tuple[int, Sequence[BytesLike]]]:
     """The sections of a key with a commitment; none for another key."""
     return [
         section

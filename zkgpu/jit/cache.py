@@ -318,12 +318,12 @@ def _hash(name: str, payload: bytes | memoryview) -> bytes:
     return digest.digest()
 
 
-def write_private(path: Path, *pieces: bytes | memoryview) -> None:
+def write_private(path: Path, *buffers: bytes | memoryview) -> None:
     """Writes a file of mode 0600 in one step: readers see the old one or the whole new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp files have mode 0600
     try:
         with os.fdopen(handle, "wb") as file:
-            file.writelines(pieces)
+            file.writelines(buffers)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Runs independent pieces of CPU work on one shared pool of threads."""
+"""Runs independent tasks of the CPU on one shared pool of threads."""
 
 from __future__ import annotations
 

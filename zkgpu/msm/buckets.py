@@ -32,8 +32,8 @@ def take_chunk(
 ) -> Any:
     """The segments order[begin:..] that together have at most `limit` references: (number taken, done).
 
-    A longer segment is taken alone, piece by piece: `done` is then how many of its references have been summed, 0
-    when the piece is its last. The sum so far waits in CARRY_ROW and is the first reference of the next piece.
+    A longer segment is taken alone, chunk by chunk: `done` is then how many of its references have been summed, 0
+    when the chunk is its last. The sum so far waits in CARRY_ROW and is the first reference of the next chunk.
     """
     taken = total = 0
     while begin + taken < len(order):

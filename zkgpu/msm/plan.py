@@ -125,7 +125,7 @@ def _cheapest(cost: Callable[[int], float], least: int, most: int) -> int:
 
 
 @dataclass(frozen=True)
-class Piece:
+class WindowRange:
     """Scalars begin .. end of one window."""
 
     window: int
@@ -135,21 +135,21 @@ class Piece:
 
 @dataclass(frozen=True)
 class BucketSet:
-    """Pieces whose digits fall into the same buckets; their sum counts 2^(width * weight) times."""
+    """Ranges of scalars whose digits fall into the same buckets; their sum counts 2^(width * weight) times."""
 
     weight: int
-    pieces: tuple[Piece, ...]
+    ranges: tuple[WindowRange, ...]
 
     @property
     def size(self) -> int:
-        return sum(piece.end - piece.begin for piece in self.pieces)
+        return sum(r.end - r.begin for r in self.ranges)
 
 
 def bucket_sets(sizes: Sequence[int], stride: int) -> list[BucketSet]:
     """The windows by the buckets they use: windows `stride` apart share them, as a table of multiples allows."""
     reached = [w for w, size in enumerate(sizes) if size]
     return [
-        BucketSet(weight, tuple(Piece(w, 0, sizes[w]) for w in reached[weight::stride]))
+        BucketSet(weight, tuple(WindowRange(w, 0, sizes[w]) for w in reached[weight::stride]))
         for weight in range(min(stride, len(reached)))
     ]
 
@@ -198,10 +198,10 @@ def share_out(families: Sequence[Family], threads: int) -> list[Task]:
     best = _by_cost(tasks)
     ends = _makespan(best, threads)
     fair = sum(task.cost for task in tasks) / threads
-    for pieces, last in product((2, 3, 4), (0, 1, 2)) if threads > 1 else ():
+    for parts, last in product((2, 3, 4), (0, 1, 2)) if threads > 1 else ():
         if ends < FAIR * fair:
             break
-        plan = [part for t in tasks for part in _cut(families[t.family], t, math.ceil(pieces * t.cost / fair))]
+        plan = [part for t in tasks for part in _cut(families[t.family], t, math.ceil(parts * t.cost / fair))]
         plan = _with_last_cut(families, _by_cost(plan), last, threads)
         if (end := _makespan(plan, threads)) < ends:
             best, ends = plan, end
@@ -240,23 +240,23 @@ def _cut(family: Family, task: Task, parts: int) -> list[Task]:
         cuts = [len(task.sets) * k // parts for k in range(parts + 1)]
         return [family.task(task.family, task.sets[a:b]) for a, b in pairwise(cuts)]
     shares = zip(*(_cut_set(s, parts) for s in task.sets), strict=True)
-    kept = [[s for s in share if s.pieces] for share in shares]
+    kept = [[s for s in share if s.ranges] for share in shares]
     return [family.task(task.family, share) for share in kept if share]
 
 
 def _cut_set(s: BucketSet, parts: int) -> list[BucketSet]:
     cuts = [s.size * k // parts for k in range(parts + 1)]
-    return [BucketSet(s.weight, tuple(_between(s.pieces, a, b))) for a, b in pairwise(cuts)]
+    return [BucketSet(s.weight, tuple(_between(s.ranges, a, b))) for a, b in pairwise(cuts)]
 
 
-def _between(pieces: Sequence[Piece], begin: int, end: int) -> Iterator[Piece]:
-    """Scalars begin .. end of the pieces, counted through."""
+def _between(ranges: Sequence[WindowRange], begin: int, end: int) -> Iterator[WindowRange]:
+    """Scalars begin .. end of the ranges, counted through."""
     at = 0
-    for piece in pieces:
-        first, last = max(begin - at, 0), min(end - at, piece.end - piece.begin)
+    for r in ranges:
+        first, last = max(begin - at, 0), min(end - at, r.end - r.begin)
         if first < last:
-            yield Piece(piece.window, piece.begin + first, piece.begin + last)
-        at += piece.end - piece.begin
+            yield WindowRange(r.window, r.begin + first, r.begin + last)
+        at += r.end - r.begin
 
 
 def _makespan(tasks: Sequence[Task], threads: int) -> float:

@@ -28,34 +28,30 @@ def sort_task(
         start: at least len(sets) * buckets + 1
         references: see buckets; at least as many as the sets have digits
     """
-    pieces = [
-        (k, row_of_window[piece.window], piece.window, piece.begin, piece.end)
-        for k, s in enumerate(sets)
-        for piece in s.pieces
-    ]
-    table = np.array(pieces, np.int64).reshape(-1, 5)
-    sort_pieces()(cut.values, cut.index, table, len(sets), buckets, start, references)
+    ranges = [(k, row_of_window[r.window], r.window, r.begin, r.end) for k, s in enumerate(sets) for r in s.ranges]
+    table = np.array(ranges, np.int64).reshape(-1, 5)
+    sort_ranges()(cut.values, cut.index, table, len(sets), buckets, start, references)
 
 
 @kernel
-def sort_pieces() -> Any:
-    """sort(digits, index, pieces, sets, buckets, start, references): see sort_task.
+def sort_ranges() -> Any:
+    """sort(digits, index, ranges, sets, buckets, start, references): see sort_task.
 
-    pieces  (k, 5) int64 by rising set: set, first row of the points, window, begin, end
+    ranges  (k, 5) int64 by rising set: set, first row of the points, window, begin, end
     Zero digits are sorted behind their set, where the next one overwrites them, which costs less than a branch.
     """
 
-    def run(digits: Any, index: Any, pieces: Any, sets: int, buckets: int, start: Any, references: Any) -> None:
+    def run(digits: Any, index: Any, ranges: Any, sets: int, buckets: int, start: Any, references: Any) -> None:
         start[0] = last = 0
         for s in range(sets):
             first, at, base = last, start[s * buckets], s * buckets
-            while last < len(pieces) and pieces[last, 0] == s:
+            while last < len(ranges) and ranges[last, 0] == s:
                 last += 1
             ends = start[base : base + buckets + 1]
             ends[:] = 0
             for k in range(first, last):
-                for i in range(pieces[k, 3], pieces[k, 4]):
-                    ends[abs(digits[pieces[k, 2], i])] += 1
+                for i in range(ranges[k, 3], ranges[k, 4]):
+                    ends[abs(digits[ranges[k, 2], i])] += 1
             end = at
             for b in range(1, buckets + 1):
                 count = ends[b]
@@ -63,8 +59,8 @@ def sort_pieces() -> Any:
                 end += count
             ends[0] = end
             for k in range(first, last):
-                row, window = pieces[k, 1], pieces[k, 2]
-                for i in range(pieces[k, 3], pieces[k, 4]):
+                row, window = ranges[k, 1], ranges[k, 2]
+                for i in range(ranges[k, 3], ranges[k, 4]):
                     digit = digits[window, i]
                     slot = ends[abs(digit)]
                     ends[abs(digit)] = slot + 1

@@ -2,8 +2,8 @@
 
 A transform of n values is log2 n stages. Stage s splits each of 2^s groups into halves x, y and replaces them by
 x + w y and x - w y with one factor w per group. A pass does three stages at once (radix 8) on 2^3 blocks; first over
-the whole array, then within pieces that stay in the second-level cache, where a last pass does the last three stages
-in tiles of 2^3 blocks. The inverse does the same passes backwards.
+the whole array, then within sub-transforms that stay in the second-level cache, where a last pass does the last three
+stages in tiles of 2^3 blocks. The inverse does the same passes backwards.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ RADIX, RADIX_LOG = 8, 3
 # of the smallest size that can be planned: three stages above the tiles, three within
 SMALLEST_LOG = 2 * RADIX_LOG
 
-# values of a piece: 2^12 take 160 KiB at most
-PIECE_LOG = 12
+# values of a sub-transform: 2^12 take 160 KiB at most
+SUBTRANSFORM_LOG = 12
 # values of a part that goes through all its passes in the first-level cache
 NEST_LOG = 9
 # items a phase is cut into, when it is long enough: an item should have this many values at least
@@ -65,10 +65,10 @@ def plan(log_size: int, log_lanes: int, group: int, inverse: bool) -> Plan:
     """
     layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size), 0
     phases = []
-    while log_size - stage > PIECE_LOG:
+    while log_size - stage > SUBTRANSFORM_LOG:
         phases.append(_columns_apart(layout, np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
         stage += steps.pop(0)
-    phases.append(_pieces(layout, stage, steps))
+    phases.append(_subtransforms(layout, stage, steps))
     return Plan(tuple(phases[::-1] if inverse else phases))
 
 
@@ -83,17 +83,17 @@ def _columns_apart(layout: _Layout, row: Rows) -> tuple[Rows, ...]:
     return tuple(items)
 
 
-def _pieces(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows, ...]:
-    """The stages from `top` on, piece by piece: what is done to piece 0, moved to every piece."""
+def _subtransforms(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows, ...]:
+    """The stages from `top` on as sub-transforms: what is done to number 0, moved to all."""
     size, rows = layout.blocks >> top, np.array(layout.nested(top, radices, 0), np.int64)
     steps = np.zeros_like(rows)
-    steps[:, 1], steps[:, 4] = size, _groups_of_a_piece(rows, size)
-    pieces = np.arange(1 << top, dtype=np.int64)[:, None, None]
-    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + pieces * steps, min(layout.items, 1 << top)))
+    steps[:, 1], steps[:, 4] = size, _groups_of_a_subtransform(rows, size)
+    numbers = np.arange(1 << top, dtype=np.int64)[:, None, None]
+    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + numbers * steps, min(layout.items, 1 << top)))
 
 
-def _groups_of_a_piece(rows: Rows, size: int) -> NDArray[np.int64]:
-    """For each pass, how many groups of its stage (or tiles) a piece of `size` blocks has."""
+def _groups_of_a_subtransform(rows: Rows, size: int) -> NDArray[np.int64]:
+    """For each pass, how many groups of its stage (or tiles) a sub-transform of `size` blocks has."""
     kinds, strides = rows[:, 0], rows[:, 2]
     spans = np.where(kinds == TAIL, RADIX, strides << np.minimum(kinds, RADIX_LOG))
     return size // spans
@@ -122,7 +122,7 @@ class _Layout:
         return [row for part in (parts[::-1] if self.inverse else parts) for row in part]
 
     def nested(self, stage: int, radices: list[int], part: int) -> list[tuple[int, ...]]:
-        """The stages from `stage` on for part number `part` of that stage within piece 0: a pass, then part by part."""
+        """The stages from `stage` on for a part of that stage in sub-transform 0: a pass, then part by part."""
         if self.log_size - stage <= NEST_LOG:
             return self.in_order(stage, radices, part)
         radix_log, *rest = radices

@@ -17,7 +17,7 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import distinct_rows
-from zkgpu.formats.container import Container, Piece, SectionReader, Source, open_container, write_container
+from zkgpu.formats.container import BytesLike, Container, SectionReader, Source, open_container, write_container
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
@@ -100,7 +100,7 @@ def _checked(file: Container, key: ProvingKey, validate: Validator) -> ProvingKe
 
 def write_plonk_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     """Writes a proving key, its sections in the order of snarkjs; for the same key the files are the same."""
-    pieces: dict[int, Sequence[Piece]] = {
+    contents: dict[int, Sequence[BytesLike]] = {
         PROTOCOL: [PLONK.to_bytes(4, "little")],
         HEADER: [_header_bytes(key)],
         ADDITIONS: [_addition_entries(key)],
@@ -110,7 +110,7 @@ def write_plonk_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
         LAGRANGE: [key.lagrange],
         POWERS: [key.powers_g1],
     }
-    sections = [(section, pieces[section]) for section in _ORDER]
+    sections = [(section, contents[section]) for section in _ORDER]
     write_container(path, MAGIC, VERSION, [*sections, *([(UNSAFE, [UNSAFE_TEXT])] if key.is_unsafe else [])])
 
 
@@ -219,7 +219,7 @@ def _header_bytes(key: ProvingKey) -> bytes:
     )
 
 
-def _addition_entries(key: ProvingKey) -> Piece:
+def _addition_entries(key: ProvingKey) -> BytesLike:
     field = key.verifying_key.curve.scalar_field
     entries = np.empty(len(key.additions), dtype=_addition(field))
     entries["wires"] = key.additions.wires

@@ -61,13 +61,13 @@ def load(digest: str, what: str) -> Any | None:
 
 def keep(digest: str, what: str, value: Any) -> None:
     """Keeps a value that `values` can describe. Does nothing when it is small, too large, or cannot be written."""
-    pieces = _packed(value)
-    size = sum(piece.nbytes for piece in pieces)
+    buffers = _packed(value)
+    size = sum(buffer.nbytes for buffer in buffers)
     if size < LEAST_BYTES:
         return
     try:
         if make_room(size):
-            write_private(_folder() / f"{digest}-{what}.bin", *pieces)
+            write_private(_folder() / f"{digest}-{what}.bin", *buffers)
     except ResourceError:
         return
     except OSError as error:
@@ -87,18 +87,18 @@ def _folder() -> Path:
 
 
 def _packed(value: Any) -> list[memoryview]:
-    """The pieces of a file that _unpacked reads."""
+    """What a file that _unpacked reads consists of, in order."""
     arrays: list[NDArray[Any]] = []
     described = json.dumps(values.describe(value, arrays)).encode()
     parts = [memoryview(described), *(array.reshape(-1).view(np.uint8).data for array in arrays)]
     entries = (part.nbytes.to_bytes(8, "little") + _hash(part) for part in parts)
     table = _stamp() + b"".join(entries)
-    pieces = [memoryview(_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table)]
-    at = pieces[0].nbytes
+    buffers = [memoryview(_MAGIC + _hash(table) + len(table).to_bytes(8, "little") + table)]
+    at = buffers[0].nbytes
     for part in parts:
-        pieces += [memoryview(bytes(-at % _ALIGNMENT)), part]
+        buffers += [memoryview(bytes(-at % _ALIGNMENT)), part]
         at += -at % _ALIGNMENT + part.nbytes
-    return pieces
+    return buffers
 
 
 def _unpacked(data: Bytes) -> Any | None:

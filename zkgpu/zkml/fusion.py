@@ -1,7 +1,7 @@
-"""Finds the largest pieces of a graph that are a function of one number, entry by entry, and makes each one node.
+"""Finds the largest subgraphs that are a function of one number, entry by entry, and makes each one node.
 
-Exporters write GELU as Div, Erf, Add, Mul, Mul and SiLU as Sigmoid, Mul. Any such piece, whatever its operators, reads
-one tensor and writes another: one table will do for all of it.
+Exporters write GELU as Div, Erf, Add, Mul, Mul and SiLU as Sigmoid, Mul. Any such subgraph, whatever its operators,
+reads one tensor and writes another: one table will do for all of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Evaluator = Callable[[Floats], Floats]
 
 
 def fuse_functions(graph: Graph) -> Graph:
-    """Pieces that hold a function worth a table, or a product of one tensor with itself, as nodes 'Function'."""
+    """Subgraphs that hold a function worth a table, or a product of one tensor with itself, as nodes 'Function'."""
     roots, worthy = _trace(graph)
     producer = graph.producers()
     consumers = graph.consumers()
