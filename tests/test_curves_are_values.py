@@ -30,6 +30,7 @@ from zkgpu.curves.points import Group
 from zkgpu.curves.proper import require_point
 from zkgpu.curves.tower import Fq12
 from zkgpu.errors import PointError, UsageError
+from zkgpu.evm.abi import g1_words, g2_words, require_contracts
 from zkgpu.fields.cpu import CpuField, computes
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
@@ -37,7 +38,6 @@ from zkgpu.jit.isa import FMA, IFMA, PORTABLE, InstructionSet, choose, supported
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.points import from_isa_form, to_isa_form
 from zkgpu.ntt.domain import Domain
-from zkgpu.solidity.abi import g1_words, g2_words, require_contracts
 
 ecc = pytest.importorskip("py_ecc.optimized_bls12_381")
 PACKAGE = Path(zkgpu.__file__).parent

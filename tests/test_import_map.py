@@ -16,7 +16,7 @@ ORDER = (
     *("errors", "stages", "notebook"),
     *("jit", "fields", "curves", "gpu", "ntt"),
     *("circuits", "msm", "store", "backend"),
-    *("formats", "ceremony", "transcript", "provers", "poly", "groth16", "plonk", "systems"),
+    *("formats", "ceremony", "transcript", "evm", "provers", "poly", "groth16", "plonk", "systems"),
     *("circom", "solidity", "zkml", "inference", "api", "testing", "demo"),
     *("cli", "__main__"),
 )

@@ -18,10 +18,10 @@ from zkgpu.curves.points import Curve
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Source
+from zkgpu.provers.proof_system import AnyProof, AnyProvingKey, AnyVerifyingKey
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import Cancel, cancellable
 from zkgpu.systems import files
-from zkgpu.systems.files import AnyProof, AnyProvingKey, AnyVerifyingKey
 from zkgpu.systems.registry import NAMES, system, system_of
 
 

@@ -21,11 +21,12 @@ from zkgpu.ceremony.powers import verify_powers
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.cli.machine import self_test
-from zkgpu.cli.warm import warm_group, warm_plonk
+from zkgpu.cli.warm import warm_group, warm_system
 from zkgpu.curves.bn254 import BN254
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.gpu.catalogue import EXPRESSIONS
 from zkgpu.gpu.source import folder
+from zkgpu.systems.registry import system
 
 TESTS = Path(__file__).parents[1]
 PACKAGE = TESTS.parent / "zkgpu"
@@ -58,7 +59,7 @@ def record() -> Recorder:
     recorder = Recorder()
     require_right_results(recorder)  # type: ignore[arg-type]
     self_test(recorder)
-    warm_plonk(recorder)
+    warm_system(recorder, system("plonk"))
     for group in (BN254.g1, BN254.g2):
         warm_group(recorder, group)
     powers = read_ptau(TESTS / "data" / "samples" / "pot6_final.ptau")

@@ -18,10 +18,10 @@ from model_contracts import DEMO, FORMS, compiled_form, deployed, form_of
 from tests.soundness import tried
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.evm.abi import g1_words
 from zkgpu.inference import binding_of, estimate, hashes_of, unsafe_setup, values_of
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import CompiledContract, calldata, gas_limit, verifier_source
-from zkgpu.solidity.abi import g1_words
 from zkgpu.solidity.linking import key_constants
 
 MODELS = [(name, weights) for name in ("cnn", "dense") for weights in ("public", "private", "hashed")]

@@ -16,10 +16,10 @@ from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
+    from zkgpu.evm.in_memory import OnChain
     from zkgpu.groth16.keys import ProvingKey
     from zkgpu.inference import CompiledModel
     from zkgpu.provers.statement import Statement
-    from zkgpu.solidity.evm import OnChain
 
 _SHADES = " .:-=+*#@"
 _NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyrevm`"

@@ -16,7 +16,7 @@ from zkgpu.cli.terminal import message
 from zkgpu.errors import InsecureKeyError
 
 if TYPE_CHECKING:
-    from zkgpu.systems.files import AnyVerifyingKey
+    from zkgpu.provers.proof_system import AnyVerifyingKey
 
 
 @click.group("export", no_args_is_help=False)

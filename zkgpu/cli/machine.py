@@ -124,7 +124,8 @@ def cache_clear_command(session: Session) -> None:
 @pass_session
 def cache_warm_command(session: Session, only: str | None) -> None:
     """Compile every kernel of the device now, so that no later command waits for it."""
-    from zkgpu.cli.warm import warm_group, warm_plonk
+    from zkgpu.cli.warm import warm_group, warm_system
+    from zkgpu.systems.registry import NAMES, system
 
     if only:
         warm_group(session.backend(), session.backend().curve.g2)
@@ -133,8 +134,9 @@ def cache_warm_command(session: Session, only: str | None) -> None:
         backend = session.backend()
         with stage("warm setup from powers of tau"):
             warm_group(backend, backend.curve.g1)
-        with stage("warm PLONK"):
-            warm_plonk(backend)
+        for proof_system in map(system, reversed(NAMES)):  # the default last: it waits for the second process
+            with stage(f"warm {proof_system.title}"):
+                warm_system(backend, proof_system)
         with stage("warm G2"):
             warm_group(backend, backend.curve.g2)
         facts = self_test(backend)

@@ -46,10 +46,13 @@ class Commands(click.Group):
     """The commands by name; the module of one is imported when it is asked for."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The docstring, with the names of the curves that there are."""
+        """The docstring, with the names of the proof systems and curves that there are."""
         from zkgpu.curves import CURVES
+        from zkgpu.systems.registry import NAMES, TITLES
 
-        self.help = str(self.help).replace("{curves}", " and ".join(curve.title for curve in CURVES))
+        self.help = str(self.help).format(
+            systems=" and ".join(TITLES[name] for name in NAMES), curves=" and ".join(curve.title for curve in CURVES)
+        )
         super().format_help_text(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -84,7 +87,7 @@ def cli(
     no_progress: bool,
     timings: bool,
 ) -> None:
-    """Zero-knowledge proofs: Groth16 and PLONK over {curves}, from circuits in Python or circom to a Solidity verifier.
+    """Zero-knowledge proofs: {systems} over {curves}, from circuits in Python or circom to a Solidity verifier.
 
     Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
     device, package, memory or room, 6 self-check failed, 70 bug, 130 interrupted, 141 nobody reads the output.

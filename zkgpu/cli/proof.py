@@ -16,7 +16,7 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.fields.field import Limbs
-    from zkgpu.systems.files import AnyProvingKey
+    from zkgpu.provers.proof_system import AnyProvingKey
 
 proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
 public_option = click.option(

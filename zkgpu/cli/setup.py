@@ -15,7 +15,7 @@ from zkgpu.systems.registry import NAMES, system
 if TYPE_CHECKING:
     from zkgpu.backend.protocol import Backend
     from zkgpu.circuits.r1cs import R1CS
-    from zkgpu.systems.files import AnyProvingKey
+    from zkgpu.provers.proof_system import AnyProvingKey
 
 UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
 

@@ -11,10 +11,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Group
 from zkgpu.errors import ZkgpuError
+
+if TYPE_CHECKING:
+    from zkgpu.provers.proof_system import ProofSystem
 
 _PROGRAM = "from zkgpu.cli import main; main()"
 _SHARE = ("--quiet", "--device", "cpu", "cache", "warm", "--only", "g2")
@@ -62,14 +66,13 @@ def warm_group(backend: Backend, group: Group) -> None:
         raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")
 
 
-def warm_plonk(backend: Backend) -> None:
-    """Run the kernels that only PLONK uses, and transforms of a size that is not done by definition."""
-    from zkgpu import plonk
+def warm_system(backend: Backend, proof_system: ProofSystem) -> None:
+    """Run the kernels that only one proof system uses, and transforms of a size that is not done by definition."""
     from zkgpu.circuits import Circuit
 
     circuit = Circuit()
     x = circuit.private("x", shape=100)
     circuit.output("y", (x * x).sum())
     compiled = circuit.compile()
-    key = plonk.unsafe_setup(compiled.r1cs, backend)
-    plonk.Prover(key, backend).prove(compiled.witness({"x": list(range(100))}))
+    key = proof_system.unsafe_setup(compiled.r1cs, backend)
+    proof_system.prover(key, backend).prove(compiled.witness({"x": list(range(100))}))

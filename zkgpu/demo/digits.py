@@ -6,10 +6,10 @@ from importlib.resources import files
 
 import numpy as np
 
+from zkgpu.evm.in_memory import OnChain, call_verifier
 from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import CompiledContract, calldata
-from zkgpu.solidity.evm import OnChain, call_verifier
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import parse
 

@@ -37,6 +37,9 @@ _MEMBERS = {
     **dict.fromkeys(("vk_alpha_1", "IC", "Qm"), KEY),
     "packed": PUBLIC,
     "zkgpu statement": STATEMENT,
+    # of any proof system: a key names the number of its public inputs, and a proof does not
+    "nPublic": KEY,
+    "protocol": PROOF,
 }
 _HEAD = 1 << 10
 _MOST_JSON = 1 << 24

@@ -28,5 +28,5 @@ def require_protocol(file: Container, wanted: int) -> None:
     if protocol == EARLIER:
         raise section.error("this key was made by an earlier version of zkgpu, which is not accepted: set up again")
     if protocol != wanted:
-        name, right = PROTOCOL_NAMES.get(protocol, f"protocol {protocol:,}"), PROTOCOL_NAMES[wanted]
+        name, right = (PROTOCOL_NAMES.get(number, f"protocol {number:,}") for number in (protocol, wanted))
         raise section.error(f"this is a key for {name}, not for {right}: use a key made by a {right} setup")

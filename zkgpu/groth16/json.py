@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zkgpu.curves import DEFAULT, curve_of
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
@@ -86,7 +86,7 @@ def proof_to_json(proof: Proof) -> dict[str, Any]:
         **{name: point_json(point) for name, point in points.items()},
         "protocol": proof.protocol,
         **(version_json() if proof.commitments else {}),
-        "curve": curve_of(proof.a.group).snarkjs_name,
+        "curve": proof.curve.snarkjs_name,
     }
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from zkgpu.circuits.committed import CommittedRound, require_one_round
+from zkgpu.curves import curve_of
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
@@ -154,6 +155,11 @@ class Proof:
     def protocol(self) -> str:
         """What files call it."""
         return COMMITTED_PROTOCOL if self.commitments else PROTOCOL
+
+    @property
+    def curve(self) -> Curve:
+        """Raises UsageError for points of none that is known."""
+        return curve_of(self.a.group)
 
     @property
     def has_packed_values(self) -> bool:

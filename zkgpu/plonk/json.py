@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zkgpu.curves import DEFAULT, curve_of
+from zkgpu.curves import DEFAULT
 from zkgpu.curves.points import Curve
 from zkgpu.errors import FormatError
 from zkgpu.formats.json_values import member, point_json, point_of, require_curve, unsafe_json, unsafe_of
@@ -37,7 +37,7 @@ def proof_to_json(proof: Proof) -> dict[str, Any]:
         **{_FILE_NAMES[name]: point_json(point) for name, point in proof.points.items()},
         **{name: str(value) for name, value in proof.evaluations.items()},
     }
-    return {**values, "protocol": PROTOCOL, "curve": curve_of(proof.a.group).snarkjs_name}
+    return {**values, "protocol": PROTOCOL, "curve": proof.curve.snarkjs_name}
 
 
 def verifying_key_from_json(value: Any) -> VerifyingKey:

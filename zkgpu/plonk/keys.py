@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.curves import curve_of
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import InsecureKeyError
 from zkgpu.fields.field import Limbs
@@ -152,6 +153,11 @@ class Proof:
 
     def _repr_html_(self) -> str:
         return table(f"{self.protocol} proof", {**self.points, **self.evaluations})
+
+    @property
+    def curve(self) -> Curve:
+        """Raises UsageError for points of none that is known."""
+        return curve_of(self.a.group)
 
     @property
     def points(self) -> dict[str, Point]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from zkgpu.circuits.committed import CommittedRound, require_bytes
-from zkgpu.curves import curve_of
-from zkgpu.solidity.abi import WORD_BYTES, selector
-from zkgpu.solidity.form import form, form_of
-from zkgpu.systems.files import AnyProof
+from zkgpu.evm.abi import WORD_BYTES, selector
+from zkgpu.provers.proof_system import AnyProof
+from zkgpu.solidity.form import form_of
+from zkgpu.systems.registry import contract_form
 
 VerifierFunction = Literal["verifyProof", "requireValidProof"]
 
@@ -63,7 +63,7 @@ def gas_limit(n_public: int, proof_system: str = "groth16", *, round_: Committed
 
     To be set by hand for verifyProof: eth_estimateGas settles for a limit under which it returns false.
     """
-    return form(proof_system).gas(n_public, round_)
+    return contract_form(proof_system).gas(n_public, round_)
 
 
 def _dynamic(static_size: int, packed: bytes) -> bytes:
@@ -77,7 +77,7 @@ def _dynamic(static_size: int, packed: bytes) -> bytes:
 def _canonical(proof: AnyProof, public_inputs: Sequence[int], packed: bytes) -> list[int]:
     """The public inputs as Python integers."""
     require_bytes(packed)
-    return curve_of(proof.a.group).scalar_field.elements(public_inputs, "public input")
+    return proof.curve.scalar_field.elements(public_inputs, "public input")
 
 
 def _hex(word: int) -> str:

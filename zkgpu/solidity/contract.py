@@ -8,9 +8,9 @@ from importlib.resources import files
 from string import Template
 
 from zkgpu.errors import UsageError
-from zkgpu.solidity.abi import require_contracts
+from zkgpu.evm.abi import require_contracts
+from zkgpu.provers.proof_system import AnyVerifyingKey
 from zkgpu.solidity.form import form_of
-from zkgpu.systems.files import AnyVerifyingKey
 
 MAX_INPUTS = 256  # in a Groth16 contract they take 21.8 kB of the 24,576 bytes of code that a chain accepts (EIP-170)
 
@@ -51,7 +51,7 @@ def verifier_source(
     if not allow_insecure:
         verifying_key.require_secure()
     template, about_key = form.template(verifying_key)
-    return _template(template).substitute(
+    return _template(verifying_key.system, template).substitute(
         contract_name=name,
         warnings=_warnings(verifying_key.weakness(), verifying_key.is_unsafe) + _comments(notes),
         **about_key,
@@ -65,8 +65,8 @@ def _comments(notes: Sequence[str]) -> str:
     return "".join(f"// {note}\n" for note in notes)
 
 
-def _template(name: str) -> Template:
-    return Template(files("zkgpu.solidity").joinpath(name).read_text(encoding="utf-8"))
+def _template(system: str, name: str) -> Template:
+    return Template(files(f"zkgpu.{system}").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _require_contract_name(name: str) -> None:

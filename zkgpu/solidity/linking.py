@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass
 from Crypto.Hash import keccak
 
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.evm.abi import WORD_BYTES
 from zkgpu.groth16.keys import VerifyingKey
-from zkgpu.solidity.abi import WORD_BYTES
 from zkgpu.solidity.contract import verifier_source
 
 _PUSH32 = b"\x7f"

@@ -39,7 +39,7 @@ MOST_BYTES = 8 << 30  # of all entries together; those used longest ago give way
 _MAGIC = b"zkgpu prepared 1"
 _HASH_BYTES, _ALIGNMENT = 32, 64
 _TABLE = len(_MAGIC) + _HASH_BYTES + 8  # where the table begins
-_ROOMS = (*ROOMS, "circuits", "store", "formats", "groth16", "backend")
+_ROOMS = (*ROOMS, "circuits", "store", "formats", "backend")
 
 
 def load(digest: str, what: str) -> Any | None:
@@ -127,4 +127,6 @@ def _hash(data: Bytes | memoryview | bytes) -> bytes:
 @functools.cache
 def _stamp() -> bytes:
     """Changes with the sources that decide what an entry looks like."""
-    return bytes.fromhex(source_digest(Path(__file__).parents[1], _ROOMS))
+    package = Path(__file__).parents[1]
+    proof_systems = sorted(path.parent.name for path in package.glob("*/system.py"))
+    return bytes.fromhex(source_digest(package, (*_ROOMS, *proof_systems)))

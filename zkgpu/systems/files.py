@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json, zkey
@@ -10,14 +10,8 @@ from zkgpu.formats.container import Source, open_container
 from zkgpu.formats.json_values import StrPath, located
 from zkgpu.formats.kinds import KEY, PROOF
 from zkgpu.formats.points import Validator
+from zkgpu.provers.proof_system import AnyProof, AnyProvingKey, AnyVerifyingKey
 from zkgpu.systems.registry import TITLES, protocol_of, system_of, system_of_json, system_of_zkey
-
-if TYPE_CHECKING:
-    from zkgpu import groth16, plonk
-
-AnyProvingKey: TypeAlias = "groth16.ProvingKey | plonk.ProvingKey"
-AnyVerifyingKey: TypeAlias = "groth16.VerifyingKey | plonk.VerifyingKey"
-AnyProof: TypeAlias = "groth16.Proof | plonk.Proof"
 
 
 def read_key(source: Source, validate: Validator | None = None) -> AnyProvingKey:

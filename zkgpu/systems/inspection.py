@@ -11,13 +11,13 @@ from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
 from zkgpu.formats.container import map_file
-from zkgpu.formats.kinds import signature_kind
+from zkgpu.formats.kinds import PROOF, PUBLIC, json_kind, signature_kind
 from zkgpu.formats.public_values import read_public, read_public_values
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.formats.wtns import read_any_wtns
+from zkgpu.provers.proof_system import Facts
 from zkgpu.systems.files import read_key, read_proof, read_verifying_key
 from zkgpu.systems.registry import TITLES, system_of
-from zkgpu.systems.system import Facts
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Facts:
@@ -84,12 +84,13 @@ def _describe_json(path: str) -> Facts:
         if other is not None:
             raise FormatError(f"{path}: this is {other[0]}, of which zkgpu has nothing to tell: {other[1]}") from None
         raise FormatError(f"{error} (nor is it a .r1cs, .wtns, .ptau or .zkey file)") from None
+    kind = json_kind(value)
     if isinstance(value, list):
         return {"format": "public inputs (JSON)", "values": len(read_public(path))}
-    if isinstance(value, dict) and "packed" in value:
+    if kind == PUBLIC:
         inputs, packed = read_public_values(path)
         return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
-    if isinstance(value, dict) and ("pi_a" in value or "eval_a" in value):
+    if kind == PROOF:
         return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value.get("curve", "not named")}
     key = read_verifying_key(path)
     return {

@@ -1,15 +1,18 @@
-"""Which proof systems there are: one line each. A module of this folder says what its system can do."""
+"""Which proof systems there are: one line each. Its folder says what a system can do, and brings its contract."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zkgpu.errors import FormatError
 from zkgpu.formats import zkey
-from zkgpu.systems.system import ProofSystem
+from zkgpu.provers.proof_system import ProofSystem
+
+if TYPE_CHECKING:
+    from zkgpu.evm.form import ContractForm
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,13 @@ _BY_NUMBER = {number: name for name, entry in _ENTRIES.items() for number in ent
 
 def system(name: str) -> ProofSystem:
     """The proof system of that name, one of NAMES; imported when it is first asked for."""
-    found: ProofSystem = import_module(f"zkgpu.systems.{name}").SYSTEM
+    found: ProofSystem = import_module(f"zkgpu.{name}.system").SYSTEM
+    return found
+
+
+def contract_form(name: str) -> ContractForm:
+    """What the proof system of that name brings for the EVM; imported apart, as few who prove need it."""
+    found: ContractForm = import_module(f"zkgpu.{name}.contract").FORM
     return found
 
 

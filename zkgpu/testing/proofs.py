@@ -11,10 +11,10 @@ from dataclasses import replace
 from zkgpu.api import Prover, unsafe_setup, verify
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.errors import FormatError, ResourceError, SelfCheckError
+from zkgpu.evm.in_memory import call_verifier
+from zkgpu.provers.proof_system import AnyVerifyingKey
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import verifier_source
-from zkgpu.solidity.evm import call_verifier
-from zkgpu.systems.files import AnyVerifyingKey
 
 _COMPILERS = ("solc", "solcjs")
 

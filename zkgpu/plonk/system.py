@@ -14,8 +14,8 @@ from zkgpu.plonk import json as codec
 from zkgpu.plonk import zkey
 from zkgpu.plonk.arithmetize import arithmetize
 from zkgpu.plonk.keys import SELECTORS, Additions
+from zkgpu.provers.proof_system import Facts, ProofSystem
 from zkgpu.provers.statement import Statement
-from zkgpu.systems.system import Facts, ProofSystem
 
 
 def _setup(r1cs: Any, powers: Any, backend: Any, *, name: str = "") -> plonk.ProvingKey:

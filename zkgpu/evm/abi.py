@@ -9,13 +9,6 @@ from zkgpu.errors import PointError, UsageError
 
 SELECTOR_BYTES = 4
 WORD_BYTES = 32
-PROOF_WORDS = 8
-COMMITTED_PROOF_WORDS = 12  # Groth16 with a commitment: D and pi follow C
-PLONK_PROOF_WORDS = 24
-GROTH16_PARAMETERS = "uint256[2],uint256[2][2],uint256[2]"
-COMMITTED_PARAMETERS = f"{GROTH16_PARAMETERS},uint256[2],uint256[2]"
-PLONK_PARAMETERS = "uint256[24]"
-INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * COMMITTED_PROOF_WORDS  # of a proof with a commitment
 
 
 def g1_words(point: Point) -> tuple[int, ...]:
@@ -60,23 +53,6 @@ def _coordinates(point: Point, name: str) -> tuple[int, ...]:
             f"a coordinate of a point of {point.group.name} is no integer in [0, q): values are never reduced"
         )
     return point.coordinates()
-
-
-def arguments_size(n_public: int) -> int:
-    """Bytes of a call about a Groth16 proof with that many public inputs, the selector included."""
-    return SELECTOR_BYTES + WORD_BYTES * (PROOF_WORDS + n_public)
-
-
-def packed_at(n_explicit_public: int) -> int:
-    """Where the packed values of a proof with a commitment start in the calldata: after their offset and length."""
-    return INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
-
-
-def committed_arguments_size(n_explicit_public: int, packed_size: int) -> int:
-    """Bytes of a call about a Groth16 proof with a commitment, the selector included."""
-    if not packed_size:
-        return INPUTS_AT + WORD_BYTES * n_explicit_public
-    return packed_at(n_explicit_public) + WORD_BYTES * -(-packed_size // WORD_BYTES)
 
 
 def selector(function: str, parameters: str, n_public: int, packed_size: int = 0) -> bytes:

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
+from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
+from zkgpu.evm.form import ContractForm, Substitutions, public_parameters
+from zkgpu.groth16.contract_commitment import committed_substitutions
 from zkgpu.groth16.keys import Proof, VerifyingKey
-from zkgpu.solidity.abi import COMMITTED_PARAMETERS, GROTH16_PARAMETERS, arguments_size, g1_words, g2_words
-from zkgpu.solidity.commitment import committed_substitutions
-from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
+
+_PROOF_WORDS = 8
+_PARAMETERS = "uint256[2],uint256[2][2],uint256[2]"
+_COMMITTED_PARAMETERS = f"{_PARAMETERS},uint256[2],uint256[2]"  # D and pi follow C
 
 
 def _template(key: VerifyingKey) -> tuple[str, Substitutions]:
@@ -31,7 +35,7 @@ def _substitutions(key: VerifyingKey) -> Substitutions:
         "r": key.curve.scalar_field.modulus,
         "n": n,
         "key": _constants(key),
-        "calldata_size": arguments_size(n),
+        "calldata_size": SELECTOR_BYTES + WORD_BYTES * (_PROOF_WORDS + n),
         "accumulate": "".join(_accumulate(i) for i in range(n)),
     }
 
@@ -62,7 +66,7 @@ def _accumulate(i: int) -> str:
 
 
 def _parameters(proof: Proof) -> str:
-    return COMMITTED_PARAMETERS if proof.commitments else GROTH16_PARAMETERS
+    return _COMMITTED_PARAMETERS if proof.commitments else _PARAMETERS
 
 
 def _words(proof: Proof) -> list[int]:

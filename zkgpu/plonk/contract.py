@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
-from zkgpu.curves import curve_of
+from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
+from zkgpu.evm.form import ContractForm, Substitutions, public_parameters
 from zkgpu.plonk.keys import FIXED, Proof, VerifyingKey
-from zkgpu.solidity.abi import PLONK_PARAMETERS, PLONK_PROOF_WORDS, SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
-from zkgpu.solidity.form import ContractForm, Substitutions, public_parameters
+
+_PROOF_WORDS = 24
 
 # Places in the contract's memory, see the template
 _TEXT, _LAGRANGE = 0x260, 0x320
@@ -37,7 +38,7 @@ def _substitutions(key: VerifyingKey) -> Substitutions:
         "omega_inverse": field.inverse(domain.omega),
         "omega_last": pow(domain.omega, lagrange - 1, field.modulus),
         "key": _constants(key),
-        "calldata_size": SELECTOR_BYTES + WORD_BYTES * (PLONK_PROOF_WORDS + n),
+        "calldata_size": SELECTOR_BYTES + WORD_BYTES * (_PROOF_WORDS + n),
         "hash_key": _hash_key(),
         "abc_at": f"{abc_at:#x}",
         "beta_size": f"{abc_at + 6 * WORD_BYTES - _TEXT:#x}",
@@ -85,7 +86,7 @@ def _hash_key() -> str:
 
 
 def _words(proof: Proof) -> list[int]:
-    field = curve_of(proof.a.group).scalar_field
+    field = proof.curve.scalar_field
     evaluations = [field.element(value, name) for name, value in proof.evaluations.items()]
     return [*(w for point in proof.points.values() for w in g1_words(point)), *evaluations]
 
@@ -103,4 +104,6 @@ def _gas(n_public: int, round_: CommittedRound | None) -> int:
     return 285_000 + 1_500 * n_public
 
 
-FORM = ContractForm("PlonkVerifier", _template, lambda proof: PLONK_PARAMETERS, _words, _arguments, _text, _gas)
+FORM = ContractForm(
+    "PlonkVerifier", _template, lambda proof: f"uint256[{_PROOF_WORDS}]", _words, _arguments, _text, _gas
+)

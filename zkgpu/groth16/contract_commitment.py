@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 
 from zkgpu.circuits.committed import PublicArray
+from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES
 from zkgpu.groth16.commitment import key_digest
 from zkgpu.groth16.keys import VerifyingKey
-from zkgpu.solidity.abi import INPUTS_AT, WORD_BYTES, committed_arguments_size, packed_at
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,60}")
 _HASHED_AT = 0xE0  # in memory, after the key's digest and D
+_PROOF_WORDS = 12  # D and pi follow C
+_INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * _PROOF_WORDS
 
 
 def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
@@ -23,7 +25,7 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
         "digest_doc": _digest_doc(round_.arrays),
         "packed_place": ", then the packed values" if round_.packed_size else "",
         "input_types": "".join(f",\n        {type_}" for type_ in types),
-        "calldata_size": committed_arguments_size(given, round_.packed_size),
+        "calldata_size": _arguments_size(given, round_.packed_size),
         "functions": _digest_functions(round_.arrays),
         "layout_checks": _layout_checks(key),
         "copies": _copies(key),
@@ -34,10 +36,22 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
     }
 
 
+def _packed_at(n_explicit_public: int) -> int:
+    """Where the packed values start in the calldata: after their offset and length."""
+    return _INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
+
+
+def _arguments_size(n_explicit_public: int, packed_size: int) -> int:
+    """Bytes of a call, the selector included."""
+    if not packed_size:
+        return _INPUTS_AT + WORD_BYTES * n_explicit_public
+    return _packed_at(n_explicit_public) + WORD_BYTES * -(-packed_size // WORD_BYTES)
+
+
 def _public_values(key: VerifyingKey) -> Iterator[str]:
     """The expression of each public input, in the order of IC[1], IC[2], and so on."""
     round_ = key.required_commitment.round
-    yield from (f"calldataload({INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_explicit_public))
+    yield from (f"calldataload({_INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_explicit_public))
     yield from (f"c{k}" for k in range(round_.n_challenges))
     if round_.arrays:
         yield "s"
@@ -66,10 +80,10 @@ def _digest_doc(arrays: tuple[PublicArray, ...]) -> str:
 
 
 def _layout_checks(key: VerifyingKey) -> str:
-    round_, head = key.required_commitment.round, INPUTS_AT + WORD_BYTES * key.n_explicit_public
+    round_, head = key.required_commitment.round, _INPUTS_AT + WORD_BYTES * key.n_explicit_public
     if not round_.packed_size:
         return ""
-    checks = {head: packed_at(key.n_explicit_public) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
+    checks = {head: _packed_at(key.n_explicit_public) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
     return "".join(
         f"            ok := and(ok, eq(calldataload({at:#x}), {value:#x}))\n" for at, value in checks.items()
     )
@@ -78,9 +92,9 @@ def _layout_checks(key: VerifyingKey) -> str:
 def _copies(key: VerifyingKey) -> str:
     """Public inputs and packed values to memory, where they are hashed."""
     given, size = WORD_BYTES * key.n_explicit_public, key.required_commitment.round.packed_size
-    lines = [f"calldatacopy({_HASHED_AT:#05x}, {INPUTS_AT:#x}, {given:#x})"] if given else []
+    lines = [f"calldatacopy({_HASHED_AT:#05x}, {_INPUTS_AT:#x}, {given:#x})"] if given else []
     lines += (
-        [f"calldatacopy({_HASHED_AT + given:#05x}, {packed_at(key.n_explicit_public):#x}, {size:#x})"] if size else []
+        [f"calldatacopy({_HASHED_AT + given:#05x}, {_packed_at(key.n_explicit_public):#x}, {size:#x})"] if size else []
     )
     return "".join(f"            {line}\n" for line in lines)
 
@@ -143,7 +157,7 @@ def _fills_width(array: PublicArray) -> bool:
 
 def _digest(key: VerifyingKey) -> str:
     """Statements that leave the digest in s."""
-    arrays, at = key.required_commitment.round.arrays, packed_at(key.n_explicit_public)
+    arrays, at = key.required_commitment.round.arrays, _packed_at(key.n_explicit_public)
     if not arrays:
         return ""
     compared = any(array.size and not _fills_width(array) for array in arrays)

@@ -9,7 +9,7 @@ from zkgpu.groth16 import json as codec
 from zkgpu.groth16 import zkey
 from zkgpu.groth16.ceremony import contribution_hash
 from zkgpu.groth16.qap import qap_matrices
-from zkgpu.systems.system import Facts, ProofSystem
+from zkgpu.provers.proof_system import Facts, ProofSystem
 
 
 def _describe_key(key: groth16.ProvingKey) -> Facts:
