@@ -1,7 +1,7 @@
 """Where the time of a transform and of a multi-scalar multiplication goes, on one thread.
 
 Products are counted from the plans, their nanoseconds measured in the same run on operands in the first-level cache;
-what is left over is told by parts. `python bench/account.py [--quick]` prints a table for each and appends to
+what is left over is given by parts. `python bench/account.py [--quick]` prints a table for each and appends to
 bench/results/account.jsonl: a line a part, with its seconds, and for arithmetic its products.
 """
 

@@ -32,12 +32,12 @@ class Figure:
     source: str
 
     def cells(self) -> list[str]:
-        told = f"{self.peer} {self._told(self.peer_value)}"
+        theirs = f"{self.peer} {self._text(self.peer_value)}"
         ratio, reached = f"{self.peer_value / self.scaled:.1f}x", "yes" if self.scaled <= self.aim else "no"
-        values = (self._told(value) for value in (self.aim, self.measured, self.scaled))
-        return [self.what, told, *values, ratio, reached, self.source]
+        values = (self._text(value) for value in (self.aim, self.measured, self.scaled))
+        return [self.what, theirs, *values, ratio, reached, self.source]
 
-    def _told(self, value: float) -> str:
+    def _text(self, value: float) -> str:
         return f"{value / 1e6:.0f} MB" if self.is_bytes else duration(value)
 
 

@@ -126,7 +126,7 @@ def _style() -> str:
 
 
 def _colors(dark: int) -> str:
-    """The colors of light pages, or of dark ones. Plain rules: not every viewer knows CSS variables."""
+    """The colors of light pages, or of dark ones. Plain rules: not every viewer has CSS variables."""
     page = f"text{{fill:{TEXT[dark]}}}.grid{{stroke:{GRID[dark]}}}.page,.scaled .mark{{fill:{PAGE[dark]}}}"
     return "".join(f".{name}{{stroke:{c[dark]};fill:{c[dark]}}}" for name, c in COLOURS.items()) + page
 
@@ -154,9 +154,9 @@ def _curve(axes: Axes, series: Series) -> str:
 
 
 def _mark(axes: Axes, series: Series, point: Point) -> str:
-    told = f"{series.name}, 2^{point.log_size:g}: {duration(point.seconds)} ({point.source})"
+    title = f"{series.name}, 2^{point.log_size:g}: {duration(point.seconds)} ({point.source})"
     place = f'cx="{axes.x(point.log_size):.1f}" cy="{axes.y(point.seconds):.1f}" r="{2.6 if series.thin else 3.4}"'
-    return f'<circle class="mark" {place} data-source="{point.source}"><title>{escape(told)}</title></circle>'
+    return f'<circle class="mark" {place} data-source="{point.source}"><title>{escape(title)}</title></circle>'
 
 
 def _legend(series: Series, y: float) -> str:

@@ -1,7 +1,7 @@
-"""A driver that computes nothing: it counts launches, allocations and bytes, and keeps what each launch was asked for.
+"""A driver that computes nothing: it counts launches, allocations and bytes, and keeps the arguments of each launch.
 
-What the backend asks of a device depends on sizes alone, so a proof's or a sum's whole list of launches comes out
-without a GPU, in the time that Python takes to ask. Memory holds zeros where it is read.
+What the backend has a device do depends on sizes alone, so a proof's or a sum's whole list of launches comes out
+without a GPU, in the time that Python takes to enqueue it. Memory holds zeros where it is read.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class Module:
     kernels: dict[str, Signature]
 
 
-Asked = tuple[Module, str, tuple[int, int, int], Sequence[int]]
+Launched = tuple[Module, str, tuple[int, int, int], Sequence[int]]
 
 
 @dataclass
 class Counts:
-    """What a device was asked for."""
+    """What a device was given to do."""
 
-    asked: list[Asked] = field(default_factory=list)
+    launched: list[Launched] = field(default_factory=list)
     behind: Callable[[int], int] = int  # bytes from an address to the end of its allocation
     allocations: int = 0
     written: int = 0
@@ -66,8 +66,8 @@ class Counts:
 
     @cached_property
     def launches(self) -> list[Launch]:
-        """What was asked for, argument by argument; not kept while it is asked, as that would take the host's time."""
-        return [self._launch(*asked) for asked in self.asked]
+        """All launches, argument by argument; made of them afterwards, as that would take the host's time."""
+        return [self._launch(*launched) for launched in self.launched]
 
     def _launch(self, module: Module, kernel: str, extents: tuple[int, int, int], values: Sequence[int]) -> Launch:
         named = list(zip(module.kernels[kernel].parameters, values, strict=True))
@@ -77,8 +77,8 @@ class Counts:
 
     @property
     def calls(self) -> int:
-        """Launches as the host asks for them: a replay is one."""
-        return len(self.asked) - self.replayed + self.replays
+        """Launches as the host makes them: a replay is one."""
+        return len(self.launched) - self.replayed + self.replays
 
     def by_kernel(self) -> Counter[str]:
         return Counter(launch.kernel for launch in self.launches)
@@ -91,17 +91,17 @@ class CountedMemory:
 
 
 class CountedRecording:
-    """Launches that count each time they are asked for again."""
+    """Launches that count each time they are replayed."""
 
     def __init__(self, driver: CountingDriver):
         self._driver = driver
-        self.asked: list[Asked] = []
+        self.launched: list[Launched] = []
 
     def replay(self) -> None:
         counts = self._driver.counts
-        counts.asked += self.asked
+        counts.launched += self.launched
         counts.replays += 1
-        counts.replayed += len(self.asked)
+        counts.replayed += len(self.launched)
 
 
 class CountingDriver:
@@ -136,11 +136,11 @@ class CountingDriver:
     @contextmanager
     def recording(self) -> Iterator[CountedRecording]:
         recording, counts = CountedRecording(self), self.counts
-        done, counts.asked = counts.asked, recording.asked
+        done, counts.launched = counts.launched, recording.launched
         try:
             yield recording
         finally:
-            counts.asked = done
+            counts.launched = done
 
     def allocate(self, nbytes: int) -> CountedMemory:
         self.counts.allocations += 1
@@ -166,7 +166,7 @@ class CountingDriver:
     def launch(
         self, module: Module, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
-        self.counts.asked.append((module, kernel, (grid[0], grid[1], block[0] * block[1]), arguments))
+        self.counts.launched.append((module, kernel, (grid[0], grid[1], block[0] * block[1]), arguments))
 
     def _behind(self, address: int) -> int:
         """Bytes from an address to the end of its allocation."""

@@ -1,7 +1,7 @@
 """What a launch needs of a chip, by its kernel's formula and arguments: multiplier slots, bytes, products in a row.
 
 Slots are those of tests/gate: a wide multiply-add takes two. Bytes are read or written once by each thread that needs
-them, caches left out. Numbers that only the device knows are expected ones, for digits that fill all buckets alike.
+them, caches left out. Numbers that are only on the device are expected ones, for digits that fill all buckets alike.
 """
 
 from __future__ import annotations

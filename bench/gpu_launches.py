@@ -1,6 +1,6 @@
 """Launches, allocations and the host's milliseconds of a Groth16 proof on a device that computes nothing.
 
-What is counted is a proof after two others with the same key: `calls` are the launches that the host asks for one by
+What is counted is a proof after two others with the same key: `calls` are the launches that the host makes one by
 one and the replays of recorded sums, `launches` are all that the device does.
 
 `python bench/gpu_launches.py [--sizes 12 16 20]` needs no GPU. It prints a table and appends a line a size to
@@ -29,7 +29,7 @@ WARM_UP = 1  # sums are recorded in their second run, after the one that makes t
 
 
 def counted(name: str, log_size: int) -> tuple[Counts, Measurement]:
-    """What a run of a shape asks for from the third on, and the host's seconds for asking, of several runs."""
+    """What a run of a shape launches from the third on, and the host's seconds for it, of several runs."""
     driver = CountingDriver()
     run = SHAPES[name](driver, log_size)
     taken = []
@@ -45,15 +45,15 @@ def main() -> None:
     for log_size in options.parse_args().sizes:
         counts, taken = counted("groth16", log_size)
         kernels = dict(counts.by_kernel().most_common())
-        asked = {"calls": counts.calls, "launches": len(counts.launches), "replays": counts.replays}
-        asked |= {"allocations": counts.allocations, "events": counts.events, "copies": counts.copies}
+        calls = {"calls": counts.calls, "launches": len(counts.launches), "replays": counts.replays}
+        calls |= {"allocations": counts.allocations, "events": counts.events, "copies": counts.copies}
         moment = {"commit": version(), "date": time.strftime("%Y-%m-%d")}
         # the best run of the processor's time: other processes make it longer, none makes it shorter
         host = {"host_ms": round(min(taken.cpu_seconds) * 1e3, 2), "bytes_up": counts.written}
-        line = {"bench": "gpu_launches", **moment, "primitive": "groth16", "log_size": log_size, **asked, **host}
+        line = {"bench": "gpu_launches", **moment, "primitive": "groth16", "log_size": log_size, **calls, **host}
         with FILE.open("a") as file:
             file.write(json.dumps({**line, "kernels": kernels}) + "\n")
-        print(f"groth16 2^{log_size}: {asked}, {host['host_ms']} ms of the host")
+        print(f"groth16 2^{log_size}: {calls}, {host['host_ms']} ms of the host")
         print("   " + ", ".join(f"{name} {n}" for name, n in kernels.items()))
 
 

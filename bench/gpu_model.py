@@ -4,7 +4,7 @@
 run on a GPU recorded (bench/results/gpu.jsonl). Launches come from a device that counts (counting.py), slots and bytes
 from formulas (gpu_costs.py). A launch takes the longest of three: its slots at SLOTS_REACHED of the chip's, its bytes
 at BYTES_REACHED of a copy's speed, and its longest thread, whose products wait for each other. Launches follow one
-another; the host asks for them meanwhile.
+another; the host enqueues them meanwhile.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class KernelShare:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A run on a chip, in milliseconds: of the device, of the host that asks for it, and of both."""
+    """A run on a chip, in milliseconds: of the device, of the host that enqueues it, and of both."""
 
     primitive: str
     log_size: int

@@ -126,7 +126,7 @@ class Steps:
         key = read_zkey(files.key).verifying_key
         proof, public = read_proof(self.folder / "zkgpu-1.proof.json"), read_public(self.folder / "zkgpu-1.public.json")
         if not verify(key, public, proof) or verify(key, [public[0] ^ 1, *public[1:]], proof):
-            raise SystemExit("the verifier errs")
+            raise SystemExit("the verifier is wrong")
         self.record("verify", measure(lambda: verify(key, public, proof), repeats=21))
 
 

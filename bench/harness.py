@@ -2,7 +2,7 @@
 
 Each line of bench/results/*.jsonl holds the commit, the machine, its cores, the threads, the median seconds and a
 calibration: the nanoseconds of a scalar 64-bit Montgomery product in the same minute. Clocks of shared machines drift,
-so compare seconds of two lines only after dividing by their calibrations. `load` is how many processes wanted the
+so compare seconds of two lines only after dividing by their calibrations. `load` is how many processes used the
 cores: above the number of cores, trust `cpu_seconds`, the processor's time, and the best run rather than the median.
 """
 
@@ -37,7 +37,7 @@ class Recorder:
         self.path = RESULTS / f"{name}.jsonl"
 
     def add(self, measurement: Measurement, **facts: Any) -> None:
-        """One line, of one thread unless `threads` is told. The caller has checked the result: `checked` says so."""
+        """One line, of one thread unless `threads` is given. The caller has checked the result: `checked` says so."""
         if not facts.get("checked"):
             raise SystemExit(f"{self.name}: a figure without a checked result is not recorded")
         conditions = {"calibration_ns": calibration(), "load": round(os.getloadavg()[0], 1)}

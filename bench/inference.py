@@ -52,7 +52,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
     "diffusion": diffusion_step.example,
 }
 WEIGHTS = ("public", "private", "hashed")
-UNASKED = {("large", "hashed")}  # three million constraints: more memory than most have
+TOO_LARGE = {("large", "hashed")}  # three million constraints: more memory than most have
 THREADS = 2
 COORDINATE = 32  # bytes
 POINTS = {"a": 2, "b": 4, "c": 2, "commitment": 2, "knowledge": 2}  # coordinates of a proof with a commitment
@@ -131,7 +131,7 @@ def require_verdicts(key: VerifyingKey, proven: list[Statement]) -> str:
     for inference in proven:
         changed = inference.packed[:-1] + bytes([inference.packed[-1] ^ 1])
         if not verify(key, inference) or verify(key, replace(inference, packed=changed)):
-            raise SystemExit("a proof was judged wrongly")
+            raise SystemExit("a proof got the wrong verdict")
     return f"{len(proven)} proofs of other inputs and weights accepted, each refused with an output changed"
 
 
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--here", action="store_true", help="in this process: for a profile")
     chosen = parser.parse_args()
     pairs = [(m, w) for m in chosen.model or EXAMPLES for w in WEIGHTS if chosen.weights in (None, w)]
-    pairs = [pair for pair in pairs if pair not in UNASKED or chosen.weights]
+    pairs = [pair for pair in pairs if pair not in TOO_LARGE or chosen.weights]
     for model, weights in pairs:
         if chosen.here:
             record(model, weights)

@@ -32,7 +32,7 @@ def newest(bench: str, *keys: str, **wanted: Any) -> list[Line]:
 
 
 def of_a_crowd(line: Line) -> bool:
-    """Whether several threads shared each core with so many others that even their best run tells nothing."""
+    """Whether several threads shared each core with so many others that even their best run says nothing."""
     return bool(line["threads"] > 1 and line.get("load", 0) > 4 * line.get("cores", 1))
 
 
@@ -43,7 +43,7 @@ def published() -> dict[str, Any]:
 
 
 def settled_seconds(line: Line) -> float:
-    """The median; where more processes wanted the cores than there were, the best run.
+    """The median; where more processes were ready to run than there are cores, the best run.
 
     Of one thread that is the processor's time when it is less: what the clock says when nobody else is there.
     """

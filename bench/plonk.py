@@ -88,7 +88,7 @@ class Steps:
             key = read_plonk_zkey(self.key_file).verifying_key
             proof, public = proof_from_json(json.loads(worker.proof.read_text())), read_public(worker.public)
             if not verify(key, public, proof) or verify(key, [public[0] ^ 1, *public[1:]], proof):
-                raise SystemExit("the proof is not valid, or the verifier errs")
+                raise SystemExit("the proof is not valid, or the verifier is wrong")
             facts = {"device": worker.opened["device"], "threads": threads, "load_seconds": worker.opened["seconds"]}
             self.record("prove", taken, **facts, **memory)
         self.record("verify", measure(lambda: verify(key, public, proof), repeats=21))

@@ -113,7 +113,7 @@ def _backend(path: str, threads: int) -> Backend:
 
 
 def _of_one(name: str, taken: Measurement, n: int) -> Measurement:
-    """Seconds of a single product; transforms and sums are told as a whole."""
+    """Seconds of a single product; transforms and sums are given as a whole."""
     if name != "product":
         return taken
     return Measurement(tuple(s / n for s in taken.seconds), tuple(s / n for s in taken.cpu_seconds))

@@ -15,7 +15,7 @@ import time
 
 from lines import HERE
 
-BUSY, WAIT = 0.7, 180.0  # processes that may want the cores before a bench begins; seconds to wait for that
+BUSY, WAIT = 0.7, 180.0  # processes that may be ready to run before a bench begins; seconds to wait for that
 BENCHES: dict[str, list[str]] = {
     "primitives": ["primitives.py"],
     "account": ["account.py"],

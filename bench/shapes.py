@@ -1,4 +1,4 @@
-"""Work of known sizes for a counting device: transforms, sums, and what a Groth16 proof asks of a device.
+"""Work of known sizes for a counting device: transforms, sums, and what a Groth16 proof does on a device.
 
 Points and scalars are zeros that nobody reads: launches, allocations and bytes follow from sizes alone.
 """

@@ -40,7 +40,7 @@ def with_ratio(line: Line) -> str:
 
 
 def with_threads(name: str) -> Callable[[Line], str]:
-    """Labels such as "prove, 2 threads", where the line tells threads."""
+    """Labels such as "prove, 2 threads", where the line gives threads."""
 
     def label(line: Line) -> str:
         parts = [line[name], line.get("path"), _threads(line)]

@@ -1,4 +1,4 @@
-"""Provers in processes of their own, all asked the same way, and zkgpu's verdict on each proof."""
+"""Provers in processes of their own, all called the same way, and zkgpu's verdict on each proof."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Worker:
         self.opened = self._answer()
 
     def prove(self) -> dict[str, Any]:
-        """One proof, written to `proof` and `public`: the seconds it took, and what else the prover tells."""
+        """One proof, written to `proof` and `public`: the seconds it took, and what else the prover reports."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"prove {self.proof} {self.public}\n")
         self._process.stdin.flush()

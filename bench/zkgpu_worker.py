@@ -24,7 +24,7 @@ def anonymous_bytes() -> int:
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) * 1024
-    raise SystemExit("this system does not tell anonymous memory")
+    raise SystemExit("this system does not report anonymous memory")
 
 
 class PeakMemory(threading.Thread):

@@ -1,4 +1,4 @@
-"""How many wrong witnesses and statements the tests tried, which pytest tells at its end."""
+"""How many wrong witnesses and statements the tests tried, which pytest prints at its end."""
 
 from __future__ import annotations
 

@@ -62,14 +62,14 @@ def wrong() -> np.ndarray:
 
 
 class Refusing:
-    """A verifier that answers as it is told, one answer a proof, and then as the real one."""
+    """A verifier that gives these answers, one a proof, and then those of the real one."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, system: Any, *answers: Any) -> None:
-        self.answers, self.asked = list(answers), 0
+        self.answers, self.calls = list(answers), 0
         real = system.Prover._verify
 
         def verify(prover: Any, statement: Statement) -> bool:
-            self.asked += 1
+            self.calls += 1
             answer = self.answers.pop(0) if self.answers else real(prover, statement)
             if isinstance(answer, Exception):
                 raise answer
@@ -102,7 +102,7 @@ def test_a_refused_proof_is_made_again_and_then_elsewhere(
     statement = prover.statement(ASSIGNMENT)
     assert statement.public_inputs == [27]
     assert system.verify(key.verifying_key, statement.public_inputs, statement.proof)
-    assert refusing.asked == len(answers) + (answers[-1] is not True)
+    assert refusing.calls == len(answers) + (answers[-1] is not True)
     assert logged in caplog.text
     assert len(caplog.messages) == bool(logged)
 
@@ -112,7 +112,7 @@ def test_a_proof_that_no_device_makes_is_tried_three_times(system: Any, key: Any
     refusing = Refusing(monkeypatch, system, *[False] * 9)
     with pytest.raises(SelfCheckError, match="the witness satisfies the circuit, but the proof does not verify"):
         prover.prove(ASSIGNMENT)
-    assert refusing.asked == 3
+    assert refusing.calls == 3
 
 
 def test_where_the_circuit_is_known_to_hold_it_is_the_key(system: Any, key: Any, monkeypatch: Any) -> None:
@@ -201,13 +201,13 @@ def test_a_proof_over_a_curve_without_a_name_in_files_is_not_written_under_anoth
     assert list(tmp_path.iterdir()) == []
 
 
-# -- constraints, asked where the witness goes
+# -- constraints, checked where the witness goes
 
 
 def test_a_device_with_memory_of_its_own_checks_constraints_itself(key: Any, system: Any, monkeypatch: Any) -> None:
     prover = system.Prover(key, ReferenceBackend(BN254), circuit=COMPILED.r1cs)
     with monkeypatch.context() as patched:
-        patched.setattr(type(COMPILED.r1cs), "check", lambda *_: pytest.fail("the device was not asked"))
+        patched.setattr(type(COMPILED.r1cs), "check", lambda *_: pytest.fail("the device did not check"))
         prover.prove(ASSIGNMENT)
     with pytest.raises(UnsatisfiedError, match=r"constraint \d+: A \* B is not C"):
         prover.prove(wrong())

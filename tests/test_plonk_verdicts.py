@@ -1,4 +1,4 @@
-"""The PLONK rows of the verdict catalogue, asked of the library and of the command line."""
+"""The PLONK rows of the verdict catalogue, by the library and by the command line."""
 
 from __future__ import annotations
 

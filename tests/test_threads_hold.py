@@ -1,4 +1,4 @@
-"""A number of threads that was asked for holds for all that is done, also beside the backend."""
+"""A number of threads that was given holds for all that is done, also beside the backend."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from zkgpu.systems.files import read_key, write_key
 
 
 class NoPool:
-    """Stands for the pool of threads, which nothing may ask."""
+    """Stands for the pool of threads, which nothing may use."""
 
     def submit(self, *_: object) -> Any:
-        raise AssertionError("another thread was asked to work")
+        raise AssertionError("another thread was given work")
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def drawn(key=KEY, public=PUBLIC, proof=PROOF) -> list[int]:  # type: ignore[no-
 
 
 def flipped(item: Point | int) -> Point | int:
-    """One bit of one coordinate changed; hashing asks no curve equation."""
+    """One bit of one coordinate changed; hashing checks no curve equation."""
     return Point(item.group, item.x ^ 1, item.y) if isinstance(item, Point) else item ^ 1
 
 

@@ -62,7 +62,7 @@ class ZkgpuError(Exception):
 
 
 class UsageError(ZkgpuError):
-    """The call or the command line cannot be carried out as asked."""
+    """The call or the command line cannot be carried out."""
 
     exit_code = 2
 

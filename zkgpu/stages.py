@@ -1,4 +1,4 @@
-"""Named stages of long work: who listens is told of each, and between two of them the work can be stopped.
+"""Named stages of long work: a listener is called at each, and between two of them the work can be stopped.
 
 Both follow the context (contextvars) of whoever asks for the work, into zkgpu's own threads and into those of
 `asyncio.to_thread`. A ThreadPoolExecutor starts its work in a context of its own: `carried` brings this one along.
@@ -35,7 +35,7 @@ _cancels: ContextVar[tuple[Cancel, ...]] = ContextVar("cancels of stages", defau
 
 @contextmanager
 def stage(name: str) -> Iterator[None]:
-    """Tells the listener (name, None) when the block begins and (name, seconds) when it ends without an error.
+    """Calls the listener with (name, None) when the block begins and (name, seconds) when it ends without an error.
 
     Raises CancelledError where the work is to stop, and what the listener raises.
     """
@@ -52,7 +52,7 @@ def stage(name: str) -> Iterator[None]:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Stages begun in the block are told to `listener`. What it raises stops the work."""
+    """Stages begun in the block call `listener`. What it raises stops the work."""
     token = _listener.set(listener)
     try:
         yield

@@ -5,7 +5,7 @@ transcript.absorb(*key_points, *public_inputs)        # what both sides know
 transcript.write(a=a, b=b, c=c)                       # what the prover says: absorbed, and kept in `written`
 beta = transcript.challenge()
 
-A challenge is the hash of everything absorbed since the one before it, so a protocol that wants earlier challenges
+A challenge is the hash of everything absorbed since the one before it, so a protocol that needs earlier challenges
 to count absorbs them. Scalars are hashed as whole words and points as x then y, big-endian, the imaginary part of a
 coordinate first, infinity being all zero; bytes as they are.
 """

@@ -25,18 +25,18 @@ class ObservedRecording:
 
     def __init__(self, driver: ObservedDriver, inner: Recording):
         self._driver, self._inner = driver, inner
-        self.asked: list[Callable[[], None]] = []
+        self.recorded: list[Callable[[], None]] = []
 
     def replay(self) -> None:
         if self._driver.is_observed:
-            for ask in self.asked:
-                ask()
+            for again in self.recorded:
+                again()
         else:
             self._inner.replay()
 
 
 class ObservedDriver:
-    """A driver that tells what its kernels are asked for and how long they take, while `observed` runs.
+    """A driver that reports the launches of its kernels and how long they take, while `observed` runs.
 
     event  event(stream) marks a moment of a stream; None on a device without clocks
     """
@@ -76,7 +76,7 @@ class ObservedDriver:
 
     def copy(self, source: int, target: int, nbytes: int) -> None:
         if self._recording is not None:
-            self._recording.asked.append(partial(self.copy, source, target, nbytes))
+            self._recording.recorded.append(partial(self.copy, source, target, nbytes))
         self._inner.copy(source, target, nbytes)
 
     def compile(self, source: Source) -> Any:
@@ -89,13 +89,13 @@ class ObservedDriver:
     def launch(
         self, module: Any, kernel: str, grid: Extent, block: Extent, shared: int, arguments: Sequence[int]
     ) -> None:
-        asked = module, kernel, grid, block, shared, arguments
+        launched = module, kernel, grid, block, shared, arguments
         if self._recording is not None:
-            self._recording.asked.append(partial(self.launch, *asked))
-            self._inner.launch(*asked)
+            self._recording.recorded.append(partial(self.launch, *launched))
+            self._inner.launch(*launched)
             return
         begin = self._moment()
-        self._inner.launch(*asked)
+        self._inner.launch(*launched)
         if self._seen is not None:
             self._seen.append((kernel, begin, self._moment()))
 

@@ -1,4 +1,4 @@
-"""Whole proofs on a device: verified by their prover, timed, their stages and kernels told.
+"""Whole proofs on a device: verified by their prover, timed, with their stages and kernels.
 
 Circuits are not checked before a proof: that is the CPU's work, and the proof says whether they hold.
 """

@@ -55,7 +55,7 @@ class Results:
             text = f"{type(error).__name__}: {error}"
             self.add(what=what, failed=text[:600], wall=round(time.perf_counter() - began, 2))
             if any(sign in text for sign in LOST):
-                os._exit(LOST_DEVICE)  # nothing that this process asks of the device will work
+                os._exit(LOST_DEVICE)  # nothing that this process has the device do will work
             return False
         return True
 
@@ -80,7 +80,7 @@ def version() -> str:
 
 
 def source_digest() -> str:
-    """Twelve hexadecimal digits of the sha256 of all that runs on a device or asks it to."""
+    """Twelve hexadecimal digits of the sha256 of all that runs on a device or launches it."""
     digest = hashlib.sha256()
     for path in sorted([*(ROOT / "cuda").glob("*.cu*"), *(ROOT / "zkgpu").rglob("*.py")]):
         digest.update(path.name.encode() + path.read_bytes())

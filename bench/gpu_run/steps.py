@@ -195,8 +195,8 @@ def _record_launches(results: Results, driver: ObservedDriver, n: int) -> None:
     for run in (launch, driver.synchronize, lambda: [allocate(driver, U32, 64) for _ in range(n)]):
         run()
         moments.append(time.perf_counter())
-    asked, waited, allocated = (b - a for a, b in itertools.pairwise(moments))
-    per = {"host_us": asked, "with_device_us": asked + waited, "allocation_us": allocated}
+    enqueued, waited, allocated = (b - a for a, b in itertools.pairwise(moments))
+    per = {"host_us": enqueued, "with_device_us": enqueued + waited, "allocation_us": allocated}
     results.add(primitive="launch", **{name: round(seconds / n * 1e6, 2) for name, seconds in per.items()})
 
 

@@ -23,16 +23,16 @@ def marks(svg):
     return [circle for circle in ElementTree.fromstring(svg).iter(f"{SVG}circle") if circle.get("data-source")]
 
 
-def told(mark):
+def point_of(mark):
     """Size and source, as the mark's own title says them."""
     return re.fullmatch(r".*, 2\^([\d.]+): .* \((.*)\)", mark.find(f"{SVG}title").text).groups()
 
 
 def published_seconds():
     """What is published, by the place that a mark names."""
-    told = published()
-    figures = {f"{f['peer']}/{f['what']}/{f['threads']}": f["seconds"] for f in told["figures"]}
-    return figures | {f"{f['peer']}/{f['what']}": f["seconds"] for f in told["on_gpus"]}
+    published_now = published()
+    figures = {f"{f['peer']}/{f['what']}/{f['threads']}": f["seconds"] for f in published_now["figures"]}
+    return figures | {f"{f['peer']}/{f['what']}": f["seconds"] for f in published_now["on_gpus"]}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -40,7 +40,7 @@ def test_every_mark_of_a_kept_picture_stands_for_a_line_that_exists(name):
     drawn = marks((PICTURES / f"{name}.svg").read_text(encoding="utf-8"))
     assert drawn
     for mark in drawn:
-        size, source = told(mark)
+        size, source = point_of(mark)
         file, place = source.split(":")
         if file == "published.json":
             assert size in published_seconds()[place]

@@ -46,8 +46,8 @@ def test_a_failed_assertion_is_reported_with_circoms_trace():
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"a": 3, "b": 11}, "wants 3"),
-        ({}, "wants 3"),
+        ({"a": 3, "b": 11}, "takes 3"),
+        ({}, "takes 3"),
         ({"a": 3, "b": 11, "k": 4, "z": 1}, "'z' is not an input"),
         ({"a": [3, 3], "b": 11, "k": 4}, "'a' has 2 values"),
         ({"a": "three", "b": 11, "k": 4}, "'a'"),
@@ -212,10 +212,10 @@ def test_calculators_with_and_without_sizes_of_signals_compute_alike(version):
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"a": [5, 6, 8]}, "'a' has 3 values but the circuit wants 1"),  # over b, which is not given
-        ({"a": [5, 6], "b": [8]}, "'a' has 2 values but the circuit wants 1"),
-        ({"b": [1, 2, 3]}, "'b' has 3 values but the circuit wants 2"),  # beyond the last input
-        ({"a": 5, "b": [6]}, "'b' has 1 values but the circuit wants 2"),
+        ({"a": [5, 6, 8]}, "'a' has 3 values but the circuit takes 1"),  # over b, which is not given
+        ({"a": [5, 6], "b": [8]}, "'a' has 2 values but the circuit takes 1"),
+        ({"b": [1, 2, 3]}, "'b' has 3 values but the circuit takes 2"),  # beyond the last input
+        ({"a": 5, "b": [6]}, "'b' has 1 values but the circuit takes 2"),
         ({"a": 5}, "a signal is missing"),
         ({"a": 5, "b": [6, 8], "z": 1}, "'z' is not an input signal"),
     ],

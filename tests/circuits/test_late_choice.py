@@ -158,7 +158,7 @@ def test_a_challenge_alone_is_no_reason_to_commit():
 
 
 def mixed(c: Circuit) -> None:
-    """All ways to commit, beside what knows no challenge."""
+    """All ways to commit, beside what depends on no challenge."""
     a, b, v = c.private("a", (6, 4)), c.private("b", (4, 6)), c.public_array("v", 4, interval=(-8, 7))
     table = Table("squares", [[*range(-8, 8)], [i * i for i in range(-8, 8)]])
     table.look_up(v, v * v)

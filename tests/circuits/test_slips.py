@@ -1,4 +1,4 @@
-"""What people write by mistake in a circuit, and what they are told to write; and what they may write after all."""
+"""What people write by mistake in a circuit, and what messages say to write; and what they may write after all."""
 
 from __future__ import annotations
 

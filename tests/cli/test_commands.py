@@ -260,9 +260,9 @@ def test_demo_leaves_files_that_verify(options: list[str], work: Any, command: A
 
 def test_the_demo_asks_the_contract_where_there_is_an_evm(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyrevm", None)
-    told = command("demo")
-    assert (told.code, command("--json", "demo").json["on_chain"]) == (0, None)
-    assert "pip install pyrevm" in told.out
+    outcome = command("demo")
+    assert (outcome.code, command("--json", "demo").json["on_chain"]) == (0, None)
+    assert "pip install pyrevm" in outcome.out
     monkeypatch.undo()
     pytest.importorskip("pyrevm")
     costs = command("--json", "demo").json["on_chain"]

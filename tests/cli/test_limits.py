@@ -1,4 +1,4 @@
-"""A machine that is short of something, and files that want too much of it: one line and exit code 3 or 5, never 70."""
+"""A machine that is short of something, and files that take too much of it: one line and exit code 3 or 5, never 70."""
 
 from __future__ import annotations
 

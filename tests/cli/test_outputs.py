@@ -120,7 +120,7 @@ def plonk():
 def test_a_key_of_another_circuit_is_replaced_by_force_alone(work: Any, command: Any, protocol: str) -> None:
     """The other circuit differs in one constant, so that all of its sizes are the same.
 
-    In Groth16 it is one of A or B: what C was cannot be told from a key.
+    In Groth16 it is one of A or B: what C was cannot be seen from a key.
     """
     work.done("compile", work.source(), "-o", work / "one.r1cs")
     (work / "other.py").write_text(OTHER)

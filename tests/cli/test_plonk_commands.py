@@ -1,4 +1,4 @@
-"""The commands read from the files that PLONK is meant; only setup is told."""
+"""The commands read from the files that PLONK is meant; only setup takes an option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A first start shares its compilation with a second process; commands are imported when asked for."""
+"""A first start shares its compilation with a second process; commands are imported when they are called."""
 
 from __future__ import annotations
 

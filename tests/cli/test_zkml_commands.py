@@ -42,11 +42,11 @@ def folder(tmp_path: Path) -> Path:
 def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
     build, proof = folder / "build", folder / "proof.json"
     calibrated = ("--calibrate", folder / "data.npz", "--weights", "private")
-    code, told, _ = run(capsys, "zkml", "estimate", folder / "model.onnx", *calibrated)
+    code, answer, _ = run(capsys, "zkml", "estimate", folder / "model.onnx", *calibrated)
     assert code == 0
     assert not build.exists()
     code, report, _ = run(capsys, "zkml", "compile", folder / "model.onnx", *calibrated, "-o", build)
-    assert (code, report["costs"]) == (0, told["costs"])
+    assert (code, report["costs"]) == (0, answer["costs"])
     assert report["accuracy"]["out"]["agreement"] > 0.8
     code, _, err = run(capsys, "zkml", "setup", build, "--unsafe")
     assert (code, "UNSAFE" in err) == (0, True)
@@ -171,8 +171,8 @@ def test_verify_tells_what_was_proven_with_neither_the_model_nor_the_proving_key
     assert [part.split("=")[0] for part in lines[1].removeprefix("output out: ").split()] == ["cat", "dog", "fish"]
     assert lines[2] == f"binding: {ADDRESS}"
     assert "any answer that some weights of this architecture give" in out
-    code, told, _ = run(capsys, "zkml", "verify", bound / "build", bound / "proof.json")
-    x, scores, binding = told["tensors"]
+    code, answer, _ = run(capsys, "zkml", "verify", bound / "build", bound / "proof.json")
+    x, scores, binding = answer["tensors"]
     assert (x["values"], x["scale"], x["type"], x["offset"]) == ([SAMPLES[0].tolist()], "1.0", "uint8", 0)
     assert scores["labels"] == ["cat", "dog", "fish"]
     assert np.allclose(np.array(scores["values"]) * float(scores["scale"]), scores["real"])

@@ -133,7 +133,7 @@ def test_both_export_the_same_verification_key_and_calldata(
     prove_with_zkgpu(command, own)
     snarkjs("zkey", "export", "verificationkey", own.key, tmp_path / "theirs.json")
     ours = json.loads(own.vk.read_text())
-    assert ours.pop("unsafe") is True  # which snarkjs cannot tell from the key
+    assert ours.pop("unsafe") is True  # which snarkjs cannot see from the key
     assert ours == json.loads((tmp_path / "theirs.json").read_text())
     theirs = snarkjs("zkey", "export", "soliditycalldata", own.public, own.proof)
     assert command("export", "calldata", own.public, own.proof).out.strip() == theirs.strip()

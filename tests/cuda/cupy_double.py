@@ -151,7 +151,7 @@ class Cupy:
     def __init__(self) -> None:
         self.launches: list[Any] = []
         self.pinned: list[np.ndarray] = []
-        self.allocated: list[Any] = []  # sizes that the pool was asked for
+        self.allocated: list[Any] = []  # sizes that the pool allocated
         self.copied: list[int] = []  # sizes of copies to and from the device
         self.free, self.freed = 1 << 20, 0
         self.allocator = self._alloc
@@ -275,7 +275,7 @@ class Cupy:
 
 @dataclass(frozen=True)
 class RawModule:
-    """A source, compiled when its module is asked for."""
+    """A source, compiled when its module is loaded."""
 
     cupy: Cupy
     code: str

@@ -40,7 +40,7 @@ Site = tuple[str, int]
 
 
 class Recorder(CpuBackend):
-    """The CPU, and which expressions were asked of it by which lines."""
+    """The CPU, and which expressions it got from which lines."""
 
     def __init__(self) -> None:
         super().__init__(BN254)
@@ -55,7 +55,7 @@ class Recorder(CpuBackend):
 
 
 def record() -> Recorder:
-    """What everything that runs on a device asks for."""
+    """What everything that runs on a device evaluates."""
     recorder = Recorder()
     require_right_results(recorder)  # type: ignore[arg-type]
     self_test(recorder)
@@ -100,7 +100,7 @@ def _run_plonk(recorder: Recorder, circuit: CompiledCircuit, inputs: dict[str, A
 
 
 def sites() -> set[Site]:
-    """Every line of the package that asks a backend for an expression."""
+    """Every line of the package that gives a backend an expression."""
     found = set()
     for room in ROOMS:
         for path in [PACKAGE / room] if room.endswith(".py") else (PACKAGE / room).rglob("*.py"):

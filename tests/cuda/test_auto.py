@@ -1,4 +1,4 @@
-"""The device "auto": a GPU that passes its test, else the CPU with the reason; an asked-for GPU is never replaced."""
+"""The device "auto": a GPU that passes its test, else the CPU with the reason; a named GPU is never replaced."""
 
 from __future__ import annotations
 

@@ -43,12 +43,12 @@ def test_the_kept_expressions_are_those_that_provers_setups_and_self_tests_trace
 def test_a_device_asks_for_no_module_that_is_not_in_the_catalogue(
     emulated: EmulatedDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: set[Source] = set()
+    compiled: set[Source] = set()
     compile_now: Callable[[Source], Any] = emulated.compile
-    monkeypatch.setattr(emulated, "compile", lambda source: asked.add(source) or compile_now(source))
+    monkeypatch.setattr(emulated, "compile", lambda source: compiled.add(source) or compile_now(source))
     self_test(CudaBackend(emulated, BN254, log_tile=4))
-    assert len(asked) >= 9
-    assert asked <= set(catalogue.sources())
+    assert len(compiled) >= 9
+    assert compiled <= set(catalogue.sources())
 
 
 def test_every_file_of_kernels_is_in_the_catalogue() -> None:
@@ -215,23 +215,23 @@ def test_a_compilation_that_failed_is_tried_again(cupy: Cupy, cubins: Cubins, mo
 
 @pytest.fixture
 def compiler(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """A compiler that writes names; what it was asked for."""
-    asked: list[tuple[str, str]] = []
+    """A compiler that writes names; what it was given."""
+    given: list[tuple[str, str]] = []
 
     def compiled(source: Source, architecture: str) -> tuple[bytes, str]:
-        asked.append((source.name, architecture))
+        given.append((source.name, architecture))
         return CUBIN + f"{source.name} {architecture}".encode(), ""
 
     monkeypatch.setattr(nvrtc, "compiled", compiled)
     monkeypatch.setattr(nvrtc, "version", lambda: (13, 0))
-    return asked
+    return given
 
 
 def test_the_build_makes_every_module_for_every_architecture_once(compiler: list, cubins: Cubins) -> None:
     stale = cubins.write(Source("old.cu", "earlier text"), SM_90, 13, CUBIN)
     paths = build.build(cubins)
     assert len(set(paths)) == len(compiler) == len(catalogue.sources()) * len(ARCHITECTURES)
-    assert sorted(cubins.folder.rglob("*.gz")) == sorted(paths), "and removes what no source asks for"
+    assert sorted(cubins.folder.rglob("*.gz")) == sorted(paths), "and removes what is of no source"
     assert not stale.exists()
     found = cubins.find(SORT, SM_90, 13)
     assert found is not None

@@ -20,14 +20,14 @@ from zkgpu.gpu.cubins import Cubins
 
 STUB = """
 #include <cstring>
-// loads what begins as an ELF file for CUDA (machine 190), and knows every function
+// loads what begins as an ELF file for CUDA (machine 190), and finds every function
 extern "C" int cuModuleLoadData(void** module, const unsigned char* image) {
     *module = (void*)image;
     return memcmp(image, "\\x7f" "ELF", 4) == 0 && image[18] == 190 ? 0 : 200;
 }
 extern "C" int cuModuleGetFunction(void** function, void* module, const char*) { *function = module; return 0; }
 extern "C" int cuCtxGetCurrent(void** context) { *context = (void*)1; return 0; }
-// the launch of a kernel(uint64_t* out, uint64_t, uint32_t): writes what it is asked for to out
+// the launch of a kernel(uint64_t* out, uint64_t, uint32_t): writes what it is given to out
 extern "C" int cuLaunchKernel(
     void* function, unsigned x, unsigned y, unsigned z, unsigned a, unsigned b, unsigned c, unsigned shared,
     void* stream, void** arguments, void** extra
@@ -40,7 +40,7 @@ extern "C" int cuLaunchKernel(
 }
 """
 
-# cudart, inside CuPy, wants all of a driver; these are its calls on the way to the stub
+# cudart, inside CuPy, needs all of a driver; these are its calls on the way to the stub
 PROGRAM = """
 import sys
 import cupy

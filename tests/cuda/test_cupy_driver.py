@@ -1,4 +1,4 @@
-"""The driver of real GPUs, over a double of the few names of CuPy it uses: what it asks for, and how errors read."""
+"""The driver of real GPUs, over a double of the few names of CuPy it uses: what it calls, and how errors read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def ascending(n: int) -> Bytes:
 @pytest.fixture
 def in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buffers of 100 bytes, few of them, and small copies of at most 20."""
-    for name, value in {"CHUNK": 100, "SMALL": 20, "MOST_IN_FLIGHT": 4, "LANDING": 3, "ASKED": 2}.items():
+    for name, value in {"CHUNK": 100, "SMALL": 20, "MOST_IN_FLIGHT": 4, "LANDING": 3, "QUEUED": 2}.items():
         monkeypatch.setattr(pinned, name, value)
 
 

@@ -1,4 +1,4 @@
-"""A device that errs: its proof is made again, at last on the CPU, and the device is named; no wrong proof leaves."""
+"""A faulty device: its proof is made again, at last on the CPU, and the device is named; no wrong proof leaves."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ AGAIN, ON_CPU = "emulated: a proof failed its self-check and was made again", "t
 
 
 class Erring(EmulatedDriver):
-    """A device that errs where `errs` says so: flips a bit of what is read, or leaves a kernel out."""
+    """A device that is faulty where `fails` says so: flips a bit of what is read, or leaves a kernel out."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.errs: Callable[[str], bool] = lambda what: False
+        self.fails: Callable[[str], bool] = lambda what: False
 
     def read(self, memory: Any, offset: int, nbytes: int) -> Bytes:
         data = super().read(memory, offset, nbytes)
-        if self.errs("read"):
+        if self.fails("read"):
             data[nbytes // 2] ^= 4
         return data
 
     def _run(self, module: int, kernel: str, numbers: Sequence[int], arguments: Sequence[int]) -> None:
-        if not self.errs(kernel):
+        if not self.fails(kernel):
             super()._run(module, kernel, numbers, arguments)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A circuit with an assignment, a prover on the device that errs, and the right proof."""
+    """A circuit with an assignment, a prover on the faulty device, and the right proof."""
 
     assignment: Limbs
     prover: Any
@@ -82,11 +82,11 @@ def statement(request: pytest.FixtureRequest, device: Erring, compiled: Compiled
 def erring(device: Erring, what: str, which: Callable[[int], bool]) -> Iterator[None]:
     """In the block, reads or launches of one name go wrong when `which` says so of their number."""
     numbers = itertools.count()
-    device.errs = lambda name: name == what and which(next(numbers))
+    device.fails = lambda name: name == what and which(next(numbers))
     try:
         yield
     finally:
-        device.errs = lambda name: False
+        device.fails = lambda name: False
 
 
 ERRORS = [
@@ -146,5 +146,5 @@ def test_constraints_are_checked_on_the_device_and_named_by_the_host(
     prover = type(statement.prover)(key, statement.prover.backend, circuit=compiled.r1cs)
     with pytest.raises(UnsatisfiedError, match="constraint 1: A"):
         prover.prove(wrong)
-    monkeypatch.setattr(type(compiled.r1cs), "check", lambda *_: pytest.fail("the device was not asked"))
+    monkeypatch.setattr(type(compiled.r1cs), "check", lambda *_: pytest.fail("the device did not check"))
     assert prover.prove(statement.assignment, _blinding=statement.blinding) == statement.right

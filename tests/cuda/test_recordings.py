@@ -219,7 +219,7 @@ def test_recordings_are_given_back_first_and_not_made_again(
     assert backend.residency.evict()
     gc.collect()
     assert (device.used, points.has_tables) == (before, True)
-    assert "sums over 8 points are asked for step by step" in caplog.text
+    assert "sums over 8 points are launched step by step" in caplog.text
     while points.is_resident:
         assert all(sum_is_right(backend, points, factors) for factors in VECTORS[:3])
         assert backend.residency.evict()
@@ -228,7 +228,7 @@ def test_recordings_are_given_back_first_and_not_made_again(
 
 
 class Failing(EmulatedDriver):
-    """A device where the k-th thing that a recording is asked for fails."""
+    """A device where the k-th call of a recording fails."""
 
     fails_at: int | None = None
 

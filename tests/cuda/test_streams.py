@@ -29,7 +29,7 @@ ZK_KERNEL(32) copy(uint32_t n, const uint32_t* in, uint32_t* out) {
 
 
 class Forgetful(EmulatedDriver):
-    """A device that was told to wait for nothing."""
+    """A device that waits for nothing."""
 
     def wait(self, event: Event) -> None: ...
 

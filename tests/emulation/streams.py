@@ -70,7 +70,7 @@ class Scheduler:
         self.current.queue.append(event)
 
     def finish(self, *streams: Stream) -> None:
-        """Do all that these streams were asked; all streams when none is named."""
+        """Do all that these streams were given; all streams when none is named."""
         order = self._random.sample(self._streams, len(self._streams))
         while any(stream.queue for stream in streams or order):
             able = next((stream for stream in order if stream.can_go_on), None)

@@ -1,4 +1,4 @@
-"""Files are told by their first bytes: what was given in place of what, and files of other tools that are as good."""
+"""What a file is, by its first bytes: what was given in place of what, and files of other tools that are as good."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage that knows the structure of a file, so that it gets past the first check: one way of each for every format."""
+"""Damage by the structure of a file, so that it gets past the first check: one way of each for every format."""
 
 from __future__ import annotations
 

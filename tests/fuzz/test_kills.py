@@ -54,8 +54,8 @@ def other():
 def run(jobs: list[dict[str, Any]]) -> list[tuple[int, float]]:
     program = [sys.executable, str(Path(__file__).with_name("killing.py"))]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    told = json.dumps(jobs, default=str)
-    done = subprocess.run(program, input=told, capture_output=True, text=True, check=True, env=environment)
+    orders = json.dumps(jobs, default=str)
+    done = subprocess.run(program, input=orders, capture_output=True, text=True, check=True, env=environment)
     return [tuple(result) for result in json.loads(done.stdout)]
 
 
@@ -205,7 +205,7 @@ COMMANDS = (
 NEW = "new files"
 
 
-def judge(killed: Killed, before: Path, folder: Path) -> str:
+def outcome(killed: Killed, before: Path, folder: Path) -> str:
     """What was left, in words. Fails for files that do not belong together, and for others that were changed."""
     old, left = files_of(before), files_of(folder)
     kept = {name for name in killed.outputs if left.get(name) == old[name]}
@@ -232,7 +232,7 @@ def kill(killed: Killed, before: Path, folder: Path, wanted: list[dict[str, Any]
     left: Counter[str] = Counter()
     for copy, (code, _) in zip(copies, results, strict=True):
         assert code in (0, -9), (killed.line, code)
-        what = judge(killed, before, copy)
+        what = outcome(killed, before, copy)
         assert code or what == NEW, killed.line
         left["killed, " * (code < 0) + what] += 1
         shutil.rmtree(copy)
@@ -258,7 +258,7 @@ def test_500_kills_over_all_commands_leave_no_mixed_files(tmp_path: Path) -> Non
         folder = tmp_path / str(number)
         shutil.copytree(before, folder / "whole")
         ((code, seconds),) = run([command(folder / "whole", killed.line)])
-        assert (code, judge(killed, before, folder / "whole")) == (0, NEW)
+        assert (code, outcome(killed, before, folder / "whole")) == (0, NEW)
         at_calls = [{"calls": calls} for calls in range(8 if len(killed.outputs) == 1 else 26)]
         at_times = [{"seconds": draw.uniform(0, seconds)} for _ in range(KILLS // len(COMMANDS))]
         left = kill(killed, before, folder / "killed", at_calls + at_times)

@@ -1,7 +1,7 @@
 """Damages files and reads them, a case for each line that comes in: `python -m tests.fuzz.worker`.
 
 A line is a target and a seed with a tab between them; so is the beginning of the answer, before the outcome, the
-seconds and what was raised. The process may map BUDGET bytes more than when it began: whoever asks for more is told so.
+seconds and what was raised. The process may map BUDGET bytes more than when it began: whoever takes more is refused.
 `python -m tests.fuzz.worker TARGET SEED` shows one case, with its traceback.
 """
 

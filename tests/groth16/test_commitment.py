@@ -262,7 +262,7 @@ def folded_equation(vk: Any, proven: Statement, t: int) -> bool:
 def test_proof_and_key_must_both_have_a_commitment_or_neither(committed: CommittedStatement, statement: Any) -> None:
     public, proof, packed = committed.proven
     vk = committed.key.verifying_key
-    with pytest.raises(UsageError, match="the key asks for a proof with a commitment"):
+    with pytest.raises(UsageError, match="the key is for proofs with a commitment"):
         verify(vk, public, Proof(proof.a, proof.b, proof.c), packed=packed)
     with pytest.raises(UsageError, match="a commitment of the proof is a Point: give a Commitment"):
         verify(vk, public, replace(proof, commitments=(proof.a,)), packed=packed)
@@ -301,7 +301,7 @@ def test_a_witness_must_wait_for_its_challenges(committed: CommittedStatement, s
     assignment = committed.circuit.witness(INPUTS)
     with pytest.raises(UsageError, match="deferred"):
         prover.prove(assignment)
-    with pytest.raises(UsageError, match="asked for no challenge"):
+    with pytest.raises(UsageError, match="took no challenge"):
         prover.prove(lambda challenges: assignment)
     with pytest.raises(UsageError, match="without challenges"):
         Prover(statement.key, open_backend("cpu")).prove(committed.circuit.deferred(INPUTS))

@@ -215,7 +215,7 @@ def without_the_mask_s_row(circuit: CompiledCircuit) -> CompiledCircuit:
 
 
 def test_a_commitment_without_a_mask_would_be_the_same_each_time(committed: CommittedStatement) -> None:
-    """All else fits, so that proofs verify: a guessed witness could be confirmed. Only the mask's point tells."""
+    """All else fits, so that proofs verify: a guessed witness could be confirmed. Only the mask's point shows it."""
     circuit = without_the_mask_s_row(committed.circuit)
     hostile = unsafe_setup(circuit.r1cs, CPU)
     prover = Prover(hostile, CPU, allow_insecure_key=True)
@@ -337,13 +337,13 @@ def test_the_points_of_a_key_are_looked_at_once(statement: Any, monkeypatch: pyt
 
     key = replace(statement.key.verifying_key)
     proof = Prover(statement.key, CPU).prove(statement.assignment)
-    asked: list[str] = []
+    points: list[str] = []
     require = weakness.require_point
-    monkeypatch.setattr(weakness, "require_point", lambda p, g, what: (asked.append(what), require(p, g, what)))
+    monkeypatch.setattr(weakness, "require_point", lambda p, g, what: (points.append(what), require(p, g, what)))
     assert verify(key, PUBLIC, proof)
-    assert len(asked) == len(key.ic) + 4
+    assert len(points) == len(key.ic) + 4
     assert verify(key, PUBLIC, proof)
-    assert len(asked) == len(key.ic) + 4
+    assert len(points) == len(key.ic) + 4
 
 
 def test_a_json_key_with_a_weak_point_is_refused_by_its_name(statement: Any, tmp_path: Path, command: Any) -> None:

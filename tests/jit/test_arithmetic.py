@@ -303,7 +303,7 @@ def test_extension_field_formulas_agree_with_integers(isa):
             (3 * a0 - 2 * b0, 3 * a1 - 2 * b1),
             (9 * a0, 9 * a1) if same else (b0 - a0, b1 - a1),
             (-a0, -a1),
-            (a0 + b0, a1 + b1),  # written for all lanes when any lane asks for it
+            (a0 + b0, a1 + b1),  # written for all lanes when any lane needs it
         ]
         got = [tuple(unpack(isa, block, lanes)[i] for block in result) for result in out]
         assert got == [tuple(c * r % p for c in pair) for pair in expected]

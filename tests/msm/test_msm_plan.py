@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.plan import (
     Cost,
-    Family,
+    SharedDigits,
     balanced_bits,
     bucket_sets,
     bucket_width,
@@ -66,21 +66,21 @@ def test_windows_a_stride_apart_share_their_buckets():
     assert [(s.weight, [r.window for r in s.ranges], s.size) for s in sets] == [(0, [0, 2, 4], 21), (1, [1, 3], 14)]
 
 
-families = st.lists(
+all_digits = st.lists(
     st.tuples(st.lists(st.integers(0, 10_000), max_size=30), st.integers(1, 9), st.integers(1, 2000)), max_size=4
 )
 
 
-@given(families, st.integers(1, 9))
-def test_tasks_cover_every_window_of_every_family_once(shapes, threads):
-    given_families = [
-        Family(bucket_sets(sorted(sizes, reverse=True), stride), Cost(44, 75), buckets)
+@given(all_digits, st.integers(1, 9))
+def test_tasks_cover_every_window_of_all_digits_once(shapes, threads):
+    given_digits = [
+        SharedDigits(bucket_sets(sorted(sizes, reverse=True), stride), Cost(44, 75), buckets)
         for sizes, stride, buckets in shapes
     ]
-    tasks = share_out(given_families, threads)
+    tasks = share_out(given_digits, threads)
     for k, (sizes, stride, _) in enumerate(shapes):
         for window, size in enumerate(sorted(sizes, reverse=True)):
-            sets = [s for task in tasks if task.family == k for s in task.sets]
+            sets = [s for task in tasks if task.digits == k for s in task.sets]
             assert all(p.window % stride == s.weight for s in sets for p in s.ranges)
             ranges = sorted((p.begin, p.end) for s in sets for p in s.ranges if p.window == window)
             begins, ends = [b for b, _ in ranges], [e for _, e in ranges]
@@ -101,14 +101,14 @@ SIZES = {
 @pytest.mark.parametrize("name", SIZES)
 def test_workers_that_take_one_task_at_a_time_end_together(name, threads, stride):
     sizes, buckets, cost = SIZES[name], 100 if name == "small" else 1000, Cost(1, 1)
-    family, loads = Family(bucket_sets(sizes, stride), cost, buckets), [0.0] * threads
-    uncut = sum(sizes) + len(family.sets) * buckets
-    for task in share_out([family], threads):
+    shared, loads = SharedDigits(bucket_sets(sizes, stride), cost, buckets), [0.0] * threads
+    uncut = sum(sizes) + len(shared.sets) * buckets
+    for task in share_out([shared], threads):
         loads[loads.index(min(loads))] += task.cost
     assert max(loads) < 1.1 * uncut / threads + 3 * buckets
 
 
 def test_one_thread_gets_small_sets_together_and_cuts_nothing():
-    tasks = share_out([Family(bucket_sets([300] * 50, 50), Cost(1, 1), 16)], 1)
+    tasks = share_out([SharedDigits(bucket_sets([300] * 50, 50), Cost(1, 1), 16)], 1)
     assert len(tasks) == 1
-    assert len(share_out([Family(bucket_sets([65536] * 19, 19), Cost(1, 1), 4096)], 1)) == 19
+    assert len(share_out([SharedDigits(bucket_sets([65536] * 19, 19), Cost(1, 1), 4096)], 1)) == 19

@@ -188,7 +188,7 @@ def test_a_key_with_a_damaged_power_of_tau_gives_no_proof(statement: Statement, 
 
 
 class Flaky(CpuBackend):
-    """A device that errs once, in its k-th result of one method."""
+    """A device that is wrong once, in its k-th result of one method."""
 
     def __init__(self, method: str, k: int):
         super().__init__(BN254, threads=1)

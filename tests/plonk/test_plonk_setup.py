@@ -1,4 +1,4 @@
-"""What a PLONK key takes is told before it is made: snarkjs' format has a polynomial for each public value."""
+"""What a PLONK key takes is computed before it is made: snarkjs' format has a polynomial for each public value."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def test_a_key_larger_than_the_memory_is_refused_before_any_work(monkeypatch):
 def test_what_is_told_is_what_the_file_takes(tmp_path):
     r1cs = circuit(12)
     write_plonk_zkey(tmp_path / "key.zkey", plonk.unsafe_setup(r1cs, open_backend("cpu")))
-    told = setup.key_bytes(arithmetize(r1cs))
-    assert 0.9 < (tmp_path / "key.zkey").stat().st_size / told < 1.2
+    predicted = setup.key_bytes(arithmetize(r1cs))
+    assert 0.9 < (tmp_path / "key.zkey").stat().st_size / predicted < 1.2
 
 
 def test_available_memory_is_that_of_the_machine_or_of_the_process(monkeypatch):

@@ -1,4 +1,4 @@
-"""The Groth16 rows of the verdict catalogue, asked of the contract."""
+"""The Groth16 rows of the verdict catalogue, by the contract."""
 
 import json
 

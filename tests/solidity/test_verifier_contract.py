@@ -160,7 +160,7 @@ STAND_IN = 0x77
 RETURN, REVERT_WITH = 0xF3, 0xFD
 FIRST_POINT = bytes.fromhex("60405f5f37")  # CALLDATACOPY of 64 bytes to memory 0
 ONE = bytes.fromhex("60015f52")  # MSTORE of 1 at memory 0
-# The answer that each precompile owes to the instance below: ecAdd(p, 0 * IC) and ecMul(IC, 1) are their first point.
+# The answer that each precompile gives for the instance below: ecAdd(p, 0 * IC) and ecMul(IC, 1) are their first point.
 ANSWERS = {6: (0, FIRST_POINT, 64), 7: (1, FIRST_POINT, 64), 8: (1, ONE, 32)}
 
 

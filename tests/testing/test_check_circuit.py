@@ -96,7 +96,7 @@ def test_packed_values_are_altered_where_there_are_some() -> None:
     check_circuit(c, valid=[{"x": [1, 2, 127]}], systems=["groth16"])
 
 
-# returns one 32-byte word, 1 or 0, whatever is asked: PUSH1 answer, 0, MSTORE, then RETURN(0, 32); and its constructor
+# returns one 32-byte word, 1 or 0, for any call: PUSH1 answer, 0, MSTORE, then RETURN(0, 32); and its constructor
 def standin(answer: int) -> bytes:
     body = bytes.fromhex(f"60{answer:02x}60005260206000f3")
     return bytes.fromhex(f"60{len(body):02x}600c60003960{len(body):02x}6000f3") + body

@@ -169,7 +169,7 @@ class CudaBackend:
         firsts = {id(points): k for k, (points, _) in reversed([*enumerate(pairs)])}
         jobs = [self._jobs(*pair, may_replay=firsts[id(pair[0])] == k) for k, pair in enumerate(pairs)]
         done = iter(self._side_streams.run([job for of_pair in jobs for job in of_pair]))
-        if meanwhile is not None:  # all is asked of the device, and nothing was waited for
+        if meanwhile is not None:  # all is enqueued, and nothing was waited for
             meanwhile()
         parts = [[part for _ in of_pair for part in next(done)] for of_pair in jobs]
         return [self._group(points.group)[1].total(part) for (points, _), part in zip(pairs, parts, strict=True)]
@@ -178,7 +178,7 @@ class CudaBackend:
         """One sum; of points on the host one a chunk, so that a chunk is copied while others are summed.
 
         Args:
-            may_replay: whether no other sum that is asked for at the same time takes the points' recording
+            may_replay: whether no other sum that is begun at the same time takes the points' recording
         """
         if len(points) != len(scalars):
             raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")

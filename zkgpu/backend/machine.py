@@ -39,7 +39,7 @@ def needs_compiling() -> bool:
 
 
 def available_memory() -> int:
-    """Bytes that this process may still take: of memory, and of addresses (ulimit -v); any number, where none tells."""
+    """Bytes that this process may still take: of memory, and of addresses (ulimit -v); any number, without a figure."""
     return min(_unused_memory(), _unmapped_addresses())
 
 

@@ -165,5 +165,5 @@ Backend: TypeAlias = Device[Vector, Matrix, Points]  # whichever it is: what it 
 
 
 def opaque(device: Device[V, M, P]) -> Backend:
-    """The same device, for whoever does not know its kind."""
+    """The same device, for callers of any kind of device."""
     return cast(Backend, device)

@@ -24,7 +24,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 Sums = list[DeviceArray]
-MOST_RECORDED = 1 << 18  # points of a sum that is recorded: more keep a GPU busy for longer than the host takes to ask
+MOST_RECORDED = 1 << 18  # points of a sum that is recorded: more keep a GPU busy for longer than the host enqueues
 RECORDED_BYTES = 24  # that a recording keeps for each byte of its points, at most: 0.4 GB of G1 and 0.8 GB of G2
 RECORDED_SHARE = 16  # and it may keep 1/16 of the memory that is free
 LEAST_CHUNK = 1 << 10  # below it, halving a chunk will not help a device without memory
@@ -55,7 +55,7 @@ class ResidentPoints:
         return len(self.placed)
 
     def _place(self, placed: Placed) -> None:
-        """Points somewhere else, over which no sum was asked for yet."""
+        """Points somewhere else, over which no sum was begun yet."""
         self.placed, self._sums_begun = placed, 0
         self._recorded: Recorded[Sums] | None = None
 
@@ -88,7 +88,7 @@ class ResidentPoints:
         return self._recorded
 
     def _may_record(self, sums: BucketSums) -> bool:
-        """What a sum asks for is always the same where no memory that happens to be free decides about it."""
+        """What a sum launches is always the same where no memory that happens to be free decides about it."""
         if not (isinstance(sums.driver, Records) and self.has_tables and len(self) <= MOST_RECORDED):
             return False
         nbytes = len(self) * self.group.row_limbs * 8 * RECORDED_BYTES
@@ -123,7 +123,7 @@ class ResidentPoints:
     def give_back(self) -> None:
         """Without a recording, else without tables, where there are some; else to the host."""
         if self._recorded is not None:
-            log.warning("memory is short: sums over %d points are asked for step by step", len(self))
+            log.warning("memory is short: sums over %d points are launched step by step", len(self))
             self._recorded = None
             return
         array, had_tables, n = self.placed.array, self.has_tables, len(self)
@@ -157,7 +157,7 @@ class Residency:
     """All that is kept on a device.
 
     Args:
-        lock: held by whoever asks something of the device: one thread at a time chooses streams and gives memory back
+        lock: held by whoever gives the device work: one thread at a time chooses streams and gives memory back
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Phase 1 of a setup, as its reader owes it to check: whether a .ptau file holds powers of one tau.
+"""Phase 1 of a setup, as whoever reads its file must check it: whether a .ptau file holds powers of one tau.
 
 Checked for a circuit of N = 2^log_size rows, on exactly the points a key is made from:
  - every point is on its curve and in its subgroup;

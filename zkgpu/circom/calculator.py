@@ -39,7 +39,7 @@ _PAGE = 1 << 16
 _MAX_PAGES = 1 << 16
 _MAX_MESSAGE = 4096
 _TABLE_WITHIN = 1 << 20  # bytes of the calculator's memory in which the table of input signals lies
-_MAX_SAID = 1 << 16  # characters of all messages together: what comes after them is not asked for
+_MAX_SAID = 1 << 16  # characters of all messages together: what comes after them is not read
 _PLACE = re.compile(r"in template \w+ line: \d+", re.ASCII)  # the part of circom's messages that holds no value
 _EXPORTS = (
     *("memory", "getVersion", "getFieldNumLen32", "getRawPrime", "getSharedRWMemoryStart", "init", "getInputSize"),
@@ -274,10 +274,10 @@ class _Run:
             if size <= 0:  # -1 or 0 by version of circom
                 raise UsageError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
             if size != len(values):
-                raise UsageError(f"input '{name}' has {len(values):,} values but the circuit wants {size:,}")
+                raise UsageError(f"input '{name}' has {len(values):,} values but the circuit takes {size:,}")
         wanted, given = self._call("getInputSize"), sum(len(values) for values in signals.values())
         if wanted != given:
-            raise UsageError(f"{given:,} input values are given but {self._path} wants {wanted:,}: a signal is missing")
+            raise UsageError(f"{given:,} input values are given but {self._path} takes {wanted:,}: a signal is missing")
 
     def _input_sizes(self, signals: Mapping[str, list[int]]) -> dict[str, int]:
         """How many values each signal takes, -1 or 0 for one that there is not; of those of which that is known."""
@@ -313,7 +313,7 @@ class _Run:
             return self._failure
         if "memory" in str(error) and "limit" in str(error):
             return ResourceError(
-                f"{self._path}: it wants more than {self._limits.memory:,} bytes of memory: give it more with --memory"
+                f"{self._path}: it needs more than {self._limits.memory:,} bytes of memory: give it more with --memory"
             )
         return FormatError(f"{self._path}: {what} ({_first_line(error)}): compile it again")
 

@@ -1,4 +1,4 @@
-"""Calculators of circom 2.0.0 to 2.0.3, which do not tell how many values an input signal takes.
+"""Calculators of circom 2.0.0 to 2.0.3, which do not say how many values an input signal takes.
 
 They hold a table of 256 entries by name, hash u64 | position u32, at the hash modulo 256 or the next free place; a
 value beyond the end of a signal is written over the next signal. So the sizes are read from the table: signals lie one

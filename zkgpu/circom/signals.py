@@ -1,4 +1,4 @@
-"""Input signals as circom's calculators know them: by the hash of a name, with the values of an array in a row."""
+"""Input signals as circom's calculators name them: by the hash of a name, with the values of an array in a row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builder: the machine behind a Circuit, which knows linear combinations and no arrays of wires.
+"""Builder: the machine behind a Circuit, which works on linear combinations and not on arrays of wires.
 
 It hands out wires, and keeps what is written about them: constraints with labels, the steps of the witness program, the
 widths that are proven, what is committed to. Authors have Circuit; gadgets reach this one as `circuit.builder`.

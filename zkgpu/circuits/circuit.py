@@ -48,7 +48,7 @@ class Circuit:
         """The circuit of the wires among these operands: what a gadget writes its constraints to.
 
         Args:
-            gadget: what messages call the one who asks
+            gadget: what messages call the caller
 
         Raises UsageError when none of them is a wire.
         """

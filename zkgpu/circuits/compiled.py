@@ -159,7 +159,7 @@ class CompiledCircuit:
         for step in self._steps[: self._rounds.first_steps]:
             step.run(values, self._arithmetic)
         for round_ in self.r1cs.rounds:
-            values.put((list(self._rounds.challenges), 0), self._ask(round_, challenges, values))
+            values.put((list(self._rounds.challenges), 0), self._draw(round_, challenges, values))
         for step in self._steps[self._rounds.first_steps :]:
             step.run(values, self._arithmetic)
         return values.take((self._order, 0))
@@ -169,7 +169,7 @@ class CompiledCircuit:
         for signal, read in zip(given, read_inputs(given, inputs, self.r1cs.field).values(), strict=True):
             values.put((slice(signal.first, signal.first + signal.size), 0), read)
 
-    def _ask(self, round_: CommittedRound, challenges: ChallengeSource, values: Numbers) -> Numbers:
+    def _draw(self, round_: CommittedRound, challenges: ChallengeSource, values: Numbers) -> Numbers:
         """The challenges for the values of the first round."""
         r1cs = self.r1cs
         start, ordinary = r1cs.n_public + 1, r1cs.n_public_outputs + r1cs.n_public_inputs
@@ -193,7 +193,7 @@ class CompiledCircuit:
 
 
 def compile_circuit(builder: Builder) -> CompiledCircuit:
-    """Numbers the wires as an R1CS wants them and packs the constraints. See Circuit.compile."""
+    """Numbers the wires in the order of an R1CS and packs the constraints. See Circuit.compile."""
     traced = _by_kind(builder)
     sides = builder.constraints()
     touched = touched_wires(builder.n_wires, *sides)

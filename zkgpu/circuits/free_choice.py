@@ -2,7 +2,7 @@
 
 The second kind are wires that a prover could still choose when it knows the challenges, although the circuit computes
 them without. Let E be the wires computed without a challenge, C those of them that are committed or public, L the
-others. Rows over E alone know no challenge. When every row with a wire of L has only wires of C beside, a proof shows:
+others. Rows over E alone hold no challenge. When every row with a wire of L has only wires of C beside, a proof shows:
 for values of C that were fixed before the challenges there are values of E that satisfy the first rows, and, for these
 challenges, values of L that satisfy the others. Were a wire of E outside of C in a row with one of L, the prover could
 fit it to the challenge, and an identity that is false for nearly all challenges would pass. It makes no difference that

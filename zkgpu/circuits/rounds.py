@@ -29,7 +29,7 @@ class Claim:
 
 
 class Rounds:
-    """What a circuit has asked to be committed, and the challenges it got.
+    """What a circuit commits, and the challenges it got.
 
     Args:
         claims: committed wires

@@ -26,7 +26,7 @@ _NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyre
 
 
 def run_digits(session: Session, output: str | None, force: bool = False) -> None:
-    """Compiles, sets up, proves, verifies, asks the contract; prints the image, the answer and what each step cost."""
+    """Compiles, sets up, proves, verifies, calls the contract; prints the image, the answer and what each step cost."""
     from zkgpu.demo.digits import IMAGE, ask_contract, model
     from zkgpu.inference import Folder, Prover, unsafe_setup, values_of, verify
 

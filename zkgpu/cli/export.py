@@ -102,5 +102,5 @@ def inspect_command(session: Session, path: str) -> None:
 
     facts: dict[str, Any] = inspect_file(path)
     width = max(len(name) for name in facts)
-    told = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    session.finish(facts, *(f"{name:<{width}}  {message(value)}" for name, value in told.items()))
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
+    session.finish(facts, *(f"{name:<{width}}  {message(value)}" for name, value in texts.items()))

@@ -43,7 +43,7 @@ COMMANDS = {
 
 
 class Commands(click.Group):
-    """The commands by name; the module of one is imported when it is asked for."""
+    """The commands by name; the module of one is imported when it is called."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The docstring, with the names of the proof systems and curves that there are."""

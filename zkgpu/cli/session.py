@@ -1,4 +1,4 @@
-"""What the global options ask for, and the one way commands print: text or one JSON object, progress on the side."""
+"""What the global options set, and the one way commands print: text or one JSON object, progress on the side."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Session:
         return Console(stderr=True, highlight=False, quiet=self.quiet)
 
     def backend(self) -> Backend:
-        """The device asked for, opened once."""
+        """The device of the options, opened once."""
         from zkgpu.backend import open_backend
         from zkgpu.cli.warm import second_process
 

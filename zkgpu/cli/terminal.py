@@ -60,7 +60,7 @@ def say(lines: Iterable[str]) -> None:
 
 
 def complain(line: str) -> None:
-    """Print a line on standard error, `plain`. Where that fails nobody can be told."""
+    """Print a line on standard error, `plain`. Where that fails there is no other way to say it."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             _echo(plain(line), err=True)

@@ -17,7 +17,7 @@ PYTHON_CALLS = 4000  # about two verifications of a proof
 
 @dataclass
 class _Spent:
-    """The calls this process has run on Python integers, or was asked to."""
+    """The calls this process has run on Python integers, or was to run."""
 
     calls: int = 0
 

@@ -1,4 +1,4 @@
-"""Point formulas for the pairing and for short sums, over any coefficients that know + - and *.
+"""Point formulas for the pairing and for short sums, over any coefficients with + - and *.
 
 Points are homogeneous: (X : Y : Z) stands for (X/Z, Y/Z), and Z = 0 for infinity.
 """

@@ -1,4 +1,4 @@
-"""What is asked of the points of keys and proofs before any arithmetic."""
+"""What points of keys and proofs must be before any arithmetic."""
 
 from __future__ import annotations
 

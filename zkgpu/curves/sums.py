@@ -71,7 +71,7 @@ def _homogeneous(point: Point) -> list[int]:
 
 
 def _calls(group: Group, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
-    """The multiples that digits ask for, then window by window four doublings and one addition a digit.
+    """The multiples that digits select, then window by window four doublings and one addition a digit.
 
     Slots: the sums, the points, and room for the multiples 2 to 15 of each point.
     """

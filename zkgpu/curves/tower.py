@@ -1,4 +1,4 @@
-"""The tower of extensions a pairing lives in, over any coefficients that know + - and *.
+"""The tower of extensions a pairing lives in, over any coefficients with + - and *.
 
     Fq2 = Fq[u] / (u^2 + 1)      Fq6 = Fq2[v] / (v^3 - xi)      Fq12 = Fq6[w] / (w^2 - v)
 

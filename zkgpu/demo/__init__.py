@@ -1,1 +1,1 @@
-"""What `zkgpu demo` shows: a network that reads a digit, asked in a contract too, and membership in a tree."""
+"""What `zkgpu demo` shows: a network that reads a digit, verified in a contract too, and membership in a tree."""

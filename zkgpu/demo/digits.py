@@ -36,7 +36,7 @@ def model() -> CompiledModel:
 def ask_contract(key: VerifyingKey, statement: Statement) -> OnChain | None:
     """What the contract costs that accepts the proof, and refuses it beside values whose last bit is another.
 
-    None where there is no EVM. Raises SelfCheckError when the contract judges otherwise.
+    None where there is no EVM. Raises SelfCheckError when the contract answers otherwise.
     """
     compiled = CompiledContract.parse(files("zkgpu.demo").joinpath("digits_contract.json").read_text())
     packed = statement.packed

@@ -222,7 +222,7 @@ def _all_limbs_below(rows: Limbs, bound: int) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=256)
 def _power(base: int, exponent: int, modulus: int) -> int:
-    """A power that is asked for again with each proof, and takes as long as a dozen launches."""
+    """A power that each proof needs again, and that takes as long as a dozen launches."""
     return pow(base, exponent, modulus)
 
 

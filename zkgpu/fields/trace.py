@@ -35,7 +35,7 @@ class Program:
 
 
 class Symbol:
-    """A value known only when the program runs. Knows + - *, also with integers."""
+    """A value known only when the program runs, with + - *, also with integers."""
 
     __slots__ = ("number", "tracer")
 

@@ -169,7 +169,7 @@ def _replaced(target: Path, mode: int) -> Iterator[BinaryIO]:
     _remove_abandoned(target)
     part = _part(target)
     try:
-        # the umask is the system's to apply: it can be asked for only by changing it, for all threads
+        # the umask is the system's to apply: it can be read only by changing it, for all threads
         with open(part, "xb", opener=lambda name, flags: os.open(name, flags, mode & _mode_of(target))) as stream:
             yield stream
             stream.flush()

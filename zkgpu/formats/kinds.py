@@ -1,4 +1,4 @@
-"""What a file is, told by its first bytes and not by its name: a refusal says what was given in place of what."""
+"""What a file is, by its first bytes and not by its name: a refusal says what was given in place of what."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def wrong_kind(name: str, data: npt.NDArray[np.uint8], wanted: str, *, is_json: 
     """The error that a file is something else than what is wanted; None where that is not known.
 
     Args:
-        is_json: a JSON file is wanted, so that what one holds is for its reader to judge
+        is_json: a JSON file is wanted, so that its reader checks what one holds
     """
     found = signature_kind(data) or (None if is_json else _kind_of_text(data))
     return None if found is None else FormatError(f"{name}: {_instead(found[0], wanted)}: {found[1]}")

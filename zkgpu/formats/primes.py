@@ -6,7 +6,7 @@ from zkgpu.curves import CURVES, Curve, known_curves
 from zkgpu.fields.field import Field
 from zkgpu.formats.container import SectionReader
 
-# Primes that circom --prime knows and zkgpu does not, by circom's names (program_structure, constants.rs)
+# Primes that circom --prime has and zkgpu does not, by circom's names (program_structure, constants.rs)
 _UNSUPPORTED = {
     0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001: "bls12381 (BLS12-381)",
     8444461749428370424248824938781546531375899335154063827935233455917409239041: "bls12377 (BLS12-377)",
@@ -16,7 +16,7 @@ _UNSUPPORTED = {
     0x40000000000000000000000000000000224698FC0994A8DD8C46EB2100000001: "vesta",
     0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF: "secq256r1",
 }
-# base fields of curves that snarkjs and its relatives know
+# base fields of curves that snarkjs and its relatives have
 _UNSUPPORTED_BASES = {
     0x1A0111EA397FE69A4B1BA7B6434BACD764774B84F38512BF6730D2A0F6B0F6241EABFFFEB153FFFFB9FEFFFFFFFFAAAB: "BLS12-381",
     0x01AE3A4617C510EAC63B05C06CA1493B1A22D9F300F5138F1EF3622FBA094800170B5D44300000008508C00000000001: "BLS12-377",

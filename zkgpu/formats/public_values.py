@@ -1,6 +1,6 @@
 """public.json: the public inputs of a proof as snarkjs writes them, decimal strings in a list.
 
-Of a circuit with packed arrays, which snarkjs does not know, it is {"inputs": ["1", ..], "packed": "0x.."}.
+Of a circuit with packed arrays, which snarkjs does not have, it is {"inputs": ["1", ..], "packed": "0x.."}.
 """
 
 from __future__ import annotations

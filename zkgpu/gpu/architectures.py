@@ -15,7 +15,7 @@ KIB = 1024
 WARP = 32
 THREAD_REGISTERS = 255  # most that one thread can have
 REGISTERS, REGISTERS_AT_ONCE = 64 * KIB, 256
-UNASKED_SHARED = 48 * KIB  # bytes of shared memory a block may have without a kernel asking for more
+DEFAULT_SHARED = 48 * KIB  # bytes of shared memory a block may have, unless a kernel's attribute allows more
 TEGRA = {(8, 7), (10, 1), (11, 0)}  # systems on a chip, which run only code made for them
 
 
@@ -25,7 +25,7 @@ class Architecture:
 
     Attributes:
         shared: bytes of shared memory of a multiprocessor; every block takes 1 KiB beside its own
-        block_shared: bytes that one block may ask for
+        block_shared: bytes that one block may have
     """
 
     major: int

@@ -30,7 +30,7 @@ class Translated:
 class Calls:
     """The context of one GPU, which must be current in each thread that calls CUDA.
 
-    Asking for a thread's context is the cheapest of CUDA's calls, and nearly always the answer is the right one.
+    Reading a thread's context is the cheapest of CUDA's calls, and nearly always the answer is the right one.
     """
 
     def __init__(self, cuda: Any, name: str, number: int):

@@ -1,7 +1,7 @@
-"""Every module of kernels that a CUDA backend asks for: what is compiled ahead of time, and nothing else.
+"""Every module of kernels that a CUDA backend loads: what is compiled ahead of time, and nothing else.
 
 Expressions are those that provers, setups and self-tests trace (backend/expression.py); their kernels are kept as text
-in cuda/expressions.txt, since this room knows no prover.
+in cuda/expressions.txt, since this room is below all provers.
 """
 
 from __future__ import annotations

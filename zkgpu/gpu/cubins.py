@@ -21,7 +21,7 @@ from zkgpu.gpu.architectures import Architecture
 from zkgpu.gpu.source import Source
 
 ELF = b"\x7fELF"
-FIRST_CUDA = 12  # the oldest major version that CuPy 14 knows
+FIRST_CUDA = 12  # the oldest major version that CuPy 14 supports
 
 
 @dataclass(frozen=True)

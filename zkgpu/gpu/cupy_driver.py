@@ -28,7 +28,7 @@ STEPS = 4  # a logarithm: between two powers of two there are 16 sizes
 class CupyDriver:
     """GPU `number`. Raises ResourceError, with the reason in one line, when it cannot be used.
 
-    Where CuPy was given another allocator than its pool, that is asked for each array, and for exactly as many bytes.
+    Where CuPy was given another allocator than its pool, that is called for each array, with exactly as many bytes.
     """
 
     def __init__(self, number: int = 0):

@@ -13,7 +13,7 @@ class CupyStream:
     """A stream, and by size the memory that was let go on it.
 
     Args:
-        keeps: whether memory that is let go is kept for the next that asks
+        keeps: whether memory that is let go is kept for the next allocation
         pool: the stream of CuPy whose memory this one takes; None for its own
     """
 
@@ -35,8 +35,8 @@ class CupyStream:
 class Events:
     """Events of one GPU, whose handles are used again.
 
-    A stream waits for what an event stood for when it was told to, whatever the event is used for later (CUDA Runtime
-    API, cudaStreamWaitEvent), so a handle is free with the last reference to its event.
+    A stream waits for what an event stood for when the wait was enqueued, whatever the event is used for later (CUDA
+    Runtime API, cudaStreamWaitEvent), so a handle is free with the last reference to its event.
     """
 
     def __init__(self, cupy: Any):
@@ -44,13 +44,13 @@ class Events:
         self._shelf: Shelf = deque()
 
     def mark(self, stream: CupyStream) -> Lent:
-        """An event that happens when all that was asked of a stream so far is done."""
+        """An event that happens when all that a stream was given so far is done."""
         event = lend(self._shelf, self._new)
         self._runtime.eventRecord(event.address, stream.ptr)
         return event
 
     def wait(self, stream: CupyStream, event: Lent) -> None:
-        """Work that is asked of a stream from now on is done after the event."""
+        """Work that a stream is given from now on is done after the event."""
         self._runtime.streamWaitEvent(stream.ptr, event.address)
 
     def is_past(self, event: Lent) -> bool:
@@ -65,21 +65,21 @@ class Events:
 
 
 class Graph:
-    """A CUDA graph of what its stream, which does nothing else, was asked for, and that stream's memory.
+    """A CUDA graph of what its stream, which does nothing else, was given, and that stream's memory.
 
     Args:
-        ask: ask(graph) asks the stream in use for a graph of CuPy
+        launch: launch(graph) enqueues a graph of CuPy on the stream in use
 
     What is captured is not done. The relaxed mode lets CuPy's pool call cudaMalloc meanwhile (CUDA Runtime API,
     cudaThreadExchangeStreamCaptureMode). CUDA ends a graph that is let go while it runs (cudaGraphExecDestroy).
     """
 
-    def __init__(self, cupy: Any, stream: CupyStream, ask: Callable[[Any], None]):
-        self._stream, self._ask = stream, ask
+    def __init__(self, cupy: Any, stream: CupyStream, launch: Callable[[Any], None]):
+        self._stream, self._launch = stream, launch
         self._stream.inner.begin_capture(cupy.cuda.runtime.streamCaptureModeRelaxed)
 
     def end(self) -> None:
         self._graph = self._stream.inner.end_capture()
 
     def replay(self) -> None:
-        self._ask(self._graph)
+        self._launch(self._graph)

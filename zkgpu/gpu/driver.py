@@ -28,7 +28,7 @@ class Memory(Protocol):
 
 
 class Driver(Protocol):
-    """One device. Work goes to the stream in use, which does it in the order it is asked for; streams run side by side.
+    """One device. Work goes to the stream in use, which does it in order; streams run side by side.
 
     Memory belongs to the stream it was allocated on: freed, it may be given out there again at once. Another stream
     that still uses it must be waited for first.
@@ -55,11 +55,11 @@ class Driver(Protocol):
         ...
 
     def mark(self) -> Any:
-        """An event: it happens when all that was asked of the stream in use so far is done."""
+        """An event: it happens when all that the stream in use was given so far is done."""
         ...
 
     def wait(self, event: Any) -> None:
-        """What is asked of the stream in use from now on is done after the event; the caller does not wait."""
+        """What the stream in use is given from now on is done after the event; the caller does not wait."""
         ...
 
     # work
@@ -97,7 +97,7 @@ class Driver(Protocol):
 
 @runtime_checkable
 class CountsBlocks(Protocol):
-    """A driver that knows how many blocks of a kernel its device runs side by side."""
+    """A driver that can say how many blocks of a kernel its device runs side by side."""
 
     def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
         """Multiprocessors times the blocks of `threads` threads and `shared` bytes that fit on each."""
@@ -105,27 +105,27 @@ class CountsBlocks(Protocol):
 
 
 class Recording(Protocol):
-    """Work that was asked for once, and the memory allocated for it."""
+    """Work that was enqueued once, and the memory allocated for it."""
 
     def replay(self) -> None:
-        """Ask the stream in use for all of it again, in the same memory. One replay must be done before the next."""
+        """Enqueue all of it again on the stream in use, in the same memory. One replay must be done before the next."""
         ...
 
 
 @runtime_checkable
 class Records(Protocol):
-    """A driver that can be asked for a whole list of work at once, for hardly more than one launch costs the host."""
+    """A driver that takes a whole list of work at once, for hardly more than one launch costs the host."""
 
     def recording(self) -> AbstractContextManager[Recording]:
         """In the block, launches and copies are kept instead of done; the recording is of use after it.
 
         Memory that is allocated meanwhile is nobody else's as long as the recording lives, even when it is let go. It
-        belongs to the stream in use around the block, and may be used once that has done what it was asked before.
+        belongs to the stream in use around the block, and may be used once that has done what it was given before.
         What needs the host or another stream is refused with a ZkgpuError: events, reads, writes, other recordings.
         """
         ...
 
 
 def not_recorded(name: str, what: str) -> ZkgpuError:
-    """The error of a driver that is asked for something which a recording cannot hold."""
+    """The error of a driver that is given something which a recording cannot hold."""
     return ZkgpuError(f"{name}: {what} cannot be recorded")

@@ -28,7 +28,7 @@ class Launcher:
     def __call__(
         self, kernel: int, grid: Extent, block: Extent, shared: int, stream: int, arguments: Sequence[int]
     ) -> None:
-        """Ask a stream for a launch. CUDA has read the arguments when this returns."""
+        """Enqueue a launch on a stream. CUDA has read the arguments when this returns."""
         with self._lock:  # the call lets other threads of Python run
             self._words[: len(arguments)] = arguments
             self._launch(kernel, *grid, *block, shared, stream, self._address, 0)

@@ -1,6 +1,6 @@
 """Modules of kernels on one GPU: cubins that were made ahead of time, or else what CuPy makes of their sources.
 
-A cubin needs the driver alone. Compiling needs NVRTC and CUDA's headers, which CuPy asks for whether or not a source
+A cubin needs the driver alone. Compiling needs NVRTC and CUDA's headers, which CuPy looks for whether or not a source
 includes any. CuPy keeps what it compiled in a cache of its own (CUPY_CACHE_DIR), by source, options, architecture and
 NVRTC's version; entries are checked by digest and replaced at once, so processes may share it.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.gpu import catalogue
-from zkgpu.gpu.architectures import UNASKED_SHARED, runs_on
+from zkgpu.gpu.architectures import DEFAULT_SHARED, runs_on
 from zkgpu.gpu.cubins import Cubins, read_cubin
 from zkgpu.gpu.nvrtc import OPTIONS
 from zkgpu.gpu.source import Source
@@ -36,7 +36,7 @@ class Module:
     def kernel(self, name: str, shared: int) -> int:
         """CUDA's handle of a kernel that may be launched with so many bytes of shared memory."""
         if name not in self._kernels:
-            self._kernels[name] = self._loaded.get_function(name).ptr, UNASKED_SHARED
+            self._kernels[name] = self._loaded.get_function(name).ptr, DEFAULT_SHARED
         handle, allowed = self._kernels[name]
         if shared > allowed:
             attribute = self._driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES

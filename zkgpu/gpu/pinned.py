@@ -1,6 +1,6 @@
 """Copies between the host and a GPU through pinned memory.
 
-An asynchronous copy from ordinary memory may first wait for its stream, and then the host asks nothing of the other
+An asynchronous copy from ordinary memory may first wait for its stream, and then the host enqueues nothing on the other
 streams (CUDA Runtime API, "API synchronization behavior"). Copies from pinned memory never do, and are several times
 as fast. What lies between them and the caller's arrays is copied by several threads: one alone is slower than the bus.
 """
@@ -27,7 +27,7 @@ SMALL = 64 << 10  # bytes so few that they share a buffer with others
 ALIGNED = 64
 MOST_IN_FLIGHT = 32  # buffers on their way to the GPU
 LANDING = 16  # buffers on their way from it
-ASKED = 4  # copies from the GPU that are asked for before the first is waited for
+QUEUED = 4  # copies from the GPU that are enqueued before the first is waited for
 THREADS = min(8, os.cpu_count() or 1)
 
 
@@ -139,17 +139,17 @@ class PinnedCopies:
     def _download_chunks(self, source: int, nbytes: int, stream: CupyStream) -> Bytes:
         """Buffers are filled in order, and threads empty what is full."""
         data = np.empty(nbytes, np.uint8)
-        asked: deque[tuple[Bytes, Buffer, Lent]] = deque()
+        queued: deque[tuple[Bytes, Buffer, Lent]] = deque()
         copies: list[Future[None]] = []
         for k, begin in enumerate(range(0, nbytes, CHUNK)):
             if k >= LANDING:
                 copies[k - LANDING].result()  # its buffer is free
             part, buffer = data[begin : begin + CHUNK], self._landing[k % LANDING]
             self._to_host(buffer.ptr, source + begin, part.size, stream)
-            asked.append((part, buffer, self._events.mark(stream)))
-            if len(asked) > ASKED:
-                copies.append(self._land(*asked.popleft()))
-        copies += [self._land(*copy) for copy in asked]
+            queued.append((part, buffer, self._events.mark(stream)))
+            if len(queued) > QUEUED:
+                copies.append(self._land(*queued.popleft()))
+        copies += [self._land(*copy) for copy in queued]
         for copy in copies:
             copy.result()
         return data

@@ -38,7 +38,7 @@ class DeviceArray:
     """`length` elements on a device, from byte `offset` of an allocation that it keeps alive.
 
     Attributes:
-        ready: an event after which the elements are there; None when only the stream that makes them knows
+        ready: an event after which the elements are there; None when only the order of its stream says so
     """
 
     driver: Driver
@@ -68,7 +68,7 @@ class DeviceArray:
         return DeviceArray(self.driver, self.memory, element, length, self.offset, self.ready)
 
     def marked(self) -> DeviceArray:
-        """The same elements, ready when all that was asked of the stream in use so far is done."""
+        """The same elements, ready when all that the stream in use was given so far is done."""
         return DeviceArray(self.driver, self.memory, self.element, self.length, self.offset, self.driver.mark())
 
     def write(self, data: NDArray[Any]) -> DeviceArray:
@@ -87,7 +87,7 @@ class DeviceArray:
         self.driver.copy(other.address, self.address, self.length * self.element.nbytes)
 
     def read(self, dtype: Any) -> NDArray[Any]:
-        """The bytes as a flat host array of `dtype`, after all work that was asked for."""
+        """The bytes as a flat host array of `dtype`, after all work enqueued before."""
         nbytes = self.length * self.element.nbytes
         data = self.driver.read(self.memory, self.offset, nbytes) if nbytes else np.zeros(0, np.uint8)
         return data.view(dtype)
@@ -161,7 +161,7 @@ class Program:
             driver.launch(self._module, kernel, *extents, grid.shared, values)
 
     def threads_at_once(self, kernel: str, threads: int = 128, shared: int = 0) -> int | None:
-        """Threads of a kernel that fill the device, in blocks of so many; None where its driver does not know."""
+        """Threads of a kernel that fill the device, in blocks of so many; None where its driver cannot say."""
         if not isinstance(self._driver, CountsBlocks):
             return None
         return threads * self._driver.blocks_at_once(self._module, kernel, threads, shared)

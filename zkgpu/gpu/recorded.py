@@ -1,4 +1,4 @@
-"""Work that depends on sizes alone: recorded once, and asked for again with other values in its input."""
+"""Work that depends on sizes alone: recorded once, and replayed with other values in its input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 class Recorded(Generic[T]):
     """A recording of work(input), with an input, an output and memory of its own.
 
-    Replays may be asked for on any stream: each waits for the one before, and overwrites its output. Whoever made this
+    Replays may go to any stream: each waits for the one before, and overwrites its output. Whoever made this
     must have its stream wait for all replays before it lets this go, as their memory is then that stream's again.
     """
 
@@ -33,6 +33,6 @@ class Recorded(Generic[T]):
         try:
             self._input.copy_from(values)
             self._recording.replay()
-        finally:  # what was asked for before an error is done all the same
+        finally:  # what was enqueued before an error is done all the same
             self._free = self._driver.mark()
         return self._output

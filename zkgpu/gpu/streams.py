@@ -28,7 +28,7 @@ class SideStreams:
         self._streams = [driver.stream() for _ in range(n)]
 
     def run(self, jobs: Sequence[Job[T]]) -> list[T]:
-        """[job.run() for job in jobs], spread over the streams; what is asked for afterwards comes after all of them.
+        """[job.run() for job in jobs], spread over the streams; what is enqueued afterwards comes after all of them.
 
         A job begins when its inputs are there. That holds when a job fails too: no memory is given out again that
         another job still uses.
@@ -44,7 +44,7 @@ class SideStreams:
                 self._driver.wait(done)
 
     def _run(self, job: Job[T], stream: object, begun: object) -> T:
-        """One job; inputs that carry no event are there when the caller's stream has done what it was asked."""
+        """One job; inputs that carry no event are there when the caller's stream has done its work."""
         with self._driver.on(stream):
             for event in {id(e): e for e in (array.ready or begun for array in job.inputs)}.values():
                 self._driver.wait(event)

@@ -7,7 +7,7 @@
 Belling, Soleimanian, Begassat, eprint 2022/1072: the Pedersen commitment that gnark calls BSB22. Both equations are
 checked as one, the second to the power of a hash t of everything in them: a wrong pair of equations passes for at most
 one t. Challenges of the circuit are hashes of the key, of D and of all public values, packed ones included, so none can
-be chosen; and the first committed wire is a uniform mask, so that D tells nothing about the others.
+be chosen; and the first committed wire is a uniform mask, so that D shows nothing about the others.
 
     state = Keccak-256(key digest | D | public inputs | packed values)
     challenge k = Keccak-256(state | k) mod r          t = Keccak-256(state | A | B | C | pi) mod r

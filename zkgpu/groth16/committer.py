@@ -59,7 +59,7 @@ class Committer:
 
         assignment = witness(challenges)
         if not openings:
-            raise UsageError("the witness asked for no challenge: it belongs to another circuit")
+            raise UsageError("the witness took no challenge: it belongs to another circuit")
         return self._with_mask(assignment, openings[0].committed), openings[0]
 
     def _commit(self, first: FirstRound, mask: int) -> Opening:

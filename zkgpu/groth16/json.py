@@ -5,7 +5,7 @@ Numbers are decimal strings. Points are projective with z = 1: ["x", "y", "1"], 
 
 The verifying key of a one-party setup has "unsafe": true besides.
 
-Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not know: a
+Circuits with challenges have files of their own, of protocol "groth16-commitment", which snarkjs does not have: a
 proof has pi_commitment and pi_knowledge too, a key vk_sigma_2, nCommitted, nChallenges and arrays, both a version,
 and public.json is {"inputs": ["1", ..], "packed": "0x.."}.
 """

@@ -77,7 +77,7 @@ class VerifyingKey:
     def required_commitment(self) -> CommitmentKey:
         """The commitment's part. Raises UsageError when there is none."""
         if not self.commitments:
-            raise UsageError("the verifying key has no commitment: its circuit asks for no challenge")
+            raise UsageError("the verifying key has no commitment: its circuit has no challenges")
         return self.commitments[0]
 
     def weakness(self) -> str | None:
@@ -95,7 +95,7 @@ class VerifyingKey:
         InsecureKeyError.raise_for(self.weakness())
 
     def require_proper(self) -> None:
-        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; asked once."""
+        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; looked at once."""
         if "_proper" not in self.__dict__:
             from zkgpu.groth16.weakness import require_proper_key
 

@@ -41,7 +41,7 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
         return verify(vk, public_inputs, proof, packed=packed, allow_insecure_key=self._allow_insecure_key)
 
     def _explain(self, witness: Witness) -> str:
-        """The key has A and B in the clear, but C only within its queries: it cannot be asked for the constraint."""
+        """The key has A and B in the clear, but C only within its queries: it does not show which constraint."""
         return (
             "the witness does not satisfy the circuit of this key, or the key is damaged: "
             "`zkgpu check CIRCUIT.r1cs WITNESS.wtns` names the constraint"

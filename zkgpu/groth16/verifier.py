@@ -54,13 +54,13 @@ def verify_batch(
     Raises as `verify`. An empty batch is valid.
     """
     _check_key(key, allow_insecure_key)
-    asked = [_checked(key, statement) for statement in statements]
-    if not asked:
+    checked = [_checked(key, statement) for statement in statements]
+    if not checked:
         return True
     field, g1 = key.curve.scalar_field, key.curve.g1
     # a single equation needs no weight
-    weights = [1] if len(asked) == 1 else [_random_weight(field) for _ in asked]
-    parts = [(w, statement.proof, _equation(key, statement)) for w, statement in zip(weights, asked, strict=True)]
+    weights = [1] if len(checked) == 1 else [_random_weight(field) for _ in checked]
+    parts = [(w, statement.proof, _equation(key, statement)) for w, statement in zip(weights, checked, strict=True)]
     total = sum(weights) * key.alpha_g1
     c = sum_points(g1, (w * proof.c for w, proof, _ in parts))
     pairs = [(-(w * proof.a), proof.b) for w, proof, _ in parts]
@@ -152,7 +152,7 @@ def _check_commitment(key: VerifyingKey, statement: Statement) -> None:
     """A key with a commitment takes proofs with one, and packed values of the right form; another key neither."""
     require_bytes(statement.packed)
     if len(statement.proof.commitments) < len(key.commitments):
-        raise UsageError("the key asks for a proof with a commitment: this proof is for another key")
+        raise UsageError("the key is for proofs with a commitment: this proof is for another key")
     if len(statement.proof.commitments) > len(key.commitments) or (statement.packed and not key.commitments):
         raise UsageError("the proof has a commitment or packed values, but the key has none: they do not belong")
     for commitment in key.commitments:

@@ -1,4 +1,4 @@
-"""Why a key is not to be used: what can be told from its points alone, without the circuit or the ceremony.
+"""Why a key is not to be used: what can be seen from its points alone, without the circuit or the ceremony.
 
 The equation is e(A, B) = e(alpha, beta) e(vk_x, gamma) e(C, delta), with a commitment also e(D, sigma) = e(pi, gamma).
 
@@ -15,7 +15,7 @@ polynomial of its own, and vanishes with a probability of about domain_size / r.
 A proving key hides the witness when delta in G1 is delta in G2 and not 0: then r delta and s delta make A and B
 uniform, and the equation leaves one C, which the prover's self-check makes sure of whatever else the key holds. With
 a commitment the mask's points K_0 and sigma K_0 must not be infinity: then D is uniform, and the second equation
-leaves one pi. Not to be told without the circuit: whether the queries, matrices and the split into public and private
+leaves one pi. Not to be seen without the circuit: whether the queries, matrices and the split into public and private
 wires are those of the circuit; see `ceremony.verify_key`.
 """
 

@@ -4,7 +4,7 @@
     101  committed wires' points in G1        102  sigma times these
     103  the record of sigma, as section 10 has it for delta; it starts from the first point of section 101
 
-A name is its length as u32 and UTF-8; low and high are 17 bytes, little-endian, two's complement. snarkjs knows
+A name is its length as u32 and UTF-8; low and high are 17 bytes, little-endian, two's complement. snarkjs has
 neither protocol nor sections, and refuses the file by the protocol. Under protocol 100, which is no longer read, the
 record started from the generator of G1.
 """

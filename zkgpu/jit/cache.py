@@ -52,7 +52,7 @@ class CacheInfo:
     Attributes:
         entries: compiled kernels that this version of zkgpu, Python and Numba uses
         outdated: folders of kernels that other versions compiled, and their bytes
-        prepared: key files whose arrays are kept as a device wants them, and their bytes
+        prepared: key files whose arrays are kept as a device takes them, and their bytes
     """
 
     path: Path
@@ -255,7 +255,7 @@ def _file_lock(path: Path) -> Iterator[None]:
 
 
 class KernelCache:
-    """What a Numba dispatcher asks of a cache: load and save the code of one kernel, one file a signature."""
+    """What a Numba dispatcher needs of a cache: load and save the code of one kernel, one file a signature."""
 
     def __init__(self, folder: Path, name: str):
         self.cache_path = str(folder)

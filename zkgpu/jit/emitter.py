@@ -264,7 +264,7 @@ class Emitter(ABC):
         return [self.shifted(base, 8 * self.layout.row_words * lane) for lane in range(self.isa.lanes)]
 
     def prefetch(self, address: Any) -> None:
-        """Asks for the cache line at an address; harmless when nothing is there."""
+        """Prefetches the cache line at an address; harmless when nothing is there."""
         pointer = I8.as_pointer()
         kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
         function = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
@@ -272,7 +272,7 @@ class Emitter(ABC):
         self.builder.call(function, [self.builder.inttoptr(address, pointer), read, keep, data])
 
     def prefetch_words(self, pointer: Any, offset: Any, count: int) -> None:
-        """Asks for the cache lines of `count` 64-bit words at pointer[offset]."""
+        """Prefetches the cache lines of `count` 64-bit words at pointer[offset]."""
         first = self.builder.ptrtoint(self.builder.gep(pointer, [offset]), I64)
         for byte in range(0, 8 * count, CACHE_LINE):
             self.prefetch(self.shifted(first, byte))

@@ -25,7 +25,7 @@ _most: ContextVar[int | None] = ContextVar("zkgpu_threads", default=None)
 
 @contextmanager
 def at_most(threads: int | None) -> Iterator[None]:
-    """Within the block, whatever is not told a number of threads uses at most this many; None changes nothing.
+    """Within the block, whatever is not given a number of threads uses at most this many; None changes nothing.
 
     For work beside a backend: digests of files, checks of constraints. Holds for the calling thread's context.
     """

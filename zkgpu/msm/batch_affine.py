@@ -3,7 +3,7 @@
 A batch is a list of pairs of references (row address, bit 0 set for the negated point). The forward pass gathers
 both points, keeps the slope's numerator and denominator, and multiplies the denominators up; after one inversion
 the backward pass takes the running inverse apart and writes the sums. Equal points, opposite points and infinity
-are told apart by masks, in a branch that honest inputs rarely take.
+are separated by masks, in a branch that honest inputs rarely take.
 
 Scratch holds, for each block of lanes: dx, dy, x1, y1, the product of the earlier denominators, and one word of
 flags.
@@ -75,7 +75,7 @@ def backward_pass(shape: KernelGroup) -> Any:
 
 
 def move_rows(shape: KernelGroup) -> Any:
-    """move(references, addresses): copies `lanes` referenced points, negated where asked, to rows."""
+    """move(references, addresses): copies `lanes` referenced points, negated where bit 0 is set, to rows."""
 
     @operation(shape.isa, shape.modulus)
     def move(e: Any, references: Any, addresses: Any) -> None:

@@ -77,7 +77,7 @@ def sums_are_in_subgroup(group: Group, rows: Limbs, isa: InstructionSet, threads
         rows: points of a twist whose cofactor has no prime below 2^13, or infinity, as by Group.to_rows
 
     A point outside has a component of an order that is a multiple of one of the cofactor's primes, so that whatever the
-    other weights are, at most one weight below 2^13 hides it: one sum errs with probability at most 2^-13, ten
+    other weights are, at most one weight below 2^13 hides it: one sum is wrong with probability at most 2^-13, ten
     independent ones with 2^-130. Bellare, Garay, Rabin, EUROCRYPT 1998, section 3.
     """
     points = load_points(group, rows, isa, threads)

@@ -21,7 +21,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.threads import available_threads, parallel
 from zkgpu.msm.fold import fold
 from zkgpu.msm.group import KernelGroup
-from zkgpu.msm.plan import BucketSet, Cost, Family, Task, bucket_sets, bucket_width, share_out
+from zkgpu.msm.plan import BucketSet, Cost, SharedDigits, Task, bucket_sets, bucket_width, share_out
 from zkgpu.msm.points import CpuPoints
 from zkgpu.msm.projective import reduce_buckets
 from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
@@ -64,28 +64,28 @@ def msm_many(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = Non
 class Sums:
     """Multi-scalar multiplications whose digits are cut: the scalars are no longer needed."""
 
-    families: Sequence[_Family]
+    by_scalars: Sequence[_SharedScalars]
     count: int
     threads: int
 
     def add_up(self) -> list[Point]:
-        """The sums, in the order they were asked for."""
-        families = self.families
-        tasks = share_out([family.plan for family in families], self.threads)
-        pool = ScratchPool(partial(_scratch, families, tasks))
-        done = parallel([partial(families[t.family].add_up, t.sets, pool) for t in tasks], self.threads)
+        """The sums, in the order of the pairs."""
+        by_scalars = self.by_scalars
+        tasks = share_out([shared.plan for shared in by_scalars], self.threads)
+        pool = ScratchPool(partial(_scratch, by_scalars, tasks))
+        done = parallel([partial(by_scalars[t.digits].add_up, t.sets, pool) for t in tasks], self.threads)
         parts: list[list[_Part]] = [[] for _ in range(self.count)]
         for task, sums in zip(tasks, done, strict=True):
-            for place, of_one in zip(families[task.family].places, sums, strict=True):
+            for place, of_one in zip(by_scalars[task.digits].places, sums, strict=True):
                 parts[place].append(_Part(task.sets, of_one))
-        folded = {place: partial(f.fold, k, parts[place]) for f in families for k, place in enumerate(f.places)}
+        folded = {place: partial(f.fold, k, parts[place]) for f in by_scalars for k, place in enumerate(f.places)}
         return parallel([folded[place] for place in range(self.count)], self.threads)
 
 
 def plan_sums(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = None) -> Sums:
     """The sums that msm_many makes, ready to be added up. Raises as msm."""
     threads = threads or available_threads()
-    return Sums(_families(pairs, threads), len(pairs), threads)
+    return Sums(_by_scalars(pairs, threads), len(pairs), threads)
 
 
 class _Part(NamedTuple):
@@ -95,37 +95,37 @@ class _Part(NamedTuple):
     sums: Limbs
 
 
-def _families(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[_Family]:
+def _by_scalars(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[_SharedScalars]:
     measured: dict[tuple[int, int], Balanced] = {}
-    members: list[list[int]] = []
+    places_of_each: list[list[int]] = []
     for place, (points, scalars) in enumerate(pairs):
         if len(scalars) != len(points):
             raise LengthError(f"{len(scalars)} scalars for {len(points)} points: give one for each point")
         key = id(scalars), points.group.order
         if key not in measured:
             measured[key] = balanced(scalars, points.group.order, threads)
-        for family in members:
-            other, its_scalars = pairs[family[0]]
+        for places in places_of_each:
+            other, its_scalars = pairs[places[0]]
             if its_scalars is scalars and other.same_rows(points):
-                family.append(place)
+                places.append(place)
                 break
         else:
-            members.append([place])
-    return [_family([pairs[p][0] for p in f], measured[_key(pairs[f[0]])], f, threads) for f in members]
+            places_of_each.append([place])
+    return [_shared([pairs[p][0] for p in f], measured[_key(pairs[f[0]])], f, threads) for f in places_of_each]
 
 
 def _key(pair: tuple[CpuPoints, Limbs]) -> tuple[int, int]:
     return id(pair[1]), pair[0].group.order
 
 
-def _family(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _Family:
+def _shared(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _SharedScalars:
     isa, table = points[0].isa, points[0].table
     selected, cost = scalars.select(points[0].index), reduce(add, (cost_of(p) for p in points))
     least = isa.lanes.bit_length() + 1  # at least two buckets a lane
     width = table.width if table else bucket_width(selected.histogram, cost, least)
     cut = digits(selected, width, threads)
     sets = bucket_sets(cut.sizes, table.stride if table else len(cut.sizes))
-    return _Family(points, places, cut, width, Family(sets, cost, 1 << (width - 1)))
+    return _SharedScalars(points, places, cut, width, SharedDigits(sets, cost, 1 << (width - 1)))
 
 
 def cost_of(points: CpuPoints) -> Cost:
@@ -134,18 +134,18 @@ def cost_of(points: CpuPoints) -> Cost:
 
 
 @dataclass(frozen=True)
-class _Family:
+class _SharedScalars:
     """Sums of one vector of scalars with several arrays of the same rows: one set of digits, sorted once.
 
     Attributes:
-        places: which of the sums asked for these are
+        places: which of all sums these are
     """
 
     points: list[CpuPoints]
     places: list[int]
     digits: Digits
     width: int
-    plan: Family
+    plan: SharedDigits
 
     def add_up(self, sets: Sequence[BucketSet], pool: ScratchPool[_Scratch]) -> list[Limbs]:
         """For each array of points: (sets, 2, 3 * degree, limbs, lanes), the sums of the sets' buckets by lanes."""
@@ -206,12 +206,12 @@ class _Scratch:
     by_group: dict[KernelGroup, _GroupScratch]
 
 
-def _scratch(families: Sequence[_Family], tasks: Sequence[Task]) -> _Scratch:
+def _scratch(by_scalars: Sequence[_SharedScalars], tasks: Sequence[Task]) -> _Scratch:
     """Enough for the largest of the tasks."""
     references = max(task.size for task in tasks)
-    buckets = max(len(task.sets) * families[task.family].plan.buckets for task in tasks)
-    shared = max((task.size for task in tasks if len(families[task.family].points) > 1), default=0)
-    kinds = {p.shape for f in families for p in f.points}
+    buckets = max(len(task.sets) * by_scalars[task.digits].plan.buckets for task in tasks)
+    shared = max((task.size for task in tasks if len(by_scalars[task.digits].points) > 1), default=0)
+    kinds = {p.shape for f in by_scalars for p in f.points}
     return _Scratch(
         np.empty(buckets + 1, np.int64),
         np.empty(references, np.int32),

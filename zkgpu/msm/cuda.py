@@ -239,7 +239,7 @@ class BucketSums:
         self._weigh(windows, pieces, buckets, shape)
 
     def _entries(self, scalars: DeviceArray, shape: Shape, of_table: int) -> tuple[DeviceArray, DeviceArray]:
-        """(which point each digit that is not zero asks for, where the run of each bucket begins), by bucket.
+        """(which point each digit that is not zero adds, where the run of each bucket begins), by bucket.
 
         Args:
             of_table: how many points make a table

@@ -9,7 +9,7 @@ from zkgpu.curves.points import Curve
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
 
-SCAN_SHARED = 4 * 33  # what block_scan asks for
+SCAN_SHARED = 4 * 33  # what block_scan takes
 SCAN_WIDTH = 17  # values a thread: 2^12 in one launch, and odd, see scan_staged
 SORT_TILE = 4096  # 32 KiB of keys and values in shared memory, beside two words a bin
 BINS_BITS = 11  # the first level has at most 2^11 bins, so that all is within 48 KiB
@@ -48,7 +48,7 @@ class Bins:
 
     Attributes:
         begins: where bins begin, the first `count` of every `step`-th word; one more is where the last one ends
-        keys: none where no bits are left: a bin then has one key, and its place in `values` tells which
+        keys: none where no bits are left: a bin then has one key, and its place in `values` says which
     """
 
     low: int

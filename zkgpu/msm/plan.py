@@ -156,22 +156,23 @@ def bucket_sets(sizes: Sequence[int], stride: int) -> list[BucketSet]:
 
 @dataclass(frozen=True)
 class Task:
-    """Bucket sets of one family of sums, for one thread at one go.
+    """Bucket sets of sums that share their digits, for one thread at one go.
 
     Attributes:
+        digits: which digits, by their number
         size: digits in them
         cost: nanoseconds, roughly
     """
 
-    family: int
+    digits: int
     sets: tuple[BucketSet, ...]
     size: int
     cost: float
 
 
 @dataclass(frozen=True)
-class Family:
-    """What a plan needs to know of sums that share their digits.
+class SharedDigits:
+    """What a plan depends on, of sums that share their digits.
 
     Attributes:
         cost: of all of them together
@@ -183,26 +184,26 @@ class Family:
     buckets: int
 
     def task(self, number: int, sets: Sequence[BucketSet]) -> Task:
-        """A task of the family, which has that number."""
+        """A task of these digits, which have that number."""
         size = sum(s.size for s in sets)
         return Task(number, tuple(sets), size, self.cost.of(size, len(sets) * self.buckets))
 
 
-def share_out(families: Sequence[Family], threads: int) -> list[Task]:
+def share_out(all_shared: Sequence[SharedDigits], threads: int) -> list[Task]:
     """All bucket sets as tasks, the longest first, so that workers that take one at a time end together.
 
     Small sets go together, which saves calls and inversions. Where threads would wait for the last one, tasks are cut;
     a set that is cut pays for more reductions of its buckets, so the cheapest of some plans is taken.
     """
-    tasks = [task for k, family in enumerate(families) for task in _grouped(k, family, threads)]
+    tasks = [task for k, shared in enumerate(all_shared) for task in _grouped(k, shared, threads)]
     best = _by_cost(tasks)
     ends = _makespan(best, threads)
     fair = sum(task.cost for task in tasks) / threads
     for parts, last in product((2, 3, 4), (0, 1, 2)) if threads > 1 else ():
         if ends < FAIR * fair:
             break
-        plan = [part for t in tasks for part in _cut(families[t.family], t, math.ceil(parts * t.cost / fair))]
-        plan = _with_last_cut(families, _by_cost(plan), last, threads)
+        plan = [part for t in tasks for part in _cut(all_shared[t.digits], t, math.ceil(parts * t.cost / fair))]
+        plan = _with_last_cut(all_shared, _by_cost(plan), last, threads)
         if (end := _makespan(plan, threads)) < ends:
             best, ends = plan, end
     return best
@@ -212,36 +213,36 @@ def _by_cost(tasks: list[Task]) -> list[Task]:
     return sorted(tasks, key=lambda task: -task.cost)
 
 
-def _grouped(number: int, family: Family, threads: int) -> list[Task]:
+def _grouped(number: int, shared: SharedDigits, threads: int) -> list[Task]:
     """Neighbors together up to GROUP references, and at least two tasks a thread."""
-    limit = min(GROUP, sum(s.size for s in family.sets) // (2 * threads) if threads > 1 else GROUP)
+    limit = min(GROUP, sum(s.size for s in shared.sets) // (2 * threads) if threads > 1 else GROUP)
     groups: list[list[BucketSet]] = []
     taken = 0
-    for s in family.sets:
+    for s in shared.sets:
         if not groups or taken + s.size > limit:
             groups.append([])
             taken = 0
         groups[-1].append(s)
         taken += s.size
-    return [family.task(number, group) for group in groups]
+    return [shared.task(number, group) for group in groups]
 
 
-def _with_last_cut(families: Sequence[Family], tasks: list[Task], cuts: int, parts: int) -> list[Task]:
+def _with_last_cut(all_shared: Sequence[SharedDigits], tasks: list[Task], cuts: int, parts: int) -> list[Task]:
     """The last `cuts` tasks, which are the shortest, in `parts` each."""
     at = max(len(tasks) - cuts, 0)
-    return _by_cost([*tasks[:at], *(part for t in tasks[at:] for part in _cut(families[t.family], t, parts))])
+    return _by_cost([*tasks[:at], *(part for t in tasks[at:] for part in _cut(all_shared[t.digits], t, parts))])
 
 
-def _cut(family: Family, task: Task, parts: int) -> list[Task]:
+def _cut(shared: SharedDigits, task: Task, parts: int) -> list[Task]:
     """The task in at most that many tasks: sets apart where there are enough, else parts of every set."""
     if parts <= 1:
         return [task]
     if len(task.sets) >= parts:
         cuts = [len(task.sets) * k // parts for k in range(parts + 1)]
-        return [family.task(task.family, task.sets[a:b]) for a, b in pairwise(cuts)]
+        return [shared.task(task.digits, task.sets[a:b]) for a, b in pairwise(cuts)]
     shares = zip(*(_cut_set(s, parts) for s in task.sets), strict=True)
     kept = [[s for s in share if s.ranges] for share in shares]
-    return [family.task(task.family, share) for share in kept if share]
+    return [shared.task(task.digits, share) for share in kept if share]
 
 
 def _cut_set(s: BucketSet, parts: int) -> list[BucketSet]:

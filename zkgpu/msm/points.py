@@ -1,4 +1,4 @@
-"""Points arrays as the kernels want them: aligned rows, the instruction set's Montgomery form, little infinity."""
+"""Points arrays as the kernels take them: aligned rows, the instruction set's Montgomery form, little infinity."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Workspace:
         return len(self.left) - LIST_MARGIN
 
     def arrays(self, segments: int) -> tuple[NDArray[Any], ...]:
-        """The arrays in the order sum_segments wants them, for that many segments."""
+        """The arrays in the order of sum_segments' parameters, for that many segments."""
         of_segments = (self.first[:segments], self.count[:segments], self.order[:segments])
         return (self.arena, self.left, self.right, self.scratch, self.totals, *of_segments, self.sizes)
 

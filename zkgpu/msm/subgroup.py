@@ -26,7 +26,7 @@ from zkgpu.msm.projective import addition, doubling, mixed_addition, set_infinit
 
 
 def has_subgroup_test(group: Group) -> bool:
-    """Whether mark_outside_subgroup knows the group."""
+    """Whether mark_outside_subgroup has a test for the group."""
     return group.twist is not None and group.twist.family == "bn"
 
 

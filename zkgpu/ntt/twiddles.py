@@ -84,7 +84,7 @@ def _powers(cpu: CpuField, z: CpuVector, scale: int) -> Iterator[CpuVector]:
 
 
 def _prepared(cpu: CpuField, factors: CpuVector, count: int) -> Words:
-    """(count, parts, limbs): the multiples that products with known factors want, see Layout.multiples."""
+    """(count, parts, limbs): the multiples that products with known factors need, see Layout.multiples."""
     layout, p = cpu.layout, cpu.field.modulus
     multiples = layout.multiples(layout.factor_parts)
     to_plain = pow(layout.montgomery_factor, -1, p)

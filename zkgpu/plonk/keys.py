@@ -95,7 +95,7 @@ class VerifyingKey:
         InsecureKeyError.raise_for(self.weakness())
 
     def require_proper(self) -> None:
-        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; asked once."""
+        """Raises UsageError or PointError unless its points are canonical and of its curve's groups; looked at once."""
         if "_proper" not in self.__dict__:
             from zkgpu.plonk.weakness import require_proper_key
 

@@ -1,7 +1,7 @@
 """t: all identities, divided by X^n - 1, in three parts of n coefficients and six coefficients more.
 
 t has degree below 3n + 6. Its coefficients from X^3n on belong to the permutation argument alone, the product of
-four blinded polynomials, and follow from their highest coefficients. Its values on three cosets of the domain tell
+four blinded polynomials, and follow from their highest coefficients. Its values on three cosets of the domain give
 the others. On coset k, where X^n is the constant c_k, values become the n coefficients of u_k = t mod (X^n - c_k), by
 a transform of size n. Written t = t_0 + t_1 X^n + t_2 X^2n + t_3 X^3n, t_3 being the six known coefficients, that is
 u_k - t_3 c_k^3 = t_0 + t_1 c_k + t_2 c_k^2: three equations for the parts, solved entry by entry. No vector is longer

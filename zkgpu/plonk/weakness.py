@@ -1,4 +1,4 @@
-"""Why a key is not to be used: what can be told from its points alone, without the circuit or the ceremony.
+"""Why a key is not to be used: what can be seen from its points alone, without the circuit or the ceremony.
 
 Whoever knows tau forges. So does everybody where tau is known by its nature: 0, a root of unity of small order, or any
 point of the domain, where X^n - 1 vanishes and every quotient is accepted. A verifying key shows tau in G2 alone, which
@@ -11,7 +11,7 @@ minus one included. Selectors may be zero, and their commitments infinity.
 
 A proving key hides the witness when tau^n is not 1: then what is added to the wires and to z, multiples of X^n - 1
 with random coefficients, makes commitments and openings uniform, and the rest follows from the equations, which the
-prover's self-check makes sure of. Not to be told without the circuit: whether the fixed polynomials and the wires of
+prover's self-check makes sure of. Not to be seen without the circuit: whether the fixed polynomials and the wires of
 the rows are those of the circuit; set up again from circuit and powers and compare, as keys are the same for everyone.
 """
 

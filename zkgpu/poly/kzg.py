@@ -81,7 +81,7 @@ def batch_quotient(
     constant = -sum(power * value for power, value in zip(powers, values, strict=True)) % r
     folded = combine(backend, powers, polynomials, constant)
     if evaluate(backend, folded, x):
-        raise SelfCheckError("an opening is not the polynomial's value: the device erred, or the key is damaged")
+        raise SelfCheckError("an opening is not the polynomial's value: the device is faulty, or the key is damaged")
     return divide_by_linear(backend, folded, x)
 
 

@@ -1,4 +1,4 @@
-"""What every prover does around its algebra: it checks, verifies, tries again, and tells whose fault it was."""
+"""What every prover does around its algebra: it checks, verifies, tries again, and says what was at fault."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
         allow_insecure_key: accept a key for which anyone can forge proofs
 
     A proof that does not verify is made again, and then on the device that this one falls back on; a warning names the
-    device that erred. Only then are the witness and the key to blame.
+    faulty device. Only then are the witness and the key to blame.
     Raises InsecureKeyError for such a key, UsageError when key, circuit and backend do not belong together.
     """
 
@@ -151,7 +151,7 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
             yield type(self)(self.key, other, circuit=self._circuit, allow_insecure_key=self._allow_insecure_key)
 
     def _warn(self, tries: int, made_on: Backend) -> None:
-        """Names this device where it erred."""
+        """Names this device where it was at fault."""
         name = self.backend.name
         if tries == 1:
             log.warning("%s: a proof failed its self-check and was made again: check this machine", name)
@@ -192,7 +192,7 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
         with stage("self-check"):
             try:
                 return self._verify(statement)
-            except (PointError, UsageError):  # what a device that errs computes may be no point and no scalar
+            except (PointError, UsageError):  # a faulty device may compute what is no point and no scalar
                 return False
 
 

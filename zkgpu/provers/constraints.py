@@ -1,4 +1,4 @@
-"""Whether an assignment satisfies a circuit, asked of the device that proves: no vector of it comes back."""
+"""Whether an assignment satisfies a circuit, by the device that proves: no vector of it comes back."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DeviceConstraints:
         """Whether (A w) * (B w) = C w in every row, for canonical limbs w of which the first is 1.
 
         The differences, as coefficients, are a polynomial: unless all are 0, it is 0 at a random point with a
-        probability below n / r. A device that errs may say anything: who is told that they hold verifies the proof.
+        probability below n / r. A faulty device may give any answer: after a yes the proof must be verified.
         """
         if not self._rows:
             return True

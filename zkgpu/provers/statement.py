@@ -65,5 +65,5 @@ class Statement:
 
 
 def _contracts() -> Any:
-    """The room of contracts, brought in when a statement is asked for its call: it knows all proof systems."""
+    """The room of contracts, brought in when a statement's call is made: it is above all proof systems."""
     return import_module("zkgpu.solidity")

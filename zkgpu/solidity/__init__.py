@@ -1,4 +1,4 @@
-"""Verifiers for the EVM: a contract's source, and the calldata that asks it about a proof."""
+"""Verifiers for the EVM: a contract's source, and the calldata that calls it with a proof."""
 
 from zkgpu.solidity.calldata import arguments, calldata, calldata_text, gas_limit
 from zkgpu.solidity.contract import verifier_source

@@ -82,7 +82,7 @@ def _describe_json(path: str) -> Facts:
     except FormatError as error:
         other = signature_kind(map_file(path))
         if other is not None:
-            raise FormatError(f"{path}: this is {other[0]}, of which zkgpu has nothing to tell: {other[1]}") from None
+            raise FormatError(f"{path}: this is {other[0]}, of which zkgpu has nothing to say: {other[1]}") from None
         raise FormatError(f"{error} (nor is it a .r1cs, .wtns, .ptau or .zkey file)") from None
     kind = json_kind(value)
     if isinstance(value, list):

@@ -43,7 +43,7 @@ _BY_NUMBER = {number: name for name, entry in _ENTRIES.items() for number in ent
 
 
 def system(name: str) -> ProofSystem:
-    """The proof system of that name, one of NAMES; imported when it is first asked for."""
+    """The proof system of that name, one of NAMES; imported when it is first used."""
     found: ProofSystem = import_module(f"zkgpu.{name}.system").SYSTEM
     return found
 
@@ -78,5 +78,5 @@ def protocol_of(value: Any, what: str) -> str:
     require_kind(value, f"a {what}")
     protocol = member(value, "protocol")
     if not isinstance(protocol, str) or protocol not in TITLES:
-        raise FormatError(f"the protocol of the {what} is {shown(protocol)}: zkgpu knows {' and '.join(TITLES)}")
+        raise FormatError(f"the protocol of the {what} is {shown(protocol)}: zkgpu has {' and '.join(TITLES)}")
     return protocol

@@ -45,7 +45,7 @@ def attack_circuit(
             finding is another value of theirs with the same outputs. All other inputs are held fixed, as any value of
             them may be a good one; the Jacobian holds all
         jacobian: look for free wires too (free_wires)
-        seed: of the choices where there is more to try than asked for
+        seed: of the choices where there is more to try than the limit
         more: further lies for an entry of a hint: (value, whether it is added to the honest one)
 
     A finding whose `outputs` differ is a forged result: the verifier accepts it for the same inputs. One with the same

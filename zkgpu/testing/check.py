@@ -1,4 +1,4 @@
-"""check_circuit: what the test of a circuit should ask, from its constraints to its contract."""
+"""check_circuit: what the test of a circuit should check, from its constraints to its contract."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_circuit(
     tries: int = TRIES,
     seed: int = 0,
 ) -> None:
-    """Returns when all that is asked of the circuit holds, for tests.
+    """Returns when all that the arguments say of the circuit holds, for tests.
 
     Args:
         valid: inputs by name that satisfy it, at least one; give those that lie at edges, ties among them

@@ -270,8 +270,8 @@ class _Forged:
             np.array([column for column, _ in self.lies]),
         )
         answers = values.take(where).integers().astype(object)
-        told = [lie.value + (old if lie.added else 0) for (_, lie), old in zip(self.lies, answers, strict=True)]
-        values.put(where, Numbers.of(np.array(told, dtype=object), arithmetic.modulus))
+        forged = [lie.value + (old if lie.added else 0) for (_, lie), old in zip(self.lies, answers, strict=True)]
+        values.put(where, Numbers.of(np.array(forged, dtype=object), arithmetic.modulus))
 
     def mark(self, marks: Marks) -> None:
         self.step.mark(marks)

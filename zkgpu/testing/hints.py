@@ -96,9 +96,9 @@ class HintAttack:
         if spot not in self._lies:
             honest, modulus = self.forger.value(spot), self.forger.modulus
             answers = [*self._known_lies(spot), *self._near, *self._beside(spot)]
-            told = without_truths(answers, honest, modulus)
+            lies = without_truths(answers, honest, modulus)
             self._known[spot] = len(without_truths(self._known_lies(spot), honest, modulus))
-            self._lies[spot] = [Lie(spot, value, added) for value, added in told]
+            self._lies[spot] = [Lie(spot, value, added) for value, added in lies]
         return self._lies[spot]
 
     def _known_lies(self, spot: Spot) -> Sequence[Answer]:

@@ -73,7 +73,7 @@ class SoundnessReport:
     """What was tried, by kind, and what was found; second outputs come first.
 
     Attributes:
-        free: wires that the Jacobian leaves free; empty too where it was not asked for
+        free: wires that the Jacobian leaves free; empty too where it was not computed
     """
 
     tried: Mapping[str, int]
