@@ -208,3 +208,23 @@ def test_labels_on_the_command_line_that_do_not_fit_are_refused(folder: Path, ca
     compile_it = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "data.npz", "-o", folder / "build")
     assert text(capsys, *compile_it, "--labels", labels)[0] == 2
     assert not (folder / "build").exists()
+
+
+def test_check_needs_no_data_and_exits_with_3_where_something_is_not_supported(folder: Path, capsys) -> None:
+    code, told, _ = run(capsys, "zkml", "check", folder / "model.onnx")
+    assert (code, told["supported"], told["obstacles"]) == (0, True, [])
+    nodes = [node("Det", "x", "d"), node("Relu", "d", "r"), node("Det", "r", "out")]
+    onnx.save(model(nodes, {"x": ("N", "T", 6)}), folder / "det.onnx")
+    code, told, _ = run(capsys, "zkml", "check", folder / "det.onnx", "--shape", "x=1,6,6")
+    found = told["obstacles"][0]
+    assert (code, told["supported"], found["operator"], found["nodes"]) == (3, False, "Det", ["/d", "/out"])
+    code, out = text(capsys, "zkml", "check", folder / "det.onnx")
+    header, row, *notes, verdict = out.splitlines()
+    assert (code, header.split()[0], row.split()[:3]) == (3, "operator", ["Det", "2", "/d"])
+    assert "axis 1 of input 'x'" in notes[0]
+    assert verdict.endswith("3 nodes, 1 not supported")
+
+
+@pytest.mark.parametrize("shape", ["x", "x=", "x=1,a", "=1,2", "x=1,-2", "x=0"])
+def test_shapes_on_the_command_line_that_are_none_are_refused(folder: Path, capsys, shape: str) -> None:
+    assert text(capsys, "zkml", "check", folder / "model.onnx", "--shape", shape)[0] == 2

@@ -12,7 +12,6 @@ from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.onnx_import import read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
-from zkgpu.zkml.supported import OPERATORS
 
 X = {"x": (1, 6)}
 SAMPLES = np.random.default_rng(1).normal(size=(30, 6))
@@ -28,10 +27,10 @@ def graph_of(proto, observed=None):
     return read_graph(OnnxModel.read(proto).with_shapes({}), None, observed)
 
 
-def test_an_unknown_operator_is_refused_by_node_with_the_list_of_known_ones() -> None:
-    with pytest.raises(FormatError, match="node '/out': operator Sin is not supported; supported are") as error:
+def test_an_unknown_operator_is_refused_by_node_in_a_short_line() -> None:
+    with pytest.raises(FormatError, match="node '/out': operator Sin is not supported: `zkgpu zkml check`") as error:
         graph_of(model([node("Sin", "x", "out")], X))
-    assert all(name in str(error.value) for name in OPERATORS)
+    assert len(str(error.value)) < 100
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 import click
@@ -41,6 +41,13 @@ def plain(text: str) -> str:
     Those are controls, formats such as what turns the direction of text, lone surrogates, separators, unassigned ones.
     """
     return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def aligned(rows: Sequence[Sequence[str]], room: int = 100) -> list[str]:
+    """A line for each row, with columns as wide as their longest cell; cells are messages of at most `room`."""
+    cells = [[message(cell, room) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
 def say(lines: Iterable[str]) -> None:

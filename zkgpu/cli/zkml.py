@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,16 +14,22 @@ from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
-from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
+from zkgpu.cli.terminal import aligned
+from zkgpu.errors import EXIT_INVALID_PROOF, FormatError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.groth16 import VerifyingKey
-    from zkgpu.inference import CompiledModel, Costs, Folder, ModelStatement
+    from zkgpu.inference import CompiledModel, Costs, Folder, ModelCheck, ModelStatement
     from zkgpu.provers.statement import Statement
 
+_LENGTH = re.compile(r"[1-9]\d{0,8}", re.ASCII)  # of an axis
 FOLDER = click.Path(file_okay=False)
 binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
+
+weights_option = click.option(
+    "--weights", type=click.Choice(["public", "private", "hashed"]), default="public", show_default=True
+)
 
 _options = (
     click.option("--calibrate", required=True, type=FILE, help="Sample inputs, .npy or .npz by name."),
@@ -32,7 +39,7 @@ _options = (
     click.option(
         "--allow-error", type=float, metavar="X", help="How far outputs may be from the float model's: 0.05, or 5 %."
     ),
-    click.option("--weights", type=click.Choice(["public", "private", "hashed"]), default="public", show_default=True),
+    weights_option,
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
     click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
@@ -53,6 +60,50 @@ def compile_options(command: Any) -> Any:
 @click.group("zkml", no_args_is_help=False)
 def zkml_group() -> None:
     """Prove what a neural network answers: compile, setup, prove, verify."""
+
+
+@zkml_group.command("check")
+@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,8", help="An input's, where the file has none.")
+@click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default.")
+@weights_option
+@memory_option
+@pass_session
+def check_command(
+    session: Session,
+    /,
+    model: str,
+    shapes: tuple[str, ...],
+    tensor: tuple[str, ...],
+    weights: str,
+    memory: int | None,
+) -> int:
+    """List everything in a model that is not supported; exit code 3 when there is something. Needs no data."""
+    from zkgpu.inference import check
+
+    with session.working():
+        found = check(model, shapes=_shapes(shapes), tensors=tensor or None, weights=weights, memory=memory)
+    nodes = sum(found.operators.values())
+    verdict = "all supported" if found.is_supported else f"{len(found.obstacles)} not supported"
+    session.finish(found.to_json(), *_obstacles(found), *found.notes, f"{model}: {nodes:,} nodes, {verdict}")
+    return 0 if found.is_supported else FormatError.exit_code
+
+
+def _shapes(given: tuple[str, ...]) -> dict[str, tuple[int, ...]]:
+    """INPUT=1,3,64,64 by input."""
+    found = {}
+    for text in given:
+        name, _, lengths = text.rpartition("=")
+        if not name or not all(_LENGTH.fullmatch(length) for length in lengths.split(",")):
+            raise UsageError(f"--shape {text}: give INPUT=1,3,64,64 with an input of the model and its lengths")
+        found[name] = tuple(map(int, lengths.split(",")))
+    return found
+
+
+def _obstacles(found: ModelCheck) -> list[str]:
+    """A table with a line for each."""
+    rows = [(o.operator or "-", str(o.count), o.nodes[0], o.reason, o.instead) for o in found.obstacles]
+    return aligned([("operator", "nodes", "first", "why not", "instead"), *rows]) if rows else []
 
 
 @zkml_group.command("compile")

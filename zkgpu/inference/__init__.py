@@ -1,5 +1,7 @@
 """Verifiable inference in five steps, as functions on NumPy arrays: compile_model, setup, Prover, verify, export.
 
+check("model.onnx")                                         # what is not supported of it, without data
+
 compiled = compile_model("model.onnx", calibration, weights="private")
 key      = setup(compiled, powers_of_tau, backend)          # once for each architecture
 prover   = Prover(compiled, key, backend)
@@ -12,16 +14,19 @@ from zkgpu.inference.costs import Costs, estimate
 from zkgpu.inference.folder import Folder
 from zkgpu.inference.statement import ModelStatement, ShownTensor
 from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
+from zkgpu.zkml.check import ModelCheck, check
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 __all__ = [
     "CompiledModel",
     "Costs",
     "Folder",
+    "ModelCheck",
     "ModelStatement",
     "Prover",
     "ShownTensor",
     "binding_of",
+    "check",
     "compile_model",
     "estimate",
     "hashes_of",

@@ -149,9 +149,39 @@ class Graph:
 Rewrite = Callable[[Graph], Graph]
 
 
-def unsupported(node: Node, reason: str) -> FormatError:
-    """The error for a node that cannot be compiled."""
-    return FormatError(f"node '{node.name}' ({node.operator}): {reason}")
+class Unsupported(FormatError):
+    """A node that cannot be compiled.
+
+    Attributes:
+        node: it; None for what is no node's fault
+        reason: why not
+        instead: what would do in its place, or ""
+    """
+
+    node: Node | None = None
+    reason: str = ""
+    instead: str = ""
+
+
+Refusal = Callable[[Unsupported], None]
+"""What is done with an obstacle: raised, or put down beside others."""
+
+
+def refuse(error: Unsupported) -> None:
+    """Raises the error."""
+    raise error
+
+
+def unsupported(node: Node, reason: str, instead: str = "", message: str = "") -> Unsupported:
+    """The error for a node that cannot be compiled.
+
+    Args:
+        message: in place of the one made of the node's name and operator, the reason, and what would do instead
+    """
+    told = f"{reason}: {instead}" if instead else reason
+    error = Unsupported(message or f"node '{node.name}' ({node.operator}): {told}")
+    error.node, error.reason, error.instead = node, reason, instead
+    return error
 
 
 def _needed(nodes: list[Node], outputs: Iterable[str]) -> list[Node]:

@@ -6,13 +6,13 @@ an input that depends on the model's inputs where a rule wants a constant, a sec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from zkgpu.zkml.graph import Graph, Node, one_value, unsupported
+from zkgpu.zkml.graph import Graph, Node, Refusal, Unsupported, one_value, refuse, unsupported
 
 
 @dataclass(frozen=True)
@@ -116,37 +116,41 @@ _OUTPUTS = {"LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # operators of 
 _WITH_ALL_OUTPUTS = ("Split",)
 
 
-def require_honored(graph: Graph) -> None:
-    """Raises FormatError naming the first node of which something would be left out."""
+def require_honored(graph: Graph, refuse: Refusal = refuse) -> None:
+    """Raises FormatError naming the first node of which something would be left out, unless `refuse` does else."""
     read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
     for node in graph.nodes:
-        honored = HONORED.get(node.operator, Honored())
-        if node.opset < honored.since:
-            raise unsupported(node, f"opset {node.opset} is too old: convert the model to {honored.since} or newer")
-        for name, value in node.attributes.items():
-            _require_attribute(node, honored, name, value)
-        for i, name in enumerate(node.inputs):
-            if name and name not in graph.constants and honored.computed is not None and i not in honored.computed:
-                raise unsupported(node, f"its input '{name}' is computed: only a constant is supported there")
-        extra = () if node.operator in _WITH_ALL_OUTPUTS else node.outputs[_OUTPUTS.get(node.operator, 1) :]
-        for name in (name for name in extra if name in read and name):
-            raise unsupported(node, f"its output '{name}' is not supported")
-        _require_inference(graph, node)
+        for error in _left_out(graph, node, read):
+            refuse(error)
 
 
-def _require_attribute(node: Node, honored: Honored, name: str, value: Any) -> None:
-    if name in honored.only and value == honored.only[name]:
-        return
-    if name in honored.only:
-        raise unsupported(node, f"{name} = {value!r} is not supported, only {honored.only[name]!r}")
-    if name not in honored.attributes:
-        raise unsupported(node, f"its attribute {name} is not supported")
+def _left_out(graph: Graph, node: Node, read: set[str]) -> Iterator[Unsupported]:
+    honored = HONORED.get(node.operator, Honored())
+    if node.opset < honored.since:
+        yield unsupported(node, f"opset {node.opset} is too old", f"convert the model to {honored.since} or newer")
+    for name, value in node.attributes.items():
+        yield from _of_attribute(node, honored, name, value)
+    for i, name in enumerate(node.inputs):
+        if name and name not in graph.constants and honored.computed is not None and i not in honored.computed:
+            yield unsupported(node, f"its input '{name}' is computed", "only a constant is supported there")
+    extra = () if node.operator in _WITH_ALL_OUTPUTS else node.outputs[_OUTPUTS.get(node.operator, 1) :]
+    for name in (name for name in extra if name in read and name):
+        yield unsupported(node, f"its output '{name}' is not supported")
+    yield from _of_training(graph, node)
 
 
-def _require_inference(graph: Graph, node: Node) -> None:
-    """Raises FormatError for a node in training mode, other than by an attribute."""
+def _of_attribute(node: Node, honored: Honored, name: str, value: Any) -> Iterator[Unsupported]:
+    if name in honored.only and value != honored.only[name]:
+        yield unsupported(node, f"{name} = {value!r} is not supported, only {honored.only[name]!r}")
+    if name not in honored.only and name not in honored.attributes:
+        yield unsupported(node, f"its attribute {name} is not supported")
+
+
+def _of_training(graph: Graph, node: Node) -> Iterator[Unsupported]:
+    """A node in training mode, other than by an attribute."""
+    remedy = "export the model for inference"
     trains = node.operator == "Dropout" and len(node.inputs) > 2 and np.any(graph.constants.get(node.inputs[2], False))
     if trains and one_value(graph.argument(node, 1, "ratio", 0.5)) != 0:
-        raise unsupported(node, "it is in training mode: export the model for inference")
+        yield unsupported(node, "it is in training mode", remedy)
     if node.operator == "BatchNormalization" and node.opset < 14 and any(node.outputs[1:]):
-        raise unsupported(node, "it is in training mode, as it gives statistics: export the model for inference")
+        yield unsupported(node, "it is in training mode, as it gives statistics", remedy)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
-from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
+from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
 from zkgpu.zkml.honored import require_honored
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import evaluate
@@ -37,18 +37,18 @@ def read_graph(
 
     Raises FormatError naming a node that cannot be compiled, UsageError for a tensor that the model does not have.
     """
-    with stage("read model"), _faults_of_the_file():
-        graph = _with_observed(_fold(_raw_graph(model, outputs), model, observed or {}), observed or {})
+    with stage("read model"), faults_of_the_file():
+        graph = _with_observed(folded(raw_graph(model, outputs), model, observed or {}), observed or {})
         require_operators(graph)
         require_honored(graph)
         require_shapes(graph)
-        graph = simplify(_in_floats(graph))
+        graph = simplify(in_floats(graph))
         require_shapes(graph)
         return graph
 
 
 @contextmanager
-def _faults_of_the_file() -> Iterator[None]:
+def faults_of_the_file() -> Iterator[None]:
     """What onnx and NumPy raise over types and attributes that make no sense is the file's fault."""
     try:
         yield
@@ -58,7 +58,8 @@ def _faults_of_the_file() -> Iterator[None]:
         raise FormatError(f"not a valid ONNX model: {_first_line(error)} ({type(error).__name__})") from error
 
 
-def _raw_graph(model: OnnxModel, outputs: Sequence[str] | None) -> Graph:
+def raw_graph(model: OnnxModel, outputs: Sequence[str] | None = None) -> Graph:
+    """The graph as the file has it, with the shapes of inputs and constants alone."""
     onnx, graph = import_onnx(), model.proto.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     given = {info.name: info.type.tensor_type for info in graph.input if info.name not in constants}
@@ -98,15 +99,18 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
     return tuple(value) if isinstance(value, list) or hasattr(value, "append") else value
 
 
-def _fold(graph: Graph, model: OnnxModel, observed: Mapping[str, Array]) -> Graph:
-    """Computes every node whose inputs are known, and learns all shapes, until neither tells anything new."""
+def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse: Refusal = refuse) -> Graph:
+    """Computes every node whose inputs are known, and learns all shapes, until neither tells anything new.
+
+    Raises FormatError naming a node that cannot be computed, unless `refuse` does else.
+    """
     while True:
         shapes, types = _infer(graph, model)
         shapes = {**{name: value.shape for name, value in observed.items()}, **shapes}
         known = dict(graph.constants)
         rest: list[Node] = []
         for node in graph.nodes:
-            values = _constant_outputs(node, known, shapes, model)
+            values = _constant_outputs(node, known, shapes, model, refuse)
             known.update(values)
             if not values:
                 rest.append(node)
@@ -117,7 +121,7 @@ def _fold(graph: Graph, model: OnnxModel, observed: Mapping[str, Array]) -> Grap
 
 
 def _constant_outputs(
-    node: Node, known: Mapping[str, Array], shapes: Mapping[str, Shape], model: OnnxModel
+    node: Node, known: Mapping[str, Array], shapes: Mapping[str, Shape], model: OnnxModel, refuse: Refusal
 ) -> dict[str, Array]:
     """The node's outputs when its inputs are constants, or when it asks for a known shape; else nothing."""
     if node.operator == "Shape" and node.inputs[0] in shapes:
@@ -126,8 +130,13 @@ def _constant_outputs(
     if not all(name in known for name in node.inputs if name):
         return {}
     if any(np.prod(shapes.get(out, ()), dtype=float) > _MAX_CONSTANT for out in node.outputs):
-        raise unsupported(node, f"it makes a constant of more than {_MAX_CONSTANT} entries")
-    return _evaluate(node, known, model)
+        refuse(unsupported(node, f"it makes a constant of more than {_MAX_CONSTANT} entries"))
+        return {}
+    try:
+        return _evaluate(node, known, model)
+    except Unsupported as error:
+        refuse(error)
+        return {}
 
 
 def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[str, Array]:
@@ -208,7 +217,7 @@ def _with_observed(graph: Graph, observed: Mapping[str, Array]) -> Graph:
     return replace(graph, types={**{name: value.dtype for name, value in observed.items()}, **graph.types})
 
 
-def _in_floats(graph: Graph) -> Graph:
+def in_floats(graph: Graph) -> Graph:
     """Half floats in single precision, and 0 for floats too small for it: their products leave any range."""
     found = {name: _widened(value) for name, value in graph.constants.items() if value.dtype.kind not in "iubUSO"}
     return replace(graph, constants={**graph.constants, **found})

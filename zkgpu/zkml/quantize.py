@@ -11,7 +11,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import ROWS, Array, Graph, Node, unsupported
+from zkgpu.zkml.graph import ROWS, Array, Graph, Node, Unsupported, unsupported
 from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
@@ -98,6 +98,26 @@ def quantize(
             builder.layer = name
             builder.tensors[name] = _constant_output(builder, graph.constants[name])
         return _finished(builder)
+
+
+def obstacles(graph: Graph, calibration: Calibration, settings: Settings | None = None) -> list[Unsupported]:
+    """Every node that no rule takes, each of them taken for done. What is refused for its numbers is not among them."""
+    builder, found = Builder(graph, calibration, settings or Settings()), list[Unsupported]()
+    with stage("quantize"), np.errstate(all="ignore"):
+        for name, shape in graph.inputs.items():
+            builder.tensors[name] = _input(builder, name, shape)
+        for node in graph.nodes:
+            builder.layer = node.name
+            try:
+                _lower(builder, node)
+            except Unsupported as error:
+                found.append(error)
+            except (FormatError, ArithmeticError):
+                pass
+            for name in node.outputs:
+                if name not in builder.tensors and name in graph.shapes:
+                    builder.tensors[name] = builder.declare(name, graph.shapes[name], 1.0, 0, 1)
+    return found
 
 
 def _finished(builder: Builder) -> Quantization:

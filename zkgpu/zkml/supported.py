@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml import classifiers, norms, patterns, restated
 from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS
-from zkgpu.zkml.graph import Graph, unsupported
+from zkgpu.zkml.graph import Graph, Node, Refusal, refuse, unsupported
 from zkgpu.zkml.lowering import shapes
+from zkgpu.zkml.onnx_model import import_onnx
 from zkgpu.zkml.quantize import RULES
 from zkgpu.zkml.trees import TREES
 
@@ -27,24 +30,57 @@ OPERATORS = tuple(
 """What a model may hold, as ONNX names it. Functions of one tensor may be made of any number of these."""
 
 
-def require_operators(graph: Graph) -> None:
-    """Raises FormatError naming the first node whose operator has no rule."""
+INSTEAD: Mapping[str, str] = {
+    **dict.fromkeys(("If", "Loop", "Scan"), "export it without control flow: unrolled, for one length"),
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), "the float model"),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), "the float model"),
+    **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), "an input instead"),
+    **dict.fromkeys(("Bernoulli", "Multinomial"), "an input instead"),
+    **dict.fromkeys(("LabelEncoder", "CategoryMapper", "OneHotEncoder", "FeatureVectorizer"), "its result as an input"),
+    **dict.fromkeys(("StringNormalizer", "TfIdfVectorizer", "Tokenizer"), "its result as an input"),
+    **dict.fromkeys(("DFT", "STFT", "MelWeightMatrix"), "MatMul with constant matrices"),
+    **dict.fromkeys(("NonMaxSuppression", "NonZero", "Unique"), "end the model before it, with --tensor"),
+}
+"""What would do in place of operators that no integer network has."""
+
+
+def require_operators(graph: Graph, refuse: Refusal = refuse) -> None:
+    """Raises FormatError naming the first node whose operator has no rule, unless `refuse` does else."""
     for node in graph.nodes:
         if node.operator not in OPERATORS:
-            raise FormatError(
-                f"node '{node.name}': operator {node.operator} is not supported; supported are {', '.join(OPERATORS)}"
-            )
+            told = f"node '{node.name}': operator {node.operator} is not supported"
+            refuse(unsupported(node, "it is not supported", _instead(node), f"{told}: `zkgpu zkml check` lists all"))
 
 
-def require_shapes(graph: Graph) -> None:
-    """Raises FormatError naming a node that writes a tensor of unknown shape, or weights that are no numbers."""
+def _instead(node: Node) -> str:
+    """What would do in place of an operator: what the table says, or the operators that ONNX defines it by."""
+    if "." in node.operator:
+        return f"export without operators of {node.operator.rpartition('.')[0]}"
+    return INSTEAD.get(node.operator) or _in_parts(node)
+
+
+def _in_parts(node: Node) -> str:
+    onnx = import_onnx()
+    try:
+        body = onnx.defs.get_schema(node.operator).function_body
+    except onnx.defs.SchemaError:
+        return ""
+    parts = list(dict.fromkeys(part.op_type for part in body.node if part.op_type not in (*_FOLDED, "CastLike")))
+    return f"its parts: {', '.join(parts)}" if parts and set(parts) <= set(OPERATORS) else ""
+
+
+def require_shapes(graph: Graph, refuse: Refusal = refuse) -> None:
+    """Raises FormatError naming a node that writes a tensor of unknown shape, or weights that are no numbers.
+
+    `refuse` may do else about the former.
+    """
     read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
     for node in graph.nodes:
         for name in node.outputs:
             if name in read and name not in graph.shapes:
-                raise unsupported(node, f"the shape of '{name}' cannot be told before it runs")
-            if name in read and 0 in graph.shapes[name]:
-                raise unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty")
+                refuse(unsupported(node, f"the shape of '{name}' cannot be told before it runs"))
+            elif name in read and 0 in graph.shapes[name]:
+                refuse(unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty"))
     for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:
         value = graph.constants[name]
         if value.dtype.kind not in "fiub":
