@@ -228,3 +228,19 @@ def test_check_needs_no_data_and_exits_with_3_where_something_is_not_supported(f
 @pytest.mark.parametrize("shape", ["x", "x=", "x=1,a", "=1,2", "x=1,-2", "x=0"])
 def test_shapes_on_the_command_line_that_are_none_are_refused(folder: Path, capsys, shape: str) -> None:
     assert text(capsys, "zkml", "check", folder / "model.onnx", "--shape", shape)[0] == 2
+
+
+def test_a_batch_gives_one_proof_a_sample(folder: Path, capsys) -> None:
+    np.savetxt(folder / "data.csv", SAMPLES, delimiter=",", fmt="%d")
+    np.savetxt(folder / "two.csv", SAMPLES[:2], delimiter=",", fmt="%d")
+    compile_it = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "data.csv", "-o", folder / "build")
+    assert run(capsys, *compile_it)[0] == 0
+    assert run(capsys, "zkml", "setup", folder / "build", "--unsafe")[0] == 0
+    prove = ("zkml", "prove", folder / "build", folder / "two.csv", "-o", folder / "p.json")
+    code, told, _ = run(capsys, *prove)
+    assert (code, [one["values"]["x"] for one in told["proofs"]]) == (0, [[row.tolist()] for row in SAMPLES[:2]])
+    for i in (0, 1):
+        assert Path(told["proofs"][i]["proof"]) == folder / f"p_{i}.json"
+        assert run(capsys, "zkml", "verify", folder / "build", folder / f"p_{i}.json")[1]["valid"]
+    assert run(capsys, *prove, "--public", folder / "public.json")[0] == 2
+    assert run(capsys, "zkml", "prove", folder / "build", folder / "p_0.json", "-o", folder / "p.json")[0] == 2

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +35,7 @@ weights_option = click.option(
 )
 
 _options = (
-    click.option("--calibrate", required=True, type=FILE, help="Sample inputs, .npy or .npz by name."),
+    click.option("--calibrate", required=True, type=FILE, help="Sample inputs: .npy, .npz or .json by name, .csv."),
     click.option(
         "--test", "test", type=FILE, help="Samples to measure accuracy with; by default a part of those of --calibrate."
     ),
@@ -182,7 +185,7 @@ def setup_command(
 
 @zkml_group.command("prove")
 @click.argument("build", type=FOLDER)
-@click.argument("inputs", metavar="INPUT.npz", type=FILE)
+@click.argument("inputs", metavar="INPUT", type=FILE)
 @click.option("-o", "--output", default="proof.json", show_default=True, type=click.Path(dir_okay=False))
 @click.option("--public", "public_file", type=click.Path(dir_okay=False), help="p2.public.json beside p2.json.")
 @click.option(
@@ -206,35 +209,54 @@ def prove_command(
     binding: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    """Prove a model's outputs for one sample of inputs."""
-    from zkgpu.formats.public_values import public_beside
+    """Prove a model's outputs for one sample of inputs, or for each of a batch: proof_0.json and so on."""
     from zkgpu.inference import ModelStatement, Prover
     from zkgpu.inference.folder import read_inputs
 
-    folder = _folder(build)
-    public_file = public_file or str(public_beside(output))
-    require_outputs([output, public_file], [*folder.files, inputs, weights])
+    folder, read = _folder(build), [*_folder(build).files, inputs, weights]
+    require_outputs(_places(output, public_file, None)[0], read)
     with session.working():
         compiled = folder.read_model(memory)
+        samples, is_batch = compiled.samples(read_inputs(inputs, compiled, memory))
+        places = _places(output, public_file, len(samples) if is_batch else None)
+        require_outputs([path for pair in places for path in pair], read)
         model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        given = read_inputs(inputs, compiled, memory)
-        for name, count in (model.count_moved(given) if clamp else {}).items():
+        for name, count in _moved(model, samples).items() if clamp else ():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
-        inference = prover.prove(given, clamp=clamp, weights=model, binding=_bytes(binding))
-        folder.require_whole(key)
-        inference.save(output, public_file)
-    shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
-    facts = {"proof": output, "public": public_file, "verified": True, "unsafe_key": key.is_unsafe}
-    session.finish(
-        {**facts, **shown},
-        *lines,
-        f"{output}: valid proof ({session.backend().name}, {session.seconds():.2f} s)",
-        f"{public_file}: its {len(inference.packed):,} bytes of public values",
-    )
+        made = prover.prove_each(samples, clamp=clamp, weights=model, binding=_bytes(binding))
+        proven = []
+        for (proof, public), inference in zip(places, made, strict=True):
+            folder.require_whole(key)
+            inference.save(proof, public)
+            shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
+            facts = {"proof": proof, "public": public, "verified": True, "unsafe_key": key.is_unsafe}
+            valid = f"{proof}: valid proof ({session.backend().name}, {session.seconds():.2f} s)"
+            values = f"{public}: its {len(inference.packed):,} bytes of public values"
+            proven.append(({**facts, **shown}, [*lines, valid, values]))
+    objects, texts = zip(*proven, strict=True)
+    session.finish({"proofs": list(objects)} if is_batch else objects[0], *chain.from_iterable(texts))
+
+
+def _places(output: str, public_file: str | None, count: int | None) -> list[tuple[str, str]]:
+    """Where proofs and their public values go: as given for one sample, with numbers for each of a batch."""
+    from zkgpu.formats.public_values import public_beside
+
+    if count is None:
+        return [(output, public_file or str(public_beside(output)))]
+    if public_file is not None:
+        raise UsageError("--public is for one sample: leave it out for a batch")
+    path = Path(output)
+    proofs = [str(path.with_name(f"{path.stem}_{i}{path.suffix}")) for i in range(count)]
+    return [(proof, str(public_beside(proof))) for proof in proofs]
+
+
+def _moved(model: CompiledModel, samples: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """By input, how many numbers of all samples a clamp moves."""
+    return sum((Counter(model.count_moved(sample)) for sample in samples), Counter[str]())
 
 
 @zkml_group.command("verify")
@@ -346,7 +368,6 @@ def _folder(path: str) -> Folder:
 
 
 def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
-    from zkgpu.formats.arrays import read_arrays
     from zkgpu.inference import compile_model
     from zkgpu.zkml.onnx_model import OnnxModel
 
@@ -355,13 +376,13 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
     given = set(read.inputs)
     return compile_model(
         read,
-        read_arrays(options["calibrate"], memory=options["memory"]),
+        options["calibrate"],
         weights=options["weights"],
         inputs={name: how for name, how in hidden.items() if name in given},  # type: ignore[misc]
         outputs={name: how for name, how in hidden.items() if name not in given},  # type: ignore[misc]
         tensors=options["tensor"] or None,
         percentile=options["percentile"],
-        test_data=read_arrays(options["test"], memory=options["memory"]) if options["test"] else None,
+        test_data=options["test"],
         allow_error=options["allow_error"],
         labels=_labels(options["labels"]),
         binding=int(options["bind"] or 0),

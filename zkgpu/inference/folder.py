@@ -12,11 +12,11 @@ from typing import Any
 from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
-from zkgpu.formats.arrays import read_arrays
 from zkgpu.formats.atomic import replacing, together, write_text
 from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import located
 from zkgpu.formats.kinds import STATEMENT
+from zkgpu.formats.samples import read_samples
 from zkgpu.groth16.json import read_verifying_key, write_verifying_key
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.groth16.zkey import read_zkey, write_zkey
@@ -29,6 +29,7 @@ from zkgpu.zkml.storage import dump, parse
 _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
 _STATEMENT = "statement.json"
 _WIDEST = 8  # bytes of a number
+_SAMPLES = 1 << 10  # in a batch
 _HEADERS = 1 << 16  # of the arrays in an .npz file, with room to spare
 _KEYS = (_KEY, _VERIFYING_KEY, _CONTRACT)
 _NUMBER = re.compile(r"\b(?:0x[0-9a-fA-F]{16,}|[0-9]{20,})\b")
@@ -134,13 +135,13 @@ def _numbers(contract: str) -> set[str]:
 
 
 def read_inputs(path: str | os.PathLike[str], compiled: CompiledModel, memory: int | None = None) -> Any:
-    """What an .npz file holds for the inputs of a model, by name, or the one array of an .npy file.
+    """What a file holds for the inputs of a model, by name, or the one array that it is.
 
     Args:
-        memory: bytes that they may take; four times those of the model's inputs by default
+        memory: bytes that they may take; by default four times those of 1,024 samples
 
-    Raises as `formats.arrays.read_arrays`.
+    Raises as `formats.samples.read_samples`.
     """
     shapes = {tensor.name: tensor.shape for tensor in compiled.model.inputs}
     declared = sum(_WIDEST * math.prod(shape) for shape in shapes.values())
-    return read_arrays(path, names=shapes, memory=memory or 4 * declared + _HEADERS)
+    return read_samples(path, shapes, only=True, memory=memory or 4 * declared * _SAMPLES + _HEADERS)

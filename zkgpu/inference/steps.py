@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,24 +48,47 @@ class Prover:
 
     def prove(
         self, inputs: Any, *, clamp: bool = False, weights: CompiledModel | None = None, binding: bytes = b""
-    ) -> Statement:
-        """A verified proof of the model's outputs for one sample of real numbers.
+    ) -> Any:
+        """A verified proof of the model's outputs for one sample of real numbers; of a batch, a list with one for each.
 
         Args:
+            inputs: as of `CompiledModel.samples`
             clamp: bring numbers outside of the calibrated range to its end, rather than refuse them
             weights: the model whose weights to use, if not the compiled ones
-            binding: the bytes that the proof is for, where the model was compiled with some
+            binding: the bytes that each proof is for, where the model was compiled with some
 
         Raises UsageError for inputs out of range, by index, and for the key of another model.
         """
+        samples, is_batch = self.compiled.samples(inputs)
+        made = self.prove_each(samples, clamp=clamp, weights=weights, binding=binding)
+        return list(made) if is_batch else next(made)
+
+    def prove_each(
+        self,
+        samples: Sequence[Mapping[str, Any]],
+        *,
+        clamp: bool = False,
+        weights: CompiledModel | None = None,
+        binding: bytes = b"",
+    ) -> Iterator[Statement]:
+        """The proofs of samples, as they are made, when all of them fit. Arguments and errors as of `prove`."""
         model = weights or self.compiled
         with stage("quantize inputs"):
-            integers = model.quantized(inputs, clamp=clamp)
-            given = model.circuit_inputs(integers, binding)
-        statement = self._proven(given)
-        shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}
-        _require_right_values(model.public_values(integers, binding), shown)
-        return statement
+            integers = [self._of_sample(model, samples, i, clamp) for i in range(len(samples))]
+            given = [model.circuit_inputs(one, binding) for one in integers]
+        for one, inputs in zip(integers, given, strict=True):
+            statement = self._proven(inputs)
+            shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}
+            _require_right_values(model.public_values(one, binding), shown)
+            yield statement
+
+    def _of_sample(
+        self, model: CompiledModel, samples: Sequence[Mapping[str, Any]], i: int, clamp: bool
+    ) -> dict[str, NDArray[np.int64]]:
+        try:
+            return model.quantized(samples[i], clamp=clamp)
+        except UsageError as error:
+            raise error if len(samples) == 1 else error.within(f"sample {i}") from None
 
     def _proven(self, given: Mapping[str, object]) -> Statement:
         """The circuit names a constraint that does not hold; where all hold and no proof comes of it, it is the key."""

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.calibration import FloatModel, Samples, sample
+from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import IntegerModel, Tensor
 from zkgpu.zkml.quantize import Quantization
+from zkgpu.zkml.samples import Samples, sample
 
 Floats = NDArray[np.float64]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -17,11 +17,10 @@ from zkgpu.stages import stage
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
+from zkgpu.zkml.samples import Samples, sample
 from zkgpu.zkml.trees import TREES
 
 Floats = NDArray[np.float64]
-Samples = Mapping[str, NDArray[Any]]
-
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
@@ -124,35 +123,6 @@ def require_onnxruntime() -> None:
     """Raises ResourceError where it is not installed. It is imported by `onnx_worker` alone, in another process."""
     if importlib.util.find_spec("onnxruntime") is None:
         raise ResourceError("calibration needs the onnxruntime package: pip install 'zkgpu[onnx]'")
-
-
-def as_samples(graph_inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
-    """Sample inputs by name, each with a first axis that counts samples.
-
-    Args:
-        data: an array when the model has one input, else a mapping of names to arrays
-
-    Raises UsageError for names that do not fit, empty data, or values that are not finite numbers.
-    """
-    if not isinstance(data, Mapping):
-        if len(graph_inputs) != 1:
-            raise UsageError(f"the model has inputs {', '.join(graph_inputs)}: give data for each, by name")
-        data = {graph_inputs[0]: data}
-    missing = [name for name in graph_inputs if name not in data]
-    if missing:
-        raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
-    samples = {name: np.asarray(data[name]) for name in graph_inputs}
-    for name, array in samples.items():
-        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise UsageError(f"data for input '{name}' must be finite numbers, with at least one sample")
-    if len({array.shape[0] for array in samples.values()}) != 1:
-        raise UsageError("the inputs have different numbers of samples")
-    return samples
-
-
-def sample(samples: Samples, index: int) -> dict[str, NDArray[Any]]:
-    """One sample, with a batch axis of one."""
-    return {name: array[index : index + 1] for name, array in samples.items()}
 
 
 def calibrate(

@@ -15,7 +15,7 @@ from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel, as_samples, calibrate, observe, sample
+from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
@@ -38,6 +38,7 @@ from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.quantize import Quantization, quantize
 from zkgpu.zkml.ranges import analyze
+from zkgpu.zkml.samples import as_samples, each, loaded, sample, shapes_of
 from zkgpu.zkml.weights_swap import require_same_architecture
 
 _LIMBS = range(4, 13)
@@ -103,7 +104,18 @@ class CompiledModel:
         return count_moved(self.model, self._named(inputs))
 
     def _named(self, inputs: Any) -> Mapping[str, Any]:
+        inputs = loaded(inputs, {tensor.name: tensor.shape for tensor in self.model.inputs}, only=True)
         return inputs if isinstance(inputs, Mapping) else {self.model.inputs[0].name: inputs}
+
+    def samples(self, inputs: Any) -> tuple[list[Mapping[str, Any]], bool]:
+        """The samples that inputs hold, and whether they are a batch along axis 0.
+
+        Args:
+            inputs: by name, or an array for a model with one input, or the path of a file of either
+        """
+        named = self._named(inputs)
+        found = each(self.model.inputs, named)
+        return ([named], False) if found is None else (list(found), True)
 
     def run(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
         """The outputs for integer inputs: exactly what a proof will show."""
@@ -111,7 +123,12 @@ class CompiledModel:
         return {tensor.name: values[tensor.name] for tensor in self.model.outputs}
 
     def predict(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.float64]]:
-        """The outputs as real numbers, for one sample."""
+        """The outputs as real numbers, for one sample; of a batch, those of each sample one after another."""
+        samples, is_batch = self.samples(inputs)
+        answers = [self._predict_one(sample, clamp) for sample in samples]
+        return _joined(answers) if is_batch else answers[0]
+
+    def _predict_one(self, inputs: Mapping[str, Any], clamp: bool) -> dict[str, NDArray[np.float64]]:
         outputs = self.run(self.quantized(inputs, clamp=clamp))
         return {t.name: np.asarray(outputs[t.name], dtype=np.float64) * t.scale for t in self.model.outputs}
 
@@ -245,7 +262,8 @@ def compile_model(
 
     Args:
         source: path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
-        calibration: sample inputs: an array with a first axis that counts samples, or a mapping of such by name
+        calibration: sample inputs: an array with a first axis that counts samples, a mapping of such by name, or the
+            path of a file of either: .npy, .npz, .json or .csv (`formats.samples`)
         weights: "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
             "hashed": given with each proof, which shows their Poseidon hash
         inputs: visibility by name, "public" by default; outputs likewise
@@ -268,17 +286,15 @@ def compile_model(
     _require_share(allow_error)
     read = OnnxModel.read(source)
     axes = read.inputs
-    samples = as_samples(list(axes), calibration)
-    # an input with as many axes as its samples have together begins with the batch
-    shapes = {n: array.shape[1:] if array.ndim > axes[n] else (1, *array.shape[1:]) for n, array in samples.items()}
-    fixed = read.with_shapes(shapes)
+    samples = as_samples(list(axes), loaded(calibration, read.shapes, memory=memory))
+    fixed = read.with_shapes(shapes_of(samples, axes))
     model = FloatModel(fixed, memory)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     count = len(next(iter(samples.values())))
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
     bounds = calibrate(graph, model, samples, percentile, held_out)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
-    tested = samples if test_data is None else as_samples(list(axes), test_data)
+    tested = samples if test_data is None else as_samples(list(axes), loaded(test_data, read.shapes, memory=memory))
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
     is_fresh = bool(held_out) or test_data is not None
 
@@ -296,6 +312,12 @@ def compile_model(
     recipe = Recipe(bounds, quantization.scales, settings, graph.outputs)
     named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
     return CompiledModel(quantization.model, visibilities, recipe, accuracy, labels=named)
+
+
+def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
+    """Answers along a first axis, which is the one that they have where it is a batch of one."""
+    found = {name: [answer[name] for answer in answers] for name in answers[0]}
+    return {name: np.concatenate(a) if a[0].shape[:1] == (1,) else np.stack(a) for name, a in found.items()}
 
 
 def _has_uneven_columns(bounds: Calibration) -> bool:

@@ -37,7 +37,13 @@ class OnnxModel:
     @cached_property
     def inputs(self) -> dict[str, int]:
         """The names of what the user gives to the model, with their number of axes."""
-        return {i.name: len(i.type.tensor_type.shape.dim) for i in _given(self.proto.graph)}
+        return {name: len(shape) for name, shape in self.shapes.items()}
+
+    @cached_property
+    def shapes(self) -> dict[str, Shape]:
+        """Their shapes, with 0 for lengths that the file leaves open."""
+        infos = _given(self.proto.graph)
+        return {i.name: tuple(max(dim.dim_value, 0) for dim in i.type.tensor_type.shape.dim) for i in infos}
 
     @cached_property
     def opsets(self) -> dict[str, int]:

@@ -1,0 +1,103 @@
+"""Samples as callers give them: arrays, by name or not, tables of pandas, or files; one sample or several."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.errors import UsageError
+from zkgpu.formats.samples import Shapes, read_samples
+from zkgpu.zkml.operations import Tensor
+
+Samples = Mapping[str, NDArray[Any]]
+
+
+def loaded(data: Any, inputs: Shapes, *, only: bool = False, memory: int | None = None) -> Any:
+    """The data: read where they are a path, by column where they are a table of pandas.
+
+    Args:
+        inputs, only, memory: as of `formats.samples.read_samples`, as which it raises
+    """
+    if isinstance(data, str | Path):
+        return read_samples(os.fspath(data), inputs, only=only, memory=memory)
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        table = data
+        return table.to_numpy() if len(inputs) == 1 else {str(c): table[c].to_numpy() for c in table.columns}
+    return data
+
+
+def as_samples(inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
+    """Sample inputs by name, each with a first axis that counts samples.
+
+    Args:
+        data: an array when the model has one input, else a mapping of names to arrays
+
+    Raises UsageError for names that do not fit, empty data, or values that are not finite numbers.
+    """
+    if not isinstance(data, Mapping):
+        if len(inputs) != 1:
+            raise UsageError(f"the model has inputs {', '.join(inputs)}: give data for each, by name")
+        data = {inputs[0]: data}
+    missing = [name for name in inputs if name not in data]
+    if missing:
+        raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
+    samples = {name: np.asarray(data[name]) for name in inputs}
+    for name, array in samples.items():
+        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise UsageError(f"data for input '{name}' must be finite numbers, with at least one sample")
+    if len({array.shape[0] for array in samples.values()}) != 1:
+        raise UsageError("the inputs have different numbers of samples")
+    return samples
+
+
+def shapes_of(samples: Samples, axes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
+    """The shape of each input for one sample; one with as many axes as its samples have together begins with the batch.
+
+    Raises UsageError for samples that lack the axis that counts them.
+
+    Args:
+        axes: how many each input has in the model
+    """
+    for name, array in samples.items():
+        if array.ndim == axes[name] - 1:
+            raise UsageError(
+                f"data for input '{name}' have the shape {array.shape}, but the input has {axes[name]} axes: even one "
+                "sample needs an axis in front, array[numpy.newaxis]"
+            )
+    return {n: array.shape[1:] if array.ndim > axes[n] else (1, *array.shape[1:]) for n, array in samples.items()}
+
+
+def sample(samples: Samples, index: int) -> dict[str, NDArray[Any]]:
+    """One sample, with a batch axis of one."""
+    return {name: array[index : index + 1] for name, array in samples.items()}
+
+
+def each(inputs: Sequence[Tensor], given: Samples) -> list[dict[str, NDArray[Any]]] | None:
+    """The samples of a batch along axis 0; None where it is one sample, as it is where its size is that of the inputs.
+
+    Raises UsageError where inputs have different numbers of samples, or none.
+    """
+    arrays = {tensor.name: np.asarray(given[tensor.name]) for tensor in inputs if tensor.name in given}
+    counts = {t.name: _count(arrays[t.name], math.prod(t.shape)) for t in inputs if t.name in arrays}
+    if set(counts.values()) <= {None}:
+        return None
+    if len(set(counts.values())) > 1:
+        told = ", ".join(f"'{name}' {1 if count is None else count}" for name, count in counts.items())
+        raise UsageError(f"the inputs have different numbers of samples: {told}")
+    count = next(iter(counts.values()))
+    if not count:
+        raise UsageError("a batch without samples: give one at least")
+    return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
+
+
+def _count(array: NDArray[Any], size: int) -> int | None:
+    """How many samples a batch has; None for one sample, and for what is neither."""
+    if array.size == size or array.ndim == 0 or math.prod(array.shape[1:]) != size:
+        return None
+    return len(array)
