@@ -113,6 +113,20 @@ def read_arrays(path: Path) -> object:
     return read_arrays(path, memory=MEMORY)
 
 
+def read_samples(path: Path) -> object:
+    from zkgpu.formats.samples import read_samples
+
+    return read_samples(path, {"x": (0, 3)}, memory=MEMORY)
+
+
+def samples_in_text() -> list[bytes]:
+    return [b'{"input_data": [[1, 2.5, -3e4, true, 0, 7]]}', b'{"x": [[1, 2, 3]], "y": [[1]]}', b"[[1, 2, 3]]"]
+
+
+def tables() -> list[bytes]:
+    return [b'a,"b, c",d\n1,2.5,-3e4\nTrue,0,7\n', b"1;2;3\r\n4;5;6"]
+
+
 def read_model(path: Path) -> object:
     from zkgpu.inference import ModelStatement
     from zkgpu.zkml.storage import parse
@@ -256,6 +270,8 @@ TARGETS = (
     Target("npz", partial(arrays_in, "npz"), (mutation.archive, mutation.bytes_of), read_arrays),
     Target("npz, deflated", partial(arrays_in, "deflated"), (mutation.archive, mutation.bytes_of), read_arrays),
     Target("npy", partial(arrays_in, "npy"), (mutation.npy, mutation.bytes_of), read_arrays),
+    Target("samples in JSON", samples_in_text, JSON, read_samples),
+    Target("tables", tables, (mutation.lines, mutation.bytes_of), read_samples),
     Target("model.npz", models, (mutation.archive, mutation.archive, mutation.bytes_of), read_model),
     Target("statement", statements, JSON, read_statement),
     Target("onnx", onnx_models, (mutation.message, mutation.message, mutation.bytes_of), read_onnx, 1),

@@ -71,13 +71,6 @@ def test_damaged_files_are_refused_in_one_line(tmp_path) -> None:
         assert "\n" not in str(error.value)
 
 
-def test_weights_outside_of_the_file_are_refused(tmp_path) -> None:
-    big = model([node("Gemm", "x w", "out")], X, weights={"w": normal(6, 400)})
-    onnx.save(big, tmp_path / "m.onnx", save_as_external_data=True, location="weights.bin", size_threshold=100)
-    with pytest.raises(FormatError, match="weights 'w' lie outside of the model's file"):
-        OnnxModel.read(tmp_path / "m.onnx")
-
-
 def outside(**changes) -> onnx.TensorProto:
     """A tensor whose bytes are in a file of the working folder."""
     tensor = onnx.TensorProto(name="stolen", data_type=onnx.TensorProto.FLOAT, dims=[1], **changes)
@@ -126,8 +119,11 @@ def test_no_tensor_of_a_model_is_read_from_another_file_wherever_it_is(place, tm
     stolen = mlp()
     PLACES[place](stolen)
     (tmp_path / "m.onnx").write_bytes(stolen.SerializeToString())
-    for source in (stolen, stolen.SerializeToString(), tmp_path / "m.onnx"):
-        with pytest.raises(FormatError, match="weights 'stolen' lie outside of the model's file"):
+    sources = [stolen, stolen.SerializeToString(), tmp_path / "m.onnx"]
+    if place == "weights":  # those of a model's own folder: test_external_data.py
+        sources.pop()
+    for source in sources:
+        with pytest.raises(FormatError, match="weights 'stolen' lie outside of the model"):
             OnnxModel.read(source)
 
 

@@ -1,4 +1,4 @@
-"""An ONNX file in memory: parsed and checked once, with no data outside of itself."""
+"""An ONNX file in memory: parsed and checked once, with all of its weights."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats.container import map_file
+from zkgpu.zkml.external_data import load_weights
 from zkgpu.zkml.graph import Shape
 
 Source: TypeAlias = "OnnxModel | str | Path | bytes | Any"
@@ -95,6 +96,7 @@ def _checked(onnx: Any, source: Any) -> Any:
     try:
         if isinstance(source, str | Path):
             proto = onnx.load_from_string(map_file(source).tobytes())
+            load_weights(onnx, proto, Path(source))
         else:
             proto = onnx.load_from_string(source if isinstance(source, bytes) else source.SerializeToString())
         _refuse_external_data(onnx, proto)
@@ -113,12 +115,15 @@ def _checked(onnx: Any, source: Any) -> Any:
 
 
 def _refuse_external_data(onnx: Any, proto: Any) -> None:
-    """Whoever reads such a tensor opens a file that the model names: it may be any of this machine."""
+    """Whoever reads such a tensor opens a file that the model names: it may be any of this machine.
+
+    What `external_data` has read is inside by now.
+    """
     for tensor in _tensors(proto):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             raise FormatError(
-                f"weights '{tensor.name}' lie outside of the model's file: save the model as one file, "
-                "with save_as_external_data=False"
+                f"weights '{tensor.name}' lie outside of the model: give the path of its file, with theirs beside it, "
+                "or save it as one, with save_as_external_data=False"
             )
 
 
