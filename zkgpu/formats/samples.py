@@ -138,21 +138,24 @@ def _from_table(text: str, inputs: Shapes) -> Array | dict[str, Array]:
         return rows.reshape(-1, *_inner(shape)) if width and rows.size % width == 0 else rows
     if names is None:
         raise UsageError(f"the model has {len(inputs)} inputs: a first line must name the columns")
-    places = {_plain(column): i for i, column in enumerate(names)} | {column: i for i, column in enumerate(names)}
-    return {name: _column(rows, name, shape, places) for name, shape in inputs.items()}
+    return by_column(names, rows, inputs)
 
 
-def _column(rows: Array, name: str, shape: Sequence[int], places: Mapping[str, int]) -> Array:
-    place = places.get(name, places.get(_plain(name)))
-    if place is None:
-        raise UsageError(f"no column is called '{name}', as an input of the model is")
-    if _size(name, shape) != 1:
-        raise UsageError(f"input '{name}' takes {_size(name, shape)} numbers a sample: a table has one a column")
-    return rows[:, place].reshape(-1, *_inner(shape))
+def by_column(names: Sequence[str], rows: Array, inputs: Shapes) -> dict[str, Array]:
+    """The columns of a table as inputs of one number each; an exporter may have written _ for what is no letter.
+
+    Raises UsageError for an input that no column is, and for one of more numbers.
+    """
+    places = {_plain(name): i for i, name in enumerate(names)} | {name: i for i, name in enumerate(names)}
+    for name, shape in inputs.items():
+        if name not in places:
+            raise UsageError(f"no column is called '{name}', as an input of the model is")
+        if _size(name, shape) != 1:
+            raise UsageError(f"input '{name}' takes {_size(name, shape)} numbers a sample: a table has one a column")
+    return {name: rows[:, places[name]].reshape(-1, *_inner(shape)) for name, shape in inputs.items()}
 
 
 def _plain(name: str) -> str:
-    """A name as exporters write it, who have no blanks or brackets in theirs."""
     return _NO_LETTER.sub("_", name.strip())
 
 

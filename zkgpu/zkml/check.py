@@ -18,6 +18,7 @@ import numpy as np
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.notebook import listed, table
 from zkgpu.zkml.calibration import Calibration, FloatModel
+from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph, Node, Shape, Unsupported
 from zkgpu.zkml.honored import require_honored
 from zkgpu.zkml.lowering.builder import Settings
@@ -100,6 +101,7 @@ def check(
     tensors: Sequence[str] | None = None,
     weights: str = "public",
     memory: int | None = None,
+    example: Any = None,
 ) -> ModelCheck:
     """Everything in a model that is not supported.
 
@@ -109,10 +111,11 @@ def check(
         tensors: those to compute; all outputs by default
         weights: who would see them: "public", "private" or "hashed"
         memory: bytes that running the model may take, see `onnx_worker`
+        example: what a module of PyTorch takes, see `frontends.as_onnx`
 
     Raises FormatError for a damaged file, UsageError for shapes or tensors that are not the model's.
     """
-    read = OnnxModel.read(source)
+    read = OnnxModel.read(as_onnx(source, example))
     given, notes = _shapes(read, shapes or {})
     fixed = read.with_shapes(given)
     found = _Found()

@@ -16,6 +16,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
+from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
 from zkgpu.zkml.layers.matrices import private_values
@@ -228,7 +229,9 @@ class CompiledModel:
         if not self.visibilities.weights_are_given:
             raise UsageError("weights that are public are part of the circuit: compile the other model on its own")
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
-        model = OnnxModel.read(source).with_shapes(shapes)
+        example = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
+        read = OnnxModel.read(as_onnx(source, example if len(example) > 1 else next(iter(example.values()))))
+        model = read.with_shapes(shapes)
         ends = {name: np.full(shape, self.recipe.calibration.high[name]) for name, shape in shapes.items()}
         graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model, memory), ends))
         other = quantize(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
@@ -257,11 +260,13 @@ def compile_model(
     labels: Mapping[str, Sequence[str]] | None = None,
     binding: int = 0,
     memory: int | None = None,
+    example: Any = None,
 ) -> CompiledModel:
     """Quantizes a model and fixes its circuit.
 
     Args:
-        source: path or bytes of an ONNX file, an onnx.ModelProto, or an OnnxModel
+        source: path or bytes of an ONNX file, an onnx.ModelProto, an OnnxModel, a fitted estimator of scikit-learn, or
+            a module of PyTorch
         calibration: sample inputs: an array with a first axis that counts samples, a mapping of such by name, or the
             path of a file of either: .npy, .npz, .json or .csv (`formats.samples`)
         weights: "public": in the circuit; "private": given with each proof, and bound by nothing but the proof itself;
@@ -279,12 +284,13 @@ def compile_model(
             has by default
         binding: 20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
         memory: bytes that running the model may take, see `onnx_worker`
+        example: what an estimator or a module takes, see `frontends.as_onnx`; the calibration tells it by default
 
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.
     """
     _require_share(allow_error)
-    read = OnnxModel.read(source)
+    read = OnnxModel.read(as_onnx(source, calibration if example is None else example))
     axes = read.inputs
     samples = as_samples(list(axes), loaded(calibration, read.shapes, memory=memory))
     fixed = read.with_shapes(shapes_of(samples, axes))

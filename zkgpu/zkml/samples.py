@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import UsageError
-from zkgpu.formats.samples import Shapes, read_samples
+from zkgpu.formats.samples import Shapes, by_column, read_samples
 from zkgpu.zkml.operations import Tensor
 
 Samples = Mapping[str, NDArray[Any]]
@@ -27,8 +27,8 @@ def loaded(data: Any, inputs: Shapes, *, only: bool = False, memory: int | None 
     if isinstance(data, str | Path):
         return read_samples(os.fspath(data), inputs, only=only, memory=memory)
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
-        table = data
-        return table.to_numpy() if len(inputs) == 1 else {str(c): table[c].to_numpy() for c in table.columns}
+        table = data.to_numpy()
+        return table if len(inputs) == 1 else by_column([str(name) for name in data.columns], table, inputs)
     return data
 
 
