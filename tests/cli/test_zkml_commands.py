@@ -14,6 +14,7 @@ from zkgpu.cli.main import main
 
 DIGITS = Path(__file__).parents[2] / "examples" / "models" / "digits_cnn.onnx"
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 6))
+WEIGHT = normal(6, 3).astype(np.float32)
 
 
 def network(seed: int = 0):
@@ -244,3 +245,61 @@ def test_a_batch_gives_one_proof_a_sample(folder: Path, capsys) -> None:
         assert run(capsys, "zkml", "verify", folder / "build", folder / f"p_{i}.json")[1]["valid"]
     assert run(capsys, *prove, "--public", folder / "public.json")[0] == 2
     assert run(capsys, "zkml", "prove", folder / "build", folder / "p_0.json", "-o", folder / "p.json")[0] == 2
+
+
+def test_more_bits_are_closer_to_the_float_model(folder: Path, capsys) -> None:
+    np.save(folder / "real.npy", normal(40, 6))
+    errors = []
+    for bits in (6, 12, 14):
+        asked = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "real.npy", "--bits", bits)
+        code, told, _ = run(
+            capsys, *asked, "--test", folder / "real.npy", "--allow-error", 1, "-o", folder / f"b{bits}"
+        )
+        assert code == 0
+        errors.append(told["accuracy"]["out"]["error"])
+    assert errors[0] > 4 * errors[1] > 8 * errors[2]
+    asked = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "real.npy", "-o", folder / "c", "--bits")
+    for wrong in (1, 17, "eight"):
+        assert text(capsys, *asked, wrong)[0] == 2
+
+
+KINDS = {
+    "uint8": (onnx.TensorProto.UINT8, np.uint8),
+    "int8": (onnx.TensorProto.INT8, np.int8),
+    "float16": (onnx.TensorProto.FLOAT16, np.float16),
+    "bool": (onnx.TensorProto.BOOL, np.bool_),
+    "int64": (onnx.TensorProto.INT64, np.int64),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inputs_of_every_type_go_all_the_way(kind: str, tmp_path: Path, capsys) -> None:
+    """A file of the third version whose weights are no inputs, with a symbolic batch, and an input of the type."""
+    code, dtype = KINDS[kind]
+    proto = model([node("Cast", "x", "f", to=1), node("MatMul", "f w", "out")], {"x": ("N", 6)}, weights={"w": WEIGHT})
+    proto.graph.input[0].type.tensor_type.elem_type = code
+    proto.ir_version = 3
+    (tmp_path / "m.onnx").write_bytes(proto.SerializeToString())
+    drawn = np.random.default_rng(2).normal(size=(40, 6)) * 20
+    samples = drawn > 0 if kind == "bool" else (np.abs(drawn) if kind == "uint8" else drawn).astype(dtype)
+    np.save(tmp_path / "x.npy", samples)
+    np.save(tmp_path / "one.npy", samples[3])
+    assert text(capsys, "zkml", "check", tmp_path / "m.onnx")[0] == 0
+    compile_it = ("zkml", "compile", tmp_path / "m.onnx", "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "b")
+    assert text(capsys, *compile_it)[0] == 0
+    assert text(capsys, "zkml", "setup", tmp_path / "b", "--unsafe")[0] == 0
+    code, told, _ = run(capsys, "zkml", "prove", tmp_path / "b", tmp_path / "one.npy", "-o", tmp_path / "p.json")
+    assert (code, run(capsys, "zkml", "verify", tmp_path / "b", tmp_path / "p.json")[1]["valid"]) == (0, True)
+    wanted = samples.astype(np.float64) @ WEIGHT
+    found = np.array(next(tensor for tensor in told["tensors"] if tensor["name"] == "out")["real"])[0]
+    assert np.abs(found - wanted[3]).max() < 0.02 * np.abs(wanted).max()
+
+
+def test_what_onnxruntime_cannot_run_is_the_fault_of_the_file(tmp_path: Path, capsys) -> None:
+    nodes = [node("Gather", "x i", "g", axis=1), node("Relu", "g", "out")]
+    onnx.save(model(nodes, {"x": (1, 6)}, weights={"i": np.array([2, 9])}), tmp_path / "m.onnx")
+    np.save(tmp_path / "x.npy", SAMPLES)
+    with pytest.raises(SystemExit) as stopped:
+        main(["zkml", "compile", str(tmp_path / "m.onnx"), "--calibrate", str(tmp_path / "x.npy"), "-o", "b"])
+    assert stopped.value.code == 3
+    assert "onnxruntime cannot run this model" in capsys.readouterr().err

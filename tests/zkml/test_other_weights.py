@@ -7,17 +7,20 @@ and if they are not, the output is the one they really give: so a hash of weight
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.zkml import faults
+from tests.zkml.models import model, node, normal
 from tests.zkml.networks import all_inputs, compiled, model_of, proven_output
 from tests.zkml.random_models import KINDS, Kind, linear, random_inputs, random_model, requantize, with_other_weights
 from zkgpu.circuits import CompiledCircuit
-from zkgpu.errors import ZkgpuError
+from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.testing import Draws
 from zkgpu.zkml import semantics
+from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.operations import IntegerModel, Linear, Requantize
 
 GIVEN = ["private", "hashed"]
@@ -91,3 +94,17 @@ def test_a_clamp_that_is_left_out_is_found(monkeypatch: pytest.MonkeyPatch) -> N
     faults.clamps_outside_an_interval_are_left_out(monkeypatch)
     with pytest.raises(AssertionError, match="Requantize"):
         try_others(3, 150, (linear, requantize))
+
+
+@pytest.mark.parametrize("how", ["private", "hashed"])
+@pytest.mark.parametrize("factor", [10.0, 100.0])
+def test_weights_that_leave_the_range_are_refused_as_that(how: str, factor: float) -> None:
+    def network(factor: float) -> Any:
+        nodes = [node("Gemm", "x w", "z"), node("Relu", "z", "a"), node("Gemm", "a u", "b"), node("Relu", "b", "out")]
+        return model(nodes, {"x": ("N", 6)}, weights={"w": factor * normal(6, 20), "u": factor * normal(20, 10)})
+
+    mine = compile_model(network(1.0), normal(40, 6), weights=how, limb=6)
+    assert mine.with_weights(network(1.05))
+    with pytest.raises(UsageError, match="these weights give") as error:
+        mine.with_weights(network(factor))
+    assert "differs in more than weights" not in str(error.value)

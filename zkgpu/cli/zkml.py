@@ -43,6 +43,9 @@ _options = (
         "--allow-error", type=float, metavar="X", help="How far outputs may be from the float model's: 0.05, or 5 %."
     ),
     weights_option,
+    click.option(
+        "--bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Width of weights and activations."
+    ),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
     click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
@@ -384,6 +387,7 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
         percentile=options["percentile"],
         test_data=options["test"],
         allow_error=options["allow_error"],
+        bits=options["bits"],
         labels=_labels(options["labels"]),
         binding=int(options["bind"] or 0),
         memory=options["memory"],

@@ -356,8 +356,8 @@ def _best(
     graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
 ) -> tuple[Quantization, Settings]:
     """The quantization whose circuit has the fewest constraints, among those with limbs of these widths."""
-    if not 2 <= wanted.bits <= 12:
-        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to 12")
+    if not 2 <= wanted.bits <= 16:
+        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to 16")
     best: tuple[int, Quantization, Settings] | None = None
     for limb in limbs:
         settings = replace(wanted, limb=limb)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.errors import UsageError
-from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
+from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Requantize, Tensor
 from zkgpu.zkml.ranges import analyze
 
 _WEIGHTS = {"weight", "multiplier", "bias"}
@@ -19,17 +19,21 @@ def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
 
     All else is the same: inputs and outputs with their names, shapes, scales and ranges, and the width of limbs.
     """
+    for mine, its in zip(model.operations, other.operations, strict=False):
+        if type(mine) is type(its) and _same(mine, its):
+            continue
+        if isinstance(mine, Requantize) or isinstance(its, Requantize):  # as far as sums reach, they are rounded
+            raise UsageError(
+                f"layer '{its.layer}': these weights give sums of another size than the circuit was made for: compile "
+                "the model on its own"
+            )
+        raise UsageError(f"layer '{its.layer}' of the other model differs in more than weights: compile it on its own")
     if (
         len(model.operations) != len(other.operations)
         or (model.inputs, model.limb) != (other.inputs, other.limb)
         or [_shown(tensor) for tensor in model.outputs] != [_shown(tensor) for tensor in other.outputs]
     ):
         raise UsageError("the other model has another architecture: compile it on its own")
-    for mine, its in zip(model.operations, other.operations, strict=True):
-        if type(mine) is not type(its) or not _same(mine, its):
-            raise UsageError(
-                f"layer '{its.layer}' of the other model differs in more than weights: compile it on its own"
-            )
     _require_room(model, other)
 
 
