@@ -22,9 +22,9 @@ MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS)
 
 _FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
-_WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
-_WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin"}
-_ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
+WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
+WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin"}
+ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
 _SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax, LogSoftmax or Hardmax along one axis
 _IN_PARTS = {
     "ArgMin": ("Neg", "ArgMax", "Identity"),
@@ -57,7 +57,7 @@ def _require_real_arithmetic(graph: Graph, node: Node) -> None:
     kind = graph.types.get(node.output)
     if kind is None or kind.kind not in "iub":
         return
-    if node.operator in _ROUNDING or (node.operator in _WRAPPING and (kind.kind != "i" or kind.itemsize < 4)):
+    if node.operator in ROUNDING or (node.operator in WRAPPING and (kind.kind != "i" or kind.itemsize < 4)):
         raise unsupported(node, f"arithmetic on {kind} is not supported: cast to float first")
 
 

@@ -15,13 +15,13 @@ from zkgpu.zkml.onnx_model import import_onnx
 from zkgpu.zkml.quantize import RULES
 from zkgpu.zkml.trees import TREES
 
-_FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
+FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
 _MADE = {"Function", "Normalize", "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
 
 OPERATORS = tuple(
     sorted(
         {
-            *(*_FOLDED, *restated.RULES, *classifiers.RULES, *norms.OPERATORS, *patterns.OPERATORS),
+            *(*FOLDED, *restated.RULES, *classifiers.RULES, *norms.OPERATORS, *patterns.OPERATORS),
             *(*RULES, *shapes.MOVES, *FUNCTIONS, *CHEAP, *BINARY),
         }
         - _MADE
@@ -65,7 +65,7 @@ def _in_parts(node: Node) -> str:
         body = onnx.defs.get_schema(node.operator).function_body
     except onnx.defs.SchemaError:
         return ""
-    parts = list(dict.fromkeys(part.op_type for part in body.node if part.op_type not in (*_FOLDED, "CastLike")))
+    parts = list(dict.fromkeys(part.op_type for part in body.node if part.op_type not in (*FOLDED, "CastLike")))
     return f"its parts: {', '.join(parts)}" if parts and set(parts) <= set(OPERATORS) else ""
 
 
