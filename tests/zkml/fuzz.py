@@ -16,7 +16,7 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.testing import Draws, Finding, Forger, HintAttack, Spot
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.network import Visibilities, build_circuit
-from zkgpu.zkml.operations import ArgMax, IntegerModel, Lookup, Normalize, Requantize, Softmax
+from zkgpu.zkml.operations import ArgMax, IntegerModel, Lookup, Normalize, Requantize, RootMeanSquare, Softmax
 
 WEIGHTS = ("public", "public", "public", "private", "private", "hashed")
 LIES_A_MODEL = 240
@@ -158,7 +158,7 @@ class Plausible:
         self._shifts = {op.layer: op.shift for op in model.operations if isinstance(op, (Requantize, Softmax))}
         self._steps = sorted({1 << s for s in shifts | {model.limb, 2 * model.limb}} - {1})
         self._sizes = sorted({n for op in model.operations if isinstance(op, ArgMax) for n in (2, 3, 4, 5)})
-        self._bits = [op.bits for op in model.operations if isinstance(op, (Softmax, Normalize))]
+        self._bits = [op.bits for op in model.operations if isinstance(op, (Softmax, Normalize, RootMeanSquare))]
         self._tables = [op.table for op in model.operations if isinstance(op, (Lookup, Softmax))]
 
     def lies(self, forger: Forger, spot: Spot) -> Sequence[tuple[int, bool]]:

@@ -21,6 +21,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -154,6 +155,14 @@ def normalize(operation: Normalize, x: Tensor) -> Tensor:
     return by_row(x, of_row)
 
 
+def root_mean_square(operation: RootMeanSquare, x: Tensor) -> Tensor:
+    def of_row(row: list[int]) -> list[int]:
+        squares = sum(v * v for v in row) + operation.epsilon
+        return [v * isqrt(4**operation.bits // squares) for v in row]
+
+    return by_row(x, of_row)
+
+
 RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Arrange: arrange,
     Linear: linear,
@@ -169,4 +178,5 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Softmax: softmax,
     Steps: steps,
     Normalize: normalize,
+    RootMeanSquare: root_mean_square,
 }

@@ -24,6 +24,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    RootMeanSquare,
     Softmax,
     Tensor,
     Total,
@@ -262,7 +263,8 @@ def softmax(g: Growing, x: str) -> None:
 
 def normalize(g: Growing, x: str) -> None:
     x = g.shaped(x, 2)
-    g.add(Normalize, x, bits=4 + g.draws.below(24), epsilon=1 + g.draws.below(1 << g.draws.below(12)))
+    kind = g.draws.one_of([Normalize, RootMeanSquare])
+    g.add(kind, x, bits=4 + g.draws.below(24), epsilon=1 + g.draws.below(1 << g.draws.below(12)))
 
 
 def widen(g: Growing, x: str) -> None:

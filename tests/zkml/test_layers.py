@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Multiply,
     Normalize,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -139,6 +140,8 @@ OTHERS = {
     "softmax of one": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 1), -128, 127)}),
     "normalize": (Normalize("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
     "normalize one": (Normalize("n", ("x",), "out", 12, 1), {"x": ((2, 1), -9, 9)}),
+    "root mean square": (RootMeanSquare("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
+    "root mean square of one": (RootMeanSquare("n", ("x",), "out", 12, 1), {"x": ((2, 1), -9, 9)}),
 }
 
 
@@ -154,7 +157,7 @@ def test_other_layers_agree(name: str, data) -> None:
     assert_same_as_semantics(model_of(operation, **inputs), values)
 
 
-@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalize"])
+@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalize", "root mean square"])
 @pytest.mark.parametrize("value", [-2, 0, 2])
 def test_rows_of_equal_entries_agree(name: str, value: int) -> None:
     operation, inputs = OTHERS[name]

@@ -21,6 +21,7 @@ from zkgpu.zkml.operations import (
     Multiply,
     Normalize,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -47,6 +48,7 @@ OPERATIONS = [
     ArgMax("g", ("x",), "out"),
     Softmax("s", ("x",), "out", 2, np.array([50, 20, 9, 1]), 12),
     Normalize("n", ("x",), "out", 18, 5),
+    RootMeanSquare("m", ("x",), "out", 18, 5),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,18 @@ from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.testing import attack_circuit
 from zkgpu.zkml.layers import matrices
-from zkgpu.zkml.operations import ArgMax, Combine, Linear, Lookup, Maximum, Normalize, Operation, Requantize, Softmax
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Combine,
+    Linear,
+    Lookup,
+    Maximum,
+    Normalize,
+    Operation,
+    Requantize,
+    RootMeanSquare,
+    Softmax,
+)
 
 R = Fr.modulus
 INVERSE_OF_8 = pow(8, -1, R)
@@ -133,6 +145,28 @@ def test_an_inverse_root_cannot_be_off(delta: int) -> None:
     root = int(2**16 / variance**0.5)
     forged(operation, [[5, 0, -3]], -8, 7, inverse_root=constantly(root + delta))
     forged(operation, [[5, 0, -3]], -8, 7, inverse_root=constantly(-root))
+
+
+@pytest.mark.parametrize("delta", [-1, 1, 64])
+@pytest.mark.parametrize("row", [[5, 0, -3], [0, 0, 0], [-8, 7, 1]])
+def test_the_inverse_root_of_a_mean_of_squares_cannot_be_off(row: list[int], delta: int) -> None:
+    """Of a row of zeros only the root itself shows it: nothing else depends on it."""
+    operation, squares = RootMeanSquare("n", ("x",), "out", 16, 2), sum(v * v for v in row) + 2
+    root = math.isqrt(4**16 // squares)
+    forged(operation, [row], -8, 7, inverse_root=constantly(root + delta))
+    forged(operation, [row], -8, 7, inverse_root=constantly(-root))
+
+
+@pytest.mark.parametrize("bits", [9, 16])
+def test_all_rows_of_two_small_numbers_have_one_inverse_root(bits: int) -> None:
+    """Every row of 4 bits a number, at once: each as the definition has it, and no answer of a hint is free."""
+    rows = np.stack(np.meshgrid(*[np.arange(-8, 8)] * 2), axis=-1).reshape(-1, 2)
+    network = model_of(RootMeanSquare("n", ("x",), "out", bits, 1), x=(rows.shape, -8, 7))
+    circuit = compiled(network)
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness({"x": rows})))["out"]
+    wanted = [[int(v) * math.isqrt(4**bits // (int(a) ** 2 + int(b) ** 2 + 1)) for v in (a, b)] for a, b in rows]
+    assert np.asarray(shown).tolist() == wanted
+    attack_circuit(circuit, {"x": rows}, tries=300).require_sound()
 
 
 def test_a_sum_of_private_weights_cannot_be_off() -> None:

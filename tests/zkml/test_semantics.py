@@ -24,6 +24,7 @@ from zkgpu.zkml.operations import (
     Multiply,
     Normalize,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -108,6 +109,14 @@ def test_normalizing_follows_its_formula(row: list[int]) -> None:
     assert root**2 * variance <= 4**20 < (root + 1) ** 2 * variance
     got = semantics.apply(Normalize("n", ("x",), "out", 20, 3), [np.array([row])])
     assert got.tolist() == [[v * root for v in c]]
+
+
+@given(st.lists(st.integers(-500, 500), min_size=1, max_size=6))
+def test_the_root_mean_square_follows_its_formula(row: list[int]) -> None:
+    squares = sum(v * v for v in row) + 3
+    root = isqrt(4**20 // squares)
+    got = semantics.apply(RootMeanSquare("n", ("x",), "out", 20, 3), [np.array([row])])
+    assert got.tolist() == [[v * root for v in row]]
 
 
 def test_an_input_out_of_range_is_refused_with_its_index() -> None:

@@ -13,7 +13,18 @@ from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError
 from zkgpu.zkml.compiled import compile_model
-from zkgpu.zkml.operations import ArgMax, Linear, Lookup, Maximum, Normalize, Operation, Requantize, Softmax, Steps
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Linear,
+    Lookup,
+    Maximum,
+    Normalize,
+    Operation,
+    Requantize,
+    RootMeanSquare,
+    Softmax,
+    Steps,
+)
 
 R = Fr.modulus
 EXP = np.array([20, 12, 7, 4, 2, 1])
@@ -74,6 +85,7 @@ def test_tensors_that_leave_no_room_for_loose_checks_are_refused_by_their_layer(
         Softmax("wide", ("x",), "out", 240, EXP, 60),
         Softmax("wide", ("x",), "out", 0, np.array([1 << 61, 1]), 120),
         Normalize("wide", ("x",), "out", 110, 1),
+        RootMeanSquare("wide", ("x",), "out", 110, 1),
         Steps("wide", ("x",), "out", np.array([0, 0, 1]), np.array([-5, 1 << 60, 7])),
     ],
     ids=str,

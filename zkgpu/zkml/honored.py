@@ -85,6 +85,7 @@ HONORED: Mapping[str, Honored] = {
     "Pad": _of("pads value", since=2, mode="constant"),
     "PRelu": _of(since=7),
     "Pow": _ARITHMETIC,
+    "RMSNormalization": _of("axis epsilon stash_type"),
     "ReduceL1": _REDUCTION,
     "ReduceL2": _REDUCTION,
     "ReduceLogSum": _REDUCTION,

@@ -1,17 +1,20 @@
 """Layer, instance and group normalization, as one operator or spelled out, brought to one form.
 
 The form is 'Normalize': (x - mean) / sqrt(variance + epsilon) along the last axis; scale and offset stand apart.
+Without the mean it is 'RootMeanSquare' (Zhang and Sennrich, "Root Mean Square Layer Normalization", arXiv 1910.07467).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, one_value
 
-OPERATORS = ("GroupNormalization", "InstanceNormalization", "LayerNormalization")
+_OF_ROWS = ("InstanceNormalization", "LayerNormalization", "RMSNormalization")
+OPERATORS = ("GroupNormalization", *_OF_ROWS)
 
 
 def expand_group_norm(graph: Graph) -> Graph:
@@ -33,13 +36,14 @@ def expand_group_norm(graph: Graph) -> Graph:
 
 
 def _rows(node: Node, inner: Shape, outer: Shape, shapes: dict[str, Shape], nodes: list[Node]) -> str:
-    """Appends reshape, Normalize, reshape; the name of the last one's output."""
+    """Appends reshape, norm, reshape; the name of the last one's output."""
     out = node.output
     shapes.update({f"{out}.rows": inner, f"{out}.normal": inner, f"{out}.back": outer})
+    operator = "RootMeanSquare" if node.operator == "RMSNormalization" else "Normalize"
     epsilon = {"epsilon": node.attributes.get("epsilon", 1e-5)}
     nodes += [
         Node(node.name, "Reshape", (node.inputs[0], ""), (f"{out}.rows",), {"shape": np.array(inner)}),
-        Node(node.name, "Normalize", (f"{out}.rows",), (f"{out}.normal",), epsilon),
+        Node(node.name, operator, (f"{out}.rows",), (f"{out}.normal",), epsilon),
         Node(node.name, "Reshape", (f"{out}.normal", ""), (f"{out}.back",), {"shape": np.array(outer)}),
     ]
     return f"{out}.back"
@@ -58,21 +62,21 @@ def _per_channel(graph: Graph, node: Node, shape: Shape, groups: int) -> list[Ar
 
 
 def split_norms(graph: Graph) -> Graph:
-    """LayerNormalization and InstanceNormalization as Normalize and Scale."""
+    """The norms of whole rows as Normalize or RootMeanSquare, and Scale."""
     nodes: list[Node] = []
     arrays: dict[str, Array] = {}
     shapes: dict[str, Shape] = {}
     for node in graph.nodes:
-        if node.operator not in ("LayerNormalization", "InstanceNormalization"):
+        if node.operator not in _OF_ROWS:
             nodes.append(node)
             continue
         shape = graph.shapes[node.output]
-        layer = node.operator == "LayerNormalization"
-        axis = node.attributes.get("axis", -1) % len(shape) if layer else 2
+        by_channel = node.operator == "InstanceNormalization"
+        axis = 2 if by_channel else node.attributes.get("axis", -1) % len(shape)
         rows = _rows(node, (*shape[:axis], prod(shape[axis:])), shape, shapes, nodes)
         affine = [graph.constants[name].astype(np.float64) for name in node.inputs[1:3] if name]
         affine += [np.zeros(1)] * (2 - len(affine))
-        if not layer:
+        if by_channel:
             affine = [value.reshape(-1, *(1,) * (len(shape) - 2)) for value in affine]
         arrays.update({f"{node.output}.scale": affine[0], f"{node.output}.offset": affine[1]})
         nodes.append(
@@ -82,50 +86,72 @@ def split_norms(graph: Graph) -> Graph:
 
 
 def find_decomposed_norms(graph: Graph) -> Graph:
-    """d / sqrt(mean(d^2) + epsilon) with d = x - mean(x), over the last axis, as Normalize(x)."""
-    nodes = []
+    """y / sqrt(mean(y^2) + epsilon) over the last axis as RootMeanSquare(y), or Normalize(x) where y = x - mean(x)."""
+    producer, nodes = graph.producers(), []
     for node in graph.nodes:
-        found = _decomposed(graph, node) if node.operator == "Div" else None
+        found = _decomposed(graph, producer, node)
         if found is None:
             nodes.append(node)
         else:
-            x, epsilon = found
-            nodes.append(Node(node.name, "Normalize", (x,), node.outputs, {"epsilon": epsilon}))
+            operator, source, epsilon = found
+            nodes.append(Node(node.name, operator, (source,), node.outputs, {"epsilon": epsilon}))
     return graph.with_nodes(nodes)
 
 
-def _decomposed(graph: Graph, division: Node) -> tuple[str, float] | None:
-    producer = graph.producers()
-    root = producer.get(division.inputs[1])
-    x = _centered_source(graph, producer.get(division.inputs[0]))
-    added = producer.get(root.inputs[0]) if root is not None and root.operator == "Sqrt" else None
-    if x is None or added is None or added.operator != "Add":
+def _decomposed(graph: Graph, producer: Mapping[str, Node], node: Node) -> tuple[str, str, float] | None:
+    """(operator, the tensor that is normalized, epsilon) of a division or product that ends such a norm."""
+    if node.operator not in ("Div", "Mul"):
         return None
-    epsilon = next((one_value(graph.constant(name)) for name in added.inputs if name in graph.constants), None)
-    mean = next((producer[name] for name in added.inputs if name in producer), None)
-    if epsilon is None or mean is None or not _is_last_axis_mean(graph, mean):
-        return None
-    return (x, epsilon) if _squared_source(graph, producer.get(mean.inputs[0])) == x else None
+    inverse = node.operator == "Mul"
+    for y, root in (node.inputs, node.inputs[::-1])[: 1 + inverse]:
+        sums = _under_root(graph, producer, producer.get(root), inverse)
+        mean, epsilon = _without_epsilon(graph, producer, sums)
+        if mean is None or not _is_last_axis_mean(graph, mean):
+            continue
+        source = _source(graph, producer, y)
+        if _squared(graph, producer, producer.get(mean.inputs[0])) == source:
+            return (*source, epsilon)
+    return None
 
 
-def _centered_source(graph: Graph, node: Node | None) -> str | None:
-    """The x of a node x - mean(x)."""
-    if node is None or node.operator != "Sub":
-        return None
-    mean = graph.producers().get(node.inputs[1])
-    if mean is None or not _is_last_axis_mean(graph, mean) or mean.inputs[0] != node.inputs[0]:
-        return None
-    return node.inputs[0]
+def _under_root(graph: Graph, producer: Mapping[str, Node], node: Node | None, inverse: bool) -> str:
+    """The a of sqrt(a), or of its inverse; '' for anything else."""
+    exponent = one_value(graph.constant(node.inputs[1])) if node is not None and node.operator == "Pow" else None
+    if node is not None and (exponent == (-0.5 if inverse else 0.5) or (node.operator == "Sqrt" and not inverse)):
+        return node.inputs[0]
+    if node is None or not inverse:
+        return ""
+    is_over_one = node.operator == "Div" and one_value(graph.constant(node.inputs[0])) == 1
+    if node.operator != "Reciprocal" and not is_over_one:
+        return ""
+    return _under_root(graph, producer, producer.get(node.inputs[-1]), inverse=False)
 
 
-def _squared_source(graph: Graph, node: Node | None) -> str | None:
-    """The x of a node (x - mean(x))^2."""
+def _without_epsilon(graph: Graph, producer: Mapping[str, Node], name: str) -> tuple[Node | None, float]:
+    """What an Add of one number reads, and that number."""
+    node = producer.get(name)
+    if node is None or node.operator != "Add":
+        return node, 0.0
+    epsilon = next((one_value(graph.constant(name)) for name in node.inputs if name in graph.constants), None)
+    computed = next((producer.get(name) for name in node.inputs if name in producer), None)
+    return (None, 0.0) if epsilon is None or epsilon < 0 else (computed, epsilon)
+
+
+def _source(graph: Graph, producer: Mapping[str, Node], name: str) -> tuple[str, str]:
+    """The operator that makes a norm of a tensor, and what it reads: x where the tensor is x - mean(x)."""
+    node = producer.get(name)
+    mean = producer.get(node.inputs[1]) if node is not None and node.operator == "Sub" else None
+    if node is None or mean is None or not _is_last_axis_mean(graph, mean) or mean.inputs[0] != node.inputs[0]:
+        return "RootMeanSquare", name
+    return "Normalize", node.inputs[0]
+
+
+def _squared(graph: Graph, producer: Mapping[str, Node], node: Node | None) -> tuple[str, str] | None:
+    """The source of y, of a node y^2."""
     if node is None or node.operator not in ("Pow", "Mul"):
         return None
     squares = node.operator == "Pow" and one_value(graph.constant(node.inputs[1])) == 2
-    if not squares and node.inputs[0] != node.inputs[1]:
-        return None
-    return _centered_source(graph, graph.producers().get(node.inputs[0]))
+    return _source(graph, producer, node.inputs[0]) if squares or node.inputs[0] == node.inputs[1] else None
 
 
 def _is_last_axis_mean(graph: Graph, node: Node) -> bool:

@@ -164,9 +164,20 @@ class Softmax(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Normalize(Operation):
-    """(x - mean) / sqrt(variance) along the last axis, of length n, in units of 2^-bits / sqrt(n).
+    """(x - mean) / sqrt(variance) along the last axis, of length n, in units of 2^-bits * sqrt(n).
 
     With c = n * x - sum(x), V = sum(c^2) + epsilon and R = floor(2^bits / sqrt(V)), entries are c * R.
+    """
+
+    bits: int
+    epsilon: int
+
+
+@dataclass(frozen=True, eq=False)
+class RootMeanSquare(Operation):
+    """x / sqrt(mean(x^2)) along the last axis, of length n, in units of 2^-bits * sqrt(n).
+
+    With V = sum(x^2) + epsilon and R = floor(2^bits / sqrt(V)), entries are x * R.
     """
 
     bits: int

@@ -54,6 +54,7 @@ RULES: Mapping[str, Rule] = {
     TREES: trees.forest,
     "Softmax": nonlinear.softmax,
     "Normalize": nonlinear.normalize,
+    "RootMeanSquare": nonlinear.root_mean_square,
 }
 
 

@@ -30,6 +30,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    RootMeanSquare,
     Rows,
     Shape,
     Softmax,
@@ -117,7 +118,7 @@ def with_reach(
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
         inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
-        if isinstance(operation, Requantize | Lookup | Softmax | Normalize):
+        if isinstance(operation, Requantize | Lookup | Softmax | Normalize | RootMeanSquare):
             bound = own.magnitude << model.limb + 1
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
@@ -256,8 +257,8 @@ def _softmax(operation: Softmax, x: Interval) -> Interval:
     return Interval(np.zeros(x.shape, dtype=np.int64), np.full(x.shape, 1 << operation.bits))
 
 
-def _normalize(operation: Normalize, x: Interval) -> Interval:
-    # |c| <= sqrt(V) and R <= 2^bits / sqrt(V)
+def _normalize(operation: Normalize | RootMeanSquare, x: Interval) -> Interval:
+    # |c| or |x| <= sqrt(V) and R <= 2^bits / sqrt(V)
     bound = np.full(x.shape, 1 << operation.bits)
     return Interval(-bound, bound)
 
@@ -277,4 +278,5 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     ArgMax: _argmax,
     Softmax: _softmax,
     Normalize: _normalize,
+    RootMeanSquare: _normalize,
 }

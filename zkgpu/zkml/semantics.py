@@ -26,6 +26,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -207,8 +208,16 @@ def centered(operation: Normalize, x: Array) -> tuple[Array, Array]:
     """n * x - sum(x), and the sum of its squares plus epsilon, which keeps an axis of length one."""
     n = x.shape[-1]
     c = added(product(x, np.array(n)), -total(x)[..., None])
-    variance = total(product(c, c)).astype(object)[..., None] + operation.epsilon
-    return c, narrowed(variance)
+    return c, _sum_of_squares(c, operation.epsilon)
+
+
+def _root_mean_square(operation: RootMeanSquare, x: Array) -> Array:
+    return product(x, inverse_root(_sum_of_squares(x, operation.epsilon), operation.bits))
+
+
+def _sum_of_squares(x: Array, epsilon: int) -> Array:
+    """Along the last axis, which is kept, plus epsilon."""
+    return narrowed(total(product(x, x)).astype(object)[..., None] + epsilon)
 
 
 def inverse_root(x: Array, bits: int) -> Array:
@@ -231,4 +240,5 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     ArgMax: lambda _, x: np.argmax(x, axis=-1),
     Softmax: _softmax,
     Normalize: _normalize,
+    RootMeanSquare: _root_mean_square,
 }

@@ -236,4 +236,5 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and int(op.table[0]) == int(op.table.max()) > 0
     ),
     operations.Normalize: lambda op: op.bits > 0 and op.epsilon > 0,
+    operations.RootMeanSquare: lambda op: op.bits > 0 and op.epsilon > 0,
 }

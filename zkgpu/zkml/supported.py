@@ -16,7 +16,8 @@ from zkgpu.zkml.quantize import RULES
 from zkgpu.zkml.trees import TREES
 
 FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
-_MADE = {"Function", "Normalize", "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
+_NORMS = ("Normalize", "RootMeanSquare")
+_MADE = {"Function", *_NORMS, "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
 
 OPERATORS = tuple(
     sorted(

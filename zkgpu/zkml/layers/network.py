@@ -14,7 +14,7 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
-from zkgpu.zkml.layers.normalize import normalize
+from zkgpu.zkml.layers.normalize import normalize, root_mean_square
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize
 from zkgpu.zkml.layers.softmax import softmax
@@ -34,6 +34,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    RootMeanSquare,
     Rows,
     Softmax,
     Steps,
@@ -309,4 +310,5 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
     Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),
     Normalize: lambda network, op, x, intervals: normalize(network.checks, op, x[0], intervals[0]),
+    RootMeanSquare: lambda network, op, x, intervals: root_mean_square(network.checks, op, x[0], intervals[0]),
 }

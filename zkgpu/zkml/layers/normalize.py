@@ -1,4 +1,4 @@
-"""Normalization of rows: mean, variance, and an inverse square root that two inequalities pin."""
+"""Normalization of rows: mean, variance or mean of squares, and an inverse square root that two inequalities pin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.range_checks import Checks
-from zkgpu.zkml.operations import Normalize
+from zkgpu.zkml.operations import Normalize, RootMeanSquare
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import inverse_root
 
@@ -23,6 +23,14 @@ def normalize(checks: Checks, operation: Normalize, x: Wires, interval: Interval
     most, reached = (n * (n * d) ** 2 + operation.epsilon for d in (spread(interval), 2 * interval.reach))
     root = _inverse_root(checks, variance, operation.bits, operation.epsilon, most, reached.bit_length())
     return c * _along(root, x)
+
+
+def root_mean_square(checks: Checks, operation: RootMeanSquare, x: Wires, interval: Interval) -> Wires:
+    """x * R along the last axis."""
+    n = x.shape[-1]
+    squares = (x * x).sum(axis=-1) + operation.epsilon
+    most, reached = (n * d**2 + operation.epsilon for d in (interval.magnitude, interval.reach))
+    return x * _along(_inverse_root(checks, squares, operation.bits, operation.epsilon, most, reached.bit_length()), x)
 
 
 def _along(row: Wires, x: Wires) -> Wires:

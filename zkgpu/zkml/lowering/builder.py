@@ -165,7 +165,7 @@ class Builder:
             return self.calibration.bounds(name)
         if producer.operator == "ArgMax":
             return 0.0, float(self.graph.shapes[producer.inputs[0]][int(producer.attributes.get("axis", 0))] - 1)
-        if producer.operator == "Normalize":
+        if producer.operator in ("Normalize", "RootMeanSquare"):
             return -_NORMAL_REACH, _NORMAL_REACH
         return self.bounds(producer.inputs[0])
 

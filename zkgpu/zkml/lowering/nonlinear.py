@@ -12,7 +12,7 @@ from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalize, Requantize, Softmax, Total
+from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalize, Requantize, RootMeanSquare, Softmax, Total
 
 _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbors in it, at most
@@ -222,13 +222,22 @@ def _in_exponent_steps(builder: Builder, x: Quantized) -> tuple[Quantized, int]:
 
 
 def normalize(builder: Builder, node: Node) -> Quantized:
+    return _over_root(builder, node, Normalize, builder.graph.shapes[node.output][-1])
+
+
+def root_mean_square(builder: Builder, node: Node) -> Quantized:
+    return _over_root(builder, node, RootMeanSquare, 1)
+
+
+def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSquare], times: int) -> Quantized:
+    """Rows over the root of the mean of their squares, which the operation takes of `times` x."""
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     n = builder.shape(x)[-1]
-    epsilon = max(1, round(node.attributes["epsilon"] * n**3 / x.scale**2))
+    epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
     low, high = builder.bounds(node.inputs[0])
     reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
-    bits = math.ceil(math.log2(max(2.0, reach * n**1.5))) + _GUARD
+    bits = math.ceil(math.log2(max(2.0, reach * times * math.sqrt(n)))) + _GUARD
     shape = builder.shape(x)
     rows = builder.reshape(x, (math.prod(shape[:-1]), n))
-    out = builder.add(Normalize, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
+    out = builder.add(kind, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
     return builder.reshape(out, shape)
