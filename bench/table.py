@@ -75,11 +75,30 @@ def print_inference() -> None:
     print()
 
 
+def print_architectures() -> None:
+    """One row a model and visibility of weights."""
+    lines = newest("architectures", "model", "weights")
+    if not lines:
+        return
+    heads = ("architecture", "weights", "constraints", "error", "agreement", "compile", "setup", "prove", "memory")
+    print(f"| {' | '.join(heads)} |")
+    print("|---" * len(heads) + "|")
+    for line in lines:
+        seconds_of = (duration(line[f"{step}_seconds"]) for step in ("compile", "setup"))
+        found = (f"{line['constraints']:,}", f"{line['error']:.1%}", f"{line['agreement']:.0%}", *seconds_of)
+        print(f"| {' | '.join((line['model'], line['weights'], *found, seconds(line), megabytes(line)))} |")
+    print()
+
+
+def megabytes(line: Line) -> str:
+    return f"{line['peak_bytes'] / 2**20:,.0f} MB"
+
+
 INFERENCE_CELLS: tuple[Callable[[Line], str], ...] = (
     lambda line: f"{line['constraints']:,}",
     seconds,
     lambda line: duration(line["setup_seconds"]),
-    lambda line: f"{line['peak_bytes'] / 2**20:,.0f} MB",
+    megabytes,
     lambda line: f"{line['gas']:,}" if line["gas"] else "",
 )
 
@@ -117,6 +136,7 @@ def print_protocols() -> None:
     proofs = [line for line in steps if line["step"] == "prove"]
     pivot("memory beyond the mapped key and the idle process", proofs, with_threads("step"), memory)
     print_inference()
+    print_architectures()
     plonk = newest("plonk", "step", "threads", "log_size")
     pivot("PLONK step", plonk, with_threads("step"), seconds)
     proofs = [line for line in plonk if line["step"] == "prove"]
