@@ -11,6 +11,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
@@ -178,6 +179,7 @@ class Network:
         self.values: dict[str, Wires] = {}
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = _rounded_only_for_tables(model)
+        self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
 
     def declare(self, tensor: Tensor) -> None:
         visibility = self.visibilities.of_input(tensor.name)
@@ -216,6 +218,7 @@ class Network:
             self.values[operation.output] = self._written(operation)
 
     def _written(self, operation: Operation) -> Wires:
+        self._shorten(operation)
         if isinstance(operation, Lookup):
             return self._table(operation)
         if isinstance(operation, Linear):
@@ -223,6 +226,31 @@ class Network:
         inputs = [self.values[name] for name in operation.inputs]
         intervals = [self.intervals[name] for name in operation.inputs]
         return _RULES[type(operation)](self, operation, inputs, intervals)
+
+    def _shorten(self, operation: Operation) -> None:
+        """Wires for the values that a linear operation reads, where combinations of them would be long."""
+        inputs = [self.values[name] for name in operation.inputs if name not in self._fused]
+        reads = reads_of(operation, inputs, public=not self.visibilities.weights_are_given)
+        for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
+            sources = [self.values[source] for source in self._sources(name)]
+            terms = sum(int(terms_of(source).sum()) for source in sources)
+            if is_worth_wires(x, read, terms, sum(source.size for source in sources)):
+                self._bind(name)
+
+    def _sources(self, name: str) -> list[str]:
+        """The tensors whose entries a tensor is arranged of: itself, unless it is arranged."""
+        arranged = self._arranged.get(name)
+        return [s for i in arranged.inputs for s in self._sources(i)] if arranged else [name]
+
+    def _bind(self, name: str) -> None:
+        """Gives each value that a tensor is arranged of a wire of its own."""
+        arranged = self._arranged.get(name)
+        if arranged is None:
+            self.values[name] = self.circuit.materialize(self.values[name])
+            return
+        for source in arranged.inputs:
+            self._bind(source)
+        self.values[name] = _arrange(self, arranged, [self.values[source] for source in arranged.inputs], [])
 
     def _linear(self, operation: Linear) -> Wires:
         x = self.values[operation.inputs[0]]

@@ -1,0 +1,67 @@
+"""Linear operations in a row: their matrices are multiplied, or a wire lies between them, whichever is less work.
+
+Nothing binds the values that a linear operation gives: they are combinations of what it reads, and what reads them is a
+combination of combinations, at no constraint. Where these have many terms, and are read often, the product has far more
+of them than both matrices. A wire for each value between, with a constraint
+
+    combination * 1 = wire                                      Circuit.materialize
+
+says the same, and leaves what follows one term for each value that it reads.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits import Wires
+from zkgpu.zkml.operations import Combine, Linear, Operation, Total
+
+Counts = NDArray[np.int64]
+
+_FREE = 1 << 16  # terms of a product that are soon made: below, only constraints count
+_WIRE = 16  # terms that take as long to prove as a wire and its constraint
+
+
+def reads_of(operation: Operation, inputs: list[Wires], *, public: bool) -> list[Counts | int]:
+    """By input, how many combinations its entries, or each of its entries, go into; none where that is not counted.
+
+    Args:
+        public: whether weights are constants: then those that are 0 read nothing
+    """
+    if isinstance(operation, Linear):
+        weight = operation.weight != 0 if public else np.ones(operation.weight.shape, dtype=bool)
+        return [np.broadcast_to(weight.sum(axis=2)[:, None, :], inputs[0].shape)]
+    if isinstance(operation, Combine):
+        shape = np.broadcast_shapes(*(x.shape for x in inputs), operation.offset.shape)
+        return [math.prod(shape) // max(1, x.size) for x in inputs]
+    return [1] if isinstance(operation, Total) else []
+
+
+def is_worth_wires(x: Wires, reads: Counts | int, source_terms: int, source_size: int) -> bool:
+    """Whether combinations of an input would have more terms than with a wire for each value that it is arranged of.
+
+    Args:
+        x: what is read, its entries arranged in any order, some of them often
+        source_terms, source_size: of the values that the entries are
+    """
+    terms = terms_of(x)
+    if not (terms > 1).any():
+        return False
+    composed = int((terms * np.ravel(reads)).sum())
+    bound = (
+        source_terms
+        + (2 + _WIRE) * source_size
+        + int((terms > 0).astype(np.int64) @ np.broadcast_to(np.ravel(reads), terms.shape))
+    )
+    return composed > max(_FREE, bound)
+
+
+def terms_of(x: Wires) -> Counts:
+    """How many wires each entry is a combination of, the constant one left out."""
+    lc = x.lc
+    constants = np.concatenate([[0], np.cumsum(lc.wires == 0)])
+    found: Counts = lc.lengths - (constants[lc.indptr[1:]] - constants[lc.indptr[:-1]])
+    return found
