@@ -38,7 +38,6 @@ def test_an_unknown_operator_is_refused_by_node_in_a_short_line() -> None:
     [
         ([node("Pow", "x y", "out")], {"x": (1, 6), "y": (1, 6)}, {}, "part of a function of one tensor"),
         ([node("Div", "x y", "out")], {"x": (1, 6), "y": (1, 6)}, {}, "division is supported by constants"),
-        ([node("MaxPool", "x", "out", kernel_shape=[2, 2], ceil_mode=1)], {"x": (1, 1, 5, 5)}, {}, "ceil_mode"),
         (
             [node("Pad", "x p", "out", mode="reflect")],
             X,

@@ -12,6 +12,7 @@ from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
 from zkgpu.zkml.restated import restate
 
+_CONVOLUTIONS = ("Conv", "ConvTranspose")
 OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritten here
 
 
@@ -123,7 +124,7 @@ def _gemm(graph: Graph, node: Node) -> tuple[Array, Array, Node]:
 
 
 def fold_batch_norms(graph: Graph) -> Graph:
-    """Batch normalization of constants into the Conv or Dense before it, or else into a scale and an offset."""
+    """Batch normalization of constants into the convolution or Dense before it, or else into a scale and an offset."""
     for node in graph.nodes:
         if node.operator == "BatchNormalization":
             graph = _fold_batch_norm(graph, node)
@@ -134,7 +135,7 @@ def _fold_batch_norm(graph: Graph, node: Node) -> Graph:
     scale, offset = _affine_of(graph, node)
     before = graph.producers().get(node.inputs[0])
     rank = len(graph.shapes[node.output])
-    folds = before is not None and (before.operator == "Conv" or (before.operator == "Dense" and rank == 2))
+    folds = before is not None and (before.operator in _CONVOLUTIONS or (before.operator == "Dense" and rank == 2))
     if before is None or not folds or graph.sole_consumer(before.output) is not node:
         shape = (-1, *(1,) * (rank - 2))
         arrays = {f"{node.output}.scale": scale.reshape(shape), f"{node.output}.offset": offset.reshape(shape)}
@@ -142,10 +143,21 @@ def _fold_batch_norm(graph: Graph, node: Node) -> Graph:
         return graph.with_nodes([made if n is node else n for n in graph.nodes], arrays)
     weight = graph.constants[before.inputs[1]].astype(np.float64)
     bias = graph.constants[before.inputs[2]] if len(before.inputs) > 2 and before.inputs[2] else np.zeros(1)
-    folded = weight * (scale if before.operator == "Dense" else scale.reshape(-1, *(1,) * (weight.ndim - 1)))
+    folded = _with_channels_scaled(before, weight, scale)
     arrays = {f"{node.output}.weight": folded, f"{node.output}.bias": bias * scale + offset}
     merged = replace(before, inputs=(before.inputs[0], *arrays), outputs=node.outputs[:1])
     return graph.with_nodes([merged if n is node else n for n in graph.nodes if n is not before], arrays)
+
+
+def _with_channels_scaled(node: Node, weight: Array, scale: Array) -> Array:
+    """The weights of a layer each of whose output channels is multiplied by a number."""
+    if node.operator == "Dense":
+        return weight * scale
+    if node.operator == "Conv":
+        return weight * scale.reshape(-1, *(1,) * (weight.ndim - 1))
+    groups = int(node.attributes.get("group", 1))  # a transposed one has its input channels first
+    by_group = weight.reshape(groups, -1, *weight.shape[1:]) * scale.reshape(groups, 1, -1, *(1,) * (weight.ndim - 2))
+    return by_group.reshape(weight.shape)
 
 
 def _affine_of(graph: Graph, node: Node) -> tuple[Array, Array]:

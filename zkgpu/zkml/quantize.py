@@ -12,7 +12,7 @@ from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import ROWS, Array, Graph, Node, Unsupported, unsupported
-from zkgpu.zkml.lowering import choices, linear, nonlinear, shapes, trees
+from zkgpu.zkml.lowering import choices, linear, nonlinear, resize, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.trees import TREES, Forest, forests
@@ -25,6 +25,7 @@ Rule = Callable[[Builder, Node], Quantized]
 RULES: Mapping[str, Rule] = {
     "Dense": linear.dense,
     "Conv": linear.convolution,
+    "ConvTranspose": linear.transposed_convolution,
     "MatMul": linear.matmul,
     **dict.fromkeys(("Add", "Sub"), linear.add),
     **dict.fromkeys(("Mul", "Div"), linear.multiply),
@@ -33,6 +34,7 @@ RULES: Mapping[str, Rule] = {
     "Neg": linear.negate,
     "Scale": linear.scale_and_offset,
     **dict.fromkeys(("ReduceMean", "ReduceSum"), linear.mean),
+    **dict.fromkeys(("Resize", "Upsample"), resize.resize),
     "Concat": shapes.concatenate,
     "Relu": nonlinear.relu,
     "LeakyRelu": nonlinear.leaky_relu,

@@ -9,7 +9,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantized
-from zkgpu.zkml.lowering.windows import Windows
+from zkgpu.zkml.lowering.windows import Windows, phases
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
@@ -43,19 +43,46 @@ def _rows(builder: Builder, x: Quantized) -> int:
 
 
 def convolution(builder: Builder, node: Node) -> Quantized:
-    x = builder.tensors[node.inputs[0]]
-    weight = builder.graph.constant(node.inputs[1])
-    if weight is None or len(builder.shape(x)) not in (3, 4):
-        raise unsupported(node, "only convolutions over one or two axes, with constant weights, are supported")
+    x, weight = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]]
     channels, groups = weight.shape[0], int(node.attributes.get("group", 1))
-    bias = builder.graph.constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else np.zeros(channels)
-    windows = Windows.of(node, builder.shape(x), weight.shape[2:])
+    shape = builder.graph.shapes[node.output]
+    windows = Windows.of(node, builder.shape(x), weight.shape[2:], shape[2:])
     patches = builder.arrange([x], windows.patches(groups))
     batch = builder.shape(x)[0]
     flat = weight.reshape(groups, channels // groups, -1).swapaxes(1, 2)
-    out = linear(builder, node, patches, flat, np.broadcast_to(bias, (channels,)).reshape(groups, -1))
-    shape = builder.graph.shapes[node.output]
+    out = linear(builder, node, patches, flat, _bias(builder, node, groups, channels))
     return builder.arrange([out], _channels_first(groups, batch, windows.count, channels).reshape(shape))
+
+
+def _bias(builder: Builder, node: Node, groups: int, channels: int) -> Array:
+    """(groups, channels of a group), 0 where the node has none."""
+    given = len(node.inputs) > 2 and node.inputs[2]
+    bias = builder.graph.constants[node.inputs[2]] if given else np.zeros(channels)
+    return np.broadcast_to(bias, (channels,)).reshape(groups, -1)
+
+
+def transposed_convolution(builder: Builder, node: Node) -> Quantized:
+    """A convolution of stride 1 for each phase of the strides (windows.Phase), their places put between each other."""
+    name, weight = node.inputs[0], builder.graph.constants[node.inputs[1]]
+    x, groups = builder.narrow(builder.tensors[name], name), int(node.attributes.get("group", 1))
+    (batch, fan_in, *space), shape = builder.shape(x), builder.graph.shapes[node.output]
+    kernel, out = weight.shape[2:], shape[2:]
+    flat = weight.reshape(groups, fan_in // groups, weight.shape[1], -1)
+    bias = _bias(builder, node, groups, shape[1])
+    sum_scale(builder, node, x, flat.transpose(0, 1, 3, 2).reshape(groups, -1, weight.shape[1]))
+    images = np.arange(batch * fan_in).reshape(batch, groups, 1, -1, 1) * math.prod(space)
+    parts, order = [], np.zeros((batch, shape[1], math.prod(out)), dtype=np.int64)
+    start = 0
+    for phase in phases(node, tuple(space), kernel, out):
+        count = len(phase.outputs)
+        inside = phase.places[:, None]
+        places = np.where(inside < 0, -1, images + inside)  # image, group, place, channel, tap
+        rows = places.swapaxes(0, 1).reshape(groups, batch * count, -1)
+        taps = flat[..., phase.taps].swapaxes(2, 3).reshape(groups, -1, weight.shape[1])
+        parts.append(linear(builder, node, builder.arrange([x], rows), taps, bias))
+        order[..., phase.outputs] = start + _channels_first(groups, batch, count, shape[1]).reshape(batch, shape[1], -1)
+        start += order[..., phase.outputs].size
+    return builder.arrange(parts, order.reshape(shape))
 
 
 def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array:
@@ -69,14 +96,20 @@ def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Arra
     """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs."""
     shape = builder.shape(x)
     x = builder.reshape(builder.narrow(x, node.inputs[0]), shape)
-    top = 2 ** (builder.settings.bits - 1) - 1
-    per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n): scale of the products of each channel
-    scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
+    per_channel, scale = sum_scale(builder, node, x, weight)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
     integers = builder.rounded(weight * x.scale / units[:, None, :])
     offset = builder.rounded(bias / units)
     return builder.add(Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset)
+
+
+def sum_scale(builder: Builder, node: Node, x: Quantized, weight: Array) -> tuple[Array, float]:
+    """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights)."""
+    top = 2 ** (builder.settings.bits - 1) - 1
+    per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n)
+    scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
+    return per_channel, scale
 
 
 def _scale_of_sums(builder: Builder, node: Node, largest: float) -> float:

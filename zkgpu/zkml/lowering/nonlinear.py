@@ -18,6 +18,8 @@ _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbors in it, at most
 _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
+_DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
+_ALL_PADDING = "one of its windows lies wholly in the padding"
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -148,15 +150,17 @@ def max_pool(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
-    windows = Windows.of(node, shape, [int(k) for k in kernel])
-    places = _padding_repeats_an_entry(windows.places)
+    windows = Windows.of(node, shape, [int(k) for k in kernel], builder.graph.shapes[node.output][2:])
+    places = _padding_repeats_an_entry(node, windows.places)
     out = builder.add(Maximum, [builder.arrange([x], places)], x.scale)
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def _padding_repeats_an_entry(places: Array) -> Array:
+def _padding_repeats_an_entry(node: Node, places: Array) -> Array:
     """Padding never wins a maximum: it is replaced by a place of the same window that lies inside."""
     inside = places.max(axis=-1, keepdims=True)
+    if inside.min() < 0:
+        raise unsupported(node, _ALL_PADDING)
     return np.where(places < 0, inside, places)
 
 
@@ -174,13 +178,17 @@ def average_pool(builder: Builder, node: Node) -> Quantized:
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalAveragePool" else node.attributes["kernel_shape"]
-    windows = Windows.of(node, shape, [int(k) for k in kernel])
-    size = windows.places.shape[-1]
-    out = builder.add(Total, [builder.arrange([x], windows.places)], x.scale / size)
+    windows = Windows.of(node, shape, [int(k) for k in kernel], builder.graph.shapes[node.output][2:])
     counts = (windows.places >= 0).sum(axis=-1)
-    if not node.attributes.get("count_include_pad", 0) and (counts != size).any():
-        common = math.lcm(*(int(c) for c in np.unique(counts)))
-        out = builder.combine([out], [common // counts], out.scale * size / common)
+    if node.attributes.get("count_include_pad", 0):
+        counts = np.broadcast_to(windows.sizes, counts.shape)
+    if counts.min() == 0:
+        raise unsupported(node, _ALL_PADDING)
+    common = math.lcm(*(int(c) for c in np.unique(counts)))
+    common = min(common, int(counts.max()) << _DIVISOR_BITS)
+    out = builder.add(Total, [builder.arrange([x], windows.places)], x.scale / common)
+    if (counts != common).any():
+        out = builder.combine([out], [common / counts], out.scale)
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 

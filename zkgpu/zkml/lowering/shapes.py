@@ -91,6 +91,25 @@ def _tile(graph: Graph, node: Node, positions: Array) -> Array:
     return np.tile(positions, repeats)
 
 
+def _depth_to_space(graph: Graph, node: Node, positions: Array) -> Array:
+    """Channels as the places of blocks: DCR has a block's places before the channels that are left, CRD behind."""
+    (batch, channels, height, width), side = positions.shape, int(node.attributes["blocksize"])
+    rest = channels // side**2
+    if node.attributes.get("mode", "DCR") == "DCR":
+        blocks = positions.reshape(batch, side, side, rest, height, width).transpose(0, 3, 4, 1, 5, 2)
+    else:
+        blocks = positions.reshape(batch, rest, side, side, height, width).transpose(0, 1, 4, 2, 5, 3)
+    found: Array = blocks.reshape(graph.shapes[node.output])
+    return found
+
+
+def _space_to_depth(graph: Graph, node: Node, positions: Array) -> Array:
+    (batch, channels, height, width), side = positions.shape, int(node.attributes["blocksize"])
+    blocks = positions.reshape(batch, channels, height // side, side, width // side, side)
+    found: Array = blocks.transpose(0, 3, 5, 1, 2, 4).reshape(graph.shapes[node.output])
+    return found
+
+
 MOVES: dict[str, Move] = {
     **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), _known_shape),
     "Transpose": _transpose,
@@ -100,4 +119,6 @@ MOVES: dict[str, Move] = {
     "Pad": _pad,
     "Expand": _expand,
     "Tile": _tile,
+    "DepthToSpace": _depth_to_space,
+    "SpaceToDepth": _space_to_depth,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 from zkgpu.zkml.graph import Node, Shape, unsupported
 from zkgpu.zkml.operations import Integers
 
+_BEYOND = -2  # a place behind the padding, where the last window of a pool with ceil_mode reaches
+
 
 @dataclass(frozen=True, eq=False)
 class Windows:
@@ -19,10 +22,12 @@ class Windows:
 
     Attributes:
         places: (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
+        sizes: (windows,): how many entries of a window lie in the tensor or in its padding
     """
 
     places: Integers
     batch: int
+    sizes: Integers
 
     @property
     def count(self) -> int:
@@ -30,25 +35,27 @@ class Windows:
         return count
 
     @classmethod
-    def of(cls, node: Node, shape: Shape, kernel: Sequence[int]) -> Windows:
+    def of(cls, node: Node, shape: Shape, kernel: Sequence[int], count: Shape) -> Windows:
+        """The windows over a tensor of that shape, `count` of them along each axis of its space."""
         space = shape[2:]
         strides, dilations = (_numbers(node, key, len(space)) for key in ("strides", "dilations"))
         begin, end = _padding(node, space, kernel, strides, dilations)
-        padded = np.pad(
-            np.arange(math.prod(shape)).reshape(-1, *space),
-            [(0, 0), *zip(begin, end, strict=True)],
-            constant_values=-1,
-        )
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-        if any(r > n for r, n in zip(reach, padded.shape[1:], strict=True)):
-            raise unsupported(node, f"a window of {tuple(reach)} does not fit into {padded.shape[1:]}")
+        needed = [(n - 1) * s + r for n, s, r in zip(count, strides, reach, strict=True)]
+        lengths = [b + n + e for b, n, e in zip(begin, space, end, strict=True)]
+        if any(n > m + s - 1 for n, m, s in zip(needed, lengths, strides, strict=True)):
+            raise unsupported(node, f"windows of {tuple(reach)} over {tuple(lengths)} give no shape {tuple(count)}")
+        padded = _padded(np.arange(math.prod(shape)).reshape(-1, *space), zip(begin, end, strict=True), -1)
+        beyond = [(0, max(0, n - m)) for n, m in zip(needed, lengths, strict=True)]
+        padded = _padded(padded, beyond, _BEYOND)
         axes: Any = tuple(range(1, padded.ndim))  # the types of NumPy 2.2 know one axis only
         view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=axes)
-        steps = tuple(slice(None, None, s) for s in strides)
+        steps = tuple(slice(0, (n - 1) * s + 1, s) for n, s in zip(count, strides, strict=True))
         inside = tuple(slice(None, None, d) for d in dilations)
         key = (slice(None), *steps, *inside)
         chosen = view[key]
-        return cls(chosen.reshape(len(chosen), math.prod(chosen.shape[1 : 1 + len(space)]), -1), shape[0])
+        places = chosen.reshape(len(chosen), math.prod(count), -1)
+        return cls(np.maximum(places, -1), shape[0], (places[0] != _BEYOND).sum(axis=-1))
 
     def patches(self, groups: int) -> Integers:
         """(groups, batch * windows, channels of a group * entries): the rows a convolution's product reads."""
@@ -56,6 +63,11 @@ class Windows:
         grouped = self.places.reshape(self.batch, groups, images // self.batch // groups, count, entries)
         rows: Integers = grouped.transpose(1, 0, 3, 2, 4).reshape(groups, self.batch * count, -1)
         return rows
+
+
+def _padded(images: Integers, widths: Iterable[tuple[int, int]], mark: int) -> Integers:
+    """Images with marks around them."""
+    return np.pad(images, [(0, 0), *widths], constant_values=mark)
 
 
 def _numbers(node: Node, key: str, length: int) -> tuple[int, ...]:
@@ -80,3 +92,90 @@ def _padding(
     if any(p < 0 for p in pads):
         raise unsupported(node, "negative padding is not supported")
     return pads[: len(space)], pads[len(space) :]
+
+
+# transposed convolutions
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """The places of an output that lie alike between those of the input, and the taps of a kernel that reach them.
+
+    Along an axis with stride s and dilation d, tap t of a transposed convolution carries entry i of the input to place
+    i s + t d - p of the output, for a padding p: to places o with o + p = t d modulo s. So a transposed convolution is
+    one convolution of stride 1 a phase, each with the taps of its own.
+
+    Attributes:
+        places: (places, taps): positions in one image of the input, -1 outside of it
+        outputs: (places,): positions in one image of the output
+        taps: (taps,): positions in the kernel
+    """
+
+    places: Integers
+    outputs: Integers
+    taps: Integers
+
+
+def phases(node: Node, space: Shape, kernel: Sequence[int], out: Shape) -> list[Phase]:
+    """Those of a ConvTranspose over a tensor of that space, which give each place of the output once."""
+    strides, dilations = (_numbers(node, key, len(space)) for key in ("strides", "dilations"))
+    begin = _transposed_padding(node, space, kernel, strides, dilations, out)
+    axes = [_axis_phases(*sizes) for sizes in zip(space, kernel, out, strides, dilations, begin, strict=True)]
+    found = [_joint(parts, space, kernel, out) for parts in itertools.product(*axes)]
+    reached, idle = [p for p in found if p.taps.size], [p.outputs for p in found if not p.taps.size]
+    if not reached:
+        raise unsupported(node, "no entry of its input goes into its output")
+    if idle:  # where nothing but the bias is, a convolution reads nothing
+        first, alone = reached[0], np.concatenate(idle)
+        nothing = np.full((len(alone), first.taps.size), -1)
+        outputs = np.concatenate([first.outputs, alone])
+        reached[0] = Phase(np.concatenate([first.places, nothing]), outputs, first.taps)
+    return reached
+
+
+def _axis_phases(
+    n: int, kernel: int, out: int, stride: int, dilation: int, begin: int
+) -> list[tuple[Integers, Integers, Integers]]:
+    """(places, outputs, taps) of each phase along one axis that has outputs."""
+    found = []
+    for residue in range(stride):
+        outputs = np.array([o for o in range(out) if (o + begin) % stride == residue], dtype=np.int64)
+        taps = np.array([t for t in range(kernel) if t * dilation % stride == residue], dtype=np.int64)
+        places = (outputs[:, None] + begin - taps * dilation) // stride
+        if outputs.size:
+            found.append((np.where((places >= 0) & (places < n), places, -1), outputs, taps))
+    return found
+
+
+def _joint(
+    parts: Sequence[tuple[Integers, Integers, Integers]], space: Shape, kernel: Sequence[int], out: Shape
+) -> Phase:
+    """A phase of all axes from one of each."""
+    places, outputs, taps = np.zeros((1, 1), dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    for (inside, at, chosen), n, k, m in zip(parts, space, kernel, out, strict=True):
+        both = places[:, None, :, None] * n + inside[None, :, None, :]
+        both = np.where((places[:, None, :, None] < 0) | (inside[None, :, None, :] < 0), -1, both)
+        places = both.reshape(len(places) * len(inside), -1)
+        outputs, taps = (outputs[:, None] * m + at).ravel(), (taps[:, None] * k + chosen).ravel()
+    return Phase(places, outputs, taps)
+
+
+def _transposed_padding(
+    node: Node, space: Shape, kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int], out: Shape
+) -> tuple[int, ...]:
+    """Padding before each axis: given, or such that the output has the shape that is asked for."""
+    mode, wanted = node.attributes.get("auto_pad", "NOTSET"), node.attributes.get("output_shape")
+    more = node.attributes.get("output_padding") or (0,) * len(space)
+    if mode == "VALID" and not wanted:
+        return (0,) * len(space)
+    if mode == "NOTSET" and not wanted:
+        pads = tuple(int(p) for p in node.attributes.get("pads") or (0,) * (2 * len(space)))
+        if any(p < 0 for p in pads):
+            raise unsupported(node, "negative padding is not supported")
+        return pads[: len(space)]
+    whole = [
+        (n - 1) * s + int(a) + (k - 1) * d + 1
+        for n, k, s, d, a in zip(space, kernel, strides, dilations, more, strict=True)
+    ]
+    totals = [max(0, length - int(n)) for length, n in zip(whole, out, strict=True)]
+    return tuple(t // 2 if mode == "SAME_UPPER" else t - t // 2 for t in totals)
