@@ -324,7 +324,6 @@ REFUSED = {
     "sums of small integers": "arithmetic on uint8",
     "training mode": "training_mode = 1",
     "a scale that is computed": "input 'r' is computed",
-    "rows less the means of other rows": "division is supported by constants",
     "ReduceMean over computed axes": "input 'p' is computed",
     "Clip below a computed number": "input 'h' is computed",
     "Clip in a function with a computed end": "c' .*input 'h' is computed",

@@ -24,7 +24,6 @@ REFUSED_FILES = {
     "dropout_training": "Dropout:y.*training mode",
     "layernorm_extra_out": "LayerNormalization:y.*output 'mean'",
     "matmul_int8_like": "operator MatMulInteger is not supported",
-    "rmsnorm_rsqrt": "output 'y'.*worst layer is node",
     "slice_computed": "Slice:y.*input 'i' is computed",
     "tanh_saturated": "output 'y'.*worst layer is node 'Tanh:y'",
 }

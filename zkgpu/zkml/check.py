@@ -7,6 +7,7 @@ refusal for the sizes of numbers, or for an error beyond the limit, only data ca
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -30,6 +31,7 @@ from zkgpu.zkml.supported import OPERATORS, require_operators, require_shapes
 
 _QUOTED = re.compile(r"'[^']*'")
 _LENGTH = 32  # of an axis whose length nothing tells
+_GOLDEN = 0.6180339887498949  # multiples of it, less their whole part, are spread evenly over [0, 1)
 
 
 @dataclass(frozen=True)
@@ -198,13 +200,14 @@ def _look(
 
 
 def _tried(found: _Found, model: FloatModel) -> dict[str, Any]:
-    """All tensors of a run on made-up inputs: normal numbers, and integers and truths that are 0 or 1."""
-    rng, given = np.random.default_rng(0), {}
+    """All tensors of a run on made-up inputs: numbers in [-2, 2), and integers and truths that are 0 or 1."""
+    given: dict[str, Any] = {}
     for name, (shape, kind) in model.inputs.items():
         if kind.kind not in "fiub":
             found.add(FormatError(f"input '{name}' holds no numbers"))
             return {}
-        given[name] = rng.integers(0, 2, shape) if kind.kind in "iub" else rng.normal(size=shape)
+        spread = (np.arange(math.prod(shape)) * _GOLDEN % 1).reshape(shape)
+        given[name] = np.rint(spread) if kind.kind in "iub" else 4 * spread - 2
     try:
         return {**given, **model.run_as_is(given)}
     except (FormatError, ResourceError) as error:
