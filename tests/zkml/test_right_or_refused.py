@@ -22,7 +22,6 @@ REFUSED_FILES = {
     "clip_dyn": "Clip:y.*input 'ng' is computed",
     "deep_mlp_24": "output 'y'.*worst layer is node",
     "dropout_training": "Dropout:y.*training mode",
-    "layernorm_extra_out": "LayerNormalization:y.*output 'mean'",
     "matmul_int8_like": "operator MatMulInteger is not supported",
     "slice_computed": "Slice:y.*input 'i' is computed",
     "tanh_saturated": "output 'y'.*worst layer is node 'Tanh:y'",

@@ -120,7 +120,7 @@ def measure(
             integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
             for name in shared:
                 real = _real(quantization, integers, name)
-                squares[name] += _squares(real, floats[name])
+                squares[name] += _squares(real, floats[name], all_count=name in answers)
                 if name in answers:
                     answers[name].add(real, floats[name])
     errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
@@ -131,10 +131,16 @@ def measure(
     return Accuracy(count, outputs, (worst, errors[worst]), errors, held_out)
 
 
-def _squares(real: Floats, wanted: Floats) -> tuple[float, float]:
-    """Sums of squares: of the differences, and of the float values. Equal infinities do not differ."""
+def _squares(real: Floats, wanted: Floats, *, all_count: bool) -> tuple[float, float]:
+    """Sums of squares: of the differences, and of the float values. Equal infinities do not differ.
+
+    Args:
+        all_count: whether infinities of the float values do, to which integers that stand for less are infinitely far
+    """
     with np.errstate(invalid="ignore"):
         differences = np.where(real == wanted, 0.0, real - wanted)
+    if not all_count:
+        differences, wanted = (np.where(np.isinf(wanted), 0.0, values) for values in (differences, wanted))
     return float((differences**2).sum()), float((wanted**2).sum())
 
 

@@ -64,7 +64,19 @@ class FloatModel:
     @cached_property
     def _session(self) -> Session:
         require_onnxruntime()
-        onnx, proto = import_onnx(), self._model.proto
+        return self._opened(self._model.proto)
+
+    @cached_property
+    def _written(self) -> Session | None:
+        """The model as the file has it, where onnxruntime knows it."""
+        try:
+            return self._opened(self._model.written) if self._model.written is not None else None
+        except FormatError:
+            return None
+
+    def _opened(self, proto: Any) -> Session:
+        """A session that gives all tensors."""
+        onnx = import_onnx()
         copy = onnx.ModelProto()
         copy.CopyFrom(proto)
         del copy.graph.output[:]
@@ -75,8 +87,7 @@ class FloatModel:
     @cached_property
     def tensors(self) -> tuple[str, ...]:
         """The names of the tensors of numbers that the model computes."""
-        outputs = self._session.outputs
-        return tuple(name for name, kind in outputs if kind.startswith("tensor(") and kind != "tensor(string)")
+        return _of_numbers(self._session)
 
     @cached_property
     def inputs(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -98,7 +109,20 @@ class FloatModel:
         feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
         # asked for nothing, onnxruntime gives everything
         values = self._session.run(self.tensors, feed) if self.tensors else []
-        return dict(zip(self.tensors, values, strict=True))
+        found = dict(zip(self.tensors, values, strict=True))
+        return {**found, **self._as_written(feed)}
+
+    def _as_written(self, feed: Samples) -> dict[str, NDArray[Any]]:
+        """The tensors of the model as the file has it: what nodes that are written out give is measured by these."""
+        if self._written is None:
+            return {}
+        names = [name for name in _of_numbers(self._written) if name in self.tensors]
+        return dict(zip(names, self._written.run(names, feed), strict=True)) if names else {}
+
+
+def _of_numbers(session: Session) -> tuple[str, ...]:
+    """The names of the tensors of numbers that it gives."""
+    return tuple(name for name, kind in session.outputs if kind.startswith("tensor(") and kind != "tensor(string)")
 
 
 def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:

@@ -23,7 +23,7 @@ from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph, Node, Shape, Unsupported
 from zkgpu.zkml.honored import require_honored
 from zkgpu.zkml.lowering.builder import Settings
-from zkgpu.zkml.onnx_import import faults_of_the_file, folded, in_floats, raw_graph
+from zkgpu.zkml.onnx_import import expanded, faults_of_the_file, folded, in_floats, raw_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.quantize import obstacles
@@ -177,6 +177,7 @@ def _look(
     found: _Found, model: OnnxModel, tensors: Sequence[str] | None, settings: Settings, memory: int | None
 ) -> None:
     """Takes the model through every step of reading and quantizing, and puts down what each of them refuses."""
+    model = expanded(model, tensors, found.add)
     graph = raw_graph(model, tensors)
     values = _tried(found, FloatModel(model, memory))
     try:

@@ -34,7 +34,7 @@ from zkgpu.zkml.layers.network import (
 )
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.lowering.builder import Settings
-from zkgpu.zkml.onnx_import import read_graph
+from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.quantize import Quantization, quantize
@@ -231,7 +231,7 @@ class CompiledModel:
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
         example = {name: np.zeros(shape, dtype=np.float32) for name, shape in shapes.items()}
         read = OnnxModel.read(as_onnx(source, example if len(example) > 1 else next(iter(example.values()))))
-        model = read.with_shapes(shapes)
+        model = expanded(read.with_shapes(shapes), self.recipe.outputs)
         ends = {name: np.full(shape, self.recipe.calibration.high[name]) for name, shape in shapes.items()}
         graph = read_graph(model, self.recipe.outputs, observe(FloatModel(model, memory), ends))
         other = quantize(graph, self.recipe.calibration, self.recipe.settings, self.recipe.scales).model
@@ -293,7 +293,7 @@ def compile_model(
     read = OnnxModel.read(as_onnx(source, calibration if example is None else example))
     axes = read.inputs
     samples = as_samples(list(axes), loaded(calibration, read.shapes, memory=memory))
-    fixed = read.with_shapes(shapes_of(samples, axes))
+    fixed = expanded(read.with_shapes(shapes_of(samples, axes)), tensors)
     model = FloatModel(fixed, memory)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     count = len(next(iter(samples.values())))

@@ -6,7 +6,7 @@ reads one tensor and writes another: one table will do for all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -81,7 +81,7 @@ def _needed_outside(graph: Graph, name: str, roots: dict[str, str], readers: Ite
     return name in graph.outputs or any(roots[node.output] != roots[name] for node in readers)
 
 
-def _evaluate(graph: Graph, producer: dict[str, Node], root: str, name: str, x: Floats) -> Floats:
+def _evaluate(graph: Graph, producer: Mapping[str, Node], root: str, name: str, x: Floats) -> Floats:
     """The value of `name` where `root` has the values x."""
     if name == root:
         return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,19 @@ class Graph:
     shapes: Mapping[str, Shape]
     types: Mapping[str, np.dtype[Any]] = field(repr=False, default_factory=dict)
 
-    def producers(self) -> dict[str, Node]:
+    def producers(self) -> Mapping[str, Node]:
+        return self._producers
+
+    @cached_property
+    def _producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs}
 
-    def consumers(self) -> dict[str, list[Node]]:
+    def consumers(self) -> Mapping[str, list[Node]]:
         """For each tensor the nodes that read it; an output of the graph has one reader more that is not listed."""
+        return self._consumers
+
+    @cached_property
+    def _consumers(self) -> dict[str, list[Node]]:
         found: dict[str, list[Node]] = {}
         for node in self.nodes:
             for name in dict.fromkeys(node.inputs):
@@ -196,18 +205,26 @@ def _needed(nodes: list[Node], outputs: Iterable[str]) -> list[Node]:
 
 
 def _in_order(nodes: list[Node], known: set[str]) -> list[Node]:
-    """Each node after those it reads from."""
-    ordered: list[Node] = []
-    waiting = list(nodes)
-    while waiting:
-        ready = [node for node in waiting if all(name in known for name in node.inputs)]
-        if not ready:
-            raise AssertionError(f"the graph has a cycle, or lacks {waiting[0].inputs}")
-        for node in ready:
-            known.update(node.outputs)
-        ordered += ready
-        waiting = [node for node in waiting if node not in ready]
-    return ordered
+    """Each node after those it reads from: by the length of the longest way to it."""
+    producer = {out: node for node in nodes for out in node.outputs if out not in known}
+    before = {id(node): {id(producer[n]) for n in node.inputs if n in producer} for node in nodes}
+    if not all(name in known or name in producer for node in nodes for name in node.inputs):
+        raise AssertionError("the graph reads a tensor that nothing makes")
+    after: dict[int, list[int]] = {}
+    for node, sources in before.items():
+        for source in sources:
+            after.setdefault(source, []).append(node)
+    level, waiting = dict.fromkeys(before, 0), {node: len(sources) for node, sources in before.items()}
+    ready = [node for node, count in waiting.items() if not count]
+    for node in ready:
+        for reader in after.get(node, []):
+            level[reader] = max(level[reader], level[node] + 1)
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+    if len(ready) < len(nodes):
+        raise AssertionError("the graph has a cycle")
+    return sorted(nodes, key=lambda node: level[id(node)])
 
 
 def one_value(array: Array | None) -> float | None:

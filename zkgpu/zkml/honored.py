@@ -6,7 +6,7 @@ an input that depends on the model's inputs where a rule wants a constant, a sec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ class Honored:
         attributes: those that have their effect, whatever their value
         only: those that are taken at one value, which is what their absence means too
         computed: places of the inputs that may depend on the model's inputs; None for all
+        constant: of those the ones that may not
         since: the first opset in which a node without further attributes means what the rules take it for
     """
 
@@ -30,15 +31,23 @@ class Honored:
     only: Mapping[str, Any] = field(default_factory=dict)
     computed: tuple[int, ...] | None = None
     since: int = 1
+    constant: tuple[int, ...] = ()
 
 
 def _of(attributes: str = "", since: int = 1, computed: tuple[int, ...] | None = (0,), **only: Any) -> Honored:
     return Honored(frozenset(attributes.split()), only, computed, since)
 
 
+def _but(*constant: int, attributes: str = "", since: int = 1) -> Honored:
+    """What may have any inputs computed but these."""
+    return Honored(frozenset(attributes.split()), since=since, constant=constant)
+
+
 _ARITHMETIC = _of(since=7, computed=None)  # before, shapes were brought together by attributes
 _WINDOWS = "auto_pad dilations kernel_shape pads strides"
 _REDUCTION = _of("axes keepdims noop_with_empty_axes")
+_SCAN = "body num_scan_inputs scan_input_axes scan_input_directions scan_output_axes scan_output_directions"
+_RECURRENT = "activation_alpha activation_beta activations clip direction hidden_size layout"
 _TREES = (
     "nodes_falsenodeids nodes_featureids nodes_hitrates nodes_hitrates_as_tensor nodes_missing_value_tracks_true "
     "nodes_modes nodes_nodeids nodes_treeids nodes_truenodeids nodes_values nodes_values_as_tensor"
@@ -52,11 +61,13 @@ HONORED: Mapping[str, Honored] = {
     "ArgMax": _of("axis keepdims", select_last_index=0),
     "ArgMin": _of("axis keepdims", select_last_index=0),
     "ArrayFeatureExtractor": _of(computed=(1,)),
+    "Attention": _of("is_causal kv_num_heads q_num_heads scale softcap softmax_precision", computed=(0, 1, 2, 3)),
     "AveragePool": _of(f"{_WINDOWS} ceil_mode count_include_pad"),
     "BatchNormalization": _of("epsilon momentum", since=7, spatial=1, training_mode=0),
     "Cast": _of("to saturate round_mode", since=6),
     "Clip": _of("min max"),
     "Concat": _of("axis", since=4, computed=None),
+    "ConcatFromSequence": _of("axis new_axis"),
     "Conv": _of(f"{_WINDOWS} group"),
     "ConvTranspose": _of(f"{_WINDOWS} group output_padding output_shape"),
     "DepthToSpace": _of("blocksize mode"),
@@ -66,6 +77,7 @@ HONORED: Mapping[str, Honored] = {
     "Equal": _ARITHMETIC,
     "Expand": _of(),
     "Flatten": _of("axis"),
+    "GRU": _of(f"{_RECURRENT} linear_before_reset", since=7, computed=(0, 5)),
     "Gather": _of("axis", computed=(0, 1)),
     "Gelu": _of("approximate"),
     "Gemm": _of("alpha beta transA transB", since=7),
@@ -73,13 +85,16 @@ HONORED: Mapping[str, Honored] = {
     "GroupNormalization": _of("epsilon num_groups stash_type"),
     "HardSigmoid": _of("alpha beta"),
     "Hardmax": _of("axis"),
+    "If": _but(0, attributes="else_branch then_branch"),
     "InstanceNormalization": _of("epsilon"),
+    "LSTM": _of(f"{_RECURRENT} input_forget", since=7, computed=(0, 5, 6)),
     "LayerNormalization": _of("axis epsilon stash_type"),
     "LeakyRelu": _of("alpha"),
     "Less": _ARITHMETIC,
     "LinearClassifier": _of("classlabels_ints coefficients intercepts multi_class post_transform"),
     "LinearRegressor": _of("coefficients intercepts targets", post_transform="NONE"),
     "LogSoftmax": _of("axis"),
+    "Loop": _but(0, 1, attributes="body"),
     "MaxPool": _of(f"{_WINDOWS} ceil_mode storage_order"),
     "Mul": _ARITHMETIC,
     "Normalizer": _of("norm"),
@@ -87,6 +102,7 @@ HONORED: Mapping[str, Honored] = {
     "Pad": _of("pads value", since=2, mode="constant"),
     "PRelu": _of(since=7),
     "Pow": _ARITHMETIC,
+    "RNN": _of(_RECURRENT, since=7, computed=(0, 5)),
     "RMSNormalization": _of("axis epsilon stash_type"),
     "ReduceL1": _REDUCTION,
     "ReduceL2": _REDUCTION,
@@ -104,10 +120,18 @@ HONORED: Mapping[str, Honored] = {
         antialias=0,
         extrapolation_value=0.0,
     ),
+    "RotaryEmbedding": _of("interleaved num_heads rotary_embedding_dim"),
     "Scaler": _of("offset scale"),
+    "Scan": _but(attributes=_SCAN, since=9),
+    "SequenceAt": _of(),
+    "SequenceConstruct": _of(computed=None),
+    "SequenceEmpty": _of("dtype"),
+    "SequenceErase": _of(),
+    "SequenceInsert": _of(computed=(0, 1)),
     "Slice": _of("starts ends axes"),
     "Softmax": _of("axis"),
     "SpaceToDepth": _of("blocksize"),
+    "SplitToSequence": _of("axis keepdims"),
     "Split": _of("axis split num_outputs"),
     "Squeeze": _of("axes"),
     "Sub": _ARITHMETIC,
@@ -123,31 +147,43 @@ HONORED: Mapping[str, Honored] = {
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 
-_OUTPUTS = {"LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # operators of which more than one is honored
-_WITH_ALL_OUTPUTS = ("Split",)
+_OUTPUTS = {"LayerNormalization": 3, "LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # how many, if not one
+_WITH_ALL_OUTPUTS = ("GRU", "If", "LSTM", "Loop", "RNN", "Scan", "Split")
 
 
 def require_honored(graph: Graph, refuse: Refusal = refuse) -> None:
     """Raises FormatError naming the first node of which something would be left out, unless `refuse` does else."""
     read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
     for node in graph.nodes:
-        for error in _left_out(graph, node, read):
+        for error in left_out(graph, node, read):
             refuse(error)
 
 
-def _left_out(graph: Graph, node: Node, read: set[str]) -> Iterator[Unsupported]:
+def left_out(graph: Graph, node: Node, read: Collection[str]) -> Iterator[Unsupported]:
+    """What of a node would have no effect.
+
+    Args:
+        read: the tensors of the graph that something reads
+    """
     honored = HONORED.get(node.operator, Honored())
     if node.opset < honored.since:
         yield unsupported(node, f"opset {node.opset} is too old", f"convert the model to {honored.since} or newer")
     for name, value in node.attributes.items():
         yield from _of_attribute(node, honored, name, value)
-    for i, name in enumerate(node.inputs):
-        if name and name not in graph.constants and honored.computed is not None and i not in honored.computed:
-            yield unsupported(node, f"its input '{name}' is computed", "only a constant is supported there")
+    for name in computed_constants(graph, node):
+        yield unsupported(node, f"its input '{name}' is computed", "only a constant is supported there")
     extra = () if node.operator in _WITH_ALL_OUTPUTS else node.outputs[_OUTPUTS.get(node.operator, 1) :]
     for name in (name for name in extra if name in read and name):
         yield unsupported(node, f"its output '{name}' is not supported")
     yield from _of_training(graph, node)
+
+
+def computed_constants(graph: Graph, node: Node) -> list[str]:
+    """The inputs of a node that depend on the model's inputs where its rule wants a constant."""
+    honored = HONORED.get(node.operator, Honored())
+    found = [(i, name) for i, name in enumerate(node.inputs) if name and name not in graph.constants]
+    allowed = honored.computed
+    return [name for i, name in found if i in honored.constant or (allowed is not None and i not in allowed)]
 
 
 def _of_attribute(node: Node, honored: Honored, name: str, value: Any) -> Iterator[Unsupported]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,20 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
+from zkgpu.zkml.expansion import control
+from zkgpu.zkml.expansion.control import reads
+from zkgpu.zkml.expansion.rules import is_ready, rule_for
+from zkgpu.zkml.expansion.sequences import RULES as sequence_rules
+from zkgpu.zkml.expansion.writer import MOST_NODES, Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
-from zkgpu.zkml.honored import require_honored
+from zkgpu.zkml.honored import left_out, require_honored
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import evaluate
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.supported import require_operators, require_shapes
 
 _KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always tell
+_WITHOUT_VALUES = (*control.RULES, *sequence_rules)  # operators that are written out, of whatever they are
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of weights; those below it are 0
@@ -37,6 +44,7 @@ def read_graph(
 
     Raises FormatError naming a node that cannot be compiled, UsageError for a tensor that the model does not have.
     """
+    model = expanded(model, outputs)
     with stage("read model"), faults_of_the_file():
         graph = _with_observed(folded(raw_graph(model, outputs), model, observed or {}), observed or {})
         require_operators(graph)
@@ -58,8 +66,83 @@ def faults_of_the_file() -> Iterator[None]:
         raise FormatError(f"not a valid ONNX model: {_first_line(error)} ({type(error).__name__})") from error
 
 
-def raw_graph(model: OnnxModel, outputs: Sequence[str] | None = None) -> Graph:
-    """The graph as the file has it, with the shapes of inputs and constants alone."""
+def expanded(model: OnnxModel, outputs: Sequence[str] | None = None, refuse: Refusal = refuse) -> OnnxModel:
+    """The model with its functions, loops and recurrent cells written out; itself where it has none.
+
+    Raises as `read_graph`, unless `refuse` does else about a node that cannot be written out: it is left.
+    """
+    with stage("read model"), faults_of_the_file():
+        model, sequences, left = _without_functions(model), dict[str, tuple[str, ...]](), set[tuple[str, ...]]()
+        while any(rule_for(node, sequences) for node in map(partial(_node, model), model.proto.graph.node)):
+            graph = folded(raw_graph(model, outputs, sequences), model, {}, refuse)
+            found = _written_out(graph, model.names, sequences, left, refuse)
+            if not found:
+                break
+            tensors = [tensor for write in found.values() for tensor in write.tensors]
+            alike = {name: part for write in found.values() for name, part in write.alike.items()}
+            model = model.with_nodes({outs: write.nodes for outs, write in found.items()}, tensors, alike)
+        for node in (_node(model, proto) for proto in model.proto.graph.node if sequences):
+            for name in (name for name in node.inputs if name in sequences and node.outputs not in left):
+                refuse(unsupported(node, f"its input '{name}' is a sequence, which it cannot read here"))
+        return model
+
+
+def _without_functions(model: OnnxModel) -> OnnxModel:
+    if not model.proto.functions:
+        return model
+    import_onnx()
+    from onnx.inliner import inline_local_functions
+
+    return OnnxModel(inline_local_functions(model.proto), model.written or model.proto)
+
+
+def _written_out(
+    graph: Graph,
+    names: set[str],
+    sequences: dict[str, tuple[str, ...]],
+    left: set[tuple[str, ...]],
+    refuse: Refusal,
+) -> dict[tuple[str, ...], Writer]:
+    """What stands for each node that can be written out, by its outputs.
+
+    Args:
+        left: the outputs of nodes that cannot be, to which those of others are added
+    """
+    found: dict[tuple[str, ...], Writer] = {}
+    read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
+    waiting = [node for node in graph.nodes if node.outputs not in left and rule_for(node, sequences)]
+    for node in waiting:
+        if is_ready(graph, node, sequences):
+            room = MOST_NODES - len(graph.nodes) - sum(len(write.nodes) for write in found.values())
+            write = Writer(graph, node, names, sequences, room)
+            try:
+                _write_out(graph, node, write, read)
+                found[node.outputs] = write
+            except Unsupported as error:
+                left.add(node.outputs)
+                refuse(error)
+    for node in [] if found else waiting:
+        left.add(node.outputs)
+        missing = unsupported(node, "the shapes or sequences that it reads cannot be told before it runs")
+        refuse(next(left_out(graph, node, read), missing))
+    return found
+
+
+def _write_out(graph: Graph, node: Node, write: Writer, read: Collection[str]) -> None:
+    """Raises FormatError, naming the node, where something of it would be left out."""
+    for error in left_out(graph, node, read):
+        raise error
+    rule = rule_for(node, write.sequences)
+    if rule is not None:
+        rule(graph, node, write)
+
+
+def raw_graph(model: OnnxModel, outputs: Sequence[str] | None = None, sequences: Collection[str] = ()) -> Graph:
+    """The graph as the file has it, with the shapes of inputs and constants alone.
+
+    Args:
+        sequences: those that nodes may read though no node gives them any more
+    """
     onnx, graph = import_onnx(), model.proto.graph
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     given = {info.name: info.type.tensor_type for info in graph.input if info.name not in constants}
@@ -73,7 +156,8 @@ def raw_graph(model: OnnxModel, outputs: Sequence[str] | None = None) -> Graph:
     unknown = sorted(set(wanted) - {out for node in nodes for out in node.outputs})
     if unknown:
         raise UsageError(f"the model computes no tensor named '{unknown[0]}'")
-    return Graph(inputs, wanted, (), constants, dict(inputs)).with_nodes(nodes)
+    known = {**inputs, **dict.fromkeys(sequences, ())}
+    return Graph(known, wanted, (), constants, dict(inputs), alike=model.alike).with_nodes(nodes)
 
 
 def _outputs(graph: Any, zipped: Mapping[str, str]) -> list[str]:
@@ -84,10 +168,11 @@ def _node(model: OnnxModel, proto: Any) -> Node:
     onnx = import_onnx()
     attributes = {a.name: _attribute(onnx, a) for a in proto.attribute}
     outputs = tuple(proto.output)
+    inputs = reads(proto)
     name = proto.name or f"{proto.op_type}:{outputs[0] if outputs else ''}"
     operator = proto.op_type if proto.domain in _DOMAINS else f"{proto.domain}.{proto.op_type}"
     opset = model.opsets.get("" if proto.domain == "ai.onnx" else proto.domain, 1)
-    return Node(name, operator, tuple(proto.input), outputs, attributes, opset)
+    return Node(name, operator, inputs, outputs, attributes, opset)
 
 
 def _attribute(onnx: Any, attribute: Any) -> Any:
@@ -96,7 +181,9 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
         return onnx.numpy_helper.to_array(value)
     if isinstance(value, bytes):
         return value.decode(errors="replace")
-    return tuple(value) if isinstance(value, list) or hasattr(value, "append") else value
+    if not isinstance(value, list) and not hasattr(value, "append"):
+        return value
+    return tuple(item.decode(errors="replace") if isinstance(item, bytes) else item for item in value)
 
 
 def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse: Refusal = refuse) -> Graph:
@@ -127,7 +214,7 @@ def _constant_outputs(
     if node.operator == "Shape" and node.inputs[0] in shapes:
         start, end = node.attributes.get("start", 0), node.attributes.get("end")
         return {node.output: np.array(shapes[node.inputs[0]][start:end], dtype=np.int64)}
-    if not all(name in known for name in node.inputs if name):
+    if node.operator in _WITHOUT_VALUES or not all(name in known for name in node.inputs if name):
         return {}
     if any(np.prod(shapes.get(out, ()), dtype=float) > _MAX_CONSTANT for out in node.outputs):
         refuse(unsupported(node, f"it makes a constant of more than {_MAX_CONSTANT} entries"))
@@ -141,7 +228,7 @@ def _constant_outputs(
 
 def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[str, Array]:
     onnx = import_onnx()
-    proto = next(p for p in model.proto.graph.node if tuple(p.output) == node.outputs)
+    proto = model.nodes[node.outputs]
     names = [name for name in dict.fromkeys(node.inputs) if name]
     infos = [
         onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(known[n].dtype), None) for n in names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +26,11 @@ class OnnxModel:
 
     Attributes:
         proto: onnx.ModelProto
+        written: the model as it was before some of its nodes were written out, where any were: its answers count
     """
 
     proto: Any = field(repr=False)
+    written: Any = field(default=None, repr=False)
 
     @classmethod
     def read(cls, source: Source) -> OnnxModel:
@@ -50,6 +52,16 @@ class OnnxModel:
     def opsets(self) -> dict[str, int]:
         """The version of each domain's operators; that of the main domain is under ""."""
         return {"" if o.domain == "ai.onnx" else o.domain: o.version for o in self.proto.opset_import}
+
+    @cached_property
+    def nodes(self) -> dict[tuple[str, ...], Any]:
+        """The nodes by their outputs."""
+        return {tuple(node.output): node for node in self.proto.graph.node}
+
+    @cached_property
+    def names(self) -> set[str]:
+        """Those of all tensors, also in subgraphs."""
+        return set(_names(self.proto.graph))
 
     def class_labels(self, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """What the file calls the classes of outputs that hold their scores or probabilities, by output."""
@@ -79,6 +91,16 @@ class OnnxModel:
             if info.type.HasField("tensor_type"):
                 info.type.tensor_type.ClearField("shape")
         return OnnxModel(proto)
+
+    def with_nodes(self, made: Mapping[tuple[str, ...], Iterable[Any]], tensors: Iterable[Any]) -> OnnxModel:
+        """The model with other nodes in place of those with these outputs, and with more weights."""
+        proto = type(self.proto)()
+        proto.CopyFrom(self.proto)
+        del proto.graph.node[:]
+        for node in self.proto.graph.node:
+            proto.graph.node.extend(made.get(tuple(node.output), [node]))
+        proto.graph.initializer.extend(tensors)
+        return OnnxModel(proto, self.written or self.proto)
 
 
 def import_onnx() -> Any:
@@ -159,6 +181,15 @@ def _tensors(message: Any) -> Iterator[Any]:
             if field_.message_type.full_name == "onnx.TensorProto":
                 yield part
             yield from _tensors(part)
+
+
+def _names(graph: Any) -> Iterator[str]:
+    yield from (value.name for value in (*graph.input, *graph.initializer, *graph.output))
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _names(inner)
 
 
 def _given(graph: Any) -> list[Any]:

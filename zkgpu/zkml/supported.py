@@ -8,6 +8,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml import classifiers, norms, patterns, restated
+from zkgpu.zkml.expansion import rules
 from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS
 from zkgpu.zkml.graph import Graph, Node, Refusal, refuse, unsupported
 from zkgpu.zkml.lowering import shapes
@@ -23,7 +24,7 @@ OPERATORS = tuple(
     sorted(
         {
             *(*FOLDED, *restated.RULES, *classifiers.RULES, *norms.OPERATORS, *patterns.OPERATORS),
-            *(*RULES, *shapes.MOVES, *FUNCTIONS, *CHEAP, *BINARY),
+            *(*rules.RULES, *RULES, *shapes.MOVES, *FUNCTIONS, *CHEAP, *BINARY),
         }
         - _MADE
     )
@@ -32,7 +33,6 @@ OPERATORS = tuple(
 
 
 INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("If", "Loop", "Scan"), "export it without control flow: unrolled, for one length"),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), "the float model"),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), "the float model"),
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), "an input instead"),
