@@ -232,6 +232,12 @@ def many_nodes() -> Any:
     return loop(1 << 40, True, "x", "y", turning([node("Add", "v v", "w")], "v", "w"))
 
 
+def many_inner_turns() -> Any:
+    inner = turning([node("Add", "w x", "s")], "w", "s")
+    nodes = [node("Loop", "thousand go v", "s", body=inner), node("Neg", "s", "r")]
+    return loop(100, True, "x", "y", turning(nodes, "v", "r"), thousand=np.array(1000))
+
+
 def given_no_condition() -> Any:
     return loop(9, None, "x", "y", turning([node("Less", "i three", "on"), node("Add", "v x", "w")], "v", "w"),
                 three=np.array(3))  # fmt: skip
@@ -248,7 +254,8 @@ REFUSED = {
     computed_condition: r"'/y' \(Loop\): how often it turns depends on 'v'",
     computed_choice: r"'/y' \(If\): its input 'is_four' is computed",
     empty_result: r"'/y' \(Loop\): it takes no turn, so that its output 'rows' is empty",
-    many_nodes: r"'/y' \(Loop\): written out it has more than",
+    many_nodes: r"'/y' \(Loop\): written out the model has more than",
+    many_inner_turns: r"\(Loop\): written out the model has more than",
     given_no_condition: r"'/y' \(Loop\): its body ends it",
     beyond_the_list: r"\(SequenceAt\): its sequence of 5 tensors has no place 5",
 }

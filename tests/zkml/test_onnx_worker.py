@@ -93,7 +93,7 @@ def refused(network) -> ZkgpuError:
 
 @pytest.mark.parametrize("network", [endless, constant_loop], ids=lambda make: make.__name__)
 def test_a_loop_without_end_is_refused(network):
-    assert "written out it has more than" in str(refused(network()))
+    assert "written out the model has more than" in str(refused(network()))
 
 
 def test_a_run_without_end_is_ended(monkeypatch):

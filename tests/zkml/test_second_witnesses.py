@@ -335,6 +335,22 @@ def test_a_far_table_with_a_clamp_before_it_is_read_at_the_clamped_value_only(x:
     forged(FAR, [x], -2000, 2000, clamped=constantly(wrong), excess=constantly(0))
 
 
+@pytest.mark.parametrize("shift", [0, 3])
+def test_a_table_that_takes_more_than_it_is_given_is_read_at_the_rounded_value_only(shift: int) -> None:
+    """Of 64 rows, those of other layers, only a few can be reached: none of the others can be claimed."""
+    table = np.arange(64) ** 2
+    layers = [Requantize("r", ("x",), "q", shift, -32, 31), Lookup("f", ("q",), "out", table, -32)]
+    for x in (-20, 0, 7, 12):
+        circuit = compiled(model_of(layers, x=((1,), -20, 12)))
+        attack_circuit(circuit, {"x": np.array([x])}, tries=200).require_sound()
+        rounded = (2 * x + (1 << shift)) // (2 << shift)
+        if shift:
+            for wrong in {-32, -21, 31, rounded - 1, rounded + 1} - {rounded}:
+                forged(
+                    layers, [x], -20, 12, rounded=constantly(wrong), value_of_a_table=constantly(int(table[wrong + 32]))
+                )
+
+
 def test_a_constant_has_one_value_for_every_input() -> None:
     """0 times an entry and an offset leaves nothing to a prover, and no constraint either."""
     constant = Combine("c", ("x",), "out", (np.zeros((2, 2), int),), np.array([[3, -1], [0, 7]]))

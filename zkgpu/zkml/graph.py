@@ -55,6 +55,7 @@ class Graph:
         constants: weights and other arrays known from the file
         shapes: of every tensor
         types: of those that the file has, where they are known
+        alike: of tensors that take part in the same step over and over, a name for all that play one part
     """
 
     inputs: Mapping[str, Shape]
@@ -63,6 +64,7 @@ class Graph:
     constants: Mapping[str, Array] = field(repr=False)
     shapes: Mapping[str, Shape]
     types: Mapping[str, np.dtype[Any]] = field(repr=False, default_factory=dict)
+    alike: Mapping[str, str] = field(repr=False, default_factory=dict)
 
     def producers(self) -> Mapping[str, Node]:
         return self._producers

@@ -26,11 +26,13 @@ class OnnxModel:
 
     Attributes:
         proto: onnx.ModelProto
+        alike: see `Graph.alike`
         written: the model as it was before some of its nodes were written out, where any were: its answers count
     """
 
     proto: Any = field(repr=False)
     written: Any = field(default=None, repr=False)
+    alike: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def read(cls, source: Source) -> OnnxModel:
@@ -92,7 +94,9 @@ class OnnxModel:
                 info.type.tensor_type.ClearField("shape")
         return OnnxModel(proto)
 
-    def with_nodes(self, made: Mapping[tuple[str, ...], Iterable[Any]], tensors: Iterable[Any]) -> OnnxModel:
+    def with_nodes(
+        self, made: Mapping[tuple[str, ...], Iterable[Any]], tensors: Iterable[Any], alike: Mapping[str, str]
+    ) -> OnnxModel:
         """The model with other nodes in place of those with these outputs, and with more weights."""
         proto = type(self.proto)()
         proto.CopyFrom(self.proto)
@@ -100,7 +104,7 @@ class OnnxModel:
         for node in self.proto.graph.node:
             proto.graph.node.extend(made.get(tuple(node.output), [node]))
         proto.graph.initializer.extend(tensors)
-        return OnnxModel(proto, self.written or self.proto)
+        return OnnxModel(proto, self.written or self.proto, {**self.alike, **alike})
 
 
 def import_onnx() -> Any:

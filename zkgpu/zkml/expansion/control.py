@@ -14,7 +14,6 @@ from zkgpu.zkml.onnx_model import import_onnx
 from zkgpu.zkml.onnx_worker import evaluate
 
 OPERATORS = ("If", "Loop", "Scan")
-_MOST_NODES = 1 << 17  # that a loop may become
 
 Known = Mapping[str, Array]
 
@@ -77,7 +76,7 @@ class _Body:
             copy.CopyFrom(node)
             names.update((out, self._write.name(out)) for out in node.output if out)
             _rename(copy, names)
-            self._write.nodes.append(copy)
+            self._write.append(copy)
         return [names.get(end.name, end.name) for end in self.graph.output]
 
 
@@ -116,10 +115,9 @@ def loop(graph: Graph, node: Node, write: Writer) -> None:
     """All turns of a Loop: (turn, condition, carried...) -> (condition, carried..., collected...)."""
     proto = node.attributes["body"]
     body, carried = _Body(proto, write), list(node.inputs[2 : len(proto.input)])
-    going = _Condition(graph, node)
+    going = _Condition(graph, node, write)
     collected: list[list[str]] = []
     for turn in going.turns():
-        _require_few(node, (turn + 1) * len(proto.node))
         _, *results = body.run([write.constant(np.int64(turn)), write.constant(np.bool_(True)), *carried])
         carried = results[: len(carried)]
         collected.append(results[len(carried) :])
@@ -136,7 +134,7 @@ def scan(graph: Graph, node: Node, write: Writer) -> None:
     axes, steps = _places(graph, node, sequences)
     backwards = _numbers(node, "scan_input_directions", count)
     collected: list[list[str]] = []
-    _require_few(node, steps * len(proto.node))
+    write.require_room(steps * len(proto.node))
     for step in range(steps):
         entries = [
             write.gather(x, steps - 1 - step if back else step, axis)
@@ -175,20 +173,15 @@ def _collect(node: Node, write: Writer, parts: list[str], axis: int, out: str) -
     write.add("Concat", *(write.unsqueeze(part, axis) for part in parts), axis=axis, to=out)
 
 
-def _require_few(node: Node, count: int) -> None:
-    if count > _MOST_NODES:
-        raise unsupported(node, f"written out it has more than {_MOST_NODES} nodes")
-
-
 # the condition of a Loop
 
 
 class _Condition:
     """Whether a Loop goes on: told from constants and from what its body makes of them, turn by turn."""
 
-    def __init__(self, graph: Graph, node: Node) -> None:
+    def __init__(self, graph: Graph, node: Node, write: Writer) -> None:
         body = node.attributes["body"]
-        self._node, self._body = node, body
+        self._node, self._body, self._write = node, body, write
         self._producers = {out: proto for proto in body.node for out in proto.output}
         self._most = graph.constants[node.inputs[0]].item() if node.inputs[0] else None
         self._given = graph.constants[node.inputs[1]] if node.inputs[1] else None
@@ -207,7 +200,7 @@ class _Condition:
         wanted, nodes, leaves = self._deciding()
         changes = self._body.input[0].name in leaves or len(wanted) > 1
         if not changes and self._most is not None:
-            _require_few(self._node, self._most * len(self._body.node))
+            self._write.require_room(self._most * len(self._body.node))
         while goes_on and (self._most is None or turn < self._most):
             yield turn
             turn += 1

@@ -132,6 +132,7 @@ def _activation(
     reach = float(node.attributes.get("clip", 0.0)) if clipped else 0.0
 
     def applied(x: str) -> str:
+        write.alike[x] = f"{node.name}: {name} {alpha} {beta} {clipped}"
         x = write.clip(x, reach) if reach > 0 else x
         return _FUNCTIONS.get(name, _plain(name))(write, x, alpha, beta)
 

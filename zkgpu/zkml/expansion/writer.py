@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.zkml.graph import Array, Graph, Node, Shape
+from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 from zkgpu.zkml.onnx_model import import_onnx
 
+MOST_NODES = 1 << 16  # that a model may become
 _AXES_ARE_AN_INPUT = {"Unsqueeze": 13, "ReduceMean": 18}  # from these opsets on
 _ENDS_ARE_INPUTS = 11  # of a Clip
 
@@ -17,18 +18,26 @@ _ENDS_ARE_INPUTS = 11  # of a Clip
 class Writer:
     """What stands for one node: nodes, and the constants that they read.
 
+    Args:
+        taken: names of the model's tensors, to which those of new ones are added
+        room: for so many nodes
+
     Attributes:
         nodes: of onnx.NodeProto, in an order in which they can run
         tensors: of onnx.TensorProto
+        alike: see `Graph.alike`
         sequences: the tensors that each sequence holds, of all sequences of the model that are known
     """
 
-    def __init__(self, graph: Graph, node: Node, taken: set[str], sequences: dict[str, tuple[str, ...]]) -> None:
-        self._onnx, self._node, self._taken = import_onnx(), node, taken
+    def __init__(
+        self, graph: Graph, node: Node, taken: set[str], sequences: dict[str, tuple[str, ...]], room: int = MOST_NODES
+    ) -> None:
+        self._onnx, self._node, self._taken, self._room = import_onnx(), node, taken, room
         self._kind = graph.types.get(node.inputs[0] if node.inputs else "", np.dtype(np.float32))
         self.nodes: list[Any] = []
         self.tensors: list[Any] = []
         self.sequences = sequences
+        self.alike: dict[str, str] = {}
 
     def name(self, hint: str) -> str:
         """A name like this one, which no tensor of the model has."""
@@ -41,8 +50,18 @@ class Writer:
     def add(self, operator: str, *inputs: str, to: str = "", **attributes: Any) -> str:
         """Writes a node; the name of its output."""
         out = to or self.name(operator)
-        self.nodes.append(self._onnx.helper.make_node(operator, inputs, [out], name=f"{out}", **attributes))
+        self.append(self._onnx.helper.make_node(operator, inputs, [out], name=out, **attributes))
         return out
+
+    def append(self, proto: Any) -> None:
+        """Writes a node that is made already. Raises FormatError, naming the one it stands for, for one too many."""
+        self.nodes.append(proto)
+        self.require_room(len(self.nodes))
+
+    def require_room(self, count: int) -> None:
+        """Raises FormatError for more nodes than there may be."""
+        if count > self._room:
+            raise unsupported(self._node, f"written out the model has more than {MOST_NODES} nodes")
 
     def constant(self, value: Any) -> str:
         """Floats are given the type of what the node reads first."""

@@ -69,12 +69,18 @@ def rounded(checks: Checks, x: Wires, shift: int, interval: Interval) -> Wires:
     return y
 
 
-def rounded_unchecked(checks: Checks, x: Wires, shift: int, interval: Interval) -> Wires:
-    """round_half_up(x / 2^shift), provided the caller constrains it to the interval of the rounded values."""
+def rounded_unchecked(
+    checks: Checks, x: Wires, shift: int, interval: Interval, ends: tuple[int, int] | None = None
+) -> Wires:
+    """round_half_up(x / 2^shift), provided the caller constrains it to an interval: that of the rounded values.
+
+    Args:
+        ends: another interval that holds them, to which the caller constrains it
+    """
     if shift == 0:
         return x
     y = _rounded_hint(x, shift)
-    bits = max(end.bit_length() for end in rounded_ends(interval, shift))
+    bits = max(end.bit_length() for end in ends or rounded_ends(interval, shift))
     _bind_remainder(checks, x, y, shift, interval, bits)
     return y
 

@@ -24,15 +24,16 @@ _CLAMP = 6  # constraints of a clamp beyond rounding, about
 class Tables:
     """The function tables of one circuit: equal ones are one."""
 
-    _found: dict[tuple[int, tuple[int, ...]], Table] = field(default_factory=dict)
+    _found: dict[tuple[int, bytes], Table] = field(default_factory=dict)
     _of_rows: dict[tuple[int, tuple[int, ...], bytes], Table] = field(default_factory=dict)
 
     def of(self, values: Integers, first: int) -> Table:
         """The rows (first + i, values[i])."""
-        key = (first, tuple(int(v) for v in values))
+        values = np.ascontiguousarray(values, dtype=np.int64)
+        key = (first, values.tobytes())
         if key not in self._found:
             keys = range(first, first + len(values))
-            self._found[key] = Table(f"function {len(self._found)}", [list(keys), list(key[1])])
+            self._found[key] = Table(f"function {len(self._found)}", [list(keys), values.tolist()])
         return self._found[key]
 
     def of_rows(self, rows: Integers, first: int) -> Table:
@@ -86,7 +87,9 @@ def rounded_look_up(
     least, greatest = rounded_ends(interval, shift)
     last = first + len(values) - 1
     rows = greatest - least + 1
-    if rows - len(values) <= _CLAMP * x.size or (first <= least and greatest <= last):
+    if first <= least and greatest <= last:
+        return look_up(tables, values, first, rounded_unchecked(checks, x, shift, interval, (first, last)))
+    if rows - len(values) <= _CLAMP * x.size:
         wide = values[np.clip(np.arange(least, greatest + 1), first, last) - first]
         return look_up(tables, wide, least, rounded_unchecked(checks, x, shift, interval))
     low = first if first > least else None

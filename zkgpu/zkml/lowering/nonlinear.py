@@ -20,6 +20,8 @@ _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
 _DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
 _ALL_PADDING = "one of its windows lies wholly in the padding"
+_FINER = 2  # bits of the index of a table that many share, beyond those of others
+_CLAMP = 6  # constraints of a clamp of one number, about
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -75,6 +77,8 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
     """
     name = node.inputs[0]
+    if name in builder.graph.alike:
+        return _shared_function(builder, node, evaluate)
     x, scale = builder.tensors[name], builder.table_scale(name)
     index = _indices(builder, x, scale, *builder.span(name))
     first, values = _table(builder, index, evaluate)
@@ -88,6 +92,34 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     table = builder.rounded(values / unit)
     out = builder.add(Lookup, [index], unit, table=table, first=first)
     return expanded(builder, out, builder.graph.shapes[node.output])
+
+
+def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
+    """As `function`, but the table is the same for all tensors that are alike, and finer, as many share its cost.
+
+    Its index is brought to one scale, within a part in 500, and it takes a power of two of them, or what was
+    calibrated, whichever costs less.
+    """
+    name = node.inputs[0]
+    x, members = builder.tensors[name], builder.members(name)
+    ends = [builder.span(member) for member in members]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    scale = (high - low) / (2 ** (builder.settings.table_bits + _FINER) - 1) or builder.nominal_here(name)
+    wide = builder.at_scale(x, scale, None, None)
+    reach = 1 << max(-builder.interval(wide).least - 1, builder.interval(wide).greatest, 1).bit_length()
+    first, last = math.floor(low / scale), math.ceil(high / scale)
+    entries = sum(math.prod(builder.graph.shapes[member]) for member in members)
+    if 2 * reach - (last - first) <= _CLAMP * entries:
+        first, last = -reach, reach - 1
+    key = builder.graph.alike[name], first, last
+    if key not in builder.shared:
+        values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
+        if not np.isfinite(values).all():
+            raise FormatError(f"layer '{node.name}': its function has no finite value in [{low:g}, {high:g}]")
+        unit = _unit(values, 2**builder.settings.bits - 1)
+        builder.shared[key] = builder.rounded(values / unit), unit
+    table, unit = builder.shared[key]
+    return builder.add(Lookup, [builder.at_scale(x, scale, first, last)], unit, table=table, first=first)
 
 
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
