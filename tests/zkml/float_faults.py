@@ -331,7 +331,6 @@ REFUSED = {
     "Dropout that trains": "training mode",
     "Dropout that trains by default": "training mode",
     "Dropout with a mask": "output 'mask'",
-    "the last of the largest": "select_last_index = 1",
 }
 """Models that are refused by a node's name, and why; all others are right."""
 

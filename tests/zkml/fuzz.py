@@ -199,6 +199,12 @@ class Plausible:
     def for_place_of_the_maximum(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
         return [*((k, False) for k in range(6)), *self._around(forger.modulus, self._sizes)]
 
+    def for_places(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
+        return [(k, False) for k in range(-1, 6)]
+
+    def for_sorted(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
+        return [(v, False) for v in forger.inputs_of(spot)]
+
     def for_value_of_a_table(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
         return [(int(v), False) for table in self._tables for v in table]
 

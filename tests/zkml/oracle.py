@@ -25,6 +25,7 @@ from zkgpu.zkml.operations import (
     Rows,
     Softmax,
     Steps,
+    TopK,
     Total,
 )
 
@@ -131,6 +132,14 @@ def steps(operation: Steps, x: Tensor) -> Tensor:
     return tensor((*x.shape[:-1], len(tests)), answers)
 
 
+def top_k(operation: TopK, x: Tensor) -> Tensor:
+    found = []
+    for row in rows(x):
+        order = sorted(range(len(row)), key=lambda i: (-row[i], i))[: operation.count]
+        found += [*(row[i] for i in order), *order]
+    return tensor((*x.shape[:-1], 2 * operation.count), found)
+
+
 def softmax(operation: Softmax, x: Tensor) -> Tensor:
     table = operation.table.tolist()
 
@@ -175,6 +184,7 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Maximum: lambda _, x: by_row(x, max),
     ArgMax: lambda _, x: by_row(x, lambda row: row.index(max(row))),
     Rows: table_rows,
+    TopK: top_k,
     Softmax: softmax,
     Steps: steps,
     Normalize: normalize,

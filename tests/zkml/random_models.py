@@ -27,6 +27,7 @@ from zkgpu.zkml.operations import (
     RootMeanSquare,
     Softmax,
     Tensor,
+    TopK,
     Total,
 )
 from zkgpu.zkml.ranges import Interval, analyze
@@ -252,6 +253,11 @@ def rowwise(kind: type) -> Kind:
     return add
 
 
+def top_k(g: Growing, x: str) -> None:
+    x = g.shaped(x, 2)
+    g.add(TopK, x, count=1 + g.draws.below(g.found[x].shape[-1]))
+
+
 def softmax(g: Growing, x: str) -> None:
     x = g.shaped(x, 2)
     spread = max((g.found[x].greatest - g.found[x].least).bit_length(), 1)
@@ -299,6 +305,7 @@ KINDS: tuple[Kind, ...] = (
     matmul,
     rowwise(Maximum),
     rowwise(ArgMax),
+    top_k,
     rowwise(Total),
     softmax,
     softmax,

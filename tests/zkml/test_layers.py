@@ -27,6 +27,7 @@ from zkgpu.zkml.operations import (
     Rows,
     Softmax,
     Steps,
+    TopK,
     Total,
 )
 
@@ -136,6 +137,10 @@ OTHERS = {
     "maximum of one": (Maximum("m", ("x",), "out"), {"x": ((4, 1), -8, 7)}),
     "argmax": (ArgMax("m", ("x",), "out"), {"x": ((4, 5), -2, 2)}),
     "argmax of one": (ArgMax("m", ("x",), "out"), {"x": ((4, 1), -2, 2)}),
+    "two of five": (TopK("k", ("x",), "out", 2), {"x": ((4, 5), -2, 2)}),
+    "all in order": (TopK("k", ("x",), "out", 4), {"x": ((3, 4), -8, 7)}),
+    "the larger of two": (TopK("k", ("x",), "out", 1), {"x": ((3, 2), -8, 7)}),
+    "top of one": (TopK("k", ("x",), "out", 1), {"x": ((4, 1), -2, 2)}),
     "softmax": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 4), -128, 127)}),
     "softmax of one": (Softmax("s", ("x",), "out", 2, EXP, 16), {"x": ((3, 1), -128, 127)}),
     "normalize": (Normalize("n", ("x",), "out", 16, 2), {"x": ((3, 4), -128, 127)}),
@@ -157,12 +162,20 @@ def test_other_layers_agree(name: str, data) -> None:
     assert_same_as_semantics(model_of(operation, **inputs), values)
 
 
-@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalize", "root mean square"])
+@pytest.mark.parametrize(
+    "name", ["maximum", "argmax", "two of five", "all in order", "softmax", "normalize", "root mean square"]
+)
 @pytest.mark.parametrize("value", [-2, 0, 2])
 def test_rows_of_equal_entries_agree(name: str, value: int) -> None:
     operation, inputs = OTHERS[name]
     ((shape, _, _),) = inputs.values()
     assert_same_as_semantics(model_of(operation, **inputs), {"x": np.full(shape, value)})
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_the_largest_of_all_rows_of_small_numbers_come_in_order_the_first_of_equals_first(count: int) -> None:
+    rows = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 4), axis=-1).reshape(-1, 4)
+    assert_same_as_semantics(model_of(TopK("k", ("x",), "out", count), x=(rows.shape, -1, 1)), {"x": rows})
 
 
 def test_argmax_of_all_rows_of_small_numbers_takes_the_first_of_equals() -> None:
@@ -187,7 +200,7 @@ def test_every_wire_of_a_layer_is_pinned(name: str) -> None:
         assert_every_wire_is_pinned(compiled(model), values)
 
 
-LINEAR = ("arrange", "combine", "total", "multiply", "maximum of one", "argmax of one", "normalize one")
+LINEAR = ("arrange", "combine", "total", "multiply", "maximum of one", "argmax of one", "top of one", "normalize one")
 
 
 @pytest.mark.parametrize("name", [name for name in PINNED if name not in LINEAR])

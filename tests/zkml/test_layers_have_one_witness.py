@@ -27,7 +27,9 @@ def test_a_layer_has_one_witness(name: str) -> None:
     assert_one_witness(compiled(model_of(operation, **inputs)), values)
 
 
-@pytest.mark.parametrize("name", ["maximum", "argmax", "softmax", "normalize", "root mean square"])
+@pytest.mark.parametrize(
+    "name", ["maximum", "argmax", "two of five", "all in order", "softmax", "normalize", "root mean square"]
+)
 def test_rows_of_nearly_equal_entries_have_one_witness(name: str) -> None:
     operation, inputs = OTHERS[name]
     ((shape, low, high),) = inputs.values()

@@ -15,9 +15,11 @@ from zkgpu.errors import FormatError
 Shape = tuple[int, ...]
 Array = NDArray[Any]
 _OF_CLASSES = ("ArgMax", "Names")
-_MOVING = ("Expand", "Flatten", "Gather", "Reshape", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze")
-_KEEPING = ("Flatten", "Gather", "Reshape", "Squeeze", "Transpose", "Unsqueeze")  # of the values that they move
+_KEEPING = {"Compress", "Flatten", "Gather", "GatherElements", "GatherND", "Reshape", "ReverseSequence", "Squeeze"}
+_KEEPING |= {"Transpose", "Unsqueeze"}  # of the values that they move
+_MOVING = {*_KEEPING, "CenterCropPad", "Expand", "Pad", "Slice", "Split", "Tile", "Trilu"}
 ROWS = "Gather of rows"  # of a constant table, at computed places
+SELECT, SELECT_ELEMENTS = "Gather of computed entries", "GatherElements at computed places"
 NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the operator means today
 
 
@@ -108,6 +110,8 @@ class Graph:
         """Those that hold places or names of classes, or truths, not quantities."""
         found = {name for name, kind in self.types.items() if kind.kind == "b"}
         for node in self.nodes:
+            if node.operator == "TopK":
+                found.update(node.outputs[1:])
             if node.operator in _OF_CLASSES or (node.operator in _KEEPING and node.inputs[0] in found):
                 found.update(node.outputs)
         return found
@@ -124,13 +128,15 @@ class Graph:
         return found
 
     def _places_in(self, node: Node, found: Mapping[str, int]) -> list[tuple[str, int]]:
-        if node.operator == ROWS:
-            return [(node.inputs[1], self.constants[node.inputs[0]].shape[int(node.attributes.get("axis", 0))])]
+        if node.operator in (ROWS, SELECT, SELECT_ELEMENTS):
+            return [(node.inputs[1], self.shapes[node.inputs[0]][int(node.attributes.get("axis", 0))])]
+        if node.operator == "OneHot":
+            return [(node.inputs[0], 1)]
         if node.operator == "Equal":
             return [(name, 1) for name in node.inputs]
         moved = [found[name] for name in node.outputs if name in found]
         sources = {"Concat": node.inputs, "Where": node.inputs[1:]}.get(node.operator, node.inputs[:1])
-        is_moved = bool(moved) and node.operator in (*_MOVING, "Concat", "Where")
+        is_moved = bool(moved) and node.operator in {*_MOVING, "Concat", "Where"}
         return [(name, max(moved)) for name in sources if is_moved]
 
     def reduced_axes(self, node: Node) -> list[int]:

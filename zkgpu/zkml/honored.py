@@ -58,18 +58,21 @@ _TARGETS = "target_ids target_nodeids target_treeids target_weights target_weigh
 HONORED: Mapping[str, Honored] = {
     "Add": _ARITHMETIC,
     "And": _ARITHMETIC,
-    "ArgMax": _of("axis keepdims", select_last_index=0),
-    "ArgMin": _of("axis keepdims", select_last_index=0),
+    "ArgMax": _of("axis keepdims select_last_index"),
+    "ArgMin": _of("axis keepdims select_last_index"),
     "ArrayFeatureExtractor": _of(computed=(1,)),
     "Attention": _of("is_causal kv_num_heads q_num_heads scale softcap softmax_precision", computed=(0, 1, 2, 3)),
     "AveragePool": _of(f"{_WINDOWS} ceil_mode count_include_pad"),
     "BatchNormalization": _of("epsilon momentum", since=7, spatial=1, training_mode=0),
     "Cast": _of("to saturate round_mode", since=6),
+    "CenterCropPad": _of("axes"),
     "Clip": _of("min max"),
+    "Compress": _of("axis"),
     "Concat": _of("axis", since=4, computed=None),
     "ConcatFromSequence": _of("axis new_axis"),
     "Conv": _of(f"{_WINDOWS} group"),
     "ConvTranspose": _of(f"{_WINDOWS} group output_padding output_shape"),
+    "CumSum": _of("exclusive reverse"),
     "DepthToSpace": _of("blocksize mode"),
     "Div": _ARITHMETIC,
     "Dropout": _of("ratio seed", since=7),
@@ -79,6 +82,8 @@ HONORED: Mapping[str, Honored] = {
     "Flatten": _of("axis"),
     "GRU": _of(f"{_RECURRENT} linear_before_reset", since=7, computed=(0, 5)),
     "Gather": _of("axis", computed=(0, 1)),
+    "GatherElements": _of("axis", computed=(0, 1)),
+    "GatherND": _of("batch_dims"),
     "Gelu": _of("approximate"),
     "Gemm": _of("alpha beta transA transB", since=7),
     "Greater": _ARITHMETIC,
@@ -98,8 +103,9 @@ HONORED: Mapping[str, Honored] = {
     "MaxPool": _of(f"{_WINDOWS} ceil_mode storage_order"),
     "Mul": _ARITHMETIC,
     "Normalizer": _of("norm"),
+    "OneHot": _of("axis"),
     "Or": _ARITHMETIC,
-    "Pad": _of("pads value", since=2, mode="constant"),
+    "Pad": _of("mode pads value", since=2),
     "PRelu": _of(since=7),
     "Pow": _ARITHMETIC,
     "RNN": _of(_RECURRENT, since=7, computed=(0, 5)),
@@ -120,9 +126,12 @@ HONORED: Mapping[str, Honored] = {
         antialias=0,
         extrapolation_value=0.0,
     ),
+    "ReverseSequence": _of("batch_axis time_axis"),
     "RotaryEmbedding": _of("interleaved num_heads rotary_embedding_dim"),
     "Scaler": _of("offset scale"),
     "Scan": _but(attributes=_SCAN, since=9),
+    **dict.fromkeys(("Scatter", "ScatterElements"), _of("axis reduction", computed=(0, 2))),
+    "ScatterND": _of("reduction", computed=(0, 2)),
     "SequenceAt": _of(),
     "SequenceConstruct": _of(computed=None),
     "SequenceEmpty": _of("dtype"),
@@ -136,18 +145,20 @@ HONORED: Mapping[str, Honored] = {
     "Squeeze": _of("axes"),
     "Sub": _ARITHMETIC,
     "Tile": _of(since=6),
+    "TopK": _of("axis k largest sorted"),
     "Transpose": _of("perm"),
     "TreeEnsembleClassifier": _of(f"{_TREES} {_CLASSES} base_values base_values_as_tensor post_transform"),
     "TreeEnsembleRegressor": _of(
         f"{_TREES} {_TARGETS} n_targets base_values base_values_as_tensor aggregate_function", post_transform="NONE"
     ),
+    "Trilu": _of("upper"),
     "Unsqueeze": _of("axes"),
     "Upsample": _of("mode scales", since=7),
     "Xor": _ARITHMETIC,
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 
-_OUTPUTS = {"LayerNormalization": 3, "LinearClassifier": 2, "TreeEnsembleClassifier": 2}  # how many, if not one
+_OUTPUTS = {"LayerNormalization": 3, "LinearClassifier": 2, "TopK": 2, "TreeEnsembleClassifier": 2}  # if not one
 _WITH_ALL_OUTPUTS = ("GRU", "If", "LSTM", "Loop", "RNN", "Scan", "Split")
 
 

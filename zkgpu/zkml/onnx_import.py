@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -197,7 +197,7 @@ def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse
         known = dict(graph.constants)
         rest: list[Node] = []
         for node in graph.nodes:
-            values = _constant_outputs(node, known, shapes, model, refuse)
+            values = _told_by_shape(node, shapes, types) or _constant_outputs(node, known, shapes, model, refuse)
             known.update(values)
             if not values:
                 rest.append(node)
@@ -207,13 +207,37 @@ def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse
             return graph
 
 
+def _told_by_shape(node: Node, shapes: Mapping[str, Shape], types: Mapping[str, np.dtype[Any]]) -> dict[str, Array]:
+    """The outputs of a node that no value has an effect on; else nothing. All numbers of a model are finite."""
+    if node.operator not in TOLD_BY_SHAPE or node.inputs[0] not in shapes:
+        return {}
+    shape = shapes[node.inputs[0]]
+    kind = types.get(node.inputs[0], np.dtype(np.float32))
+    return {node.output: TOLD_BY_SHAPE[node.operator](node, shape, kind)}
+
+
+def _identity_matrix(node: Node, shape: Shape, kind: np.dtype[Any]) -> Array:
+    if "dtype" in node.attributes:
+        kind = np.dtype(import_onnx().helper.tensor_dtype_to_np_dtype(node.attributes["dtype"]))
+    rows, columns = shape
+    return np.eye(rows, columns, int(node.attributes.get("k", 0)), dtype=kind)
+
+
+TOLD_BY_SHAPE: Mapping[str, Callable[[Node, Shape, np.dtype[Any]], Array]] = {
+    "EyeLike": _identity_matrix,
+    "IsInf": lambda node, shape, kind: np.zeros(shape, dtype=bool),
+    "IsNaN": lambda node, shape, kind: np.zeros(shape, dtype=bool),
+    "Shape": lambda node, shape, kind: np.array(
+        shape[node.attributes.get("start", 0) : node.attributes.get("end")], dtype=np.int64
+    ),
+    "Size": lambda node, shape, kind: np.array(np.prod(shape, dtype=np.int64)),
+}
+
+
 def _constant_outputs(
     node: Node, known: Mapping[str, Array], shapes: Mapping[str, Shape], model: OnnxModel, refuse: Refusal
 ) -> dict[str, Array]:
-    """The node's outputs when its inputs are constants, or when it asks for a known shape; else nothing."""
-    if node.operator == "Shape" and node.inputs[0] in shapes:
-        start, end = node.attributes.get("start", 0), node.attributes.get("end")
-        return {node.output: np.array(shapes[node.inputs[0]][start:end], dtype=np.int64)}
+    """The node's outputs when its inputs are constants; else nothing."""
     if node.operator in _WITHOUT_VALUES or not all(name in known for name in node.inputs if name):
         return {}
     if any(np.prod(shapes.get(out, ()), dtype=float) > _MAX_CONSTANT for out in node.outputs):

@@ -149,6 +149,17 @@ class ArgMax(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class TopK(Operation):
+    """The largest entries along the last axis in falling order, then their places; of equal ones the lowest first.
+
+    Attributes:
+        count: of entries; the new last axis has as many entries, and as many places behind them
+    """
+
+    count: int
+
+
+@dataclass(frozen=True, eq=False)
 class Softmax(Operation):
     """exp(x) over its sum along the last axis, in units of 2^-bits.
 

@@ -11,10 +11,11 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import ROWS, Array, Graph, Node, Unsupported, unsupported
-from zkgpu.zkml.lowering import choices, linear, nonlinear, resize, shapes, trees
+from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
+from zkgpu.zkml.lowering import choices, linear, nonlinear, places, resize, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
+from zkgpu.zkml.restated import SCATTER
 from zkgpu.zkml.trees import TREES, Forest, forests
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
@@ -35,7 +36,9 @@ RULES: Mapping[str, Rule] = {
     "Scale": linear.scale_and_offset,
     **dict.fromkeys(("ReduceMean", "ReduceSum"), linear.mean),
     **dict.fromkeys(("Resize", "Upsample"), resize.resize),
+    "CumSum": linear.running_sums,
     "Concat": shapes.concatenate,
+    "Pad": shapes.pad,
     "Relu": nonlinear.relu,
     "LeakyRelu": nonlinear.leaky_relu,
     "PRelu": nonlinear.leaky_relu_by_channel,
@@ -45,9 +48,14 @@ RULES: Mapping[str, Rule] = {
     "ReduceMax": nonlinear.reduce_max,
     **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
     "ArgMax": nonlinear.argmax,
+    "TopK": nonlinear.top_k,
     "Hardmax": choices.hardmax,
     "Names": nonlinear.names,
     ROWS: choices.rows,
+    SELECT: places.selected,
+    SELECT_ELEMENTS: places.selected_elements,
+    SCATTER: places.scatter,
+    "OneHot": places.one_hot,
     **dict.fromkeys(("Less", "LessOrEqual", "Greater", "GreaterOrEqual"), choices.compare),
     "Equal": choices.equal,
     "Not": choices.negation,

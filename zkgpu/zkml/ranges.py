@@ -36,6 +36,7 @@ from zkgpu.zkml.operations import (
     Softmax,
     Steps,
     Tensor,
+    TopK,
     Total,
 )
 
@@ -252,6 +253,15 @@ def _argmax(operation: ArgMax, x: Interval) -> Interval:
     return Interval(np.zeros(shape, dtype=np.int64), np.full(shape, x.shape[-1] - 1))
 
 
+def _top_k(operation: TopK, x: Interval) -> Interval:
+    n, count = x.shape[-1], operation.count
+    if not 0 < count <= n:
+        raise FormatError(f"layer '{operation.layer}' takes the largest {count} of {n} entries")
+    ends = [np.sort(end, axis=-1)[..., ::-1][..., :count] for end in _ends(x)]
+    low, high = (np.concatenate([end, np.full(end.shape, p)], axis=-1) for end, p in zip(ends, (0, n - 1), strict=True))
+    return Interval(low, high)
+
+
 def _softmax(operation: Softmax, x: Interval) -> Interval:
     # R <= 2^bits / e, since the sum holds e itself
     return Interval(np.zeros(x.shape, dtype=np.int64), np.full(x.shape, 1 << operation.bits))
@@ -276,6 +286,7 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Steps: _steps,
     Maximum: lambda _, x: x.map(lambda v: v.max(axis=-1)),
     ArgMax: _argmax,
+    TopK: _top_k,
     Softmax: _softmax,
     Normalize: _normalize,
     RootMeanSquare: _normalize,

@@ -6,24 +6,25 @@ around, or round, and no rule does so, the node is refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 
 import numpy as np
 
-from zkgpu.zkml.graph import ROWS, Graph, Node, Shape, one_value, unsupported
+from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Shape, one_value, unsupported
 
 Restated = tuple[list[Node], dict[str, Shape]]
 
 CAST, BOOLEAN, DIVISION, POWER = "Cast to integers", "Cast to bool", "Div of integers", "Pow of integers"
 EXP, LOG = "Exp up to 0", "Log from 1 on"  # of numbers that lie there
-MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS)
+SCATTER = "Scatter to constant places"
+MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS, SELECT, SELECT_ELEMENTS, SCATTER)
 
 _FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
 WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
-WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin"}
+WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin", "CumSum"}
 ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
 _SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax, LogSoftmax or Hardmax along one axis
 _IN_PARTS = {
@@ -115,9 +116,35 @@ def _gather(graph: Graph, node: Node) -> Restated:
     data, places = node.inputs
     if places in graph.constants:
         return [node], {}
-    if data not in graph.constants:
-        raise unsupported(node, f"its input '{places}' is computed, and so is '{data}': one of them must be a constant")
-    return [replace(node, operator=ROWS)], {}
+    return [replace(node, operator=ROWS if data in graph.constants else SELECT)], {}
+
+
+def _gather_elements(graph: Graph, node: Node) -> Restated:
+    return [node if node.inputs[1] in graph.constants else replace(node, operator=SELECT_ELEMENTS)], {}
+
+
+def _scatter_elements(graph: Graph, node: Node) -> Restated:
+    (_, places, updates), axis = node.inputs, int(node.attributes.get("axis", 0))
+    at: list[Array] = list(np.indices(graph.constants[places].shape))
+    at[axis] = graph.constants[places].astype(np.int64)
+    return _scattered(graph, node, at, updates)
+
+
+def _scatter_nd(graph: Graph, node: Node) -> Restated:
+    _, places, updates = node.inputs
+    return _scattered(graph, node, np.moveaxis(graph.constants[places].astype(np.int64), -1, 0), updates)
+
+
+def _scattered(graph: Graph, node: Node, at: Iterable[Array], updates: str) -> Restated:
+    """Each update with the place in the data, laid end to end, that it is put at."""
+    shape, reduction = graph.shapes[node.inputs[0]], node.attributes.get("reduction", "none")
+    places = np.arange(prod(shape)).reshape(shape)[tuple(at)]
+    if reduction not in ("none", "add", "max", "min"):
+        raise unsupported(node, f"reduction = '{reduction}' is not supported, only none, add, max and min")
+    if reduction == "none" and np.unique(places).size < places.size:
+        raise unsupported(node, "it puts two entries at one place, in no order that ONNX tells")
+    attributes = {"places": places, "reduction": reduction}
+    return [Node(node.name, SCATTER, (node.inputs[0], updates), node.outputs, attributes)], {}
 
 
 def _equal(graph: Graph, node: Node) -> Restated:
@@ -207,6 +234,7 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Dropout": lambda graph, node: _identity(node),
     "Equal": _equal,
     "Gather": _gather,
+    "GatherElements": _gather_elements,
     "Gemm": _gemm,
     "Hardmax": _softmax,
     "LogSoftmax": _log_softmax,
@@ -216,6 +244,8 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "PRelu": _prelu,
     "Pow": _of_integers(POWER),
     "ReduceLogSumExp": _log_sum_exp,
+    **dict.fromkeys(("Scatter", "ScatterElements"), _scatter_elements),
+    "ScatterND": _scatter_nd,
     "Softmax": _softmax,
     "Sum": _of_many,
     **dict.fromkeys(_IN_PARTS, _in_parts),

@@ -31,6 +31,7 @@ from zkgpu.zkml.operations import (
     Softmax,
     Steps,
     Tensor,
+    TopK,
     Total,
 )
 
@@ -181,6 +182,16 @@ def _rows(operation: Rows, x: Array) -> Array:
     return operation.table[(x - operation.first).astype(np.int64)]
 
 
+def _top_k(operation: TopK, x: Array) -> Array:
+    places = falling_order(x)[..., : operation.count]
+    return np.concatenate([np.take_along_axis(x, places, axis=-1), places], axis=-1)
+
+
+def falling_order(x: Array) -> NDArray[np.int64]:
+    """The places along the last axis from the largest entry to the least; of equal ones the lowest first."""
+    return np.argsort(-x, axis=-1, kind="stable")
+
+
 def _softmax(operation: Softmax, x: Array) -> Array:
     e = exponentials(operation, x)
     return product(e, reciprocal(total(e)[..., None], operation.bits))
@@ -238,6 +249,7 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     Steps: lambda op, x: (x[..., op.places] >= op.bounds).astype(np.int64),
     Maximum: lambda _, x: x.max(axis=-1),
     ArgMax: lambda _, x: np.argmax(x, axis=-1),
+    TopK: _top_k,
     Softmax: _softmax,
     Normalize: _normalize,
     RootMeanSquare: _root_mean_square,

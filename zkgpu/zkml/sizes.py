@@ -22,6 +22,7 @@ from zkgpu.zkml.operations import (
     Rows,
     Shape,
     Steps,
+    TopK,
     Total,
 )
 
@@ -86,4 +87,5 @@ _SHAPES: dict[type[Operation], Callable[..., Any]] = {
     Steps: lambda operation, x: (*x[:-1], operation.places.size),
     Rows: lambda operation, x: (*x, operation.table.shape[1]),
     ArgMax: _without_last,
+    TopK: lambda operation, x: (*x[:-1], 2 * operation.count),
 }

@@ -227,6 +227,7 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and bool((np.diff(op.places) >= 0).all())
         and bool(((np.diff(op.bounds) > 0) | (np.diff(op.places) > 0)).all())
     ),
+    operations.TopK: lambda op: op.count > 0,
     Softmax: lambda op: (
         op.table.ndim == 1
         and op.shift >= 0

@@ -16,7 +16,8 @@ from zkgpu.zkml.onnx_model import import_onnx
 from zkgpu.zkml.quantize import RULES
 from zkgpu.zkml.trees import TREES
 
-FOLDED = ("Constant", "ConstantOfShape", "Shape", "ZipMap")  # nothing of these is left when a graph has been read
+FOLDED = ("Constant", "ConstantOfShape", "EyeLike", "IsInf", "IsNaN", "Shape", "Size", "ZipMap")
+"""Nothing of these is left when a graph has been read."""
 _NORMS = ("Normalize", "RootMeanSquare")
 _MADE = {"Function", *_NORMS, "Dense", "Scale", "Names", TREES, *restated.MADE}  # by rewrites: not in any file
 

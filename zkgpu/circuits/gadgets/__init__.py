@@ -20,6 +20,7 @@ from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.circuits.gadgets.logic import logical_and, logical_not, logical_or, logical_xor, select
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.gadgets.merkle import MerklePath, MerkleTree, assert_merkle_path, merkle_root
+from zkgpu.circuits.gadgets.permutation import assert_permutation
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "assert_in_range",
     "assert_less_than",
     "assert_merkle_path",
+    "assert_permutation",
     "divide",
     "from_bits",
     "integer_divide",

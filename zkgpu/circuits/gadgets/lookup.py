@@ -133,8 +133,8 @@ class _Lookup:
     label: str
 
 
-def _combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
-    """The sum of column_k gamma^k. A column of wires after the first costs a constraint an entry."""
+def combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
+    """The sum of column_k gamma^k at a challenge. A column of wires after the first costs a constraint an entry."""
     total, weight = circuit.wires(columns[0]), circuit.constant(1)
     for column in columns[1:]:
         weight = circuit.materialize(weight * circuit.challenge(DIGEST_POINT))
@@ -146,7 +146,7 @@ def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires
     """numerators / (c - rows), for rows of several columns combined: one constraint an entry."""
     circuit, several = Circuit.of(numerators), len(columns) > 1
     points = [circuit.challenge(name) for name in (LOOKUP_POINT, DIGEST_POINT)[: 1 + several]]
-    denominators = points[0] - _combined(circuit, columns)
+    denominators = points[0] - combined(circuit, columns)
 
     def divide(numerators: Integers, *given: Integers) -> Values:
         challenges = [int(point) for point in given[: len(points)]]

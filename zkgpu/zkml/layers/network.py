@@ -19,6 +19,7 @@ from zkgpu.zkml.layers.normalize import normalize, root_mean_square
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize
 from zkgpu.zkml.layers.softmax import softmax
+from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up
 from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
@@ -40,6 +41,7 @@ from zkgpu.zkml.operations import (
     Softmax,
     Steps,
     Tensor,
+    TopK,
     Total,
     in_layer,
 )
@@ -336,6 +338,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),
     Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),
     ArgMax: lambda network, op, x, intervals: argmax(network.checks, x[0], intervals[0]),
+    TopK: lambda network, op, x, intervals: top_k(network.checks, op, x[0], intervals[0]),
     Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),
     Normalize: lambda network, op, x, intervals: normalize(network.checks, op, x[0], intervals[0]),
     RootMeanSquare: lambda network, op, x, intervals: root_mean_square(network.checks, op, x[0], intervals[0]),

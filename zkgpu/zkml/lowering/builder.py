@@ -11,7 +11,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import Graph, Node
+from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.operations import (
     LARGEST,
     Arrange,
@@ -277,16 +277,33 @@ class Builder:
         offset = array if scale == 1.0 else array.astype(np.float64) / scale
         return self.combine([entry], [np.zeros(array.shape, dtype=np.int64)], scale, offset)
 
-    def parts(self, node: Node) -> list[Quantized]:
-        """All that a node reads, as tensors; constants as fine as the finest of the others, or as they need."""
+    def read(self, node: Node) -> list[Quantized | Array]:
+        """What a node reads: tensors, and the values of constants."""
         constants = self.graph.constants
-        found = {name: self.narrow(self.tensors[name], name) for name in node.inputs if name not in constants}
-        finest = min(x.scale for x in found.values())
-        for name in node.inputs:
-            if name in constants:
-                own = float(np.abs(constants[name]).max(initial=0)) / (2 ** (self.settings.bits - 1) - 1)
-                found[name] = self.constant(constants[name], min(finest, own or finest))
-        return [found[name] for name in node.inputs]
+        return [constants[n] if n in constants else self.narrow(self.tensors[n], n) for n in node.inputs]
+
+    def together(self, parts: Sequence[Quantized | Array]) -> tuple[list[Quantized], float]:
+        """Tensors, and constants as tensors, at one scale.
+
+        Constants are as fine as the finest tensor, or as they need; whole ones beside whole tensors stay as they are.
+        """
+        finest = min(part.scale for part in parts if isinstance(part, Quantized))
+        found = [part if isinstance(part, Quantized) else self._beside(part, finest) for part in parts]
+        multipliers, scale = self.aligned(found)
+        pairs = zip(found, multipliers, strict=True)
+        return [Quantized(x.name, scale) if m == 1 else self.combine([x], [m], scale) for x, m in pairs], scale
+
+    def _beside(self, value: Array, finest: float) -> Quantized:
+        value = value.astype(np.float64)
+        own = float(np.abs(value).max(initial=0)) / (2 ** (self.settings.bits - 1) - 1)
+        is_whole = finest == 1.0 and bool((value == np.rint(value)).all())
+        return self.constant(value, 1.0 if is_whole else min(finest, own or finest))
+
+    def positions(self, tensors: Sequence[Quantized]) -> list[Integers]:
+        """Where the entries of each tensor lie when all of them are laid end to end, in its shape."""
+        sizes = [math.prod(self.shape(x)) for x in tensors]
+        starts = np.cumsum([0, *sizes])
+        return [np.arange(n).reshape(self.shape(x)) + s for x, n, s in zip(tensors, sizes, starts, strict=False)]
 
     def aligned(self, tensors: Sequence[Quantized]) -> tuple[list[int], float]:
         """(multipliers, scale) that bring tensors to one scale, each within a part in 500."""

@@ -7,13 +7,15 @@ A truth is 0 or 1. A comparison is a clamp (layers.rounding): of integers, x > y
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
-from zkgpu.zkml.lowering.linear import MASK, expanded, is_for_softmax, linear
-from zkgpu.zkml.operations import ArgMax, Integers, Lookup, Multiply, Requantize, Rows
+from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.linear import MASK, is_for_softmax, linear
+from zkgpu.zkml.lowering.places import between, laid_out, ones_at, unit_of
+from zkgpu.zkml.operations import ArgMax, Multiply, Requantize, Rows
 
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
@@ -30,19 +32,9 @@ def rows(builder: Builder, node: Node) -> Quantized:
     if builder.settings.open_weights and data.dtype.kind == "f":
         found = _product_with_table(builder, node, x, table, first)
     else:
-        unit = _unit(builder, table)
+        unit = unit_of(builder, table)
         found = builder.add(Rows, [x], unit, table=builder.rounded(table / unit), first=first)
-    places, (before, after) = builder.shape(x), (data.shape[:axis], data.shape[axis + 1 :])
-    order = np.arange(math.prod(builder.shape(found))).reshape(*places, *before, *after)
-    ends = range(len(places), len(places) + len(before))
-    return builder.arrange([found], np.moveaxis(order, list(ends), list(range(len(before)))))
-
-
-def _unit(builder: Builder, table: Array) -> float:
-    """Integers stay as they are; other numbers fill the width of an activation."""
-    if table.dtype.kind in "iub":
-        return 1.0
-    return fitting_scale(min(float(table.min()), 0.0), max(float(table.max()), 0.0), builder.settings.bits)
+    return laid_out(builder, found, builder.shape(x), data.shape[:axis], data.shape[axis + 1 :])
 
 
 def _product_with_table(builder: Builder, node: Node, x: Quantized, table: Array, first: int) -> Quantized:
@@ -53,18 +45,10 @@ def _product_with_table(builder: Builder, node: Node, x: Quantized, table: Array
             node, f"a place could lie outside of {first} to {first + length - 1}, which only public weights can refuse"
         )
     count = math.prod(builder.shape(x))
-    ones = _ones_at(builder, builder.reshape(x, (count,)), first, length)
+    shifted = builder.combine([builder.reshape(x, (count,))], [1], 1.0, -first)
+    ones = ones_at(builder, shifted, length)
     weights = table.astype(np.float64)[None]
     return linear(builder, node, builder.reshape(ones, (1, count, length)), weights, np.zeros((1, table.shape[1])))
-
-
-def _ones_at(builder: Builder, x: Quantized, first: int, length: int) -> Quantized:
-    """Rows of 0 and a single 1, at places from `first` on that are known to lie in a row."""
-    shape = builder.shape(x)
-    spread = expanded(builder, builder.reshape(x, (*shape, 1)), (*shape, length))
-    distance = builder.combine([spread], [1], 1.0, -np.arange(first, first + length))
-    is_it = (np.arange(1 - length, length) == 0).astype(np.int64)
-    return builder.add(Lookup, [distance], 1.0, table=is_it, first=1 - length)
 
 
 def hardmax(builder: Builder, node: Node) -> Quantized:
@@ -72,7 +56,7 @@ def hardmax(builder: Builder, node: Node) -> Quantized:
     x, shape = builder.tensors[node.inputs[0]], builder.graph.shapes[node.output]
     axis = int(node.attributes.get("axis", -1)) % len(shape)
     order = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
-    ones = _ones_at(builder, builder.add(ArgMax, [builder.arrange([x], order)], 1.0), 0, shape[axis])
+    ones = ones_at(builder, builder.add(ArgMax, [builder.arrange([x], order)], 1.0), shape[axis])
     return builder.arrange([ones], np.moveaxis(np.arange(math.prod(shape)).reshape(order.shape), -1, axis))
 
 
@@ -164,42 +148,25 @@ def choose(builder: Builder, node: Node) -> Quantized:
         return _chosen(builder, node, np.broadcast_to(constants[condition].astype(bool), shape), names)
     truth = _truth(builder, node, condition)
     if all(name in constants for name in names):
-        return _of_two_constants(builder, node, truth, *(constants[name] for name in names))
+        least = MASK if is_for_softmax(builder, node.output) else -np.inf
+        return between(builder, truth, constants[names[1]], constants[names[0]], least)
     (x, y), scale = _brought_together(builder, node, names)
     difference = builder.combine([x, y], [1, -1], scale)
     return builder.combine([builder.add(Multiply, [truth, difference], scale), y], [1, 1], scale)
 
 
 def _chosen(builder: Builder, node: Node, condition: Array, names: list[str]) -> Quantized:
-    pair, scale = _brought_together(builder, node, names)
-    x, y = (expanded(builder, v, condition.shape) for v in pair)
-    order: Integers = np.arange(condition.size).reshape(condition.shape)
-    return builder.arrange([Quantized(v.name, scale) for v in (x, y)], np.where(condition, order, order + order.size))
+    pair, _ = _brought_together(builder, node, names)
+    x, y = (np.broadcast_to(p, condition.shape) for p in builder.positions(pair))
+    return builder.arrange(pair, np.where(condition, x, y))
 
 
 def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[list[Quantized], float]:
     """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can tell."""
-    constants = builder.graph.constants
-    found = {n: builder.narrow(builder.tensors[n], n) for n in names if n not in constants}
-    finest = min(found.values(), key=lambda x: x.scale)
+    parts = builder.read(replace(node, inputs=tuple(names)))
+    finest = min((x for x in parts if isinstance(x, Quantized)), key=lambda x: x.scale)
     low, high = (end * finest.scale for end in (builder.interval(finest).least, builder.interval(finest).greatest))
-    for name in names:
-        if name in constants:
-            value = np.asarray(constants[name], dtype=np.float64)
-            if is_for_softmax(builder, node.output):
-                value = np.where(value < MASK, np.maximum(value, 2 * low - high - 64), value)
-            own = float(np.abs(value).max(initial=0)) / (2 ** (builder.settings.bits - 1) - 1)
-            whole = finest.scale == 1.0 and bool((value == np.rint(value)).all())
-            found[name] = builder.constant(value, 1.0 if whole else min(finest.scale, own or finest.scale))
-    pair = [found[name] for name in names]
-    multipliers, scale = builder.aligned(pair)
-    return [x if m == 1 else builder.combine([x], [m], scale) for x, m in zip(pair, multipliers, strict=True)], scale
-
-
-def _of_two_constants(builder: Builder, node: Node, truth: Quantized, x: Array, y: Array) -> Quantized:
-    whole = x.dtype.kind in "iub" and y.dtype.kind in "iub"
-    least = MASK if is_for_softmax(builder, node.output) else -np.inf
-    x, y = (np.maximum(v.astype(np.float64), least) for v in (x, y))
-    scale = 1.0 if whole else max(float(np.abs(v).max()) for v in (x, y)) / 2**15 or 1.0
-    ends = [builder.rounded(v / scale) for v in (x, y)]
-    return builder.combine([truth], [ends[0] - ends[1]], scale, ends[1])
+    if is_for_softmax(builder, node.output):
+        least = 2 * low - high - 64
+        parts = [x if isinstance(x, Quantized) else np.where(x < MASK, np.maximum(x, least), x) for x in parts]
+    return builder.together(parts)

@@ -182,22 +182,28 @@ def add(builder: Builder, node: Node) -> Quantized:
 
 def total_of_many(builder: Builder, node: Node) -> Quantized:
     """Sum and Mean of any number of tensors."""
-    parts = builder.parts(node)
-    multipliers, scale = builder.aligned(parts)
-    return builder.combine(parts, multipliers, scale / (len(parts) if node.operator == "Mean" else 1))
+    parts, scale = builder.together(builder.read(node))
+    return builder.combine(parts, [1] * len(parts), scale / (len(parts) if node.operator == "Mean" else 1))
 
 
 def extreme_of_many(builder: Builder, node: Node) -> Quantized:
-    """Max and Min of any number of tensors, entry by entry; the least is the opposite of the largest opposite."""
-    sign = -1 if node.operator == "Min" else 1
-    parts, shape = builder.parts(node), builder.graph.shapes[node.output]
-    multipliers, scale = builder.aligned(parts)
-    parts = [builder.combine([x], [sign * m], scale) for x, m in zip(parts, multipliers, strict=True)]
-    parts = [expanded(builder, x, shape) for x in parts]
-    size = math.prod(shape)
-    rows = builder.arrange(parts, np.arange(len(parts) * size).reshape(len(parts), size).T.reshape(*shape, len(parts)))
-    largest = builder.add(Maximum, [rows], scale)
-    return largest if sign > 0 else builder.combine([largest], [-1], scale)
+    """Max and Min of any number of tensors, entry by entry."""
+    parts, _ = builder.together(builder.read(node))
+    shape = builder.graph.shapes[node.output]
+    places = [np.broadcast_to(p, shape) for p in builder.positions(parts)]
+    return extreme(builder, parts, np.stack(places, axis=-1), largest=node.operator == "Max")
+
+
+def extreme(builder: Builder, parts: list[Quantized], rows: Array, *, largest: bool) -> Quantized:
+    """The largest, or the least, of each row of entries. The least is the opposite of the largest opposite."""
+    row = builder.arrange(parts, rows)
+    if largest:
+        return builder.add(Maximum, [row], row.scale)
+    return negated(builder, builder.add(Maximum, [negated(builder, row)], row.scale))
+
+
+def negated(builder: Builder, x: Quantized) -> Quantized:
+    return builder.combine([x], [-1], x.scale)
 
 
 def _add_constant(builder: Builder, node: Node, constants: list[Array | None], sign: int) -> Quantized:
@@ -205,7 +211,7 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     x = builder.tensors[node.inputs[0 if first else 1]]
     value = np.asarray(constants[1] if first else constants[0], dtype=np.float64)
     value, factor = (sign * value, 1) if first else (value, sign)
-    extra = 0 if builder.interval(x).bits >= 16 else 6
+    extra = 0 if builder.interval(x).bits >= 16 or (x.scale == 1.0 and is_whole(value)) else 6
     scale = x.scale / 2**extra
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
     if is_for_softmax(builder, node.output):
@@ -213,6 +219,10 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     shape = builder.graph.shapes[node.output]
     x = expanded(builder, x, shape)
     return builder.combine([x], [factor << extra], scale, value / scale)
+
+
+def is_whole(value: Array) -> bool:
+    return bool((value == np.rint(value)).all())
 
 
 def is_for_softmax(builder: Builder, name: str) -> bool:
@@ -245,7 +255,10 @@ def multiply(builder: Builder, node: Node) -> Quantized:
     value = np.asarray(constants[1 - at], dtype=np.float64)
     with np.errstate(divide="ignore"):
         value = 1 / value if node.operator == "Div" else value
-    return scaled(builder, builder.tensors[node.inputs[at]], value, np.zeros(1), builder.graph.shapes[node.output])
+    x, shape = builder.tensors[node.inputs[at]], builder.graph.shapes[node.output]
+    if x.scale == 1.0 and builder.graph.is_integral(node.output) and is_whole(value):
+        return builder.combine([expanded(builder, x, shape)], [value], 1.0)
+    return scaled(builder, x, value, np.zeros(1), shape)
 
 
 def scale_and_offset(builder: Builder, node: Node) -> Quantized:
@@ -281,8 +294,7 @@ def _units(builder: Builder, factor: Array) -> int:
 
 
 def negate(builder: Builder, node: Node) -> Quantized:
-    x = builder.tensors[node.inputs[0]]
-    return builder.combine([x], [-1], x.scale)
+    return negated(builder, builder.tensors[node.inputs[0]])
 
 
 def mean(builder: Builder, node: Node) -> Quantized:
@@ -296,3 +308,14 @@ def mean(builder: Builder, node: Node) -> Quantized:
     count = math.prod(shape[a] for a in chosen) if node.operator == "ReduceMean" else 1
     out = builder.add(Total, [rows], x.scale / count)
     return builder.reshape(out, builder.graph.shapes[node.output])
+
+
+def running_sums(builder: Builder, node: Node) -> Quantized:
+    """CumSum: of each entry and all before it, or behind it; without the entry itself where it is exclusive."""
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
+    (positions,) = builder.positions([x])
+    axis = int(np.ravel(builder.graph.constants[node.inputs[1]])[0]) % positions.ndim
+    lines = np.moveaxis(positions, axis, -1)
+    added = np.tri(lines.shape[-1], k=-int(node.attributes.get("exclusive", 0)), dtype=bool)
+    rows = np.where(added[::-1, ::-1] if node.attributes.get("reverse", 0) else added, lines[..., None, :], -1)
+    return builder.add(Total, [builder.arrange([x], np.moveaxis(rows, -2, axis))], x.scale)

@@ -10,9 +10,19 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized, is_apart
-from zkgpu.zkml.lowering.linear import expanded
+from zkgpu.zkml.lowering.linear import expanded, negated
 from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import ArgMax, Lookup, Maximum, Normalize, Requantize, RootMeanSquare, Softmax, Total
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Lookup,
+    Maximum,
+    Normalize,
+    Requantize,
+    RootMeanSquare,
+    Softmax,
+    TopK,
+    Total,
+)
 
 _EXP_BITS = 12  # the largest entry of a table of exp
 _EXP_STEP = 1 / 32  # the exponent between neighbors in it, at most
@@ -225,10 +235,30 @@ def average_pool(builder: Builder, node: Node) -> Quantized:
 
 
 def argmax(builder: Builder, node: Node) -> Quantized:
+    """The first of the largest entries, or the last: the first of them from behind."""
     x = builder.tensors[node.inputs[0]]
-    positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
-    rows = builder.arrange([x], np.moveaxis(positions, int(node.attributes.get("axis", 0)), -1))
-    return builder.reshape(builder.add(ArgMax, [rows], 1.0), builder.graph.shapes[node.output])
+    lines = np.moveaxis(builder.positions([x])[0], int(node.attributes.get("axis", 0)), -1)
+    from_behind = bool(node.attributes.get("select_last_index", 0))
+    places = builder.add(ArgMax, [builder.arrange([x], lines[..., ::-1] if from_behind else lines)], 1.0)
+    if from_behind:
+        places = builder.combine([places], [-1], 1.0, lines.shape[-1] - 1)
+    return builder.reshape(places, builder.graph.shapes[node.output])
+
+
+def top_k(builder: Builder, node: Node) -> Quantized:
+    """The largest or least entries along an axis, in order, and their places, of which the lower comes first."""
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
+    count = int(np.ravel(builder.graph.argument(node, 1, "k"))[0])
+    (positions,) = builder.positions([x])
+    axis = int(node.attributes.get("axis", -1)) % positions.ndim
+    row = builder.arrange([x], np.moveaxis(positions, axis, -1))
+    is_largest = node.attributes.get("largest", 1)
+    found = builder.add(TopK, [row if is_largest else negated(builder, row)], x.scale, count=count)
+    values, places = (np.moveaxis(p, -1, axis) for p in np.split(builder.positions([found])[0], 2, axis=-1))
+    if len(node.outputs) > 1:
+        builder.tensors[node.outputs[1]] = builder.arrange([Quantized(found.name, 1.0)], places)
+    largest = builder.arrange([found], values)
+    return largest if is_largest else negated(builder, largest)
 
 
 # softmax and normalization
