@@ -19,7 +19,8 @@ def with_types(proto: Any, inputs: dict[str, int] | None = None, outputs: dict[s
     for info in proto.graph.output:
         info.type.tensor_type.ClearField("shape")
     del proto.graph.value_info[:]
-    values = session_of(proto).run(None, {name: array[0] for name, array in samples_of(proto, 1).items()})
+    ones = {name: np.ones_like(array[0]) for name, array in samples_of(proto, 1).items()}
+    values = session_of(proto).run(None, ones)
     for info, value in zip(proto.graph.output, values, strict=True):
         info.CopyFrom(onnx.helper.make_tensor_value_info(info.name, info.type.tensor_type.elem_type, value.shape))
     return proto

@@ -53,13 +53,53 @@ def _hard_sigmoid(x: Floats, alpha: float = 0.2, beta: float = 0.5) -> Floats:
     return np.clip(alpha * x + beta, 0, 1)
 
 
+def _selu(x: Floats, alpha: float = 1.67326319217681884765625, gamma: float = 1.05070102214813232421875) -> Floats:
+    return gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))
+
+
+def _shrink(x: Floats, bias: float = 0.0, lambd: float = 0.5) -> Floats:
+    return np.where(x < -lambd, x + bias, np.where(x > lambd, x - bias, 0.0))
+
+
+# of integers
+
+
+def _whole(x: Any) -> Any:
+    """Python integers, which no shift overflows."""
+    return np.rint(x).astype(np.int64).astype(object)
+
+
+def _modulo(x: Any, y: Any, fmod: int = 0) -> Floats:
+    """The remainder, with the sign of the dividend as C has it, or of whole numbers with that of the divisor."""
+    return np.asarray(np.fmod(x, y) if fmod else np.mod(np.rint(x), np.rint(y)))
+
+
+def _bit_shift(x: Any, y: Any, direction: str, mask: int) -> Floats:
+    shifted = _whole(x) << _whole(y) if direction == "LEFT" else _whole(x) >> _whole(y)
+    return np.asarray(shifted & mask, dtype=np.float64)
+
+
+def _bitwise(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Floats]:
+    return lambda x, y: np.asarray(operation(_whole(x), _whole(y)), dtype=np.float64)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Abs": lambda x: np.abs(x),
+    "Acos": lambda x: np.arccos(x),
+    "Acosh": lambda x: np.arccosh(x),
+    "Asin": lambda x: np.arcsin(x),
+    "Asinh": lambda x: np.arcsinh(x),
+    "Atan": lambda x: np.arctan(x),
+    "Atanh": lambda x: np.arctanh(x),
+    "BitwiseNot": lambda x, mask: np.asarray(_whole(x) ^ mask, dtype=np.float64),
     restated.BOOLEAN: lambda x: (x != 0).astype(np.float64),
     restated.CAST: truncated,
     restated.EXP: lambda x: np.exp(np.minimum(x, 0)),
     restated.LOG: lambda x: np.log(np.maximum(x, 1)),
     "Ceil": lambda x: np.ceil(x),
+    "Celu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
+    "Cos": lambda x: np.cos(x),
+    "Cosh": lambda x: np.cosh(x),
     "Elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
     "Erf": lambda x: erf_of(x),
     "Exp": lambda x: np.exp(x),
@@ -71,11 +111,19 @@ FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Mish": lambda x: x * np.tanh(np.logaddexp(0.0, x)),
     "Reciprocal": lambda x: 1 / x,
     "Round": lambda x: np.rint(x),
+    "Selu": _selu,
+    "Shrink": _shrink,
     "Sigmoid": lambda x: sigmoid(x),
     "Sign": lambda x: np.sign(x),
+    "Sin": lambda x: np.sin(x),
+    "Sinh": lambda x: np.sinh(x),
     "Softplus": lambda x: np.logaddexp(0.0, x),
+    "Softsign": lambda x: x / (1 + np.abs(x)),
     "Sqrt": lambda x: np.sqrt(x),
+    "Swish": lambda x, alpha=1.0: x * sigmoid(alpha * x),
+    "Tan": lambda x: np.tan(x),
     "Tanh": lambda x: np.tanh(x),
+    "ThresholdedRelu": lambda x, alpha=1.0: np.where(x > alpha, x, 0.0),
 }
 """One input, any shape; attributes as keywords. Each costs a table."""
 
@@ -91,6 +139,10 @@ CHEAP: Mapping[str, Callable[..., Floats]] = {
 BINARY: Mapping[str, Callable[..., Any]] = {
     "Add": lambda x, y: x + y,
     "And": lambda x, y: x * y,
+    "BitShift": _bit_shift,
+    "BitwiseAnd": _bitwise(np.bitwise_and),
+    "BitwiseOr": _bitwise(np.bitwise_or),
+    "BitwiseXor": _bitwise(np.bitwise_xor),
     "Div": lambda x, y: x / y,
     restated.DIVISION: integer_quotient,
     "Greater": lambda x, y: _truth(x > y),
@@ -100,6 +152,7 @@ BINARY: Mapping[str, Callable[..., Any]] = {
     "Max": lambda *x: reduce(np.maximum, x),
     "Mean": lambda *x: reduce(np.add, x) / len(x),
     "Min": lambda *x: reduce(np.minimum, x),
+    "Mod": _modulo,
     "Mul": lambda x, y: x * y,
     "Or": lambda x, y: x + y - x * y,
     "Pow": lambda x, y: np.power(x, y),

@@ -15,7 +15,8 @@ from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS, Floats
 from zkgpu.zkml.graph import Graph, Node, one_value
 from zkgpu.zkml.restated import DIVISION, POWER
 
-_CURVED = ("And", "Max", "Min", "Or", "Pow", "Where", "Xor", DIVISION, POWER)  # whose table costs less than their parts
+_CURVED = {"And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Max", "Min", "Mod", "Or", "Pow", "Where", "Xor"}
+_CURVED |= {DIVISION, POWER}  # whose table costs less than their parts
 Evaluator = Callable[[Floats], Floats]
 
 

@@ -172,6 +172,8 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantized:
         return builder.declare(name, shape, 1.0, 0, 1)
     if name in builder.calibration.integral and name in (lengths := builder.graph.places()):
         return builder.declare(name, shape, 1.0, round(low), max(round(high), lengths[name] - 1))
+    if name in builder.calibration.integral and builder.graph.is_integral(name) and max(high, -low) < _FARTHEST:
+        return builder.declare(name, shape, 1.0, round(low), round(high))
     if name in (read := forests(builder.graph)):
         scale = _scale_for_trees(builder, name, read[name], max(high, -low))
         return builder.declare(name, shape, scale, math.floor(low / scale + 0.5), math.floor(high / scale + 0.5))

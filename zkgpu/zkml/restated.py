@@ -154,6 +154,13 @@ def _equal(graph: Graph, node: Node) -> Restated:
     return [node], {}
 
 
+def _of_bits(graph: Graph, node: Node) -> Restated:
+    """With the bits that the type of the result has; with a sign, which is repeated, all that there are."""
+    kind = graph.types[node.output]
+    mask = (1 << 8 * kind.itemsize) - 1 if kind.kind == "u" else -1
+    return [replace(node, attributes={**node.attributes, "mask": mask})], {}
+
+
 def _prelu(graph: Graph, node: Node) -> Restated:
     """With one slope for all it is a LeakyRelu."""
     slope = one_value(graph.constants[node.inputs[1]])
@@ -229,6 +236,7 @@ def _of_many(graph: Graph, node: Node) -> Restated:
 
 
 RULES: dict[str, Callable[[Graph, Node], Restated]] = {
+    **dict.fromkeys(("BitShift", "BitwiseNot"), _of_bits),
     "Cast": _cast,
     "Div": _of_integers(DIVISION),
     "Dropout": lambda graph, node: _identity(node),

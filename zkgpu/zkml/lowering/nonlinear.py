@@ -32,6 +32,7 @@ _DIVISOR_BITS = 14  # of the least of several factors that divide sums over wind
 _ALL_PADDING = "one of its windows lies wholly in the padding"
 _FINER = 2  # bits of the index of a table that many share, beyond those of others
 _CLAMP = 6  # constraints of a clamp of one number, about
+_LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -90,15 +91,17 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     if name in builder.graph.alike:
         return _shared_function(builder, node, evaluate)
     x, scale = builder.tensors[name], builder.table_scale(name)
-    index = _indices(builder, x, scale, *builder.span(name))
+    is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
+    index = x if is_exact else _indices(builder, x, scale, *builder.span(name))
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
     if not np.isfinite(values).all() and (low > 0 or high < 0):
-        index = _without_zero(builder, x, scale, low, high)
+        index = _without_zero(builder, x, 1.0 if is_exact else scale, low, high)
         first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    unit = _unit(values, 2**builder.settings.bits - 1)
+    steps = math.inf if builder.graph.is_integral(node.output) else 2**builder.settings.bits - 1
+    unit = _unit(values, steps)
     table = builder.rounded(values / unit)
     out = builder.add(Lookup, [index], unit, table=table, first=first)
     return expanded(builder, out, builder.graph.shapes[node.output])
@@ -143,7 +146,12 @@ def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array
     return first, np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
 
 
-def _unit(values: Array, steps: int) -> float:
+def _length(builder: Builder, x: Quantized) -> int:
+    """Of a table of all that an index may be."""
+    return builder.interval(x).greatest - builder.interval(x).least + 1
+
+
+def _unit(values: Array, steps: float) -> float:
     """What one unit of a table's values stands for: 1 for whole numbers, else what gives so many steps."""
     least, greatest = float(values.min()), float(values.max())
     if greatest - least <= steps and (values == np.rint(values)).all():
