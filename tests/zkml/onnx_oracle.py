@@ -19,7 +19,7 @@ def with_types(proto: Any, inputs: dict[str, int] | None = None, outputs: dict[s
     for info in proto.graph.output:
         info.type.tensor_type.ClearField("shape")
     del proto.graph.value_info[:]
-    ones = {name: np.ones_like(array[0]) for name, array in samples_of(proto, 1).items()}
+    ones = {name: np.ones(array.shape[1:], array.dtype) for name, array in samples_of(proto, 1).items()}
     values = session_of(proto).run(None, ones)
     for info, value in zip(proto.graph.output, values, strict=True):
         info.CopyFrom(onnx.helper.make_tensor_value_info(info.name, info.type.tensor_type.elem_type, value.shape))
@@ -53,7 +53,7 @@ def compiled_right(proto: Any, samples: dict[str, np.ndarray], error: float = 0.
     session, names = session_of(proto), [tensor.name for tensor in compiled.model.outputs]
     pairs: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {name: [] for name in names}
     for i in range(len(next(iter(samples.values())))):
-        given = {name: array[i] for name, array in samples.items()}
+        given = {name: np.asarray(array[i]) for name, array in samples.items()}
         found = compiled.predict(given, clamp=True)
         for name, wanted in zip(names, session.run(names, given), strict=True):
             assert np.shape(found[name]) == wanted.shape, name

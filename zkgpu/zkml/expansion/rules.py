@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from zkgpu.zkml.expansion import control, recurrent, sequences
+from zkgpu.zkml.expansion import control, norms, recurrent, sequences
 from zkgpu.zkml.expansion.attention import attention, layer_statistics, rotary_embedding
+from zkgpu.zkml.expansion.einsum import einsum
 from zkgpu.zkml.expansion.writer import Writer
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.honored import computed_constants
@@ -17,7 +18,13 @@ RULES: Mapping[str, Rule] = {
     **sequences.RULES,
     **dict.fromkeys(recurrent.OPERATORS, recurrent.unroll),
     "Attention": attention,
+    "Einsum": einsum,
+    **dict.fromkeys(("GlobalLpPool", "LpPool"), norms.lp_pool),
+    "LRN": norms.local_response,
     "LayerNormalization": layer_statistics,
+    "LpNormalization": norms.lp_norm,
+    "MeanVarianceNormalization": norms.mean_variance,
+    "ReduceProd": norms.product,
     "RotaryEmbedding": rotary_embedding,
 }
 _OF_ANY_SHAPE = ("If", "Loop", "SequenceConstruct", "SequenceEmpty")  # operators whose rules ask for no shape

@@ -11,7 +11,7 @@ from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 from zkgpu.zkml.onnx_model import import_onnx
 
 MOST_NODES = 1 << 16  # that a model may become
-_AXES_ARE_AN_INPUT = {"Unsqueeze": 13, "ReduceMean": 18}  # from these opsets on
+_AXES_ARE_AN_INPUT = {"ReduceMean": 18, "ReduceSum": 13, "Unsqueeze": 13}  # from these opsets on
 _ENDS_ARE_INPUTS = 11  # of a Clip
 
 
@@ -80,16 +80,23 @@ class Writer:
         """The entries along an axis that are at these places, in place of the axis."""
         return self.add("Gather", x, self.constant(np.asarray(places, dtype=np.int64)), axis=axis, to=to)
 
+    def moved(self, x: str, places: Array, to: str = "") -> str:
+        """The entries at places in a tensor that is laid end to end, in the shape of the places."""
+        return self.gather(self.reshape(x, (-1,)), places, 0, to=to)
+
     def unsqueeze(self, x: str, axis: int) -> str:
         return self._along("Unsqueeze", x, axis)
 
     def mean(self, x: str, axes: Sequence[int], to: str = "") -> str:
         return self._along("ReduceMean", x, *axes, to=to)
 
-    def _along(self, operator: str, x: str, *axes: int, to: str = "") -> str:
+    def sum(self, x: str, axes: Sequence[int], keepdims: int = 1) -> str:
+        return self._along("ReduceSum", x, *axes, keepdims=keepdims)
+
+    def _along(self, operator: str, x: str, *axes: int, to: str = "", **attributes: Any) -> str:
         if self._node.opset < _AXES_ARE_AN_INPUT[operator]:
-            return self.add(operator, x, axes=axes, to=to)
-        return self.add(operator, x, self.constant(np.array(axes, dtype=np.int64)), to=to)
+            return self.add(operator, x, axes=axes, to=to, **attributes)
+        return self.add(operator, x, self.constant(np.array(axes, dtype=np.int64)), to=to, **attributes)
 
     def clip(self, x: str, reach: float) -> str:
         if self._node.opset < _ENDS_ARE_INPUTS:

@@ -1,0 +1,105 @@
+"""Norms along an axis or over windows, and products, by the operators they stand for."""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from zkgpu.zkml.expansion.writer import Writer
+from zkgpu.zkml.graph import Array, Graph, Node, unsupported
+
+_POOL = ("auto_pad", "kernel_shape", "pads", "strides")
+_LOCAL = 1e-4, 0.75, 1.0  # alpha, beta and bias of a local response normalization
+
+
+def product(graph: Graph, node: Node, write: Writer) -> None:
+    """ReduceProd: by halves, so that no more factors come together than there must be."""
+    x, axes = node.inputs[0], graph.reduced_axes(node)
+    rows = _rows(graph, x, axes)
+    found, left = write.moved(x, rows), rows.shape[1]
+    while left > 1:
+        even, odd = (write.gather(found, range(start, left - left % 2, 2), 1) for start in (0, 1))
+        halves = write.add("Mul", even, odd)
+        found = write.add("Concat", halves, write.gather(found, [left - 1], 1), axis=1) if left % 2 else halves
+        left = left // 2 + left % 2
+    write.reshape(found, graph.shapes[node.output], to=node.output)
+
+
+def _rows(graph: Graph, x: str, axes: list[int]) -> Array:
+    """(n, m): where the entries lie that have the same place on all other axes, a row for each."""
+    shape = graph.shapes[x]
+    kept = [axis for axis in range(len(shape)) if axis not in axes]
+    count = prod(shape[axis] for axis in axes)
+    rows: Array = np.arange(prod(shape)).reshape(shape).transpose(*kept, *axes).reshape(-1, count)
+    return rows
+
+
+def lp_norm(graph: Graph, node: Node, write: Writer) -> None:
+    """LpNormalization: x over the sum of its sizes along an axis, or over the root of that of its squares."""
+    x, shape, p = node.inputs[0], graph.shapes[node.inputs[0]], int(node.attributes.get("p", 2))
+    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    rows = _rows(graph, x, [axis])
+    entries = write.moved(x, rows)
+    if p == 2:
+        mean = write.mean(write.add("Mul", entries, entries), (1,))
+        found = write.add("Div", entries, write.add("Sqrt", mean))
+        found = write.add("Mul", found, write.constant(rows.shape[1] ** -0.5))
+    elif p == 1:
+        found = write.add("Mul", entries, write.add("Reciprocal", write.sum(write.add("Abs", entries), (1,))))
+    else:
+        raise unsupported(node, f"p = {p} is not supported, only 1 and 2")
+    write.moved(found, np.argsort(rows.ravel()).reshape(shape), to=node.output)
+
+
+def mean_variance(graph: Graph, node: Node, write: Writer) -> None:
+    """(x - mean) / sqrt(variance) over axes."""
+    x, shape = node.inputs[0], graph.shapes[node.inputs[0]]
+    rows = _rows(graph, x, sorted(int(axis) % len(shape) for axis in node.attributes.get("axes") or (0, 2, 3)))
+    entries = write.moved(x, rows)
+    distance = write.add("Sub", entries, write.mean(entries, (1,)))
+    variance = write.mean(write.add("Mul", distance, distance), (1,))
+    found = write.add("Div", distance, write.add("Sqrt", variance))
+    write.moved(found, np.argsort(rows.ravel()).reshape(shape), to=node.output)
+
+
+def local_response(graph: Graph, node: Node, write: Writer) -> None:
+    """LRN: x / (bias + alpha / size * the sum of squares over channels nearby) ^ beta."""
+    x, shape, size = node.inputs[0], graph.shapes[node.inputs[0]], int(node.attributes["size"])
+    alpha, beta, bias = (
+        float(node.attributes.get(k, v)) for k, v in zip(("alpha", "beta", "bias"), _LOCAL, strict=True)
+    )
+    squares = write.reshape(write.add("Mul", x, x), (shape[0], 1, shape[1], prod(shape[2:])))
+    before, after = (size - 1) // 2, size // 2
+    mean = write.add("AveragePool", squares, kernel_shape=(size, 1), pads=(before, 0, after, 0), count_include_pad=1)
+    base = write.add("Add", write.add("Mul", write.reshape(mean, shape), write.constant(alpha)), write.constant(bias))
+    write.add("Mul", x, write.add("Pow", base, write.constant(-beta)), to=node.output)
+
+
+def lp_pool(graph: Graph, node: Node, write: Writer) -> None:
+    """The p-th root of the sum of p-th powers over windows, or over all of an image."""
+    x, p = node.inputs[0], float(node.attributes.get("p", 2))
+    powers = _power(write, x, p)
+    if node.operator == "GlobalLpPool":
+        total = write.sum(powers, range(2, len(graph.shapes[x])))
+    else:
+        kernel, dilations = node.attributes["kernel_shape"], node.attributes.get("dilations", ())
+        if any(d != 1 for d in dilations):
+            raise unsupported(node, f"dilations = {dilations} are not supported, only 1")
+        attributes = {key: node.attributes[key] for key in _POOL if key in node.attributes}
+        mean = write.add("AveragePool", powers, count_include_pad=1, **attributes)
+        total = write.add("Mul", mean, write.constant(float(prod(kernel))))
+    if p == 1:
+        write.add("Identity", total, to=node.output)
+    elif p == 2:
+        write.add("Sqrt", total, to=node.output)
+    else:
+        write.add("Pow", total, write.constant(1 / p), to=node.output)
+
+
+def _power(write: Writer, x: str, p: float) -> str:
+    """|x| ^ p."""
+    if p == 2:
+        return write.add("Mul", x, x)
+    size = write.add("Abs", x)
+    return size if p == 1 else write.add("Pow", size, write.constant(p))
