@@ -126,7 +126,11 @@ NORMS = {
 @pytest.mark.parametrize("name", NORMS)
 def test_norms_and_products_are_right(name: str) -> None:
     samples = samples_of(NORMS[name])
-    samples = {"x": np.sign(samples["x"]) * (0.5 + np.abs(samples["x"]) / 2)} if "Prod" in name or "cubes" in name else samples
+    samples = (
+        {"x": np.sign(samples["x"]) * (0.5 + np.abs(samples["x"]) / 2)}
+        if "Prod" in name or "cubes" in name
+        else samples
+    )
     compiled_right(NORMS[name], samples, error=0.04)
 
 

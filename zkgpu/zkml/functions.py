@@ -70,8 +70,8 @@ def _whole(x: Any) -> Any:
 
 
 def _modulo(x: Any, y: Any, fmod: int = 0) -> Floats:
-    """The remainder, with the sign of the dividend as C has it, or of whole numbers with that of the divisor."""
-    return np.asarray(np.fmod(x, y) if fmod else np.mod(np.rint(x), np.rint(y)))
+    """The remainder, with the sign of the dividend as C has it, or with that of the divisor."""
+    return np.asarray(np.fmod(x, y) if fmod else np.mod(x, y))
 
 
 def _bit_shift(x: Any, y: Any, direction: str, mask: int) -> Floats:
@@ -85,9 +85,9 @@ def _bitwise(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Float
 
 FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Abs": lambda x: np.abs(x),
-    "Acos": lambda x: np.arccos(x),
-    "Acosh": lambda x: np.arccosh(x),
-    "Asin": lambda x: np.arcsin(x),
+    "Acos": lambda x: np.arccos(np.clip(x, -1, 1)),
+    "Acosh": lambda x: np.arccosh(np.maximum(x, 1)),
+    "Asin": lambda x: np.arcsin(np.clip(x, -1, 1)),
     "Asinh": lambda x: np.arcsinh(x),
     "Atan": lambda x: np.arctan(x),
     "Atanh": lambda x: np.arctanh(x),
@@ -125,7 +125,7 @@ FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
     "Tanh": lambda x: np.tanh(x),
     "ThresholdedRelu": lambda x, alpha=1.0: np.where(x > alpha, x, 0.0),
 }
-"""One input, any shape; attributes as keywords. Each costs a table."""
+"""One input, any shape; attributes as keywords. Each costs a table, which may reach a step beyond what was seen."""
 
 CHEAP: Mapping[str, Callable[..., Floats]] = {
     "Identity": lambda x: x,

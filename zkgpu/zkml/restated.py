@@ -157,6 +157,8 @@ def _equal(graph: Graph, node: Node) -> Restated:
 def _of_bits(graph: Graph, node: Node) -> Restated:
     """With the bits that the type of the result has; with a sign, which is repeated, all that there are."""
     kind = graph.types[node.output]
+    if node.operator == "BitShift" and kind.kind != "u":
+        raise unsupported(node, f"shifts of {kind} are not supported, only of integers without a sign")
     mask = (1 << 8 * kind.itemsize) - 1 if kind.kind == "u" else -1
     return [replace(node, attributes={**node.attributes, "mask": mask})], {}
 

@@ -33,6 +33,7 @@ _ALL_PADDING = "one of its windows lies wholly in the padding"
 _FINER = 2  # bits of the index of a table that many share, beyond those of others
 _CLAMP = 6  # constraints of a clamp of one number, about
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
+_BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -311,6 +312,8 @@ def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSqua
     """Rows over the root of the mean of their squares, which the operation takes of `times` x."""
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     n = builder.shape(x)[-1]
+    if x.scale == 1.0:  # whole numbers, of which a row may hold such small ones that the least epsilon would count
+        x = builder.combine([x], [1 << _BELOW_ONE], 2.0**-_BELOW_ONE)
     epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
     low, high = builder.bounds(node.inputs[0])
     reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
