@@ -39,6 +39,8 @@ ATTENTION = {
     "grouped": attention(GROUPED),
     "one head of keys": attention({**GROUPED, "k": (2, 1, 3, 6), "v": (2, 1, 3, 6)}),
     "heads in a row": attention(FLAT, q_num_heads=4, kv_num_heads=2, is_causal=1),
+    "a row that sees nothing": attention(HEADS, OPEN & (np.arange(5) != 1)[:, None]),
+    "a bias that hides": attention(HEADS, np.where(OPEN & (np.arange(5) != 1)[:, None], 0.5, -np.inf), is_causal=1),
     "opset 24": attention(FLAT, q_num_heads=4, kv_num_heads=2, is_causal=1, opset=24),
 }
 
@@ -90,6 +92,14 @@ def test_a_mask_may_be_computed(kind: int) -> None:
     assert made.accuracy.outputs[0].error < 0.02
 
 
+def test_a_row_whose_computed_mask_hides_all_gives_zeros() -> None:
+    proto = computed_mask(0)
+    samples = {key: normal(9, *shape) for key, shape in {**HEADS, "m": (5, 3)}.items()}
+    samples["m"][:, 1] = 3.0
+    made = compile_model(proto, samples, limb=6)
+    assert (made.predict({key: value[0] for key, value in samples.items()})["y"][0, :, 1] == 0).all()
+
+
 def with_outputs(operator: str, proto: Any, *names: str) -> Any:
     made = next(made for made in proto.graph.node if made.op_type == operator)
     made.output.extend(names)
@@ -98,9 +108,8 @@ def with_outputs(operator: str, proto: Any, *names: str) -> Any:
     return onnx.shape_inference.infer_shapes(proto)
 
 
-NO_ROW = np.array([[1, 1, 1], [0, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]], dtype=bool)
 REFUSED_ATTENTION = {
-    "a row without keys": (attention(HEADS, NO_ROW), "a row of its mask lets nothing by"),
+    "a mask of another width": (attention(HEADS, OPEN[:, :2], opset=24), r"its mask of shape \(5, 2\)"),
     "no heads": (attention(FLAT, q_num_heads=5, kv_num_heads=2), "has no 5 heads"),
     "scores": (with_outputs("Attention", attention(HEADS), "", "", "s"), "its output 's' is not supported"),
     "another mode": (attention(HEADS, qk_matmul_output_mode=1), "its attribute qk_matmul_output_mode"),
@@ -113,7 +122,13 @@ def cached() -> Any:
     return model([made], shapes, ("y",), {}, 23)
 
 
+def padded() -> Any:
+    made = node("Attention", "q k v - - - n", "y", is_causal=1)
+    return model([made], GROUPED, ("y",), {"n": np.array([2, 3])}, 24)
+
+
 REFUSED_ATTENTION["a cache"] = (cached(), "its input 'pk' is computed")
+REFUSED_ATTENTION["padded keys"] = (padded(), "its input 'n' is not supported")
 
 
 @pytest.mark.parametrize("name", REFUSED_ATTENTION)

@@ -10,6 +10,7 @@ import pytest
 from tests.zkml.models import model, node, onnx
 from tests.zkml.test_recurrent import answers, assert_the_same, written_out
 from zkgpu.errors import FormatError
+from zkgpu.zkml.check import check
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
@@ -274,3 +275,18 @@ def test_only_what_the_outputs_need_is_written_out() -> None:
     found = OnnxModel.read(proto).with_shapes({})
     assert expanded(found, ["z"]).proto is found.proto
     assert [made.operator for made in read_graph(found, ["z"]).nodes] == ["Neg"]
+
+
+def test_check_tells_of_every_loop_and_cell_that_is_not_written_out() -> None:
+    proto = computed_count()
+    proto.graph.node.append(node("If", "odd", "b", then_branch=body([node("Neg", "x", "c")], "", "c"),
+                                 else_branch=body([node("Abs", "x", "d")], "", "d")))  # fmt: skip
+    proto.graph.node.insert(0, node("Cast", "x0", "odd", to=BOOL))
+    proto.graph.node.insert(0, node("ReduceMax", "x", "x0", keepdims=0))
+    proto.graph.output.append(onnx.helper.make_tensor_value_info("b", FLOAT, [1, 4]))
+    found = check(proto)
+    assert {(o.operator, o.reason) for o in found.obstacles} == {
+        ("Loop", "its input 'n' is computed"),
+        ("If", "its input 'odd' is computed"),
+    }
+    assert check(MODELS["nested"]).is_supported

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zkgpu.zkml import classifiers, restated
+from zkgpu.zkml.expansion.rules import RULES as expansion_rules
 from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS
 from zkgpu.zkml.honored import HONORED, Honored
 from zkgpu.zkml.lowering.shapes import MOVES
@@ -34,8 +35,9 @@ node's name; `zkgpu zkml check MODEL.onnx` lists all of it at once, without data
   activation has limbs. Arithmetic with constants, and moves of entries, take none.
 
 Every tensor has a fixed shape when a model is compiled: lengths that a file leaves open are told by the calibration. A
-batch of more than one that a file fixes is proven as such. Graphs have no control flow and no sequences; weights are at
-most 2 GB; integers of a layer have at most 62 bits, sums of it at most what the field tells apart.
+batch of more than one that a file fixes is proven as such. Control flow that does not depend on the input, sequences,
+recurrent cells and a model's own functions are written out, in at most 65,536 nodes. Weights are at most 2 GB;
+integers of a layer have at most 62 bits, sums of it at most what the field tells apart.
 """
 _COLUMNS = ("operator", "since", "attributes", "computed", "types", "constraints")
 _NONE, _TABLE, _COMPARED = "none", "a table: 2, and its length once", "1, and a range check, an input"
@@ -105,6 +107,8 @@ def _computed(operator: str) -> str:
     names = dict.fromkeys(i.name for schema in _schemas(operator)[-1:] for i in schema.inputs)
     if operator in ("Constant", "ConstantOfShape"):
         return _NONE
+    if honored.constant:
+        return f"all but {', '.join(name for i, name in enumerate(names) if i in honored.constant)}"
     if honored.computed is None or len(names) <= 1:
         return "all"
     return ", ".join(name for i, name in enumerate(names) if i in honored.computed)
@@ -126,7 +130,8 @@ def _cost(operator: str) -> str:
         return _NONE
     if operator in FUNCTIONS or operator in BINARY:
         return _TABLE
-    return "of its parts" if operator in restated.RULES or operator in classifiers.RULES else ""
+    has_parts = operator in restated.RULES or operator in classifiers.RULES or operator in expansion_rules
+    return "of its parts" if has_parts else ""
 
 
 def _node_models(counts: Mapping[str, Any] | None) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 
 def attention(graph: Graph, node: Node, write: Writer) -> None:
     """softmax(softcap(scale * Q K^T) + mask) V, for heads of queries that share those of keys and values."""
+    for name in filter(None, node.inputs[4:]):
+        raise unsupported(node, f"its input '{name}' is not supported: attention without a cache is")
     (q, k, v), names = _heads(graph, node, write), node.inputs
     (_, heads, rows, width), columns = _shape_of_heads(graph, node, 0), _shape_of_heads(graph, node, 1)[2]
     scale = float(node.attributes.get("scale", 0.0)) or 1 / math.sqrt(width)
@@ -21,8 +24,7 @@ def attention(graph: Graph, node: Node, write: Writer) -> None:
     if cap > 0:
         capped = write.add("Tanh", write.add("Mul", scores, write.constant(1 / cap)))
         scores = write.add("Mul", capped, write.constant(cap))
-    scores = _masked(graph, node, write, scores, (rows, columns))
-    found = write.add("MatMul", write.add("Softmax", scores, axis=-1), v)
+    found = write.add("MatMul", _shares(write, scores, _mask(graph, node, write, rows, columns)), v)
     if len(graph.shapes[names[0]]) == 4:
         write.add("Identity", found, to=node.output)
     else:
@@ -59,20 +61,51 @@ def _spread(write: Writer, x: str, shape: Shape, heads: int) -> str:
     return x if shape[1] == heads else write.gather(x, np.arange(heads) * shape[1] // heads, 1)
 
 
-def _masked(graph: Graph, node: Node, write: Writer, scores: str, shape: tuple[int, int]) -> str:
-    """Scores with what is masked far below all others, or with a mask of floats added."""
+@dataclass(frozen=True)
+class _Mask:
+    """Which keys each row of queries sees, and what is added to its scores.
+
+    Attributes:
+        seen: a tensor of truths; "" for all of them
+        bias: a tensor of floats; "" for none
+        may_be_empty: whether a row may see no key
+    """
+
+    seen: str
+    bias: str
+    may_be_empty: bool
+
+
+def _mask(graph: Graph, node: Node, write: Writer, rows: int, columns: int) -> _Mask:
     name = node.inputs[3] if len(node.inputs) > 3 else ""
-    known = graph.constants.get(name)
-    open_to = np.tri(*shape, dtype=bool) if node.attributes.get("is_causal", 0) else np.ones(shape, dtype=bool)
-    if known is not None and known.dtype.kind == "b":
-        open_to = np.logical_and(open_to, known)
-    elif name and graph.is_integral(name):
-        scores = write.add("Where", name, scores, write.constant(-np.inf))
-    elif name:
-        scores = write.add("Add", scores, name)
-    if not open_to.any(axis=-1).all():
-        raise unsupported(node, "a row of its mask lets nothing by")
-    return scores if open_to.all() else write.add("Add", scores, write.constant(np.where(open_to, 0.0, -np.inf)))
+    known, seen = graph.constants.get(name), np.ones((rows, columns), dtype=bool)
+    if name and graph.shapes[name][-1] not in (1, columns):
+        raise unsupported(node, f"its mask of shape {graph.shapes[name]} does not fit its {columns} keys")
+    if node.attributes.get("is_causal", 0):
+        seen = np.tri(rows, columns, dtype=bool)
+    if known is not None:
+        is_truth = known.dtype.kind == "b"
+        seen = np.logical_and(seen, known if is_truth else ~np.isneginf(known))
+        bias = "" if is_truth else write.constant(np.where(np.isneginf(known), 0.0, known))
+        return _Mask(_constant_truths(write, seen), bias, not seen.any(axis=-1).all())
+    if graph.is_integral(name):
+        both = name if seen.all() else write.add("And", name, write.constant(seen))
+        return _Mask(both, "", may_be_empty=True)
+    return _Mask(_constant_truths(write, seen), name, not seen.any(axis=-1).all())
+
+
+def _constant_truths(write: Writer, seen: Array) -> str:
+    return "" if seen.all() else write.constant(seen)
+
+
+def _shares(write: Writer, scores: str, mask: _Mask) -> str:
+    """The softmax of what each row sees; all 0 where it sees nothing."""
+    if mask.bias:
+        scores = write.add("Add", scores, mask.bias)
+    if mask.seen:
+        scores = write.add("Where", mask.seen, scores, write.constant(-np.inf))
+    shares = write.add("Softmax", scores, axis=-1)
+    return write.add("Where", mask.seen, shares, write.constant(0.0)) if mask.may_be_empty else shares
 
 
 def rotary_embedding(graph: Graph, node: Node, write: Writer) -> None:
