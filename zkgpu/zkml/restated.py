@@ -139,10 +139,10 @@ def _scattered(graph: Graph, node: Node, at: Iterable[Array], updates: str) -> R
     """Each update with the place in the data, laid end to end, that it is put at."""
     shape, reduction = graph.shapes[node.inputs[0]], node.attributes.get("reduction", "none")
     places = np.arange(prod(shape)).reshape(shape)[tuple(at)]
-    if reduction not in ("none", "add", "max", "min"):
-        raise unsupported(node, f"reduction = '{reduction}' is not supported, only none, add, max and min")
-    if reduction == "none" and np.unique(places).size < places.size:
-        raise unsupported(node, "it puts two entries at one place, in no order that ONNX tells")
+    if reduction not in ("none", "add", "mul", "max", "min"):
+        raise unsupported(node, f"reduction = '{reduction}' is not supported")
+    if reduction in ("none", "mul") and np.unique(places).size < places.size:
+        raise unsupported(node, f"with reduction = '{reduction}' it must not put two entries at one place")
     attributes = {"places": places, "reduction": reduction}
     return [Node(node.name, SCATTER, (node.inputs[0], updates), node.outputs, attributes)], {}
 

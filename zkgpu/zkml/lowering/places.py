@@ -111,11 +111,14 @@ def _ones_in(builder: Builder, node: Node, places: Quantized, length: int) -> Qu
 
 
 def scatter(builder: Builder, node: Node) -> Quantized:
-    """Entries put at places, or added to what is there, or compared with it."""
+    """Entries put at places, or added to what is there, or times it, or compared with it."""
     parts, scale = builder.together(builder.read(node))
     data, updates = builder.positions(parts)
     places, reduction = node.attributes["places"], node.attributes["reduction"]
-    if reduction == "none":
+    if reduction == "mul":
+        before, after = (builder.arrange(parts, at) for at in (data.ravel()[places], updates))
+        parts, _ = builder.together([parts[0], builder.add(Multiply, [before, after], scale * scale)])
+    if reduction in ("none", "mul"):
         written = data.ravel().copy()
         written[places.ravel()] = updates.ravel()
         return builder.arrange(parts, written.reshape(data.shape))
