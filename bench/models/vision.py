@@ -140,8 +140,8 @@ def shuffle_unit(net: Exported, x: str, fan_in: int, fan_out: int, side: int, st
 
 
 def squeezenet() -> Architecture:
-    """SqueezeNet 1.1 (Iandola et al., 2016) on 64 x 64, with pools whose last window reaches beyond the image."""
-    net = Exported((1, 3, 64, 64))
+    """SqueezeNet 1.1 (Iandola et al., 2016) on 34 x 34, where the last window of each pool reaches beyond it."""
+    net = Exported((1, 3, 34, 34))
     x = net.relu(net.conv("input", 3, 64, stride=2, pad=0))
     channels = 64
     for squeeze, expand, pooled in (
@@ -159,7 +159,7 @@ def squeezenet() -> Architecture:
         wide = (net.relu(net.conv(squeezed, squeeze, expand, kernel)) for kernel in (1, 3))
         x, channels = net.concat(*wide), 2 * expand
     x = net.relu(net.conv(x, channels, 10, 1))
-    return Architecture(net.model(net.flatten(net.node("GlobalAveragePool", x))), images(3, 64, 64))
+    return Architecture(net.model(net.flatten(net.node("GlobalAveragePool", x))), images(3, 34, 34), {"bits": 9})
 
 
 def double_conv(net: Exported, x: str, fan_in: int, fan_out: int) -> str:
