@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
+from zkgpu.zkml.layers.matrices import reads_of_private
 from zkgpu.zkml.operations import Combine, Linear, Operation, Total
 
 Counts = NDArray[np.int64]
@@ -29,11 +30,12 @@ def reads_of(operation: Operation, inputs: list[Wires], *, public: bool) -> list
     """By input, how many combinations its entries, or each of its entries, go into; none where that is not counted.
 
     Args:
-        public: whether weights are constants: then those that are 0 read nothing
+        public: whether weights are constants, of which those that are 0 read nothing
     """
+    if isinstance(operation, Linear) and public:
+        return [np.broadcast_to((operation.weight != 0).sum(axis=2)[:, None, :], inputs[0].shape)]
     if isinstance(operation, Linear):
-        weight = operation.weight != 0 if public else np.ones(operation.weight.shape, dtype=bool)
-        return [np.broadcast_to(weight.sum(axis=2)[:, None, :], inputs[0].shape)]
+        return [reads_of_private(inputs[0].shape[1], *operation.weight.shape[1:])]
     if isinstance(operation, Combine):
         shape = np.broadcast_shapes(*(x.shape for x in inputs), operation.offset.shape)
         return [math.prod(shape) // max(1, x.size) for x in inputs]
@@ -50,13 +52,9 @@ def is_worth_wires(x: Wires, reads: Counts | int, source_terms: int, source_size
     terms = terms_of(x)
     if not (terms > 1).any():
         return False
-    composed = int((terms * np.ravel(reads)).sum())
-    bound = (
-        source_terms
-        + (2 + _WIRE) * source_size
-        + int((terms > 0).astype(np.int64) @ np.broadcast_to(np.ravel(reads), terms.shape))
-    )
-    return composed > max(_FREE, bound)
+    read = np.broadcast_to(np.ravel(reads), terms.shape)
+    bound = source_terms + (2 + _WIRE) * source_size + int((terms > 0) @ read)
+    return int(terms @ read) > max(_FREE, bound)
 
 
 def terms_of(x: Wires) -> Counts:

@@ -47,8 +47,17 @@ def effective_weights(operation: Linear) -> tuple[Integers, Integers]:
 def works_in_pairs(m: int, k: int, n: int) -> bool:
     """Whether Winograd's pairs take the fewest constraints for (m, k) times (k, n) with private weights."""
     pairs = m * n * (k - k // 2) + m * (k // 2)
-    tested = min(m * k + (m + k) * (n - 1), k * n + (k + n) * (m - 1))
-    return pairs < min(tested, m * n * k)
+    return pairs < min(_tested(m, k, n), m * n * k)
+
+
+def _tested(m: int, k: int, n: int) -> int:
+    """Constraints of Freivalds' test."""
+    return min(m * k + (m + k) * (n - 1), k * n + (k + n) * (m - 1))
+
+
+def reads_of_private(m: int, k: int, n: int) -> int:
+    """How many constraints of a product with private weights hold each entry of (m, k)."""
+    return n if works_in_pairs(m, k, n) or m * k * n <= _tested(m, k, n) else 1
 
 
 def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
