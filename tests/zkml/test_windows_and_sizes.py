@@ -58,6 +58,8 @@ POOLS: Variants = [
     ("AveragePool", image([3, 3], strides=[2, 2], ceil_mode=1), []),
     ("AveragePool", image([3, 3], strides=[2, 2], ceil_mode=1, pads=[1, 1, 0, 0], count_include_pad=1), []),
     ("AveragePool", image([3, 2], dilations=[2, 3], pads=[1, 1, 2, 0], count_include_pad=1), []),
+    ("MaxPool", image([2, 1], strides=[3, 4], ceil_mode=1, pads=[0, 0, 1, 0]), []),  # onnx tells a shape too long
+    ("AveragePool", image([2, 2], strides=[4, 3], ceil_mode=1, pads=[0, 1, 1, 1]), []),
     ("AveragePool", image([2, 3], dilations=[3, 1], pads=[1, 0, 1, 1]), []),
     ("AveragePool", image([2, 3], auto_pad="SAME_LOWER", count_include_pad=1), []),
 ]
@@ -72,6 +74,7 @@ TRANSPOSED: Variants = [
     ("ConvTranspose", image([3, 3], strides=[2, 2], group=4, auto_pad="SAME_UPPER"), [normal(4, 1, 3, 3)]),
     ("ConvTranspose", image([2, 3], strides=[3, 2], auto_pad="SAME_LOWER"), [normal(4, 2, 2, 3)]),
     ("ConvTranspose", image([4, 3], strides=[2, 1], output_shape=[11, 7]), [normal(4, 2, 4, 3)]),
+    ("ConvTranspose", image([1, 3], output_shape=[3, 5]), [normal(4, 2, 1, 3)]),
     ("ConvTranspose", image([4, 3], strides=[2, 1], output_shape=[11, 7], auto_pad="SAME_UPPER"), [normal(4, 2, 4, 3)]),
 ]
 MOVED: Variants = [
@@ -176,6 +179,7 @@ REFUSED = {
     "extrapolation_value": resized("linear", "half_pixel", [1.0, 1.0, 0.5, 0.5], extrapolation_value=2.0),
     "in the middle of two": resized("nearest", "half_pixel_symmetric", [1.0, 1.0, 0.5, 2.0]),
     "wholly in the padding": ("MaxPool", image([2, 1], dilations=[5, 1], pads=[1, 0, 1, 0]), []),
+    "auto_pad": ("MaxPool", image([3, 1], auto_pad="SAME_UPPER", dilations=[2, 1], ceil_mode=1), []),
     "MaxUnpool": ("MaxUnpool", image([2, 2], strides=[2, 2]), [np.zeros((2, 4, 4, 6), dtype=np.int64)]),
     "GridSample": ("GridSample", {}, [normal(2, 3, 3, 2)]),
 }

@@ -192,7 +192,7 @@ def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse
     Raises FormatError naming a node that cannot be computed, unless `refuse` does else.
     """
     while True:
-        shapes, types = _infer(graph, model)
+        shapes, types = _infer(graph, model, observed)
         shapes = {**{name: value.shape for name, value in observed.items()}, **shapes}
         known = dict(graph.constants)
         rest: list[Node] = []
@@ -273,7 +273,9 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _infer(graph: Graph, model: OnnxModel) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
+def _infer(
+    graph: Graph, model: OnnxModel, observed: Mapping[str, Array]
+) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
     """Shapes and types of all tensors that onnx can tell, with the constants found so far written into a copy."""
     onnx, proto = import_onnx(), model.proto
     ends = onnx.helper.make_graph([], proto.graph.name or "graph", proto.graph.input, proto.graph.output)
@@ -286,14 +288,32 @@ def _infer(graph: Graph, model: OnnxModel) -> tuple[dict[str, Shape], dict[str, 
     copy.graph.initializer.extend(
         _initializer(onnx, name, value) for name, value in graph.constants.items() if name in read
     )
+    for node in graph.nodes:
+        if _is_uncertain(node) and node.output in observed:
+            _tell(onnx, copy, node.output, observed[node.output].shape, observed[node.output].dtype)
     shapes, types = _inferred(onnx, copy)
     shapes = {**graph.inputs, **shapes}
     for node in graph.nodes:
         if node.operator in _KEEP_SHAPE and node.output not in shapes and node.inputs[0] in shapes:
             shape = shapes[node.inputs[0]]
-            copy.graph.value_info.append(onnx.helper.make_tensor_value_info(node.output, onnx.TensorProto.FLOAT, shape))
+            _tell(onnx, copy, node.output, shape)
             shapes |= {node.output: shape, **_inferred(onnx, copy)[0]}
     return shapes, types
+
+
+def _is_uncertain(node: Node) -> bool:
+    """Whether onnx may tell another shape than a run has: one window of a pool more, or too few axes."""
+    return bool(node.attributes.get("ceil_mode", 0) or node.attributes.get("output_shape"))
+
+
+def _tell(onnx: Any, proto: Any, name: str, shape: Shape, kind: Any = np.float32) -> None:
+    """Has onnx take a tensor's shape as known."""
+    known = onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(np.dtype(kind)), shape)
+    ends = [info for info in proto.graph.output if info.name == name]
+    for info in ends:
+        info.type.tensor_type.shape.CopyFrom(known.type.tensor_type.shape)
+    if not ends:
+        proto.graph.value_info.append(known)
 
 
 def _inferred(onnx: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:

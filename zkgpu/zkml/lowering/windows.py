@@ -82,6 +82,8 @@ def _padding(
     if mode == "VALID":
         return (0,) * len(space), (0,) * len(space)
     if mode in ("SAME_UPPER", "SAME_LOWER"):
+        if node.operator != "Conv" and max(dilations) > 1:
+            raise unsupported(node, f"auto_pad = {mode!r} with dilations is not supported")
         totals = [
             max(0, (math.ceil(n / s) - 1) * s + (k - 1) * d + 1 - n)
             for n, k, s, d in zip(space, kernel, strides, dilations, strict=True)
