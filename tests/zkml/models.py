@@ -39,7 +39,7 @@ def model(
     domains = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 3)]
     made = helper.make_model(graph, opset_imports=domains, ir_version=8)
     made = onnx.shape_inference.infer_shapes(made)
-    for end in made.graph.output:  # of operators onnx tells no shape of, all here keep it
+    for end in made.graph.output:  # of operators onnx infers no shape of, all here keep it
         if not end.type.tensor_type.HasField("shape"):
             end.type.tensor_type.shape.CopyFrom(made.graph.input[0].type.tensor_type.shape)
     return made

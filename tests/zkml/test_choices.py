@@ -211,7 +211,7 @@ SIXTH = {"h": np.array([6, 1, 2]), "c": np.array(6)}
 
 
 def test_a_rare_number_is_found_among_many() -> None:
-    """A table of 256 rounded numbers would have no place for it, and samples show it too seldom to tell."""
+    """A table of 256 rounded numbers would have no place for it, and samples show it too seldom to be seen."""
     weights = {"c": np.array(777), "a": np.array(1.0), "b": np.array(-1.0)}
     proto = of_integers(
         model([node("Equal", "x c", "e"), node("Where", "e a b", "out")], {"x": (1, 3)}, weights=weights)

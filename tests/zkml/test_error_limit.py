@@ -1,4 +1,4 @@
-"""How far integers may be from floats: measured on samples held out, refused beyond a limit, told below it."""
+"""How far integers may be from floats: measured on samples held out, refused beyond a limit, reported below it."""
 
 from __future__ import annotations
 
@@ -104,10 +104,10 @@ def test_the_command_refuses_with_exit_3_and_warns_where_it_is_allowed(tmp_path,
     onnx.save(bad_scores(), tmp_path / "m.onnx")
     np.save(tmp_path / "x.npy", FAR)
     given = ["zkml", "compile", tmp_path / "m.onnx", "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "build"]
-    code, told = run(capsys, *given)
+    code, errors = run(capsys, *given)
     assert code == 3
-    assert "the worst layer is node '/" in told
+    assert "the worst layer is node '/" in errors
     assert not (tmp_path / "build").exists()
-    code, told = run(capsys, *given, "--allow-error", 2)
+    code, errors = run(capsys, *given, "--allow-error", 2)
     assert code == 0
-    assert "the worst layer is" in told
+    assert "the worst layer is" in errors

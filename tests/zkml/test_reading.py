@@ -1,4 +1,4 @@
-"""A model is parsed, checked and handed to onnxruntime once; what is honored of its nodes is told by one table."""
+"""A model is parsed, checked and handed to onnxruntime once; what is honored of its nodes is in one table."""
 
 from __future__ import annotations
 

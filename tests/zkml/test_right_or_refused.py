@@ -75,10 +75,10 @@ def test_a_label_is_shown_as_it_is_and_not_rounded() -> None:
     for name in ("classes that are years", "large numbers of classes"):
         samples = samples_for(name)
         compiled = compile_model(MODELS[name], samples, limb=6)
-        told = {int(compiled.predict(sample, clamp=True)["label"].ravel()[0]) for sample in samples}
+        found = {int(compiled.predict(sample, clamp=True)["label"].ravel()[0]) for sample in samples}
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in MODELS[name].graph.node[0].attribute}
         labels = attributes["classlabels_ints"]
-        assert told <= set(labels)
+        assert found <= set(labels)
         (shown,) = (t for t in ModelStatement.of(compiled).packed if t.name == "label")
         assert shown.as_text(np.array([max(labels)])).endswith(f": {max(labels)}")
 

@@ -1,4 +1,4 @@
-"""What a verifier is told: names, shapes, types, scales and labels, without the model."""
+"""What a verifier is given: names, shapes, types, scales and labels, without the model."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ def test_a_statement_tells_the_form_of_all_that_a_proof_shows(options: dict[str,
     statement.require_key(prover.verifying_key)
     assert binding_of(prover.verifying_key, proof) == binding
     for name, array in values_of(prover.verifying_key, proof).items():
-        (told,) = (tensor for tensor in statement.packed if tensor.name == name)
-        width, signed = int(told.type.removeprefix("u").removeprefix("int")) // 8, told.type.startswith("int")
-        at = range(told.offset, told.offset + width * array.size, width)
+        (shown,) = (tensor for tensor in statement.packed if tensor.name == name)
+        width, signed = int(shown.type.removeprefix("u").removeprefix("int")) // 8, shown.type.startswith("int")
+        at = range(shown.offset, shown.offset + width * array.size, width)
         read = [int.from_bytes(proof.packed[i : i + width], "big", signed=signed) for i in at]
         assert read == array.ravel().tolist()
-        if told.role == "output":
+        if shown.role == "output":
             real = made.predict(SAMPLES[3], clamp=True)[name]
-            assert np.allclose(told.real(array), real)
+            assert np.allclose(shown.real(array), real)
     assert set(statement.hidden) == {
         n for f in ("inputs", "outputs") for n, v in options.get(f, {}).items() if v == "private"
     }

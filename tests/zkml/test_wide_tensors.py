@@ -1,4 +1,4 @@
-"""Numbers near the size of the field: refused by the layer's name, or told apart from those a turn around it away."""
+"""Numbers near the size of the field: refused by the layer's name, or separated from those a turn around it away."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_tensors_that_leave_no_room_for_loose_checks_are_refused_by_their_layer(
     ids=str,
 )
 def test_every_layer_keeps_its_numbers_apart_or_is_refused_by_name(operation: Operation, limb: int) -> None:
-    """Loose checks of any of its numbers could let a second answer through: each layer tells how wide it gets."""
+    """Loose checks of any of its numbers could let a second answer through: each layer says how wide it gets."""
     accepted = []
     for bits in range(2, Fr.bits - 2 * limb - 3, 8):
         reach = (1 << bits) - 1

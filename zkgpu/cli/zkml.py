@@ -279,7 +279,7 @@ def verify_command(
     binding: str | None,
     allow_insecure_key: bool,
 ) -> int:
-    """Check a proof and tell what it says; exit code 1 when it is wrong, or of other weights or another binding."""
+    """Check a proof and print what it says; exit code 1 when it is wrong, or of other weights or another binding."""
     from zkgpu.formats.public_values import read_public_values
     from zkgpu.groth16.json import read_proof
     from zkgpu.inference import hashes_of, verify
@@ -395,7 +395,7 @@ def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
 
 
 def _warn(session: Session, compiled: CompiledModel) -> None:
-    """Tells what the accuracy report says of itself."""
+    """Logs what the accuracy report says of itself."""
     for line in compiled.accuracy.warnings if compiled.accuracy else ():
         session.warn(line)
 

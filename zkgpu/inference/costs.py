@@ -1,4 +1,4 @@
-"""What setup, proof and verification of a circuit will cost, told before anything long starts.
+"""What setup, proof and verification of a circuit will cost, before anything long starts.
 
 Figures of a two-core server CPU with AVX-512; other machines differ by a factor, not by an order of magnitude.
 """

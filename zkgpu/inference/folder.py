@@ -89,7 +89,7 @@ class Folder:
             return parse(map_file(self.path / _MODEL).tobytes(), os.fspath(self.path / _MODEL), memory)
 
     def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
-        """The proving key, the verifying key and the contract, whose first lines tell the statement."""
+        """The proving key, the verifying key and the contract, whose first lines give the statement."""
         paths = self.path / _CONTRACT, self.path / _VERIFYING_KEY, self.key_file
         with stage("write key"), together(*paths) as (contract, verifying_key, proving_key):
             write_text(contract, verifier_source(key.verifying_key, notes=statement.comments()))

@@ -81,9 +81,9 @@ class ShownTensor:
         flat = np.ravel(integers)
         if self.role == "binding":
             return f"binding: 0x{bytes(flat.tolist()).hex()}"
-        told = [self._entry(i, int(value)) for i, value in enumerate(flat[:most])]
+        shown = [self._entry(i, int(value)) for i, value in enumerate(flat[:most])]
         more = [f".. ({flat.size} in all)"] if flat.size > most else []
-        return f"{self.role} {self.name}: " + " ".join([*told, *more])
+        return f"{self.role} {self.name}: " + " ".join([*shown, *more])
 
     def _entry(self, i: int, integer: int) -> str:
         number = f"{integer * self.scale:.6g}" if self.scale != 1.0 else str(integer)

@@ -22,7 +22,7 @@ from zkgpu.zkml.samples import Samples, sample
 Floats = NDArray[np.float64]
 
 ALLOWED = 0.05  # how far an output may be from the float model's, as a share, unless more is allowed
-WARNED = 0.02  # from where on it is told
+WARNED = 0.02  # from where on it is reported
 _LUCKY = 8
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration

@@ -107,7 +107,7 @@ class FloatModel:
     def run_as_is(self, sample: Samples) -> dict[str, NDArray[Any]]:
         """As `run`, in the types that the model gives."""
         feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
-        # asked for nothing, onnxruntime gives everything
+        # without names onnxruntime gives everything
         values = self._session.run(self.tensors, feed) if self.tensors else []
         found = dict(zip(self.tensors, values, strict=True))
         return {**found, **self._as_written(feed)}
@@ -136,7 +136,7 @@ def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.d
 
 
 def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
-    """Every tensor in one run; nothing where onnxruntime does not know the model, or not take the sample."""
+    """Every tensor in one run; nothing where onnxruntime does not run the model, or not take the sample."""
     try:
         return model.run_as_is(sample)
     except (FormatError, UsageError):

@@ -134,7 +134,7 @@ class CompiledModel:
         return {t.name: np.asarray(outputs[t.name], dtype=np.float64) * t.scale for t in self.model.outputs}
 
     def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, object]:
-        """What the circuit's witness wants: the inputs, the weights where they are private, and the binding.
+        """What the circuit's witness is computed from: the inputs, the weights where they are private, and the binding.
 
         Raises UsageError unless the binding has as many bytes as the model was compiled for.
         """

@@ -1,7 +1,7 @@
 """What is honored of a node besides its operator, in one table: attributes, optional inputs and outputs, opsets.
 
 Whatever a rule does not read is refused by the node's name, before any rule sees it: an attribute that is not listed,
-an input that depends on the model's inputs where a rule wants a constant, a second output that something reads.
+an input that depends on the model's inputs where a rule takes a constant, a second output that something reads.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def read_graph(
     Args:
         outputs: names of the tensors to compute; all outputs of the file that are tensors, by default, and of a
             dictionary of probabilities the probabilities
-        observed: tensors as they were in a run, for operators whose shapes or types onnx cannot tell
+        observed: tensors as they were in a run, for operators whose shapes or types onnx cannot infer
 
     Raises FormatError naming a node that cannot be compiled, UsageError for a tensor that the model does not have.
     """
@@ -187,7 +187,7 @@ def _attribute(onnx: Any, attribute: Any) -> Any:
 
 
 def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse: Refusal = refuse) -> Graph:
-    """Computes every node whose inputs are known, and learns all shapes, until neither tells anything new.
+    """Computes every node whose inputs are known, and infers all shapes, until neither finds anything new.
 
     Raises FormatError naming a node that cannot be computed, unless `refuse` does else.
     """
@@ -339,7 +339,7 @@ def _initializer(onnx: Any, name: str, value: Array) -> Any:
 
 
 def _with_observed(graph: Graph, observed: Mapping[str, Array]) -> Graph:
-    """The graph with the types that onnx cannot tell. Raises FormatError for a shape that was another one in a run."""
+    """The graph with the types that onnx cannot infer. Raises FormatError for a shape that was another one in a run."""
     for node in graph.nodes:
         for name in node.outputs:
             seen = observed.get(name)

@@ -78,7 +78,7 @@ class OnnxModel:
     def with_shapes(self, shapes: Mapping[str, Shape]) -> OnnxModel:
         """The model with inputs of fixed shapes: a batch of one, and the given lengths where the file has none.
 
-        Raises UsageError for shapes that do not fit, and for an axis whose length nothing tells.
+        Raises UsageError for shapes that do not fit, and for an axis whose length nothing gives.
         """
         proto = type(self.proto)()
         proto.CopyFrom(self.proto)
@@ -126,7 +126,7 @@ def _checked(onnx: Any, source: Any) -> Any:
         else:
             proto = onnx.load_from_string(source if isinstance(source, bytes) else source.SerializeToString())
         _refuse_external_data(onnx, proto)
-        if 0 < proto.ir_version < _FREE_INITIALIZERS:  # onnxruntime asks no old file for more than a new one
+        if 0 < proto.ir_version < _FREE_INITIALIZERS:  # onnxruntime takes no less of an old file than of a new one
             proto.ir_version = _FREE_INITIALIZERS
         onnx.checker.check_model(proto)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
@@ -210,7 +210,7 @@ def _fix(name: str, axis: int, dim: Any, given: int | None) -> None:
     elif given is not None or axis == 0:
         dim.dim_value = given or 1
     else:
-        raise UsageError(f"axis {axis} of input '{name}' has no fixed length: give calibration data, which tells it")
+        raise UsageError(f"axis {axis} of input '{name}' has no fixed length: give calibration data, which has one")
 
 
 def _as_text(label: bytes | int) -> str:

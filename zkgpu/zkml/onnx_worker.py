@@ -1,6 +1,6 @@
 """Models run, and their constants computed, in a process that may take so much memory and time.
 
-A model from a stranger can loop, fill any memory, or crash onnxruntime. Shapes do not tell what it will do: they may
+A model from a stranger can loop, fill any memory, or crash onnxruntime. Shapes do not show what it will do: they may
 depend on its data, loops have no length, and onnxruntime computes constants while it opens a model. A process can be
 ended whatever it does, and a crash in it is an error here.
 One process serves all models of this one, in turns, and ends with it. A message is
@@ -72,7 +72,7 @@ class Session:
 
 
 def evaluate(model: bytes, feed: Mapping[str, Array]) -> list[Array]:
-    """The outputs of a model by ONNX' reference evaluator, which knows every operator. Raises as `Session`."""
+    """The outputs of a model by ONNX' reference evaluator, which has every operator. Raises as `Session`."""
     return _values(_worker(), {"do": "evaluate", "memory": MEMORY, "seconds": SECONDS}, feed, [model])
 
 

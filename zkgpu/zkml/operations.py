@@ -165,7 +165,7 @@ class Softmax(Operation):
 
     With d = floor((max - x) / 2^shift), e = table[d] (0 beyond its end), S the sum of e and R = floor(2^bits / S),
     entries are e * R. Table[0], its largest value, must not be 0. Distances are rounded down, as their floors are
-    negative just where they are: so a table from 0 on tells the maximum from an entry half a step below it.
+    negative just where they are: so a table from 0 on separates the maximum from an entry half a step below it.
     """
 
     shift: int

@@ -17,7 +17,7 @@ OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritt
 
 
 def simplify(graph: Graph) -> Graph:
-    """The same function of the same inputs, in the operators that quantization knows."""
+    """The same function of the same inputs, in the operators that quantization has rules for."""
     for rewrite in (
         restate,
         expand_classifiers,

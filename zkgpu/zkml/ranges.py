@@ -1,7 +1,7 @@
 """Interval analysis: what integers each entry of each tensor can hold, for every input in range.
 
-What a circuit could not tell from another number is refused here, when a model is compiled, by its layer: a tensor too
-wide for the field, an index that could leave its table, an integer of the model itself too large to compute with.
+What a circuit could not separate from another number is refused here, when a model is compiled, by its layer: a tensor
+too wide for the field, an index that could leave its table, an integer of the model itself too large to compute with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How large the tensors of an integer model are, told from shapes alone, before any of them is made."""
+"""How large the tensors of an integer model are, from shapes alone, before any of them is made."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def require_shapes(graph: Graph, refuse: Refusal = refuse) -> None:
     for node in graph.nodes:
         for name in node.outputs:
             if name in read and name not in graph.shapes:
-                refuse(unsupported(node, f"the shape of '{name}' cannot be told before it runs"))
+                refuse(unsupported(node, f"the shape of '{name}' cannot be inferred before it runs"))
             elif name in read and 0 in graph.shapes[name]:
                 refuse(unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty"))
     for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:

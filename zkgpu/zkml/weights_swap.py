@@ -38,7 +38,7 @@ def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
 
 
 def _shown(tensor: Tensor) -> Tensor:
-    """What a verifier is told of an output: its range follows from the weights, and is not."""
+    """What a verifier is given of an output: its range follows from the weights, and is not."""
     return replace(tensor, low=0, high=0)
 
 

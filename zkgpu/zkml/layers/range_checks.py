@@ -1,7 +1,7 @@
 """Range checks of integers in a circuit; a negative one stands above half of the modulus.
 
 A layer reasons about integers, and its constraints about field elements. Both agree while no number on either side of a
-constraint has more than `room` bits: then two that are equal in the field are equal. Each layer tells `require_room`
+constraint has more than `room` bits: then two that are equal in the field are equal. Each layer gives `require_room`
 the widest number it speaks of, loosened range checks and all, and is refused by name where that is too wide.
 """
 
@@ -55,10 +55,10 @@ class Checks:
         return widest
 
     def require_room(self, x: Wires, bits: int) -> None:
-        """Raises FormatError, naming the layer, unless the field tells integers below 2^bits in magnitude apart."""
+        """Raises FormatError, naming the layer, unless the field separates integers below 2^bits in magnitude."""
         room = x.builder.field.bits - 2
         if bits > room:
             raise FormatError(
                 f"layer '{x.builder.scope_name()}': a number in it could take {bits} bits and wrap around the field, "
-                f"which tells {room} apart: requantize its inputs first"
+                f"which separates {room}: requantize its inputs first"
             )

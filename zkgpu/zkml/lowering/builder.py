@@ -166,7 +166,7 @@ class Builder:
         return self.nominal_here(name)
 
     def bounds(self, name: str) -> tuple[float, float]:
-        """The calibrated bounds of a float tensor; for one that only a rewrite knows, those it follows from."""
+        """The calibrated bounds of a float tensor; for one that only a rewrite made, those it follows from."""
         producer = self.graph.producers().get(name)
         if name in self.calibration.low or producer is None:
             return self.calibration.bounds(name)

@@ -119,7 +119,7 @@ def _opposite(builder: Builder, x: Quantized) -> Quantized:
 
 def _truth(builder: Builder, node: Node, name: str) -> Quantized:
     x = builder.tensors[name]
-    is_one = builder.graph.types.get(name) == np.dtype(bool)  # whatever its interval, which knows nothing of Or
+    is_one = builder.graph.types.get(name) == np.dtype(bool)  # whatever its interval, which does not follow from Or
     if x.scale != 1.0 or not (is_one or 0 <= builder.interval(x).least <= builder.interval(x).greatest <= 1):
         raise unsupported(node, f"'{name}' is not known to be 0 or 1 throughout")
     return x

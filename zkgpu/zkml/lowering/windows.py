@@ -48,7 +48,7 @@ class Windows:
         padded = _padded(np.arange(math.prod(shape)).reshape(-1, *space), zip(begin, end, strict=True), -1)
         beyond = [(0, max(0, n - m)) for n, m in zip(needed, lengths, strict=True)]
         padded = _padded(padded, beyond, _BEYOND)
-        axes: Any = tuple(range(1, padded.ndim))  # the types of NumPy 2.2 know one axis only
+        axes: Any = tuple(range(1, padded.ndim))  # the types of NumPy 2.2 have one axis only
         view = np.lib.stride_tricks.sliding_window_view(padded, reach, axis=axes)
         steps = tuple(slice(0, (n - 1) * s + 1, s) for n, s in zip(count, strides, strict=True))
         inside = tuple(slice(None, None, d) for d in dilations)
