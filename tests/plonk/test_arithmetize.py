@@ -16,7 +16,7 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.plonk.arithmetize import Rows, arithmetize
 from zkgpu.plonk.assignment import DEEPEST, levels_of
-from zkgpu.plonk.identities import Selectors, Wires, gate
+from zkgpu.plonk.identities import Selectors, WireColumns, gate
 from zkgpu.plonk.keys import SELECTORS, Additions
 from zkgpu.plonk.permutation import identity_labels, sigma
 
@@ -51,7 +51,7 @@ def gates(rows: Rows, witness: Sequence[int]) -> list[int]:
     columns = [Fr.from_limbs(rows.selectors[name]) for name in SELECTORS]
     return [
         gate(
-            Wires(*(wires[w] for w in rows.wires[:, i].tolist())),
+            WireColumns(*(wires[w] for w in rows.wires[:, i].tolist())),
             Selectors(*(column[i] for column in columns), -witness[i + 1] if i < rows.n_public else 0),
         )
         % r

@@ -18,7 +18,7 @@ from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.errors import InsecureKeyError, LengthError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.plonk import Proof, Prover, ProvingKey, unsafe_setup, verify
-from zkgpu.plonk.identities import Selectors, Wires, gate
+from zkgpu.plonk.identities import Selectors, WireColumns, gate
 from zkgpu.plonk.keys import Additions
 from zkgpu.plonk.prover import Blinding
 from zkgpu.plonk.zkey import read_plonk_zkey, write_plonk_zkey
@@ -262,7 +262,7 @@ def test_sums_of_sums_fill_their_wires_level_by_level(cpu: Backend) -> None:
 
 
 def test_wire_0_of_a_row_is_zero_whatever_the_selectors_say(statement: Statement) -> None:
-    assert gate(Wires(0, 0, 0), Selectors(5, 6, 7, 8, 0)) == 0
+    assert gate(WireColumns(0, 0, 0), Selectors(5, 6, 7, 8, 0)) == 0
 
 
 def test_a_key_without_additions_proves(cpu: Backend) -> None:

@@ -17,7 +17,7 @@ from zkgpu.errors import InsecureKeyError, LengthError, PointError, UsageError
 from zkgpu.formats.public_values import read_public
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk import verify
-from zkgpu.plonk.identities import Challenges, Linear, PermutationColumns, Selectors, Wires, all_identities
+from zkgpu.plonk.identities import Challenges, Linear, PermutationColumns, Selectors, WireColumns, all_identities
 from zkgpu.plonk.keys import EVALUATIONS, POINTS
 from zkgpu.plonk.linearization import lagrange_at
 from zkgpu.plonk.quotient import coset_offsets, highest_product, interpolation_weights
@@ -126,7 +126,7 @@ def test_identities_of_named_polynomials_are_those_of_their_values(values: list[
     ch, k = Challenges(*challenges), (k1, 3)
     names = {name: Linear.named(name) for name in closed}
     linear = all_identities(
-        Wires(a, b, c),
+        WireColumns(a, b, c),
         Selectors(names["qm"], names["ql"], names["qr"], names["qo"], names["qc"], public),
         PermutationColumns(names["z"], z_next, s1, s2, names["s3"]),
         x,
@@ -135,7 +135,13 @@ def test_identities_of_named_polynomials_are_those_of_their_values(values: list[
         ch,
     )
     plain = all_identities(
-        Wires(a, b, c), Selectors(qm, ql, qr, qo, qc, public), PermutationColumns(z, z_next, s1, s2, s3), x, l1, k, ch
+        WireColumns(a, b, c),
+        Selectors(qm, ql, qr, qo, qc, public),
+        PermutationColumns(z, z_next, s1, s2, s3),
+        x,
+        l1,
+        k,
+        ch,
     )
     assert (linear.constant + sum(f * closed[name] for name, f in linear.factors.items()) - plain) % r == 0
 

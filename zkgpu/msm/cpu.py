@@ -1,4 +1,4 @@
-"""Multi-scalar multiplication on the CPU: Pippenger's buckets, filled by batches of affine additions.
+"""Multi-scalar multiplication on the CPU: Pippenger's bucket method, filled by batches of affine additions.
 
 Variable time: scalars leak through it. Bernstein, Doumen, Lange, Oosterwijk 2012 (eprint 2012/549), section 4, for
 buckets with signed digits.

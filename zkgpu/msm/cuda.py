@@ -1,4 +1,4 @@
-"""Multi-scalar multiplication on a GPU by buckets: Pippenger's method with signed digits (eprint 2012/549, section 4).
+"""Multi-scalar multiplication on a GPU: Pippenger's bucket method with signed digits (eprint 2012/549, section 4).
 
 All digits of all scalars are sorted by bucket; runs are cut into pieces that threads sum, longest first, so neither
 many equal digits nor scalars that are mostly 0 and 1 leave a warp waiting. Zeros are never listed. With tables of

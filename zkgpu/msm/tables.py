@@ -1,4 +1,4 @@
-"""Tables of multiples of fixed points: windows then share buckets, which are reduced once and may be more.
+"""Precomputed tables, multiples of fixed points: windows then share buckets, which are reduced once and may be more.
 
 Brickell, Gordon, McCurley, Wilson 1992 ("Fast exponentiation with precomputation"): with 2^(width * w) P at hand for
 every window w of a scalar, all its digits fall into the same buckets.

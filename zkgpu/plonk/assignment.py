@@ -9,7 +9,7 @@ from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
-from zkgpu.plonk.identities import Wires
+from zkgpu.plonk.identities import WireColumns
 from zkgpu.plonk.keys import Additions, ProvingKey
 
 # Additions of additions: a sum of k terms takes log2 k of them. Deeper keys are no setup's, and take forever
@@ -30,13 +30,13 @@ class WireTables:
         columns[:, : key.n_rows] = key.wires
         self._columns = [backend.matrix(selection(column, key.n_wires, field)) for column in columns]
 
-    def columns(self, witness: Vector) -> Wires[Vector]:
+    def columns(self, witness: Vector) -> WireColumns[Vector]:
         """a, b, c over the domain, from the witness (1, public values, private values)."""
         backend = self._backend
         wires = backend.matvec(self._circuit_wires, witness)
         for additions in self._additions:
             wires = backend.pointwise(lambda known, new: known + new, wires, backend.matvec(additions, wires))
-        return Wires(*(backend.matvec(column, wires) for column in self._columns))
+        return WireColumns(*(backend.matvec(column, wires) for column in self._columns))
 
 
 def selection(columns: NDArray[np.int64], n_columns: int, field: Field) -> SparseMatrix:

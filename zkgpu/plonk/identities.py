@@ -16,8 +16,8 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Wires(Generic[T]):
-    """The three values of a row."""
+class WireColumns(Generic[T]):
+    """What is in columns a, b and c: values of a row, vectors, or polynomials."""
 
     a: T
     b: T
@@ -56,19 +56,19 @@ class Challenges:
     alpha: int
 
 
-def gate(w: Wires[Any], q: Selectors[Any]) -> Any:
+def gate(w: WireColumns[Any], q: Selectors[Any]) -> Any:
     """qm a b + ql a + qr b + qo c + PI + qc."""
     return w.a * w.b * q.qm + w.a * q.ql + w.b * q.qr + w.c * q.qo + q.public + q.qc
 
 
-def permutation(w: Wires[Any], p: PermutationColumns[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
+def permutation(w: WireColumns[Any], p: PermutationColumns[Any], x: Any, k: tuple[int, int], ch: Challenges) -> Any:
     """The grand product goes on as it should: z times the identity's factor, minus z_next times sigma's."""
-    before = permutation_factor(w, Wires(x, k[0] * x, k[1] * x), ch)
-    after = permutation_factor(w, Wires(p.s1, p.s2, p.s3), ch)
+    before = permutation_factor(w, WireColumns(x, k[0] * x, k[1] * x), ch)
+    after = permutation_factor(w, WireColumns(p.s1, p.s2, p.s3), ch)
     return before * p.z - after * p.z_next
 
 
-def permutation_factor(w: Wires[Any], labels: Wires[Any], ch: Challenges) -> Any:
+def permutation_factor(w: WireColumns[Any], labels: WireColumns[Any], ch: Challenges) -> Any:
     """The product over the three wires of value + beta label + gamma."""
     beta, gamma = ch.beta, ch.gamma
     return (w.a + beta * labels.a + gamma) * (w.b + beta * labels.b + gamma) * (w.c + beta * labels.c + gamma)
@@ -80,7 +80,13 @@ def boundary(z: Any, l1: Any) -> Any:
 
 
 def all_identities(
-    w: Wires[Any], q: Selectors[Any], p: PermutationColumns[Any], x: Any, l1: Any, k: tuple[int, int], ch: Challenges
+    w: WireColumns[Any],
+    q: Selectors[Any],
+    p: PermutationColumns[Any],
+    x: Any,
+    l1: Any,
+    k: tuple[int, int],
+    ch: Challenges,
 ) -> Any:
     """gate + alpha permutation + alpha^2 boundary: a multiple of X^n - 1 when the witness is right."""
     return gate(w, q) + ch.alpha * permutation(w, p, x, k, ch) + ch.alpha * ch.alpha * boundary(p.z, l1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from zkgpu.ntt.domain import Domain
-from zkgpu.plonk.identities import Challenges, Linear, PermutationColumns, Selectors, Wires, all_identities
+from zkgpu.plonk.identities import Challenges, Linear, PermutationColumns, Selectors, WireColumns, all_identities
 from zkgpu.plonk.keys import VerifyingKey
 
 QUOTIENT_PARTS = ("t1", "t2", "t3")
@@ -37,7 +37,7 @@ def linearization(
     public = -sum(x * l_i for x, l_i in zip(public_inputs, lagrange, strict=False)) % r
     qm, ql, qr, qo, qc, s3, z = (Linear.named(name) for name in ("qm", "ql", "qr", "qo", "qc", "s3", "z"))
     total = all_identities(
-        Wires(openings["eval_a"], openings["eval_b"], openings["eval_c"]),
+        WireColumns(openings["eval_a"], openings["eval_b"], openings["eval_c"]),
         Selectors(qm, ql, qr, qo, qc, public),
         PermutationColumns(z, openings["eval_zw"], openings["eval_s1"], openings["eval_s2"], s3),
         zeta,

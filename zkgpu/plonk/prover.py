@@ -13,7 +13,7 @@ from zkgpu.circuits.assignment import require_canonical
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.plonk.assignment import WireTables, selection
-from zkgpu.plonk.identities import Challenges, Selectors, Wires, gate, permutation_factor
+from zkgpu.plonk.identities import Challenges, Selectors, WireColumns, gate, permutation_factor
 from zkgpu.plonk.keys import FIXED, OPENED, SELECTORS, SIGMAS, Proof, ProvingKey
 from zkgpu.plonk.linearization import linearization
 from zkgpu.plonk.quotient import Quotient
@@ -107,25 +107,27 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
 
     # round 1
 
-    def _wire_polynomials(self, columns: Wires[Vector], blinding: Blinding) -> Wires[Coefficients]:
+    def _wire_polynomials(self, columns: WireColumns[Vector], blinding: Blinding) -> WireColumns[Coefficients]:
         polynomials = (self._interpolated(column) for column in (columns.a, columns.b, columns.c))
-        return Wires(
+        return WireColumns(
             *(p.plus_multiple_of_vanishing(b, self._r) for p, b in zip(polynomials, blinding.wires, strict=True))
         )
 
     # round 2
 
-    def _grand_product(self, columns: Wires[Vector], beta: int, gamma: int) -> Coefficients:
+    def _grand_product(self, columns: WireColumns[Vector], beta: int, gamma: int) -> Coefficients:
         """z, not blinded: in each row the product over all rows before of the identity's factor over sigma's."""
         backend, vk, ch = self.backend, self.key.verifying_key, Challenges(beta, gamma, 0)
         values = (columns.a, columns.b, columns.c)
         before = backend.pointwise(
-            lambda a, b, c, x: permutation_factor(Wires(a, b, c), Wires(x, vk.k1 * x, vk.k2 * x), ch),
+            lambda a, b, c, x: permutation_factor(WireColumns(a, b, c), WireColumns(x, vk.k1 * x, vk.k2 * x), ch),
             *values,
             self._identity,
         )
         after = backend.pointwise(
-            lambda a, b, c, s1, s2, s3: permutation_factor(Wires(a, b, c), Wires(s1, s2, s3), ch), *values, *self._sigma
+            lambda a, b, c, s1, s2, s3: permutation_factor(WireColumns(a, b, c), WireColumns(s1, s2, s3), ch),
+            *values,
+            *self._sigma,
         )
         ratio = backend.pointwise(lambda x, y: x * y, before, backend.inverse(after))
         products = backend.matvec(self._reverse_shifted, backend.prefix_product(ratio))
@@ -134,7 +136,12 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
     # round 3
 
     def _quotient_parts(
-        self, wires: Wires[Coefficients], z: Coefficients, public_inputs: list[int], ch: Challenges, blinding: Blinding
+        self,
+        wires: WireColumns[Coefficients],
+        z: Coefficients,
+        public_inputs: list[int],
+        ch: Challenges,
+        blinding: Blinding,
     ) -> dict[str, Coefficients]:
         """t1, t2, t3 with t = t1 + t2 X^n + t3 X^2n, each blinded by what the next one takes back."""
         n, (b10, b11) = self._domain.size, blinding.quotient
@@ -214,7 +221,9 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
         field, public = self._field, self.public_inputs(witness)
         minus_public = field.to_limbs([*(-x for x in public), *[0] * (self._domain.size - len(public))])
         values = self.backend.pointwise(
-            lambda a, b, c, qm, ql, qr, qo, qc, public: gate(Wires(a, b, c), Selectors(qm, ql, qr, qo, qc, public)),
+            lambda a, b, c, qm, ql, qr, qo, qc, public: gate(
+                WireColumns(a, b, c), Selectors(qm, ql, qr, qo, qc, public)
+            ),
             *(columns.a, columns.b, columns.c),
             *(self._natural(self._fixed[name]) for name in SELECTORS),
             self.backend.vector(minus_public),

@@ -20,7 +20,7 @@ from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.fields.field import Field
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk.assignment import selection
-from zkgpu.plonk.identities import Challenges, PermutationColumns, Selectors, Wires, all_identities
+from zkgpu.plonk.identities import Challenges, PermutationColumns, Selectors, WireColumns, all_identities
 from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, SIGMAS
 from zkgpu.poly import Coefficients, Coset, combine, roots_of_unity
 
@@ -60,7 +60,7 @@ class Quotient:
         return FixedValues(coset, values, coset.values(l1))
 
     def parts(
-        self, wires: Wires[Coefficients], z: Coefficients, qc: Coefficients, ch: Challenges
+        self, wires: WireColumns[Coefficients], z: Coefficients, qc: Coefficients, ch: Challenges
     ) -> tuple[list[Coefficients], list[int]]:
         """t_0, t_1, t_2, and the coefficients of t_3, for the polynomials of a proof; qc includes the public inputs'.
 
@@ -74,7 +74,7 @@ class Quotient:
             remainders.append(Coefficients(self._remainder(c, wires, z, qc, ch), known))
         return [combine(self._backend, weights, remainders) for weights in self._weights], last
 
-    def _last(self, wires: Wires[Coefficients], z: Coefficients, ch: Challenges) -> list[int]:
+    def _last(self, wires: WireColumns[Coefficients], z: Coefficients, ch: Challenges) -> list[int]:
         """The coefficients of X^3n to X^(3n+5) in t: alpha times those of X^4n to X^(4n+5) in the permutation's."""
         n, r, omega = self._domain.size, self._domain.field.modulus, self._domain.omega
         values = [self._highest(p, n + 1) for p in (wires.a, wires.b, wires.c)]
@@ -96,7 +96,7 @@ class Quotient:
         return [known.get(e, 0) + p.terms.get(e, 0) for e in exponents]
 
     def _remainder(
-        self, at: FixedValues, wires: Wires[Coefficients], z: Coefficients, qc: Coefficients, ch: Challenges
+        self, at: FixedValues, wires: WireColumns[Coefficients], z: Coefficients, qc: Coefficients, ch: Challenges
     ) -> Vector:
         """t mod (X^n - c), c being X^n on the coset."""
         coset, field = at.coset, self._domain.field
@@ -104,7 +104,7 @@ class Quotient:
 
         def quotient(*values: Any) -> Any:
             a, b, c, z, z_next, qc, qm, ql, qr, qo, s1, s2, s3, l1, x = values
-            w, q, p = Wires(a, b, c), Selectors(qm, ql, qr, qo, qc), PermutationColumns(z, z_next, s1, s2, s3)
+            w, q, p = WireColumns(a, b, c), Selectors(qm, ql, qr, qo, qc), PermutationColumns(z, z_next, s1, s2, s3)
             return scale * all_identities(w, q, p, coset.domain.offset * x, l1, k, ch)
 
         moving = [coset.values(p) for p in (wires.a, wires.b, wires.c, z)]
