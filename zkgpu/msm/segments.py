@@ -104,12 +104,9 @@ def sum_segments(shape: KernelGroup) -> Any:
     out         address of the rows to write; they and the points are 64-byte aligned
     chunk       references summed together, as the workspace was made for
     """
-    forward, invert, backward = forward_pass(shape), invert_totals(shape), backward_pass(shape)
-    reset, move = reset_totals(shape), move_rows(shape)
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
-    pair_up, what_is_left = subroutine(buckets.pair_up), subroutine(buckets.what_is_left)
+    pair_up, add_pairs, write_sums = subroutine(buckets.pair_up), _add_pairs(shape), _write_sums(shape)
     lanes, row_bytes = shape.isa.lanes, shape.row_bytes
-    batch_blocks = BATCH // lanes
 
     def run(
         points: int,
@@ -137,30 +134,69 @@ def sum_segments(shape: KernelGroup) -> Any:
                 pairs = pair_up(points, rows, row_bytes, references, first, count, span, row, (left, right))
                 if pairs == 0:
                     break
-                blocks = -(-pairs // lanes)
-                for i in range(pairs, blocks * lanes):
-                    left[i] = right[i] = rows + INFINITY_ROW * row_bytes
-                batches = -(-blocks // batch_blocks)
-                for batch in range(batches):
-                    low, high = blocks * batch // batches, blocks * (batch + 1) // batches
-                    reset(totals)
-                    for k in range(low, high):
-                        forward(left, right, k * lanes, scratch, totals, k - low)
-                    invert(totals)
-                    for k in range(high - 1, low - 1, -1):
-                        sums = rows + (row + k * lanes) * row_bytes
-                        backward(left, right, k * lanes, scratch, totals, k - low, sums)
-                row += blocks * lanes
-            for i in range(0, taken, lanes):
-                for lane in range(lanes):
-                    left[lane] = rows + INFINITY_ROW * row_bytes
-                    right[lane] = rows + SINK_ROW * row_bytes
-                    if i + lane < taken:
-                        left[lane] = what_is_left(points, rows, row_bytes, references, first, count, i + lane)
-                        right[lane] = (
-                            rows + CARRY_ROW * row_bytes if done else out + order[begin + i + lane] * row_bytes
-                        )
-                move(left, right)
+                add_pairs(rows, row, pairs, left, right, scratch, totals)
+                row += -(-pairs // lanes) * lanes
+            chosen = order[begin : begin + taken]
+            write_sums(points, rows, references, first, count, out, chosen, done, left, right)
             begin += 0 if done else taken
 
     return run
+
+
+def _add_pairs(shape: KernelGroup) -> Any:
+    """add(rows, row, pairs, left, right, scratch, totals): their sums are arena rows from `row` on.
+
+    rows  address of the arena; lists and scratch are those of a Workspace
+    """
+    forward, invert, backward = forward_pass(shape), invert_totals(shape), backward_pass(shape)
+    reset, lanes, row_bytes = reset_totals(shape), shape.isa.lanes, shape.row_bytes
+    batch_blocks = BATCH // lanes
+
+    def add(rows: int, row: int, pairs: int, left: Any, right: Any, scratch: Any, totals: Any) -> None:
+        blocks = -(-pairs // lanes)
+        for i in range(pairs, blocks * lanes):
+            left[i] = right[i] = rows + INFINITY_ROW * row_bytes
+        batches = -(-blocks // batch_blocks)
+        for batch in range(batches):
+            low, high = blocks * batch // batches, blocks * (batch + 1) // batches
+            reset(totals)
+            for k in range(low, high):
+                forward(left, right, k * lanes, scratch, totals, k - low)
+            invert(totals)
+            for k in range(high - 1, low - 1, -1):
+                sums = rows + (row + k * lanes) * row_bytes
+                backward(left, right, k * lanes, scratch, totals, k - low, sums)
+
+    return subroutine(add)
+
+
+def _write_sums(shape: KernelGroup) -> Any:
+    """write(points, rows, references, first, count, out, chosen, done, left, right): sums of a chunk's segments.
+
+    chosen  the rows of `out` that they go to; a segment of which `done` references are summed goes to CARRY_ROW
+    """
+    what_is_left, move = subroutine(buckets.what_is_left), move_rows(shape)
+    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
+
+    def write(
+        points: int,
+        rows: int,
+        references: Any,
+        first: Any,
+        count: Any,
+        out: int,
+        chosen: Any,
+        done: int,
+        left: Any,
+        right: Any,
+    ) -> None:
+        for i in range(0, len(chosen), lanes):
+            for lane in range(lanes):
+                left[lane] = rows + INFINITY_ROW * row_bytes
+                right[lane] = rows + SINK_ROW * row_bytes
+                if i + lane < len(chosen):
+                    left[lane] = what_is_left(points, rows, row_bytes, references, first, count, i + lane)
+                    right[lane] = rows + CARRY_ROW * row_bytes if done else out + chosen[i + lane] * row_bytes
+            move(left, right)
+
+    return subroutine(write)
