@@ -155,7 +155,7 @@ def alone(name: str, weights: str) -> bool:
     command = [sys.executable, __file__, "--here", name, "--weights", weights]
     done: list[subprocess.CompletedProcess[bytes]] = []
     seconds = seconds_of(lambda: done.append(subprocess.run(command, check=False)))
-    if done[0].returncode not in (0, 1):  # a crash, or killed: it has told no reason of its own
+    if done[0].returncode not in (0, 1):  # a crash, or killed: it has given no reason of its own
         print(f"{name}: the process ended with {done[0].returncode}", file=sys.stderr)
     print(f"{seconds:>80.1f} s in all", flush=True)
     return done[0].returncode == 0

@@ -212,13 +212,13 @@ def test_labels_on_the_command_line_that_do_not_fit_are_refused(folder: Path, ca
 
 
 def test_check_needs_no_data_and_exits_with_3_where_something_is_not_supported(folder: Path, capsys) -> None:
-    code, told, _ = run(capsys, "zkml", "check", folder / "model.onnx")
-    assert (code, told["supported"], told["obstacles"]) == (0, True, [])
+    code, answer, _ = run(capsys, "zkml", "check", folder / "model.onnx")
+    assert (code, answer["supported"], answer["obstacles"]) == (0, True, [])
     nodes = [node("Det", "x", "d"), node("Relu", "d", "r"), node("Det", "r", "out")]
     onnx.save(model(nodes, {"x": ("N", "T", 6)}), folder / "det.onnx")
-    code, told, _ = run(capsys, "zkml", "check", folder / "det.onnx", "--shape", "x=1,6,6")
-    found = told["obstacles"][0]
-    assert (code, told["supported"], found["operator"], found["nodes"]) == (3, False, "Det", ["/d", "/out"])
+    code, answer, _ = run(capsys, "zkml", "check", folder / "det.onnx", "--shape", "x=1,6,6")
+    found = answer["obstacles"][0]
+    assert (code, answer["supported"], found["operator"], found["nodes"]) == (3, False, "Det", ["/d", "/out"])
     code, out = text(capsys, "zkml", "check", folder / "det.onnx")
     header, row, *notes, verdict = out.splitlines()
     assert (code, header.split()[0], row.split()[:3]) == (3, "operator", ["Det", "2", "/d"])
@@ -238,10 +238,10 @@ def test_a_batch_gives_one_proof_a_sample(folder: Path, capsys) -> None:
     assert run(capsys, *compile_it)[0] == 0
     assert run(capsys, "zkml", "setup", folder / "build", "--unsafe")[0] == 0
     prove = ("zkml", "prove", folder / "build", folder / "two.csv", "-o", folder / "p.json")
-    code, told, _ = run(capsys, *prove)
-    assert (code, [one["values"]["x"] for one in told["proofs"]]) == (0, [[row.tolist()] for row in SAMPLES[:2]])
+    code, answer, _ = run(capsys, *prove)
+    assert (code, [one["values"]["x"] for one in answer["proofs"]]) == (0, [[row.tolist()] for row in SAMPLES[:2]])
     for i in (0, 1):
-        assert Path(told["proofs"][i]["proof"]) == folder / f"p_{i}.json"
+        assert Path(answer["proofs"][i]["proof"]) == folder / f"p_{i}.json"
         assert run(capsys, "zkml", "verify", folder / "build", folder / f"p_{i}.json")[1]["valid"]
     assert run(capsys, *prove, "--public", folder / "public.json")[0] == 2
     assert run(capsys, "zkml", "prove", folder / "build", folder / "p_0.json", "-o", folder / "p.json")[0] == 2
@@ -252,11 +252,11 @@ def test_more_bits_are_closer_to_the_float_model(folder: Path, capsys) -> None:
     errors = []
     for bits in (6, 12, 14):
         asked = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "real.npy", "--bits", bits)
-        code, told, _ = run(
+        code, answer, _ = run(
             capsys, *asked, "--test", folder / "real.npy", "--allow-error", 1, "-o", folder / f"b{bits}"
         )
         assert code == 0
-        errors.append(told["accuracy"]["out"]["error"])
+        errors.append(answer["accuracy"]["out"]["error"])
     assert errors[0] > 4 * errors[1] > 8 * errors[2]
     asked = ("zkml", "compile", folder / "model.onnx", "--calibrate", folder / "real.npy", "-o", folder / "c", "--bits")
     for wrong in (1, 17, "eight"):
@@ -288,10 +288,10 @@ def test_inputs_of_every_type_go_all_the_way(kind: str, tmp_path: Path, capsys) 
     compile_it = ("zkml", "compile", tmp_path / "m.onnx", "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "b")
     assert text(capsys, *compile_it)[0] == 0
     assert text(capsys, "zkml", "setup", tmp_path / "b", "--unsafe")[0] == 0
-    code, told, _ = run(capsys, "zkml", "prove", tmp_path / "b", tmp_path / "one.npy", "-o", tmp_path / "p.json")
+    code, answer, _ = run(capsys, "zkml", "prove", tmp_path / "b", tmp_path / "one.npy", "-o", tmp_path / "p.json")
     assert (code, run(capsys, "zkml", "verify", tmp_path / "b", tmp_path / "p.json")[1]["valid"]) == (0, True)
     wanted = samples.astype(np.float64) @ WEIGHT
-    found = np.array(next(tensor for tensor in told["tensors"] if tensor["name"] == "out")["real"])[0]
+    found = np.array(next(tensor for tensor in answer["tensors"] if tensor["name"] == "out")["real"])[0]
     assert np.abs(found - wanted[3]).max() < 0.02 * np.abs(wanted).max()
 
 

@@ -217,7 +217,7 @@ def shifted_proof(statement: CommittedStatement) -> Statement:
     """A proof whose first equation holds for D + 99 delta, the difference being taken off C."""
     prover = Prover(statement.key, open_backend("cpu"))
     prover._committers = [ShiftedCommitter(statement.key, statement.key.commitments[0], prover.backend)]
-    proven = prover._made(statement.circuit.deferred(INPUTS), FIXED)
+    proven = prover._made(statement.circuit.defwas_wrong(INPUTS), FIXED)
     return replace(proven, proof=replace(proven.proof, c=proven.proof.c - 99 * G1.generator))
 
 
@@ -299,12 +299,12 @@ def test_points_off_their_curve_or_of_another_group_are_refused(committed: Commi
 def test_a_witness_must_wait_for_its_challenges(committed: CommittedStatement, statement: Any) -> None:
     prover = Prover(committed.key, open_backend("cpu"))
     assignment = committed.circuit.witness(INPUTS)
-    with pytest.raises(UsageError, match="deferred"):
+    with pytest.raises(UsageError, match="defwas_wrong"):
         prover.prove(assignment)
     with pytest.raises(UsageError, match="took no challenge"):
         prover.prove(lambda challenges: assignment)
     with pytest.raises(UsageError, match="without challenges"):
-        Prover(statement.key, open_backend("cpu")).prove(committed.circuit.deferred(INPUTS))
+        Prover(statement.key, open_backend("cpu")).prove(committed.circuit.defwas_wrong(INPUTS))
 
 
 def test_committed_wires_cannot_change_after_the_challenges(committed: CommittedStatement) -> None:
@@ -327,15 +327,15 @@ class ErringOnce:
     """A backend whose first batch of two multi-scalar multiplications, the commitment's, comes out wrong."""
 
     def __init__(self, backend: Backend, which: int):
-        self._backend, self._which, self.erred = backend, which, False
+        self._backend, self._which, self.was_wrong = backend, which, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def msm_many(self, pairs: Any, *meanwhile: Any) -> Any:
         points = self._backend.msm_many(pairs, *meanwhile)
-        if len(points) == 2 and not self.erred:
-            self.erred = True
+        if len(points) == 2 and not self.was_wrong:
+            self.was_wrong = True
             points[self._which] = points[self._which] + points[self._which].group.generator
         return points
 
@@ -344,7 +344,7 @@ class ErringOnce:
 def test_a_device_that_errs_in_the_commitment_is_asked_again(committed: CommittedStatement, which: int) -> None:
     erring = ErringOnce(open_backend("cpu"), which)
     proven = Prover(committed.key, erring).prove_circuit(committed.circuit, INPUTS)  # type: ignore[arg-type]
-    assert erring.erred
+    assert erring.was_wrong
     assert accepts(committed, proven)
 
 

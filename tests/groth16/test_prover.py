@@ -149,15 +149,15 @@ class ErringOnce:
     """A backend whose first batch of multi-scalar multiplications comes out wrong."""
 
     def __init__(self, backend: Backend):
-        self._backend, self.erred = backend, False
+        self._backend, self.was_wrong = backend, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._backend, name)
 
     def msm_many(self, pairs: Any, *meanwhile: Any) -> Any:
         points = self._backend.msm_many(pairs, *meanwhile)
-        if not self.erred:
-            self.erred = True
+        if not self.was_wrong:
+            self.was_wrong = True
             points[0] = points[0] + points[0].group.generator
         return points
 
@@ -165,6 +165,6 @@ class ErringOnce:
 def test_a_device_that_errs_once_is_asked_again_and_reported(statement: Any, caplog: pytest.LogCaptureFixture) -> None:
     erring = ErringOnce(open_backend("cpu"))
     proof = Prover(statement.key, erring).prove(statement.assignment)  # type: ignore[arg-type]
-    assert erring.erred
+    assert erring.was_wrong
     assert verify(statement.key.verifying_key, [35, 77], proof)
     assert "failed its self-check" in caplog.text

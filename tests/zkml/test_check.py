@@ -97,7 +97,7 @@ def test_thresholds_of_trees_are_an_obstacle_where_weights_are_private() -> None
     assert "compile it with public weights" in obstacle.reason
 
 
-OF_NUMBERS = ("worst layer", "no finite value")  # refusals that only data can tell
+OF_NUMBERS = ("worst layer", "no finite value")  # refusals that only data can show
 REASONS = [r for r in (*REFUSED.values(), *REFUSED_FILES.values()) if not any(text in r for text in OF_NUMBERS)]
 
 

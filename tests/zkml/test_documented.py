@@ -27,6 +27,6 @@ def test_every_operator_is_one_of_onnx_and_has_all_of_its_columns() -> None:
 
 
 def test_outcomes_of_the_node_models_are_counted() -> None:
-    told = document({"onnx": "1.2", "all": {"right": 1234, "refused": 5}, "without expanded ones": {"right": 7}})
-    assert "| models | right | refused |\n| --- | --- | --- |\n| all | 1,234 | 5 |\n" in told
-    assert "| without expanded ones | 7 | 0 |" in told
+    text = document({"onnx": "1.2", "all": {"right": 1234, "refused": 5}, "without expanded ones": {"right": 7}})
+    assert "| models | right | refused |\n| --- | --- | --- |\n| all | 1,234 | 5 |\n" in text
+    assert "| without expanded ones | 7 | 0 |" in text

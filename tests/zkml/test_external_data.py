@@ -94,8 +94,8 @@ def test_a_link_inside_of_the_folder_leads_nowhere_else(folder: Path) -> None:
         ({"offset": "1"}, "end at byte 961 of m.onnx.data, which has 960"),
         ({"offset": "-4"}, "the offset '-4', which is no number"),
         ({"offset": "1e3"}, "the offset '1e3', which is no number"),
-        ({"length": "12"}, "take 960 bytes, not as told"),
-        ({"length": "99999999999"}, "take 960 bytes, not as told"),
+        ({"length": "12"}, "take 960 bytes, not the length given"),
+        ({"length": "99999999999"}, "take 960 bytes, not the length given"),
     ],
 )
 def test_sizes_are_those_of_the_shape_and_the_file(folder: Path, entries: dict[str, str], message: str) -> None:

@@ -2,7 +2,7 @@
 
 The model is read as for compiling, and taken as far as each step goes. A node that is refused is put down and cut out:
 what it would give becomes an input, so that the nodes behind it are looked at as well. All numbers are made up: a
-refusal for the sizes of numbers, or for an error beyond the limit, only data can tell.
+refusal for the sizes of numbers, or for an error beyond the limit, only data can show.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from zkgpu.zkml.quantize import obstacles
 from zkgpu.zkml.supported import OPERATORS, require_operators, require_shapes
 
 _QUOTED = re.compile(r"'[^']*'")
-_LENGTH = 32  # of an axis whose length nothing tells
+_LENGTH = 32  # of an axis whose length nothing gives
 _GOLDEN = 0.6180339887498949  # multiples of it, less their whole part, are spread evenly over [0, 1)
 
 
@@ -167,7 +167,7 @@ def _shapes(model: OnnxModel, given: Mapping[str, Shape]) -> tuple[dict[str, Sha
             open_axes = [axis for axis, dim in enumerate(dims) if axis and not dim]
             shapes[info.name] = tuple(dim or (_LENGTH if axis else 1) for axis, dim in enumerate(dims))
             notes += [
-                f"axis {axis} of input '{info.name}' has no fixed length: {_LENGTH} was assumed, --shape tells another"
+                f"axis {axis} of input '{info.name}' has no fixed length: {_LENGTH} was assumed, --shape gives another"
                 for axis in open_axes
             ]
     return shapes, notes
@@ -212,7 +212,7 @@ def _tried(found: _Found, model: FloatModel) -> dict[str, Any]:
     try:
         return {**given, **model.run_as_is(given)}
     except (FormatError, ResourceError) as error:
-        found.notes.append(f"it was not run, and shapes were told from the file alone: {error}")
+        found.notes.append(f"it was not run, and shapes were inferred from the file alone: {error}")
         return {}
 
 
@@ -251,7 +251,7 @@ def _simplified(found: _Found, graph: Graph) -> Graph:
 
 
 def _calibration(graph: Graph, values: Mapping[str, Any]) -> Calibration:
-    """The bounds of a run; of what it does not tell -1 to 1, and 0 to 1 of inputs, taken for whole numbers."""
+    """The bounds of a run; of what it does not hold -1 to 1, and 0 to 1 of inputs, taken for whole numbers."""
     ends = {**dict.fromkeys(graph.shapes, (-1.0, 1.0)), **dict.fromkeys(graph.inputs, (0.0, 1.0))}
     ends |= {name: _ends(value) for name, value in values.items() if np.asarray(value).dtype.kind in "fiub"}
     integral = frozenset(name for name in graph.inputs if graph.is_integral(name) or name not in values)

@@ -284,7 +284,7 @@ def compile_model(
             has by default
         binding: 20 or 32: bytes that each proof is for, such as the address of who may use it (`Visibilities`)
         memory: bytes that running the model may take, see `onnx_worker`
-        example: what an estimator or a module takes, see `frontends.as_onnx`; the calibration tells it by default
+        example: what an estimator or a module takes, see `frontends.as_onnx`; the calibration data by default
 
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.

@@ -21,7 +21,7 @@ COUNTS = Path(__file__).parents[2] / "tests" / "data" / "onnx" / "node_models.js
 
 _HEAD = """# Operators of ONNX
 
-Made by `python -m zkgpu.zkml.documented > docs/operators.md` from the tables that the compiler itself asks
+Made by `python -m zkgpu.zkml.documented > docs/operators.md` from the tables that the compiler itself reads
 (`zkgpu/zkml/supported.py`, `honored.py`, `restated.py`, `quantize.py`). Whatever is not in them is refused by the
 node's name; `zkgpu zkml check MODEL.onnx` lists all of it at once, without data.
 
@@ -127,7 +127,7 @@ def _types(operator: str) -> str:
 
 
 def _cost(operator: str) -> str:
-    """Of an operator that no table tells about: what it is restated as does."""
+    """Of an operator that is in no table: what it is restated as does."""
     if operator in _COSTS:
         return _COSTS[operator]
     if operator in MOVES or operator in FOLDED or operator in CHEAP:

@@ -41,7 +41,9 @@ def load_weights(onnx: Any, proto: Any, model: Path) -> None:
                 f"weights '{tensor.name}' and those before take more than {MOST:,} bytes: split the model"
             )
         if _number(tensor.name, place, "length", size) != size:
-            raise FormatError(f"weights '{tensor.name}' of shape {tuple(tensor.dims)} take {size:,} bytes, not as told")
+            raise FormatError(
+                f"weights '{tensor.name}' of shape {tuple(tensor.dims)} take {size:,} bytes, not the length given"
+            )
         if start + size > data.size:
             raise FormatError(
                 f"weights '{tensor.name}' end at byte {start + size:,} of {os.path.basename(path)}, which has "

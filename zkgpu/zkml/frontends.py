@@ -20,10 +20,10 @@ def as_onnx(source: Any, example: Any = None) -> Any:
     """The source as `OnnxModel.read` takes it: an estimator or a module converted, anything else as it is.
 
     Args:
-        example: what the model takes, from which inputs and their names, and a module's shapes are told: an array or a
+        example: what the model takes, from which inputs and their names, and a module's shapes are taken: an array or a
             tensor, a mapping of such by name, a tuple of a module's arguments, a table of pandas, or a file of samples
 
-    Raises UsageError where the converter is not installed, does not know the model, or nothing tells what it takes.
+    Raises UsageError where the converter is not installed, does not take the model, or nothing says what it takes.
     """
     if _is_a(source, "sklearn.base", "BaseEstimator"):
         return _from_estimator(source, example)
@@ -80,7 +80,7 @@ def _features(estimator: Any, example: Any) -> int:
     if found is None and example is not None:
         found = np.asarray(loaded(example, _UNKNOWN)).shape[-1]
     if found is None:
-        raise UsageError("the estimator does not tell how many features it takes: fit it first, or give an example")
+        raise UsageError("the estimator does not say how many features it takes: fit it first, or give an example")
     return int(found)
 
 

@@ -195,8 +195,8 @@ def unsupported(node: Node, reason: str, instead: str = "", message: str = "") -
     Args:
         message: in place of the one made of the node's name and operator, the reason, and what would do instead
     """
-    told = f"{reason}: {instead}" if instead else reason
-    error = Unsupported(message or f"node '{node.name}' ({node.operator}): {told}")
+    text = f"{reason}: {instead}" if instead else reason
+    error = Unsupported(message or f"node '{node.name}' ({node.operator}): {text}")
     error.node, error.reason, error.instead = node, reason, instead
     return error
 

@@ -88,8 +88,8 @@ def each(inputs: Sequence[Tensor], given: Samples) -> list[dict[str, NDArray[Any
     if set(counts.values()) <= {None}:
         return None
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"'{name}' {1 if count is None else count}" for name, count in counts.items())
-        raise UsageError(f"the inputs have different numbers of samples: {told}")
+        numbers = ", ".join(f"'{name}' {1 if count is None else count}" for name, count in counts.items())
+        raise UsageError(f"the inputs have different numbers of samples: {numbers}")
     count = next(iter(counts.values()))
     if not count:
         raise UsageError("a batch without samples: give one at least")

@@ -50,8 +50,8 @@ def require_operators(graph: Graph, refuse: Refusal = refuse) -> None:
     """Raises FormatError naming the first node whose operator has no rule, unless `refuse` does else."""
     for node in graph.nodes:
         if node.operator not in OPERATORS:
-            told = f"node '{node.name}': operator {node.operator} is not supported"
-            refuse(unsupported(node, "it is not supported", _instead(node), f"{told}: `zkgpu zkml check` lists all"))
+            text = f"node '{node.name}': operator {node.operator} is not supported"
+            refuse(unsupported(node, "it is not supported", _instead(node), f"{text}: `zkgpu zkml check` lists all"))
 
 
 def _instead(node: Node) -> str:

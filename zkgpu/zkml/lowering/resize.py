@@ -184,7 +184,7 @@ def _nearest(node: Node, sizes: _Axis, places: Places) -> Taps:
     if mode not in _ROUNDINGS:
         raise unsupported(node, f"nearest_mode = {mode!r} is not supported")
     if node.attributes.get("coordinate_transformation_mode") == _SYMMETRIC and _is_close(mode, places):
-        raise unsupported(node, f"with {_SYMMETRIC} a place lies in the middle of two, as far as it can be told")
+        raise unsupported(node, f"with {_SYMMETRIC} a place lies in the middle of two, as far as it can be seen")
     nearest = np.clip(_ROUNDINGS[mode](places), 0, sizes.before - 1).astype(np.int64)
     return Taps(nearest[None], np.ones((1, sizes.after)))
 
