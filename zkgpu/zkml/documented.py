@@ -34,10 +34,10 @@ node's name; `zkgpu zkml check MODEL.onnx` lists all of it at once, without data
 - **Constraints**: by entry of the output where nothing else is said, before rescaling, which takes as many as an
   activation has limbs. Arithmetic with constants, and moves of entries, take none.
 
-Every tensor has a fixed shape when a model is compiled: lengths that a file leaves open are told by the calibration. A
+Every tensor has a fixed shape when a model is compiled: lengths that a file leaves open are those of the calibration. A
 batch of more than one that a file fixes is proven as such. Control flow that does not depend on the input, sequences,
 recurrent cells and a model's own functions are written out, in at most 65,536 nodes. Weights are at most 2 GB;
-integers of a layer have at most 62 bits, sums of it at most what the field tells apart.
+integers of a layer have at most 62 bits, sums of it at most what the field can hold.
 """
 _COLUMNS = ("operator", "since", "attributes", "computed", "types", "constraints")
 _NONE, _TABLE, _COMPARED = "none", "a table: 2, and its length once", "1, and a range check, an input"

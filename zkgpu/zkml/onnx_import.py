@@ -25,7 +25,7 @@ from zkgpu.zkml.onnx_worker import evaluate
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.supported import require_operators, require_shapes
 
-_KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always tell
+_KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always infer
 _WITHOUT_VALUES = (*control.RULES, *sequence_rules)  # operators that are written out, of whatever they are
 _MAX_CONSTANT = 1 << 28  # entries that folding may make
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
@@ -123,7 +123,7 @@ def _written_out(
                 refuse(error)
     for node in [] if found else waiting:
         left.add(node.outputs)
-        missing = unsupported(node, "the shapes or sequences that it reads cannot be told before it runs")
+        missing = unsupported(node, "the shapes or sequences that it reads cannot be inferred before it runs")
         refuse(next(left_out(graph, node, read), missing))
     return found
 
@@ -276,7 +276,7 @@ def _first_line(error: Exception) -> str:
 def _infer(
     graph: Graph, model: OnnxModel, observed: Mapping[str, Array]
 ) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
-    """Shapes and types of all tensors that onnx can tell, with the constants found so far written into a copy."""
+    """Shapes and types of all tensors that onnx can infer, with the constants found so far written into a copy."""
     onnx, proto = import_onnx(), model.proto
     ends = onnx.helper.make_graph([], proto.graph.name or "graph", proto.graph.input, proto.graph.output)
     copy = onnx.helper.make_model(
@@ -302,7 +302,7 @@ def _infer(
 
 
 def _is_uncertain(node: Node) -> bool:
-    """Whether onnx may tell another shape than a run has: one window of a pool more, or too few axes."""
+    """Whether onnx may infer another shape than a run has: one window of a pool more, or too few axes."""
     return bool(node.attributes.get("ceil_mode", 0) or node.attributes.get("output_shape"))
 
 

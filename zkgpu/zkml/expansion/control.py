@@ -177,7 +177,7 @@ def _collect(node: Node, write: Writer, parts: list[str], axis: int, out: str) -
 
 
 class _Condition:
-    """Whether a Loop goes on: told from constants and from what its body makes of them, turn by turn."""
+    """Whether a Loop goes on: found from constants and from what its body makes of them, turn by turn."""
 
     def __init__(self, graph: Graph, node: Node, write: Writer) -> None:
         body = node.attributes["body"]

@@ -162,7 +162,7 @@ def _chosen(builder: Builder, node: Node, condition: Array, names: list[str]) ->
 
 
 def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[list[Quantized], float]:
-    """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can tell."""
+    """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can show."""
     parts = builder.read(replace(node, inputs=tuple(names)))
     finest = min((x for x in parts if isinstance(x, Quantized)), key=lambda x: x.scale)
     low, high = (end * finest.scale for end in (builder.interval(finest).least, builder.interval(finest).greatest))
