@@ -47,7 +47,11 @@ def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
     assert code == 0
     assert not build.exists()
     code, report, _ = run(capsys, "zkml", "compile", folder / "model.onnx", *calibrated, "-o", build)
-    assert (code, report["costs"]) == (0, answer["costs"])
+    for what in ("constraints", "wires", "gas"):
+        assert (code, report["costs"][what]) == (0, answer["costs"][what])
+    code, made_up, err = run(capsys, "zkml", "estimate", folder / "model.onnx", "--weights", "private")
+    assert (code, "accuracy" in made_up, "numbers were made up" in err) == (0, False, True)
+    assert 0.8 < made_up["costs"]["constraints"] / report["costs"]["constraints"] < 1.25
     assert report["accuracy"]["out"]["agreement"] > 0.8
     code, _, err = run(capsys, "zkml", "setup", build, "--unsafe")
     assert (code, "UNSAFE" in err) == (0, True)

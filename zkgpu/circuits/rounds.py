@@ -70,6 +70,10 @@ class Rounds:
         self._require_open()
         self._collected.setdefault(key, ([], finish))[0].append(item)
 
+    def collected(self) -> dict[Hashable, list[Any]]:
+        """What waits, by key."""
+        return {key: items for key, (items, _) in self._collected.items()}
+
     def finish(self) -> None:
         """Hands out what was collected; that may collect more, and under keys that were done already."""
         while self._collected:

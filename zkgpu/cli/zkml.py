@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from zkgpu.groth16 import VerifyingKey
     from zkgpu.inference import CompiledModel, Costs, Folder, ModelCheck, ModelStatement
     from zkgpu.provers.statement import Statement
+    from zkgpu.zkml.onnx_model import OnnxModel
 
 _LENGTH = re.compile(r"[1-9]\d{0,8}", re.ASCII)  # of an axis
 FOLDER = click.Path(file_okay=False)
@@ -35,7 +36,6 @@ weights_option = click.option(
 )
 
 _options = (
-    click.option("--calibrate", required=True, type=FILE, help="Sample inputs: .npy, .npz or .json by name, .csv."),
     click.option(
         "--test", "test", type=FILE, help="Samples to measure accuracy with; by default a part of those of --calibrate."
     ),
@@ -56,6 +56,16 @@ _options = (
 )
 
 
+shape_option = click.option(
+    "--shape", "shapes", multiple=True, metavar="INPUT=1,3,8", help="An input's, where the file has none."
+)
+
+
+_SAMPLES = "Sample inputs: .npy, .npz or .json by name, .csv."
+samples_option = click.option("--calibrate", required=True, type=FILE, help=_SAMPLES)
+samples_if_any_option = click.option("--calibrate", type=FILE, help=f"{_SAMPLES} Made up by default.")
+
+
 def compile_options(command: Any) -> Any:
     """The options that say how a model is compiled."""
     for option in reversed(_options):
@@ -70,7 +80,7 @@ def zkml_group() -> None:
 
 @zkml_group.command("check")
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
-@click.option("--shape", "shapes", multiple=True, metavar="INPUT=1,3,8", help="An input's, where the file has none.")
+@shape_option
 @click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default.")
 @weights_option
 @memory_option
@@ -114,6 +124,7 @@ def _obstacles(found: ModelCheck) -> list[str]:
 
 @zkml_group.command("compile")
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
+@samples_option
 @compile_options
 @click.option("-o", "--output", required=True, type=FOLDER, help="The build folder.")
 @force_option
@@ -137,16 +148,21 @@ def compile_command(session: Session, /, model: str, output: str, force: bool, *
 
 @zkml_group.command("estimate")
 @click.argument("model", metavar="MODEL.onnx", type=FILE)
+@samples_if_any_option
+@shape_option
 @compile_options
 @pass_session
-def estimate_command(session: Session, /, model: str, **options: Any) -> None:
-    """Say what a model would cost: constraints, time, memory, gas. Nothing is written."""
-    from zkgpu.inference import estimate
+def estimate_command(session: Session, /, model: str, shapes: tuple[str, ...], **options: Any) -> None:
+    """Say what a model would cost: constraints, time, memory, gas. Nothing is written, and no circuit built."""
+    from zkgpu.inference import estimate, estimate_model, speed_of_this_machine
 
     with session.working():
-        compiled = _compile(model, options)
-        costs = estimate(compiled.circuit.r1cs)
+        source, named = _named(model, options)
+        compiled, size = estimate_model(source, options["calibrate"], shapes=_shapes(shapes), **named)
+        costs = estimate(size, speed_of_this_machine(), session.threads)
         _warn(session, compiled)
+    if options["calibrate"] is None:
+        session.warn("no samples were given: numbers were made up, and ranges may be others. --calibrate gives some")
     session.finish(_report(compiled, costs), *_lines(compiled, costs))
 
 
@@ -372,26 +388,28 @@ def _folder(path: str) -> Folder:
 
 def _compile(model: str, options: dict[str, Any]) -> CompiledModel:
     from zkgpu.inference import compile_model
+
+    source, named = _named(model, options)
+    return compile_model(source, options["calibrate"], **named)
+
+
+def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, Any]]:
+    """The model, and what `compile_model` takes besides samples."""
     from zkgpu.zkml.onnx_model import OnnxModel
 
     hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
     read = OnnxModel.read(model)
     given = set(read.inputs)
-    return compile_model(
-        read,
-        options["calibrate"],
-        weights=options["weights"],
-        inputs={name: how for name, how in hidden.items() if name in given},  # type: ignore[misc]
-        outputs={name: how for name, how in hidden.items() if name not in given},  # type: ignore[misc]
-        tensors=options["tensor"] or None,
-        percentile=options["percentile"],
-        test_data=options["test"],
-        allow_error=options["allow_error"],
-        bits=options["bits"],
-        labels=_labels(options["labels"]),
-        binding=int(options["bind"] or 0),
-        memory=options["memory"],
-    )
+    same = {key: options[key] for key in ("weights", "percentile", "allow_error", "bits", "memory")}
+    return read, {
+        **same,
+        "inputs": {name: how for name, how in hidden.items() if name in given},
+        "outputs": {name: how for name, how in hidden.items() if name not in given},
+        "tensors": options["tensor"] or None,
+        "test_data": options["test"],
+        "labels": _labels(options["labels"]),
+        "binding": int(options["bind"] or 0),
+    }
 
 
 def _warn(session: Session, compiled: CompiledModel) -> None:

@@ -10,7 +10,7 @@ values   = values_of(key.verifying_key, done)               # what the verifier 
 verify(key.verifying_key, done)
 """
 
-from zkgpu.inference.costs import Costs, estimate
+from zkgpu.inference.costs import Costs, estimate, estimate_model, speed_of_this_machine
 from zkgpu.inference.folder import Folder
 from zkgpu.inference.statement import ModelStatement, ShownTensor
 from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
@@ -29,8 +29,10 @@ __all__ = [
     "check",
     "compile_model",
     "estimate",
+    "estimate_model",
     "hashes_of",
     "setup",
+    "speed_of_this_machine",
     "unsafe_setup",
     "values_of",
     "verify",

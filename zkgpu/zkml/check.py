@@ -118,7 +118,7 @@ def check(
     Raises FormatError for a damaged file, UsageError for shapes or tensors that are not the model's.
     """
     read = OnnxModel.read(as_onnx(source, example))
-    given, notes = _shapes(read, shapes or {})
+    given, notes = shapes_of_inputs(read, shapes or {})
     fixed = read.with_shapes(given)
     found = _Found()
     _look(found, fixed, tensors, Settings(open_weights=weights != "public"), memory)
@@ -155,7 +155,7 @@ class _Found:
         return tuple(Obstacle(operator, names, reason, instead) for (operator, _, reason, instead), names in firsts)
 
 
-def _shapes(model: OnnxModel, given: Mapping[str, Shape]) -> tuple[dict[str, Shape], list[str]]:
+def shapes_of_inputs(model: OnnxModel, given: Mapping[str, Shape]) -> tuple[dict[str, Shape], list[str]]:
     """The shape of each input, and a note for each length that is made up."""
     unknown = sorted(set(given) - set(model.inputs))
     if unknown:

@@ -16,6 +16,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
+from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
@@ -26,7 +27,6 @@ from zkgpu.zkml.layers.network import (
     Visibilities,
     Visibility,
     build_circuit,
-    count_constraints,
     hash_name,
     hash_names,
     packed_interval,
@@ -362,7 +362,7 @@ def _best(
     for limb in limbs:
         settings = replace(wanted, limb=limb)
         candidate = quantize(graph, bounds, settings)
-        count = count_constraints(candidate.model) if len(limbs) > 1 else 0
+        count = size_of(candidate.model, sketched=True).constraints if len(limbs) > 1 else 0
         if best is None or count < best[0]:
             best = count, candidate, settings
     if best is None:

@@ -12,21 +12,34 @@ says the same, and leaves what follows one term for each value that it reads.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
 from zkgpu.zkml.layers.matrices import reads_of_private
-from zkgpu.zkml.operations import Combine, Linear, Operation, Total
+from zkgpu.zkml.operations import Combine, Linear, Operation, Shape, Total
 
 Counts = NDArray[np.int64]
+
+
+class Shaped(Protocol):
+    """What has the shape of a tensor."""
+
+    @property
+    def shape(self) -> Shape: ...
+
+    @property
+    def size(self) -> int: ...
+
 
 _FREE = 1 << 16  # terms of a product that are soon made: below, only constraints count
 _WIRE = 16  # terms that take as long to prove as a wire and its constraint
 
 
-def reads_of(operation: Operation, inputs: list[Wires], *, public: bool) -> list[Counts | int]:
+def reads_of(operation: Operation, inputs: Sequence[Shaped], *, public: bool) -> list[Counts | int]:
     """By input, how many combinations its entries, or each of its entries, go into; none where that is not counted.
 
     Args:
@@ -42,14 +55,13 @@ def reads_of(operation: Operation, inputs: list[Wires], *, public: bool) -> list
     return [1] if isinstance(operation, Total) else []
 
 
-def is_worth_wires(x: Wires, reads: Counts | int, source_terms: int, source_size: int) -> bool:
+def is_worth_wires(terms: Counts, reads: Counts | int, source_terms: int, source_size: int) -> bool:
     """Whether combinations of an input would have more terms than with a wire for each value that it is arranged of.
 
     Args:
-        x: what is read, its entries arranged in any order, some of them often
+        terms: of each entry that is read, arranged in any order, some of them often
         source_terms, source_size: of the values that the entries are
     """
-    terms = terms_of(x)
     if not (terms > 1).any():
         return False
     read = np.broadcast_to(np.ravel(reads), terms.shape)

@@ -151,36 +151,18 @@ def hash_name(tensor: str) -> str:
     return f"{tensor}.hash"
 
 
-def count_constraints(model: IntegerModel) -> int:
-    """Constraints of the circuit besides what products with weights cost, without the work of building those."""
-    circuit = Circuit()
-    network = Network(circuit, model, Visibilities(), sketched=True)
-    for tensor in model.inputs:
-        network.declare(tensor)
-    for operation in model.operations:
-        network.write(operation)
-    circuit.builder.finish()
-    return circuit.builder.n_constraints
-
-
 class Network:
-    """The circuit being written: wires and intervals of the tensors so far.
+    """The circuit being written: wires and intervals of the tensors so far."""
 
-    Args:
-        sketched: layers with weights give unconstrained values: good for counting only
-    """
-
-    def __init__(
-        self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities, *, sketched: bool = False
-    ) -> None:
-        self.circuit, self.visibilities, self.sketched = circuit, visibilities, sketched
+    def __init__(self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities) -> None:
+        self.circuit, self.visibilities = circuit, visibilities
         self.intervals = analyze(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
         self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
         self.values: dict[str, Wires] = {}
         self._hashed_weights: list[Ranged[Wires]] = []
-        self._fused = _rounded_only_for_tables(model)
+        self._fused = rounded_only_for_tables(model)
         self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
 
     def declare(self, tensor: Tensor) -> None:
@@ -236,7 +218,7 @@ class Network:
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
             sources = [self.values[source] for source in self._sources(name)]
             terms = sum(int(terms_of(source).sum()) for source in sources)
-            if is_worth_wires(x, read, terms, sum(source.size for source in sources)):
+            if is_worth_wires(terms_of(x), read, terms, sum(source.size for source in sources)):
                 self._bind(name)
 
     def _sources(self, name: str) -> list[str]:
@@ -256,8 +238,6 @@ class Network:
 
     def _linear(self, operation: Linear) -> Wires:
         x = self.values[operation.inputs[0]]
-        if self.sketched:
-            return self.circuit.private(operation.output, (*x.shape[:2], operation.weight.shape[2]))
         if self.visibilities.weights == "public":
             return constant_linear(operation, x)
         if self.visibilities.weights == "private":
@@ -288,7 +268,7 @@ def packed_interval(interval: Interval) -> tuple[int, int]:
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
 
 
-def _rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize]:
+def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize]:
     """Requantizations read by one table and nothing else, whose clamp is that table's range."""
     readers: dict[str, list[Operation]] = {}
     for operation in model.operations:

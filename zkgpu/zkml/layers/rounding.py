@@ -32,7 +32,7 @@ def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interv
     least, greatest = rounded_ends(interval, operation.shift)
     low = operation.low if operation.low is not None and operation.low > least else None
     high = operation.high if operation.high is not None and operation.high < greatest else None
-    least_left, greatest_left = (_clipped(end, operation) for end in (least, greatest))
+    least_left, greatest_left = (clipped(end, operation) for end in (least, greatest))
     if least_left == greatest_left != least and not checks.weights_are_given:
         return Circuit.of(x).constant(np.full(x.shape, least_left))
     if high is not None:
@@ -48,7 +48,7 @@ def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interv
     return y
 
 
-def _clipped(value: int, operation: Requantize) -> int:
+def clipped(value: int, operation: Requantize) -> int:
     value = value if operation.low is None else max(value, operation.low)
     return value if operation.high is None else min(value, operation.high)
 

@@ -77,6 +77,16 @@ def look_up_rows(tables: Tables, rows: Integers, first: int, x: Wires) -> Wires:
     return y
 
 
+def table_for_all(values: Integers, first: int, entries: int, least: int, greatest: int) -> tuple[Integers, int] | None:
+    """The table, and its first key, that holds all rounded values; None where a clamp to the given one is less."""
+    last = first + len(values) - 1
+    if first <= least and greatest <= last:
+        return values, first
+    if greatest - least + 1 - len(values) > _CLAMP * entries:
+        return None
+    return values[np.clip(np.arange(least, greatest + 1), first, last) - first], least
+
+
 def rounded_look_up(
     checks: Checks, tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
 ) -> Wires:
@@ -85,13 +95,12 @@ def rounded_look_up(
     The table itself keeps the rounded value in range, exactly, so that no other check does.
     """
     least, greatest = rounded_ends(interval, shift)
+    found = table_for_all(values, first, x.size, least, greatest)
+    if found is not None:
+        table, start = found
+        ends = start, start + len(table) - 1
+        return look_up(tables, table, start, rounded_unchecked(checks, x, shift, interval, ends))
     last = first + len(values) - 1
-    rows = greatest - least + 1
-    if first <= least and greatest <= last:
-        return look_up(tables, values, first, rounded_unchecked(checks, x, shift, interval, (first, last)))
-    if rows - len(values) <= _CLAMP * x.size:
-        wide = values[np.clip(np.arange(least, greatest + 1), first, last) - first]
-        return look_up(tables, wide, least, rounded_unchecked(checks, x, shift, interval))
     low = first if first > least else None
     high = last if last < greatest else None
     return look_up(tables, values, first, clamped(checks, x, shift, low, high, interval))

@@ -1,0 +1,736 @@
+"""How large the circuit of an integer model will be, told by formulas for each operation: nothing of it is built.
+
+Each method says what the function of the same name in `layers` writes. Of a tensor is known how many wires each entry
+is a sum of, and which wire it is where it is a single one: what is constant, and what is known to be in range already,
+costs nothing. Range checks are weighed together as the circuit does (`gadgets.limbs.plan_limbs`). Constraints are exact
+where weights are private or layers with weights have a function between them; merged terms of others are counted twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zkgpu.circuits import Circuit
+from zkgpu.circuits.gadgets.limbs import LimbPlan, plan_limbs
+from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
+from zkgpu.circuits.rounds import DIGEST_POINT
+from zkgpu.circuits.widths import UNKNOWN
+from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
+from zkgpu.zkml.layers.hashing import Ranged
+from zkgpu.zkml.layers.matrices import LONG, works_in_pairs
+from zkgpu.zkml.layers.maximum import spread
+from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
+from zkgpu.zkml.layers.rounding import clipped, rounded_ends
+from zkgpu.zkml.layers.tables import table_for_all
+from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
+from zkgpu.zkml.operations import (
+    ArgMax,
+    Arrange,
+    Combine,
+    IntegerModel,
+    Linear,
+    Lookup,
+    MatMul,
+    Maximum,
+    Multiply,
+    Normalize,
+    Operation,
+    Requantize,
+    RootMeanSquare,
+    Rows,
+    Shape,
+    Softmax,
+    Steps,
+    Tensor,
+    TopK,
+    Total,
+)
+from zkgpu.zkml.ranges import Interval, analyze, with_reach
+from zkgpu.zkml.semantics import inverse_root
+
+Integers = NDArray[np.int64]
+
+_BLOCK, _HASH_CONSTRAINTS, _HASH_WIRES, _HASH_ENTRIES = 15, 609, 609, 16_000  # of a hash of sixteen elements
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a circuit.
+
+    Attributes:
+        entries: of its three matrices
+        public: ordinary public inputs, with the challenges and the digest
+        values: public values that travel packed
+    """
+
+    constraints: int
+    wires: int
+    entries: int
+    public: int
+    values: int
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """What is known of a tensor's entries.
+
+    Attributes:
+        terms: how many wires each is a sum of; 0 for a constant
+        ids: the wire that an entry is, or -1
+        groups: entries of one group are sums of the same wires, but for `own` of each that no other entry has; or -1
+        own: terms outside of the group
+        support: no more wires than these are in all of them
+    """
+
+    terms: Integers
+    ids: Integers
+    groups: Integers
+    own: Integers
+    support: int
+
+    @classmethod
+    def of(cls, terms: Integers, support: int, ids: Integers | None = None) -> Sums:
+        """Sums that share no wires."""
+        none = np.full(terms.shape, -1)
+        return cls(terms, none if ids is None else ids, none, terms, support)
+
+    @property
+    def shape(self) -> Shape:
+        return self.terms.shape
+
+    @property
+    def size(self) -> int:
+        return self.terms.size
+
+    @property
+    def is_constant(self) -> bool:
+        return not self.terms.any()
+
+    def total(self) -> int:
+        return int(self.terms.sum())
+
+    def take(self, key: Any) -> Sums:
+        return Sums(self.terms[key], self.ids[key], self.groups[key], self.own[key], self.support)
+
+    def to(self, shape: Shape) -> Sums:
+        terms, ids, groups, own = (np.broadcast_to(p, shape) for p in (self.terms, self.ids, self.groups, self.own))
+        return Sums(terms, ids, groups, own, self.support)
+
+    def plus(self, terms: int = 0) -> Sums:
+        """Sums with so many other wires: no longer a wire."""
+        more = self.support + terms * self.size
+        return Sums(self.terms + terms, np.full(self.shape, -1), self.groups, self.own + terms, more)
+
+
+def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Size:
+    """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take."""
+    tally = Tally(model, visibilities or Visibilities(), sketched)
+    for tensor in model.inputs:
+        tally.declare(tensor)
+    for operation in model.operations:
+        tally.write(operation)
+    if not sketched:
+        tally.publish_weights()
+        for tensor in model.outputs:
+            tally.publish(tensor)
+    return tally.finished()
+
+
+@dataclass
+class Tally:
+    """The circuit so far: its counts, and what is known of each tensor."""
+
+    model: IntegerModel
+    visibilities: Visibilities
+    sketched: bool = False
+    constraints: int = 0
+    wires: int = 1
+    entries: int = 0
+    public: int = 0
+    values: int = 0
+    checks: Counter[int] = field(default_factory=Counter)
+    check_terms: Counter[int] = field(default_factory=Counter)
+    tables: dict[Any, list[int]] = field(default_factory=dict)  # (rows, columns, looked up) of each
+    sums: dict[str, Sums] = field(default_factory=dict)
+    challenges: set[str] = field(default_factory=set)
+    _widths: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
+    _hashed: list[Ranged[Any]] = field(default_factory=list)
+    _reach: Integers = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # of each group
+
+    def __post_init__(self) -> None:
+        given = self.visibilities.weights_are_given
+        self.intervals: Mapping[str, Interval] = analyze(self.model, margin=given)
+        if self.visibilities.weights == "hashed":
+            self.intervals = with_reach(self.model, self.intervals, largest_sum)
+        self.fused = rounded_only_for_tables(self.model)
+        self.arranged = {op.output: op for op in self.model.operations if isinstance(op, Arrange)}
+        shown = [t.name for t in self.model.outputs if self.visibilities.of_output(t.name) != "private"]
+        self.read = set() if self.sketched else set(shown)
+        self.read.update(name for operation in self.model.operations for name in operation.inputs)
+
+    # parts of a circuit
+
+    def fresh(self, shape: Shape, width: int = UNKNOWN) -> Sums:
+        """New wires, known to have so many bits."""
+        size, first = math.prod(shape), self._widths.size
+        self.wires += size
+        self._widths = np.append(self._widths, np.full(size, width, dtype=np.int16))
+        return Sums.of(np.ones(shape, dtype=np.int64), size, np.arange(first, first + size).reshape(shape))
+
+    def united(self, x: Sums) -> Integers:
+        """How many wires each row of entries, along the last axis, is made of."""
+        count, most = math.prod(x.shape[:-1]), len(self._reach)
+        rows = np.broadcast_to(np.arange(count).reshape(*x.shape[:-1], 1), x.shape)
+        grouped = x.groups >= 0
+        keys, which = np.unique(rows[grouped] * most + x.groups[grouped], return_inverse=True)
+        inside = np.bincount(which, (x.terms - x.own)[grouped], len(keys))
+        shared = np.bincount(keys // most, np.minimum(inside, self._reach[keys % most]), count)
+        found: Integers = x.own.sum(axis=-1) + shared.astype(np.int64).reshape(x.shape[:-1])
+        return np.minimum(found, x.support)
+
+    def _grouped(self, reach: Integers, shape: Shape, terms: Integers, support: int) -> Sums:
+        """Rows of entries that are sums of the same wires, as many as `reach` says of each row."""
+        first = len(self._reach)
+        self._reach = np.append(self._reach, reach.ravel())
+        groups = np.broadcast_to((first + np.arange(reach.size)).reshape(*reach.shape, 1), shape)
+        return Sums(terms, np.full(shape, -1), groups, np.zeros(shape, dtype=np.int64), support)
+
+    def constrain(self, rows: int, entries: int) -> None:
+        self.constraints += rows
+        self.entries += entries
+
+    def product(self, x: Sums, y: Sums, output: str | None = None) -> Sums:
+        """Entry by entry: new wires, by a constraint each, unless all of one of them is constant, or nothing reads it.
+
+        Args:
+            output: the tensor that it is
+        """
+        shape = np.broadcast_shapes(x.shape, y.shape)
+        x, y = x.to(shape), y.to(shape)
+        if x.is_constant or y.is_constant:
+            return (x if y.is_constant else y).plus()
+        if output is not None and output not in self.read:
+            return x.plus(1)
+        self.constrain(x.size, x.total() + y.total() + x.size)
+        return self.fresh(shape)
+
+    def materialized(self, x: Sums, y: Sums) -> Sums:
+        """The product as wires of its own, by a constraint each whatever it is."""
+        self.constrain(x.size, x.total() + y.total() + x.size)
+        return self.fresh(x.shape)
+
+    def within(self, x: Sums, low: int, high: int, *, exactly: bool = True, shifted: bool = False) -> None:
+        """`Checks.within`.
+
+        Args:
+            shifted: x is not the sums alone
+        """
+        bits = (high - low).bit_length()
+        if bits == 0:
+            self.constrain(0 if x.is_constant else x.size, x.total() + 2 * x.size)
+            return
+        if not exactly:
+            bits = -(-bits // self.model.limb) * self.model.limb
+            high = low + (1 << bits) - 1
+        self._in_range(x, bits, low == 0 and not shifted)
+        if high - low + 1 != 1 << bits:
+            self._in_range(x, bits, False)
+
+    def _in_range(self, x: Sums, bits: int, alone: bool) -> None:
+        """`assert_in_range` of x, or of x and a constant."""
+        some = x.terms > 0
+        single = some & (x.ids >= 0) if alone else np.zeros_like(some)
+        if single.any():
+            known = np.zeros_like(some)
+            known[single] = self._widths[x.ids[single]] <= bits
+            some &= ~known
+            proven = x.ids[single]
+            self._widths[proven] = np.minimum(self._widths[proven], bits)
+        self.checks[bits] += int(some.sum())
+        self.check_terms[bits] += int(x.terms[some].sum())
+
+    def look_up(self, key: Any, rows: int, columns: int, x: Sums) -> None:
+        """x, and so many wires beside it less one, in a table."""
+        self.tables.setdefault(key, [rows, columns, 0])[2] += x.size
+        self.challenges |= {LOOKUP_POINT} | ({DIGEST_POINT} if columns > 1 else set())
+        self.constrain(0, x.total())
+
+    # the network, as layers.network
+
+    def declare(self, tensor: Tensor) -> None:
+        visibility = self.visibilities.of_input(tensor.name)
+        unsigned = visibility == "public" and tensor.low >= 0
+        x = self.fresh(tensor.shape, tensor.high.bit_length() if unsigned else UNKNOWN)
+        if visibility == "public":
+            self.values += x.size
+        else:
+            self.within(x, tensor.low, tensor.high)
+        if visibility == "hashed":
+            self._publish_hash([Ranged(np.zeros(tensor.shape), tensor.low, tensor.high)])
+        self.sums[tensor.name] = x
+
+    def publish(self, tensor: Tensor) -> None:
+        visibility = self.visibilities.of_output(tensor.name)
+        x, (low, high) = self.sums[tensor.name], packed_interval(self.intervals[tensor.name])
+        if visibility == "public":
+            self.values += x.size
+            self.constrain(0, x.total())
+        elif visibility == "hashed":
+            self.within(x, low, high)
+            self._publish_hash([Ranged(np.zeros(x.shape), low, high)])
+
+    def publish_weights(self) -> None:
+        if self.visibilities.weights == "hashed":
+            self._publish_hash(self._hashed)
+
+    def _publish_hash(self, tensors: Sequence[Ranged[Any]]) -> None:
+        elements = sum(-(-part.values.size // len(part.powers)) for part in tensors)
+        blocks = -(-elements // _BLOCK)
+        self.constrain(blocks * _HASH_CONSTRAINTS + 1, blocks * _HASH_ENTRIES)
+        self.wires += blocks * _HASH_WIRES + 1
+        self.public += 1
+
+    def write(self, operation: Operation) -> None:
+        if operation.output in self.fused:
+            return
+        self._shorten(operation)
+        inputs = [self.sums.get(name) for name in operation.inputs]
+        intervals = [self.intervals[name] for name in operation.inputs]
+        self.sums[operation.output] = _RULES.get(type(operation), Tally.built)(self, operation, inputs, intervals)
+
+    def _shorten(self, operation: Operation) -> None:
+        inputs = [self.sums[name] for name in operation.inputs if name not in self.fused]
+        reads = reads_of(operation, inputs, public=not self.visibilities.weights_are_given)
+        for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
+            sources = [self.sums[source] for source in self._sources(name)]
+            size = sum(source.size for source in sources)
+            if is_worth_wires(x.terms.ravel(), read, sum(source.total() for source in sources), size):
+                self._bind(name)
+
+    def _sources(self, name: str) -> list[str]:
+        arranged = self.arranged.get(name)
+        return [s for i in arranged.inputs for s in self._sources(i)] if arranged else [name]
+
+    def _bind(self, name: str) -> None:
+        arranged = self.arranged.get(name)
+        if arranged is None:
+            x = self.sums[name]
+            if (x.ids < 0).any():
+                self.constrain(x.size, x.total() + 2 * x.size)
+                self.sums[name] = self.fresh(x.shape)
+            return
+        for source in arranged.inputs:
+            self._bind(source)
+        self.sums[name] = self.arrange(arranged, [self.sums[source] for source in arranged.inputs], None)
+
+    def built(self, operation: Operation, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        """An operation that has no formula yet: written on its own, of wires that nothing is known of."""
+        circuit = Circuit()
+        network = Network(circuit, self.model, self.visibilities)
+        for name, x in zip(operation.inputs, inputs, strict=True):
+            network.values[name] = circuit.private(name, x.shape)
+        network.write(operation)
+        for key, items in circuit.builder.rounds.collected().items():
+            if isinstance(key, Table):
+                count = sum(item.columns[0].size for item in items)
+                self.tables.setdefault(key.columns, [key.size, len(key.columns), 0])[2] += count
+                continue
+            for check in items:
+                self.checks[check.bits] += check.entries.size
+                self.check_terms[check.bits] += 2 * check.entries.size
+        builder, y = circuit.builder, network.values[operation.output]
+        self.challenges |= set(builder.rounds.challenges)
+        self.constrain(builder.n_constraints, 3 * builder.n_constraints)
+        self.wires += builder.n_wires - 1 - sum(x.size for x in inputs) - y.size - len(builder.rounds.challenges)
+        return self.fresh(y.shape)
+
+    def finished(self) -> Size:
+        """With the range checks, the tables, the digest of public values, and the mask of the commitment."""
+        used = bool(self.values or self.checks.total() or self.challenges)
+        self._write_checks()
+        for rows, columns, count in self.tables.values():
+            self._write_table(rows, columns, count)
+        binding = self.visibilities.binding if not self.sketched else 0
+        self.values += binding
+        self.wires += binding
+        self.challenges |= {LOOKUP_POINT} if self.plan.width else set()
+        if self.values:
+            self.challenges.add(DIGEST_POINT)
+            self.constrain(self.values, 5 * self.values)
+            self.wires += self.values
+            self.public += 1
+        if used or binding:
+            self.constrain(1, 1)
+            self.wires += 1 + len(self.challenges)
+            self.public += len(self.challenges)
+        return Size(self.constraints, self.wires, self.entries, self.public, self.values)
+
+    def _write_checks(self) -> None:
+        self.plan: LimbPlan = plan_limbs(+self.checks)
+        self.constraints += self.plan.constraints
+        for bits, count in (+self.checks).items():
+            terms = self.check_terms[bits]
+            if not self.plan.width:
+                self.wires += (bits - 1) * count
+                self.entries += 3 * bits * count + 2 * (terms + (bits - 1) * count)
+                continue
+            limbs = self.plan.limbs(bits)
+            twice = 2 if limbs[-1] not in (self.plan.width, *self.plan.tables) else 1
+            self.wires += (len(limbs) - 1) * 2 * count + twice * count
+            self.entries += 5 * (len(limbs) - 1) * count + twice * (terms + (len(limbs) + 4) * count)
+        rows = sum(1 << width for width in {self.plan.width, *self.plan.tables} if width)
+        self.wires += 2 * rows
+        self.entries += 5 * rows
+
+    def _write_table(self, rows: int, columns: int, count: int) -> None:
+        """Of several columns each after the first takes a constraint an entry; their powers take some more."""
+        self.constrain(columns * count + rows + 1 + 2 * max(0, columns - 2), (4 * columns + 1) * count + 6 * rows)
+        self.wires += columns * count + 2 * rows
+
+    # layers
+
+    def arrange(self, operation: Arrange, inputs: list[Sums], _: Any) -> Sums:
+        """An arrangement takes nothing."""
+
+        def picked(parts: list[Integers], outside: int) -> Integers:
+            return np.concatenate([*(part.ravel() for part in parts), np.full(1, outside)])[operation.positions]
+
+        return Sums(
+            picked([x.terms for x in inputs], 0),
+            picked([x.ids for x in inputs], -1),
+            picked([x.groups for x in inputs], -1),
+            picked([x.own for x in inputs], 0),
+            sum(x.support for x in inputs),
+        )
+
+    def combine(self, operation: Combine, inputs: list[Sums], _: Any) -> Sums:
+        shape = np.broadcast_shapes(
+            operation.offset.shape,
+            *(np.broadcast_shapes(x.shape, m.shape) for x, m in zip(inputs, operation.multipliers, strict=True)),
+        )
+        factors = [np.broadcast_to(m, shape) for m in operation.multipliers]
+        parts = [x.to(shape) for x in inputs]
+        terms = np.sum([np.where(m != 0, x.terms, 0) for x, m in zip(parts, factors, strict=True)], axis=0)
+        ids = np.max([np.where(m == 1, x.ids, -1) for x, m in zip(parts, factors, strict=True)], axis=0)
+        ids = np.where((terms == 1) & (np.broadcast_to(operation.offset, shape) == 0), ids, -1)
+        inside = np.array([x.terms - x.own for x in parts])
+        largest = inside.argmax(axis=0)  # the group of most terms stays one, those of others are taken for their own
+        groups = np.take_along_axis(np.array([x.groups for x in parts]), largest[None], axis=0)[0]
+        own = np.maximum(terms - inside.max(axis=0), 0)
+        return Sums(terms, ids, groups, own, sum(x.support for x in inputs))
+
+    def total(self, _: Total, inputs: list[Sums], __: Any) -> Sums:
+        (x,) = inputs
+        if x.shape[-1] == 1:
+            return x.take((..., 0))
+        return Sums.of(self.united(x), x.support)
+
+    def multiply(self, operation: Multiply, inputs: list[Sums], _: Any) -> Sums:
+        return self.product(inputs[0], inputs[1], operation.output)
+
+    def linear(self, operation: Linear, inputs: list[Sums], _: Any) -> Sums:
+        (x,) = inputs
+        groups, m, k = x.shape
+        shape = (groups, m, operation.weight.shape[2])
+        if self.sketched:
+            return self.fresh(shape)
+        if self.visibilities.weights == "public":
+            return self._constant_linear(operation, x)
+        if self.visibilities.weights == "private":
+            weight, bias = self.fresh(operation.weight.shape), self.fresh(operation.bias.shape)
+            return self._private_linear(x, weight, bias)
+        parts = {}
+        for name, part in hashed_parts(operation, m).items():
+            parts[name] = self.fresh(part.values.shape)
+            self.within(parts[name], part.low, part.high)
+            self._hashed.append(part)
+        weight, multiplier, bias = (parts[name] for name in ("weight", "multiplier", "bias"))
+        factors = multiplier.take((slice(None), None))
+        if m > k and not works_in_pairs(m, k, shape[2]):
+            scaled = self.product(weight, factors)
+            return self._private_linear(x, scaled, self.product(multiplier, bias))
+        return self.product(self._private_linear(x, weight, bias), factors, operation.output)
+
+    def _constant_linear(self, operation: Linear, x: Sums) -> Sums:
+        """Sums of many terms get wires of their own."""
+        reach = self.united(x)
+        terms = np.minimum(x.terms @ (operation.weight != 0).astype(np.int64), reach[..., None])
+        constants = int((operation.bias != 0).sum()) * x.shape[1]
+        if int(terms.sum()) + constants <= LONG:
+            return self._grouped(reach, terms.shape, terms, x.support)
+        self.constrain(terms.size, int(terms.sum()) + constants + 2 * terms.size)
+        return self.fresh(terms.shape)
+
+    def _private_linear(self, x: Sums, weight: Sums, bias: Sums) -> Sums:
+        groups, m, k = x.shape
+        n = weight.shape[2]
+        if works_in_pairs(m, k, n):
+            pairs = m * n * (k - k // 2)
+            entries = (n + 1) * x.total() + groups * (3 * pairs + m * n * (k + 1) + m * (k // 2))
+            self.constrain(groups * (pairs + m * (k // 2)), entries)
+            self.wires += groups * (pairs - m * n + m * (k // 2))
+            return self.fresh((groups, m, n))
+        return self._matmul(x, weight, bias)
+
+    def _matmul(self, x: Sums, y: Sums, bias: Sums | None = None) -> Sums:
+        """`gadgets.matmul` group by group."""
+        if x.size == 0 or y.size == 0:
+            return self.fresh((*x.shape[:2], y.shape[2]))
+        found = [self._product_of_matrices(x.take(g), y.take(g)) for g in range(x.shape[0])]
+        parts = (np.stack(part) for part in zip(*((s.terms, s.ids) for s in found), strict=True))
+        terms, ids = parts
+        joined = Sums.of(terms, sum(s.support for s in found), ids)
+        return joined if bias is None else joined.plus(1)
+
+    def _product_of_matrices(self, x: Sums, y: Sums) -> Sums:
+        (m, k), n = x.shape, y.shape[1]
+        plain = 0 if x.is_constant or y.is_constant else m * k * n
+        right, left = m * k + (m + k) * (n - 1), k * n + (k + n) * (m - 1)
+        if plain <= min(right, left):
+            terms = np.full((m, n), k) if plain else np.minimum(x.terms.sum(), y.terms.sum()) * np.ones((m, n), int)
+            self.constrain(plain, plain + n * x.total() + m * y.total() if plain else 0)
+            self.wires += plain
+            return Sums.of(terms, m * n * k)
+        first, rows, columns = (x, m, n) if right <= left else (y, n, m)
+        self.challenges.add(DIGEST_POINT)
+        self.constrain(min(right, left), first.total() + 2 * m * k * n // columns + 4 * (rows + k) * (columns - 1))
+        self.wires += min(right, left) - rows
+        return self.fresh((m, n))
+
+    def matmul(self, _: MatMul, inputs: list[Sums], __: Any) -> Sums:
+        return self._matmul(*inputs)
+
+    # roundings
+
+    def requantize(self, operation: Requantize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        given = self.visibilities.weights_are_given
+        least, greatest = rounded_ends(interval, operation.shift)
+        low = operation.low if operation.low is not None and operation.low > least else None
+        high = operation.high if operation.high is not None and operation.high < greatest else None
+        ends = tuple(clipped(end, operation) for end in (least, greatest))
+        if ends[0] == ends[1] != least and not given:
+            return Sums.of(np.zeros(x.shape, dtype=np.int64), 0)
+        if high is not None:
+            y = self._clamped(x, operation.shift, low, high, interval)
+            self.within(y, *ends)
+            return y
+        y = (
+            self._rounded(x, operation.shift, interval)
+            if low is None
+            else self._at_least(x, operation.shift, low, interval)
+        )
+        if given and (low, high) != (operation.low, operation.high):
+            self.within(y, *ends)
+        return y
+
+    def _rounded(self, x: Sums, shift: int, interval: Interval, checked: bool = True) -> Sums:
+        if shift == 0:
+            return x
+        y = self.fresh(x.shape)
+        if checked:
+            self.within(y, *rounded_ends(interval, shift), exactly=False)
+        self._bind_remainder(x, shift, 1)
+        return y
+
+    def _bind_remainder(self, x: Sums, shift: int, others: int) -> None:
+        if shift == 0:
+            self.constrain(x.size, x.total() + (others + 1) * x.size)
+            return
+        self.within(x.plus(others), 0, (1 << shift) - 1)
+
+    def _at_least(self, x: Sums, shift: int, low: int, interval: Interval) -> Sums:
+        least, greatest = rounded_ends(interval, shift)
+        bits = max(greatest - low, low - 1 - least, 1).bit_length()
+        self.constrain(x.size, 3 * x.size)
+        self.fresh(x.shape, 1)  # the sign
+        upper = x.plus(1)
+        if shift:
+            lower = self.fresh(x.shape)
+            self.within(lower, 0, (1 << shift) - 1)
+            upper = x.plus(2)
+        self.within(upper, 0, (1 << bits) - 1)
+        self.constrain(x.size, upper.total() + 3 * x.size)
+        y = self.fresh(x.shape)
+        return y if low == 0 else y.plus()
+
+    def _clamped(self, x: Sums, shift: int, low: int | None, high: int | None, interval: Interval) -> Sums:
+        least, greatest = rounded_ends(interval, shift)
+        y = self.fresh(x.shape)
+        for bound, reach in ((high, greatest - (high or 0)), (low, (low or 0) - least)):
+            if bound is not None:
+                excess = self.fresh(x.shape)
+                self.within(excess, 0, reach, exactly=False)
+                self.constrain(x.size, 3 * x.size)
+        self._bind_remainder(x, shift, 1 + (high is not None) + (low is not None))
+        return y
+
+    # tables
+
+    def lookup(self, operation: Lookup, inputs: list[Sums], _: Any) -> Sums:
+        rounding = self.fused.get(operation.inputs[0])
+        if rounding is None:
+            return self._looked_up(operation.table, operation.first, inputs[0])
+        (name,) = rounding.inputs
+        return self._rounded_look_up(
+            operation.table, operation.first, self.sums[name], self.intervals[name], rounding.shift
+        )
+
+    def _looked_up(self, table: Integers, first: int, x: Sums) -> Sums:
+        key = (first, np.ascontiguousarray(table, dtype=np.int64).tobytes())
+        y = self.fresh(x.shape)
+        self.look_up(key, len(table), 2, x)
+        return y
+
+    def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
+        least, greatest = rounded_ends(interval, shift)
+        found = table_for_all(table, first, x.size, least, greatest)
+        if found is not None:
+            return self._looked_up(*found, self._rounded(x, shift, interval, checked=False))
+        last = first + len(table) - 1
+        low, high = first if first > least else None, last if last < greatest else None
+        return self._looked_up(table, first, self._clamped(x, shift, low, high, interval))
+
+    def rows(self, operation: Rows, inputs: list[Sums], _: Any) -> Sums:
+        (x,), width = inputs, operation.table.shape[1]
+        table = np.ascontiguousarray(operation.table, dtype=np.int64)
+        y = self.fresh((*x.shape, width))
+        self.look_up((operation.first, table.shape, table.tobytes()), len(table), 1 + width, x)
+        return y
+
+    # rows
+
+    def _top_of(self, x: Sums) -> tuple[Sums, Sums]:
+        """(maximum, maximum - x)."""
+        n = x.shape[-1]
+        top = self.fresh(x.shape[:-1])
+        distance = x.plus(1)
+        self.constrain(top.size * max(1, n - 1), distance.total() + 2 * x.size)
+        self.wires += top.size * max(0, n - 2)
+        return top, distance
+
+    def maximum(self, _: Maximum, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        if x.shape[-1] == 1:
+            return x.take((..., 0))
+        top, distance = self._top_of(x)
+        self.within(distance, 0, spread(interval), exactly=False)
+        return top
+
+    def argmax(self, _: ArgMax, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        n = x.shape[-1]
+        if n == 1:
+            return Sums.of(np.zeros(x.shape[:-1], dtype=np.int64), 0)
+        top, distance = self._top_of(x)
+        self.within(distance, 0, n * spread(interval) + n - 1, exactly=False)
+        rest = self.fresh(top.shape)
+        self.within(rest, 0, n - 1)
+        self.within(top.plus(1), interval.least, interval.greatest, exactly=False)
+        return rest.plus()
+
+    def top_k(self, operation: TopK, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        n, count = x.shape[-1], operation.count
+        if n == 1:
+            return self._beside(x, Sums.of(np.zeros(x.shape, dtype=np.int64), 0))
+        values, places, rows = self.fresh(x.shape), self.fresh(x.shape), x.size // n
+        self.challenges |= {LOOKUP_POINT, DIGEST_POINT}
+        self.constrain(x.size + rows * (2 * n - 2), 12 * x.size + x.total())
+        self.wires += x.size + rows * (2 * n - 3)
+        self.within(values.take((..., slice(1, None))).plus(3), 0, n * (spread(interval) + 1), exactly=False)
+        return self._beside(values.take((..., slice(count))), places.take((..., slice(count))))
+
+    def _beside(self, x: Sums, y: Sums) -> Sums:
+        """Two tensors joined along the last axis."""
+        parts = ((x.terms, y.terms), (x.ids, y.ids), (x.groups, y.groups), (x.own, y.own))
+        terms, ids, groups, own = (np.concatenate(pair, axis=-1) for pair in parts)
+        return Sums(terms, ids, groups, own, x.support + y.support)
+
+    def softmax(self, operation: Softmax, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        _, distance = self._top_of(x)
+        half = 1 << operation.shift - 1 if operation.shift else 0
+        reach = Interval(np.array([-half]), np.array([spread(interval) - half]), 2 * interval.reach + half)
+        e = self._rounded_look_up(np.append(operation.table, 0), 0, distance, reach, operation.shift)
+        most = int(operation.table[0])
+        greatest = most * x.shape[-1]
+        sums = self.total(Total("", (), ""), [e], None)
+        inverse = self.fresh(sums.shape)
+        self.within(inverse, 0, (1 << operation.bits) // most, exactly=False)
+        rest = self.product(inverse, sums)
+        self.within(rest, 0, greatest - 1, exactly=False)
+        self.within(sums.plus(1), 0, greatest - 1, exactly=False)
+        return self.product(e, inverse.take((..., None)), operation.output)
+
+    def normalize(self, operation: Normalize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        n = x.shape[-1]
+        return self._divided_by_root(self._less_mean(x), operation, n * (n * spread(interval)) ** 2 + operation.epsilon)
+
+    def root_mean_square(self, operation: RootMeanSquare, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        return self._divided_by_root(x, operation, x.shape[-1] * interval.magnitude**2 + operation.epsilon)
+
+    def _less_mean(self, x: Sums) -> Sums:
+        """Entries n x less the sum of their row: constant where all entries of it are one wire, or constant."""
+        row = self.united(x)
+        same = (x.ids == x.ids[..., :1]).all(axis=-1) & (x.ids[..., 0] >= 0)
+        reach = np.where(same | (row == 0) | (x.shape[-1] == 1), 0, row)
+        return self._grouped(reach, x.shape, np.broadcast_to(reach[..., None], x.shape).copy(), x.support)
+
+    def _divided_by_root(self, c: Sums, operation: Normalize | RootMeanSquare, most: int) -> Sums:
+        """Entries by the root of the sum of their squares, and epsilon."""
+        bits = operation.bits
+        variance = self.total(Total("", (), ""), [self.product(c, c)], None).plus()
+        root = self.fresh(variance.shape)
+        top = int(inverse_root(np.array([operation.epsilon]), bits)[0])
+        self.within(root, 0, top, exactly=False)
+        square = self.product(root, root)
+        below, above = self.materialized(square, variance), self.materialized(root, variance)
+        slack = (2 << bits) * (1 << (most.bit_length() + 1) // 2) + most
+        self.within(below.plus(), 0, slack, exactly=False)
+        self.within(above.plus(1), 0, slack, exactly=False)
+        if c.is_constant:
+            return c
+        return self.product(c, root.take((..., None)), operation.output)
+
+    def steps(self, operation: Steps, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        (x,), (interval,) = inputs, intervals
+        count, places = x.size // x.shape[-1], operation.places
+        starts = np.flatnonzero(np.diff(places, prepend=-1))
+        answers = self.fresh((*x.shape[:-1], places.size), 1)
+        self.constrain(count * (places.size + len(starts)), 5 * count * (places.size + len(starts)))
+        low = min(interval.least, int(operation.bounds.min()) - 1)
+        end = max(interval.greatest, int(operation.bounds.max())) + 1
+        compared = x.take((..., places[starts])).plus(places.size // len(starts))
+        for _ in range(2):
+            self.within(compared, 0, end - low, exactly=False)
+        return answers
+
+
+_RULES: Mapping[type[Operation], Callable[..., Sums]] = {
+    Arrange: Tally.arrange,
+    Linear: Tally.linear,
+    Combine: Tally.combine,
+    Total: Tally.total,
+    Multiply: Tally.multiply,
+    MatMul: Tally.matmul,
+    Requantize: Tally.requantize,
+    Lookup: Tally.lookup,
+    Rows: Tally.rows,
+    Steps: Tally.steps,
+    Maximum: Tally.maximum,
+    ArgMax: Tally.argmax,
+    TopK: Tally.top_k,
+    Softmax: Tally.softmax,
+    Normalize: Tally.normalize,
+    RootMeanSquare: Tally.root_mean_square,
+}
