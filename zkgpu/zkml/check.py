@@ -7,7 +7,6 @@ refusal for the sizes of numbers, or for an error beyond the limit, only data ca
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -27,11 +26,11 @@ from zkgpu.zkml.onnx_import import expanded, faults_of_the_file, folded, in_floa
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.quantize import obstacles
+from zkgpu.zkml.samples import made_up
 from zkgpu.zkml.supported import OPERATORS, require_operators, require_shapes
 
 _QUOTED = re.compile(r"'[^']*'")
 _LENGTH = 32  # of an axis whose length nothing gives
-_GOLDEN = 0.6180339887498949  # multiples of it, less their whole part, are spread evenly over [0, 1)
 
 
 @dataclass(frozen=True)
@@ -207,8 +206,7 @@ def _tried(found: _Found, model: FloatModel) -> dict[str, Any]:
         if kind.kind not in "fiub":
             found.add(FormatError(f"input '{name}' holds no numbers"))
             return {}
-        spread = (np.arange(math.prod(shape)) * _GOLDEN % 1).reshape(shape)
-        given[name] = np.rint(spread) if kind.kind in "iub" else 4 * spread - 2
+        given[name] = made_up(shape, kind)
     try:
         return {**given, **model.run_as_is(given)}
     except (FormatError, ResourceError) as error:

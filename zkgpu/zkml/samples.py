@@ -16,6 +16,7 @@ from zkgpu.formats.samples import Shapes, by_column, read_samples
 from zkgpu.zkml.operations import Tensor
 
 Samples = Mapping[str, NDArray[Any]]
+_GOLDEN = 0.6180339887498949  # multiples of it, less their whole part, are spread evenly over [0, 1)
 
 
 def loaded(data: Any, inputs: Shapes, *, only: bool = False, memory: int | None = None) -> Any:
@@ -30,6 +31,12 @@ def loaded(data: Any, inputs: Shapes, *, only: bool = False, memory: int | None 
         table = data.to_numpy()
         return table if len(inputs) == 1 else by_column([str(name) for name in data.columns], table, inputs)
     return data
+
+
+def made_up(shape: Sequence[int], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Numbers in [-2, 2); integers and truths are 0 or 1."""
+    spread = (np.arange(math.prod(shape)) * _GOLDEN % 1).reshape(shape)
+    return np.rint(spread) if kind.kind in "iub" else 4 * spread - 2
 
 
 def as_samples(inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
