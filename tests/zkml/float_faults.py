@@ -319,7 +319,6 @@ MODELS = {name: proto for kind in KINDS.values() for name, proto in kind.items()
 
 REFUSED = {
     "cast to uint8 of negative numbers": "no finite value",
-    "division by a row of integers": "Div of integers",
     "mean of integers": "arithmetic on int64",
     "sums of small integers": "arithmetic on uint8",
     "training mode": "training_mode = 1",

@@ -118,11 +118,32 @@ WHOLE = {
 }
 
 
+ROW = {"c": [2, 3, 2, 5, 3, 2, 7]}
+WHOLE |= {
+    "Mod by a row": (of_integers(node("Mod", "x c", "out"), weights=ROW), (-200, 200)),
+    "BitShift by a row": (
+        of_integers(node("BitShift", "c x", "out", direction="LEFT"), kind=UINT16, weights=ROW),
+        (0, 9),
+    ),
+    "Div by a row": (of_integers(node("Div", "x c", "out"), weights=ROW), (-200, 200)),
+    "BitwiseAnd with a column": (
+        of_integers(node("BitwiseAnd", "x c", "out"), weights={"c": [[1], [6], [1]]}, shape=(1, 4)),
+        (-90, 90),
+    ),
+}
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_of_integers_a_table_is_exact(name: str) -> None:
     proto, ends = WHOLE[name]
     compiled = compiled_right(proto, samples_of(proto, x=ends))
     assert compiled.model.outputs[0].scale == 1.0
+
+
+def test_powers_by_a_row_of_exponents_are_near() -> None:
+    weights = {"c": np.array([2.0, 0.5, 1.0, 2.0, -1.0, 3.0])}
+    proto = model([node("Pow", "x c", "out")], {"x": (2, 6)}, weights=weights, opset=18)
+    compiled_right(proto, {"x": np.random.default_rng(2).uniform(0.7, 2.5, (40, 2, 6)).astype(np.float32)})
 
 
 @pytest.mark.parametrize("fmod", [1])

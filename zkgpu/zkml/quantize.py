@@ -152,7 +152,7 @@ def _lower(builder: Builder, node: Node) -> None:
     elif node.operator in RULES:
         builder.tensors[node.output] = RULES[node.operator](builder, node)
     else:
-        raise unsupported(node, "it is supported only as a part of a function of one tensor")
+        builder.tensors[node.output] = nonlinear.by_values(builder, node)
     for name in node.outputs:
         found, wanted = builder.tensors.get(name), builder.graph.shapes.get(name)
         if found is not None and builder.shape(found) != wanted:

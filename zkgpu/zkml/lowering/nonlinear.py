@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from zkgpu.errors import FormatError
+from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded, negated
@@ -32,6 +33,7 @@ _DIVISOR_BITS = 14  # of the least of several factors that divide sums over wind
 _ALL_PADDING = "one of its windows lies wholly in the padding"
 _FINER = 2  # bits of the index of a table that many share, beyond those of others
 _CLAMP = 6  # constraints of a clamp of one number, about
+_MOST_TABLES = 16  # of a function by the numbers in a constant
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
@@ -84,14 +86,19 @@ def clip(builder: Builder, node: Node) -> Quantized:
 
 
 def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
-    """A table of the function over the calibrated range of its input; beyond it, the value at its end.
+    """The function of a tensor, by a table that many tensors share or one of its own."""
+    if node.inputs[0] in builder.graph.alike:
+        return _shared_function(builder, node, evaluate)
+    out = _table_of(builder, node, evaluate, node.inputs[0], builder.tensors[node.inputs[0]])
+    return expanded(builder, out, builder.graph.shapes[node.output])
+
+
+def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], name: str, x: Quantized) -> Quantized:
+    """The function of entries of a tensor, by a table over its calibrated range; beyond it, the value at its end.
 
     Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
     """
-    name = node.inputs[0]
-    if name in builder.graph.alike:
-        return _shared_function(builder, node, evaluate)
-    x, scale = builder.tensors[name], builder.table_scale(name)
+    scale = builder.table_scale(name)
     is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
     index = x if is_exact else _indices(builder, x, scale, *builder.span(name))
     first, values = _table(builder, index, evaluate)
@@ -104,8 +111,32 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
     steps = math.inf if builder.graph.is_integral(node.output) else 2**builder.settings.bits - 1
     unit = _unit(values, steps)
     table = builder.rounded(values / unit)
-    out = builder.add(Lookup, [index], unit, table=table, first=first)
-    return expanded(builder, out, builder.graph.shapes[node.output])
+    return builder.add(Lookup, [index], unit, table=table, first=first)
+
+
+def by_values(builder: Builder, node: Node) -> Quantized:
+    """A function of a tensor and of a constant that holds several numbers: a table for the entries of each of these."""
+    constants, shape = builder.graph.constants, builder.graph.shapes[node.output]
+    computed = [name for name in node.inputs if name not in constants]
+    values = [np.broadcast_to(constants[name], shape) for name in node.inputs if name in constants]
+    numbers, which = np.unique(values, return_inverse=True) if len(computed) == len(values) == 1 else ((), np.zeros(0))
+    if node.operator not in BINARY or not 0 < len(numbers) <= _MOST_TABLES:
+        raise unsupported(node, "it is supported only as a part of a function of one tensor")
+    x = builder.tensors[computed[0]]
+    here, found = np.broadcast_to(builder.positions([x])[0], shape).ravel(), []
+    for i, number in enumerate(numbers):
+        entries = builder.arrange([x], here[which.ravel() == i])
+        found.append(_table_of(builder, node, _with_number(node, constants, number), computed[0], entries))
+    parts, _ = builder.together(found)
+    back = np.argsort(np.argsort(which.ravel(), kind="stable"), kind="stable")
+    return builder.arrange(parts, back.reshape(shape))
+
+
+def _with_number(node: Node, constants: Mapping[str, Array], number: float) -> Callable[[Array], Array]:
+    """The function of a node whose constant is a single number."""
+    return lambda x: BINARY[node.operator](
+        *(number if name in constants else x for name in node.inputs), **node.attributes
+    )
 
 
 def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
