@@ -266,7 +266,7 @@ def mixture_of_experts() -> Architecture:
     """The two of four experts that a gate likes best, for each of 8 rows of width 32 (Shazeer et al., 2017)."""
     steps, width, experts = 8, 32, 4
     net = Sequences((1, steps, width))
-    logits = net.dense("input", width, experts, bias=False, gain=1.0)
+    logits = net.dense("input", width, experts, bias=False, gain=4.0)
     best, places = net.nodes_of("TopK", logits, net.constant(np.array([2])), outputs=2, axis=-1, largest=1, sorted=1)
     shares = net.node("Softmax", best, axis=-1)
     none = net.constant(np.zeros((1, steps, experts)))

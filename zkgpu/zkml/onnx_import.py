@@ -15,7 +15,7 @@ from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
 from zkgpu.zkml.expansion import control
 from zkgpu.zkml.expansion.control import reads
-from zkgpu.zkml.expansion.rules import is_ready, rule_for
+from zkgpu.zkml.expansion.rules import is_asked_for, is_ready, rule_for
 from zkgpu.zkml.expansion.sequences import RULES as sequence_rules
 from zkgpu.zkml.expansion.writer import MOST_NODES, Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
@@ -110,7 +110,8 @@ def _written_out(
     """
     found: dict[tuple[str, ...], Writer] = {}
     read = {name for node in graph.nodes for name in node.inputs} | set(graph.outputs)
-    waiting = [node for node in graph.nodes if node.outputs not in left and rule_for(node, sequences)]
+    asked = [node for node in graph.nodes if rule_for(node, sequences) and is_asked_for(graph, node)]
+    waiting = [node for node in asked if node.outputs not in left]
     for node in waiting:
         if is_ready(graph, node, sequences):
             room = MOST_NODES - len(graph.nodes) - sum(len(write.nodes) for write in found.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from zkgpu.zkml.expansion import control, norms, recurrent, sequences
+from zkgpu.zkml.expansion import control, norms, recurrent, scatter, sequences
 from zkgpu.zkml.expansion.attention import attention, layer_statistics, rotary_embedding
 from zkgpu.zkml.expansion.einsum import einsum
 from zkgpu.zkml.expansion.writer import Writer
@@ -20,12 +20,14 @@ RULES: Mapping[str, Rule] = {
     "Attention": attention,
     "Einsum": einsum,
     **dict.fromkeys(("GlobalLpPool", "LpPool"), norms.lp_pool),
+    "GatherND": scatter.gather_nd,
     "LRN": norms.local_response,
     "LayerNormalization": layer_statistics,
     "LpNormalization": norms.lp_norm,
     "MeanVarianceNormalization": norms.mean_variance,
     "ReduceProd": norms.product,
     "RotaryEmbedding": rotary_embedding,
+    **dict.fromkeys(("Scatter", "ScatterElements"), scatter.scatter_elements),
 }
 _OF_ANY_SHAPE = ("If", "Loop", "SequenceConstruct", "SequenceEmpty")  # operators whose rules ask for no shape
 
@@ -41,6 +43,11 @@ def rule_for(node: Node, held: Collection[str]) -> Rule | None:
     if node.operator == "LayerNormalization" and not any(node.outputs[1:]):
         return None
     return RULES.get(node.operator)
+
+
+def is_asked_for(graph: Graph, node: Node) -> bool:
+    """Whether a node that has a rule is to be written out, as far as its inputs tell."""
+    return node.operator not in scatter.OPERATORS or scatter.is_computed(graph, node)
 
 
 def is_ready(graph: Graph, node: Node, held: Collection[str]) -> bool:
