@@ -280,7 +280,7 @@ def mixture_of_experts() -> Architecture:
     total = parts[0]
     for part in parts[1:]:
         total = net.node("Add", total, part)
-    return Architecture(net.model(total), rows(steps, width))
+    return Architecture(net.model(total), rows(steps, width), {"bits": 10})
 
 
 def dlrm() -> Architecture:

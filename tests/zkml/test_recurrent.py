@@ -170,9 +170,21 @@ def test_computed_weights_are_refused() -> None:
         written_out(proto)
 
 
-@pytest.mark.parametrize("operator", GATES)
-def test_a_cell_is_proven_close_to_onnxruntime(operator: str) -> None:
-    proto = recurrent(operator, given="B h" + " c" * (operator == "LSTM"), lengths=[4, 2, 3], outputs="y last cell")
+PROVEN: list[tuple[str, dict[str, Any]]] = [
+    ("LSTM", {"given": "B h c", "lengths": [4, 2, 3]}),
+    ("GRU", {"given": "B h", "lengths": [4, 2, 3]}),
+    ("RNN", {"given": "B h", "lengths": [4, 2, 3]}),
+    ("LSTM", {"given": "B c", "input_forget": 1}),
+    ("LSTM", {"given": "B c P", "clip": 0.7, "direction": "reverse"}),
+    ("GRU", {"given": "B", "linear_before_reset": 1, "rows": 1}),
+    ("GRU", {"given": "", "activations": ["HardSigmoid", "Softsign"]}),
+    ("RNN", {"given": "B", "activations": ["ThresholdedRelu"], "activation_alpha": [0.2]}),
+]
+
+
+@pytest.mark.parametrize(("operator", "options"), PROVEN, ids=str)
+def test_a_cell_is_proven_close_to_onnxruntime(operator: str, options: dict[str, Any]) -> None:
+    proto = recurrent(operator, outputs="y last cell", **options)
     samples = samples_for(proto, 12)
     made = compile_model(proto, samples, limb=6)
     assert made.accuracy is not None

@@ -25,7 +25,7 @@ from zkgpu.zkml.operations import (
 )
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
-_CLOSE = 1 / 500  # scales closer than this are one
+CLOSE = 1 / 500  # scales closer than this are one
 _HEADROOM = 14  # bits an activation may need for the worst input before it is clamped
 _NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
@@ -67,7 +67,6 @@ class Builder:
 
     Attributes:
         scales: of the sums of each layer with weights
-        shared: tables, and what one unit of their values stands for, by the tensors that are alike and the index's ends
     """
 
     graph: Graph
@@ -79,7 +78,6 @@ class Builder:
     inputs: list[Tensor] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
     layer: str = ""
-    shared: dict[tuple[str, int, int], tuple[Integers, float]] = field(default_factory=dict)
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
 
@@ -222,7 +220,7 @@ class Builder:
     def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
         """As requantize, in units of the wanted scale, within a part in 500."""
         shift = 0
-        while abs(round(x.scale / scale * 2.0**shift) * scale / x.scale / 2.0**shift - 1) > _CLOSE:
+        while abs(round(x.scale / scale * 2.0**shift) * scale / x.scale / 2.0**shift - 1) > CLOSE:
             shift += self.settings.limb
         factor = round(x.scale / scale * 2.0**shift)
         if factor != 1:

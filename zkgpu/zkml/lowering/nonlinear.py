@@ -10,7 +10,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantized, is_apart
+from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded, negated
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import (
@@ -31,7 +31,7 @@ _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
 _DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
 _ALL_PADDING = "one of its windows lies wholly in the padding"
-_FINER = 2  # bits of the index of a table that many share, beyond those of others
+_FINE = 10  # bits of the index of a table that many share, at most two beyond those of others
 _CLAMP = 6  # constraints of a clamp of one number, about
 _MOST_TABLES = 16  # of a function by the numbers in a constant
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
@@ -142,29 +142,26 @@ def _with_number(node: Node, constants: Mapping[str, Array], number: float) -> C
 def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
     """As `function`, but the table is the same for all tensors that are alike, and finer, as many share its cost.
 
-    Its index is brought to one scale, within a part in 500, and it takes a power of two of them, or what was
-    calibrated, whichever costs less.
+    Its index is brought to one scale, within a part in 500. It takes a power of two of them, which no number leaves, or
+    what was calibrated, whichever costs less.
     """
     name = node.inputs[0]
     x, members = builder.tensors[name], builder.members(name)
-    ends = [builder.span(member) for member in members]
-    low, high = min(low for low, _ in ends), max(high for _, high in ends)
-    scale = (high - low) / (2 ** (builder.settings.table_bits + _FINER) - 1) or builder.nominal_here(name)
-    wide = builder.at_scale(x, scale, None, None)
-    reach = 1 << max(-builder.interval(wide).least - 1, builder.interval(wide).greatest, 1).bit_length()
-    first, last = math.floor(low / scale), math.ceil(high / scale)
+    spans = [builder.span(member) for member in members]
+    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    bits = max(builder.settings.table_bits, min(builder.settings.table_bits + 2, _FINE))
+    scale = (high - low) / (2**bits - 1) or builder.nominal_here(name)
+    farthest = builder.interval(x).magnitude * x.scale / scale * (1 + 2 * CLOSE)
+    reach, (first, last) = 1 << math.ceil(farthest + 1).bit_length(), (math.floor(low / scale), math.ceil(high / scale))
     entries = sum(math.prod(builder.graph.shapes[member]) for member in members)
     if 2 * reach - (last - first) <= _CLAMP * entries:
         first, last = -reach, reach - 1
-    key = builder.graph.alike[name], first, last
-    if key not in builder.shared:
-        values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
-        if not np.isfinite(values).all():
-            raise FormatError(f"layer '{node.name}': its function has no finite value in [{low:g}, {high:g}]")
-        unit = _unit(values, 2**builder.settings.bits - 1)
-        builder.shared[key] = builder.rounded(values / unit), unit
-    table, unit = builder.shared[key]
-    return builder.add(Lookup, [builder.at_scale(x, scale, first, last)], unit, table=table, first=first)
+    values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
+    unit = _unit(values, 2**builder.settings.bits - 1)
+    index = builder.at_scale(x, scale, first, last)
+    return builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
 
 
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
