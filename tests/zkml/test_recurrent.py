@@ -220,3 +220,26 @@ def test_what_is_written_out_is_measured_by_the_file_as_it_is(monkeypatch: pytes
     monkeypatch.setattr(rules, "_bias_of_inputs", lambda node, way: 0.5 + way.bias.sum(axis=0))
     with pytest.raises(FormatError, match="the worst layer"):
         compile_model(proto, samples, limb=6)
+
+
+@pytest.mark.parametrize("weights", ["private", pytest.param("hashed", marks=pytest.mark.slow)])
+def test_a_cell_takes_other_weights_under_one_key(weights: str) -> None:
+    """Their answers are those of the other model, and the circuit holds."""
+    proto, other = (recurrent("LSTM", given="B", rows=1) for _ in range(2))
+    for tensor in other.graph.initializer:
+        value = onnx.numpy_helper.to_array(tensor)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(np.float32(0.9) * value - np.float32(0.02), tensor.name))
+    samples = samples_for(proto, 12)
+    made = compile_model(proto, samples, limb=6, weights=weights)
+    swapped = made.with_weights(other)
+    sample = {name: value[0] for name, value in samples.items()}
+    integers = swapped.quantized(sample)
+    circuit = swapped.circuit
+    shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(swapped.circuit_inputs(integers))))
+    for name, value in swapped.run(integers).items():
+        assert (np.asarray(shown[name]) == value).all()
+    session = onnxruntime.InferenceSession(other.SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = session.run(None, {name: value.astype(np.float32) for name, value in sample.items()})
+    found = swapped.predict(sample)
+    for name, value in zip(found, wanted, strict=True):
+        assert np.abs(found[name] - value).max() < 0.1 * np.abs(value).max()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.stages import stage
 from zkgpu.zkml.expansion import control
 from zkgpu.zkml.expansion.control import reads
-from zkgpu.zkml.expansion.rules import is_asked_for, is_ready, rule_for
+from zkgpu.zkml.expansion.rules import WRITTEN_OUT, is_asked_for, is_ready, rule_for
 from zkgpu.zkml.expansion.sequences import RULES as sequence_rules
 from zkgpu.zkml.expansion.writer import MOST_NODES, Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
@@ -73,7 +72,7 @@ def expanded(model: OnnxModel, outputs: Sequence[str] | None = None, refuse: Ref
     """
     with stage("read model"), faults_of_the_file():
         model, sequences, left = _without_functions(model), dict[str, tuple[str, ...]](), set[tuple[str, ...]]()
-        while any(rule_for(node, sequences) for node in map(partial(_node, model), model.proto.graph.node)):
+        while any(rule_for(node, sequences) for node in _candidates(model)):
             graph = folded(raw_graph(model, outputs, sequences), model, {}, refuse)
             found = _written_out(graph, model.names, sequences, left, refuse)
             if not found:
@@ -85,6 +84,11 @@ def expanded(model: OnnxModel, outputs: Sequence[str] | None = None, refuse: Ref
             for name in (name for name in node.inputs if name in sequences and node.outputs not in left):
                 refuse(unsupported(node, f"its input '{name}' is a sequence, which it cannot read here"))
         return model
+
+
+def _candidates(model: OnnxModel) -> Iterator[Node]:
+    """The nodes whose operators are written out in some cases."""
+    return (_node(model, proto) for proto in model.proto.graph.node if proto.op_type in WRITTEN_OUT)
 
 
 def _without_functions(model: OnnxModel) -> OnnxModel:

@@ -29,6 +29,7 @@ RULES: Mapping[str, Rule] = {
     "RotaryEmbedding": rotary_embedding,
     **dict.fromkeys(("Scatter", "ScatterElements"), scatter.scatter_elements),
 }
+WRITTEN_OUT = {*RULES, "Identity"}  # in some cases; an Identity where it is one of a sequence
 _OF_ANY_SHAPE = ("If", "Loop", "SequenceConstruct", "SequenceEmpty")  # operators whose rules ask for no shape
 
 

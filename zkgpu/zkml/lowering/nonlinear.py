@@ -143,7 +143,7 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     """As `function`, but the table is the same for all tensors that are alike, and finer, as many share its cost.
 
     Its index is brought to one scale, within a part in 500. It takes a power of two of them, which no number leaves, or
-    what was calibrated, whichever costs less.
+    what was calibrated, whichever costs less; where other weights may come, whose numbers go elsewhere, the latter.
     """
     name = node.inputs[0]
     x, members = builder.tensors[name], builder.members(name)
@@ -154,7 +154,7 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     farthest = builder.interval(x).magnitude * x.scale / scale * (1 + 2 * CLOSE)
     reach, (first, last) = 1 << math.ceil(farthest + 1).bit_length(), (math.floor(low / scale), math.ceil(high / scale))
     entries = sum(math.prod(builder.graph.shapes[member]) for member in members)
-    if 2 * reach - (last - first) <= _CLAMP * entries:
+    if not builder.settings.open_weights and 2 * reach - (last - first) <= _CLAMP * entries:
         first, last = -reach, reach - 1
     values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
     if not np.isfinite(values).all():
