@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.zkml.models import model, node, normal
+from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.lowering import resize
@@ -224,3 +224,14 @@ def test_weights_become_the_least_integers_that_hold_them() -> None:
     unit, weights = resize._as_integers(np.array([[0.25, 0.75], [1.0, 0.5]]))
     assert unit == 4
     assert weights.tolist() == [[1, 3], [4, 2]]
+
+
+def test_a_change_of_size_that_would_round_integers_is_refused() -> None:
+    weights = {"s": np.array([1.0, 1.0, 2.0, 2.0])}
+    nodes = [
+        node("Cast", "x", "i", to=onnx.TensorProto.INT32),
+        node("Resize", "i - s", "r", mode="linear"),
+        node("Cast", "r", "out", to=onnx.TensorProto.FLOAT),
+    ]
+    with pytest.raises(FormatError, match=r"'/r' \(Resize\): between integers it would round"):
+        compile_model(model(nodes, {"x": (1, 1, 3, 3)}, weights=weights), np.arange(36).reshape(4, 1, 3, 3), limb=6)

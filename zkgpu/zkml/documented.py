@@ -42,11 +42,13 @@ integers of a layer have at most 62 bits, sums of it at most what the field can 
 _COLUMNS = ("operator", "since", "attributes", "computed", "types", "constraints")
 _NONE, _TABLE, _COMPARED = "none", "a table: 2, and its length once", "1, and a range check, an input"
 _COSTS: Mapping[str, str] = {
-    **dict.fromkeys(("Gemm", "MatMul", "Conv"), "none with public weights; private: half a product each, or less"),
+    **dict.fromkeys(
+        ("Gemm", "MatMul", "Conv", "ConvTranspose"), "none with public weights; private: half a product each, or less"
+    ),
     **dict.fromkeys(("LinearClassifier", "LinearRegressor"), "as Gemm, and of the classes as ArgMax"),
     **dict.fromkeys(("Add", "Sub", "Sum", "Mean", "Neg"), _NONE),
     **dict.fromkeys(("ReduceMean", "ReduceSum", "AveragePool", "GlobalAveragePool", "Scaler"), _NONE),
-    "BatchNormalization": _NONE,
+    **dict.fromkeys(("BatchNormalization", "Resize", "Upsample"), _NONE),
     **dict.fromkeys(("Concat", "CumSum", "Pad"), _NONE),
     **dict.fromkeys(("Gather", "GatherElements"), "none; computed places of computed entries 2 a place there is"),
     "OneHot": "1, and two range checks a place",

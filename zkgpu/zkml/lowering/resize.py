@@ -55,6 +55,8 @@ def resize(builder: Builder, node: Node) -> Quantized:
     if builder.shape(x) == builder.graph.shapes[node.output]:
         return x
     if node.attributes.get("mode", "nearest") != "nearest":
+        if builder.graph.is_integral(node.output):
+            raise unsupported(node, "between integers it would round: cast to float first")
         x = builder.narrow(x, node.inputs[0])
     for axis, sizes in enumerate(_axes(builder, node)):
         if sizes.scale != 1:
