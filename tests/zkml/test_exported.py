@@ -30,7 +30,7 @@ def compiled(name: str):
 
 
 def test_all_the_files_are_there() -> None:
-    assert len(NAMES) == 10
+    assert len(NAMES) == 12
 
 
 @pytest.mark.parametrize("name", NAMES)

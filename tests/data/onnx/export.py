@@ -64,6 +64,24 @@ def convolutions() -> nn.Module:
     )
 
 
+class Resampling(nn.Module):
+    """Down and up again, in every way of torch.nn that has an operator of its own: 9 x 9, 5 x 5, 10 x 10, 20 x 20."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.pool = nn.Conv2d(2, 4, 3, padding=1), nn.MaxPool2d(2, ceil_mode=True)
+        self.average = nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True)
+        self.up = nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1, groups=2)
+        self.norm, self.nearest = nn.BatchNorm2d(4), nn.Upsample(scale_factor=2, mode="nearest")
+        self.bilinear = nn.Upsample(size=(10, 10), mode="bilinear", align_corners=True)
+        self.shuffle, self.last = nn.PixelShuffle(2), nn.Conv2d(12, 4, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.pool(self.first(x)))
+        parts = [self.norm(self.up(x)), self.nearest(x), self.bilinear(self.average(x))]
+        return self.shuffle(self.last(torch.cat(parts, 1)))
+
+
 def export_pytorch(name: str, model: nn.Module, shape: tuple[int, ...]) -> None:
     """By the exporter that traces, at opset 14, whose layer norms are in parts and whose shapes are computed."""
     batch = {"x": {0: "batch"}, "out": {0: "batch"}}
@@ -96,6 +114,9 @@ if __name__ == "__main__":
     export_pytorch("encoder", encoder, (1, 4, WIDTH))
     export_pytorch_dynamo("encoder_dynamo", encoder, (1, 4, WIDTH))
     export_pytorch("convolutions", convolutions(), (1, 1, 8, 8))
+    torch.manual_seed(1)
+    export_pytorch("resampling", Resampling(), (1, 2, 9, 9))
+    export_pytorch_dynamo("resampling_dynamo", Resampling(), (1, 2, 9, 9))
     data, labels = load_iris(return_X_y=True)
     data = data.astype(np.float32)
     export_scikit_learn("logistic", make_pipeline(StandardScaler(), LogisticRegression()), data, labels)
