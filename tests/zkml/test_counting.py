@@ -15,10 +15,11 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.inference import compile_model, estimate, estimate_model
 from zkgpu.testing import Draws
 from zkgpu.zkml import counting, operations
-from zkgpu.zkml.counting import Size, size_of
+from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.layers.network import Visibilities, build_circuit
 from zkgpu.zkml.onnx_model import OnnxModel
 from zkgpu.zkml.operations import IntegerModel, Requantize
+from zkgpu.zkml.tally import Size
 
 ROOT = Path(__file__).parents[2]
 FILES = {
@@ -45,8 +46,10 @@ def assert_same(told: Size, built: Size) -> None:
     assert 0.8 * built.entries < told.entries < 1.6 * built.entries
 
 
-@pytest.mark.parametrize("weights", ["public", "private", "hashed"])
-@pytest.mark.parametrize("name", FILES)
+CASES = [(name, weights) for name in FILES for weights in ("public", "private")] + [("digits_dense", "hashed")]
+
+
+@pytest.mark.parametrize(("name", "weights"), CASES)
 def test_the_models_of_files_are_counted_exactly(name: str, weights: Any) -> None:
     if (weights != "public" and "forest" in name + "boosting" and "boost" in name + "forest"[:0]) or _has_trees(name):
         weights = "public"

@@ -22,11 +22,12 @@ from zkgpu.ntt.domain import Domain
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.check import shapes_of_inputs
 from zkgpu.zkml.compiled import CompiledModel, compile_model
-from zkgpu.zkml.counting import Size, size_of
+from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Shape, Unsupported
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.samples import made_up
+from zkgpu.zkml.tally import Size
 
 _SETUP = (0.2, 6.5e-6, 1.3e-6, 0.07e-6)  # CPU seconds: of every setup, and of a row of the domain, a wire, an entry
 _PROOF = (0.1, 4.7e-6, 0.054e-6)  # CPU seconds: of every proof, and of a constraint, an entry

@@ -1,24 +1,18 @@
-"""How large the circuit of an integer model will be, told by formulas for each operation: nothing of it is built.
+"""How large the circuit of an integer model will be, by formulas for each operation: nothing of it is built.
 
-Each method says what the function of the same name in `layers` writes. Of a tensor is known how many wires each entry
-is a sum of, and which wire it is where it is a single one: what is constant, and what is known to be in range already,
-costs nothing. Range checks are weighed together as the circuit does (`gadgets.limbs.plan_limbs`). Constraints are exact
-where weights are private or layers with weights have a function between them; merged terms of others are counted twice.
+Each method says what the function of the same name in `layers` writes, and `zkml.tally` adds up. Constraints are exact
+but where rows of sums of other sums decide whether a layer gets wires of its own; entries are counted twice where two
+sums share wires that no row holds together.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit
-from zkgpu.circuits.gadgets.limbs import LimbPlan, plan_limbs
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
@@ -45,7 +39,6 @@ from zkgpu.zkml.operations import (
     Requantize,
     RootMeanSquare,
     Rows,
-    Shape,
     Softmax,
     Steps,
     Tensor,
@@ -54,84 +47,12 @@ from zkgpu.zkml.operations import (
 )
 from zkgpu.zkml.ranges import Interval, analyze, with_reach
 from zkgpu.zkml.semantics import inverse_root
-
-Integers = NDArray[np.int64]
-
-_BLOCK, _HASH_CONSTRAINTS, _HASH_WIRES, _HASH_ENTRIES = 15, 609, 609, 16_000  # of a hash of sixteen elements
-
-
-@dataclass(frozen=True)
-class Size:
-    """The size of a circuit.
-
-    Attributes:
-        entries: of its three matrices
-        public: ordinary public inputs, with the challenges and the digest
-        values: public values that travel packed
-    """
-
-    constraints: int
-    wires: int
-    entries: int
-    public: int
-    values: int
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """What is known of a tensor's entries.
-
-    Attributes:
-        terms: how many wires each is a sum of; 0 for a constant
-        ids: the wire that an entry is, or -1
-        groups: entries of one group are sums of the same wires, but for `own` of each that no other entry has; or -1
-        own: terms outside of the group
-        support: no more wires than these are in all of them
-    """
-
-    terms: Integers
-    ids: Integers
-    groups: Integers
-    own: Integers
-    support: int
-
-    @classmethod
-    def of(cls, terms: Integers, support: int, ids: Integers | None = None) -> Sums:
-        """Sums that share no wires."""
-        none = np.full(terms.shape, -1)
-        return cls(terms, none if ids is None else ids, none, terms, support)
-
-    @property
-    def shape(self) -> Shape:
-        return self.terms.shape
-
-    @property
-    def size(self) -> int:
-        return self.terms.size
-
-    @property
-    def is_constant(self) -> bool:
-        return not self.terms.any()
-
-    def total(self) -> int:
-        return int(self.terms.sum())
-
-    def take(self, key: Any) -> Sums:
-        return Sums(self.terms[key], self.ids[key], self.groups[key], self.own[key], self.support)
-
-    def to(self, shape: Shape) -> Sums:
-        terms, ids, groups, own = (np.broadcast_to(p, shape) for p in (self.terms, self.ids, self.groups, self.own))
-        return Sums(terms, ids, groups, own, self.support)
-
-    def plus(self, terms: int = 0) -> Sums:
-        """Sums with so many other wires: no longer a wire."""
-        more = self.support + terms * self.size
-        return Sums(self.terms + terms, np.full(self.shape, -1), self.groups, self.own + terms, more)
+from zkgpu.zkml.tally import Integers, Size, Sums, Tally
 
 
 def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Size:
     """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take."""
-    tally = Tally(model, visibilities or Visibilities(), sketched)
+    tally = NetworkTally(model, visibilities or Visibilities(), sketched)
     for tensor in model.inputs:
         tally.declare(tensor)
     for operation in model.operations:
@@ -140,129 +61,30 @@ def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sk
         tally.publish_weights()
         for tensor in model.outputs:
             tally.publish(tensor)
+        tally.bind()
     return tally.finished()
 
 
-@dataclass
-class Tally:
-    """The circuit so far: its counts, and what is known of each tensor."""
+class NetworkTally(Tally):
+    """The circuit of a model so far, as `layers.network.Network` writes it, and what is known of each tensor.
 
-    model: IntegerModel
-    visibilities: Visibilities
-    sketched: bool = False
-    constraints: int = 0
-    wires: int = 1
-    entries: int = 0
-    public: int = 0
-    values: int = 0
-    checks: Counter[int] = field(default_factory=Counter)
-    check_terms: Counter[int] = field(default_factory=Counter)
-    tables: dict[Any, list[int]] = field(default_factory=dict)  # (rows, columns, looked up) of each
-    sums: dict[str, Sums] = field(default_factory=dict)
-    challenges: set[str] = field(default_factory=set)
-    _widths: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))
-    _hashed: list[Ranged[Any]] = field(default_factory=list)
-    _reach: Integers = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # of each group
+    Args:
+        sketched: without what products with weights take, and outputs
+    """
 
-    def __post_init__(self) -> None:
-        given = self.visibilities.weights_are_given
-        self.intervals: Mapping[str, Interval] = analyze(self.model, margin=given)
-        if self.visibilities.weights == "hashed":
-            self.intervals = with_reach(self.model, self.intervals, largest_sum)
-        self.fused = rounded_only_for_tables(self.model)
-        self.arranged = {op.output: op for op in self.model.operations if isinstance(op, Arrange)}
-        shown = [t.name for t in self.model.outputs if self.visibilities.of_output(t.name) != "private"]
-        self.read = set() if self.sketched else set(shown)
-        self.read.update(name for operation in self.model.operations for name in operation.inputs)
-
-    # parts of a circuit
-
-    def fresh(self, shape: Shape, width: int = UNKNOWN) -> Sums:
-        """New wires, known to have so many bits."""
-        size, first = math.prod(shape), self._widths.size
-        self.wires += size
-        self._widths = np.append(self._widths, np.full(size, width, dtype=np.int16))
-        return Sums.of(np.ones(shape, dtype=np.int64), size, np.arange(first, first + size).reshape(shape))
-
-    def united(self, x: Sums) -> Integers:
-        """How many wires each row of entries, along the last axis, is made of."""
-        count, most = math.prod(x.shape[:-1]), len(self._reach)
-        rows = np.broadcast_to(np.arange(count).reshape(*x.shape[:-1], 1), x.shape)
-        grouped = x.groups >= 0
-        keys, which = np.unique(rows[grouped] * most + x.groups[grouped], return_inverse=True)
-        inside = np.bincount(which, (x.terms - x.own)[grouped], len(keys))
-        shared = np.bincount(keys // most, np.minimum(inside, self._reach[keys % most]), count)
-        found: Integers = x.own.sum(axis=-1) + shared.astype(np.int64).reshape(x.shape[:-1])
-        return np.minimum(found, x.support)
-
-    def _grouped(self, reach: Integers, shape: Shape, terms: Integers, support: int) -> Sums:
-        """Rows of entries that are sums of the same wires, as many as `reach` says of each row."""
-        first = len(self._reach)
-        self._reach = np.append(self._reach, reach.ravel())
-        groups = np.broadcast_to((first + np.arange(reach.size)).reshape(*reach.shape, 1), shape)
-        return Sums(terms, np.full(shape, -1), groups, np.zeros(shape, dtype=np.int64), support)
-
-    def constrain(self, rows: int, entries: int) -> None:
-        self.constraints += rows
-        self.entries += entries
-
-    def product(self, x: Sums, y: Sums, output: str | None = None) -> Sums:
-        """Entry by entry: new wires, by a constraint each, unless all of one of them is constant, or nothing reads it.
-
-        Args:
-            output: the tensor that it is
-        """
-        shape = np.broadcast_shapes(x.shape, y.shape)
-        x, y = x.to(shape), y.to(shape)
-        if x.is_constant or y.is_constant:
-            return (x if y.is_constant else y).plus()
-        if output is not None and output not in self.read:
-            return x.plus(1)
-        self.constrain(x.size, x.total() + y.total() + x.size)
-        return self.fresh(shape)
-
-    def materialized(self, x: Sums, y: Sums) -> Sums:
-        """The product as wires of its own, by a constraint each whatever it is."""
-        self.constrain(x.size, x.total() + y.total() + x.size)
-        return self.fresh(x.shape)
-
-    def within(self, x: Sums, low: int, high: int, *, exactly: bool = True, shifted: bool = False) -> None:
-        """`Checks.within`.
-
-        Args:
-            shifted: x is not the sums alone
-        """
-        bits = (high - low).bit_length()
-        if bits == 0:
-            self.constrain(0 if x.is_constant else x.size, x.total() + 2 * x.size)
-            return
-        if not exactly:
-            bits = -(-bits // self.model.limb) * self.model.limb
-            high = low + (1 << bits) - 1
-        self._in_range(x, bits, low == 0 and not shifted)
-        if high - low + 1 != 1 << bits:
-            self._in_range(x, bits, False)
-
-    def _in_range(self, x: Sums, bits: int, alone: bool) -> None:
-        """`assert_in_range` of x, or of x and a constant."""
-        some = x.terms > 0
-        single = some & (x.ids >= 0) if alone else np.zeros_like(some)
-        if single.any():
-            known = np.zeros_like(some)
-            known[single] = self._widths[x.ids[single]] <= bits
-            some &= ~known
-            proven = x.ids[single]
-            self._widths[proven] = np.minimum(self._widths[proven], bits)
-        self.checks[bits] += int(some.sum())
-        self.check_terms[bits] += int(x.terms[some].sum())
-
-    def look_up(self, key: Any, rows: int, columns: int, x: Sums) -> None:
-        """x, and so many wires beside it less one, in a table."""
-        self.tables.setdefault(key, [rows, columns, 0])[2] += x.size
-        self.challenges |= {LOOKUP_POINT} | ({DIGEST_POINT} if columns > 1 else set())
-        self.constrain(0, x.total())
-
-    # the network, as layers.network
+    def __init__(self, model: IntegerModel, visibilities: Visibilities, sketched: bool = False) -> None:
+        super().__init__(model.limb)
+        self.model, self.visibilities, self.sketched = model, visibilities, sketched
+        self.intervals: Mapping[str, Interval] = analyze(model, margin=visibilities.weights_are_given)
+        if visibilities.weights == "hashed":
+            self.intervals = with_reach(model, self.intervals, largest_sum)
+        self.sums: dict[str, Sums] = {}
+        self.fused = rounded_only_for_tables(model)
+        self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
+        shown = [t.name for t in model.outputs if visibilities.of_output(t.name) != "private"]
+        self.read = set() if sketched else set(shown)
+        self.read.update(name for operation in model.operations for name in operation.inputs)
+        self._hashed: list[Ranged[Any]] = []
 
     def declare(self, tensor: Tensor) -> None:
         visibility = self.visibilities.of_input(tensor.name)
@@ -273,7 +95,7 @@ class Tally:
         else:
             self.within(x, tensor.low, tensor.high)
         if visibility == "hashed":
-            self._publish_hash([Ranged(np.zeros(tensor.shape), tensor.low, tensor.high)])
+            self.publish_hash([Ranged(np.zeros(tensor.shape), tensor.low, tensor.high)])
         self.sums[tensor.name] = x
 
     def publish(self, tensor: Tensor) -> None:
@@ -284,18 +106,16 @@ class Tally:
             self.constrain(0, x.total())
         elif visibility == "hashed":
             self.within(x, low, high)
-            self._publish_hash([Ranged(np.zeros(x.shape), low, high)])
+            self.publish_hash([Ranged(np.zeros(x.shape), low, high)])
 
     def publish_weights(self) -> None:
         if self.visibilities.weights == "hashed":
-            self._publish_hash(self._hashed)
+            self.publish_hash(self._hashed)
 
-    def _publish_hash(self, tensors: Sequence[Ranged[Any]]) -> None:
-        elements = sum(-(-part.values.size // len(part.powers)) for part in tensors)
-        blocks = -(-elements // _BLOCK)
-        self.constrain(blocks * _HASH_CONSTRAINTS + 1, blocks * _HASH_ENTRIES)
-        self.wires += blocks * _HASH_WIRES + 1
-        self.public += 1
+    def bind(self) -> None:
+        """The bytes that a proof is for."""
+        self.values += self.visibilities.binding
+        self.wires += self.visibilities.binding
 
     def write(self, operation: Operation) -> None:
         if operation.output in self.fused:
@@ -303,7 +123,9 @@ class Tally:
         self._shorten(operation)
         inputs = [self.sums.get(name) for name in operation.inputs]
         intervals = [self.intervals[name] for name in operation.inputs]
-        self.sums[operation.output] = _RULES.get(type(operation), Tally.built)(self, operation, inputs, intervals)
+        self.sums[operation.output] = _RULES.get(type(operation), NetworkTally.built)(
+            self, operation, inputs, intervals
+        )
 
     def _shorten(self, operation: Operation) -> None:
         inputs = [self.sums[name] for name in operation.inputs if name not in self.fused]
@@ -350,49 +172,6 @@ class Tally:
         self.constrain(builder.n_constraints, 3 * builder.n_constraints)
         self.wires += builder.n_wires - 1 - sum(x.size for x in inputs) - y.size - len(builder.rounds.challenges)
         return self.fresh(y.shape)
-
-    def finished(self) -> Size:
-        """With the range checks, the tables, the digest of public values, and the mask of the commitment."""
-        used = bool(self.values or self.checks.total() or self.challenges)
-        self._write_checks()
-        for rows, columns, count in self.tables.values():
-            self._write_table(rows, columns, count)
-        binding = self.visibilities.binding if not self.sketched else 0
-        self.values += binding
-        self.wires += binding
-        self.challenges |= {LOOKUP_POINT} if self.plan.width else set()
-        if self.values:
-            self.challenges.add(DIGEST_POINT)
-            self.constrain(self.values, 5 * self.values)
-            self.wires += self.values
-            self.public += 1
-        if used or binding:
-            self.constrain(1, 1)
-            self.wires += 1 + len(self.challenges)
-            self.public += len(self.challenges)
-        return Size(self.constraints, self.wires, self.entries, self.public, self.values)
-
-    def _write_checks(self) -> None:
-        self.plan: LimbPlan = plan_limbs(+self.checks)
-        self.constraints += self.plan.constraints
-        for bits, count in (+self.checks).items():
-            terms = self.check_terms[bits]
-            if not self.plan.width:
-                self.wires += (bits - 1) * count
-                self.entries += 3 * bits * count + 2 * (terms + (bits - 1) * count)
-                continue
-            limbs = self.plan.limbs(bits)
-            twice = 2 if limbs[-1] not in (self.plan.width, *self.plan.tables) else 1
-            self.wires += (len(limbs) - 1) * 2 * count + twice * count
-            self.entries += 5 * (len(limbs) - 1) * count + twice * (terms + (len(limbs) + 4) * count)
-        rows = sum(1 << width for width in {self.plan.width, *self.plan.tables} if width)
-        self.wires += 2 * rows
-        self.entries += 5 * rows
-
-    def _write_table(self, rows: int, columns: int, count: int) -> None:
-        """Of several columns each after the first takes a constraint an entry; their powers take some more."""
-        self.constrain(columns * count + rows + 1 + 2 * max(0, columns - 2), (4 * columns + 1) * count + 6 * rows)
-        self.wires += columns * count + 2 * rows
 
     # layers
 
@@ -464,7 +243,7 @@ class Tally:
         terms = np.minimum(x.terms @ (operation.weight != 0).astype(np.int64), reach[..., None])
         constants = int((operation.bias != 0).sum()) * x.shape[1]
         if int(terms.sum()) + constants <= LONG:
-            return self._grouped(reach, terms.shape, terms, x.support)
+            return self.grouped(reach, terms.shape, terms, x.support)
         self.constrain(terms.size, int(terms.sum()) + constants + 2 * terms.size)
         return self.fresh(terms.shape)
 
@@ -684,7 +463,7 @@ class Tally:
         row = self.united(x)
         same = (x.ids == x.ids[..., :1]).all(axis=-1) & (x.ids[..., 0] >= 0)
         reach = np.where(same | (row == 0) | (x.shape[-1] == 1), 0, row)
-        return self._grouped(reach, x.shape, np.broadcast_to(reach[..., None], x.shape).copy(), x.support)
+        return self.grouped(reach, x.shape, np.broadcast_to(reach[..., None], x.shape).copy(), x.support)
 
     def _divided_by_root(self, c: Sums, operation: Normalize | RootMeanSquare, most: int) -> Sums:
         """Entries by the root of the sum of their squares, and epsilon."""
@@ -717,20 +496,20 @@ class Tally:
 
 
 _RULES: Mapping[type[Operation], Callable[..., Sums]] = {
-    Arrange: Tally.arrange,
-    Linear: Tally.linear,
-    Combine: Tally.combine,
-    Total: Tally.total,
-    Multiply: Tally.multiply,
-    MatMul: Tally.matmul,
-    Requantize: Tally.requantize,
-    Lookup: Tally.lookup,
-    Rows: Tally.rows,
-    Steps: Tally.steps,
-    Maximum: Tally.maximum,
-    ArgMax: Tally.argmax,
-    TopK: Tally.top_k,
-    Softmax: Tally.softmax,
-    Normalize: Tally.normalize,
-    RootMeanSquare: Tally.root_mean_square,
+    Arrange: NetworkTally.arrange,
+    Linear: NetworkTally.linear,
+    Combine: NetworkTally.combine,
+    Total: NetworkTally.total,
+    Multiply: NetworkTally.multiply,
+    MatMul: NetworkTally.matmul,
+    Requantize: NetworkTally.requantize,
+    Lookup: NetworkTally.lookup,
+    Rows: NetworkTally.rows,
+    Steps: NetworkTally.steps,
+    Maximum: NetworkTally.maximum,
+    ArgMax: NetworkTally.argmax,
+    TopK: NetworkTally.top_k,
+    Softmax: NetworkTally.softmax,
+    Normalize: NetworkTally.normalize,
+    RootMeanSquare: NetworkTally.root_mean_square,
 }
