@@ -68,7 +68,7 @@ WRONG = {
     "one list of numbers for each of 2 inputs": ({"input_data": [[1] * 3]}, TWO),
     "an axis of no fixed length": ({"input_data": [[1] * 3]}, {"x": (0, 0)}),
     "line 3 has 2 columns": ("a,b,c\n1,2,3\n4,5\n", ONE),
-    "line 2, column 'b': no number": ("a,b,c\n1,,3\n", ONE),
+    "line 2, column 2: no number": ("a,b,c\n1,,3\n", ONE),
     "line 2, column 3: no number": ("1,2,3\n1,2,nan\n", ONE),
     "no row of numbers": ("a,b,c\n", ONE),
     "2 columns, but input 'x' takes 3": ("1,2\n3,4\n", ONE),

@@ -75,7 +75,7 @@ def _numbers(value: Any, what: str) -> Array:
     for leaf in _leaves(value):
         if isinstance(leaf, Misfit) or type(leaf) in (int, float, bool):
             continue
-        raise FormatError(f"{what} holds something that is no number: {strict_json.shown(leaf)[:40]}")
+        raise FormatError(f"{what} holds something that is no number", values=f"it is {strict_json.shown(leaf)}")
     try:
         return np.array(value, dtype=np.float64)
     except (ValueError, OverflowError) as error:
@@ -173,8 +173,7 @@ def _rows(text: str) -> tuple[list[str] | None, Array]:
             raise FormatError(f"line {i} has {len(row)} columns, those before have {width}")
         for place, cell in enumerate(row):
             if not _is_number(cell):
-                what = f"column '{names[place]}'" if names else f"column {place + 1}"
-                raise FormatError(f"line {i}, {what}: no number", values=cell[:40])
+                raise FormatError(f"line {i}, column {place + 1}: no number", values=f"it is {cell[:40]}")
     return names, np.array([[_value(cell) for cell in row] for _, row in lines], dtype=np.float64)
 
 
