@@ -49,6 +49,14 @@ def looked_up(c: Circuit) -> None:
     c.output("y", y)
 
 
+def in_order(c: Circuit) -> None:
+    x = c.private("x", 4)
+    y = c.hint(np.sort, [x], 4, "in order", signed=True)
+    g.assert_permutation([y], [x])
+    g.assert_in_range(y[1:] - y[:-1], 8)
+    c.output("y", y)
+
+
 def tree_path(c: Circuit) -> None:
     leaf, bits, siblings = c.private("leaf"), c.private("bits", 1), c.private("siblings", 1)
     c.output("root", g.merkle_root(leaf, bits, siblings))
@@ -79,6 +87,7 @@ CASES: dict[str, Case] = {
     "logical_xor": of_two(g.logical_xor, *BIT_PAIRS),
     "select": of_two(lambda x, y: g.select(x, y, 9), (0, 5), (1, 5)),
     "Table": (looked_up, [{"x": [-3, 0, 0, 3, 1]}]),
+    "assert_permutation": (in_order, [{"x": [7, -3, 7, 90]}, {"x": [0, 0, 0, 0]}]),
     "matmul": of_two(g.matmul, (np.arange(9).reshape(3, 3), np.eye(3, dtype=int)), shape=(3, 3)),
     "poseidon": of_one(g.poseidon, [1, 2], shape=(2,)),
     "merkle_root": (tree_path, [{"leaf": 5, "bits": [1], "siblings": [9]}]),
