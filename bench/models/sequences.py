@@ -16,7 +16,6 @@ from models import Architecture
 from models.exported import Exported
 
 Samples = Mapping[str, NDArray[Any]]
-_FAR_BELOW = -np.inf
 _GATES = {"LSTM": 4, "GRU": 3}
 
 
@@ -124,17 +123,17 @@ class Sequences(Exported):
     def causal(self, steps: int) -> Callable[[str], str]:
         """masked_fill(tril == 0, -inf)."""
         later = self.constant(np.tri(steps, dtype=bool)[None, None] == 0)
-        return lambda scores: self.node("Where", later, self.constant(np.array(_FAR_BELOW)), scores)
+        return lambda scores: self.node("Where", later, self.constant(np.array(-np.inf)), scores)
 
 
-def rows(steps: int, width: int, **given: tuple[int, int]) -> Callable[[int, np.random.Generator], Samples]:
+def rows(steps: int, width: int) -> Callable[[int, np.random.Generator], Samples]:
     """Walks that stay near 0, as features of a signal do."""
 
     def draw(count: int, random: np.random.Generator) -> Samples:
         walk = np.zeros((count, steps, width))
         for i in range(steps):
             walk[:, i] = 0.8 * walk[:, i - 1] + 0.6 * random.normal(size=(count, width))
-        return {"input": walk[:, None].astype(np.float32)[:, 0]}
+        return {"input": walk.astype(np.float32)}
 
     return draw
 

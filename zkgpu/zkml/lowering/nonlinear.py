@@ -161,7 +161,8 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
     unit = _unit(values, 2**builder.settings.bits - 1)
     index = builder.at_scale(x, scale, first, last)
-    return builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
+    out = builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
+    return expanded(builder, out, builder.graph.shapes[node.output])
 
 
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
