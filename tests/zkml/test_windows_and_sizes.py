@@ -121,10 +121,17 @@ RESIZED: Variants = [
     resized("cubic", "align_corners", [1.0, 1.0, 1.4, 0.6], cubic_coeff_a=-0.5, exclude_outside=1),
     resized("linear", "half_pixel", [9, 7], axes=[2, 3], keep_aspect_ratio_policy="not_larger"),
     resized("nearest", "asymmetric", [9, 7], axes=[3, 2], keep_aspect_ratio_policy="not_smaller", nearest_mode="floor"),
-    (
-        "Resize",
-        {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"},
-        [np.array([0, 0, 0.2, -0.3, 1, 1, 0.9, 0.7]), SIZES, np.array([2, 4, 5, 8])],
+    resized("linear", "half_pixel", [1.0, 1.0, 0.5, 0.4], antialias=1),
+    resized("linear", "align_corners", [1.0, 1.0, 1.5, 0.7], antialias=1),
+    resized("cubic", "half_pixel", [1.0, 1.0, 0.6, 0.4], antialias=1),
+    resized("cubic", "asymmetric", [1.0, 1.0, 0.6, 0.4], antialias=1, exclude_outside=1),
+    *(
+        (
+            "Resize",
+            {"mode": mode, "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": value},
+            [np.array([0, 0, 0.2, -0.3, 1, 1, 1.4, 0.7]), SIZES, np.array([2, 4, 5, 8])],
+        )
+        for mode, value in [("linear", 0.0), ("linear", 1.5), ("nearest", -2.0)]
     ),
 ]
 GROUPS = {
@@ -175,8 +182,11 @@ def test_older_ways_to_resize(opset: int, operator: str) -> None:
 
 
 REFUSED = {
-    "antialias": resized("linear", "half_pixel", [1.0, 1.0, 0.5, 0.5], antialias=1),
-    "extrapolation_value": resized("linear", "half_pixel", [1.0, 1.0, 0.5, 0.5], extrapolation_value=2.0),
+    "antialias with tf_crop_and_resize": (
+        "Resize",
+        {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "antialias": 1},
+        [np.array([0, 0, 0.2, 0.3, 1, 1, 0.9, 0.7]), SIZES, np.array([2, 4, 3, 3])],
+    ),
     "in the middle of two": resized("nearest", "half_pixel_symmetric", [1.0, 1.0, 0.5, 2.0]),
     "wholly in the padding": ("MaxPool", image([2, 1], dilations=[5, 1], pads=[1, 0, 1, 0]), []),
     "auto_pad": ("MaxPool", image([3, 1], auto_pad="SAME_UPPER", dilations=[2, 1], ceil_mode=1), []),

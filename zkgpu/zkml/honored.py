@@ -131,10 +131,9 @@ HONORED: Mapping[str, Honored] = {
     "ReduceSumSquare": _REDUCTION,
     "Reshape": _of("allowzero", since=5),
     "Resize": _of(
-        "axes coordinate_transformation_mode cubic_coeff_a exclude_outside keep_aspect_ratio_policy mode nearest_mode",
+        "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value "
+        "keep_aspect_ratio_policy mode nearest_mode",
         since=10,
-        antialias=0,
-        extrapolation_value=0.0,
     ),
     "ReverseSequence": _of("batch_axis time_axis"),
     "RotaryEmbedding": _of("interleaved num_heads rotary_embedding_dim"),

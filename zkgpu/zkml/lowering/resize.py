@@ -32,10 +32,12 @@ class Taps:
     Attributes:
         places: (taps, length): entries of the input, -1 for none
         weights: (taps, length)
+        offset: (length,): what is added
     """
 
     places: Integers
     weights: NDArray[np.float64]
+    offset: NDArray[np.float64] | float = 0.0
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,13 @@ def _along(builder: Builder, x: Quantized, axis: int, taps: Taps) -> Quantized:
     shape = builder.shape(x)
     positions = np.arange(math.prod(shape)).reshape(shape)
     picked = [_pick(builder, x, positions, axis, places) for places in taps.places]
-    if (taps.weights == 1).all():
+    if (taps.weights == 1).all() and not np.any(taps.offset):
         return picked[0]
     unit, weights = _as_integers(taps.weights)
     along = [-1 if a == axis else 1 for a in range(len(shape))]
-    return builder.combine(picked, [row.reshape(along) for row in weights], x.scale / unit)
+    scale = x.scale / unit
+    offset = np.broadcast_to(np.asarray(taps.offset) / scale, weights.shape[1:]).reshape(along)
+    return builder.combine(picked, [row.reshape(along) for row in weights], scale, offset)
 
 
 def _pick(builder: Builder, x: Quantized, positions: Integers, axis: int, places: Integers) -> Quantized:
@@ -129,8 +133,11 @@ def _taps(node: Node, sizes: _Axis) -> Taps:
     places = _coordinates(node, sizes)
     taps = _MODES[mode](node, sizes, places)
     if node.attributes.get("coordinate_transformation_mode") == _CROP:
+        if node.attributes.get("antialias", 0):
+            raise unsupported(node, f"antialias with {_CROP} is not supported")
         outside = (places < 0) | (places > sizes.before - 1)
-        taps = Taps(np.where(outside, -1, taps.places), taps.weights)
+        value = float(node.attributes.get("extrapolation_value", 0.0))
+        taps = Taps(np.where(outside, -1, taps.places), taps.weights, np.where(outside, value, 0.0))
     return taps
 
 
@@ -205,25 +212,36 @@ _ROUNDINGS: dict[str, Callable[[Places], Any]] = {
 }
 
 
-def _linear(node: Node, sizes: _Axis, places: Places) -> Taps:
-    inside = np.clip(places, 0, sizes.before - 1)
-    first = np.floor(inside).astype(np.int64)
-    share = inside.astype(np.float64) - first
-    return Taps(np.stack([first, np.minimum(first + 1, sizes.before - 1)]), np.stack([1 - share, share]))
+def _interpolated(node: Node, sizes: _Axis, places: Places) -> Taps:
+    """Neighbors weighed by their distance, the entries at the ends repeated beyond them unless those are left out.
 
-
-def _cubic(node: Node, sizes: _Axis, places: Places) -> Taps:
-    """Keys, "Cubic Convolution Interpolation for Digital Image Processing", IEEE ASSP-29, 1981, eq. 4 and 8."""
-    a = float(node.attributes.get("cubic_coeff_a", -0.75))
-    first = np.floor(places).astype(np.int64)
-    distances = np.abs(places.astype(np.float64) - first - np.arange(-1, 3)[:, None])
-    near = (a + 2) * distances**3 - (a + 3) * distances**2 + 1
-    far = a * (distances**3 - 5 * distances**2 + 8 * distances - 4)
-    weights, chosen = np.where(distances <= 1, near, far), first + np.arange(-1, 3)[:, None]
+    With antialias an axis that gets shorter has a kernel as much wider.
+    """
+    support, kernel = _KERNELS[node.attributes["mode"]]
+    factor = min(sizes.scale, 1.0) if node.attributes.get("antialias", 0) else 1.0
+    reach, middle = math.ceil(support / factor), places.astype(np.float64)
+    chosen = np.floor(middle).astype(np.int64) + np.arange(1 - reach, reach + 1)[:, None]
+    weights = kernel(np.abs(chosen - middle) * factor, float(node.attributes.get("cubic_coeff_a", -0.75)))
     if node.attributes.get("exclude_outside", 0):
         weights = np.where((chosen >= 0) & (chosen < sizes.before), weights, 0)
-        weights = weights / weights.sum(axis=0)
-    return Taps(np.clip(chosen, 0, sizes.before - 1), weights)
+    return Taps(np.clip(chosen, 0, sizes.before - 1), weights / weights.sum(axis=0))
 
 
-_MODES: dict[str, Callable[[Node, _Axis, Places], Taps]] = {"nearest": _nearest, "linear": _linear, "cubic": _cubic}
+def _linear(distance: Array, _: float) -> Array:
+    weights: Array = np.maximum(1 - distance, 0)
+    return weights
+
+
+def _cubic(distance: Array, a: float) -> Array:
+    """Keys, "Cubic Convolution Interpolation for Digital Image Processing", IEEE ASSP-29, 1981, eq. 4 and 8."""
+    near = (a + 2) * distance**3 - (a + 3) * distance**2 + 1
+    far = a * (distance**3 - 5 * distance**2 + 8 * distance - 4)
+    weights: Array = np.where(distance <= 1, near, np.where(distance < 2, far, 0))
+    return weights
+
+
+_KERNELS: dict[str, tuple[int, Callable[[Array, float], Array]]] = {"linear": (1, _linear), "cubic": (2, _cubic)}
+_MODES: dict[str, Callable[[Node, _Axis, Places], Taps]] = {
+    "nearest": _nearest,
+    **dict.fromkeys(_KERNELS, _interpolated),
+}
