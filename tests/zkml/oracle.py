@@ -12,6 +12,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     Lookup,
@@ -172,6 +173,11 @@ def root_mean_square(operation: RootMeanSquare, x: Tensor) -> Tensor:
     return by_row(x, of_row)
 
 
+def divide(operation: Divide, x: Tensor, y: Tensor) -> Tensor:
+    found = [(int(a) << operation.shift) // int(b) for a, b in zip(x.ravel(), y.ravel(), strict=True)]
+    return np.array(found, dtype=object).reshape(x.shape)
+
+
 RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Arrange: arrange,
     Linear: linear,
@@ -189,4 +195,5 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Steps: steps,
     Normalize: normalize,
     RootMeanSquare: root_mean_square,
+    Divide: divide,
 }

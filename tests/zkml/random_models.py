@@ -15,6 +15,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     Lookup,
@@ -273,6 +274,14 @@ def normalize(g: Growing, x: str) -> None:
     g.add(kind, x, bits=4 + g.draws.below(24), epsilon=1 + g.draws.below(1 << g.draws.below(12)))
 
 
+def divide(g: Growing, x: str) -> None:
+    """By numbers from 1 on."""
+    low = 1 + g.draws.below(9)
+    y = g.add(Requantize, x, shift=g.draws.below(3), low=low, high=low + g.draws.below(1 << g.draws.below(12)))
+    shift = g.draws.below(12)
+    g.add(Divide, x, y, shift=shift, most=max(g.found[x].magnitude << shift, 1))
+
+
 def widen(g: Growing, x: str) -> None:
     """Up to nearly the field's width, and back to what is left above a long shift."""
     wanted = g.draws.one_of([128 + g.draws.below(126), 253 - g.draws.below(8)])
@@ -310,6 +319,7 @@ KINDS: tuple[Kind, ...] = (
     softmax,
     softmax,
     normalize,
+    divide,
     widen,
     widen,
     arrange,

@@ -55,7 +55,7 @@ def test_with_one_scale_for_all_they_are_refused(monkeypatch) -> None:
     monkeypatch.setattr(compiling, "_has_uneven_columns", lambda _: False)
     for network in NETWORKS.values():
         with pytest.raises(FormatError, match="worst layer"):
-            compile_model(network, TABLE, limb=6)
+            compile_model(network, TABLE, limb=6, bits=8)
 
 
 def test_whole_numbers_of_any_size_are_taken_as_they_are() -> None:

@@ -20,11 +20,9 @@ FILES = {path.stem: path for path in sorted(FOLDER.glob("*.onnx"))}
 REFUSED_FILES = {
     "bn_training": "BatchNormalization:y.*training_mode = 1",
     "clip_dyn": "Clip:y.*input 'ng' is computed",
-    "deep_mlp_24": "output 'y'.*worst layer is node",
     "dropout_training": "Dropout:y.*training mode",
     "matmul_int8_like": "operator MatMulInteger is not supported",
     "slice_computed": "Slice:y.*input 'i' is computed",
-    "tanh_saturated": "output 'y'.*worst layer is node 'Tanh:y'",
 }
 
 

@@ -44,7 +44,9 @@ _options = (
     ),
     weights_option,
     click.option(
-        "--bits", type=click.IntRange(2, 16), default=8, show_default=True, help="Width of weights and activations."
+        "--bits",
+        type=click.IntRange(2, 16),
+        help="Width of weights and activations: by default 8, and more for small models of tables that ask for it.",
     ),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),

@@ -23,6 +23,7 @@ Floats = NDArray[np.float64]
 
 ALLOWED = 0.05  # how far an output may be from the float model's, as a share, unless more is allowed
 WARNED = 0.02  # from where on it is reported
+_OF_LABELS, _OF_SCORES, _OF_LAYERS, _OF_A_NUMBER = 0.01, 0.0005, 0.005, 0.0025  # see Accuracy.distance
 _LUCKY = 8
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
@@ -81,6 +82,19 @@ class Accuracy:
         """How far the worst output is from the float model's, as a share."""
         return self.worst_output.amiss(self.samples)
 
+    def distance(self, graph: Graph) -> float:
+        """How far answers are off, as shares of what is allowed before more bits are worth it: 1 is close enough.
+
+        No answer counts as luck here. A model that names classes must have its scores, and all before them, much
+        closer, as their differences choose a class; one that gives a single number, closer than one that gives many.
+        """
+        names = any(output.named for output in self.outputs)
+        single = all(math.prod(graph.shapes[output.name]) == 1 for output in self.outputs)
+        allowed = _OF_SCORES if names else _OF_A_NUMBER if single else WARNED
+        shares = [(1 - o.agreement) / _OF_LABELS if o.named else o.error / allowed for o in self.outputs]
+        shares += [self.worst_layer[1] / _OF_LAYERS] if names else []
+        return max(math.inf if math.isnan(share) else share for share in shares)
+
     @property
     def warnings(self) -> tuple[str, ...]:
         """What whoever relies on the report should know, one line each."""
@@ -125,6 +139,7 @@ def measure(
                     answers[name].add(real, floats[name])
     errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
     named = graph.class_tensors()
+    named |= {name for name in ends if answers[name].is_integral and answers[name].largest <= 1}  # signs and truths
     outputs = tuple(OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named) for n in ends)
     layers = {name: error for name, error in errors.items() if name not in named} or errors
     worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
@@ -168,6 +183,7 @@ class _Answers:
 
     def add(self, x: Floats, y: Floats) -> None:
         """One sample: of the integer model, and of the float model."""
+        self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
         if self.is_integral or y.ndim == 0 or y.shape[-1] == 1:
             self.shares.append(float(np.mean(np.rint(x) == np.rint(y))))
             return
@@ -175,7 +191,6 @@ class _Answers:
         taken = np.take_along_axis(y, places[..., None], axis=-1)[..., 0]
         self.shares.append(float(np.mean(places == np.argmax(y, axis=-1))))
         self.gaps.append(np.where(places == np.argmax(y, axis=-1), 0.0, y.max(axis=-1) - taken))
-        self.largest = max(self.largest, float(np.abs(y).max()))
 
     @property
     def equal(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.stages import stage
-from zkgpu.zkml.graph import Graph, Node
+from zkgpu.zkml.functions import BINARY
+from zkgpu.zkml.graph import ROWS, Graph, Node
+from zkgpu.zkml.machines import PRODUCT
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
 from zkgpu.zkml.samples import Samples, sample
+from zkgpu.zkml.tabular import MAGNITUDE
 from zkgpu.zkml.trees import TREES
 
 Floats = NDArray[np.float64]
@@ -86,8 +89,9 @@ class FloatModel:
 
     @cached_property
     def tensors(self) -> tuple[str, ...]:
-        """The names of the tensors of numbers that the model computes."""
-        return _of_numbers(self._session)
+        """The names of the tensors of numbers, and of names of classes, that the model computes."""
+        numbers, named = _of_numbers(self._session), self._model.named_classes
+        return tuple(name for name, _ in self._session.outputs if name in numbers or name in named)
 
     @cached_property
     def inputs(self) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
@@ -109,8 +113,9 @@ class FloatModel:
         feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
         # without names onnxruntime gives everything
         values = self._session.run(self.tensors, feed) if self.tensors else []
-        found = dict(zip(self.tensors, values, strict=True))
-        return {**found, **self._as_written(feed)}
+        named = self._model.named_classes
+        found = {**dict(zip(self.tensors, values, strict=True)), **self._as_written(feed)}
+        return {name: _places(value, named[name]) if name in named else value for name, value in found.items()}
 
     def _as_written(self, feed: Samples) -> dict[str, NDArray[Any]]:
         """The tensors of the model as the file has it: what nodes that are written out give is measured by these."""
@@ -123,6 +128,13 @@ class FloatModel:
 def _of_numbers(session: Session) -> tuple[str, ...]:
     """The names of the tensors of numbers that it gives."""
     return tuple(name for name, kind in session.outputs if kind.startswith("tensor(") and kind != "tensor(string)")
+
+
+def _places(texts: NDArray[Any], labels: Sequence[str]) -> NDArray[Any]:
+    """The place of each name among the classes."""
+    places = {label: place for place, label in enumerate(labels)}
+    found = [places[text.decode(errors="replace") if isinstance(text, bytes) else str(text)] for text in texts.ravel()]
+    return np.array(found, dtype=np.int64).reshape(texts.shape)
 
 
 def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
@@ -207,14 +219,38 @@ def _dense(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
     return np.asarray(x @ weight + bias)
 
 
+def _of_many(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    return np.asarray(BINARY[node.operator](*(_read(graph, name, found) for name in node.inputs)), dtype=np.float64)
+
+
+def _scaled(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    x, factor, offset = (_read(graph, name, found) for name in node.inputs)
+    return np.asarray(x * factor + offset)
+
+
+def _gathered(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    places = graph.constants[node.inputs[1]].astype(np.int64)
+    return np.take(_read(graph, node.inputs[0], found), places, axis=int(node.attributes.get("axis", 0)))
+
+
+def _at_places(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    data, places = (_read(graph, name, found) for name in node.inputs)
+    return np.take(data, np.rint(places).astype(np.int64), axis=int(node.attributes.get("axis", 0)))
+
+
 _VALUES: Mapping[str, Callable[[Graph, Node, Mapping[str, Floats]], Floats]] = {
+    **dict.fromkeys(BINARY, _of_many),
     "Dense": _dense,
     "Function": lambda graph, node, found: node.attributes["function"](_read(graph, node.inputs[0], found)),
     "Neg": lambda graph, node, found: -_read(graph, node.inputs[0], found),
     "ReduceMax": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.max),
     "ReduceSum": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.sum),
     "Reshape": lambda graph, node, found: _read(graph, node.inputs[0], found).reshape(graph.shapes[node.output]),
-    "Sub": lambda graph, node, found: _read(graph, node.inputs[0], found) - _read(graph, node.inputs[1], found),
+    "Scale": _scaled,
+    MAGNITUDE: lambda graph, node, found: np.abs(_read(graph, node.inputs[0], found)),
+    PRODUCT: lambda graph, node, found: _read(graph, node.inputs[0], found) ** node.attributes["times"],
+    "Gather": _gathered,
+    ROWS: _at_places,
     TREES: lambda graph, node, found: node.attributes["forest"].scores(_read(graph, node.inputs[0], found)),
 }
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import CompiledCircuit
-from zkgpu.errors import UsageError
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
@@ -43,7 +43,12 @@ from zkgpu.zkml.samples import as_samples, each, loaded, sample, shapes_of
 from zkgpu.zkml.weights_swap import require_same_architecture
 
 _LIMBS = range(4, 13)
+_SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
+_MORE_BITS, _MOST_TABLE_BITS = (12, 16), 12
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
+
+
+Attempt: TypeAlias = tuple[Quantization, Settings, Accuracy]
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +260,7 @@ def compile_model(
     percentile: float | None = None,
     test_data: Any = None,
     allow_error: float | None = None,
-    bits: int = 8,
+    bits: int | None = None,
     limb: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     binding: int = 0,
@@ -278,7 +283,7 @@ def compile_model(
             out, or all samples where there are fewer than 32 (`Accuracy.held_out`)
         allow_error: how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and
             for an agreement of 95 %, and is the default
-        bits: width of weights and activations
+        bits: width of weights and activations: by default 8; of small models of tables 12 or 16 where 8 are too coarse
         limb: width of the limbs of range checks; the one with the fewest constraints by default
         labels: by output: what entries along its last axis are called, or the values of a class; those that the file
             has by default
@@ -304,19 +309,22 @@ def compile_model(
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
     is_fresh = bool(held_out) or test_data is not None
 
-    def attempt(by_column: bool) -> tuple[Quantization, Settings, Accuracy]:
-        wanted = Settings(bits, table_bits=bits, open_weights=visibilities.weights_are_given, by_column=by_column)
+    def attempt(wanted: Settings) -> Attempt:
         found, settings = _best(graph, bounds, wanted, [limb] if limb else _LIMBS)
         return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
 
-    made = [attempt(by_column=False)]
-    if not made[0][2].amiss <= WARNED and _has_uneven_columns(bounds):
-        made.append(attempt(by_column=True))
-    quantization, settings, accuracy = min(made, key=lambda one: one[2].amiss)
+    plain = Settings(
+        bits or 8, table_bits=min(bits or 8, _MOST_TABLE_BITS), open_weights=visibilities.weights_are_given
+    )
+    more = _MORE_BITS if bits is None else ()
+    quantization, settings, accuracy = _first_that_is_close(attempt, plain, more, graph, bounds)
     require_names(quantization.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
     recipe = Recipe(bounds, quantization.scales, settings, graph.outputs)
-    named = {**read.class_labels(graph.outputs), **{name: tuple(given) for name, given in (labels or {}).items()}}
+    named = {
+        **_fitting(read.class_labels(graph.outputs), graph),
+        **{name: tuple(given) for name, given in (labels or {}).items()},
+    }
     return CompiledModel(quantization.model, visibilities, recipe, accuracy, labels=named)
 
 
@@ -326,10 +334,50 @@ def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, N
     return {name: np.concatenate(a) if a[0].shape[:1] == (1,) else np.stack(a) for name, a in found.items()}
 
 
+def _first_that_is_close(
+    attempt: Callable[[Settings], Attempt], plain: Settings, more: Sequence[int], graph: Graph, bounds: Calibration
+) -> Attempt:
+    """With the given settings; where that is not close enough, by columns; small models of tables also with more bits.
+
+    The first attempt that is close enough, else the one that is closest.
+    """
+    is_small = (
+        bool(more)
+        and set(graph.inputs) <= set(bounds.columns)
+        and sum(v.size for v in graph.constants.values()) <= _SMALL
+    )
+
+    def share_of(made: Attempt) -> float:
+        return made[2].distance(graph) if is_small else made[2].amiss / WARNED
+
+    plain = replace(plain, of_table=is_small)
+    tries = [plain]
+    if _has_uneven_columns(bounds):
+        tries.append(replace(plain, by_column=True))
+    if is_small:
+        tries += [replace(tries[-1], bits=b, table_bits=min(b - 1, _MOST_TABLE_BITS)) for b in more]
+    made: list[Attempt] = []
+    for wanted in tries:
+        try:
+            made.append(attempt(wanted))
+        except (FormatError, UsageError):
+            if wanted is tries[-1] and not made:
+                raise
+            continue
+        if share_of(made[-1]) <= 1:
+            return made[-1]
+    return min(made, key=share_of)
+
+
 def _has_uneven_columns(bounds: Calibration) -> bool:
     """Whether one scale for all columns of an input leaves some of them few steps."""
     reaches = [[reach for reach in found if reach > 0] for found in bounds.columns.values()]
     return any(max(found) > _UNEVEN * min(found) for found in reaches if found)
+
+
+def _fitting(labels: Mapping[str, tuple[str, ...]], graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Those of a file, but for outputs that hold a number for each pair of classes."""
+    return {name: given for name, given in labels.items() if graph.shapes[name][-1:] in ((), (1,), (len(given),))}
 
 
 def _require_share(allow_error: float | None) -> None:
@@ -356,8 +404,8 @@ def _best(
     graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
 ) -> tuple[Quantization, Settings]:
     """The quantization whose circuit has the fewest constraints, among those with limbs of these widths."""
-    if not 2 <= wanted.bits <= 16:
-        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to 16")
+    if not 2 <= wanted.bits <= _MORE_BITS[-1]:
+        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to {_MORE_BITS[-1]}")
     best: tuple[int, Quantization, Settings] | None = None
     for limb in limbs:
         settings = replace(wanted, limb=limb)

@@ -32,8 +32,17 @@ def fuse_functions(graph: Graph) -> Graph:
             nodes.append(node)
             continue
         evaluate = partial(_evaluate, graph, producer, roots[out], out)
-        nodes.append(Node(node.name, "Function", (roots[out],), (out,), {"function": evaluate}))
+        square = {"square": True} if _is_square(graph, node, roots[out]) else {}
+        nodes.append(Node(node.name, "Function", (roots[out],), (out,), {"function": evaluate, **square}))
     return graph.with_nodes(nodes)
+
+
+def _is_square(graph: Graph, node: Node, root: str) -> bool:
+    """Whether a piece is nothing but the product of its root with itself."""
+    twice = node.operator == "Mul" and node.inputs == (root, root)
+    return twice or (
+        node.operator == "Pow" and node.inputs[0] == root and one_value(graph.constant(node.inputs[1])) == 2
+    )
 
 
 def _trace(graph: Graph) -> tuple[dict[str, str], set[str]]:

@@ -52,18 +52,23 @@ _TREES = (
     "nodes_falsenodeids nodes_featureids nodes_hitrates nodes_hitrates_as_tensor nodes_missing_value_tracks_true "
     "nodes_modes nodes_nodeids nodes_treeids nodes_truenodeids nodes_values nodes_values_as_tensor"
 )
-_CLASSES = "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor classlabels_int64s"
+_CLASSES = (
+    "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor classlabels_int64s classlabels_strings"
+)
 _TARGETS = "target_ids target_nodeids target_treeids target_weights target_weights_as_tensor"
+
+_MACHINE = "coefficients kernel_params kernel_type rho support_vectors"
 
 HONORED: Mapping[str, Honored] = {
     "Add": _ARITHMETIC,
     "And": _ARITHMETIC,
     "ArgMax": _of("axis keepdims select_last_index"),
     "ArgMin": _of("axis keepdims select_last_index"),
-    "ArrayFeatureExtractor": _of(computed=(1,)),
+    "ArrayFeatureExtractor": _of(computed=(0, 1)),
     "Attention": _of("is_causal kv_num_heads q_num_heads scale softcap softmax_precision", computed=(0, 1, 2, 3)),
     "AveragePool": _of(f"{_WINDOWS} ceil_mode count_include_pad"),
     "BatchNormalization": _of("epsilon momentum", since=7, spatial=1, training_mode=0),
+    "Binarizer": _of("threshold"),
     "Cast": _of("to saturate round_mode", since=6),
     "BitShift": _of("direction", computed=None),
     "Celu": _of("alpha"),
@@ -82,26 +87,29 @@ HONORED: Mapping[str, Honored] = {
     "Elu": _of("alpha"),
     "Equal": _ARITHMETIC,
     "Expand": _of(),
+    "FeatureVectorizer": _of("inputdimensions", computed=None),
     "Flatten": _of("axis"),
     "GRU": _of(f"{_RECURRENT} linear_before_reset", since=7, computed=(0, 5)),
     "Gather": _of("axis", computed=(0, 1)),
     "GatherElements": _of("axis", computed=(0, 1)),
     "GatherND": _of("batch_dims", computed=None),
     "Gelu": _of("approximate"),
-    "Gemm": _of("alpha beta transA transB", since=7),
+    "Gemm": _of("alpha beta transA transB", since=7, computed=(0, 2)),
     "GlobalLpPool": _of("p"),
     "Greater": _ARITHMETIC,
     "GroupNormalization": _of("epsilon num_groups stash_type"),
     "HardSigmoid": _of("alpha beta"),
     "Hardmax": _of("axis"),
     "If": _but(0, attributes="else_branch then_branch"),
+    "Imputer": _of("imputed_value_floats imputed_value_int64s replaced_value_float replaced_value_int64"),
     "InstanceNormalization": _of("epsilon"),
     "LSTM": _of(f"{_RECURRENT} input_forget", since=7, computed=(0, 5, 6)),
     "LRN": _of("alpha beta bias size"),
+    "LabelEncoder": _of("keys_int64s values_int64s values_floats default_int64 default_float default_string"),
     "LayerNormalization": _of("axis epsilon stash_type"),
     "LeakyRelu": _of("alpha"),
     "Less": _ARITHMETIC,
-    "LinearClassifier": _of("classlabels_ints coefficients intercepts multi_class post_transform"),
+    "LinearClassifier": _of("classlabels_ints classlabels_strings coefficients intercepts multi_class post_transform"),
     "LinearRegressor": _of("coefficients intercepts targets", post_transform="NONE"),
     "LogSoftmax": _of("axis"),
     "Loop": _but(0, 1, attributes="body"),
@@ -113,6 +121,7 @@ HONORED: Mapping[str, Honored] = {
     "Mul": _ARITHMETIC,
     "Normalizer": _of("norm"),
     "OneHot": _of("axis"),
+    "OneHotEncoder": _of("cats_int64s zeros"),
     "Or": _ARITHMETIC,
     "Pad": _of("mode pads value", since=2),
     "PRelu": _of(since=7),
@@ -137,6 +146,10 @@ HONORED: Mapping[str, Honored] = {
     ),
     "ReverseSequence": _of("batch_axis time_axis"),
     "RotaryEmbedding": _of("interleaved num_heads rotary_embedding_dim"),
+    "SVMClassifier": _of(
+        f"{_MACHINE} classlabels_ints classlabels_strings prob_a prob_b vectors_per_class post_transform"
+    ),
+    "SVMRegressor": _of(f"{_MACHINE} n_supports one_class", post_transform="NONE"),
     "Scaler": _of("offset scale"),
     "Scan": _but(attributes=_SCAN, since=9),
     **dict.fromkeys(("Scatter", "ScatterElements"), _of("axis reduction", computed=None)),
@@ -171,7 +184,8 @@ HONORED: Mapping[str, Honored] = {
 }
 """Operators that have attributes, or inputs that must be constants. Of all others every input may be computed."""
 
-_OUTPUTS = {"LayerNormalization": 3, "LinearClassifier": 2, "TopK": 2, "TreeEnsembleClassifier": 2}  # if not one
+_OUTPUTS = {"LayerNormalization": 3, **dict.fromkeys(("LinearClassifier", "SVMClassifier", "TopK"), 2)}  # if not one
+_OUTPUTS |= {"TreeEnsembleClassifier": 2}
 _WITH_ALL_OUTPUTS = ("GRU", "If", "LSTM", "Loop", "RNN", "Scan", "Split")
 
 

@@ -66,14 +66,24 @@ class OnnxModel:
         return set(_names(self.proto.graph))
 
     def class_labels(self, outputs: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """What the file calls the classes of outputs that hold their scores or probabilities, by output."""
-        found: dict[str, tuple[str, ...]] = {}
+        """What the file calls the classes of outputs that hold their scores, probabilities or places, by output."""
+        found = {name: labels for name, labels in self.named_classes.items() if name in outputs}
         for node in self.proto.graph.node:
             scores = node.input[0] if node.op_type == "ZipMap" else "".join(node.output[1:2])
             labels = next((tuple(map(_as_text, a.strings or a.ints)) for a in node.attribute if a.name in _LABELS), ())
             if labels and scores in outputs:
                 found[scores] = labels
         return found
+
+    @cached_property
+    def named_classes(self) -> dict[str, tuple[str, ...]]:
+        """The names of the classes of each tensor that holds one of them, as text."""
+        attributes = [(node, a) for node in self.proto.graph.node for a in node.attribute]
+        return {
+            node.output[0]: tuple(map(_as_text, a.strings))
+            for node, a in attributes
+            if a.name == "classlabels_strings" and a.strings and node.op_type != "ZipMap"
+        }
 
     def with_shapes(self, shapes: Mapping[str, Shape]) -> OnnxModel:
         """The model with inputs of fixed shapes: a batch of one, and the given lengths where the file has none.

@@ -195,6 +195,14 @@ class RootMeanSquare(Operation):
     epsilon: int
 
 
+@dataclass(frozen=True, eq=False)
+class Divide(Operation):
+    """floor(2^shift x / y), entry by entry, for y above 0. Other y, and quotients beyond `most`, are an error."""
+
+    shift: int
+    most: int
+
+
 @dataclass(frozen=True)
 class Tensor:
     """An input or output of an integer model.

@@ -9,6 +9,7 @@ import numpy as np
 from zkgpu.zkml.classifiers import expand_classifiers
 from zkgpu.zkml.fusion import fuse_functions
 from zkgpu.zkml.graph import Array, Graph, Node, Shape
+from zkgpu.zkml.monotone import fold_scalers_into_trees
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
 from zkgpu.zkml.restated import restate
 
@@ -19,6 +20,7 @@ OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritt
 def simplify(graph: Graph) -> Graph:
     """The same function of the same inputs, in the operators that quantization has rules for."""
     for rewrite in (
+        fold_scalers_into_trees,
         restate,
         expand_classifiers,
         drop_idle_nodes,

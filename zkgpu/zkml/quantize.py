@@ -10,9 +10,11 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.stages import stage
+from zkgpu.zkml import machines as vector_machines
+from zkgpu.zkml import tabular
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
-from zkgpu.zkml.lowering import choices, linear, nonlinear, places, resize, shapes, trees
+from zkgpu.zkml.lowering import choices, division, linear, machines, nonlinear, places, resize, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.restated import SCATTER
@@ -29,7 +31,11 @@ RULES: Mapping[str, Rule] = {
     "ConvTranspose": linear.transposed_convolution,
     "MatMul": linear.matmul,
     **dict.fromkeys(("Add", "Sub"), linear.add),
-    **dict.fromkeys(("Mul", "Div"), linear.multiply),
+    "Mul": linear.multiply,
+    "Div": division.divide,
+    tabular.SHARE: division.share,
+    tabular.MAGNITUDE: division.magnitude,
+    tabular.UNIT: division.unit,
     **dict.fromkeys(("Sum", "Mean"), linear.total_of_many),
     **dict.fromkeys(("Max", "Min"), linear.extreme_of_many),
     "Neg": linear.negate,
@@ -62,6 +68,8 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("And", "Or", "Xor"), choices.connect),
     "Where": choices.choose,
     TREES: trees.forest,
+    vector_machines.PRODUCT: machines.product_with_itself,
+    vector_machines.VOTES: machines.votes,
     "Softmax": nonlinear.softmax,
     "Normalize": nonlinear.normalize,
     "RootMeanSquare": nonlinear.root_mean_square,

@@ -21,6 +21,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     Lookup,
@@ -119,7 +120,7 @@ def with_reach(
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
         inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
-        if isinstance(operation, Requantize | Lookup | Softmax | Normalize | RootMeanSquare):
+        if isinstance(operation, Requantize | Lookup | Softmax | Normalize | RootMeanSquare | Divide):
             bound = own.magnitude << model.limb + 1
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
@@ -273,6 +274,12 @@ def _normalize(operation: Normalize | RootMeanSquare, x: Interval) -> Interval:
     return Interval(-bound, bound)
 
 
+def _divide(operation: Divide, x: Interval, y: Interval) -> Interval:
+    """Quotients beyond the bound are refused by the semantics, and by the circuit's range check up to whole limbs."""
+    bound = min(operation.most, x.magnitude << operation.shift)
+    return Interval(np.full(x.shape, -bound if x.least < 0 else 0), np.full(x.shape, bound))
+
+
 _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Arrange: _arrange,
     Linear: _linear,
@@ -290,4 +297,5 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Softmax: _softmax,
     Normalize: _normalize,
     RootMeanSquare: _normalize,
+    Divide: _divide,
 }

@@ -147,13 +147,6 @@ def _scattered(graph: Graph, node: Node, at: Iterable[Array], updates: str) -> R
     return [Node(node.name, SCATTER, (node.inputs[0], updates), node.outputs, attributes)], {}
 
 
-def _equal(graph: Graph, node: Node) -> Restated:
-    """Of measured numbers it would be a matter of luck."""
-    if not all(graph.is_integral(name) or name in graph.constants for name in node.inputs):
-        raise unsupported(node, "only integers and booleans are compared for equality")
-    return [node], {}
-
-
 def _of_bits(graph: Graph, node: Node) -> Restated:
     """With the bits that the type of the result has; with a sign, which is repeated, all that there are."""
     kind = graph.types[node.output]
@@ -220,7 +213,23 @@ def _log_sum(node: Node, shape: Shape, axes: tuple[int, ...]) -> tuple[list[Node
 
 
 def _gemm(graph: Graph, node: Node) -> Restated:
-    """A computed first factor is transposed before."""
+    """A computed first factor is transposed before; a computed C is added after."""
+    c = "".join(node.inputs[2:3])
+    if c and c not in graph.constants:
+        return _with_computed_addend(graph, node, c)
+    return _with_factors_in_place(graph, node)
+
+
+def _with_computed_addend(graph: Graph, node: Node, c: str) -> Restated:
+    out = node.output
+    product = f"{out}.product"
+    if node.attributes.get("beta", 1.0) != 1:
+        raise unsupported(node, f"its input '{c}' is computed: it is added as it is only, with beta = 1")
+    nodes, shapes = _with_factors_in_place(graph, replace(node, inputs=node.inputs[:2], outputs=(product,)))
+    return [*nodes, Node(node.name, "Add", (product, c), (out,))], {**shapes, product: graph.shapes[out]}
+
+
+def _with_factors_in_place(graph: Graph, node: Node) -> Restated:
     if not node.attributes.get("transA", 0):
         return [node], {}
     x, turned = node.inputs[0], f"{node.output}.transposed"
@@ -242,7 +251,6 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Cast": _cast,
     "Div": _of_integers(DIVISION),
     "Dropout": lambda graph, node: _identity(node),
-    "Equal": _equal,
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "Gemm": _gemm,

@@ -17,6 +17,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     Lookup,
@@ -236,6 +237,22 @@ def inverse_root(x: Array, bits: int) -> Array:
     return narrowed(np.asarray(_isqrt((1 << 2 * bits) // x.astype(object)), dtype=object).reshape(x.shape))
 
 
+def _divide(operation: Divide, x: Array, y: Array) -> Array:
+    found = quotient(x, np.maximum(y, 1), operation.shift)
+    for at in np.argwhere((y < 1) | (found < -operation.most) | (found > operation.most))[:1]:
+        raise UsageError(
+            f"layer '{operation.layer}': at index {at.tolist()} it divides by a number that is not above 0, or far "
+            "smaller than any that it was calibrated with",
+            values=f"{x[tuple(at)]} by {y[tuple(at)]}",
+        )
+    return found
+
+
+def quotient(x: Array, y: Array, shift: int) -> Array:
+    """floor(2^shift x / y) for y > 0."""
+    return narrowed((x.astype(object) << shift) // y.astype(object))
+
+
 _RULES: dict[type[Operation], Callable[..., Array]] = {
     Arrange: _arrange,
     Linear: _linear,
@@ -253,4 +270,5 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     Softmax: _softmax,
     Normalize: _normalize,
     RootMeanSquare: _root_mean_square,
+    Divide: _divide,
 }

@@ -13,6 +13,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     MatMul,
@@ -68,6 +69,12 @@ def _product(_: Operation, x: Shape, y: Shape) -> Shape:
     return groups, rows, columns
 
 
+def _alike(_: Operation, x: Shape, y: Shape) -> Shape:
+    if x != y:
+        raise ValueError(f"{x} over {y}")
+    return x
+
+
 def _without_last(_: Operation, x: Shape) -> Shape:
     (*others, _last) = x
     return tuple(others)
@@ -83,6 +90,7 @@ _SHAPES: dict[type[Operation], Callable[..., Any]] = {
     Total: _without_last,
     Multiply: lambda _, x, y: np.broadcast_shapes(x, y),
     MatMul: _product,
+    Divide: _alike,
     Maximum: _without_last,
     Steps: lambda operation, x: (*x[:-1], operation.places.size),
     Rows: lambda operation, x: (*x, operation.table.shape[1]),

@@ -12,6 +12,7 @@ import numpy as np
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
+from zkgpu.zkml.layers.division import divide
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
@@ -27,6 +28,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
     Combine,
+    Divide,
     IntegerModel,
     Linear,
     Lookup,
@@ -322,4 +324,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Softmax: lambda network, op, x, intervals: softmax(network.checks, op, network.tables, x[0], intervals[0]),
     Normalize: lambda network, op, x, intervals: normalize(network.checks, op, x[0], intervals[0]),
     RootMeanSquare: lambda network, op, x, intervals: root_mean_square(network.checks, op, x[0], intervals[0]),
+    Divide: lambda network, op, x, intervals: divide(
+        network.checks, op, x[0], x[1], (*intervals, network.intervals[op.output])
+    ),
 }

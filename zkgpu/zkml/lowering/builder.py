@@ -26,7 +26,9 @@ from zkgpu.zkml.operations import (
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
 CLOSE = 1 / 500  # scales closer than this are one
-_HEADROOM = 14  # bits an activation may need for the worst input before it is clamped
+_PLAIN = 8  # bits of weights and activations, above which sums are finer too
+_HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
+_SPARE = 16  # bits of room that a tensor is left which is rounded as little as need be
 _NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
@@ -52,6 +54,7 @@ class Settings:
 
     Attributes:
         by_column: inputs of one row are as fine as their smallest column needs
+        of_table: a small model of tables: its functions are tabled beyond what the calibration saw
     """
 
     bits: int = 8
@@ -59,6 +62,7 @@ class Settings:
     table_bits: int = 8
     open_weights: bool = False
     by_column: bool = False
+    of_table: bool = False
 
 
 @dataclass
@@ -166,6 +170,9 @@ class Builder:
     def bounds(self, name: str) -> tuple[float, float]:
         """The calibrated bounds of a float tensor; for one that only a rewrite made, those it follows from."""
         producer = self.graph.producers().get(name)
+        if name in self.graph.constants:
+            value = self.graph.constants[name]
+            return min(float(value.min(initial=0)), 0.0), max(float(value.max(initial=0)), 0.0)
         if name in self.calibration.low or producer is None:
             return self.calibration.bounds(name)
         if producer.operator == "ArgMax":
@@ -253,17 +260,35 @@ class Builder:
                 return factor, shift
             shift += self.settings.limb
 
+    @property
+    def beyond(self) -> int:
+        """Where numbers are clamped, in units that the calibrated ones fill their bits with."""
+        return 1 << self.settings.bits + _HEADROOM
+
+    @property
+    def wide(self) -> int:
+        """Bits up to which an operation takes its input as it is: twice as many where more bits were asked for."""
+        return WIDE if self.settings.bits <= _PLAIN else 2 * WIDE
+
+    def finer(self, x: Quantized) -> int:
+        """Bits below a tensor's own units that what is added to it needs."""
+        if self.settings.bits <= _PLAIN:
+            return 6 if self.interval(x).bits < 16 else 0
+        return max(0, self.settings.bits + 4 - self.interval(x).bits)
+
     def bounded(self, x: Quantized, scale: float, low: int | None, high: int) -> Quantized:
         """As requantize, but clamped at the top only when the worst input would need many more bits."""
         reach = self.interval(x).greatest * x.scale / scale
-        return self.requantize(x, scale, low, high if reach >= 2**_HEADROOM else None)
+        return self.requantize(x, scale, low, high if reach >= self.beyond else None)
 
-    def narrow(self, x: Quantized, name: str, bits: int = WIDE) -> Quantized:
+    def narrow(self, x: Quantized, name: str, bits: int | None = None) -> Quantized:
         """x itself when it has at most `bits` bits, else requantized to the width of an activation."""
-        if self.interval(x).bits <= bits:
+        if self.interval(x).bits <= (bits or self.wide):
             return x
         scale = self.nominal_here(name)
-        if self.interval(x).magnitude * x.scale / scale < 2**_HEADROOM:
+        if bits is None and self.settings.bits > _PLAIN:
+            scale /= 2.0 ** (self.wide - _SPARE - self.settings.bits)
+        if self.interval(x).magnitude * x.scale < self.beyond * scale:
             return self.requantize(x, scale)
         low, high = self.bounds(name)
         return self.requantize(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))

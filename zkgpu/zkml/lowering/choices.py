@@ -17,6 +17,7 @@ from zkgpu.zkml.lowering.linear import MASK, is_for_softmax, linear
 from zkgpu.zkml.lowering.places import between, laid_out, ones_at, unit_of
 from zkgpu.zkml.operations import ArgMax, Multiply, Requantize, Rows
 
+_TRUTHS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Xor")
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
@@ -119,7 +120,9 @@ def _opposite(builder: Builder, x: Quantized) -> Quantized:
 
 def _truth(builder: Builder, node: Node, name: str) -> Quantized:
     x = builder.tensors[name]
+    producer = builder.graph.producers().get(name)
     is_one = builder.graph.types.get(name) == np.dtype(bool)  # whatever its interval, which does not follow from Or
+    is_one |= producer is not None and producer.operator in _TRUTHS
     if x.scale != 1.0 or not (is_one or 0 <= builder.interval(x).least <= builder.interval(x).greatest <= 1):
         raise unsupported(node, f"'{name}' is not known to be 0 or 1 throughout")
     return x

@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from zkgpu.errors import FormatError
-from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import WIDE, Builder, Quantized
+from zkgpu.zkml.graph import Array, Node
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.windows import Windows, phases
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
-_WIDEST_FACTORS = 2.0**20  # between the factors of two columns
+_WIDEST_FACTORS = 2.0**32  # between the factors of two columns
 MASK = -1e4  # constants below, in front of a softmax, are masks: it gives 0 all the same
 _ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
 
@@ -33,7 +33,7 @@ def _even(builder: Builder, x: Quantized, reaches: Array, weight: Array) -> tupl
     """An input whose columns all reach about 1, and the weights for it."""
     reaches = np.where(reaches > 0, reaches, 1.0)
     x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
-    if builder.interval(x).bits > WIDE:
+    if builder.interval(x).bits > builder.wide:
         x = builder.requantize(x, 1 / (2**builder.settings.bits - 1))
     return x, weight * reaches[:, None]
 
@@ -211,7 +211,7 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     x = builder.tensors[node.inputs[0 if first else 1]]
     value = np.asarray(constants[1] if first else constants[0], dtype=np.float64)
     value, factor = (sign * value, 1) if first else (value, sign)
-    extra = 0 if builder.interval(x).bits >= 16 or (x.scale == 1.0 and is_whole(value)) else 6
+    extra = 0 if x.scale == 1.0 and is_whole(value) else builder.finer(x)
     scale = x.scale / 2**extra
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
     if is_for_softmax(builder, node.output):
@@ -245,12 +245,8 @@ def multiply(builder: Builder, node: Node) -> Quantized:
     """A product: with a constant a change of scale, entry by entry where it must be."""
     constants = [builder.graph.constant(name) for name in node.inputs]
     if constants[0] is None and constants[1] is None:
-        if node.operator == "Div":
-            raise unsupported(node, "division is supported by constants, and inside softmax and norms")
         x, y = (builder.narrow(builder.tensors[name], name) for name in node.inputs)
         return builder.add(Multiply, [x, y], x.scale * y.scale)
-    if node.operator == "Div" and constants[1] is None:
-        raise unsupported(node, "a constant divided by a computed tensor is supported only as a function of one tensor")
     at = 0 if constants[0] is None else 1
     value = np.asarray(constants[1 - at], dtype=np.float64)
     with np.errstate(divide="ignore"):
@@ -278,8 +274,8 @@ def scaled(builder: Builder, x: Quantized, factor: Array, offset: Array, shape: 
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantized(x.name, x.scale * largest)
     top = 1 if np.unique(np.abs(factor)).size == 1 else _units(builder, factor)
-    if offset.any() and builder.interval(x).bits < 16:
-        top = max(top, 64)
+    if offset.any():
+        top = max(top, 1 << builder.finer(x))
     scale = x.scale * largest / top
     return builder.combine([x], [factor / largest * top], scale, offset / scale)
 
@@ -299,7 +295,7 @@ def negate(builder: Builder, node: Node) -> Quantized:
 
 def mean(builder: Builder, node: Node) -> Quantized:
     """ReduceMean and ReduceSum over any axes."""
-    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], WIDE)
+    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
     shape = builder.shape(x)
     chosen = builder.graph.reduced_axes(node)
     kept = [a for a in range(len(shape)) if a not in chosen]

@@ -17,6 +17,7 @@ from zkgpu.zkml.operations import (
     ArgMax,
     Lookup,
     Maximum,
+    Multiply,
     Normalize,
     Requantize,
     RootMeanSquare,
@@ -36,6 +37,8 @@ _CLAMP = 6  # constraints of a clamp of one number, about
 _MOST_TABLES = 16  # of a function by the numbers in a constant
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
+_FACTOR = 24  # bits of a factor, above which it is rounded to the width of an activation
+_PROBES, _NARROWINGS = 1 << 12, 3  # of a function, to see where it varies
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -98,9 +101,15 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
 
     Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
     """
-    scale = builder.table_scale(name)
+    scale, (low, high) = builder.table_scale(name), builder.span(name)
+    if builder.settings.of_table:
+        low, high = _beyond(evaluate, low, high)
+    if builder.settings.bits > builder.settings.table_bits:
+        low, high = _where_it_varies(evaluate, low, high, 2**-builder.settings.bits)
+    if builder.settings.of_table:
+        scale = (high - low) / (2**builder.settings.table_bits - 1) or scale
     is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
-    index = x if is_exact else _indices(builder, x, scale, *builder.span(name))
+    index = x if is_exact else _indices(builder, x, scale, low, high)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
     if not np.isfinite(values).all() and (low > 0 or high < 0):
@@ -165,6 +174,31 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     return expanded(builder, out, builder.graph.shapes[node.output])
 
 
+def _beyond(evaluate: Callable[[Array], Array], low: float, high: float) -> tuple[float, float]:
+    """An interval up to a quarter longer: on each side where the function does not double how far it reaches."""
+    margin = (high - low) / 8
+    points = np.array([low - margin, low, high, high + margin])
+    values = np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
+    steps, reach = np.abs(np.diff(values)), abs(values[2] - values[1])
+    return float(points[0] if steps[0] <= reach else low), float(points[3] if steps[2] <= reach else high)
+
+
+def _where_it_varies(evaluate: Callable[[Array], Array], low: float, high: float, share: float) -> tuple[float, float]:
+    """The part of an interval outside of which a function is, to a share of how far it reaches, what it is at the ends.
+
+    The whole interval where the function is not finite throughout.
+    """
+    for _ in range(_NARROWINGS):
+        points = np.linspace(low, high, _PROBES)
+        values = np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
+        differs = [np.abs(values - end) > share * np.ptp(values) for end in (values[0], values[-1])]
+        if not np.isfinite(values).all() or not all(d.any() for d in differs):
+            break
+        first, last = int(np.argmax(differs[0])) - 1, _PROBES - int(np.argmax(differs[1][::-1]))
+        low, high = float(points[first]), float(points[last])
+    return low, high
+
+
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
     """The least integer that an index can be, and the function at it and at each one after it."""
     first, last = builder.interval(index).least, builder.interval(index).greatest
@@ -220,6 +254,10 @@ def names(builder: Builder, node: Node) -> Quantized:
 
 
 def named_function(builder: Builder, node: Node) -> Quantized:
+    """A table; of a square, where tables would be coarser than its factors, a product."""
+    if node.attributes.get("square") and builder.settings.bits > builder.settings.table_bits:
+        x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], _FACTOR)
+        return builder.add(Multiply, [x, x], x.scale**2)
     return function(builder, node, node.attributes["function"])
 
 

@@ -42,6 +42,10 @@ def forest(builder: Builder, node: Node) -> Quantized:
 
 
 def _unit(found: Forest) -> float:
+    """What an integer stands for: 1 where all leaves add whole numbers."""
+    leaves = [found.base, *(level.leaves for level in found.levels)]
+    if all((values == np.rint(values)).all() for values in leaves) and max(np.abs(v).max() for v in leaves) <= _LARGEST:
+        return 1.0
     largest = max((float(np.abs(level.leaves).max()) for level in found.levels), default=0.0)
     return max(largest, float(np.abs(found.base).max()) / 2**10) / _LARGEST or 1.0
 
