@@ -279,7 +279,7 @@ def divide(g: Growing, x: str) -> None:
     low = 1 + g.draws.below(9)
     y = g.add(Requantize, x, shift=g.draws.below(3), low=low, high=low + g.draws.below(1 << g.draws.below(12)))
     shift = g.draws.below(12)
-    g.add(Divide, x, y, shift=shift, most=max(g.found[x].magnitude << shift, 1))
+    g.add(Divide, x, y, shift=shift, most=max(g.found[x].magnitude << shift, 1), least=1)
 
 
 def widen(g: Growing, x: str) -> None:

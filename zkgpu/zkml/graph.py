@@ -17,7 +17,7 @@ Array = NDArray[Any]
 _OF_CLASSES = ("ArgMax", "Names")
 _KEEPING = {"Compress", "Flatten", "Gather", "GatherElements", "GatherND", "Reshape", "ReverseSequence", "Squeeze"}
 _KEEPING |= {"Transpose", "Unsqueeze"}  # of the values that they move
-_MOVING = {*_KEEPING, "CenterCropPad", "Expand", "Pad", "Slice", "Split", "Tile", "Trilu"}
+MOVING = {*_KEEPING, "CenterCropPad", "Expand", "Pad", "Slice", "Split", "Tile", "Trilu"}
 ROWS = "Gather of rows"  # of a constant table, at computed places
 SELECT, SELECT_ELEMENTS = "Gather of computed entries", "GatherElements at computed places"
 NEWEST = 1 << 10  # the opset of nodes that rewrites make: they mean what the operator means today
@@ -136,7 +136,7 @@ class Graph:
             return [(name, 1) for name in node.inputs]
         moved = [found[name] for name in node.outputs if name in found]
         sources = {"Concat": node.inputs, "Where": node.inputs[1:]}.get(node.operator, node.inputs[:1])
-        is_moved = bool(moved) and node.operator in {*_MOVING, "Concat", "Where"}
+        is_moved = bool(moved) and node.operator in {*MOVING, "Concat", "Where"}
         return [(name, max(moved)) for name in sources if is_moved]
 
     def reduced_axes(self, node: Node) -> list[int]:

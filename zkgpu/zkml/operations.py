@@ -197,10 +197,14 @@ class RootMeanSquare(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Divide(Operation):
-    """floor(2^shift x / y), entry by entry, for y above 0. Other y, and quotients beyond `most`, are an error."""
+    """floor(2^shift x / y), entry by entry, for y from `least` on, which is at least 1.
+
+    Other y, and quotients beyond `most`, are an error.
+    """
 
     shift: int
     most: int
+    least: int
 
 
 @dataclass(frozen=True)

@@ -239,7 +239,7 @@ def inverse_root(x: Array, bits: int) -> Array:
 
 def _divide(operation: Divide, x: Array, y: Array) -> Array:
     found = quotient(x, np.maximum(y, 1), operation.shift)
-    for at in np.argwhere((y < 1) | (found < -operation.most) | (found > operation.most))[:1]:
+    for at in np.argwhere((y < operation.least) | (found < -operation.most) | (found > operation.most))[:1]:
         raise UsageError(
             f"layer '{operation.layer}': at index {at.tolist()} it divides by a number that is not above 0, or far "
             "smaller than any that it was calibrated with",

@@ -238,5 +238,5 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
     ),
     operations.Normalize: lambda op: op.bits > 0 and op.epsilon > 0,
     operations.RootMeanSquare: lambda op: op.bits > 0 and op.epsilon > 0,
-    operations.Divide: lambda op: op.shift >= 0 and op.most > 0,
+    operations.Divide: lambda op: op.shift >= 0 and op.most > 0 and op.least > 0,
 }

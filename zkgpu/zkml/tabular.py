@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -180,12 +180,30 @@ def _normalizer(graph: Graph, node: Node) -> Rewritten:
     softmax = source is not None and "SOFTMAX" in (source.operator.upper(), source.attributes.get("post_transform"))
     if norm == "L1" and softmax:
         return [Node(node.name, "Identity", node.inputs, node.outputs)], {}, {}
-    return _normalized(graph, node, norm)
+    return _normalized(graph.shapes, node, node.inputs[0], node.output, norm)
 
 
-def _normalized(graph: Graph, node: Node, norm: str) -> Rewritten:
-    x, out = node.inputs[0], node.output
-    shape = graph.shapes[x]
+def _lp(graph: Graph, node: Node) -> Rewritten:
+    """Along any axis, which is brought to the end and back."""
+    power, shape, out = node.attributes.get("p", 2), graph.shapes[node.output], node.output
+    axis = int(node.attributes.get("axis", -1)) % len(shape)
+    if power not in (1, 2):
+        raise unsupported(node, f"p = {power} is not supported, only 1 and 2")
+    order = [i for i in range(len(shape)) if i != axis] + [axis]
+    turned, found = f"{out}.turned", f"{out}.normal"
+    shapes = dict.fromkeys((turned, found), tuple(shape[i] for i in order))
+    middle, arrays, known = _normalized({**graph.shapes, **shapes}, node, turned, found, f"L{power}")
+    nodes = [
+        Node(node.name, "Transpose", node.inputs, (turned,), {"perm": tuple(order)}),
+        *middle,
+        Node(node.name, "Transpose", (found,), (out,), {"perm": tuple(np.argsort(order).tolist())}),
+    ]
+    return nodes, arrays, {**shapes, **known}
+
+
+def _normalized(known: Mapping[str, Shape], node: Node, x: str, out: str, norm: str) -> Rewritten:
+    """Along the last axis."""
+    shape = known[x]
     if norm == "L2":
         return [Node(node.name, UNIT, (x,), (out,))], {}, {}
     last = {"axes": (len(shape) - 1,), "keepdims": 1}
@@ -204,6 +222,7 @@ RULES: dict[str, Callable[[Graph, Node], Rewritten]] = {
     "FeatureVectorizer": _vectorizer,
     "Imputer": _imputer,
     "LabelEncoder": _label_encoder,
+    "LpNormalization": _lp,
     "Normalizer": _normalizer,
     "OneHotEncoder": _one_hot,
     "Scaler": _scaler,

@@ -35,23 +35,6 @@ def _rows(graph: Graph, x: str, axes: list[int]) -> Array:
     return rows
 
 
-def lp_norm(graph: Graph, node: Node, write: Writer) -> None:
-    """LpNormalization: x over the sum of its sizes along an axis, or over the root of that of its squares."""
-    x, shape, p = node.inputs[0], graph.shapes[node.inputs[0]], int(node.attributes.get("p", 2))
-    axis = int(node.attributes.get("axis", -1)) % len(shape)
-    rows = _rows(graph, x, [axis])
-    entries = write.moved(x, rows)
-    if p == 2:
-        mean = write.mean(write.add("Mul", entries, entries), (1,))
-        found = write.add("Div", entries, write.add("Sqrt", mean))
-        found = write.add("Mul", found, write.constant(rows.shape[1] ** -0.5))
-    elif p == 1:
-        found = write.add("Mul", entries, write.add("Reciprocal", write.sum(write.add("Abs", entries), (1,))))
-    else:
-        raise unsupported(node, f"p = {p} is not supported, only 1 and 2")
-    write.moved(found, np.argsort(rows.ravel()).reshape(shape), to=node.output)
-
-
 def mean_variance(graph: Graph, node: Node, write: Writer) -> None:
     """(x - mean) / sqrt(variance) over axes."""
     x, shape = node.inputs[0], graph.shapes[node.inputs[0]]

@@ -23,7 +23,6 @@ RULES: Mapping[str, Rule] = {
     "GatherND": scatter.gather_nd,
     "LRN": norms.local_response,
     "LayerNormalization": layer_statistics,
-    "LpNormalization": norms.lp_norm,
     "MeanVarianceNormalization": norms.mean_variance,
     "ReduceProd": norms.product,
     "RotaryEmbedding": rotary_embedding,

@@ -18,8 +18,9 @@ def divide(
     """q = floor(2^shift x / y) for y > 0: 2^shift x = q y + rest with 0 <= rest < y.
 
     0 <= rest and rest <= y - 1 are enforced by two range checks whose low ends are exact: together they leave no y
-    below 1, and one q. The range check of q, exact at both ends, keeps q y from wrapping around the field, as does
-    Checks.require_room; the high ends of the other two do no more than that.
+    below 1, and one q. That y is not below `least` is enforced by a third, unless the interval of y says so. The range
+    check of q, exact at both ends, keeps q y from wrapping around the field, as does Checks.require_room; the high ends
+    of the others do no more than that.
 
     Args:
         intervals: of x, of y, and of the quotient
@@ -39,4 +40,6 @@ def divide(
     rest = Circuit.of(x).materialize(x * (1 << operation.shift) - q * y)
     checks.within(rest, 0, divisor.greatest - 1, exactly=False)
     checks.within(y - 1 - rest, 0, divisor.greatest - 1, exactly=False)
+    if operation.least > 1 and (checks.weights_are_given or divisor.least < operation.least):
+        checks.within(y - operation.least, 0, max(divisor.greatest - operation.least, 1), exactly=False)
     return q

@@ -11,13 +11,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from zkgpu.zkml.graph import Array, Node, unsupported
+from zkgpu.zkml.graph import MOVING, Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
-from zkgpu.zkml.lowering.linear import MASK, is_for_softmax, linear
+from zkgpu.zkml.lowering.linear import MASK, is_for_softmax, is_whole, linear
 from zkgpu.zkml.lowering.places import between, laid_out, ones_at, unit_of
 from zkgpu.zkml.operations import ArgMax, Multiply, Requantize, Rows
+from zkgpu.zkml.trees import TREES
 
 _TRUTHS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Xor")
+_WHOLE = (TREES, "Names", "ArgMax")  # what gives integers where its scale is 1
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
@@ -77,9 +79,23 @@ def compare(builder: Builder, node: Node) -> Quantized:
 def equal(builder: Builder, node: Node) -> Quantized:
     """Neither less nor greater, of whole numbers that stand for themselves."""
     x, y = node.inputs
-    if any(builder.tensors[name].scale != 1.0 for name in node.inputs if name not in builder.graph.constants):
+    computed = [name for name in node.inputs if name not in builder.graph.constants]
+    if not all(builder.tensors[name].scale == 1.0 and _is_whole(builder, name) for name in computed):
         raise unsupported(node, "what it compares is not known to be whole numbers")
     return builder.combine([_exceeds(builder, x, y), _exceeds(builder, y, x)], [-1, -1], 1.0, 1)
+
+
+def _is_whole(builder: Builder, name: str) -> bool:
+    """Whether a tensor holds integers, an input whole numbers, or trees' leaves do; of measured numbers it is luck."""
+    graph, producer = builder.graph, builder.graph.producers().get(name)
+    if name in graph.constants:
+        return is_whole(graph.constants[name])
+    if graph.is_integral(name) or name in builder.calibration.integral:
+        return True
+    if producer is None or producer.operator not in (*MOVING, "Concat"):
+        return producer is not None and producer.operator in _WHOLE
+    sources = producer.inputs if producer.operator == "Concat" else producer.inputs[:1]
+    return all(_is_whole(builder, source) for source in sources)
 
 
 def _exceeds(builder: Builder, first: str, second: str) -> Quantized:

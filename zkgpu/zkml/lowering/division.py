@@ -27,7 +27,7 @@ def divide(builder: Builder, node: Node) -> Quantized:
     _require_fine(node, min(abs(low), abs(high)), y)
     if high < 0:
         x, y = (builder.combine([v], [-1], v.scale) for v in (x, y))
-    return _quotient(builder, node, x, y)
+    return _quotient(builder, node, x, y, _FEWEST_UNITS)
 
 
 def _terms(builder: Builder, node: Node) -> list[Quantized]:
@@ -56,7 +56,7 @@ def share(builder: Builder, node: Node) -> Quantized:
         )  # of integers, y < 0 just where -y clamped to 0 .. 1 is 1
         x, y = (_with_sign(builder, v, is_below) for v in (x, y))
     y = builder.add(Requantize, [y], y.scale, shift=0, low=1)
-    return _quotient(builder, node, x, y)
+    return _quotient(builder, node, x, y, 1)
 
 
 def _with_sign(builder: Builder, x: Quantized, is_below: Quantized) -> Quantized:
@@ -69,7 +69,7 @@ def _seen(builder: Builder, name: str) -> tuple[float, float]:
     return builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
 
 
-def _quotient(builder: Builder, node: Node, x: Quantized, y: Quantized) -> Quantized:
+def _quotient(builder: Builder, node: Node, x: Quantized, y: Quantized, least: int) -> Quantized:
     shape = builder.graph.shapes[node.output]
     x, y = expanded(builder, x, shape), expanded(builder, y, shape)
     wanted = builder.nominal_here(node.output) / 2**_GUARD
@@ -77,7 +77,7 @@ def _quotient(builder: Builder, node: Node, x: Quantized, y: Quantized) -> Quant
     scale = x.scale / y.scale / 2.0**shift
     low, high = builder.bounds(node.output)
     most = _MARGIN * max(math.ceil(max(high, -low) / scale), 1)
-    return builder.add(Divide, [x, y], scale, shift=shift, most=most)
+    return builder.add(Divide, [x, y], scale, shift=shift, most=most, least=least)
 
 
 def magnitude(builder: Builder, node: Node) -> Quantized:
