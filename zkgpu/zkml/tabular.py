@@ -153,6 +153,8 @@ def _label_encoder(graph: Graph, node: Node) -> Rewritten:
     if not kind or not keys.size or not graph.is_integral(node.inputs[0]):
         raise unsupported(node, "only integers with integers or floats for them are supported")
     values = np.array(node.attributes[f"values_{kind}s"], dtype=np.int64 if kind == "int64" else np.float32)
+    if (values == np.rint(values)).all() and float(node.attributes.get(f"default_{kind}", 0)).is_integer():
+        values = values.astype(np.int64)  # which keeps them exact
     default = node.attributes.get(f"default_{kind}", -1 if kind == "int64" else -0.0)
     x, out, shape = node.inputs[0], node.output, graph.shapes[node.inputs[0]]
     keys, first = np.unique(keys, return_index=True)

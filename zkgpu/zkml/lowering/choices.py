@@ -20,6 +20,7 @@ from zkgpu.zkml.trees import TREES
 
 _TRUTHS = ("And", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "Or", "Xor")
 _WHOLE = (TREES, "Names", "ArgMax")  # what gives integers where its scale is 1
+_OF_WHOLE = ("Add", "Concat", "Mul", "Neg", "Sub")  # of which whole numbers make whole numbers
 _SAME = 1e-6  # a constant this close to an integer, in units of what it is compared with, is it
 
 
@@ -92,10 +93,11 @@ def _is_whole(builder: Builder, name: str) -> bool:
         return is_whole(graph.constants[name])
     if graph.is_integral(name) or name in builder.calibration.integral:
         return True
-    if producer is None or producer.operator not in (*MOVING, "Concat"):
-        return producer is not None and producer.operator in _WHOLE
-    sources = producer.inputs if producer.operator == "Concat" else producer.inputs[:1]
-    return all(_is_whole(builder, source) for source in sources)
+    if producer is None or producer.operator in _WHOLE:
+        return producer is not None
+    sources = {"Where": producer.inputs[1:], **dict.fromkeys(_OF_WHOLE, producer.inputs)}
+    moved = producer.inputs[:1] if producer.operator in {*MOVING, "ReduceSum"} else ("",)
+    return all(name and _is_whole(builder, name) for name in sources.get(producer.operator, moved))
 
 
 def _exceeds(builder: Builder, first: str, second: str) -> Quantized:
