@@ -16,6 +16,7 @@ from zkgpu.zkml.layers import matrices
 from zkgpu.zkml.operations import (
     ArgMax,
     Combine,
+    Divide,
     Linear,
     Lookup,
     Maximum,
@@ -365,3 +366,16 @@ def test_a_far_table_has_one_witness(ends: tuple[int, int]) -> None:
     for x in (0, ends[1]):
         report = attack_circuit(compiled(model_of(FAR, x=((1,), *ends))), {"x": np.array([x])}, tries=200)
         report.require_sound()
+
+
+@pytest.mark.parametrize("y", range(-3, 10))
+def test_no_quotient_by_less_than_the_least_divisor_is_accepted(y: int) -> None:
+    """Nor another one by any divisor: every quotient that the range check lets by is tried."""
+    operation = Divide("d", ("x", "y"), "out", 1, 20, 3)
+    circuit = unpublished(model_of(operation, x=((1,), -8, 7), y=((1,), -3, 9)))
+    (label,) = (step.label for step in circuit._steps if getattr(step, "label", "").endswith("quotient"))
+    for q in range(-20, 21):
+        if y >= 3 and q == (2 * 7) // y:
+            continue
+        lie = np.array([q % Fr.modulus], dtype=object)
+        assert_forgery_fails(circuit, {"x": np.array([7]), "y": np.array([y])}, {label: lambda *_, lie=lie: lie})
