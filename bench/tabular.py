@@ -42,7 +42,7 @@ from harness import context  # noqa: E402
 from lines import RESULTS  # noqa: E402
 
 from zkgpu import open_backend  # noqa: E402
-from zkgpu.errors import ZkgpuError  # noqa: E402
+from zkgpu.errors import UsageError, ZkgpuError  # noqa: E402
 from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup, verify  # noqa: E402
 
 _CALIBRATION, _TESTED = 200, 200  # rows at most
@@ -131,11 +131,15 @@ def _compared(kind: Kind, compiled: CompiledModel, model: Any, given: Table) -> 
     names = [tensor.name for tensor in compiled.model.outputs]
     answers = [session.run(names, {session.get_inputs()[0].name: row[None]}) for row in x]
     floats = [np.stack(one) for one in zip(*answers, strict=True)]
-    rows = [compiled.predict(row[None], clamp=True) for row in x]
+    predicted = [_predicted(compiled, row) for row in x]
+    kept = [i for i, row in enumerate(predicted) if row is not None]
+    x, y, floats = x[kept], y[kept], [one[kept] for one in floats]
+    rows = [row for row in predicted if row is not None]
     proven = [np.stack([row[name] for row in rows]) for name in names]
     moved = [sum(compiled.count_moved(row[None]).values()) for row in x]
     found: Line = {
         "rows": len(x),
+        "refused_rows": len(predicted) - len(kept),
         "clamped_rows": int(np.count_nonzero(moved)),
         "agreement": round(_agreement(floats[0], proven[0]), 4),
         "error": round(max(map(_error, floats, proven)), 5),
@@ -144,6 +148,14 @@ def _compared(kind: Kind, compiled: CompiledModel, model: Any, given: Table) -> 
     if score is not None:
         found |= {"float_score": score(y, floats[0]), "proven_score": score(y, proven[0])}
     return found
+
+
+def _predicted(compiled: CompiledModel, row: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
+    """The answers for a row; None where it cannot be proven."""
+    try:
+        return compiled.predict(row[None], clamp=True)
+    except UsageError:
+        return None
 
 
 def _agreement(wanted: NDArray[Any], found: NDArray[Any]) -> float:

@@ -55,7 +55,7 @@ _COSTS: Mapping[str, str] = {
     **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND"), "none; max and min a range check of each update"),
     "TopK": "3, and a range check, of each input",
     "Mul": "1; by a constant none",
-    "Div": "by a constant none; of integers as a table",
+    "Div": "by a constant none; by a tensor three range checks; of integers as a table",
     "Relu": "2, and the input's limbs",
     "LeakyRelu": "as Relu",
     "PRelu": "as Relu",

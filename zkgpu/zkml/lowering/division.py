@@ -27,7 +27,7 @@ def divide(builder: Builder, node: Node) -> Quantized:
     _require_fine(node, min(abs(low), abs(high)), y)
     if high < 0:
         x, y = (builder.combine([v], [-1], v.scale) for v in (x, y))
-    return _quotient(builder, node, x, y, _FEWEST_UNITS)
+    return _quotient(builder, node, x, y, 1 if y.scale == 1.0 else _FEWEST_UNITS)
 
 
 def _terms(builder: Builder, node: Node) -> list[Quantized]:
@@ -43,7 +43,7 @@ def _terms(builder: Builder, node: Node) -> list[Quantized]:
 
 def _require_fine(node: Node, least: float, y: Quantized) -> None:
     """Raises FormatError where the least divisor of the calibration is but a few units, by which quotients are luck."""
-    if least < _FEWEST_UNITS * y.scale:
+    if y.scale != 1.0 and least < _FEWEST_UNITS * y.scale:  # whole numbers are exact
         raise unsupported(node, f"its divisor was seen as small as {least:.3g}, and is known in steps of {y.scale:.3g}")
 
 

@@ -112,7 +112,8 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     index = x if is_exact else _indices(builder, x, scale, low, high)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
-    if not np.isfinite(values).all() and (low > 0 or high < 0):
+    is_luck = x.scale != 1.0 and set(values.tolist()) == {0.0, 1.0}  # a truth, at 0, of what was measured apart from it
+    if (is_luck or not np.isfinite(values).all()) and (low > 0 or high < 0):
         index = _without_zero(builder, x, 1.0 if is_exact else scale, low, high)
         first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
