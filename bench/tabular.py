@@ -137,16 +137,17 @@ def _compared(kind: Kind, compiled: CompiledModel, model: Any, given: Table) -> 
     rows = [row for row in predicted if row is not None]
     proven = [np.stack([row[name] for row in rows]) for name in names]
     moved = [sum(compiled.count_moved(row[None]).values()) for row in x]
+    main = next((i for i, one in enumerate(floats) if one.dtype.kind in "iub"), 0)  # the label, where there is one
     found: Line = {
         "rows": len(x),
         "refused_rows": len(predicted) - len(kept),
         "clamped_rows": int(np.count_nonzero(moved)),
-        "agreement": round(_agreement(floats[0], proven[0]), 4),
+        "agreement": round(_agreement(floats[main], proven[main]), 4),
         "error": round(max(map(_error, floats, proven)), 5),
     }
     score = {CLASSIFY: _accuracy, REGRESS: _r2}.get(kind.task)
     if score is not None:
-        found |= {"float_score": score(y, floats[0]), "proven_score": score(y, proven[0])}
+        found |= {"float_score": score(y, floats[main]), "proven_score": score(y, proven[main])}
     return found
 
 
