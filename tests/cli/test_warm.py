@@ -46,7 +46,7 @@ def test_there_is_none_where_there_is_nothing_to_share(folder, backend, monkeypa
     with warm.second_process(backend) as process:
         assert process is None
     monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
-    (folder / "kernel.nbc").write_bytes(b"")
+    (folder / "kernel.code").write_bytes(b"")
     with warm.second_process(backend) as process:
         assert process is None
     monkeypatch.setattr(machine, "kernel_folder", lambda: None)
@@ -82,6 +82,6 @@ def test_two_processes_compile_every_kernel_once(tmp_path):
     written = []
     for _ in range(2):
         subprocess.run(command, env=environment, check=True, capture_output=True)
-        written.append({path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.nbc")})
+        written.append({path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.code")})
     assert written[0] == written[1]
     assert len(written[0]) > 30

@@ -152,13 +152,13 @@ def run_wasm(path: Path) -> object:
 
 
 def read_kernel(path: Path) -> object:
-    """An entry is unpickled only when this passes."""
+    """An entry is run only when this passes."""
     from zkgpu.jit import cache
 
-    entry = path.with_name("kernel.nbc")
+    entry = path.with_name("kernel.code")
     os.replace(path, entry)
     try:
-        return cache._checked(entry)
+        return cache.checked(entry)
     except (ValueError, OSError) as error:
         raise FormatError(str(error)) from error
 
@@ -240,7 +240,7 @@ def kernels() -> list[bytes]:
     from zkgpu.jit import cache
 
     payload = b"cos\n_exit\n(I77\ntR." + bytes(range(256)) * 8
-    return [cache._MAGIC + cache._hash("kernel.nbc", payload) + payload]
+    return [cache.sealed("kernel.code", payload)]
 
 
 def kept() -> list[bytes]:

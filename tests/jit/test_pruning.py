@@ -119,7 +119,7 @@ def test_a_folder_in_use_is_marked_so_and_others_are_left_alone(kernels):
 
 def test_the_report_tells_current_kernels_from_outdated_ones(kernels):
     current = cache.kernel_folder()
-    (current / "kernel-1.nbc").write_bytes(bytes(5))
+    (current / "kernel-1.code").write_bytes(bytes(5))
     entry(kernels, digest("a"), 100, size=7)
     prepared = cache.own_folder("prepared")
     for what in ("matrices", "cpu-ifma"):
@@ -149,7 +149,7 @@ def test_clearing_a_cache_in_somebodys_folder_takes_nothing_of_theirs(tmp_path, 
     monkeypatch.setenv("ZKGPU_CACHE_DIR", str(tmp_path / "link" if linked else home))
     before = tree(home)
     current = cache.kernel_folder()
-    (current / "kernel-1.nbc").write_bytes(bytes(5))
+    (current / "kernel-1.code").write_bytes(bytes(5))
     (cache.own_folder("checked") / digest("a", 64)).touch()  # in a folder of theirs, which keeps it
     cache.clear_cache()
     assert tree(home).items() - before.items() == {(Path("checked") / digest("a", 64), b"")}

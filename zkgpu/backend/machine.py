@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from zkgpu.jit.cache import CacheInfo, cache_info, clear_cache, kernel_folder
+from zkgpu.jit.cache import SUFFIX, CacheInfo, cache_info, clear_cache, kernel_folder
 from zkgpu.jit.isa import choose, supported
 
 __all__ = [
@@ -35,7 +35,7 @@ def instruction_set() -> str:
 def needs_compiling() -> bool:
     """Whether no kernel was compiled yet, though there is a folder to keep them in."""
     folder = kernel_folder()
-    return folder is not None and not any(folder.glob("*.nbc"))
+    return folder is not None and not any(folder.glob(f"*{SUFFIX}"))
 
 
 def available_memory() -> int:

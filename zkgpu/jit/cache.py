@@ -1,16 +1,18 @@
 """The disk cache of compiled kernels.
 
-    cache_dir()/kernels/<digest>/<kernel>-<signature>.nbc
+    cache_dir()/kernels/<digest>/<kernel>-<kinds of its arguments>.code
 
 Folders that another digest made are removed once nothing has used them for a month (`pruning`).
 
 The digest covers all that decides the machine code: the sources of the rooms that emit it, Python, Numba,
-llvmlite, the CPU and its features. Numba's own cache looks only at the file of the compiled function, and its
-closure keys differ from process to process. Entries are pickles, hence as trusted as code: folder and entry must
-belong to the user and be writable by nobody else. Each begins with a hash of its name and of all that follows, so that
-one that is damaged, or stands in another's place, is compiled again rather than run:
+llvmlite, and the level of the CPU's features (`target`). Entries are code: folder and entry must belong to the user and
+be writable by nobody else. Each begins with a hash of its name and of all that follows, so that one that is damaged, or
+stands in another's place, is compiled again rather than run:
 
-    magic[16] | SHA-256[32] | pickle
+    magic[16] | SHA-256[32] | line of JSON | code
+
+The line says which features the code needs, where its function begins, and where the addresses of memcpy and the like
+belong (see `linking`). Loading imports neither Numba nor LLVM.
 """
 
 from __future__ import annotations
@@ -19,28 +21,33 @@ import contextlib
 import errno
 import functools
 import hashlib
+import importlib.util
+import json
 import logging
 import os
-import pickle
 import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.isa import code_generation_target
+from zkgpu.jit.linking import Image, link
+from zkgpu.jit.loading import Entry, load_image, load_object
 from zkgpu.jit.pruning import size_of
+from zkgpu.jit.signature import Kind
+from zkgpu.jit.target import Target, host_targets, is_runnable
 
 log = logging.getLogger(__name__)
 
 ROOMS = ("jit", "fields", "curves", "ntt", "msm")
 LOCK = "kernels.lock"
-_MAGIC = b"zkgpu kernel 001"
+_MAGIC = b"zkgpu kernel 002"
+SUFFIX = ".code"
 _HEADER = len(_MAGIC) + hashlib.sha256().digest_size
 MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
 
@@ -132,7 +139,7 @@ def cache_info() -> CacheInfo:
     return CacheInfo(
         cache_dir(),
         sum(size_of(cache_dir() / name) for name in pruning.OWN_NAMES),
-        entries=sum(entry.suffix == ".nbc" for entry in _children(current)),
+        entries=sum(entry.suffix == SUFFIX for entry in _children(current)),
         outdated=len(outdated),
         outdated_bytes=sum(map(size_of, outdated)),
         prepared=len({entry.name.split("-")[0] for entry in prepared}),
@@ -181,12 +188,15 @@ def source_digest(package: Path, rooms: Sequence[str] = ROOMS) -> str:
 @functools.cache
 def toolchain_digest() -> str:
     """Digest of the sources and of everything else that decides the machine code."""
-    import llvmlite
-    import numba
-
     sources = source_digest(Path(__file__).parents[1])
-    parts = (sources, sys.version, numba.__version__, llvmlite.__version__, *code_generation_target())
+    parts = (sources, sys.version, _version_of("numba"), _version_of("llvmlite"), host_targets()[0])
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+def _version_of(package: str) -> bytes:
+    """The file of a package that says its version; so the package is not imported."""
+    spec = importlib.util.find_spec(package)
+    return Path(str(spec.origin)).with_name("_version.py").read_bytes() if spec else b""
 
 
 def kernel_folder() -> Path | None:
@@ -217,26 +227,52 @@ def _mark_used(folder: Path) -> None:
             pruning.prune(folder.parent)
 
 
-def attach(dispatcher: Any, name: str) -> Any:
-    """The Numba dispatcher, made to look for its code on disk and to store it there.
+def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes]) -> Entry:
+    """The function of a kernel for arguments of these kinds, loaded, or compiled and kept.
 
     Several processes may compile at once: the first takes a file lock, the others wait and load its result.
+
+    Args:
+        compiled: gives an object file for a target, whose function `name` is the entry
     """
-    folder = kernel_folder()
+    folder, file = _folder_in_use(str(cache_dir())), f"{name}-{_digest_of(kinds)}{SUFFIX}"
     if folder is None:
-        return dispatcher
-    dispatcher._cache = KernelCache(folder, name)
-    compile_now = dispatcher.compile
+        return loaded(packed(compiled(host_targets()[0]), name, host_targets()[0]))
+    found = _load(folder / file)
+    if found is None:
+        with _file_lock(folder / f"{name}.lock"):
+            found = _load(folder / file) or _compile(folder / file, name, compiled)
+    return found
 
-    def compile_or_load(signature: Any) -> Any:
-        # Numba's own lock first: a nested compilation must never wait for a file while another thread holds it
-        from numba.core.compiler_lock import global_compiler_lock
 
-        with global_compiler_lock, _file_lock(folder / f"{name}.lock"):
-            return compile_now(signature)
+@functools.cache
+def _folder_in_use(_: str) -> Path | None:
+    """The folder of kernels, looked at once in a process for each cache folder."""
+    return kernel_folder()
 
-    dispatcher.compile = compile_or_load
-    return dispatcher
+
+def _digest_of(kinds: tuple[Kind, ...]) -> str:
+    return hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]
+
+
+def _load(path: Path) -> Entry | None:
+    """The kernel of an entry, or None when it is not there or cannot be used."""
+    try:
+        return loaded(checked(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:  # a damaged or foreign file must not be fatal: compile again
+        log.warning("%s: not used, compiling again (%s)", path, error)
+        return None
+
+
+def _compile(path: Path, name: str, compiled: Callable[[Target], bytes]) -> Entry:
+    payload = packed(compiled(host_targets()[0]), name, host_targets()[0])
+    try:
+        write_private(path, sealed(path.name, payload))
+    except OSError as error:  # a full disk costs only the caching
+        log.warning("%s: not kept (%s)", path, error)
+    return loaded(payload)
 
 
 @contextlib.contextmanager
@@ -254,60 +290,37 @@ def _file_lock(path: Path) -> Iterator[None]:
         yield
 
 
-class KernelCache:
-    """What a Numba dispatcher needs of a cache: load and save the code of one kernel, one file a signature."""
-
-    def __init__(self, folder: Path, name: str):
-        self.cache_path = str(folder)
-        self._folder, self._name = folder, name
-
-    def load_overload(self, signature: Any, target_context: Any) -> Any:
-        """The compiled kernel, or None when it is not there or cannot be read."""
-        from numba.core.compiler import CompileResult
-        from numba.core.runtime.nrt import rtsys
-
-        rtsys.initialize(target_context)  # its symbols; unlike refresh(), which a compilation does, no declarations
-        try:
-            payload = pickle.loads(_checked(self._entry(signature)))  # noqa: S301 - the user's own, and whole
-            return CompileResult._rebuild(target_context, *payload)
-        except FileNotFoundError:
-            return None
-        except Exception as error:  # a truncated or foreign file must not be fatal: compile again
-            log.warning("%s: not used, compiling again (%s)", self._entry(signature), error)
-            return None
-
-    def save_overload(self, signature: Any, result: Any) -> None:
-        """Writes the compiled kernel; a full disk costs only the caching."""
-        from numba.core.serialize import dumps
-
-        if result.library.has_dynamic_globals:
-            raise AssertionError(f"{self._name} refers to objects of this process and cannot be cached")
-        try:
-            entry, payload = self._entry(signature), dumps(result._reduce())
-            write_private(entry, _MAGIC + _hash(entry.name, payload), payload)
-        except OSError as error:
-            log.warning("%s: not kept (%s)", self._entry(signature), error)
-
-    def _entry(self, signature: Any) -> Path:
-        return self._folder / f"{self._name}-{hashlib.sha256(repr(signature).encode()).hexdigest()[:16]}.nbc"
-
-    def enable(self) -> None:
-        """Part of Numba's interface; this cache is always on."""
-
-    def disable(self) -> None:
-        """Part of Numba's interface; this cache is always on."""
-
-    def flush(self) -> None:
-        """Forgets the stored code of this kernel."""
-        for entry in self._folder.glob(f"{self._name}-*.nbc"):
-            entry.unlink(missing_ok=True)
+def packed(code: bytes, name: str, target: Target) -> bytes:
+    """What an entry holds of an object file: how to load it, as a line of JSON, and the code."""
+    facts: dict[str, Any] = {"entry": name, "needs": target.features}
+    if target.makes_images:
+        image = link(code, name)
+        facts |= {"entry": image.entry, "imports": image.imports}
+        code = image.code
+    return json.dumps(facts).encode() + b"\n" + code
 
 
-def _checked(entry: Path) -> memoryview:
+def loaded(payload: bytes | memoryview) -> Entry:
+    """The function of what `packed` made. Raises ValueError for code of features that this CPU lacks, or no code."""
+    text, _, code = bytes(payload).partition(b"\n")
+    facts = json.loads(text)
+    if not is_runnable(facts["needs"]):
+        raise ValueError("it is for a CPU with more instructions")
+    if "imports" not in facts:
+        return load_object(code, facts["entry"])
+    return load_image(Image(code, facts["entry"], tuple((at, name) for at, name in facts["imports"])))
+
+
+def sealed(name: str, payload: bytes) -> bytes:
+    """The bytes of the entry of that name."""
+    return _MAGIC + _hash(name, payload) + payload
+
+
+def checked(path: Path) -> bytes:
     """What an entry holds behind its hash. Raises FileNotFoundError, and ValueError unless it is own and undamaged."""
-    with open_own(entry) as file:
-        data = memoryview(file.read())
-    if data[:_HEADER] != _MAGIC + _hash(entry.name, data[_HEADER:]):
+    with open_own(path) as file:
+        data = file.read()
+    if data[:_HEADER] != _MAGIC + _hash(path.name, data[_HEADER:]):
         raise ValueError("it is damaged")
     return data[_HEADER:]
 

@@ -16,6 +16,7 @@ import os
 from dataclasses import dataclass, replace
 
 from zkgpu.errors import ResourceError, UsageError
+from zkgpu.jit.target import LINUX, is_runnable
 
 ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
 
@@ -127,27 +128,23 @@ def _layout(isa: InstructionSet, modulus: int) -> Layout:
 IFMA = InstructionSet("ifma", lanes=8, limb_bits=52, spare_bits=5, most_limbs=8)
 FMA = replace(IFMA, name="fma")
 PORTABLE = InstructionSet("portable", lanes=1, limb_bits=64, spare_bits=1, most_limbs=8)
-FEATURES: dict[str, set[str]] = {"ifma": {"avx512f", "avx512ifma"}, "fma": {"avx2", "fma"}, "portable": set()}
+LEVELS = {"ifma": "x86-64-ifma", "fma": "x86-64-fma"}  # of `target`, whose features an instruction set needs
 ISAS = {isa.name: isa for isa in (IFMA, FMA, PORTABLE)}
 
 
-def code_generation_target() -> tuple[str, str, str]:
-    """(triple, CPU name, features) Numba really compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES count."""
-    from numba.core.registry import cpu_target
-
-    triple, name, features = cpu_target.target_context.codegen().magic_tuple()
-    return str(triple), str(name), str(features)
+def features_of(isa: InstructionSet) -> tuple[str, ...]:
+    """What its kernels need of a CPU, as LLVM calls it."""
+    return next((level.features for level in LINUX if level.name == LEVELS.get(isa.name)), ())
 
 
 @functools.cache
 def supported() -> tuple[InstructionSet, ...]:
-    """The instruction sets this process can compile, fastest first.
+    """The instruction sets this process can run, fastest first.
 
-    An instruction emitted without its feature ends the process inside LLVM, so this looks at the
-    features Numba will use and not at the CPU's.
+    An instruction emitted without its feature ends the process inside LLVM, so this looks at the features that code
+    is generated for: those of the CPU unless NUMBA_CPU_FEATURES says others.
     """
-    features = {feature[1:] for feature in code_generation_target()[2].split(",") if feature.startswith("+")}
-    return tuple(isa for isa in ISAS.values() if FEATURES[isa.name] <= features)
+    return tuple(isa for isa in ISAS.values() if is_runnable(features_of(isa)))
 
 
 def choose(name: str | None = None) -> InstructionSet:
@@ -161,9 +158,9 @@ def choose(name: str | None = None) -> InstructionSet:
             f"CPU instruction set {name!r} is unknown: use one of {', '.join(ISAS)}, or unset {ENVIRONMENT_VARIABLE}"
         )
     if ISAS[name] not in supported():
-        needed = ", ".join(sorted(FEATURES[name])).upper()
+        needed = ", ".join(sorted(features_of(ISAS[name]))).upper()
         fastest = supported()[0].name
         raise ResourceError(
-            f"CPU instruction set {name!r} needs {needed}, which Numba does not target here: use {fastest!r}"
+            f"CPU instruction set {name!r} needs {needed}, which this CPU does not have all: use {fastest!r}"
         )
     return ISAS[name]

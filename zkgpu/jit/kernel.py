@@ -18,9 +18,10 @@ A kernel is written as a builder, a function of hashable parameters that returns
 
     multiply_blocks(IFMA, Fr.modulus)(out, x, y, len(x))
 
-Importing a module of kernels imports neither Numba nor LLVM. Kernels release the GIL. A helper function that a
-kernel calls is wrapped in `subroutine`, never in numba.njit; give each heavy operation one call site, for every call
-is compiled again. Kernels index raw memory without bounds checks: the caller checks every length and index.
+Neither importing a module of kernels nor calling kernels that are compiled imports Numba or LLVM. Kernels release the
+GIL. A helper function that a kernel calls is wrapped in `subroutine`, never in numba.njit; give each heavy operation
+one call site, for every call is compiled again. A kernel allocates nothing: what it needs is given to it, or lies
+`on_stack`. Kernels index raw memory without bounds checks: the caller checks every length and index.
 """
 
 from __future__ import annotations
@@ -28,15 +29,23 @@ from __future__ import annotations
 import functools
 import hashlib
 import inspect
+import math
+import struct
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast
 
 from zkgpu.jit import cache
 from zkgpu.jit.isa import FMA, IFMA, InstructionSet
+from zkgpu.jit.signature import Kind, kind_of, take
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
+
+    from zkgpu.jit.loading import Entry
+    from zkgpu.jit.target import Target
 
     Parameters = TypeVarTuple("Parameters")
 
@@ -61,7 +70,7 @@ def kernel(builder: Callable[[Unpack[Parameters]], Function]) -> Callable[[Unpac
         if parameters not in compiled:
             with _lock:
                 if parameters not in compiled:
-                    compiled[parameters] = _dispatcher(builder, parameters)
+                    compiled[parameters] = cast("Function", Kernel(builder, parameters))
         return compiled[parameters]
 
     return of
@@ -79,6 +88,35 @@ def subroutine(function: Function) -> Function:
     _refuse_compiled_callees(function)
     inlined = numba.njit(inline="always")(function)
     return cast("Function", inlined)  # as it is in the kernels that call it
+
+
+def on_stack(shape: tuple[int, ...], dtype: Any) -> Any:
+    """A function for kernels, of no arguments: an uninitialized array that lives as long as the kernel runs.
+
+    Called twice in a kernel it gives different arrays, but the same one each time in a loop.
+    """
+    from llvmlite import ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+    from numba.np.arrayobj import make_array, populate_array
+    from numba.np.numpy_support import from_dtype
+
+    kind, count = types.Array(from_dtype(dtype), len(shape), "C"), math.prod(shape)
+
+    def generate(context: Any, builder: Any, _: Any, __: Any) -> Any:
+        item = context.get_data_type(kind.dtype)
+        size, array = context.get_abi_sizeof(item), make_array(kind)(context, builder)
+        data = builder.bitcast(cgutils.alloca_once(builder, ir.ArrayType(item, count)), item.as_pointer())
+        lengths = [size * math.prod(shape[k + 1 :]) for k in range(len(shape))]
+        word = functools.partial(ir.Constant, ir.IntType(64))
+        populate_array(array, data, [*map(word, shape)], [*map(word, lengths)], word(size), None)
+        return array._getvalue()
+
+    @intrinsic  # type: ignore[untyped-decorator]
+    def array_on_stack(typingctx: Any) -> Any:
+        return kind(), generate
+
+    return array_on_stack
 
 
 def operation(
@@ -107,25 +145,50 @@ def emitter(isa: InstructionSet, modulus: int, builder: Any) -> Any:
     return PortableEmitter(builder, modulus)
 
 
-def _dispatcher(builder: Builder, parameters: tuple[Any, ...]) -> Any:
-    name = _unique_name(builder, parameters)
-    import numba
+class Kernel:
+    """A kernel of given parameters, compiled or loaded when it meets arguments of new kinds; threads may share it."""
 
-    run = builder(*parameters)
-    _refuse_compiled_callees(run)
-    run.__qualname__ = run.__name__ = name
-    return cache.attach(numba.njit(nogil=True, error_model="numpy")(run), name)
+    def __init__(self, builder: Builder, parameters: tuple[Any, ...]):
+        self.__name__, self.__doc__ = _unique_name(builder, parameters), builder.__doc__
+        self._builder, self._parameters = builder, parameters
+        self._entries: dict[tuple[Any, ...], tuple[Entry, Callable[..., bytes]]] = {}
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.__name__}>"
+
+    def __call__(self, *arguments: Any) -> None:
+        words: list[int] = []
+        key = tuple([take(argument, words) for argument in arguments])
+        entry, pack = self._entries.get(key) or self._entry(key, len(words))
+        if entry(pack(*words)):
+            raise AssertionError(f"{self.__name__} failed")
+
+    def _entry(self, key: tuple[Any, ...], words: int) -> tuple[Entry, Callable[..., bytes]]:
+        with _lock:
+            if key not in self._entries:
+                kinds = tuple(map(kind_of, key))
+                entry = cache.entry(self.__name__, kinds, functools.partial(self.compiled, kinds))
+                self._entries[key] = entry, struct.Struct(f"{words}q").pack
+            return self._entries[key]
+
+    def compiled(self, kinds: tuple[Kind, ...], target: Target) -> bytes:
+        """An object file, of which the function `self.__name__` is the entry for arguments of these kinds."""
+        from zkgpu.jit.compiling import compiled
+
+        run = self._builder(*self._parameters)
+        _refuse_compiled_callees(run)
+        return compiled(run, self.__name__, kinds, target)
 
 
 def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:
-    """Name of the kernel's file and symbols.
-
-    Numba numbers symbols per process, so code cached by two processes could meet under one symbol in a third;
-    the digest of the parameters keeps them apart. The source is in it for builders outside the hashed rooms.
-    """
-    source = inspect.getsource(inspect.getmodule(builder) or builder)
-    text = f"{builder.__module__}.{builder.__qualname__}{parameters!r}{source}"
+    """Name of the kernel's file and of its entry. The source is in it for builders outside the hashed rooms."""
+    text = f"{builder.__module__}.{builder.__qualname__}{parameters!r}{_source_hash(builder.__module__)}"
     return f"{builder.__name__}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+@functools.cache
+def _source_hash(module: str) -> str:
+    return hashlib.sha256(Path(str(sys.modules[module].__file__)).read_bytes()).hexdigest()
 
 
 def _refuse_compiled_callees(function: Callable[..., Any]) -> None:

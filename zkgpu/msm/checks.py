@@ -13,7 +13,7 @@ from zkgpu.curves.points import Group
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import LIMB_BITS, Limbs, random_bytes
 from zkgpu.jit.isa import InstructionSet
-from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.kernel import kernel, on_stack, operation
 from zkgpu.jit.threads import available_threads, parallel, ranges
 from zkgpu.msm.cpu import msm_many
 from zkgpu.msm.formulas import Coordinates
@@ -134,10 +134,10 @@ def off_curve(shape: KernelGroup, b: tuple[int, int]) -> Any:
         good = e.builder.or_(p.y.square().canonical().equals(right), zero)
         return e.mask_bits(e.builder.not_(good))
 
-    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
+    lanes, row_bytes, one_a_lane = shape.isa.lanes, shape.row_bytes, on_stack((shape.isa.lanes,), np.int64)
 
     def run(rows: Any, flags: Any) -> None:
-        references = np.empty(lanes, np.int64)
+        references = one_a_lane()
         for i in range(0, len(rows), lanes):
             for lane in range(lanes):
                 references[lane] = rows.ctypes.data + min(i + lane, len(rows) - 1) * row_bytes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.element import select
-from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.kernel import kernel, on_stack, operation
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.msm.formulas import Coordinates, Element, Projective
 from zkgpu.msm.group import KernelGroup
@@ -82,9 +82,10 @@ def run_steps(shape: KernelGroup) -> Any:
         curve.scatter(x, y, curve.consecutive(out))
 
     reset, invert, row_bytes = reset_totals(shape), invert_totals(shape), shape.row_bytes
+    one_a_lane = on_stack((lanes,), np.int64)
 
     def run(steps: Any, stride: int, n: int, nothing: Any, memory: Any, prefixes: Any, totals: Any, out: Any) -> None:
-        references, blocks = np.empty(lanes, np.int64), -(-n // lanes)
+        references, blocks = one_a_lane(), -(-n // lanes)
         reset(totals)
         for k in range(blocks):
             clear(memory, k * size)

@@ -13,7 +13,7 @@ from zkgpu.curves.points import Group
 from zkgpu.errors import LengthError
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.isa import InstructionSet
-from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.kernel import kernel, on_stack, operation
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.group import KernelGroup
 
@@ -136,10 +136,10 @@ def scale_coordinates(shape: KernelGroup, bits: int) -> Any:
         factor = e.exact((1 << bits) % shape.modulus)
         e.store_rows(lanes, [(part * factor).canonical() for part in e.load_rows(lanes, 2 * shape.degree)])
 
-    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
+    lanes, row_bytes, one_a_lane = shape.isa.lanes, shape.row_bytes, on_stack((shape.isa.lanes,), np.int64)
 
     def run(rows: Any) -> None:
-        addresses = np.empty(lanes, np.int64)
+        addresses = one_a_lane()
         for i in range(0, len(rows), lanes):
             for lane in range(lanes):  # the last rows again where a block is not full
                 addresses[lane] = rows.ctypes.data + min(i + lane, len(rows) - 1) * row_bytes

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import LIMB_BITS, Limbs
-from zkgpu.jit.kernel import kernel, subroutine
+from zkgpu.jit.kernel import kernel, on_stack, subroutine
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.plan import balanced_bits, bias, window_sizes
 
@@ -190,11 +190,12 @@ def order_by_windows() -> Any:
 def cut_digits(words: int) -> Any:
     """cut(limbs, order, index, width, bias, sizes, values, begin, end): digits of the scalars index[begin:end]."""
     larger = subroutine(exceeds)
+    words_of_block, signs_of_block = on_stack((words + 2, BLOCK), np.uint64), on_stack((BLOCK,), np.int64)
 
     def run(
         limbs: Any, order: Any, index: Any, width: int, bias: Any, sizes: Any, values: Any, begin: int, end: int
     ) -> None:
-        biased, sign = np.empty((words + 2, BLOCK), np.uint64), np.empty(BLOCK, np.int64)
+        biased, sign = words_of_block(), signs_of_block()
         biased[words + 1] = 0
         mask, middle = (ONE << np.uint64(width)) - ONE, (1 << (width - 1)) - 1
         for first in range(begin, end, BLOCK):

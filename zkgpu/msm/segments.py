@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.kernel import kernel, subroutine
+from zkgpu.jit.kernel import kernel, on_stack, subroutine
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.msm import buckets
 from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scratch_words
@@ -107,6 +107,7 @@ def sum_segments(shape: KernelGroup) -> Any:
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
     pair_up, add_pairs, write_sums = subroutine(buckets.pair_up), _add_pairs(shape), _write_sums(shape)
     lanes, row_bytes = shape.isa.lanes, shape.row_bytes
+    two = on_stack((2,), np.int64)
 
     def run(
         points: int,
@@ -124,7 +125,7 @@ def sum_segments(shape: KernelGroup) -> Any:
         order: Any,
         sizes: Any,
     ) -> None:
-        rows, segments, span = arena.ctypes.data, len(order), np.empty(2, np.int64)
+        rows, segments, span = arena.ctypes.data, len(order), two()
         order_by_size(start, segments, order, sizes)
         begin = done = 0
         while begin < segments:

@@ -18,7 +18,7 @@ from zkgpu.curves.tower import Fq2
 from zkgpu.curves.twist import Twist
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.kernel import kernel, on_stack, operation
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.msm.formulas import Coordinates, Element, Projective
 from zkgpu.msm.group import KernelGroup
@@ -72,6 +72,7 @@ def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[in
     memory  two blocks: [x] P and its images under psi; their sum
     """
     size, lanes, row_bytes = shape.point_words, shape.isa.lanes, shape.row_bytes
+    one_a_lane = on_stack((lanes,), np.int64)
     clear, twice, add_references, add_blocks = (
         make(shape) for make in (set_infinity, doubling, mixed_addition, addition)
     )
@@ -84,7 +85,7 @@ def outside_subgroup(shape: KernelGroup, psi_x: tuple[int, int], psi_y: tuple[in
         return e.mask_bits(e.builder.not_(z.canonical().is_zero()))
 
     def run(rows: Any, naf: Any, memory: Any, flags: Any) -> None:
-        references, digits = np.empty(lanes, np.int64), len(naf)
+        references, digits = one_a_lane(), len(naf)
         for i in range(0, len(rows), lanes):
             clear(memory, 0)
             for step in range(digits + 1):  # the last one adds P to [x] P, in the second block
