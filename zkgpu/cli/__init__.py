@@ -1,5 +1,30 @@
 """The command line. Each command parses, calls the library and prints."""
 
-from zkgpu.cli.main import main
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
 
 __all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:  # at once, without what parses options
+        _say_version()
+    from zkgpu.cli.main import main as run
+
+    run(given)
+
+
+def _say_version() -> None:
+    from zkgpu import __version__
+    from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, hold_standard_streams, say, settled
+
+    hold_standard_streams()
+    try:
+        say([f"zkgpu, version {__version__}"])
+    except ClosedPipe:
+        sys.exit(EXIT_CLOSED_PIPE)
+    sys.exit(settled(0))

@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-import click
-
 from zkgpu.errors import ResourceError
 
 EXIT_CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE (13) ended: 128 + 13
@@ -104,10 +102,12 @@ def settled(code: int) -> int:
 
 
 def _echo(line: str, *, err: bool) -> None:
+    stream = sys.stderr if err else sys.stdout
     try:
-        click.echo(line, err=err)
+        stream.write(line + "\n")
     except UnicodeEncodeError:  # not a terminal of UTF-8
-        click.echo(line.encode("ascii", "backslashreplace").decode(), err=err)
+        stream.write(line.encode("ascii", "backslashreplace").decode() + "\n")
+    stream.flush()
 
 
 def _give_up(stream: TextIO) -> None:

@@ -1,12 +1,13 @@
 """Runs schedules, choosing between Python integers and the compiled kernel by how much there is to do.
 
-Loading Numba and the kernel costs as much as some twenty thousand calls on Python integers. A process that checks one
-proof never needs it; one that checks many soon does. So the first calls run on Python integers, then the kernel takes
-over for good. Both give the same numbers.
+A kernel that is compiled is there within a millisecond. Where it is not, compiling it costs as much as some twenty
+thousand calls on Python integers: a process that checks one proof does not need it, one that checks many soon does. So
+there the first calls run on Python integers, then the kernel takes over for good. Both give the same numbers.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,11 +33,19 @@ def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> l
         slots: values of the first slots; the rest start as 0
     """
     _spent.calls += len(calls.table)
-    if _spent.calls > PYTHON_CALLS:
+    if _spent.calls > PYTHON_CALLS or _is_compiled(machine):
         return run_compiled(machine, calls, slots, results)
     from zkgpu.curves import machine_python
 
     return machine_python.run(machine, calls, slots)[:results]
+
+
+@functools.cache
+def _is_compiled(machine: Machine) -> bool:
+    """Whether the kernel is there, looked up once."""
+    from zkgpu.curves import machine_cpu
+
+    return machine_cpu.is_compiled(machine)
 
 
 def run_compiled(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:

@@ -7,12 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.curves.machine import END_GROUP, FIRST_GROUP, FIRST_RESULT, READS, WRITES, Calls, Machine
+from zkgpu.curves.machine import (
+    END_GROUP,
+    FIRST_GROUP,
+    FIRST_RESULT,
+    MAX_ARGUMENTS,
+    READS,
+    WRITES,
+    Calls,
+    Machine,
+    Table,
+)
 from zkgpu.curves.recorder import Opcode
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.isa import PORTABLE
-from zkgpu.jit.kernel import kernel, operation
+from zkgpu.jit.kernel import is_kept, kernel, operation
 
 
 def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
@@ -27,13 +37,27 @@ def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
     given = machine.first_slot + len(slots)
     if given > calls.size:
         raise UsageError("more registers are given than the schedule has slots")
-    memory = np.zeros((calls.size, machine.field.limbs), dtype=np.uint64)
+    memory = _empty_memory(machine, calls.size)
     memory[: len(machine.constants)] = machine.constant_limbs
     memory[machine.first_slot : given] = slots
-    _run_kernel(machine.field.modulus)(
-        calls.table, machine.headers, machine.groups, machine.operands, machine.results, memory, len(machine.constants)
-    )
+    _run_kernel(machine.field.modulus)(*_arguments(machine, calls.table, memory))
     return memory[machine.first_slot :]
+
+
+def is_compiled(machine: Machine) -> bool:
+    """Whether `run` has its kernel, in this process or on disk."""
+    table = np.zeros((0, 1 + MAX_ARGUMENTS), np.int32)
+    return is_kept(_run_kernel(machine.field.modulus), *_arguments(machine, table, _empty_memory(machine, 0)))
+
+
+def _empty_memory(machine: Machine, size: int) -> Limbs:
+    return np.zeros((size, machine.field.limbs), dtype=np.uint64)
+
+
+def _arguments(machine: Machine, table: Table, memory: Limbs) -> tuple[Any, ...]:
+    """Of the kernel."""
+    tables = (machine.headers, machine.groups, machine.operands, machine.results)
+    return table, *tables, memory, len(machine.constants)
 
 
 @kernel

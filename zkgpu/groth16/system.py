@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from zkgpu import groth16
-from zkgpu.ceremony.contributors import describe_contribution
-from zkgpu.circuits.r1cs import R1CS
+from typing import TYPE_CHECKING
+
+from zkgpu.faces import later
 from zkgpu.groth16 import json as codec
-from zkgpu.groth16 import zkey
-from zkgpu.groth16.ceremony import contribution_hash
-from zkgpu.groth16.qap import qap_matrices
+from zkgpu.groth16 import verifier
 from zkgpu.provers.proof_system import Facts, ProofSystem
+
+if TYPE_CHECKING:
+    from zkgpu import groth16
+    from zkgpu.circuits.r1cs import R1CS
 
 
 def _describe_key(key: groth16.ProvingKey) -> Facts:
+    from zkgpu.ceremony.contributors import describe_contribution
+    from zkgpu.groth16.ceremony import contribution_hash
+
     return {
         "format": "Groth16 proving key (.zkey)",
         "curve": key.verifying_key.curve.name,
@@ -37,6 +42,8 @@ def _describe_round(key: groth16.VerifyingKey) -> Facts:
 
 def _holds_circuit(key: groth16.ProvingKey, r1cs: R1CS) -> bool:
     """By A and B with the rows that bind public inputs: what C was, the points of a key do not show."""
+    from zkgpu.groth16.qap import qap_matrices
+
     if (key.n_wires, key.n_public, key.n_committed) != (r1cs.n_wires, r1cs.n_public, r1cs.n_committed):
         return False
     matrices = qap_matrices(r1cs)
@@ -46,13 +53,13 @@ def _holds_circuit(key: groth16.ProvingKey, r1cs: R1CS) -> bool:
 SYSTEM = ProofSystem(
     name="groth16",
     title="Groth16",
-    setup=groth16.setup,
-    unsafe_setup=groth16.unsafe_setup,
-    prover=groth16.Prover,
-    verify=groth16.verify,
-    verify_batch=groth16.verify_batch,
-    read_key=zkey.read_zkey,
-    write_key=zkey.write_zkey,
+    setup=later("zkgpu.groth16.setup", "setup"),
+    unsafe_setup=later("zkgpu.groth16.setup", "unsafe_setup"),
+    prover=later("zkgpu.groth16.prover", "Prover"),
+    verify=verifier.verify,
+    verify_batch=verifier.verify_batch,
+    read_key=later("zkgpu.groth16.zkey", "read_zkey"),
+    write_key=later("zkgpu.groth16.zkey", "write_zkey"),
     proof_from_json=codec.proof_from_json,
     proof_to_json=codec.proof_to_json,
     verifying_key_from_json=codec.verifying_key_from_json,

@@ -245,6 +245,12 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
     return found
 
 
+def is_kept(name: str, kinds: tuple[Kind, ...]) -> bool:
+    """Whether there is an entry of the kernel for arguments of these kinds."""
+    folder = _folder_in_use(str(cache_dir()))
+    return folder is not None and (folder / f"{name}-{_digest_of(kinds)}{SUFFIX}").is_file()
+
+
 @functools.cache
 def _folder_in_use(_: str) -> Path | None:
     """The folder of kernels, looked at once in a process for each cache folder."""

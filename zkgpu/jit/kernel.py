@@ -171,6 +171,11 @@ class Kernel:
                 self._entries[key] = entry, struct.Struct(f"{words}q").pack
             return self._entries[key]
 
+    def is_kept(self, arguments: tuple[Any, ...]) -> bool:
+        """Whether a call with such arguments compiles nothing."""
+        key = tuple([take(argument, []) for argument in arguments])
+        return key in self._entries or cache.is_kept(self.__name__, tuple(map(kind_of, key)))
+
     def compiled(self, kinds: tuple[Kind, ...], target: Target) -> bytes:
         """An object file, of which the function `self.__name__` is the entry for arguments of these kinds."""
         from zkgpu.jit.compiling import compiled
@@ -178,6 +183,11 @@ class Kernel:
         run = self._builder(*self._parameters)
         _refuse_compiled_callees(run)
         return compiled(run, self.__name__, kinds, target)
+
+
+def is_kept(of: Callable[..., None], *arguments: Any) -> bool:
+    """Whether a kernel is compiled, in this process or on disk, for arguments like these."""
+    return cast("Kernel", of).is_kept(arguments)
 
 
 def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from zkgpu import plonk
-from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import UsageError
+from zkgpu.faces import later
 from zkgpu.plonk import json as codec
-from zkgpu.plonk import zkey
-from zkgpu.plonk.arithmetize import arithmetize
 from zkgpu.plonk.keys import SELECTORS, Additions
 from zkgpu.provers.proof_system import Facts, ProofSystem
 from zkgpu.provers.statement import Statement
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 
 def _setup(r1cs: Any, powers: Any, backend: Any, *, name: str = "") -> plonk.ProvingKey:
@@ -64,6 +65,8 @@ def _describe_key(key: plonk.ProvingKey) -> Facts:
 
 def _holds_circuit(key: plonk.ProvingKey, r1cs: R1CS) -> bool:
     """By the wires and selectors of all rows; the additions follow from them but for their factors."""
+    from zkgpu.plonk.arithmetize import arithmetize
+
     if (key.n_circuit_wires, key.n_public) != (r1cs.n_wires, r1cs.n_public) or r1cs.rounds:
         return False
     rows, field = arithmetize(r1cs), r1cs.field
@@ -85,12 +88,12 @@ SYSTEM = ProofSystem(
     name="plonk",
     title="PLONK",
     setup=_setup,
-    unsafe_setup=plonk.unsafe_setup,
-    prover=plonk.Prover,
+    unsafe_setup=later("zkgpu.plonk.setup", "unsafe_setup"),
+    prover=later("zkgpu.plonk.prover", "Prover"),
     verify=_verify,
     verify_batch=_verify_batch,
-    read_key=zkey.read_plonk_zkey,
-    write_key=zkey.write_plonk_zkey,
+    read_key=later("zkgpu.plonk.zkey", "read_plonk_zkey"),
+    write_key=later("zkgpu.plonk.zkey", "write_plonk_zkey"),
     proof_from_json=codec.proof_from_json,
     proof_to_json=codec.proof_to_json,
     verifying_key_from_json=codec.verifying_key_from_json,
