@@ -1,8 +1,8 @@
 """Runs the witness calculator that circom 2 compiles a circuit to, in a WebAssembly sandbox.
 
 The module gets no files, clock, network or randomness: its only imports are circom's own `runtime` callbacks.
-Interface: iden3/circom, code_producers/src/wasm_elements. A small module beside it moves values in bulk, since a
-call from Python for each wire costs more than the circuit itself.
+Interface: iden3/circom, code_producers/src/wasm_elements. A small module beside it (`modules.MOVER`) moves values in
+bulk, since a call from Python for each wire costs more than the circuit itself.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.circom import guard
+from zkgpu.circom import guard, modules
 from zkgpu.circom.early import sizes_in_table
 from zkgpu.circom.guard import Limits
 from zkgpu.circom.signals import flatten, name_hash
@@ -59,43 +59,16 @@ _EXCEPTIONS: dict[int, tuple[type[ZkgpuError], str]] = {
     7: (UnsatisfiedError, "the circuit reads beyond the end of an array"),
 }
 
-# (values, count): moves `count` elements of `size` bytes between its own memory, one after another, and the one
-# element at `start` in the calculator's memory that the calculator reads and writes.
-_MOVER = """
-(module
-  (import "circuit" "memory" (memory $circuit 0))
-  (import "circuit" "getWitness" (func $get (param i32)))
-  (import "circuit" "setInputSignal" (func $set (param i32 i32 i32)))
-  (memory $values (export "memory") {pages})
-  (func (export "read") (param $count i32) (param $start i32) (param $size i32) (local $i i32)
-    (block $done (loop $next
-      (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
-      (call $get (local.get $i))
-      (memory.copy $values $circuit
-        (i32.mul (local.get $i) (local.get $size)) (local.get $start) (local.get $size))
-      (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br $next))))
-  (func (export "write") (param $high i32) (param $low i32)
-      (param $count i32) (param $start i32) (param $size i32) (local $i i32)
-    (block $done (loop $next
-      (br_if $done (i32.ge_u (local.get $i) (local.get $count)))
-      (memory.copy $circuit $values
-        (local.get $start) (i32.mul (local.get $i) (local.get $size)) (local.get $size))
-      (call $set (local.get $high) (local.get $low) (local.get $i))
-      (local.set $i (i32.add (local.get $i) (i32.const 1)))
-      (br $next)))))
-"""
-
 
 def compute_witness(
     wasm: str | os.PathLike[str], inputs: Mapping[str, Any], field: Field, limits: Limits | None = None
 ) -> Limbs:
-    """One witness; `Calculator` computes many without compiling the module for each. Raises as it does."""
+    """One witness; `Calculator` computes many without loading the module for each. Raises as it does."""
     return Calculator(wasm, field, limits).witness(inputs)
 
 
 class Calculator:
-    """The witness calculator of a circom 2 circuit, compiled once; threads may share it.
+    """The witness calculator of a circom 2 circuit, compiled once for each machine; threads may share it.
 
     Args:
         wasm: the file that circom makes with --wasm
@@ -111,8 +84,8 @@ class Calculator:
         self.path, self.field, self.limits = os.fspath(wasm), field, limits or Limits()
         self.wasmtime = _import_wasmtime()
         self.engine = guard.engine(self.wasmtime)
-        self.module = guard.within(self.limits, self.path, self.engine, self._load)
-        self._movers: dict[int, Any] = {}
+        loaded = guard.within(self.limits, self.path, self.engine, self._load)
+        self.engine, self.module, self.mover = loaded.engine, loaded.module, loaded.mover
 
     def __repr__(self) -> str:
         return f"<calculator {self.path}>"
@@ -136,21 +109,14 @@ class Calculator:
             run.set_inputs(signals)
             return run.read_witness()
 
-    def mover(self, pages: int) -> Any:
-        """The module that moves values, with so many pages of memory."""
-        if pages not in self._movers:
-            text = self.wasmtime.wat2wasm(_MOVER.format(pages=pages))
-            self._movers[pages] = self.wasmtime.Module(self.engine, text)
-        return self._movers[pages]
-
-    def _load(self) -> Any:
+    def _load(self) -> modules.Loaded:
         raw = map_file(self.path)
         data = raw.tobytes()
         if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
             other = wrong_kind(self.path, raw, "a WebAssembly module (.wasm)", is_json=False)
             raise other or FormatError(f"{self.path}: not a WebAssembly module: give the .wasm that circom --wasm made")
         try:
-            return self.wasmtime.Module(self.engine, data)
+            return modules.load(self.wasmtime, self.engine, data)
         except self.wasmtime.WasmtimeError as error:
             raise FormatError(f"{self.path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
 
@@ -292,9 +258,13 @@ class _Run:
         pages = -(-count * self._field.bytes // _PAGE)
         if pages > _MAX_PAGES:
             raise FormatError(f"{self._path}: {count:,} values are declared, more than fit in memory: compile it again")
-        module = self._calculator.mover(pages)
         imports = [self._exports[name] for name in ("memory", "getWitness", "setInputSignal")]
-        return self._wasmtime.Instance(self._store, module, imports).exports(self._store)
+        exports = self._wasmtime.Instance(self._store, self._calculator.mover, imports).exports(self._store)
+        try:
+            exports["memory"].grow(self._store, pages)
+        except self._wasmtime.WasmtimeError:
+            raise self._too_large() from None
+        return exports
 
     def _call(self, name: str, *arguments: int) -> Any:
         return self._run(self._exports[name], *arguments)
@@ -312,10 +282,13 @@ class _Run:
         if self._failure is not None:
             return self._failure
         if "memory" in str(error) and "limit" in str(error):
-            return ResourceError(
-                f"{self._path}: it needs more than {self._limits.memory:,} bytes of memory: give it more with --memory"
-            )
+            return self._too_large()
         return FormatError(f"{self._path}: {what} ({_first_line(error)}): compile it again")
+
+    def _too_large(self) -> ResourceError:
+        return ResourceError(
+            f"{self._path}: it needs more than {self._limits.memory:,} bytes of memory: give it more with --memory"
+        )
 
     def _on_exception(self, code: int) -> None:
         if not self._prints_errors:

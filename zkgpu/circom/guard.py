@@ -62,13 +62,21 @@ class Limits:
 def engine(wasmtime: ModuleType) -> Any:
     """An engine whose code can be stopped."""
     config = wasmtime.Config()
-    config.epoch_interruption = True
-    for feature in _MORE_THAN_MEMORIES:
-        setattr(config, feature, False)
-    if _addresses_are_short():  # by default each memory has gigabytes of addresses set aside, which makes it faster
-        config.memory_reservation = config.memory_guard_size = 1 << 16
-        config.memory_reservation_for_growth = 1 << 20
+    for name, value in settings().items():
+        setattr(config, name, value)
     return wasmtime.Engine(config)
+
+
+def settings() -> dict[str, bool | int]:
+    """The configuration of engines: code compiled with one is of no use with another."""
+    chosen: dict[str, bool | int] = {"epoch_interruption": True, **dict.fromkeys(_MORE_THAN_MEMORIES, False)}
+    if _addresses_are_short():  # by default each memory has gigabytes of addresses set aside, which makes it faster
+        chosen |= {
+            "memory_reservation": 1 << 16,
+            "memory_guard_size": 1 << 16,
+            "memory_reservation_for_growth": 1 << 20,
+        }
+    return chosen
 
 
 def store(wasmtime: ModuleType, engine: Any, limits: Limits) -> Any:

@@ -73,9 +73,12 @@ class CacheInfo:
 
 def cache_dir() -> Path:
     """$ZKGPU_CACHE_DIR, else the user's cache folder for zkgpu; it need not exist yet."""
+    told = os.environ.get("ZKGPU_CACHE_DIR")
+    if told:
+        return Path(told)
     import platformdirs
 
-    return Path(os.environ.get("ZKGPU_CACHE_DIR") or platformdirs.user_cache_dir("zkgpu", appauthor=False))
+    return Path(platformdirs.user_cache_dir("zkgpu", appauthor=False))
 
 
 def private_folder(folder: Path) -> Path:

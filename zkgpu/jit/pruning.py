@@ -23,6 +23,7 @@ ASIDE = "removed-"
 OWN_NAMES = {  # of the entries of each folder; a write that was cut off leaves eight more characters
     "kernels": re.compile(rf"[0-9a-f]{{24}}|{ASIDE}\w{{8}}", re.ASCII),
     "checked": re.compile(r"[0-9a-f]{64}(\w{8})?", re.ASCII),
+    "calculators": re.compile(r"[0-9a-f]{64}\.module(\w{8})?", re.ASCII),
     "prepared": re.compile(r"[0-9a-f]{64}-[\w.-]+\.bin(\w{8})?", re.ASCII),
 }
 TAG = "CACHEDIR.TAG"
