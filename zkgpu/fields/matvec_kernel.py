@@ -37,7 +37,7 @@ def subtract_row(e: Any, total: Any, row: Any) -> None:
 def multiply_rows(e: Any, products: Any, addresses: Any) -> None:
     x = e.gather(e.lane_integers(addresses, e.integer(0)))
     coefficient = e.gather(e.lane_integers(addresses, e.integer(e.isa.lanes)))
-    e.scatter(e.row_addresses(products), x * coefficient)
+    e.scatter(e.row_addresses(products), x * coefficient, to_sum=True)
 
 
 def collapse_one(e: Any, total: Any) -> None:
@@ -99,6 +99,9 @@ def matvec(isa: InstructionSet, modulus: int) -> Callable[..., None]:
     others   (indptr, indices, coefficient) of all other entries
     scratch  (scratch_words(instruction set, modulus),) int64, 64-byte aligned, one a thread;  totals: its address
     """
+    from zkgpu.jit.emitter import ROW_SUM_TERMS
+
+    assert TERMS < ROW_SUM_TERMS, "more terms than a sum of rows may have"
     shape, lanes = isa.over(modulus), isa.lanes
     words, row_bytes, totals_words = shape.block_words, 8 * shape.row_words, lanes * shape.row_words
     of_field = operation(isa, modulus)

@@ -73,14 +73,19 @@ class Fe:
         """The same value with every column brought to a limb; products and stores do this themselves."""
         return self.emitter.carried(self)
 
+    @property
+    def is_canonical(self) -> bool:
+        """Whether equal residues have equal words: below p, every column a limb."""
+        return self.limit <= self.emitter.modulus and self.spread <= self.emitter.limb_maximum
+
     def is_zero(self) -> Any:
         """Mask of the lanes whose residue is 0; the element must be canonical."""
-        assert self.limit <= self.emitter.modulus, "is_zero needs a canonical element"
+        assert self.is_canonical, "is_zero needs a canonical element"
         return self.emitter.limbs_are_zero(self.limbs)
 
     def equals(self, other: Fe) -> Any:
         """Mask of the lanes with equal residues; both must be canonical."""
-        assert max(self.limit, other.limit) <= self.emitter.modulus, "equals needs canonical elements"
+        assert all(x.is_canonical for x in (self, other)), "equals needs canonical elements"
         return self.emitter.limbs_are_equal(self.limbs, other.limbs)
 
     def below(self, limit: int) -> Fe:

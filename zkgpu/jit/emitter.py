@@ -21,6 +21,7 @@ from zkgpu.jit.memory import CACHE_LINE
 
 # most terms a sum of wide rows may have before it is collapsed
 ROW_SUM_TERMS = 512
+ROW_LIMIT = 2  # rows that are summed are below this multiple of the modulus
 
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
@@ -241,8 +242,12 @@ class Emitter(ABC):
         """The canonical elements at the addresses of wide rows, one a lane."""
 
     @abstractmethod
-    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
-        """Writes each lane's element as a wide row."""
+    def scatter(self, addresses: Sequence[Any], element: Fe, to_sum: bool = False) -> None:
+        """Writes each lane's element as a wide row: canonical for gather(), below ROW_LIMIT p for sums alone."""
+
+    def _require_row(self, element: Fe, to_sum: bool) -> None:
+        most = ROW_LIMIT if to_sum else 1
+        assert element.limit <= most * self.modulus, f"a row of {'a sum' if to_sum else 'its own'} is below {most} p"
 
     @abstractmethod
     def accumulate(self, total: Any, row: Any, negative: bool) -> None:

@@ -3,7 +3,8 @@
 A product of two 52-bit limbs is split exactly: fma(a, b, 2^104) rounds a b to a multiple of 2^52, whose count can be
 read off its bits, and fma(a, b, 2^104 - that) is the rest, between -2^51 and 2^51 (Emmart, Zheng, Weems, "Faster
 modular exponentiation using double precision floating point arithmetic on the GPU", ARITH 2018, here with the
-rounding to nearest that CPUs are in). Everything else, the layout in memory too, is that of the ifma set.
+rounding to nearest that CPUs are in, which every call of a kernel makes sure of: `rounding`). Everything else, the
+layout in memory too, is that of the ifma set.
 """
 
 from __future__ import annotations

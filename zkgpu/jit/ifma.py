@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from zkgpu.jit.element import Factor, Fe, Wide
-from zkgpu.jit.emitter import I8, I32, I64, ROW_SUM_TERMS, Emitter
+from zkgpu.jit.emitter import I8, I32, I64, ROW_LIMIT, ROW_SUM_TERMS, Emitter
 from zkgpu.jit.isa import IFMA
 
 LANES, BITS = IFMA.lanes, IFMA.limb_bits
@@ -54,7 +54,7 @@ class IfmaEmitter(Emitter):
         super().__init__(builder, modulus)
         self.limbs, self.capacity = self.layout.limbs, 1 << self.layout.montgomery_bits
         # a column of a product receives at most 4 halves below 2^52 a limb, and one carry; each further term of a sum
-        # adds 2 a limb
+        # adds 2 a limb, which _reduced counts as 4
         self.product_spread = 1 << (BITS + (4 * self.limbs).bit_length())
         # 2^top_bits limbs of the highest weight are not above p
         self.top_bits = modulus.bit_length() - 1 - BITS * (self.limbs - 1)
@@ -106,8 +106,12 @@ class IfmaEmitter(Emitter):
 
     def _factor_limbs(self, x: Fe) -> Sequence[Any]:
         """Words whose low 52 bits are the limbs of x."""
-        assert x.limit <= self.capacity, "the value may not fit in its limbs: reduce it earlier"
+        self._require_limbs(x)
         return x.limbs if x.spread <= LIMB_MAXIMUM else self._totals(x.limbs)
+
+    def _require_limbs(self, x: Fe) -> None:
+        assert x.limit <= self.capacity, "the value may not fit in its limbs: reduce it earlier"
+        assert x.spread <= COLUMN_CAPACITY, "its columns may overflow where they are carried"
 
     # -- sums
 
@@ -141,7 +145,7 @@ class IfmaEmitter(Emitter):
         return total if total is not None else splat(0)
 
     def carried(self, x: Fe) -> Fe:
-        assert x.limit <= self.capacity, "the value may not fit in its limbs: reduce it earlier"
+        self._require_limbs(x)
         return x if x.spread <= LIMB_MAXIMUM else Fe(self, self._carry(x.limbs), x.limit, LIMB_MAXIMUM)
 
     # -- products
@@ -190,6 +194,7 @@ class IfmaEmitter(Emitter):
         All but the last time the lowest limb u is replaced by u * (2^-52 mod p), which needs no quotient; the last
         step is Montgomery's. The result is < limit / 2^(52 steps) + (2^-52 mod p)(1 + 2^-51) + p.
         """
+        assert terms * self.product_spread <= COLUMN_CAPACITY, "a sum of too many products: reduce it earlier"
         last = len(columns) - self.limbs - 1
         for i in range(last):
             columns[i + 1] = self.builder.add(columns[i + 1], self._overflow(columns[i]))
@@ -349,7 +354,8 @@ class IfmaEmitter(Emitter):
         rows = [self.builder.load(pointer, align=64) for pointer in self._line_pointers(addresses, 0)]
         return self.transpose(rows)[: self.limbs]
 
-    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
+    def scatter(self, addresses: Sequence[Any], element: Fe, to_sum: bool = False) -> None:
+        self._require_row(element, to_sum)
         rows = self.transpose([*self.carried(element).limbs, *[splat(0)] * (LANES - self.limbs)])
         for row, pointer in zip(rows, self._line_pointers(addresses, 0), strict=True):
             self.builder.store(row, pointer, align=64)
@@ -362,7 +368,8 @@ class IfmaEmitter(Emitter):
         )
 
     def collapse(self, addresses: Sequence[Any]) -> Fe:
-        most = 2 * ROW_SUM_TERMS * self.modulus  # of the total either way, as rows are below 2p
+        most = ROW_LIMIT * ROW_SUM_TERMS * self.modulus  # of the total either way
+        assert (ROW_SUM_TERMS + 1) * LIMB_MAXIMUM < COLUMN_CAPACITY, "a sum of too many rows"
         lift = self._lift_columns(most)
         columns = [self.builder.add(a, b) for a, b in zip(self._gather_columns(addresses), lift, strict=True)]
         total = Fe(self, tuple(columns), 2 * most, COLUMN_CAPACITY)

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar,
 
 from zkgpu.jit import cache
 from zkgpu.jit.isa import FMA, IFMA, InstructionSet
+from zkgpu.jit.rounding import require_rounding
 from zkgpu.jit.signature import Kind, kind_of, take
 
 if TYPE_CHECKING:
@@ -151,12 +152,15 @@ class Kernel:
     def __init__(self, builder: Builder, parameters: tuple[Any, ...]):
         self.__name__, self.__doc__ = _unique_name(builder, parameters), builder.__doc__
         self._builder, self._parameters = builder, parameters
+        self._needs_rounding = any(getattr(p, "isa", p) == FMA for p in parameters)
         self._entries: dict[tuple[Any, ...], tuple[Entry, Callable[..., bytes]]] = {}
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}>"
 
     def __call__(self, *arguments: Any) -> None:
+        if self._needs_rounding:
+            require_rounding()
         words: list[int] = []
         key = tuple([take(argument, words) for argument in arguments])
         entry, pack = self._entries.get(key) or self._entry(key, len(words))

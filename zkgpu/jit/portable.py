@@ -235,7 +235,7 @@ class PortableEmitter(Emitter):
     def gather(self, addresses: Sequence[Any]) -> Fe:
         return self.load(self.pointer(addresses[0]), self.integer(0))
 
-    def scatter(self, addresses: Sequence[Any], element: Fe) -> None:
+    def scatter(self, addresses: Sequence[Any], element: Fe, to_sum: bool = False) -> None:
         self.store(self.canonical(element), self.pointer(addresses[0]), self.integer(0))
 
     def accumulate(self, total: Any, row: Any, negative: bool) -> None:
