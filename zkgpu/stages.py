@@ -29,6 +29,7 @@ class Cancel(Protocol):
     def is_set(self) -> bool: ...
 
 
+_compiling: list[Callable[[], None]] = []  # of the process: whichever thread comes to a kernel first compiles it
 _listener: ContextVar[Listener | None] = ContextVar("stage listener", default=None)
 _cancels: ContextVar[tuple[Cancel, ...]] = ContextVar("cancels of stages", default=())
 
@@ -68,6 +69,22 @@ def cancellable(cancel: Cancel | None) -> Iterator[None]:
         yield
     finally:
         _cancels.reset(token)
+
+
+@contextmanager
+def hearing_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
+    """While the block runs, the listener is called before each kernel that is compiled, by any thread."""
+    _compiling.append(listener)
+    try:
+        yield
+    finally:
+        _compiling.remove(listener)
+
+
+def tell_of_compiling() -> None:
+    """A kernel is about to be compiled, which takes up to seconds."""
+    for listener in _compiling:
+        listener()
 
 
 def carried(function: Callable[P, T]) -> Callable[P, T]:

@@ -12,6 +12,7 @@ import pytest
 from zkgpu.backend import machine, open_backend
 from zkgpu.cli import warm
 from zkgpu.cli.main import COMMANDS, cli
+from zkgpu.cli.session import COMPILING, Session
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def folder(monkeypatch, tmp_path):
     """The folder of this process's kernels, empty."""
-    monkeypatch.setattr(machine, "kernel_folder", lambda: tmp_path)
+    monkeypatch.setattr(machine, "folder_in_use", lambda: tmp_path)
     monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(warm, "_PROGRAM", "import time; time.sleep(100)")
     return tmp_path
@@ -49,7 +50,7 @@ def test_there_is_none_where_there_is_nothing_to_share(folder, backend, monkeypa
     (folder / "kernel.code").write_bytes(b"")
     with warm.second_process(backend) as process:
         assert process is None
-    monkeypatch.setattr(machine, "kernel_folder", lambda: None)
+    monkeypatch.setattr(machine, "folder_in_use", lambda: None)
     with warm.second_process(backend) as process:
         assert process is None
 
@@ -85,3 +86,39 @@ def test_two_processes_compile_every_kernel_once(tmp_path):
         written.append({path.name: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.code")})
     assert written[0] == written[1]
     assert len(written[0]) > 30
+
+
+FIRST_USE = "import sys; from zkgpu.cli import main; main(sys.argv[1:])"
+
+
+def first_use(cache, *options):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": str(cache), "ZKGPU_CPU_PATH": "portable"}
+    samples = ROOT / "tests" / "data" / "samples" / "multiplier"
+    command = [sys.executable, "-c", FIRST_USE, *options, "--threads", "1", "export", "vk"]
+    command += [str(samples / "multiplier_groth16.zkey"), os.devnull]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stderr.splitlines()
+
+
+def test_a_first_use_says_that_it_compiles_and_the_second_does_not(tmp_path):
+    cache = tmp_path / "cache"
+    assert first_use(cache) == [COMPILING]
+    assert first_use(cache) == []
+    assert first_use(tmp_path / "other", "--quiet") == []
+
+
+def test_a_cache_that_cannot_be_written_is_one_warning(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    said = " ".join(first_use(tmp_path / "file" / "cache"))
+    assert said.count("WARNING") == said.count("not kept") == 1
+    assert COMPILING in said
+
+
+def test_the_bar_moves_while_kernels_are_compiled():
+    shown, session = [], Session()
+    session._show = shown.append
+    for _ in range(40):
+        session.on_compiling()
+    bars = [line.count("█") for line in shown]
+    assert bars[0] == 0
+    assert bars == sorted(bars)
+    assert bars[-1] == bars[-10] == len(shown[0].partition(") ")[2])

@@ -19,6 +19,7 @@ from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.session import Session, show_values_option
 from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
+from zkgpu.stages import hearing_of_compiling
 
 EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -101,6 +102,7 @@ def cli(
     session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
     session.quiet, session.verbosity, session.progress = quiet, verbose, not no_progress
     session.start_logging()
+    context.with_resource(hearing_of_compiling(session.on_compiling))
     require_addresses()
     if threads is not None:
         from zkgpu.backend.beside import at_most

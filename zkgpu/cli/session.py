@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from zkgpu.backend.protocol import Backend
 
 
+COMPILING = "compiling kernels once for this machine (about 12 s)"
+_EXPECTED, _BAR = 24, 16  # kernels of a first proof; characters of the bar
 _VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -46,6 +48,8 @@ class Session:
     started: float = field(default_factory=time.perf_counter)
     _backend: Backend | None = None
     _work: contextlib.ExitStack | None = None
+    _show: Callable[[str], None] | None = None
+    _kernels: int = 0
 
     @functools.cached_property
     def console(self) -> Console:
@@ -76,9 +80,10 @@ class Session:
             wanted = self.progress and not self.quiet and sys.stderr.isatty()
             show = self._spinner(stack) if wanted and self.console.is_terminal else None
             stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
+            self._show = show
             self._work = stack
             yield
-            self._work = None
+            self._work = self._show = None
 
     def _spinner(self, stack: contextlib.ExitStack) -> Callable[[str], None]:
         status = stack.enter_context(self.console.status("starting"))
@@ -91,6 +96,15 @@ class Session:
             return
         self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + seconds
         logging.getLogger("zkgpu.stages").info("%s: %.3f s", name, seconds)
+
+    def on_compiling(self) -> None:
+        """Says that a kernel is compiled, once, or on a terminal how far it is."""
+        done = min(_BAR * self._kernels // _EXPECTED, _BAR)
+        if self._show:
+            self._show(f"{COMPILING} {'█' * done}{'░' * (_BAR - done)}")
+        elif not self._kernels and not self.quiet:
+            complain(COMPILING)
+        self._kernels += 1
 
     def finish(self, result: dict[str, Any], *lines: str) -> None:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""

@@ -41,6 +41,7 @@ from zkgpu.jit.loading import Entry, load_image, load_object
 from zkgpu.jit.pruning import size_of
 from zkgpu.jit.signature import Kind
 from zkgpu.jit.target import Target, host_targets, is_runnable
+from zkgpu.stages import tell_of_compiling
 
 log = logging.getLogger(__name__)
 
@@ -238,9 +239,9 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
     Args:
         compiled: gives an object file for a target, whose function `name` is the entry
     """
-    folder, file = _folder_in_use(str(cache_dir())), f"{name}-{_digest_of(kinds)}{SUFFIX}"
+    folder, file = folder_in_use(), f"{name}-{_digest_of(kinds)}{SUFFIX}"
     if folder is None:
-        return loaded(packed(compiled(host_targets()[0]), name, host_targets()[0]))
+        return loaded(_compiled(name, compiled))
     found = _load(folder / file)
     if found is None:
         with _file_lock(folder / f"{name}.lock"):
@@ -250,13 +251,17 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
 
 def is_kept(name: str, kinds: tuple[Kind, ...]) -> bool:
     """Whether there is an entry of the kernel for arguments of these kinds."""
-    folder = _folder_in_use(str(cache_dir()))
+    folder = folder_in_use()
     return folder is not None and (folder / f"{name}-{_digest_of(kinds)}{SUFFIX}").is_file()
 
 
+def folder_in_use() -> Path | None:
+    """The folder of this process's kernels as it was found first: one warning where it cannot be written."""
+    return _folder_in(str(cache_dir()))
+
+
 @functools.cache
-def _folder_in_use(_: str) -> Path | None:
-    """The folder of kernels, looked at once in a process for each cache folder."""
+def _folder_in(_: str) -> Path | None:
     return kernel_folder()
 
 
@@ -276,7 +281,7 @@ def _load(path: Path) -> Entry | None:
 
 
 def _compile(path: Path, name: str, compiled: Callable[[Target], bytes]) -> Entry:
-    payload = packed(compiled(host_targets()[0]), name, host_targets()[0])
+    payload = _compiled(name, compiled)
     try:
         write_private(path, sealed(path.name, payload))
     except OSError as error:  # a full disk costs only the caching
@@ -297,6 +302,13 @@ def _file_lock(path: Path) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.callback(lock.release)
         yield
+
+
+def _compiled(name: str, compiled: Callable[[Target], bytes]) -> bytes:
+    """What an entry of the kernel holds, compiled now."""
+    tell_of_compiling()
+    target = host_targets()[0]
+    return packed(compiled(target), name, target)
 
 
 def packed(code: bytes, name: str, target: Target) -> bytes:

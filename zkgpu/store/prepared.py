@@ -50,9 +50,7 @@ def load(digest: str, what: str) -> Any | None:
             value = _unpacked(np.asarray(np.memmap(file, dtype=np.uint8, mode="c")))
         os.utime(path)  # its last use, for pruning
         return value
-    except FileNotFoundError:
-        return None
-    except ResourceError:
+    except (OSError, ResourceError):  # not there, or no folder to keep anything in
         return None
     except Exception as error:  # whatever a damaged file leads to, the key can be prepared again
         log.warning("%s-%s: what was prepared is unreadable and is made again (%s)", digest, what, error)
@@ -66,10 +64,12 @@ def keep(digest: str, what: str, value: Any) -> None:
     if size < LEAST_BYTES:
         return
     try:
-        if make_room(size):
-            write_private(_folder() / f"{digest}-{what}.bin", *buffers)
-    except ResourceError:
+        folder = _folder()
+    except (OSError, ResourceError):  # which is said of the kernels beside it
         return
+    try:
+        if make_room(size):
+            write_private(folder / f"{digest}-{what}.bin", *buffers)
     except OSError as error:
         log.warning("what was prepared of a key is not kept (%s)", error)
 
