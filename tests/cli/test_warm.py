@@ -122,3 +122,29 @@ def test_the_bar_moves_while_kernels_are_compiled():
     assert bars[0] == 0
     assert bars == sorted(bars)
     assert bars[-1] == bars[-10] == len(shown[0].partition(") ")[2])
+
+
+@pytest.mark.slow
+def test_a_warm_cache_has_every_kernel_that_a_command_needs(tmp_path):
+    samples, cache = ROOT / "tests" / "data" / "samples", tmp_path / "cache"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": str(cache)}
+
+    def done(*arguments):
+        command = [sys.executable, "-c", FIRST_USE, "--device", "cpu", *map(str, arguments)]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
+
+    done("cache", "warm")
+    multiplier, ptau = samples / "multiplier", samples / "pot6_b.ptau"
+    for system in ("groth16", "plonk"):
+        key = tmp_path / f"{system}.zkey"
+        commands = [
+            ("setup", multiplier / "multiplier.r1cs", ptau, key, "--protocol", system),
+            ("prove", key, multiplier / "witness.wtns", "--circuit", multiplier / "multiplier.r1cs"),
+            ("export", "vk", key, tmp_path / "vk.json"),
+            ("verify", tmp_path / "vk.json", tmp_path / "public.json", tmp_path / "proof.json"),
+        ]
+        for command in commands:
+            assert COMPILING not in done(*command), command
+    range_key = samples / "range" / "range_groth16.zkey"
+    for command in (["prove", range_key, samples / "range" / "witness.wtns"], ["demo"], ["demo", "--membership"]):
+        assert COMPILING not in done(*command), command

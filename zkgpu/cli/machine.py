@@ -15,7 +15,6 @@ import zkgpu
 from zkgpu.backend.protocol import Backend
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import SelfCheckError
-from zkgpu.stages import stage
 
 OPTIONAL_PACKAGES = {
     "wasmtime": "circom witness calculators (`zkgpu fullprove`): pip install 'zkgpu[circom]'",
@@ -124,20 +123,13 @@ def cache_clear_command(session: Session) -> None:
 @pass_session
 def cache_warm_command(session: Session, only: str | None) -> None:
     """Compile every kernel of the device now, so that no later command waits for it."""
-    from zkgpu.cli.warm import warm_group, warm_system
-    from zkgpu.systems.registry import NAMES, system
+    from zkgpu.cli.warm import warm, warm_group
 
     if only:
         warm_group(session.backend(), session.backend().curve.g2)
         return
     with session.working():
         backend = session.backend()
-        with stage("warm setup from powers of tau"):
-            warm_group(backend, backend.curve.g1)
-        for proof_system in map(system, reversed(NAMES)):  # the default last: it waits for the second process
-            with stage(f"warm {proof_system.title}"):
-                warm_system(backend, proof_system)
-        with stage("warm G2"):
-            warm_group(backend, backend.curve.g2)
+        warm(backend)
         facts = self_test(backend)
     session.finish({**facts, **_cache_facts()}, f"kernels compiled in {session.seconds():.1f} s")

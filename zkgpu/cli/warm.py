@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Group
 from zkgpu.errors import ZkgpuError
+from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.provers.proof_system import ProofSystem
@@ -49,6 +50,21 @@ def _is_worth_while(backend: Backend) -> bool:
     return needs_compiling()
 
 
+def warm(backend: Backend) -> None:
+    """Run every kernel of the device that a command may need."""
+    from zkgpu.systems.registry import NAMES, system
+
+    with stage("warm G1"):
+        warm_group(backend, backend.curve.g1)
+    with stage("warm vectors"):
+        warm_vectors(backend)
+    for proof_system in map(system, reversed(NAMES)):  # the default last: it waits for the second process
+        with stage(f"warm {proof_system.title}"):
+            warm_system(backend, proof_system)
+    with stage("warm G2"):
+        warm_group(backend, backend.curve.g2)
+
+
 def warm_group(backend: Backend, group: Group) -> None:
     """Run the kernels of a group: those of every setup and proof first, then those of a setup from a ceremony."""
     import numpy as np
@@ -62,17 +78,35 @@ def warm_group(backend: Backend, group: Group) -> None:
     indices = np.arange(2, dtype=np.int64)
     matrix = SparseMatrix.from_entries((2, 2), indices, indices, indices, field.to_limbs([1, 12345]))
     combined = backend.combine_points(group, matrix, rows)
+    backend.canonical_rows(group, rows)
     if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
         raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")
 
 
+def warm_vectors(backend: Backend) -> None:
+    """Run the kernels of vectors; transforms of a size that is not done by definition, over every kind of coset."""
+    from zkgpu.ntt.domain import Domain
+
+    field = backend.curve.scalar_field
+    n = 1 << 7
+    vector = backend.vector(field.to_limbs(range(1, n + 1)))
+    for offset in (1, field.root_of_unity(2 * n), 5):
+        domain = Domain(field, n, offset)
+        if backend.evaluate(backend.intt(backend.ntt(vector, domain), domain), 1) != n * (n + 1) // 2:
+            raise ZkgpuError(f"{backend.name}: a transform is not inverted by its inverse")
+    products = backend.prefix_product(backend.inverse(vector))
+    backend.divide_by_linear(backend.pointwise(lambda x, y: x * y - x + 1, products, vector), 3)
+
+
 def warm_system(backend: Backend, proof_system: ProofSystem) -> None:
-    """Run the kernels that only one proof system uses, and transforms of a size that is not done by definition."""
+    """Run the kernels of a proof system's setup and proof, and of the pairings by which that is verified."""
     from zkgpu.circuits import Circuit
+    from zkgpu.curves.execution import use_kernel
 
     circuit = Circuit()
     x = circuit.private("x", shape=100)
     circuit.output("y", (x * x).sum())
     compiled = circuit.compile()
     key = proof_system.unsafe_setup(compiled.r1cs, backend)
+    use_kernel()
     proof_system.prover(key, backend).prove(compiled.witness({"x": list(range(100))}))

@@ -48,6 +48,11 @@ def _is_compiled(machine: Machine) -> bool:
     return machine_cpu.is_compiled(machine)
 
 
+def use_kernel() -> None:
+    """From now on schedules run on the kernel, which is compiled if need be."""
+    _spent.calls = PYTHON_CALLS
+
+
 def run_compiled(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
     """As run, on the kernel, which is loaded or compiled if need be."""
     from zkgpu.curves import machine_cpu

@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 ROOMS = ("jit", "fields", "curves", "ntt", "msm")
 LOCK = "kernels.lock"
+PACKAGE = Path(__file__).parents[1]
+SHIPPED = PACKAGE / "kernels"  # what `python -m zkgpu.cli.kernels` makes for a release
 _MAGIC = b"zkgpu kernel 002"
 SUFFIX = ".code"
 _HEADER = len(_MAGIC) + hashlib.sha256().digest_size
@@ -192,9 +194,13 @@ def source_digest(package: Path, rooms: Sequence[str] = ROOMS) -> str:
 @functools.cache
 def toolchain_digest() -> str:
     """Digest of the sources and of everything else that decides the machine code."""
-    sources = source_digest(Path(__file__).parents[1])
-    parts = (sources, sys.version, _version_of("numba"), _version_of("llvmlite"), host_targets()[0])
+    parts = (_package_digest(), sys.version, _version_of("numba"), _version_of("llvmlite"), host_targets()[0])
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _package_digest() -> str:
+    return source_digest(PACKAGE)
 
 
 def _version_of(package: str) -> bytes:
@@ -239,7 +245,11 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
     Args:
         compiled: gives an object file for a target, whose function `name` is the entry
     """
-    folder, file = folder_in_use(), f"{name}-{_digest_of(kinds)}{SUFFIX}"
+    file = file_of(name, kinds)
+    shipped = _load_shipped(file)
+    if shipped is not None:
+        return shipped
+    folder = folder_in_use()
     if folder is None:
         return loaded(_compiled(name, compiled))
     found = _load(folder / file)
@@ -251,8 +261,8 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
 
 def is_kept(name: str, kinds: tuple[Kind, ...]) -> bool:
     """Whether there is an entry of the kernel for arguments of these kinds."""
-    folder = folder_in_use()
-    return folder is not None and (folder / f"{name}-{_digest_of(kinds)}{SUFFIX}").is_file()
+    file, folder = file_of(name, kinds), folder_in_use()
+    return any((place / file).is_file() for place in (*shipped_folders(), *([folder] if folder else [])))
 
 
 def folder_in_use() -> Path | None:
@@ -265,8 +275,32 @@ def _folder_in(_: str) -> Path | None:
     return kernel_folder()
 
 
-def _digest_of(kinds: tuple[Kind, ...]) -> str:
-    return hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]
+def file_of(name: str, kinds: tuple[Kind, ...]) -> str:
+    """The name of a kernel's entry."""
+    return f"{name}-{hashlib.sha256(repr(kinds).encode()).hexdigest()[:16]}{SUFFIX}"
+
+
+def shipped_folder(target: Target) -> Path:
+    """Where a release has its kernels for a target, in the package: none are found there by other sources."""
+    return SHIPPED / f"{_package_digest()[:24]}-{target.name}"
+
+
+@functools.cache
+def shipped_folders() -> tuple[Path, ...]:
+    """Those that there are for this CPU, the best first."""
+    return tuple(folder for target in host_targets() if (folder := shipped_folder(target)).is_dir())
+
+
+def _load_shipped(file: str) -> Entry | None:
+    """A kernel of the release. It is trusted as the package's modules beside it are, but must be whole."""
+    for folder in shipped_folders():
+        try:
+            return loaded(opened(file, (folder / file).read_bytes()))
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            log.warning("%s: not used (%s): install zkgpu again", folder / file, error)
+    return None
 
 
 def _load(path: Path) -> Entry | None:
@@ -340,8 +374,12 @@ def sealed(name: str, payload: bytes) -> bytes:
 def checked(path: Path) -> bytes:
     """What an entry holds behind its hash. Raises FileNotFoundError, and ValueError unless it is own and undamaged."""
     with open_own(path) as file:
-        data = file.read()
-    if data[:_HEADER] != _MAGIC + _hash(path.name, data[_HEADER:]):
+        return opened(path.name, file.read())
+
+
+def opened(name: str, data: bytes) -> bytes:
+    """What was `sealed` under the name. Raises ValueError unless it is undamaged."""
+    if data[:_HEADER] != _MAGIC + _hash(name, data[_HEADER:]):
         raise ValueError("it is damaged")
     return data[_HEADER:]
 

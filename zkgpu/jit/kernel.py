@@ -146,20 +146,28 @@ def emitter(isa: InstructionSet, modulus: int, builder: Any) -> Any:
     return PortableEmitter(builder, modulus)
 
 
+known: list[Kernel] = []  # of this process
+
+
 class Kernel:
-    """A kernel of given parameters, compiled or loaded when it meets arguments of new kinds; threads may share it."""
+    """A kernel of given parameters, compiled or loaded when it meets arguments of new kinds; threads may share it.
+
+    Attributes:
+        isa: the instruction set among its parameters, if there is one
+    """
 
     def __init__(self, builder: Builder, parameters: tuple[Any, ...]):
         self.__name__, self.__doc__ = _unique_name(builder, parameters), builder.__doc__
         self._builder, self._parameters = builder, parameters
-        self._needs_rounding = any(getattr(p, "isa", p) == FMA for p in parameters)
+        self.isa = next((isa for p in parameters if isinstance(isa := getattr(p, "isa", p), InstructionSet)), None)
         self._entries: dict[tuple[Any, ...], tuple[Entry, Callable[..., bytes]]] = {}
+        known.append(self)
 
     def __repr__(self) -> str:
         return f"<kernel {self.__name__}>"
 
     def __call__(self, *arguments: Any) -> None:
-        if self._needs_rounding:
+        if self.isa is FMA:
             require_rounding()
         words: list[int] = []
         key = tuple([take(argument, words) for argument in arguments])
@@ -174,6 +182,10 @@ class Kernel:
                 entry = cache.entry(self.__name__, kinds, functools.partial(self.compiled, kinds))
                 self._entries[key] = entry, struct.Struct(f"{words}q").pack
             return self._entries[key]
+
+    def met(self) -> list[tuple[Kind, ...]]:
+        """The kinds of arguments that it was called with."""
+        return [tuple(map(kind_of, key)) for key in self._entries]
 
     def is_kept(self, arguments: tuple[Any, ...]) -> bool:
         """Whether a call with such arguments compiles nothing."""

@@ -1,0 +1,60 @@
+"""Compiles every kernel of the CPU for a release: `python -m zkgpu.cli.kernels`.
+
+They go beside the package's modules, where wheels take them from: for x86-64 with AVX-512 IFMA, with FMA, and without
+both, and for aarch64. Run it on a CPU that has all of x86-64's instruction sets, for whatever a command needs is run to
+see which kernels there are; those of aarch64 are the portable ones, compiled for it. `--check WHEEL` says instead
+whether a wheel holds them. Without them everything works too: kernels are then compiled where they run.
+"""
+
+from __future__ import annotations
+
+import sys
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from zkgpu.backend import open_backend
+from zkgpu.backend.machine import instruction_sets
+from zkgpu.backend.shipping import build
+from zkgpu.cli.warm import warm
+from zkgpu.errors import UsageError, ZkgpuError
+
+LEVELS = ("x86-64-ifma", "x86-64-fma", "x86-64", "aarch64")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build or check, and exit with 0 when it is all there."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        print(_checked(Path(given[1])) if given[:1] == ["--check"] and len(given) == 2 else _built())
+    except ZkgpuError as error:
+        sys.exit(f"error: {error}")
+
+
+def _built() -> str:
+    for name in instruction_sets():
+        print(f"running every kernel of {name}", file=sys.stderr, flush=True)
+        warm(open_backend("cpu", instructions=name))
+    paths = build()
+    lacking = [level for level in LEVELS if not any(path.parent.name.endswith(f"-{level}") for path in paths)]
+    without = f"; this CPU cannot run {', '.join(lacking)}" if lacking else ""
+    return f"{len(paths)} kernels, {sum(path.stat().st_size for path in paths):,} bytes{without}"
+
+
+def _checked(wheel: Path) -> str:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            folders = {Path(name).parent.name for name in archive.namelist() if "zkgpu/kernels/" in name}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{wheel}: {error}: give a wheel") from error
+    lacking = [level for level in LEVELS if not any(folder[25:] == level for folder in folders)]
+    if lacking:
+        raise UsageError(
+            f"{wheel}: no kernels for {', '.join(lacking)}: run `python -m zkgpu.cli.kernels`, then "
+            "`python -m build --wheel`"
+        )
+    return f"{wheel}: kernels of every level are there"
+
+
+if __name__ == "__main__":
+    main()
