@@ -16,7 +16,6 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "random", "yaml", "dill", "cloudpickle"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile"}
 ALLOWED = {
-    "jit/cache.py": {"pickle"},  # compiled kernels, in a folder that is the user's alone
     "curves/machine_python.py": {"exec()"},  # text made of the opcodes of a program of ours
 }
 DRAWS_RANDOMNESS = "fields/field.py"

@@ -211,3 +211,18 @@ def test_a_kernel_that_fails_says_so():
 def test_integers_that_are_no_words_are_refused():
     with pytest.raises(struct.error):
         divided()(np.zeros(3, np.int64), 1 << 64)
+
+
+def test_addresses_of_an_arm_image_lead_to_its_constants():
+    image = link(fill(7).compiled((WORDS, INTEGER), ARM), fill(7).__name__)
+    table = image.code.index(struct.pack("<4Q", 100, 101, 102, 103))
+    words = struct.unpack(f"<{len(image.code) // 4}I", image.code[: len(image.code) // 4 * 4])
+    led = set()
+    for k, word in enumerate(words):
+        if word & 0x9F000000 != 0x90000000:  # adrp
+            continue
+        pages = (word >> 29 & 3) | (word >> 5 & 0x7FFFF) << 2
+        following = (w for w in words[k + 1 : k + 9] if w & 0xFFC00000 == 0x91000000 and w >> 5 & 31 == word & 31)
+        for add in following:  # add, of the same register
+            led.add((4 * k & ~0xFFF) + (pages << 12) + (add >> 10 & 0xFFF))
+    assert table in led

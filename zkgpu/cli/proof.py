@@ -15,6 +15,7 @@ from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
     from zkgpu.fields.field import Limbs
     from zkgpu.provers.proof_system import AnyProvingKey
 
@@ -124,10 +125,9 @@ def _prove(
     sym: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.systems.registry import system_of
 
-    r1cs, system = read_r1cs(circuit, sym) if circuit else None, system_of(key)
+    r1cs, system = _circuit(circuit, sym), system_of(key)
     prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
     statement = prover.statement(assignment)
     statement.save(proof_file, public_file)
@@ -143,6 +143,14 @@ def _prove(
         f"{proof_file}: valid {system.title} proof ({prover.backend.name}, {session.seconds():.2f} s)",
         f"{public_file}: its {len(statement.public_inputs)} public inputs",
     )
+
+
+def _circuit(circuit: str | None, sym: str | None) -> R1CS | None:
+    if circuit is None:
+        return None
+    from zkgpu.formats.r1cs import read_r1cs
+
+    return read_r1cs(circuit, sym)
 
 
 @click.command("verify")

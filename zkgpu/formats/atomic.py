@@ -13,8 +13,8 @@ from __future__ import annotations
 import errno
 import itertools
 import os
+import platform
 import signal
-import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -198,7 +198,7 @@ def _narrow(descriptor: int, mode: int) -> None:
 
 
 def _prefix(target: Path) -> str:
-    return f".{target.name}.{socket.gethostname()}-"
+    return f".{target.name}.{platform.node()}-"
 
 
 def _remove_abandoned(target: Path) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.committer import NOTHING, Committer, Opening
 from zkgpu.groth16.keys import Proof, ProvingKey
@@ -14,6 +14,9 @@ from zkgpu.groth16.resident import ResidentKey
 from zkgpu.groth16.verifier import verify
 from zkgpu.provers.checked import CheckedProver, Witness
 from zkgpu.provers.statement import Statement
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 
 class Prover(CheckedProver[ProvingKey, Blinding]):

@@ -7,15 +7,18 @@ hold the public wires alone, which makes their polynomials independent and so bi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from zkgpu.backend.protocol import Backend, Matrix, Vector
-from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 
 @dataclass(frozen=True)

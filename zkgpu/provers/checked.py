@@ -6,19 +6,22 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from zkgpu.backend.beside import beside
 from zkgpu.backend.protocol import Backend
 from zkgpu.circuits.assignment import require_canonical, require_shape
 from zkgpu.circuits.committed import ChallengeSource
-from zkgpu.circuits.compiled import CompiledCircuit
-from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.provers.constraints import DeviceConstraints
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.compiled import CompiledCircuit
+    from zkgpu.circuits.r1cs import R1CS
+
 
 log = logging.getLogger(__name__)
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from zkgpu.backend.protocol import Backend
-from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Limbs
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 
 class DeviceConstraints:
