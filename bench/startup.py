@@ -49,11 +49,15 @@ def main() -> None:
     recorder = Recorder("startup")
     verify: list[object] = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
     recorder.add(Measurement(tuple(import_seconds() for _ in range(9))), what="import zkgpu", checked=True)
+    recorder.add(measure(partial(run, "", "--version"), repeats=9), what="zkgpu --version", checked=True)
     with TemporaryDirectory() as cache, TemporaryDirectory() as folder:
         outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
         prove: list[object] = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
+        made_by_circom = [SAMPLE / "input.json", SAMPLE / "range.wasm", SAMPLE / "range_groth16.zkey"]
+        fullprove: list[object] = ["fullprove", *made_by_circom, *outputs]
         demos: dict[str, list[object]] = {name: [*name.split()] for name in ("demo", "demo --membership")}
-        for what, command in {"verify": verify, "prove, 575 constraints": prove, **demos}.items():
+        proofs = {"prove, 575 constraints": prove, "fullprove, 575 constraints": fullprove}
+        for what, command in {"verify": verify, **proofs, **demos}.items():
             recorder.add(cold(*command), what=f"zkgpu {what}", threads=CORES, cache="empty", checked=True)
             warm = measure(partial(run, cache, *command))
             recorder.add(warm, what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)

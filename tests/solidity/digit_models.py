@@ -36,7 +36,8 @@ class Deployed:
     contract: Contract
 
     def prove(self, pixels: NDArray[Any], weights: CompiledModel | None = None, binding: bytes = b"") -> Statement:
-        return self.prover.prove(pixels, weights=weights, binding=binding)
+        made: Statement = self.prover.prove(pixels, weights=weights, binding=binding)
+        return made
 
     @property
     def key(self) -> VerifyingKey:

@@ -298,7 +298,7 @@ def _load_shipped(file: str) -> Entry | None:
             return loaded(opened(file, (folder / file).read_bytes()))
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError) as error:
             log.warning("%s: not used (%s): install zkgpu again", folder / file, error)
     return None
 
@@ -309,7 +309,7 @@ def _load(path: Path) -> Entry | None:
         return loaded(checked(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # a damaged or foreign file must not be fatal: compile again
+    except (OSError, ValueError, KeyError) as error:  # a damaged or foreign file must not be fatal: compile again
         log.warning("%s: not used, compiling again (%s)", path, error)
         return None
 

@@ -167,7 +167,7 @@ class Kernel:
         return f"<kernel {self.__name__}>"
 
     def __call__(self, *arguments: Any) -> None:
-        if self.isa is FMA:
+        if self.isa == FMA:
             require_rounding()
         words: list[int] = []
         key = tuple([take(argument, words) for argument in arguments])
