@@ -73,3 +73,16 @@ def test_calls_count_towards_the_budget(monkeypatch: pytest.MonkeyPatch) -> None
     slots = [1, *[0] * 11, *G1.coordinates(), *G2.coordinates(), 1, 0]
     execution.run(pairing_machine(BN254.g2), calls, slots, 12)
     assert execution._spent.calls == len(calls.table)
+
+
+def test_a_verification_asks_nothing_of_a_cache_that_has_no_kernel(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    environment = {**os.environ, "ZKGPU_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    script = """
+from zkgpu.curves import BN254
+from zkgpu.curves.pairing import pairing_product_is_one
+p, q = BN254.g1.generator, BN254.g2.generator
+print(pairing_product_is_one([(p, q), (-p, q)]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -24,11 +24,8 @@ from zkgpu.stages import hearing_of_compiling
 EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = 480  # characters of an error, so that the line with it is a message
-_WITH_FLOATS = {
-    "compile",
-    "demo",
-    "zkml",
-}  # commands that may multiply matrices of floats: others need no threads for it
+# commands that may multiply matrices of floats: the others need none of the threads that NumPy would start for it
+_WITH_FLOATS = {"compile", "demo", "zkml"}
 
 
 COMMANDS = {
@@ -120,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     """The exit code; 1 is a command's own word that a proof is invalid, and nothing else."""
     as_json, session = "--json" in arguments, Session()
-    if not _WITH_FLOATS & set(arguments):
+    if "numpy" not in sys.modules and not _WITH_FLOATS & set(arguments):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)

@@ -260,9 +260,11 @@ def entry(name: str, kinds: tuple[Kind, ...], compiled: Callable[[Target], bytes
 
 
 def is_kept(name: str, kinds: tuple[Kind, ...]) -> bool:
-    """Whether there is an entry of the kernel for arguments of these kinds."""
-    file, folder = file_of(name, kinds), folder_in_use()
-    return any((place / file).is_file() for place in (*shipped_folders(), *([folder] if folder else [])))
+    """Whether there is an entry of the kernel for arguments of these kinds; it is trusted when it is loaded."""
+    file = file_of(name, kinds)
+    return any(
+        (folder / file).is_file() for folder in (*shipped_folders(), cache_dir() / "kernels" / toolchain_digest())
+    )
 
 
 def folder_in_use() -> Path | None:
