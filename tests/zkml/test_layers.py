@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Maximum,
     Multiply,
     Normalize,
+    Operation,
     Requantize,
     RootMeanSquare,
     Rows,
@@ -184,6 +185,25 @@ def test_the_largest_of_all_rows_of_small_numbers_come_in_order_the_first_of_equ
 def test_argmax_of_all_rows_of_small_numbers_takes_the_first_of_equals() -> None:
     rows = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 4), axis=-1).reshape(-1, 4)
     assert_same_as_semantics(model_of(ArgMax("a", ("x",), "out"), x=(rows.shape, -1, 1)), {"x": rows})
+
+
+SCALAR = {"x": ((), -128, 127)}
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        *ROUNDINGS,
+        Multiply("m", ("x", "x"), "out"),
+        Rows("e", ("x",), "out", np.arange(512).reshape(256, 2), -128),
+        Lookup("f", ("x",), "out", np.arange(256) ** 2, -128),
+    ],
+    ids=lambda op: f"{type(op).__name__} {getattr(op, 'low', '')} {getattr(op, 'high', '')}",
+)
+def test_a_single_number_without_axes_agrees(operation: Operation) -> None:
+    """NumPy gives a scalar for it where it gives an array for all else."""
+    for value in (-128, -1, 0, 5, 127):
+        assert_same_as_semantics(model_of(operation, **SCALAR), {"x": np.array(value)})
 
 
 PINNED = {

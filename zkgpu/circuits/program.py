@@ -170,7 +170,7 @@ class Hint:
             raise UsageError(f"hint '{self.label}' returned shape {array.shape} in place of {self.shape}")
         if array.dtype.kind in "biu":
             return array.ravel()
-        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int | np.integer)]
+        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int | np.integer | np.bool_)]
         if len(integers) != array.size:
             raise UsageError(f"hint '{self.label}' returned something that is not an integer")
         return object_array(integers)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +33,11 @@ from zkgpu.zkml.layers.network import (
     require_names,
 )
 from zkgpu.zkml.layers.weights import hashed_parts
-from zkgpu.zkml.lowering.builder import Settings
+from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings
 from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
+from zkgpu.zkml.precision import MOST_BITS, finer
 from zkgpu.zkml.quantize import Quantization, quantize
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.samples import as_samples, each, loaded, sample, shapes_of
@@ -44,7 +45,8 @@ from zkgpu.zkml.weights_swap import require_same_architecture
 
 _LIMBS = range(4, 13)
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
-_MORE_BITS, _MOST_TABLE_BITS = (12, 16), 12
+_MORE_BITS = 12, 16  # of such a model
+_USUAL = 8  # bits
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
 
 
@@ -260,7 +262,7 @@ def compile_model(
     percentile: float | None = None,
     test_data: Any = None,
     allow_error: float | None = None,
-    bits: int | None = None,
+    bits: int | Literal["auto"] = "auto",
     limb: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     binding: int = 0,
@@ -283,7 +285,9 @@ def compile_model(
             out, or all samples where there are fewer than 32 (`Accuracy.held_out`)
         allow_error: how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and
             for an agreement of 95 %, and is the default
-        bits: width of weights and activations: by default 8; of small models of tables 12 or 16 where 8 are too coarse
+        bits: width of weights and activations, from 2 to 16. By default it is 8, and more, up to 16, where an output would
+            be farther than 2 % from the float model's: for those tensors that need it, and for all of a small model of
+            tables, which is to be closer still
         limb: width of the limbs of range checks; the one with the fewest constraints by default
         labels: by output: what entries along its last axis are called, or the values of a class; those that the file
             has by default
@@ -313,11 +317,18 @@ def compile_model(
         found, settings = _best(graph, bounds, wanted, [limb] if limb else _LIMBS)
         return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
 
-    plain = Settings(
-        bits or 8, table_bits=min(bits or 8, _MOST_TABLE_BITS), open_weights=visibilities.weights_are_given
+    usual = Settings(
+        width := _width(bits), table_bits=min(width, WIDEST_TABLE), open_weights=visibilities.weights_are_given
     )
-    more = _MORE_BITS if bits is None else ()
-    quantization, settings, accuracy = _first_that_is_close(attempt, plain, more, graph, bounds)
+    if bits == "auto" and _is_small_table(graph, bounds):
+        made = _of_small_table(attempt, usual, graph, bounds)
+    else:
+        made = attempt(usual)
+        if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
+            made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
+    if not made[2].amiss <= WARNED and bits == "auto":
+        made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
+    quantization, settings, accuracy = made
     require_names(quantization.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
     recipe = Recipe(bounds, quantization.scales, settings, graph.outputs)
@@ -334,28 +345,40 @@ def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, N
     return {name: np.concatenate(a) if a[0].shape[:1] == (1,) else np.stack(a) for name, a in found.items()}
 
 
-def _first_that_is_close(
-    attempt: Callable[[Settings], Attempt], plain: Settings, more: Sequence[int], graph: Graph, bounds: Calibration
+def _width(bits: int | str) -> int:
+    if bits == "auto":
+        return _USUAL
+    if type(bits) is not int or not 2 <= bits <= MOST_BITS:
+        raise UsageError(f"{bits} bits: weights and activations take from 2 to {MOST_BITS}, or 'auto'")
+    return bits
+
+
+def _amiss(made: Attempt) -> float:
+    return made[2].amiss
+
+
+def _with_finer_tensors(made: Attempt, finer: Iterable[Settings], attempt: Callable[[Settings], Attempt]) -> Attempt:
+    """The first attempt without a warning, or the closest one."""
+    for settings in finer:
+        made = min(made, attempt(settings), key=_amiss)
+        if made[2].amiss <= WARNED:
+            break
+    return made
+
+
+def _is_small_table(graph: Graph, bounds: Calibration) -> bool:
+    """Whether all inputs are rows of tables, and more bits cost little."""
+    return set(graph.inputs) <= set(bounds.columns) and sum(v.size for v in graph.constants.values()) <= _SMALL
+
+
+def _of_small_table(
+    attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
 ) -> Attempt:
-    """With the given settings; where that is not close enough, by columns; small models of tables also with more bits.
-
-    The first attempt that is close enough, else the one that is closest.
-    """
-    is_small = (
-        bool(more)
-        and set(graph.inputs) <= set(bounds.columns)
-        and sum(v.size for v in graph.constants.values()) <= _SMALL
-    )
-
-    def share_of(made: Attempt) -> float:
-        return made[2].distance(graph) if is_small else made[2].amiss / WARNED
-
-    plain = replace(plain, of_table=is_small)
-    tries = [plain]
+    """The first attempt that is close enough, else the closest: at the usual width, by columns, with more bits."""
+    tries = [replace(usual, of_table=True)]
     if _has_uneven_columns(bounds):
-        tries.append(replace(plain, by_column=True))
-    if is_small:
-        tries += [replace(tries[-1], bits=b, table_bits=min(b - 1, _MOST_TABLE_BITS)) for b in more]
+        tries.append(replace(tries[0], by_column=True))
+    tries += [replace(tries[-1], bits=b, table_bits=min(b - 1, WIDEST_TABLE)) for b in _MORE_BITS]
     made: list[Attempt] = []
     for wanted in tries:
         try:
@@ -364,9 +387,9 @@ def _first_that_is_close(
             if wanted is tries[-1] and not made:
                 raise
             continue
-        if share_of(made[-1]) <= 1:
+        if made[-1][2].distance(graph) <= 1:
             return made[-1]
-    return min(made, key=share_of)
+    return min(made, key=lambda one: one[2].distance(graph))
 
 
 def _has_uneven_columns(bounds: Calibration) -> bool:
@@ -404,8 +427,6 @@ def _best(
     graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
 ) -> tuple[Quantization, Settings]:
     """The quantization whose circuit has the fewest constraints, among those with limbs of these widths."""
-    if not 2 <= wanted.bits <= _MORE_BITS[-1]:
-        raise UsageError(f"{wanted.bits} bits: weights and activations take from 2 to {_MORE_BITS[-1]}")
     best: tuple[int, Quantization, Settings] | None = None
     for limb in limbs:
         settings = replace(wanted, limb=limb)

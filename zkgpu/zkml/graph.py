@@ -144,7 +144,7 @@ class Graph:
         rank, axes = len(self.shapes[node.inputs[0]]), self.argument(node, 1, "axes")
         if axes is None or not np.size(axes):
             return [] if node.attributes.get("noop_with_empty_axes", 0) else list(range(rank))
-        return sorted({int(axis) % rank for axis in np.ravel(axes)})
+        return sorted({int(axis) % rank for axis in np.ravel(axes)}) if rank else []
 
     def with_nodes(
         self,

@@ -20,7 +20,7 @@ from zkgpu.zkml.expansion.writer import MOST_NODES, Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
 from zkgpu.zkml.honored import left_out, require_honored
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
-from zkgpu.zkml.onnx_worker import evaluate
+from zkgpu.zkml.onnx_worker import Session, evaluate
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.supported import require_operators, require_shapes
 
@@ -267,10 +267,14 @@ def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[
     alone = onnx.helper.make_model(
         part, opset_imports=model.proto.opset_import, ir_version=model.proto.ir_version, functions=model.proto.functions
     )
+    feed = {n: known[n] for n in names}
     try:
-        values = evaluate(alone.SerializeToString(), {n: known[n] for n in names})
+        values = evaluate(alone.SerializeToString(), feed)
     except FormatError as error:
-        raise unsupported(node, f"it has constant inputs, but cannot be computed: {error}") from error
+        try:  # onnx's evaluator fails at a few nodes that onnxruntime knows
+            values = Session(alone.SerializeToString()).run(node.outputs, feed)
+        except FormatError:
+            raise unsupported(node, f"it has constant inputs, but cannot be computed: {error}") from error
     return {out: value for out, value in zip(node.outputs, values, strict=True) if out}
 
 

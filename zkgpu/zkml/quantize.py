@@ -206,11 +206,11 @@ def _scale_for_trees(builder: Builder, name: str, read: list[Forest], farthest: 
 
 def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:
     """1 for whole numbers that fit; else what gives 2^bits steps, to the smallest column where they go by column."""
-    steps, farthest = 2**builder.settings.bits - 1, max(high, -low)
+    steps, farthest = 2 ** builder.bits(name) - 1, max(high, -low)
     columns = builder.calibration.columns.get(name, ()) if builder.settings.by_column else ()
     if name in builder.calibration.integral and (columns or high - low <= steps) and farthest < _FARTHEST:
         return 1.0
     if not columns and not is_apart(low, high):
-        return fitting_scale(low, high, builder.settings.bits)
+        return fitting_scale(low, high, builder.bits(name))
     reach = min((reach for reach in columns if reach > 0), default=high - low)
     return max(reach / steps, farthest / _FARTHEST) or 1.0

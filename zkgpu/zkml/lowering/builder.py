@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -26,9 +26,11 @@ from zkgpu.zkml.operations import (
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
 CLOSE = 1 / 500  # scales closer than this are one
+WIDEST_TABLE = 12  # bits of the index of a table, as many constraints as it has rows
 _PLAIN = 8  # bits of weights and activations, above which sums are finer too
+_SPARE = 1  # bits beyond its own that a clamped activation keeps, for inputs that calibration has not seen
 _HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
-_SPARE = 16  # bits of room that a tensor is left which is rounded as little as need be
+_ROOM = 16  # bits of room that a tensor is left which is rounded as little as need be
 _NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
@@ -49,12 +51,11 @@ class Settings:
         bits: width of activations and weights
         limb: requantizations drop a multiple of this many bits, the width of a looked-up limb
         table_bits: width of the index of a table
-
-    open_weights whether other weights will be proven in the same circuit: a table then takes all that its clamp lets by
-
-    Attributes:
+        open_weights: whether other weights will be proven in the same circuit: a table then takes all that its clamp
+            lets by
         by_column: inputs of one row are as fine as their smallest column needs
         of_table: a small model of tables: its functions are tabled beyond what the calibration saw
+        finer: width of those tensors that have another one, by the name that they have after Relu and pooling
     """
 
     bits: int = 8
@@ -63,6 +64,7 @@ class Settings:
     open_weights: bool = False
     by_column: bool = False
     of_table: bool = False
+    finer: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -141,7 +143,7 @@ class Builder:
                 f"layer '{self.layer}': one of its numbers becomes an integer of more than 62 bits: the sizes of its "
                 "weights, biases and values lie too far apart, scale them"
             )
-        return array.astype(np.int64)
+        return np.asarray(array, dtype=np.int64)
 
     # what is known of a tensor
 
@@ -151,6 +153,22 @@ class Builder:
     def interval(self, x: Quantized) -> ranges.Interval:
         return self.intervals[x.name]
 
+    # widths
+
+    def bits(self, name: str) -> int:
+        """The width of a float tensor, and of the weights that make it."""
+        finer = self.settings.finer
+        return finer.get(end_of(self.graph, name), self.settings.bits) if finer else self.settings.bits
+
+    @property
+    def units_of_offsets(self) -> int:
+        """Parts of a unit that constants are added in: a quarter of the steps that a tensor has."""
+        return 1 << max(self.settings.bits, *self.settings.finer.values(), 2) - 2
+
+    def table_bits(self, name: str) -> int:
+        """The width of the index of a table that reads a float tensor."""
+        return min(self.settings.table_bits + self.bits(name) - self.settings.bits, WIDEST_TABLE)
+
     # scales
 
     def nominal(self, name: str) -> float:
@@ -158,11 +176,10 @@ class Builder:
 
         Where they leave nothing, as behind a Relu that never is above 0, it is measured before them.
         """
-        here = name
-        while (reader := self.graph.sole_consumer(name)) is not None and reader.operator in _PASSING:
-            name = reader.output
+        here, name = name, end_of(self.graph, name)
         if self.bounds(name) == (0.0, 0.0):
             return self.nominal_here(here)
+        reader = self.graph.sole_consumer(name)
         if reader is not None and reader.operator == "Function":
             return self.table_scale(name)
         return self.nominal_here(name)
@@ -194,14 +211,15 @@ class Builder:
     def table_scale(self, name: str) -> float:
         """The scale at which a tensor's calibrated range fills the index of a table."""
         low, high = self.span(name)
-        return (high - low) / (2**self.settings.table_bits - 1) or self.nominal_here(name)
+        return (high - low) / (2 ** self.table_bits(name) - 1) or self.nominal_here(name)
 
     def nominal_here(self, name: str) -> float:
         """The scale at which a float tensor's own range fills its bits; of what it reads, where it is always 0."""
+        bits = self.bits(name)
         while self.bounds(name) == (0.0, 0.0) and (source := self._source(name)) is not None:
             name = source
         low, high = self.bounds(name)
-        return fitting_scale(low, high, self.settings.bits)
+        return fitting_scale(low, high, bits)
 
     def _source(self, name: str) -> str | None:
         """The tensor that a tensor is computed from, unless that is a constant."""
@@ -261,25 +279,21 @@ class Builder:
             shift += self.settings.limb
 
     @property
-    def beyond(self) -> int:
-        """Where numbers are clamped, in units that the calibrated ones fill their bits with."""
-        return 1 << self.settings.bits + _HEADROOM
-
-    @property
     def wide(self) -> int:
         """Bits up to which an operation takes its input as it is: twice as many where more bits were asked for."""
         return WIDE if self.settings.bits <= _PLAIN else 2 * WIDE
 
-    def finer(self, x: Quantized) -> int:
-        """Bits below a tensor's own units that what is added to it needs."""
+    def units_below(self, x: Quantized) -> int:
+        """Parts of a tensor's own unit in which constants are added to it."""
         if self.settings.bits <= _PLAIN:
-            return 6 if self.interval(x).bits < 16 else 0
-        return max(0, self.settings.bits + 4 - self.interval(x).bits)
+            return self.units_of_offsets if self.interval(x).bits < 16 else 1
+        return 1 << max(0, self.settings.bits + 4 - self.interval(x).bits)
 
-    def bounded(self, x: Quantized, scale: float, low: int | None, high: int) -> Quantized:
-        """As requantize, but clamped at the top only when the worst input would need many more bits."""
+    def bounded(self, x: Quantized, scale: float, low: int | None, bits: int) -> Quantized:
+        """As requantize, but clamped at the top only when the worst input would need many more bits than these."""
         reach = self.interval(x).greatest * x.scale / scale
-        return self.requantize(x, scale, low, high if reach >= self.beyond else None)
+        high = 2 ** (bits + _SPARE) - 1
+        return self.requantize(x, scale, low, high if reach >= 2 ** (bits + _HEADROOM) else None)
 
     def narrow(self, x: Quantized, name: str, bits: int | None = None) -> Quantized:
         """x itself when it has at most `bits` bits, else requantized to the width of an activation."""
@@ -287,8 +301,8 @@ class Builder:
             return x
         scale = self.nominal_here(name)
         if bits is None and self.settings.bits > _PLAIN:
-            scale /= 2.0 ** (self.wide - _SPARE - self.settings.bits)
-        if self.interval(x).magnitude * x.scale < self.beyond * scale:
+            scale /= 2.0 ** (self.wide - _ROOM - self.settings.bits)
+        if self.interval(x).magnitude * x.scale / scale < 2 ** (self.bits(name) + _HEADROOM):
             return self.requantize(x, scale)
         low, high = self.bounds(name)
         return self.requantize(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
@@ -361,6 +375,13 @@ class Builder:
     def _tensor(self, name: str, x: Quantized) -> Tensor:
         interval = self.interval(x)
         return Tensor(name, interval.shape, x.scale, interval.least, interval.greatest)
+
+
+def end_of(graph: Graph, name: str) -> str:
+    """The tensor that a tensor becomes after Relu, pooling and the like, which share its scale."""
+    while (reader := graph.sole_consumer(name)) is not None and reader.operator in _PASSING:
+        name = reader.output
+    return name
 
 
 def is_apart(low: float, high: float) -> bool:

@@ -23,18 +23,18 @@ def dense(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
     if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
-        x, weight = _even(builder, x, np.array(builder.calibration.columns[node.inputs[0]]), weight)
+        x, weight = _even(builder, node, x, np.array(builder.calibration.columns[node.inputs[0]]), weight)
     rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
     out = linear(builder, node, rows, weight[None], bias[None])
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def _even(builder: Builder, x: Quantized, reaches: Array, weight: Array) -> tuple[Quantized, Array]:
+def _even(builder: Builder, node: Node, x: Quantized, reaches: Array, weight: Array) -> tuple[Quantized, Array]:
     """An input whose columns all reach about 1, and the weights for it."""
     reaches = np.where(reaches > 0, reaches, 1.0)
     x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
     if builder.interval(x).bits > builder.wide:
-        x = builder.requantize(x, 1 / (2**builder.settings.bits - 1))
+        x = builder.requantize(x, 1 / (2 ** builder.bits(node.inputs[0]) - 1))
     return x, weight * reaches[:, None]
 
 
@@ -95,7 +95,8 @@ def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array
 def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array) -> Quantized:
     """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs."""
     shape = builder.shape(x)
-    x = builder.reshape(builder.narrow(x, node.inputs[0]), shape)
+    computed = next(name for name in node.inputs if name not in builder.graph.constants)
+    x = builder.reshape(builder.narrow(x, computed), shape)
     per_channel, scale = sum_scale(builder, node, x, weight)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
@@ -106,7 +107,7 @@ def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Arra
 
 def sum_scale(builder: Builder, node: Node, x: Quantized, weight: Array) -> tuple[Array, float]:
     """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights)."""
-    top = 2 ** (builder.settings.bits - 1) - 1
+    top = 2 ** (builder.bits(node.output) - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n)
     scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
     return per_channel, scale
@@ -211,14 +212,14 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     x = builder.tensors[node.inputs[0 if first else 1]]
     value = np.asarray(constants[1] if first else constants[0], dtype=np.float64)
     value, factor = (sign * value, 1) if first else (value, sign)
-    extra = 0 if x.scale == 1.0 and is_whole(value) else builder.finer(x)
-    scale = x.scale / 2**extra
+    units = 1 if x.scale == 1.0 and is_whole(value) else builder.units_below(x)
+    scale = x.scale / units
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
     if is_for_softmax(builder, node.output):
         value = np.where(value < MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
     x = expanded(builder, x, shape)
-    return builder.combine([x], [factor << extra], scale, value / scale)
+    return builder.combine([x], [factor * units], scale, value / scale)
 
 
 def is_whole(value: Array) -> bool:
@@ -270,12 +271,13 @@ def scaled(builder: Builder, x: Quantized, factor: Array, offset: Array, shape: 
             f"layer '{builder.layer}' multiplies by, or divides by, a constant that gives no finite number"
         )
     x = expanded(builder, x, shape)
+    factor, offset = (a.reshape(()) if a.size == 1 else a for a in (factor, offset))
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantized(x.name, x.scale * largest)
     top = 1 if np.unique(np.abs(factor)).size == 1 else _units(builder, factor)
     if offset.any():
-        top = max(top, 1 << builder.finer(x))
+        top = max(top, builder.units_below(x))
     scale = x.scale * largest / top
     return builder.combine([x], [factor / largest * top], scale, offset / scale)
 

@@ -39,12 +39,14 @@ _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _FACTOR = 24  # bits of a factor, above which it is rounded to the width of an activation
 _PROBES, _NARROWINGS = 1 << 12, 3  # of a function, to see where it varies
+_FINEST = 1 << 24  # units from 0 that a value of a table may be
+_LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
 def relu(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
-    return builder.bounded(x, builder.nominal(node.output), 0, 2**builder.settings.bits - 1)
+    return builder.bounded(x, builder.nominal(node.output), 0, builder.bits(node.output))
 
 
 def leaky_relu(builder: Builder, node: Node) -> Quantized:
@@ -64,7 +66,7 @@ def leaky_relu_by_channel(builder: Builder, node: Node) -> Quantized:
     """slope * x + (1 - slope) * max(x, 0), with factors that fill the width of a weight or more."""
     x, slope = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]].astype(np.float64)
     positive = builder.requantize(x, builder.nominal_here(node.output), 0)
-    scale = min(x.scale, positive.scale) / 2**builder.settings.bits
+    scale = min(x.scale, positive.scale) / 2 ** builder.bits(node.output)
     factors = slope * x.scale / scale, (1 - slope) * positive.scale / scale
     return builder.combine([x, positive], factors, scale)
 
@@ -75,14 +77,22 @@ def clip(builder: Builder, node: Node) -> Quantized:
     low, high = (None if b is None or abs(b) > _OPEN else b for b in (low, high))
     x = builder.tensors[node.inputs[0]]
     scale = builder.nominal(node.output)
+    reached = builder.reached_scale(x, scale)
+    factor = 1
     if low is not None and high is not None:
         low = min(low, high)  # as ONNX has it, the upper bound wins
-        factor = math.ceil(builder.reached_scale(x, scale) * _FEWEST_UNITS / (high - low or abs(low) or math.inf))
-        if factor > 1:
-            x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
+        factor = math.ceil(reached * _FEWEST_UNITS / (high - low or abs(low) or math.inf))
+    if any(b is not None and not _is_whole(b / reached) for b in (low, high)):
+        factor = max(factor, math.floor(reached / scale))
+    if factor > 1:
+        x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
     reached = builder.reached_scale(x, scale)
     ends = (None if b is None else round(b / reached) for b in (low, high))
     return builder.requantize(x, scale, *ends)
+
+
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) < 1 / _FEWEST_UNITS
 
 
 # tables
@@ -99,27 +109,29 @@ def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -
 def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], name: str, x: Quantized) -> Quantized:
     """The function of entries of a tensor, by a table over its calibrated range; beyond it, the value at its end.
 
-    Where the function has no finite value at 0, and 0 was not seen, the table ends before it.
+    Where 0 was not seen, and the function has no finite value there or goes far beyond those it had, the table ends
+    before it.
     """
-    scale, (low, high) = builder.table_scale(name), builder.span(name)
+    scale, bits, (low, high) = builder.table_scale(name), builder.table_bits(name), builder.span(name)
     if builder.settings.of_table:
         low, high = _beyond(evaluate, low, high)
     if builder.settings.bits > builder.settings.table_bits:
         low, high = _where_it_varies(evaluate, low, high, 2**-builder.settings.bits)
     if builder.settings.of_table:
-        scale = (high - low) / (2**builder.settings.table_bits - 1) or scale
+        scale = (high - low) / (2**bits - 1) or scale
     is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
-    index = x if is_exact else _indices(builder, x, scale, low, high)
+    index = x if is_exact else _indices(builder, x, scale, bits, low, high)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
     is_luck = x.scale != 1.0 and set(values.tolist()) == {0.0, 1.0}  # a truth, at 0, of what was measured apart from it
-    if (is_luck or not np.isfinite(values).all()) and (low > 0 or high < 0):
-        index = _without_zero(builder, x, 1.0 if is_exact else scale, low, high)
+    points = (np.arange(values.size) + first) * index.scale
+    if (low > 0 or high < 0) and (is_luck or _goes_far(values, points, low, high)):
+        scale = 1.0 if is_exact else (high - low) / (2**bits - 1) or scale
+        index = _without_zero(builder, x, scale, low, high)
         first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    steps = math.inf if builder.graph.is_integral(node.output) else 2**builder.settings.bits - 1
-    unit = _unit(values, steps)
+    unit = _unit(values, math.inf if builder.graph.is_integral(node.output) else 2 ** builder.bits(node.output) - 1)
     table = builder.rounded(values / unit)
     return builder.add(Lookup, [index], unit, table=table, first=first)
 
@@ -200,6 +212,15 @@ def _where_it_varies(evaluate: Callable[[Array], Array], low: float, high: float
     return low, high
 
 
+def _goes_far(values: Array, points: Array, low: float, high: float) -> bool:
+    """Whether values at points outside of [low, high] are far from all those in it, or not finite."""
+    inside = values[(points >= low) & (points <= high)]
+    if not np.isfinite(values).all() or not inside.size:
+        return True
+    least, greatest = min(float(inside.min()), 0.0), max(float(inside.max()), 0.0)
+    return bool(max(values.max() - greatest, least - values.min()) > greatest - least)
+
+
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
     """The least integer that an index can be, and the function at it and at each one after it."""
     first, last = builder.interval(index).least, builder.interval(index).greatest
@@ -223,14 +244,14 @@ def _unit(values: Array, steps: float) -> float:
         return 1.0
     if not is_apart(least, greatest):
         least, greatest = min(least, 0.0), max(greatest, 0.0)
-    return (greatest - least) / steps
+    return max((greatest - least) / steps, max(greatest, -least) / _FINEST)
 
 
-def _indices(builder: Builder, x: Quantized, scale: float, low: float, high: float) -> Quantized:
+def _indices(builder: Builder, x: Quantized, scale: float, bits: int, low: float, high: float) -> Quantized:
     """x requantized and clamped to a calibrated range; x itself when it is narrow already."""
     interval = builder.interval(x)
-    is_narrow = interval.greatest - interval.least < 2**builder.settings.table_bits
-    if interval.bits <= builder.settings.table_bits or (is_narrow and is_apart(low, high)):
+    is_narrow = interval.greatest - interval.least < 2**bits
+    if interval.bits <= bits or (is_narrow and is_apart(low, high)):
         return x
     reached = builder.reached_scale(x, scale)
     return builder.requantize(x, scale, math.floor(low / reached), math.ceil(high / reached))
@@ -382,10 +403,13 @@ def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSqua
     n = builder.shape(x)[-1]
     if x.scale == 1.0:  # whole numbers, of which a row may hold such small ones that the least epsilon would count
         x = builder.combine([x], [1 << _BELOW_ONE], 2.0**-_BELOW_ONE)
-    epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
     low, high = builder.bounds(node.inputs[0])
     reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
-    bits = math.ceil(math.log2(max(2.0, reach * times * math.sqrt(n)))) + _GUARD
+    if 0 < reach < _LEAST_REACH:
+        factor = math.ceil(_LEAST_REACH / reach)
+        x, reach = builder.combine([x], [factor], x.scale / factor), reach * factor
+    epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
+    bits = math.ceil(math.log2(max(2.0, reach * times * math.sqrt(n)))) + max(_GUARD, builder.bits(node.output))
     shape = builder.shape(x)
     rows = builder.reshape(x, (math.prod(shape[:-1]), n))
     out = builder.add(kind, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
