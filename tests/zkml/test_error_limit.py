@@ -69,6 +69,32 @@ def test_with_few_samples_it_says_so() -> None:
     assert compile_model(good(), SAMPLES[:12], test_data=SAMPLES[:12], limb=6).accuracy.held_out
 
 
+def test_what_a_comparison_says_is_judged_by_agreement() -> None:
+    """As numbers, one wrong answer in fifty of rare ones would be an error of a third."""
+    truths = [
+        [node("Gemm", "x w", "z"), node("Greater", "z t", "g"), node("Cast", "g", "out", to=1)],
+        [node("Gemm", "x w", "z"), node("Greater", "z t", "g"), node("Where", "g one zero", "out")],
+        [node("Gemm", "x w", "z"), node("Tanh", "z", "u"), node("Greater", "u t", "g"), node("Cast", "g", "out", to=1)],
+    ]
+    weights = {"w": normal(6, 5), "t": np.array(0.9), "one": np.array(1.0), "zero": np.array(0.0)}
+    for nodes in truths:
+        used = {name: value for name, value in weights.items() if any(name in n.input for n in nodes)}
+        compiled = compile_model(model(nodes, {"x": ("N", 6)}, weights=used), SAMPLES, limb=6)
+        (output,) = compiled.accuracy.outputs
+        assert output.named
+        assert output.agreement >= 0.95
+
+
+def test_shares_are_no_truths_because_they_lie_between_0_and_1() -> None:
+    """A Relu of 0 to 1 in whole units, of numbers that are none."""
+    shares = model(
+        [node("Clip", "x lo hi", "out")], {"x": ("N", 6)}, weights={"lo": np.array(0.0), "hi": np.array(1.0)}
+    )
+    (output,) = compile_model(shares, SAMPLES, limb=6).accuracy.outputs
+    assert not output.named
+    assert 0 < output.error < 0.02
+
+
 def accuracy(samples: int = 100, **figures: object) -> report.Accuracy:
     output = report.OutputAccuracy("y", **{"agreement": 1.0, "error": 0.0, **figures})
     return report.Accuracy(samples, (output,), ("y", 0.0), {"y": 0.0})

@@ -17,6 +17,7 @@ from tests.zkml.fuzz import Fault, Outcome, fuzz
 from tests.zkml.random_models import Kind, linear, requantize, softmax, widen
 
 NIGHTLY = 100_000
+ENOUGH = 20_000  # witnesses, where the slowest fault to show takes 7,000: time would depend on the machine's load
 
 
 def assert_nothing_found(outcome: Outcome, seed: int) -> None:
@@ -53,9 +54,9 @@ def is_wrong_output(fault: Fault) -> bool:
     ],
     ids=["softmax", "wide tensors", "weights"],
 )
-def test_a_fault_that_is_put_back_is_found_within_a_minute(
+def test_a_fault_that_is_put_back_is_found_within_so_many_tries(
     put_back: Callable, kinds: list[Kind], is_found: Callable[[Fault], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_back(monkeypatch)
-    outcome = fuzz(1, NIGHTLY, until=is_found, seconds=60, kinds=kinds)
+    outcome = fuzz(1, ENOUGH, until=is_found, kinds=kinds)
     assert any(map(is_found, outcome.faults)), str(outcome)

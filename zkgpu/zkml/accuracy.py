@@ -39,7 +39,7 @@ class OutputAccuracy:
         error: root of the mean squared difference, over that of the float values
         clear: as agreement, but the float value at the place may be less than the row's largest by a hundredth of the
             output's largest magnitude, which is what 8 bits do
-        named: whether it holds the names or places of classes: then only the agreement counts
+        named: whether it holds the names or places of classes, or truths as 0 and 1: then only the agreement counts
     """
 
     name: str
@@ -125,7 +125,8 @@ def measure(
     ends = tuple(tensor.name for tensor in quantization.model.outputs)
     shared = [name for name in model.tensors if name in quantization.tensors]
     squares = {name: np.zeros(2) for name in shared}
-    answers = {name: _Answers(graph.is_integral(name)) for name in ends}
+    truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
+    answers = {name: _Answers(graph.is_integral(name) or name in truths) for name in ends}
     count = len(next(iter(samples.values())))
     with stage("measure accuracy"):
         for i in range(count):
@@ -139,7 +140,7 @@ def measure(
                     answers[name].add(real, floats[name])
     errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
     named = graph.class_tensors()
-    named |= {name for name in ends if answers[name].is_integral and answers[name].largest <= 1}  # signs and truths
+    named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
     outputs = tuple(OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named) for n in ends)
     layers = {name: error for name, error in errors.items() if name not in named} or errors
     worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
@@ -174,16 +175,19 @@ class _Answers:
         shares: of equal answers, by sample
         gaps: by sample, how much less than its row's largest the float value is at each place that was answered
         largest: magnitude of the float values
+        is_whole: whether all float values are whole numbers
     """
 
     is_integral: bool
     shares: list[float] = field(default_factory=list)
     gaps: list[Floats] = field(default_factory=list)
     largest: float = 0.0
+    is_whole: bool = True
 
     def add(self, x: Floats, y: Floats) -> None:
         """One sample: of the integer model, and of the float model."""
         self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
+        self.is_whole = self.is_whole and bool((y == np.rint(y)).all())
         if self.is_integral or y.ndim == 0 or y.shape[-1] == 1:
             self.shares.append(float(np.mean(np.rint(x) == np.rint(y))))
             return
