@@ -36,6 +36,16 @@ def test_a_clamp_leaves_room_for_inputs_that_calibration_has_not_seen() -> None:
     assert error_on(compiled, deep(24), normal(40, 16, seed=9)) < 0.005
 
 
+@pytest.mark.parametrize("operator", ["Softplus", "Elu"])
+def test_a_table_leaves_room_where_fresh_inputs_need_it(operator: str) -> None:
+    nodes = [node("Gemm", "x w", "h"), node(operator, "h", "out")]
+    proto = model(nodes, {"x": ("N", 6)}, weights={"w": 3 * normal(6, 6)})
+    samples = np.abs(normal(64, 6))
+    usual = compile_model(proto, samples, limb=6, allow_error=1)
+    assert usual.recipe.settings.margin > 0
+    assert usual.accuracy.amiss < 0.02
+
+
 def error_on(compiled: CompiledModel, proto, samples: np.ndarray) -> float:
     import onnxruntime
 

@@ -47,6 +47,7 @@ _LIMBS = range(4, 13)
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
 _MORE_BITS = 12, 16  # of such a model
 _USUAL = 8  # bits
+_MARGIN = 0.25  # of tables, where inputs that calibration has not seen lead beyond their ends
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
 
 
@@ -326,6 +327,8 @@ def compile_model(
         made = attempt(usual)
         if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
             made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
+        if not made[2].amiss <= WARNED:
+            made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
     if not made[2].amiss <= WARNED and bits == "auto":
         made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
     quantization, settings, accuracy = made

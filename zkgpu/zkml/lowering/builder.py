@@ -55,6 +55,7 @@ class Settings:
             lets by
         by_column: inputs of one row are as fine as their smallest column needs
         of_table: a small model of tables: its functions are tabled beyond what the calibration saw
+        margin: how much farther than they were seen to reach tables go on either side, as a share
         finer: width of those tensors that have another one, by the name that they have after Relu and pooling
     """
 
@@ -64,6 +65,7 @@ class Settings:
     open_weights: bool = False
     by_column: bool = False
     of_table: bool = False
+    margin: float = 0.0
     finer: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -199,14 +201,15 @@ class Builder:
         return self.bounds(producer.inputs[0])
 
     def span(self, name: str) -> tuple[float, float]:
-        """The calibrated bounds, widened to hold 0 unless that would more than double their distance.
+        """The calibrated bounds, with a margin, widened to hold 0 unless that would more than double their distance.
 
-        Those that are not widened to hold it get a sixteenth more on each side.
+        Those that are not widened to hold it get a sixteenth more on each side at least.
         """
-        if name not in self.calibration.low:
-            return self.bounds(name)
-        low, high = self.calibration.seen(name)
-        return _with_margin(low, high) if is_apart(low, high) else self.bounds(name)
+        low, high = self.calibration.seen(name) if name in self.calibration.low else self.bounds(name)
+        if is_apart(low, high):
+            return _with_margin(low, high, max(self.settings.margin, 1 / 16))
+        low, high = _with_margin(low, high, self.settings.margin)
+        return min(low, 0.0), max(high, 0.0)
 
     def table_scale(self, name: str) -> float:
         """The scale at which a tensor's calibrated range fills the index of a table."""
@@ -389,8 +392,10 @@ def is_apart(low: float, high: float) -> bool:
     return 0 < high - low < max(low, -high)
 
 
-def _with_margin(low: float, high: float) -> tuple[float, float]:
-    return low - (high - low) / 16, high + (high - low) / 16
+def _with_margin(low: float, high: float, share: float) -> tuple[float, float]:
+    """Farther apart, but not across 0."""
+    more = (high - low) * share
+    return (max(low - more, 0.0) if low >= 0 else low - more), (min(high + more, 0.0) if high <= 0 else high + more)
 
 
 def fitting_scale(low: float, high: float, bits: int) -> float:
