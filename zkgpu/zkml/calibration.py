@@ -24,6 +24,7 @@ from zkgpu.zkml.tabular import MAGNITUDE
 from zkgpu.zkml.trees import TREES
 
 Floats = NDArray[np.float64]
+Ends = tuple[Floats, Floats]
 
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
@@ -34,12 +35,14 @@ class Calibration:
 
     Attributes:
         columns: of each input that is one row: how far the values of each column reach, 0 for one that is always 0
+        channels: of tensors between layers with weights: the smallest and the largest values of each channel
     """
 
     low: Mapping[str, float]
     high: Mapping[str, float]
     integral: frozenset[str]
     columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    channels: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
@@ -162,12 +165,18 @@ def require_onnxruntime() -> None:
 
 
 def calibrate(
-    graph: Graph, model: FloatModel, samples: Samples, percentile: float | None, held_out: Collection[int] = ()
+    graph: Graph,
+    model: FloatModel,
+    samples: Samples,
+    percentile: float | None,
+    held_out: Collection[int] = (),
+    channel_axes: Mapping[str, int] | None = None,
 ) -> Calibration:
     """The bounds of every tensor of the graph over the samples.
 
     Args:
         percentile: None for the extremes; else the share in per cent of each sample's values that bounds must cover
+        channel_axes: the tensors of which the bounds of each channel are wanted, and where their channels lie
         held_out: samples of which only the inputs count: a proof of one of these is not to be refused
     """
     if percentile is not None and not 50 < percentile <= 100:
@@ -175,6 +184,7 @@ def calibrate(
     count = len(next(iter(samples.values())))
     low: dict[str, float] = {}
     high: dict[str, float] = {}
+    channels: dict[str, Ends] = {}
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
@@ -182,10 +192,22 @@ def calibrate(
             for name, value in seen.items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
+            for name, axis in {} if i in held_out or channel_axes is None else channel_axes.items():
+                if name in seen:
+                    channels[name] = _with_channels(channels.get(name), seen[name], axis)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
     rows = [name for name, shape in graph.inputs.items() if len(shape) == 2 and shape[0] == 1]
     columns = {name: _reaches(samples[name]) for name in rows}
-    return Calibration(low, high, integral, columns)
+    told = {name: (tuple(least.tolist()), tuple(most.tolist())) for name, (least, most) in channels.items()}
+    return Calibration(low, high, integral, columns, told)
+
+
+def _with_channels(before: Ends | None, value: NDArray[Any], axis: int) -> Ends:
+    """The smallest and the largest values of each channel so far."""
+    channels = np.moveaxis(np.asarray(value, dtype=np.float64), axis, 0)
+    channels = channels.reshape(len(channels), -1)
+    least, most = channels.min(axis=1), channels.max(axis=1)
+    return (least, most) if before is None else (np.minimum(before[0], least), np.maximum(before[1], most))
 
 
 def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
 from zkgpu.zkml.counting import size_of
+from zkgpu.zkml.equalizing import channel_axis, has_uneven_channels, pairs
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
@@ -308,7 +309,8 @@ def compile_model(
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     count = len(next(iter(samples.values())))
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
-    bounds = calibrate(graph, model, samples, percentile, held_out)
+    between = {name: channel_axis(pair.first) for pair in pairs(graph) for name in pair.tensors}
+    bounds = calibrate(graph, model, samples, percentile, held_out, between)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
     tested = samples if test_data is None else as_samples(list(axes), loaded(test_data, read.shapes, memory=memory))
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
@@ -321,14 +323,8 @@ def compile_model(
     usual = Settings(
         width := _width(bits), table_bits=min(width, WIDEST_TABLE), open_weights=visibilities.weights_are_given
     )
-    if bits == "auto" and _is_small_table(graph, bounds):
-        made = _of_small_table(attempt, usual, graph, bounds)
-    else:
-        made = attempt(usual)
-        if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
-            made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
-        if not made[2].amiss <= WARNED:
-            made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
+    is_small = bits == "auto" and _is_small_table(graph, bounds)
+    made = (_of_small_table if is_small else _of_usual_width)(attempt, usual, graph, bounds)
     if not made[2].amiss <= WARNED and bits == "auto":
         made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
     quantization, settings, accuracy = made
@@ -366,6 +362,20 @@ def _with_finer_tensors(made: Attempt, finer: Iterable[Settings], attempt: Calla
         made = min(made, attempt(settings), key=_amiss)
         if made[2].amiss <= WARNED:
             break
+    return made
+
+
+def _of_usual_width(
+    attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
+) -> Attempt:
+    """The first attempt without a warning, or the closest: each more may cost constraints, but no wider numbers."""
+    made = attempt(usual)
+    if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
+        made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
+    if not made[2].amiss <= WARNED and has_uneven_channels(graph, bounds):
+        made = min(made, attempt(replace(made[1], even=True)), key=_amiss)
+    if not made[2].amiss <= WARNED:
+        made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
     return made
 
 

@@ -13,6 +13,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import machines as vector_machines
 from zkgpu.zkml import tabular
 from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.equalizing import equalized
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
 from zkgpu.zkml.lowering import choices, division, linear, machines, nonlinear, places, resize, shapes, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
@@ -100,6 +101,9 @@ def quantize(
     Args:
         scales: those of an earlier quantization, which the layers' sums are to have again
     """
+    changed: set[str] = set()
+    if settings is not None and settings.even:
+        graph, calibration, changed = equalized(graph, calibration)
     builder = Builder(graph, calibration, settings or Settings(), scales=dict(scales or {}))
     with stage("quantize"), np.errstate(all="ignore"):  # what is not finite is refused where it becomes an integer
         for name, shape in graph.inputs.items():
@@ -116,7 +120,7 @@ def quantize(
         for name in set(graph.outputs) & set(graph.constants):
             builder.layer = name
             builder.tensors[name] = _constant_output(builder, graph.constants[name])
-        return _finished(builder)
+        return _finished(builder, changed)
 
 
 def obstacles(graph: Graph, calibration: Calibration, settings: Settings | None = None) -> list[Unsupported]:
@@ -139,13 +143,16 @@ def obstacles(graph: Graph, calibration: Calibration, settings: Settings | None 
     return found
 
 
-def _finished(builder: Builder) -> Quantization:
+def _finished(builder: Builder, changed: set[str]) -> Quantization:
+    """Without the tensors that hold other numbers than those of the float graph."""
     outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
     tensors = {k: Quantized(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
-    return Quantization(model, {k: x for k, x in tensors.items() if x.name in kept}, builder.scales)
+    return Quantization(
+        model, {k: x for k, x in tensors.items() if x.name in kept and k not in changed}, builder.scales
+    )
 
 
 def _constant_output(builder: Builder, value: Array) -> Quantized:

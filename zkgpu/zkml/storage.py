@@ -46,6 +46,7 @@ def dump(compiled: CompiledModel) -> bytes:
             "high": dict(compiled.recipe.calibration.high),
             "integral": sorted(compiled.recipe.calibration.integral),
             "columns": {name: list(reaches) for name, reaches in compiled.recipe.calibration.columns.items()},
+            "channels": {name: list(ends) for name, ends in compiled.recipe.calibration.channels.items()},
             "scales": dict(compiled.recipe.scales),
             "settings": asdict(compiled.recipe.settings),
             "outputs": list(compiled.recipe.outputs),
@@ -137,8 +138,14 @@ def _compiled(description: Mapping[str, Any], arrays: Arrays, memory: int | None
 def _recipe(recipe: Mapping[str, Any]) -> Recipe:
     low, high, scales = ({str(k): float(v) for k, v in recipe[key].items()} for key in ("low", "high", "scales"))
     columns = {str(k): tuple(map(float, reaches)) for k, reaches in recipe.get("columns", {}).items()}
-    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns)
+    channels = {str(k): _ends_of_channels(ends) for k, ends in recipe.get("channels", {}).items()}
+    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns, channels)
     return Recipe(calibration, scales, Settings(**recipe["settings"]), tuple(recipe["outputs"]))
+
+
+def _ends_of_channels(ends: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    low, high = (tuple(map(float, side)) for side in ends)
+    return low, high
 
 
 def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:

@@ -55,6 +55,7 @@ class Settings:
             lets by
         by_column: inputs of one row are as fine as their smallest column needs
         of_table: a small model of tables: its functions are tabled beyond what the calibration saw
+        even: channels between layers with weights are brought to one size
         margin: how much farther than they were seen to reach tables go on either side, as a share
         finer: width of those tensors that have another one, by the name that they have after Relu and pooling
     """
@@ -65,6 +66,7 @@ class Settings:
     open_weights: bool = False
     by_column: bool = False
     of_table: bool = False
+    even: bool = False
     margin: float = 0.0
     finer: Mapping[str, int] = field(default_factory=dict)
 
