@@ -635,6 +635,123 @@ def trees(operator: str, outputs: int, kind: str, **attributes: Any) -> Generato
     return add
 
 
+def within_one(operator: str) -> Generator:
+    """Of numbers between -1 and 1."""
+
+    def add(g: Sketch, x: str) -> str:
+        inside = g.low(x) > -1 and g.high(x) < 1
+        return str(g.add(operator, x if inside else g.add("Mul", g.add("Tanh", x), g.constant(0.95))))
+
+    return add
+
+
+def above_one(g: Sketch, x: str) -> str:
+    return str(g.add("Acosh", g.add("Add", positive(g, x), g.constant(1.0))))
+
+
+def remainder(g: Sketch, x: str) -> str:
+    return str(g.add("Mod", x, g.constant(g.draws.uniform(0.5, 3)), fmod=1))
+
+
+def blocks(operator: str) -> Generator:
+    """Of channels, or of places."""
+
+    def add(g: Sketch, x: str) -> str:
+        x = g.shaped(x, 4)
+        repeats = (1, 4, 1, 1) if operator == "DepthToSpace" else (1, 1, 2, 2)
+        x = g.add("Tile", x, g.integers(*repeats))
+        mode = g.maybe(mode=g.one_of(["DCR", "CRD"])) if operator == "DepthToSpace" and g.opset > 10 else {}
+        return str(g.add(operator, x, blocksize=2, **mode))
+
+    return add
+
+
+def transposed_convolution(g: Sketch, x: str) -> str:
+    x = g.shaped(x, g.one_of([3, 4]))
+    kernel = [1 + g.below(3) for _ in g.shape(x)[2:]]
+    weight = g.constant(g.numbers(g.shape(x)[1], 1 + g.below(2), *kernel))
+    attributes = g.maybe(strides=[1 + g.below(2) for _ in kernel], pads=[g.below(k) for k in kernel] * 2)
+    return str(g.add("ConvTranspose", x, weight, **attributes))
+
+
+def resized(g: Sketch, x: str) -> str:
+    if g.opset < 11:
+        raise MisfitError
+    x = g.shaped(x, 4)
+    scales = g.constant(np.array([1, 1, g.one_of([1, 2]), g.one_of([1, 2, 3])], dtype=np.float32))
+    mode = g.one_of([{"mode": "nearest", "nearest_mode": "floor"}, {"mode": "linear"}])
+    way = g.maybe(coordinate_transformation_mode=g.one_of(["asymmetric", "half_pixel", "align_corners"]))
+    return str(g.add("Resize", x, "", scales, **mode, **way))
+
+
+def recurrent(operator: str, gates: int) -> Generator:
+    def add(g: Sketch, x: str) -> str:
+        x, hidden = g.shaped(x, 3), 2
+        weights = [g.constant(g.draws.normal(size=(1, gates * hidden, n)) / 2) for n in (g.shape(x)[2], hidden)]
+        bias = [g.constant(g.draws.normal(size=(1, 2 * gates * hidden)))] if g.below(2) else []
+        return str(g.add(operator, x, *weights, *bias, hidden_size=hidden))
+
+    return add
+
+
+def taken(operator: str) -> Generator:
+    """Entries at constant places."""
+
+    def add(g: Sketch, x: str) -> str:
+        axis = g.axis(x)
+        if operator == "GatherND":
+            places = g.draws.integers(0, g.shape(x)[0], size=(2, 1))
+            return str(g.add(operator, x, g.constant(places, np.int64)))
+        places = g.draws.integers(0, g.shape(x)[axis], size=g.shape(x))
+        return str(g.add(operator, x, g.constant(places, np.int64), axis=axis))
+
+    return add
+
+
+def scattered(g: Sketch, x: str) -> str:
+    places = g.constant(g.draws.permutation(g.shape(x)[0])[:1, None], np.int64)
+    return str(g.add("ScatterND", x, places, g.constant(g.numbers(1, *g.shape(x)[1:]))))
+
+
+def largest(g: Sketch, x: str) -> None:
+    axis = g.axis(x)
+    count = g.integers(1 + g.below(g.shape(x)[axis]))
+    g.add("TopK", x, count, axis=axis, outputs=2, **(g.maybe(largest=g.below(2)) if g.opset > 10 else {}))
+
+
+def one_hot(g: Sketch, x: str) -> str:
+    places = g.add("ArgMax", x, axis=g.axis(x), keepdims=g.below(2))
+    return str(g.add("OneHot", places, g.integers(4), g.constant(np.array([0.0, 1.5])), **g.maybe(axis=-1)))
+
+
+def triangle(g: Sketch, x: str) -> str:
+    if g.rank(x) < 2:
+        raise MisfitError
+    return str(g.add("Trilu", x, *([g.constant(g.below(3) - 1)] if g.below(2) else []), **g.maybe(upper=g.below(2))))
+
+
+def running_sums(g: Sketch, x: str) -> str:
+    return str(g.add("CumSum", x, g.constant(g.axis(x)), **g.maybe(exclusive=1, reverse=1)))
+
+
+def einsum(g: Sketch, x: str) -> str:
+    shape = g.shape(x)
+    letters = "abcde"[: len(shape)]
+    if len(shape) < 2:
+        raise MisfitError
+    choice = g.below(3)
+    if choice == 0:
+        return str(g.add("Einsum", x, equation=f"{letters}->{letters[::-1]}"))
+    if choice == 1:
+        return str(g.add("Einsum", x, equation=f"{letters}->{letters[:-1]}"))
+    weight = g.constant(g.numbers(shape[-1], 2))
+    return str(g.add("Einsum", x, weight, equation=f"{letters},{letters[-1]}z->{letters[:-1]}z"))
+
+
+def local_norm(g: Sketch, x: str) -> str:
+    return str(g.add("LRN", g.shaped(x, 4), size=g.one_of([1, 3]), **g.maybe(alpha=0.1, bias=2.0)))
+
+
 ARITHMETIC = {name: binary(name) for name in ("Add", "Sub", "Mul")}
 GENERATORS: dict[str, Generator] = {
     **ARITHMETIC,
@@ -647,7 +764,12 @@ GENERATORS: dict[str, Generator] = {
     **{name: along_an_axis(name) for name in ("Flatten", "Hardmax", "LogSoftmax", "Softmax")},
     **{name: pool(name) for name in ("AveragePool", "MaxPool")},
     **{name: global_pool(name) for name in ("GlobalAveragePool", "GlobalMaxPool")},
+    **{name: within_one(name) for name in ("Acos", "Asin", "Atanh")},
+    **{name: blocks(name) for name in ("DepthToSpace", "SpaceToDepth")},
+    **{name: recurrent(name, gates) for name, gates in (("GRU", 3), ("LSTM", 4), ("RNN", 1))},
+    **{name: taken(name) for name in ("GatherElements", "GatherND")},
     **{name: of_positive(name) for name in ("Log", "Reciprocal", "Sqrt")},
+    "Acosh": above_one,
     "ArrayFeatureExtractor": names_of_places,
     "BatchNormalization": batch_norm,
     "Cast": cast,
@@ -656,8 +778,11 @@ GENERATORS: dict[str, Generator] = {
     "Constant": constant,
     "ConstantOfShape": filled,
     "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "CumSum": running_sums,
     "Div": divide,
     "Dropout": dropout,
+    "Einsum": einsum,
     "Elu": unary("Elu", alpha=between(0.2, 2)),
     "Equal": equality,
     "Expand": expand,
@@ -667,34 +792,50 @@ GENERATORS: dict[str, Generator] = {
     "GroupNormalization": group_norm,
     "HardSigmoid": unary("HardSigmoid", alpha=between(0.1, 0.6), beta=between(0.2, 0.8)),
     "InstanceNormalization": instance_norm,
+    "LRN": local_norm,
     "LayerNormalization": layer_norm,
     "LeakyRelu": unary("LeakyRelu", alpha=lambda g: g.one_of([0.01, 0.2, 0.0, 1.0, 1.3, -0.5])),
     "LinearClassifier": linear_model("LinearClassifier", 2, classlabels_ints=[7, 1990, 3]),
     "LinearRegressor": linear_model("LinearRegressor", 1, targets=3),
     "MatMul": lambda g, x: g.one_of([matmul, dense_and_bias])(g, x),
+    "LpPool": pool("LpPool"),
+    "Mod": remainder,
     "Normalizer": normalized,
     "Not": lambda g, x: g.add("Not", g.tensor("b")),
+    "OneHot": one_hot,
     "PRelu": prelu,
     "Pad": pad,
     "Pow": power,
     "RMSNormalization": lambda g, x: g.one_of([rms_norm, rms_norm_in_parts])(g, x),
     "ReduceLogSum": reduction("ReduceLogSum", first=positive),
     "Reshape": reshape,
+    "Resize": resized,
     "Scaler": scaler,
+    "ScatterND": scattered,
     "Shape": filled,
     "Slice": cut,
     "Split": split,
     "Squeeze": squeeze,
     "Tile": tile,
+    "TopK": largest,
     "Transpose": transpose,
     "TreeEnsembleClassifier": trees("TreeEnsembleClassifier", 2, "class", classlabels_int64s=[5, 9, 1]),
     "TreeEnsembleRegressor": trees("TreeEnsembleRegressor", 1, "target", n_targets=3),
+    "Trilu": triangle,
     "Unsqueeze": unsqueeze,
     "Where": where,
 }
 """By operator: what adds nodes that hold it, given a tensor to read. Another operator needs one entry."""
 
-NOT_DRAWN = {"ZipMap"}  # whose output is no tensor
+NOT_DRAWN = {
+    *("If", "Loop", "Scan"),  # which hold graphs
+    *("ConcatFromSequence", "SequenceAt", "SequenceConstruct", "SequenceEmpty", "SequenceErase", "SequenceInsert"),
+    *("SequenceLength", "SplitToSequence", "ZipMap"),  # of what is no tensor
+    *("BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"),  # of unsigned integers
+    *("Attention", "CenterCropPad", "Compress", "EyeLike", "ReverseSequence", "RotaryEmbedding", "Size", "Upsample"),
+    *("Scatter", "ScatterElements", "Swish"),
+}
+"""Operators that node models and tests of their own try, and whose inputs are too particular for a random graph."""
 
 
 def by_schema(operator: str) -> Generator | None:

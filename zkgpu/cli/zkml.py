@@ -45,8 +45,10 @@ _options = (
     weights_option,
     click.option(
         "--bits",
-        type=click.IntRange(2, 16),
-        help="Width of weights and activations: by default 8, and more for small models of tables that ask for it.",
+        default="auto",
+        show_default=True,
+        metavar="N|auto",
+        help="Width of weights and activations, from 2 to 16; auto: 8, and more for tensors that need it.",
     ),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
@@ -402,9 +404,10 @@ def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, An
     hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
     read = OnnxModel.read(model)
     given = set(read.inputs)
-    same = {key: options[key] for key in ("weights", "percentile", "allow_error", "bits", "memory")}
+    same = {key: options[key] for key in ("weights", "percentile", "allow_error", "memory")}
     return read, {
         **same,
+        "bits": _bits(options["bits"]),
         "inputs": {name: how for name, how in hidden.items() if name in given},
         "outputs": {name: how for name, how in hidden.items() if name not in given},
         "tensors": options["tensor"] or None,
@@ -418,6 +421,11 @@ def _warn(session: Session, compiled: CompiledModel) -> None:
     """Logs what the accuracy report says of itself."""
     for line in compiled.accuracy.warnings if compiled.accuracy else ():
         session.warn(line)
+
+
+def _bits(given: str) -> Any:
+    """A number, or what else was given, which `compile_model` judges."""
+    return int(given) if given.isdecimal() else given
 
 
 def _labels(given: tuple[str, ...]) -> dict[str, list[str]]:

@@ -16,10 +16,11 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel, Samples, sample
+from zkgpu.zkml.calibration import Calibration, FloatModel
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings, end_of
 from zkgpu.zkml.quantize import quantize
+from zkgpu.zkml.samples import Samples, sample
 
 MOST_BITS = 16
 _FINE = 4  # bits more that leave little of an error

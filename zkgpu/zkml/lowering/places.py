@@ -91,15 +91,15 @@ def selected_elements(builder: Builder, node: Node) -> Quantized:
         x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
         lines = builder.arrange([x], builder.positions([x])[0][tuple(grid)])
         return builder.add(Total, [builder.add(Multiply, [ones, lines], x.scale)], x.scale)
-    unit = unit_of(builder, data)
+    unit = unit_of(builder, node, data)
     return builder.add(Total, [builder.combine([ones], [data[tuple(grid)] / unit], unit)], unit)
 
 
-def unit_of(builder: Builder, table: Array) -> float:
+def unit_of(builder: Builder, node: Node, table: Array) -> float:
     """Integers stay as they are; other numbers fill the width of an activation."""
     if table.dtype.kind in "iub":
         return 1.0
-    return fitting_scale(min(float(table.min()), 0.0), max(float(table.max()), 0.0), builder.settings.bits)
+    return fitting_scale(min(float(table.min()), 0.0), max(float(table.max()), 0.0), builder.bits(node.output))
 
 
 def _ones_in(builder: Builder, node: Node, places: Quantized, length: int) -> Quantized:
