@@ -22,6 +22,8 @@ from zkgpu.zkml.compiled import CompiledModel, compile_model
 EXPECTED = Path(__file__).parents[1] / "data" / "onnx" / "node_models.json"
 RIGHT, INACCURATE, REFUSED, WRONG, ERROR = "right", "inaccurate", "refused", "wrong", "error"
 BEST_FIRST = (RIGHT, INACCURATE, REFUSED)
+DISPUTED = {f"test_resize_downsample_scales_{kind}_align_corners" for kind in ("linear", "cubic")}
+"""Of which onnxruntime, whose answers zkgpu's are held against, gives others than the package."""
 SAMPLES = 4
 NEAR = 0.05  # of an output's size
 
@@ -33,7 +35,7 @@ def cases() -> list[Any]:
         from onnx.backend.test.case.node import collect_testcases
 
         found = collect_testcases()
-    return [case for case in found if case.model is not None and _has_numbers(case)]
+    return [case for case in found if case.model is not None and case.name not in DISPUTED and _has_numbers(case)]
 
 
 def _has_numbers(case: Any) -> bool:
