@@ -66,7 +66,7 @@ STORY = f"""
 import json, sys
 import zkgpu
 from zkgpu import Circuit
-from zkgpu.cli.main import main
+from zkgpu.cli.program import main
 from zkgpu.formats.r1cs import write_r1cs
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.systems.files import write_key, write_verifying_key

@@ -13,7 +13,7 @@ import pytest
 from click import UsageError
 
 from zkgpu.cli.limits import MOST_THREADS, size
-from zkgpu.cli.main import describe
+from zkgpu.cli.program import describe
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples" / "multiplier"

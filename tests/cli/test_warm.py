@@ -11,7 +11,7 @@ import pytest
 
 from zkgpu.backend import machine, open_backend
 from zkgpu.cli import warm
-from zkgpu.cli.main import COMMANDS, cli
+from zkgpu.cli.program import COMMANDS, cli
 from zkgpu.cli.session import COMPILING, Session
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
-from zkgpu.cli.main import main
+from zkgpu.cli.program import main
 
 DIGITS = Path(__file__).parents[2] / "examples" / "models" / "digits_cnn.onnx"
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 6))

@@ -217,7 +217,7 @@ def shifted_proof(statement: CommittedStatement) -> Statement:
     """A proof whose first equation holds for D + 99 delta, the difference being taken off C."""
     prover = Prover(statement.key, open_backend("cpu"))
     prover._committers = [ShiftedCommitter(statement.key, statement.key.commitments[0], prover.backend)]
-    proven = prover._made(statement.circuit.defwas_wrong(INPUTS), FIXED)
+    proven = prover._made(statement.circuit.deferred(INPUTS), FIXED)
     return replace(proven, proof=replace(proven.proof, c=proven.proof.c - 99 * G1.generator))
 
 
@@ -299,12 +299,12 @@ def test_points_off_their_curve_or_of_another_group_are_refused(committed: Commi
 def test_a_witness_must_wait_for_its_challenges(committed: CommittedStatement, statement: Any) -> None:
     prover = Prover(committed.key, open_backend("cpu"))
     assignment = committed.circuit.witness(INPUTS)
-    with pytest.raises(UsageError, match="defwas_wrong"):
+    with pytest.raises(UsageError, match="deferred"):
         prover.prove(assignment)
     with pytest.raises(UsageError, match="took no challenge"):
         prover.prove(lambda challenges: assignment)
     with pytest.raises(UsageError, match="without challenges"):
-        Prover(statement.key, open_backend("cpu")).prove(committed.circuit.defwas_wrong(INPUTS))
+        Prover(statement.key, open_backend("cpu")).prove(committed.circuit.deferred(INPUTS))
 
 
 def test_committed_wires_cannot_change_after_the_challenges(committed: CommittedStatement) -> None:

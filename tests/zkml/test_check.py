@@ -28,7 +28,7 @@ def of_every_step() -> Any:
     nodes = [
         node("Det", "x", "a"),  # no rule for the operator
         node("NonZero", "x", "b"),
-        node("Resize", "x  s", "c", mode="nearest", extrapolation_value=1.0),  # an attribute
+        node("BatchNormalization", "x s s s s", "c", training_mode=1),  # an attribute
         node("Clip", "x m", "d"),  # a computed input
         node("Cast", "d", "e", to=onnx.TensorProto.UINT8),  # arithmetic on bytes: restated
         node("Add", "e e", "f"),
@@ -37,14 +37,14 @@ def of_every_step() -> Any:
         node("Det", "h", "i"),
         node("Relu", "i", "out"),
     ]
-    return model(nodes, {"x": (1, 6), "m": (1,)}, ("a", "b", "c", "out"), {"s": [1.0, 2.0]})
+    return model(nodes, {"x": (1, 6), "m": (1,)}, ("a", "b", "c", "out"), {"s": [1.0] * 6})
 
 
 def test_all_obstacles_are_told_at_once_and_the_nodes_behind_them_looked_at() -> None:
     found = check(of_every_step())
     assert not found.is_supported
     assert set(reasons(found)) == {"/a", "/b", "/c", "/d", "/f", "/h", "/i"}
-    assert reasons(found)["/c"] == "extrapolation_value = 1.0 is not supported, only 0.0"
+    assert reasons(found)["/c"] == "training_mode = 1 is not supported, only 0"
     assert reasons(found)["/d"] == "its input 'm' is computed"
     both = next(o for o in found.obstacles if o.operator == "Det")
     assert (both.nodes, both.count) == (("/a", "/i"), 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
-from zkgpu.cli.main import main
+from zkgpu.cli.program import main
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml import accuracy as report
 from zkgpu.zkml.compiled import compile_model

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
-from zkgpu.cli.main import main
+from zkgpu.cli.program import main
 from zkgpu.errors import FormatError
 from zkgpu.zkml import calibration, onnx_model
 from zkgpu.zkml.compiled import compile_model

@@ -13,7 +13,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:  # at once, without what parses options
         _say_version()
-    from zkgpu.cli.main import main as run
+    from zkgpu.cli.program import main as run
 
     run(given)
 

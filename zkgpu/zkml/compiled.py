@@ -288,8 +288,8 @@ def compile_model(
         allow_error: how far an output may be from the float model's, as a share: 0.05 stands for an error of 5 % and
             for an agreement of 95 %, and is the default
         bits: width of weights and activations, from 2 to 16. By default it is 8, and more, up to 16, where an output
-            would be farther than 2 % from the float model's: for those tensors that need it, and for all of a small model
-            of tables, which is to be closer still
+            would be farther than 2 % from the float model's: for those tensors that need it, and for all of a small
+            model of tables, which is to be closer still
         limb: width of the limbs of range checks; the one with the fewest constraints by default
         labels: by output: what entries along its last axis are called, or the values of a class; those that the file
             has by default

@@ -112,15 +112,9 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     Where 0 was not seen, and the function has no finite value there or goes far beyond those it had, the table ends
     before it.
     """
-    scale, bits, (low, high) = builder.table_scale(name), builder.table_bits(name), builder.span(name)
-    if builder.settings.of_table:
-        low, high = _beyond(evaluate, low, high)
-    if builder.settings.bits > builder.settings.table_bits:
-        low, high = _where_it_varies(evaluate, low, high, 2**-builder.settings.bits)
-    if builder.settings.of_table:
-        scale = (high - low) / (2**bits - 1) or scale
+    scale, bits = builder.table_scale(name), builder.table_bits(name)
     is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
-    index = x if is_exact else _indices(builder, x, scale, bits, low, high)
+    index = x if is_exact else _index_of(builder, x, evaluate, name, scale, bits)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
     is_luck = x.scale != 1.0 and set(values.tolist()) == {0.0, 1.0}  # a truth, at 0, of what was measured apart from it
@@ -134,6 +128,20 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     unit = _unit(values, math.inf if builder.graph.is_integral(node.output) else 2 ** builder.bits(node.output) - 1)
     table = builder.rounded(values / unit)
     return builder.add(Lookup, [index], unit, table=table, first=first)
+
+
+def _index_of(
+    builder: Builder, x: Quantized, evaluate: Callable[[Array], Array], name: str, scale: float, bits: int
+) -> Quantized:
+    """The index of a function's table, over what the tensor spans or, with finer numbers, where the function varies."""
+    low, high = builder.span(name)
+    if builder.settings.of_table:
+        low, high = _beyond(evaluate, low, high)
+    if builder.settings.bits > builder.settings.table_bits:
+        low, high = _where_it_varies(evaluate, low, high, 2**-builder.settings.bits)
+    if builder.settings.of_table:
+        scale = (high - low) / (2**bits - 1) or scale
+    return _indices(builder, x, scale, bits, low, high)
 
 
 def by_values(builder: Builder, node: Node) -> Quantized:
