@@ -16,7 +16,6 @@ import argparse
 import json
 import signal
 import sys
-import time
 import traceback
 import warnings
 from collections import Counter
@@ -83,7 +82,6 @@ def tried(kind: Kind, name: str, limb: int | None, prove: bool) -> Line:
     """The facts of one pair."""
     given = shortened(table(name)) if kind.keeps_rows else table(name)
     found: Line = {"model": kind.name, "table": name, **({"limb": limb} if limb else {})}
-    began = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -101,7 +99,7 @@ def tried(kind: Kind, name: str, limb: int | None, prove: bool) -> Line:
     except Exception as error:
         traceback.print_exc()
         return {**found, "result": "crashed", "reason": f"{type(error).__name__}: {_first_line(error)}"}
-    found |= {"result": "compiled", "seconds": round(time.monotonic() - began, 1)}
+    found["result"] = "compiled"
     if prove and found["constraints"] <= _PROVEN:
         found["proven"] = _proven(compiled, given.x_test[0])
     return found

@@ -764,7 +764,7 @@ GENERATORS: dict[str, Generator] = {
     **{name: along_an_axis(name) for name in ("Flatten", "Hardmax", "LogSoftmax", "Softmax")},
     **{name: pool(name) for name in ("AveragePool", "MaxPool")},
     **{name: global_pool(name) for name in ("GlobalAveragePool", "GlobalMaxPool")},
-    **{name: within_one(name) for name in ("Acos", "Asin", "Atanh")},
+    **{name: within_one(name) for name in ("Acos", "Asin", "Atanh", "Tan")},
     **{name: blocks(name) for name in ("DepthToSpace", "SpaceToDepth")},
     **{name: recurrent(name, gates) for name, gates in (("GRU", 3), ("LSTM", 4), ("RNN", 1))},
     **{name: taken(name) for name in ("GatherElements", "GatherND")},

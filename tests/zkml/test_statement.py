@@ -95,7 +95,7 @@ def test_it_says_in_a_sentence_what_the_visibility_does_not_prove(weights: str) 
 
 
 def test_the_contract_tells_it_in_comments_that_no_name_can_end() -> None:
-    made = compiled(weights="private")
+    made = compiled(weights="private", bits=8)
     key = unsafe_setup(made, open_backend("cpu")).verifying_key
     source = verifier_source(key, notes=ModelStatement.of(made).comments())
     (line,) = (line for line in source.splitlines() if "fish" in line)
