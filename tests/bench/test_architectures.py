@@ -11,6 +11,8 @@ pytest.importorskip("onnxruntime")
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 
+pytest.importorskip("sklearn")  # for the digits, which the benches of examples read
+
 import architectures  # noqa: E402
 from models import Architecture, builders  # noqa: E402
 from models.exported import Exported  # noqa: E402
