@@ -134,7 +134,7 @@ def test_a_warm_cache_has_every_kernel_that_a_command_needs(tmp_path):
         return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stderr
 
     done("cache", "warm")
-    multiplier, ptau = samples / "multiplier", samples / "pot6_b.ptau"
+    multiplier, ptau = samples / "multiplier", samples / "pot6_final.ptau"
     for system in ("groth16", "plonk"):
         key = tmp_path / f"{system}.zkey"
         commands = [

@@ -709,6 +709,8 @@ def taken(operator: str) -> Generator:
 
 
 def scattered(g: Sketch, x: str) -> str:
+    if not g.rank(x):
+        raise MisfitError
     places = g.constant(g.draws.permutation(g.shape(x)[0])[:1, None], np.int64)
     return str(g.add("ScatterND", x, places, g.constant(g.numbers(1, *g.shape(x)[1:]))))
 
@@ -833,7 +835,7 @@ NOT_DRAWN = {
     *("SequenceLength", "SplitToSequence", "ZipMap"),  # of what is no tensor
     *("BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"),  # of unsigned integers
     *("Attention", "CenterCropPad", "Compress", "EyeLike", "ReverseSequence", "RotaryEmbedding", "Size", "Upsample"),
-    *("Scatter", "ScatterElements", "Swish"),
+    *("FeatureVectorizer", "Scatter", "ScatterElements", "Swish"),
 }
 """Operators that node models and tests of their own try, and whose inputs are too particular for a random graph."""
 

@@ -27,23 +27,6 @@ ATTRIBUTES: dict[str, list[dict[str, Any]]] = {
     "Shrink": [{}, {"lambd": 0.8, "bias": -0.3}],
     "Swish": [{"alpha": 1.5}],
     "ThresholdedRelu": [{}, {"alpha": -0.4}],
-    **{
-        name: [{}]
-        for name in [
-            "Acos",
-            "Acosh",
-            "Asin",
-            "Asinh",
-            "Atan",
-            "Atanh",
-            "Ceil",
-            "Cos",
-            "Cosh",
-            "Floor",
-            "HardSwish",
-            "Mish",
-        ]
-    },
     **{name: [{}] for name in ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Cos", "Cosh", "Floor")},
     **{name: [{}] for name in ("HardSwish", "Mish", "Round", "Sign", "Sin", "Sinh", "Softplus", "Softsign", "Tan")},
 }

@@ -30,6 +30,12 @@ _OF_TABLES += (
 )
 
 
+@pytest.fixture(autouse=True)
+def _draws_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test draws the same numbers, whichever tests ran before it in its process."""
+    monkeypatch.setitem(globals(), "DRAW", np.random.default_rng(3))
+
+
 def node(operator: str, inputs: str, outputs: str, **attributes: Any) -> Any:
     domain = "ai.onnx.ml" if operator in _OF_TABLES else ""
     given = {k: v for k, v in attributes.items() if v is not None}
@@ -254,6 +260,16 @@ def test_norms_of_the_main_domain(power: int) -> None:
     assert_same(table([node("LpNormalization", "x", "out", p=power, axis=-1)]), most=0.005, bits=12)
 
 
+def test_the_length_of_a_row_of_few_units_is_that_of_its_entries() -> None:
+    proto = table(
+        [node("Cast", "x", "f", to=TensorProto.FLOAT), node("LpNormalization", "f", "out")], kind=TensorProto.INT64
+    )
+    rows = np.arange(48 * FEATURES).reshape(48, FEATURES) % 9
+    rows[::3], rows[::3, 0] = 0, 1
+    compiled = compile_model(proto, rows, limb=8)
+    assert compiled.predict(np.eye(1, FEATURES, dtype=np.int64))["out"][0, 0] == pytest.approx(1, abs=0.001)
+
+
 def test_a_quotient_of_two_tensors_either_of_which_may_be_negative() -> None:
     nodes = [node("MatMul", "x w", "a"), node("Mul", "x x", "q"), node("Add", "q c", "b"), node("Div", "a b", "out")]
     w = DRAW.normal(size=(FEATURES, FEATURES)).astype(np.float32)
@@ -281,6 +297,12 @@ def test_a_divisor_of_either_sign_is_refused_and_so_is_one_that_becomes_0() -> N
 
 
 # columns and categories
+
+
+def test_columns_of_a_constant_table_at_computed_places_are_refused() -> None:
+    nodes = [node("ArgMax", "x", "i", axis=1, keepdims=0), node("ArrayFeatureExtractor", "t i", "out")]
+    with pytest.raises(FormatError, match=r"'/out' \(ArrayFeatureExtractor\): .* its data must be a single row"):
+        compile_model(table(nodes, t=np.arange(2 * FEATURES, dtype=np.float32).reshape(2, FEATURES)), ROWS)
 
 
 def test_columns_are_taken_and_joined() -> None:

@@ -223,6 +223,8 @@ def _gemm(graph: Graph, node: Node) -> Restated:
 def _with_computed_addend(graph: Graph, node: Node, c: str) -> Restated:
     out = node.output
     product = f"{out}.product"
+    if set(node.inputs[:2]) <= set(graph.constants):
+        raise unsupported(node, f"only its input '{c}' is computed", "add the product of its constants instead")
     if node.attributes.get("beta", 1.0) != 1:
         raise unsupported(node, f"its input '{c}' is computed: it is added as it is only, with beta = 1")
     nodes, shapes = _with_factors_in_place(graph, replace(node, inputs=node.inputs[:2], outputs=(product,)))

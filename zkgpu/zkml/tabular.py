@@ -75,6 +75,8 @@ def _extractor(graph: Graph, node: Node) -> Rewritten:
     labels = graph.constant(data)
     if labels is None:
         raise unsupported(node, "its data and its places are both computed: one of them must be a constant")
+    if labels.size != labels.shape[-1]:
+        raise unsupported(node, "its places are computed: its data must be a single row")
     if labels.dtype.kind in "iu":
         return [names(node, places, node.output, labels.ravel())], {}, {}
     if labels.dtype.kind != "f":

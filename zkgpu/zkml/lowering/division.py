@@ -9,6 +9,7 @@ import numpy as np
 from zkgpu.zkml.graph import Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.linear import expanded, multiply
+from zkgpu.zkml.lowering.nonlinear import before_squares
 from zkgpu.zkml.operations import Divide, Maximum, Multiply, Requantize, RootMeanSquare
 
 _GUARD = 5  # bits of a quotient beyond those of an activation
@@ -91,7 +92,7 @@ def magnitude(builder: Builder, node: Node) -> Quantized:
 
 def unit(builder: Builder, node: Node) -> Quantized:
     """Rows over their lengths."""
-    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
+    x, _ = before_squares(builder, node)
     shape = builder.shape(x)
     rows = builder.reshape(x, (math.prod(shape[:-1]), shape[-1]))
     bits = builder.interval(x).bits + math.ceil(math.log2(shape[-1]) / 2) + builder.settings.bits + _GUARD

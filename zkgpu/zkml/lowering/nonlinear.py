@@ -405,17 +405,23 @@ def root_mean_square(builder: Builder, node: Node) -> Quantized:
     return _over_root(builder, node, RootMeanSquare, 1)
 
 
-def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSquare], times: int) -> Quantized:
-    """Rows over the root of the mean of their squares, which the operation takes of `times` x."""
+def before_squares(builder: Builder, node: Node) -> tuple[Quantized, float]:
+    """A node's input in units so small that one more in a sum of its squares is nothing, and how many it reaches."""
     x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
-    n = builder.shape(x)[-1]
-    if x.scale == 1.0:  # whole numbers, of which a row may hold such small ones that the least epsilon would count
+    if x.scale == 1.0:  # whole numbers, of which a row may hold small ones alone
         x = builder.combine([x], [1 << _BELOW_ONE], 2.0**-_BELOW_ONE)
     low, high = builder.bounds(node.inputs[0])
     reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
     if 0 < reach < _LEAST_REACH:
         factor = math.ceil(_LEAST_REACH / reach)
         x, reach = builder.combine([x], [factor], x.scale / factor), reach * factor
+    return x, reach
+
+
+def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSquare], times: int) -> Quantized:
+    """Rows over the root of the mean of their squares, which the operation takes of `times` x."""
+    x, reach = before_squares(builder, node)
+    n = builder.shape(x)[-1]
     epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
     bits = math.ceil(math.log2(max(2.0, reach * times * math.sqrt(n)))) + max(_GUARD, builder.bits(node.output))
     shape = builder.shape(x)
