@@ -43,6 +43,15 @@ def test_a_clamp_leaves_room_for_inputs_that_calibration_has_not_seen() -> None:
     assert error_on(compiled, deep(24), normal(40, 16, seed=9)) < 0.005
 
 
+@pytest.mark.parametrize("bits", [8, 9, 10, 12])
+def test_weights_keep_their_bits_beside_a_product_of_many_numbers(bits: int) -> None:
+    nodes = [node("ReduceProd", "x", "a", axes=[1]), node("MatMul", "a v", "b"), node("MatMul", "b w", "out")]
+    proto = model(nodes, {"x": ("N", 4)}, weights={"v": normal(1, 1), "w": normal(1, 3)})
+    samples = np.random.default_rng(1).uniform(1, 2, (40, 4)).astype(np.float32)
+    compiled = compile_model(proto, samples, bits=bits, limb=6, allow_error=np.inf)
+    assert error_on(compiled, proto, samples) < 0.005
+
+
 @pytest.mark.parametrize("operator", ["Softplus", "Elu"])
 def test_a_table_leaves_room_where_fresh_inputs_need_it(operator: str) -> None:
     nodes = [node("Gemm", "x w", "h"), node(operator, "h", "out")]

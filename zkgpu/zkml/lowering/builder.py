@@ -300,13 +300,19 @@ class Builder:
         high = 2 ** (bits + _SPARE) - 1
         return self.requantize(x, scale, low, high if reach >= 2 ** (bits + _HEADROOM) else None)
 
+    def spare(self, bits: int) -> float:
+        """How much finer than an activation a tensor of so many bits may be, where more than usual were asked for."""
+        return 2.0 ** max(0, bits - _ROOM - self.settings.bits) if self.settings.bits > _PLAIN else 1.0
+
     def narrow(self, x: Quantized, name: str, bits: int | None = None) -> Quantized:
-        """x itself when it has at most `bits` bits, else requantized to the width of an activation."""
-        if self.interval(x).bits <= (bits or self.wide):
+        """x itself when it has at most `bits` bits, else requantized to the width of an activation.
+
+        Where more bits were asked for, it keeps as many as leave some room below `bits`.
+        """
+        most = bits or self.wide
+        if self.interval(x).bits <= most:
             return x
-        scale = self.nominal_here(name)
-        if bits is None and self.settings.bits > _PLAIN:
-            scale /= 2.0 ** (self.wide - _ROOM - self.settings.bits)
+        scale = self.nominal_here(name) / self.spare(most)
         if self.interval(x).magnitude * x.scale / scale < 2 ** (self.bits(name) + _HEADROOM):
             return self.requantize(x, scale)
         low, high = self.bounds(name)

@@ -14,6 +14,7 @@ from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
+_WIDEST = 40  # bits of what is multiplied by weights, whose products would be that far below with more
 _WIDEST_FACTORS = 2.0**32  # between the factors of two columns
 MASK = -1e4  # constants below, in front of a softmax, are masks: it gives 0 all the same
 _ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
@@ -33,8 +34,9 @@ def _even(builder: Builder, node: Node, x: Quantized, reaches: Array, weight: Ar
     """An input whose columns all reach about 1, and the weights for it."""
     reaches = np.where(reaches > 0, reaches, 1.0)
     x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
-    if builder.interval(x).bits > builder.wide:
-        x = builder.requantize(x, 1 / (2 ** builder.bits(node.inputs[0]) - 1))
+    most = min(builder.wide, _WIDEST)
+    if builder.interval(x).bits > most:
+        x = builder.requantize(x, 1 / (2 ** builder.bits(node.inputs[0]) - 1) / builder.spare(most))
     return x, weight * reaches[:, None]
 
 
@@ -96,7 +98,7 @@ def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Arra
     """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs."""
     shape = builder.shape(x)
     computed = next(name for name in node.inputs if name not in builder.graph.constants)
-    x = builder.reshape(builder.narrow(x, computed), shape)
+    x = builder.reshape(builder.narrow(x, computed, min(builder.wide, _WIDEST)), shape)
     per_channel, scale = sum_scale(builder, node, x, weight)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
