@@ -89,7 +89,10 @@ def warm_vectors(backend: Backend) -> None:
 
     field = backend.curve.scalar_field
     n = 1 << 7
-    vector = backend.vector(field.to_limbs(range(1, n + 1)))
+    rows = field.to_limbs(range(1, n + 1))
+    vector = backend.vector(rows)
+    rows.flags.writeable = False  # as those of a mapped file, which a kernel takes for another kind
+    backend.vector(rows)
     for offset in (1, field.root_of_unity(2 * n), 5):
         domain = Domain(field, n, offset)
         if backend.evaluate(backend.intt(backend.ntt(vector, domain), domain), 1) != n * (n + 1) // 2:
