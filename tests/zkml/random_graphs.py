@@ -150,7 +150,9 @@ class Sketch:
         ends = [onnx.ValueInfoProto(name=name) for name in names]
         session = opened(self.made([proto], infos, ends, known))
         count = len(next(iter(self.values.values())))
-        runs = [answers(session, names, {name: self.values[name][i] for name in given}) for i in range(count)]
+        runs = [
+            answers(session, names, {name: np.asarray(self.values[name][i]) for name in given}) for i in range(count)
+        ]
         return {name: [run[at] for run in runs] for at, name in enumerate(names)}
 
     def made(self, nodes: Sequence[Any], infos: Sequence[Any], ends: Sequence[Any], known: dict[str, Array]) -> Any:
