@@ -756,6 +756,54 @@ def local_norm(g: Sketch, x: str) -> str:
     return str(g.add("LRN", g.shaped(x, 4), size=g.one_of([1, 3]), **g.maybe(alpha=0.1, bias=2.0)))
 
 
+def imputer(g: Sketch, x: str) -> str:
+    """Numbers in the place of what is none, which no sample holds."""
+    x = g.shaped(x, 2)
+    values = g.draws.normal(size=g.shape(x)[1]).tolist()
+    return str(g.add("Imputer", x, domain=_ML, imputed_value_floats=values, replaced_value_float=float("nan")))
+
+
+def place_of_largest(g: Sketch, x: str) -> tuple[str, int]:
+    """A computed class and how many there are."""
+    axis = g.axis(x)
+    return str(g.add("ArgMax", x, axis=axis, keepdims=g.below(2))), g.shape(x)[axis]
+
+
+def encoded_labels(g: Sketch, x: str) -> str:
+    places, count = place_of_largest(g, x)
+    values = g.draws.integers(-20, 20, size=count).astype(float).tolist()
+    keys = list(range(count))
+    return str(g.add("LabelEncoder", places, domain=_ML, keys_int64s=keys, values_floats=values, default_float=2.5))
+
+
+def encoded_categories(g: Sketch, x: str) -> str:
+    places, count = place_of_largest(g, x)
+    return str(g.add("OneHotEncoder", places, domain=_ML, cats_int64s=list(range(count)), zeros=1))
+
+
+def vectors(operator: str, outputs: int, **attributes: Any) -> Generator:
+    """A machine of three support vectors, with every kernel."""
+
+    def add(g: Sketch, x: str) -> Any:
+        x = g.shaped(x, 2)
+        kernel = g.one_of(["LINEAR", "POLY", "RBF", "SIGMOID"])
+        columns = g.shape(x)[1]
+        return g.add(
+            operator,
+            x,
+            outputs=outputs,
+            domain=_ML,
+            kernel_type=kernel,
+            kernel_params=[0.3 / columns, 0.5, 2.0],
+            support_vectors=g.draws.normal(size=3 * columns).tolist(),
+            coefficients=g.draws.normal(size=3).tolist(),
+            rho=[0.1],
+            **attributes,
+        )
+
+    return add
+
+
 ARITHMETIC = {name: binary(name) for name in ("Add", "Sub", "Mul")}
 GENERATORS: dict[str, Generator] = {
     **ARITHMETIC,
@@ -795,8 +843,10 @@ GENERATORS: dict[str, Generator] = {
     "Gemm": gemm,
     "GroupNormalization": group_norm,
     "HardSigmoid": unary("HardSigmoid", alpha=between(0.1, 0.6), beta=between(0.2, 0.8)),
+    "Imputer": imputer,
     "InstanceNormalization": instance_norm,
     "LRN": local_norm,
+    "LabelEncoder": encoded_labels,
     "LayerNormalization": layer_norm,
     "LeakyRelu": unary("LeakyRelu", alpha=lambda g: g.one_of([0.01, 0.2, 0.0, 1.0, 1.3, -0.5])),
     "LinearClassifier": linear_model("LinearClassifier", 2, classlabels_ints=[7, 1990, 3]),
@@ -807,6 +857,7 @@ GENERATORS: dict[str, Generator] = {
     "Normalizer": normalized,
     "Not": lambda g, x: g.add("Not", g.tensor("b")),
     "OneHot": one_hot,
+    "OneHotEncoder": encoded_categories,
     "PRelu": prelu,
     "Pad": pad,
     "Pow": power,
@@ -815,6 +866,8 @@ GENERATORS: dict[str, Generator] = {
     "Reshape": reshape,
     "Resize": resized,
     "Scaler": scaler,
+    "SVMClassifier": vectors("SVMClassifier", 2, classlabels_ints=[4, 9], vectors_per_class=[2, 1]),
+    "SVMRegressor": vectors("SVMRegressor", 1, n_supports=3),
     "ScatterND": scattered,
     "Shape": filled,
     "Slice": cut,
