@@ -16,7 +16,7 @@ import argparse
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import cycle
@@ -158,8 +158,11 @@ def accuracy(compiled: CompiledModel, example: Example) -> dict[str, float | int
     }
 
 
-def on_chain(key: VerifyingKey, inference: Statement) -> dict[str, int | None]:
-    """Gas of the transaction that verifies, deployment, and bytes of code; None where an EVM or solc is missing."""
+def on_chain(key: VerifyingKey, inference: Statement, refused: Sequence[Statement] = ()) -> dict[str, int | None]:
+    """Gas of the transaction that verifies, deployment, and bytes of code; None where an EVM or solc is missing.
+
+    Raises SystemExit unless the contract accepts the one statement, and none of those that are to be refused.
+    """
     try:
         from contracts import compile_sources
         from evm import TRUE, Contract
@@ -168,9 +171,14 @@ def on_chain(key: VerifyingKey, inference: Statement) -> dict[str, int | None]:
     except (ImportError, OSError, RuntimeError, subprocess.SubprocessError):
         return {"gas": None, "deploy_gas": None, "runtime_bytes": None}
     contract = Contract(code)
-    data = calldata(inference.proof, inference.public_inputs, "verifyProof", inference.packed)
-    if contract.call(data) != TRUE:
+    wrong, right = [
+        [contract.call(calldata(s.proof, s.public_inputs, "verifyProof", s.packed)) for s in statements]
+        for statements in (refused, [inference])
+    ]
+    if right != [TRUE]:
         raise SystemExit("the contract refuses a valid proof")
+    if TRUE in wrong:
+        raise SystemExit("the contract accepts a changed answer")
     return {"gas": contract.gas_used, "deploy_gas": contract.deploy_gas, "runtime_bytes": contract.runtime_size}
 
 

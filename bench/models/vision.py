@@ -80,9 +80,9 @@ def resnet18() -> Architecture:
     return Architecture(net.model(net.head(x, 512)), images(3, 32, 32))
 
 
-def mobilenet_v2() -> Architecture:
+def mobilenet_v2(side: int = 32) -> Architecture:
     """MobileNetV2 (Sandler et al., 2018), 0.35 times as wide, on 32 x 32: inverted residuals, linear at their end."""
-    net = Exported((1, 3, 32, 32))
+    net = Exported((1, 3, side, side))
     x, channels = net.relu6(net.conv("input", 3, 16, stride=2)), 16
     for expand, width, count, stride in (
         (1, 8, 1, 1),
@@ -97,7 +97,7 @@ def mobilenet_v2() -> Architecture:
             x = inverted_residual(net, x, channels, width, expand, stride if i == 0 else 1)
             channels = width
     x = net.relu6(net.conv(x, 112, 1280, 1))
-    return Architecture(net.model(net.head(x, 1280)), images(3, 32, 32))
+    return Architecture(net.model(net.head(x, 1280)), images(3, side, side))
 
 
 def inverted_residual(net: Exported, x: str, fan_in: int, fan_out: int, expand: int, stride: int) -> str:
