@@ -686,12 +686,18 @@ def resized(g: Sketch, x: str) -> str:
     return str(g.add("Resize", x, "", scales, **mode, **way))
 
 
+SATURATED = 0.01  # of 1: gates that are all as good as shut leave less than a step of them
+
+
 def recurrent(operator: str, gates: int) -> Generator:
     def add(g: Sketch, x: str) -> str:
         x, hidden = g.shaped(x, 3), 2
         weights = [g.constant(g.draws.normal(size=(1, gates * hidden, n)) / 2) for n in (g.shape(x)[2], hidden)]
         bias = [g.constant(g.draws.normal(size=(1, 2 * gates * hidden)))] if g.below(2) else []
-        return str(g.add(operator, x, *weights, *bias, hidden_size=hidden))
+        out = str(g.add(operator, x, *weights, *bias, hidden_size=hidden))
+        if max(-g.low(out), g.high(out)) < SATURATED:
+            raise MisfitError
+        return out
 
     return add
 

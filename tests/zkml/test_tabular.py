@@ -340,6 +340,18 @@ def test_categories_become_rows_of_a_single_1() -> None:
     assert_same(proto, CATEGORIES)
 
 
+@pytest.mark.parametrize("after", ["Tanh", "Abs"])
+def test_exchanged_labels_are_numbers_for_what_follows(after: str) -> None:
+    """Their range is their own, and not that of the places that they are found by."""
+    given = {"keys_int64s": list(range(FEATURES)), "values_floats": [-15.0, 7.0, *[0.25] * (FEATURES - 2)]}
+    nodes = [
+        node("ArgMax", "x", "place", axis=1, keepdims=0),
+        node("LabelEncoder", "place", "label", default_float=2.5, **given),
+        helper.make_node(after, ["label"], ["out"]),
+    ]
+    assert_same(table(nodes, rank=1), most=0.005)
+
+
 @pytest.mark.parametrize("kind", ["int64", "float"])
 def test_labels_are_exchanged(kind: str) -> None:
     values = {"values_int64s": [40, -3, 8]} if kind == "int64" else {"values_floats": [0.5, -3.25, 8.0]}

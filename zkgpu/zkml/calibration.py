@@ -260,15 +260,28 @@ def _at_places(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
     return np.take(data, np.rint(places).astype(np.int64), axis=int(node.attributes.get("axis", 0)))
 
 
+def _equal(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    x, y = (_read(graph, name, found) for name in node.inputs)
+    return np.asarray(x == y, dtype=np.float64)
+
+
+def _chosen(graph: Graph, node: Node, found: Mapping[str, Floats]) -> Floats:
+    where, x, y = (_read(graph, name, found) for name in node.inputs)
+    return np.where(where != 0, x, y)
+
+
 _VALUES: Mapping[str, Callable[[Graph, Node, Mapping[str, Floats]], Floats]] = {
     **dict.fromkeys(BINARY, _of_many),
     "Dense": _dense,
+    "Equal": _equal,
     "Function": lambda graph, node, found: node.attributes["function"](_read(graph, node.inputs[0], found)),
     "Neg": lambda graph, node, found: -_read(graph, node.inputs[0], found),
     "ReduceMax": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.max),
     "ReduceSum": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.sum),
     "Reshape": lambda graph, node, found: _read(graph, node.inputs[0], found).reshape(graph.shapes[node.output]),
     "Scale": _scaled,
+    "Transpose": lambda graph, node, found: np.transpose(_read(graph, node.inputs[0], found), node.attributes["perm"]),
+    "Where": _chosen,
     MAGNITUDE: lambda graph, node, found: np.abs(_read(graph, node.inputs[0], found)),
     PRODUCT: lambda graph, node, found: _read(graph, node.inputs[0], found) ** node.attributes["times"],
     "Gather": _gathered,

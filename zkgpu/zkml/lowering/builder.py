@@ -11,7 +11,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.graph import MOVING, Array, Graph, Node, unsupported
 from zkgpu.zkml.operations import (
     LARGEST,
     Arrange,
@@ -23,6 +23,7 @@ from zkgpu.zkml.operations import (
     Shape,
     Tensor,
 )
+from zkgpu.zkml.tabular import SHARE, UNIT
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
 CLOSE = 1 / 500  # scales closer than this are one
@@ -200,6 +201,10 @@ class Builder:
             return 0.0, float(self.graph.shapes[producer.inputs[0]][int(producer.attributes.get("axis", 0))] - 1)
         if producer.operator in ("Normalize", "RootMeanSquare"):
             return -_NORMAL_REACH, _NORMAL_REACH
+        if producer.operator in (SHARE, UNIT):
+            return -1.0, 1.0
+        if producer.operator not in MOVING:
+            raise unsupported(producer, f"nothing tells how large the numbers of '{name}' are")
         return self.bounds(producer.inputs[0])
 
     def span(self, name: str) -> tuple[float, float]:
