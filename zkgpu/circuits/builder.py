@@ -134,7 +134,8 @@ class Builder:
 
     def constraints(self) -> Sides:
         """The three sides of all constraints so far, one row a constraint."""
-        return join_rows(self._a), join_rows(self._b), join_rows(self._c)
+        self._a, self._b, self._c = ([join_rows(parts)] for parts in (self._a, self._b, self._c))
+        return self._a[0], self._b[0], self._c[0]
 
     # wires that are computed
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import UsageError
+from zkgpu.fields.sparse import BLOCK
 
 Ids = NDArray[np.int32]
 
 ZERO = 0
 ONE = 1
 
+_NARROW, _WIDE = 1 << 12, 1 << 26  # keys of a range up to the one are told apart by a table of it, of many to the other
 _SMALL = 16  # below this many pairs a loop beats sorting them
 
 
@@ -41,11 +44,10 @@ class Coefficients:
         """Ids, of the shape of `values`: an integer, nested lists or an array of integers."""
         array = integer_array(values)
         if array.dtype == object:
-            ids = [self.intern(int(v)) for v in array.ravel()]
-            return np.array(ids, dtype=np.int32).reshape(array.shape)
-        distinct, where = np.unique(array, return_inverse=True)
-        ids = [self.intern(int(v)) for v in distinct]
-        return np.array(ids, dtype=np.int32)[where.reshape(array.shape)]
+            return np.array([self.intern(int(v)) for v in array.ravel()], dtype=np.int32).reshape(array.shape)
+        found, where = distinct(array.ravel().astype(np.int64, copy=False))
+        ids: Ids = np.array([self.intern(int(v)) for v in found], dtype=np.int32)[where]
+        return ids.reshape(array.shape)
 
     def multiply(self, a: Ids, b: Ids) -> Ids:
         """Ids of the entrywise products of two arrays of one length."""
@@ -62,13 +64,31 @@ class Coefficients:
     def _pairwise(self, operation: Callable[[int, int], int], a: Ids, b: Ids) -> Ids:
         if a.size <= _SMALL:
             return np.array([self._apply(operation, x, y) for x, y in zip(a, b, strict=True)], dtype=np.int32)
-        pairs, where = np.unique((a.astype(np.int64) << 32) | b, return_inverse=True)
-        ids = [self._apply(operation, pair >> 32, pair & 0xFFFFFFFF) for pair in pairs.tolist()]
-        of_entries: Ids = np.array(ids, dtype=np.int32)[where.ravel()]
+        pairs, where = distinct(a.astype(np.int64) * (int(b.max()) + 1) + b)
+        firsts, seconds = np.divmod(pairs, int(b.max()) + 1)
+        ids = [self._apply(operation, x, y) for x, y in zip(firsts.tolist(), seconds.tolist(), strict=True)]
+        of_entries: Ids = np.array(ids, dtype=np.int32)[where]
         return of_entries
 
     def _apply(self, operation: Callable[[int, int], int], x: int, y: int) -> int:
         return self.intern(operation(self.values[x], self.values[y]))
+
+
+def distinct(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.integer[Any]]]:
+    """(values, where): the distinct keys, ascending, and values[where] = keys; a narrow range is not sorted."""
+    if not keys.size:
+        return keys, keys
+    low, high = int(keys.min()), int(keys.max())
+    if high - low >= max(_NARROW, min(4 * keys.size, _WIDE)):
+        values, where = np.unique(keys, return_inverse=True)
+        return values, where.ravel()
+    used, parts = np.zeros(high - low + 1, dtype=bool), range(0, keys.size, BLOCK)
+    for at in parts:
+        used[keys[at : at + BLOCK] - low] = True
+    places, where = np.cumsum(used, dtype=np.int32) - np.int32(1), np.empty(keys.size, dtype=np.int32)
+    for at in parts:
+        where[at : at + BLOCK] = places[keys[at : at + BLOCK] - low]
+    return np.flatnonzero(used) + low, where
 
 
 def integer_array(values: object) -> NDArray[np.int64] | NDArray[np.object_]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
+from zkgpu.fields.sparse import blocks
 
 Index = NDArray[np.int64]
 
@@ -61,12 +62,28 @@ class LinearCombinations:
 
     def take(self, rows: Index) -> LinearCombinations:
         """The named rows, in that order; a row may be named often."""
+        if rows.size == self.rows and (rows == np.arange(self.rows)).all():
+            return self
         lengths = self.lengths[rows]
         if (lengths == 1).all():
             terms = self.indptr[rows]
             return LinearCombinations(np.arange(rows.size + 1), self.wires[terms], self.coefficients[terms])
+        return _by_blocks(_offsets(lengths), lambda begin, end: self._taken(rows[begin:end], lengths[begin:end]))
+
+    def _taken(self, rows: Index, lengths: Index) -> LinearCombinations:
         terms = _ranges(self.indptr[rows], lengths)
         return LinearCombinations(_offsets(lengths), self.wires[terms], self.coefficients[terms])
+
+    def part(self, begin: int, end: int) -> LinearCombinations:
+        """Rows begin .. end, as views."""
+        terms = slice(int(self.indptr[begin]), int(self.indptr[end]))
+        pointers = self.indptr[begin : end + 1] - self.indptr[begin]
+        return LinearCombinations(pointers, self.wires[terms], self.coefficients[terms])
+
+    def diagonal(self, count: int, width: int) -> LinearCombinations:
+        """The rows `count` times, each time of the next `width` wires."""
+        wires = (np.arange(count, dtype=np.int32)[:, None] * np.int32(width) + self.wires).ravel()
+        return LinearCombinations(_offsets(np.tile(self.lengths, count)), wires, np.tile(self.coefficients, count))
 
     def scale(self, factors: Ids, table: Coefficients) -> LinearCombinations:
         """Row i times the value of factors[i]."""
@@ -77,9 +94,26 @@ class LinearCombinations:
 
     def renumber(self, wires: NDArray[np.int32]) -> LinearCombinations:
         """The same combinations after wire w is given the number wires[w], in ascending order again."""
+        return _by_blocks(self.indptr, lambda begin, end: self.part(begin, end)._renumbered(wires))
+
+    def _renumbered(self, wires: NDArray[np.int32]) -> LinearCombinations:
         key = _keys(self.row_of_term(), wires[self.wires])
+        if (key[1:] > key[:-1]).all():
+            return LinearCombinations(self.indptr, _wire_of(key), self.coefficients)
         order = np.argsort(key, kind="stable")
         return LinearCombinations(self.indptr, _wire_of(key[order]), self.coefficients[order])
+
+
+def of_matrix(ids: Ids) -> LinearCombinations:
+    """The combinations with these coefficients: row by row, a column for each wire from 0 on."""
+    terms = _offsets(np.count_nonzero(ids != ZERO, axis=1).astype(np.int64))
+
+    def part(begin: int, end: int) -> LinearCombinations:
+        chosen = ids[begin:end]
+        _, wires = np.nonzero(chosen != ZERO)
+        return LinearCombinations(terms[begin : end + 1] - terms[begin], wires.astype(np.int32), chosen[chosen != ZERO])
+
+    return _by_blocks(terms, part)
 
 
 def join_rows(parts: Sequence[LinearCombinations]) -> LinearCombinations:
@@ -97,10 +131,41 @@ def join_rows(parts: Sequence[LinearCombinations]) -> LinearCombinations:
 
 def compose(matrix: LinearCombinations, x: LinearCombinations, table: Coefficients) -> LinearCombinations:
     """Combinations of combinations: row i is the sum over k of matrix[i, k] * x[k]. A sparse matrix product."""
+    lengths = x.lengths
+    terms = matrix.indptr if (lengths == 1).all() else _offsets(lengths[matrix.wires])[matrix.indptr]
+    return _by_blocks(terms, lambda begin, end: _composed(matrix.part(begin, end), x, table))
+
+
+def _composed(matrix: LinearCombinations, x: LinearCombinations, table: Coefficients) -> LinearCombinations:
     lengths = x.lengths[matrix.wires]
     terms = _ranges(x.indptr[matrix.wires], lengths)
     coefficients = table.multiply(np.repeat(matrix.coefficients, lengths), x.coefficients[terms])
     return _merged(np.repeat(matrix.row_of_term(), lengths), x.wires[terms], coefficients, matrix.rows, table)
+
+
+def _by_blocks(terms: Index, rows: Callable[[int, int], LinearCombinations]) -> LinearCombinations:
+    """Combinations made some rows at a time, which bounds what making them takes beside them.
+
+    Args:
+        terms: (rows + 1,) pointers to as many terms as the rows have at most
+        rows: those from begin to end
+    """
+    cuts = list(blocks(terms))
+    if len(cuts) == 1:
+        return rows(0, len(terms) - 1)
+    most, indptr, at = int(terms[-1]), np.zeros(len(terms), dtype=np.int64), 0
+    wires, coefficients = np.empty(most, dtype=np.int32), np.empty(most, dtype=np.int32)
+    for begin, end in cuts:
+        part = rows(begin, end)
+        indptr[begin : end + 1] = at + part.indptr
+        wires[at : indptr[end]], coefficients[at : indptr[end]] = part.wires, part.coefficients
+        at = int(indptr[end])
+    return LinearCombinations(indptr, _shortened(wires, at), _shortened(coefficients, at))
+
+
+def _shortened(values: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """The first of the values: a copy where much memory would be kept for nothing."""
+    return values[:size] if 2 * size > values.size else values[:size].copy()
 
 
 class GrowingSum:
@@ -126,12 +191,7 @@ class GrowingSum:
         return GrowingSum(self._start, later, self._count + 1, self._terms + y.wires.size)
 
     def value(self, table: Coefficients) -> LinearCombinations:
-        parts = [(self._start, 1), *self._later[: self._count]]
-        signs = [np.full(part.wires.size, table.intern(sign), dtype=np.int32) for part, sign in parts]
-        coefficients = table.multiply(np.concatenate(signs), np.concatenate([part.coefficients for part, _ in parts]))
-        rows = np.concatenate([part.row_of_term() for part, _ in parts])
-        wires = np.concatenate([part.wires for part, _ in parts])
-        return _merged(rows, wires, coefficients, self._start.rows, table)
+        return _total([(self._start, 1), *self._later[: self._count]], table)
 
 
 LONG, MUCH_SHORTER = 256, 8  # terms of a combination from which shorter ones wait, and how many times shorter
@@ -152,10 +212,21 @@ def add(x: LinearCombinations, y: LinearCombinations, table: Coefficients, sign:
     """x + sign * y, row by row; both have the same number of rows."""
     if not y.wires.size:
         return x
-    rows = np.concatenate([x.row_of_term(), y.row_of_term()])
-    signs = np.full(y.wires.size, table.intern(sign), dtype=np.int32)
-    coefficients = np.concatenate([x.coefficients, table.multiply(signs, y.coefficients)])
-    return _merged(rows, np.concatenate([x.wires, y.wires]), coefficients, x.rows, table)
+    return _total([(x, 1), (y, sign)], table)
+
+
+def _total(parts: Sequence[tuple[LinearCombinations, int]], table: Coefficients) -> LinearCombinations:
+    """The sum of sign * part, row by row."""
+    terms = np.sum([part.indptr for part, _ in parts], axis=0)
+    return _by_blocks(terms, lambda i, j: _added([(part.part(i, j), sign) for part, sign in parts], table))
+
+
+def _added(parts: Sequence[tuple[LinearCombinations, int]], table: Coefficients) -> LinearCombinations:
+    signs = [np.full(part.wires.size, table.intern(sign), dtype=np.int32) for part, sign in parts]
+    signed = [table.multiply(s, part.coefficients) for s, (part, _) in zip(signs, parts, strict=True)]
+    rows = np.concatenate([part.row_of_term() for part, _ in parts])
+    wires = np.concatenate([part.wires for part, _ in parts])
+    return _merged(rows, wires, np.concatenate(signed), parts[0][0].rows, table)
 
 
 def _merged(

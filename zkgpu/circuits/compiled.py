@@ -34,7 +34,7 @@ from zkgpu.circuits.signals import Signal, read_inputs
 from zkgpu.circuits.sums import Table
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.fields.sparse import SparseMatrix, id_type
 from zkgpu.notebook import listed, table
 
 _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
@@ -213,7 +213,7 @@ def compile_circuit(builder: Builder) -> CompiledCircuit:
         steps,
         order,
         traced,
-        Arithmetic(builder.field.modulus, Table.of(builder.coefficients.values, builder.field.modulus, _used(sides))),
+        _arithmetic(builder, sides),
         TwoRounds(first_steps, tuple(builder.rounds.challenge_wires), tuple(lc for _, lc in builder.rounds.arrays)),
     )
 
@@ -275,18 +275,25 @@ def _wire_order(
 
 def _pack(builder: Builder, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
     """Sparse matrices that share one table of just the values in use."""
-    used = _used(sides)
-    place = np.zeros(len(builder.coefficients.values), dtype=np.int32)
-    place[used] = np.arange(used.size, dtype=np.int32)
+    used = _used(builder, sides)
+    place = np.zeros(len(builder.coefficients.values), dtype=id_type(used.size))
+    place[used] = np.arange(used.size)
     table = builder.field.to_limbs(builder.coefficients.values[i] for i in used)
     shape = (builder.n_constraints, builder.n_wires)
     return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in sides]
 
 
-def _used(sides: Sequence[LinearCombinations]) -> NDArray[np.int32]:
-    """The ids of the coefficients in these constraints."""
-    used: NDArray[np.int32] = np.unique(np.concatenate([side.coefficients for side in sides]))
-    return used
+def _arithmetic(builder: Builder, sides: Sequence[LinearCombinations]) -> Arithmetic:
+    modulus = builder.field.modulus
+    return Arithmetic(modulus, Table.of(builder.coefficients.values, modulus, _used(builder, sides)))
+
+
+def _used(builder: Builder, sides: Sequence[LinearCombinations]) -> NDArray[np.int64]:
+    """The ids of the coefficients in these constraints, ascending."""
+    used = np.zeros(len(builder.coefficients.values), dtype=bool)
+    for side in sides:
+        used[side.coefficients] = True
+    return np.flatnonzero(used)
 
 
 def _check_private_inputs(signals: Sequence[Signal], touched: NDArray[np.bool_]) -> None:

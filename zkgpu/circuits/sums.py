@@ -6,6 +6,7 @@ fractions over one denominator, and the sum is a multiple of that. Elsewhere it 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -22,11 +23,10 @@ from zkgpu.circuits.numbers import (
     magnitude,
     nearest_zero,
     object_array,
+    ones,
     surely_below,
 )
-
-Index = NDArray[np.int64]
-Ids = NDArray[np.int32]
+from zkgpu.fields.sparse import BLOCK, Ids, Index, Pointers, blocks
 
 _FRACTION_BITS = 60
 
@@ -46,7 +46,7 @@ class Table:
     denominators: Machine
 
     @classmethod
-    def of(cls, values: Iterable[int], modulus: int, used: Ids | None = None) -> Table:
+    def of(cls, values: Iterable[int], modulus: int, used: Index | None = None) -> Table:
         """The table of these values.
 
         Args:
@@ -80,12 +80,12 @@ def small_fraction(value: int, modulus: int) -> tuple[int, int]:
 class Rows:
     """Linear combinations as compressed rows: of LinearCombinations or of a SparseMatrix, by ids into a Table."""
 
-    indptr: Index
-    wires: Ids
+    indptr: Pointers
+    wires: NDArray[np.int32]
     coefficients: Ids
 
     @property
-    def lengths(self) -> Index:
+    def lengths(self) -> Pointers:
         return np.diff(self.indptr)
 
     def take(self, rows: Index) -> Rows:
@@ -94,6 +94,11 @@ class Rows:
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
         terms = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return Rows(indptr, self.wires[terms], self.coefficients[terms])
+
+    def part(self, begin: int, end: int) -> Rows:
+        """Rows begin .. end, as views."""
+        terms = slice(int(self.indptr[begin]), int(self.indptr[end]))
+        return Rows(self.indptr[begin : end + 1] - self.indptr[begin], self.wires[terms], self.coefficients[terms])
 
     def keep(self, terms: NDArray[np.bool_]) -> Rows:
         """The rows with some of their terms only."""
@@ -107,6 +112,18 @@ def combine(rows: Rows, table: Table, numbers: Numbers) -> Numbers:
     Args:
         numbers: (n_wires, ...): further axes are independent instances
     """
+    shape = numbers.small.shape[1:]
+    most = BLOCK // max(1, math.prod(shape))
+    if rows.wires.size <= most:
+        return _combined(rows, table, numbers)
+    out = ones((len(rows.indptr) - 1, *shape), numbers.modulus)
+    for begin, end in blocks(rows.indptr, most):
+        out.put(slice(begin, end), _combined(rows.part(begin, end), table, numbers))
+    return out
+
+
+def _combined(rows: Rows, table: Table, numbers: Numbers) -> Numbers:
+    """The same, of as many terms as are worked on at a time."""
     factors, terms = table.numerators[rows.coefficients], numbers.small[rows.wires]
     whole = (table.denominators == 1)[rows.coefficients]
     lengths = rows.lengths
@@ -131,7 +148,7 @@ def _replace(
         out.put(which, sums(rows.take(which) if which.size < len(out.small) else rows, table, numbers))
 
 
-def _rows_with(flags: NDArray[np.bool_], indptr: Index) -> NDArray[np.bool_]:
+def _rows_with(flags: NDArray[np.bool_], indptr: Pointers) -> NDArray[np.bool_]:
     """(rows,): whether a flag is set of one of a row's terms, in any instance."""
     found = np.zeros(len(indptr) - 1, dtype=bool)
     terms = np.flatnonzero(flags.any(axis=tuple(range(1, flags.ndim))))
@@ -189,11 +206,11 @@ def _along(factors: NDArray[Any], terms: NDArray[Any]) -> NDArray[Any]:
     return factors.reshape(-1, *(1,) * (terms.ndim - 1))
 
 
-def _sums(terms: NDArray[Any], indptr: Index) -> NDArray[Any]:
+def _sums(terms: NDArray[Any], indptr: Pointers) -> NDArray[Any]:
     return _segments(np.add, terms, indptr)
 
 
-def _segments(operation: np.ufunc, terms: NDArray[Any], indptr: Index, empty: int = 0) -> NDArray[Any]:
+def _segments(operation: np.ufunc, terms: NDArray[Any], indptr: Pointers, empty: int = 0) -> NDArray[Any]:
     """The operation over the terms of each row; `empty` for a row without any."""
     lengths = np.diff(indptr)
     if (lengths == 1).all():

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.builder import Builder, Product, Shape
-from zkgpu.circuits.coefficients import ONE, ZERO
-from zkgpu.circuits.combinations import GrowingSum, LinearCombinations, add_lazily, compose, join_rows
+from zkgpu.circuits.coefficients import ONE, ZERO, Ids
+from zkgpu.circuits.combinations import GrowingSum, LinearCombinations, add_lazily, compose, join_rows, of_matrix
 from zkgpu.circuits.numbers import inverses_or_zeros, object_array
 from zkgpu.circuits.refusals import NoValueYet
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import batch_inverse
+from zkgpu.fields.sparse import BLOCK
 
 Operand: TypeAlias = Any  # Wires, an integer, or anything numpy reads as an array of integers
 
@@ -205,18 +206,14 @@ class Wires(NoValueYet):
 
     def __matmul__(self, other: Operand) -> Wires:
         """NumPy's matrix product for one and two axes; `self` may have more when `other` has at most two."""
-        other = as_wires(self.builder, other)
-        if not self.shape or other.ndim not in (1, 2) or self.shape[-1] != other.shape[0]:
-            raise UsageError(f"shapes {self.shape} and {other.shape} do not fit a matrix product")
-        rows = self.reshape(-1, self.shape[-1])
-        columns = other.reshape(other.shape[0], -1)
-        if other.is_constant:
-            product = _times_constant_matrix(rows, columns)
-        elif self.is_constant:
-            product = _times_constant_matrix(columns.T, rows.T).T
-        else:
-            product = (rows.reshape(rows.shape[0], 1, rows.shape[1]) * columns.T).sum(axis=-1)
-        return product.reshape(self.shape[:-1] + other.shape[1:])
+        if isinstance(other, Wires) or holds_wires(other):
+            factor: Wires | Ids = as_wires(self.builder, other)
+        else:  # as ids alone: a combination for each constant would take several times as much
+            factor = self.builder.coefficients.intern_array(other)
+        if not self.shape or factor.ndim not in (1, 2) or self.shape[-1] != factor.shape[0]:
+            raise UsageError(f"shapes {self.shape} and {factor.shape} do not fit a matrix product")
+        rows, columns = self.reshape(-1, self.shape[-1]), factor.reshape(factor.shape[0], -1)
+        return _matrix_product(rows, columns).reshape(self.shape[:-1] + factor.shape[1:])
 
     def __rmatmul__(self, other: Operand) -> Wires:
         return as_wires(self.builder, other) @ self
@@ -326,13 +323,26 @@ def _scaled(x: Wires, constant: Wires) -> Wires:
     return Wires(x.builder, x.shape, x.lc.scale(factors, x.builder.coefficients))
 
 
-def _times_constant_matrix(x: Wires, matrix: Wires) -> Wires:
-    """(m, k) values times a (k, n) constant: linear combinations only, no constraint."""
-    (m, k), n = x.shape, matrix.shape[1]
-    transposed = x.builder.constant_ids(matrix.lc).reshape(k, n).T
-    row, column = np.nonzero(transposed != ZERO)
-    entries = np.tile(np.bincount(row, minlength=n), m)
-    indptr = np.concatenate([[0], np.cumsum(entries)])
-    wires = (np.arange(m)[:, None] * k + column).ravel().astype(np.int32)
-    weights = LinearCombinations(indptr, wires, np.tile(transposed[row, column], m))
-    return Wires(x.builder, (m, n), compose(weights, x.lc, x.builder.coefficients))
+def _matrix_product(x: Wires, y: Wires | Ids) -> Wires:
+    """(m, n), for (m, k) and (k, n)."""
+    if not isinstance(y, Wires):
+        return _times_constant_matrix(x, y)
+    if y.is_constant:
+        return _times_constant_matrix(x, _ids_of(y))
+    if x.is_constant:
+        return _times_constant_matrix(y.T, _ids_of(x).T).T
+    return (x.reshape(x.shape[0], 1, x.shape[1]) * y.T).sum(axis=-1)
+
+
+def _ids_of(constant: Wires) -> Ids:
+    return constant.builder.constant_ids(constant.lc).reshape(constant.shape)
+
+
+def _times_constant_matrix(x: Wires, ids: Ids) -> Wires:
+    """(m, k) values times a (k, n) constant, by its ids: linear combinations only, no constraint."""
+    (m, k), n, table = x.shape, ids.shape[1], x.builder.coefficients
+    columns = of_matrix(ids.T)
+    step = max(1, BLOCK // max(1, columns.wires.size))  # rows of values that go through at once
+    spans = [(i, min(i + step, m)) for i in range(0, m, step)]
+    products = (compose(columns.diagonal(j - i, k), x.lc.part(i * k, j * k), table) for i, j in spans)
+    return Wires(x.builder, (m, n), join_rows(list(products)))

@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import LengthError, UsageError
+from zkgpu.errors import LengthError, ResourceError, UsageError
 from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.matvec_kernel import matvec as matvec_kernel
 from zkgpu.fields.matvec_kernel import scratch_words
+from zkgpu.fields.sparse import Ids
+from zkgpu.fields.sparse import Pointers as AnyPointers
 from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.threads import parallel, ranges
 
-Pointers = NDArray[np.int64]
+Pointers = NDArray[np.int32]
 Indices = NDArray[np.int32]
 
 # row ranges a thread: rows are uneven, so more of them than threads keep all of them busy
@@ -28,16 +30,18 @@ RANGES_A_THREAD = 8
 class CpuMatrix:
     """A sparse matrix by rows, its entries 1 and -1 apart from the others, which need a product.
 
+    An entry takes 4 bytes, or 6 where it needs a product, and is one of fewer than 2^31.
+
     Attributes:
         ones, minus_ones: indptr and indices
-        others: indptr, indices and rows of `table`
+        others: indptr, indices and rows of `table`, these as uint16 unless it is longer than that counts
         table: the values as wide rows, canonical, Montgomery with the instruction set's R
     """
 
     shape: tuple[int, int]
     ones: tuple[Pointers, Indices]
     minus_ones: tuple[Pointers, Indices]
-    others: tuple[Pointers, Indices, Indices]
+    others: tuple[Pointers, Indices, Ids]
     table: Limbs
 
     @property
@@ -46,21 +50,23 @@ class CpuMatrix:
 
 
 def cpu_matrix(
-    cpu: CpuField, shape: tuple[int, int], indptr: Pointers, indices: Indices, coefficient: Indices, table: Limbs
+    cpu: CpuField, shape: tuple[int, int], indptr: AnyPointers, indices: Indices, coefficient: Ids, table: Limbs
 ) -> CpuMatrix:
     """The matrix of compressed rows, ready for matvec.
 
     Args:
-        indptr: (rows + 1,) int64;  indices  (entries,) int32 columns
-        coefficient: (entries,) int32 row of `table`, which is (k, limbs) uint64, canonical little-endian limbs
+        indptr: (rows + 1,) integers;  indices  (entries,) int32 columns
+        coefficient: (entries,) rows of `table`, which is (k, limbs) uint64, canonical little-endian limbs
 
-    Raises UsageError for arrays that do not make a matrix of that shape.
+    Raises UsageError for arrays that do not make a matrix of that shape, ResourceError for 2^31 entries.
     """
     _check_rows(shape, indptr, len(indices))
     _check_indices("columns", indices, shape[1])
     _check_indices("coefficients", coefficient, len(table))
     if len(coefficient) != len(indices):
         raise LengthError(f"{len(indices)} columns but {len(coefficient)} coefficients: each entry needs both")
+    if len(indices) >= 1 << 31:
+        raise ResourceError(f"a matrix of {len(indices):,} entries: the CPU takes fewer than 2^31, split the circuit")
     one, minus_one = (_rows_equal_to(cpu.field, table, value)[coefficient] for value in (1, -1))
     other = ~(one | minus_one)
     values = cpu.spread(cpu.vector(table))
@@ -68,7 +74,7 @@ def cpu_matrix(
         shape,
         (_pointers(indptr, one), _int32(indices[one])),
         (_pointers(indptr, minus_one), _int32(indices[minus_one])),
-        (_pointers(indptr, other), _int32(indices[other]), _int32(coefficient[other])),
+        (_pointers(indptr, other), _int32(indices[other]), _chosen_ids(coefficient, other, len(table))),
         values,
     )
 
@@ -92,12 +98,12 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
     return out
 
 
-def _check_rows(shape: tuple[int, int], indptr: Pointers, entries: int) -> None:
+def _check_rows(shape: tuple[int, int], indptr: AnyPointers, entries: int) -> None:
     if len(indptr) != shape[0] + 1 or indptr[0] != 0 or indptr[-1] != entries or (np.diff(indptr) < 0).any():
         raise UsageError(f"the row pointers do not cut {entries} entries into {shape[0]} rows: rebuild the matrix")
 
 
-def _check_indices(what: str, indices: Indices, bound: int) -> None:
+def _check_indices(what: str, indices: Ids, bound: int) -> None:
     if len(indices) and (indices.min() < 0 or indices.max() >= bound):
         raise UsageError(f"matrix {what} run from {indices.min()} to {indices.max()}, outside 0 .. {bound - 1}")
 
@@ -107,10 +113,16 @@ def _rows_equal_to(field: Field, table: Limbs, value: int) -> NDArray[np.bool_]:
     return equal
 
 
-def _pointers(indptr: Pointers, chosen: NDArray[np.bool_]) -> Pointers:
+def _pointers(indptr: AnyPointers, chosen: NDArray[np.bool_]) -> Pointers:
     """Row pointers of the chosen entries alone."""
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(chosen, dtype=np.int64)])
+    before = np.zeros(chosen.size + 1, dtype=np.int32)
+    np.cumsum(chosen, dtype=np.int32, out=before[1:])
     return np.ascontiguousarray(before[indptr])
+
+
+def _chosen_ids(coefficient: Ids, chosen: NDArray[np.bool_], values: int) -> Ids:
+    """In one of the two types that the kernel is compiled for."""
+    return np.ascontiguousarray(coefficient[chosen], dtype=np.uint16 if values <= 1 << 16 else np.int32)
 
 
 def _int32(indices: NDArray[Any]) -> Indices:

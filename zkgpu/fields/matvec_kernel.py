@@ -73,8 +73,8 @@ def _products(isa: InstructionSet, modulus: int, add: Any, count: Any) -> Any:
         x: int, table: int, others: Any, row: int, rows: int, totals: int, addresses: Any, terms: Any
     ) -> None:
         indptr, indices, coefficient = others
-        products, lane, last = totals + lanes * row_bytes, 0, indptr[row + rows] - 1
-        for first in range(indptr[row], last + 1, lanes):
+        products, lane, last = totals + lanes * row_bytes, 0, np.int64(indptr[row + rows]) - 1
+        for first in range(np.int64(indptr[row]), last + 1, lanes):
             for k in range(lanes):  # beyond the last entry, that one again
                 entry = min(first + k, last)
                 addresses[k] = x + np.int64(indices[entry]) * row_bytes
@@ -95,8 +95,8 @@ def matvec(isa: InstructionSet, modulus: int) -> Callable[..., None]:
 
     out      blocks of the result
     x        address of the vector's wide rows;  table: address of the coefficients' wide rows
-    ones     (indptr int64, indices int32) of the entries equal to 1; minus_ones likewise for -1: no product needed
-    others   (indptr, indices, coefficient) of all other entries
+    ones     (indptr int32, indices int32) of the entries equal to 1; minus_ones likewise for -1: no product needed
+    others   (indptr, indices, coefficient uint16 or int32) of all other entries
     scratch  (scratch_words(instruction set, modulus),) int64, 64-byte aligned, one a thread;  totals: its address
     """
     from zkgpu.jit.emitter import ROW_SUM_TERMS
@@ -130,10 +130,10 @@ def matvec(isa: InstructionSet, modulus: int) -> Callable[..., None]:
             scratch[:totals_words] = 0
             terms[:] = 0
             for lane in range(rows):
-                for entry in range(ones[0][row + lane], ones[0][row + lane + 1]):
+                for entry in range(np.int64(ones[0][row + lane]), np.int64(ones[0][row + lane + 1])):
                     add(totals + lane * row_bytes, x + np.int64(ones[1][entry]) * row_bytes)
                     count(terms, lane, totals)
-                for entry in range(minus_ones[0][row + lane], minus_ones[0][row + lane + 1]):
+                for entry in range(np.int64(minus_ones[0][row + lane]), np.int64(minus_ones[0][row + lane + 1])):
                     subtract(totals + lane * row_bytes, x + np.int64(minus_ones[1][entry]) * row_bytes)
                     count(terms, lane, totals)
             add_products(x, table, others, row, rows, totals, addresses, terms)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from zkgpu.fields.field import Limbs
 
 Index = NDArray[np.int64]
+Pointers = NDArray[np.signedinteger[Any]]  # int32 where the entries are few enough, else int64
+Ids = NDArray[np.integer[Any]]  # uint8 or uint16 where the table is small enough, else int32
+
+BLOCK = 1 << 20  # entries that are worked on at a time: bounds what it takes beside its results
 
 # Odd words that spread the limbs over one; any would do, since a collision is noticed and only costs time.
 _SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB86659FD93)
@@ -18,21 +23,28 @@ _SPREAD = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0xD6E8FEB
 
 @dataclass(frozen=True)
 class SparseMatrix:
-    """A sparse matrix over a prime field, by rows.
+    """A sparse matrix over a prime field, by rows: an entry takes 5 bytes, or 6 where there are over 256 values.
 
     Attributes:
         shape: (rows, columns)
-        indptr: (rows + 1,) int64: entries of row i are indptr[i] .. indptr[i + 1]
+        indptr: (rows + 1,) int32, or int64 from 2^31 entries on: those of row i are indptr[i] .. indptr[i + 1]
         indices: (entries,) int32: the column of each entry; no column twice in a row, any order within one
-        coefficient: (entries,) int32: the row of `table` that holds the entry's value
+        coefficient: (entries,) the row of `table` that holds the entry's value: uint8 for a table of at most 256,
+            uint16 for one of at most 65,536, else int32
         table: (k, limbs) uint64: the distinct values, canonical little-endian limbs
+
+    Pointers and ids are brought to these types, unless they do not fit: what checks a matrix then finds them.
     """
 
     shape: tuple[int, int]
-    indptr: Index
+    indptr: Pointers
     indices: NDArray[np.int32]
-    coefficient: NDArray[np.int32]
+    coefficient: Ids
     table: Limbs
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "indptr", _narrowed(self.indptr, pointer_type(len(self.indices))))
+        object.__setattr__(self, "coefficient", _narrowed(self.coefficient, id_type(len(self.table))))
 
     @property
     def entries(self) -> int:
@@ -59,29 +71,32 @@ class SparseMatrix:
     def take_rows(self, rows: Index) -> SparseMatrix:
         """The matrix whose row i is row rows[i] of this one."""
         lengths = np.diff(self.indptr)[rows]
-        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        within = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], lengths)
-        source = np.repeat(self.indptr[rows], lengths) + within
-        shape = (int(rows.shape[0]), self.shape[1])
-        return SparseMatrix(shape, indptr, self.indices[source], self.coefficient[source], self.table)
+        indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+        indices, coefficient = (np.empty(indptr[-1], part.dtype) for part in (self.indices, self.coefficient))
+        for begin, end in blocks(indptr):
+            first, last = indptr[begin], indptr[end]
+            source = np.repeat(self.indptr[rows[begin:end]] - indptr[begin:end], lengths[begin:end])
+            source += np.arange(first, last)
+            indices[first:last], coefficient[first:last] = self.indices[source], self.coefficient[source]
+        return SparseMatrix((int(rows.shape[0]), self.shape[1]), indptr, indices, coefficient, self.table)
 
     def transpose(self) -> SparseMatrix:
         """The matrix with rows and columns exchanged; rows come out with ascending columns."""
         order = np.argsort(self.indices, kind="stable")
         counts = np.bincount(self.indices, minlength=self.shape[1])
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
-        columns = self.row_of_entry()[order].astype(np.int32)
+        columns = np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))[order]
         return SparseMatrix((self.shape[1], self.shape[0]), indptr, columns, self.coefficient[order], self.table)
 
     @staticmethod
     def from_entries(
-        shape: tuple[int, int], rows: Index, columns: Index, coefficient: Index, table: Limbs
+        shape: tuple[int, int], rows: Index, columns: NDArray[np.integer[Any]], coefficient: Ids, table: Limbs
     ) -> SparseMatrix:
         """The matrix with the given entries; entries of a row keep the order they come in."""
         order = np.argsort(rows, kind="stable")
         counts = np.bincount(rows, minlength=shape[0])
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
-        return SparseMatrix(shape, indptr, columns[order].astype(np.int32), coefficient[order].astype(np.int32), table)
+        return SparseMatrix(shape, indptr, columns[order].astype(np.int32), coefficient[order], table)
 
     @staticmethod
     def side_by_side(parts: Sequence[SparseMatrix]) -> SparseMatrix:
@@ -93,9 +108,39 @@ class SparseMatrix:
             shape,
             np.concatenate([m.row_of_entry() for m in parts]),
             np.concatenate([m.indices + o for m, o in zip(parts, column_offsets, strict=False)]),
-            np.concatenate([m.coefficient + o for m, o in zip(parts, table_offsets, strict=False)]),
+            np.concatenate([m.coefficient.astype(np.int32) + o for m, o in zip(parts, table_offsets, strict=False)]),
             np.concatenate([m.table for m in parts]),
         )
+
+
+def pointer_type(entries: int) -> type[np.signedinteger[Any]]:
+    """Of pointers to so many entries."""
+    return np.int32 if entries < 1 << 31 else np.int64
+
+
+def id_type(values: int) -> type[np.integer[Any]]:
+    """Of the rows of a table of so many values."""
+    if values > 1 << 16:
+        return np.int32
+    return np.uint16 if values > 1 << 8 else np.uint8
+
+
+def blocks(indptr: Pointers, most: int = BLOCK) -> Iterator[tuple[int, int]]:
+    """(begin, end) of consecutive rows that have at most so many entries together; a longer row is alone."""
+    begin, rows = 0, len(indptr) - 1
+    while begin < rows:
+        end = int(np.searchsorted(indptr, int(indptr[begin]) + most, side="right")) - 1
+        end = min(max(end, begin + 1), begin + most)
+        yield begin, end
+        begin = end
+
+
+def _narrowed(values: NDArray[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:
+    """The values in a type that holds them all, else as they are."""
+    limits = np.iinfo(dtype)
+    if values.dtype == dtype or (values.size and not limits.min <= values.min() <= values.max() <= limits.max):
+        return values
+    return values.astype(dtype)
 
 
 def distinct_rows(values: Limbs) -> tuple[Limbs, NDArray[np.int32]]:

@@ -7,7 +7,7 @@ pays for them once however many entries it has. Coefficients such as 1 and -1 ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -44,11 +44,10 @@ def combine(group: Group, matrix: SparseMatrix, rows: Limbs, isa: InstructionSet
     threads = threads or available_threads()
     check_rows(group, rows)
     _check(matrix, len(rows))
-    matrix = _for_kernels(matrix)
-    shape = KernelGroup.of(group, isa)
+    shape, entries = KernelGroup.of(group, isa), _Rows.of(matrix)
     plan = _plan(shape, matrix, to_isa_form(shape, rows, threads), threads)
     out = shape.zero_rows(matrix.shape[0])
-    tasks = [partial(_combine_rows, shape, matrix, plan, chunk, out) for chunk in _chunks(matrix, plan)]
+    tasks = [partial(_combine_rows, shape, entries, plan, chunk, out) for chunk in _chunks(matrix, plan)]
     parallel_with_scratch(tasks, partial(workspace, shape, 1 << 30, SEGMENTS), threads)
     return from_isa_form(shape, out, threads)
 
@@ -71,14 +70,21 @@ def _check(matrix: SparseMatrix, points: int) -> None:
             raise UsageError(f"sparse matrix: a {name} index is outside 0 .. {bound - 1}")
 
 
-def _for_kernels(matrix: SparseMatrix) -> SparseMatrix:
-    """The matrix with arrays of the types the kernels are compiled for: a read-only array would be another type."""
-    return replace(
-        matrix,
-        indptr=np.require(matrix.indptr, np.int64, ["C", "W"]),
-        indices=np.require(matrix.indices, np.int32, ["C", "W"]),
-        coefficient=np.require(matrix.coefficient, np.int32, ["C", "W"]),
-    )
+@dataclass(frozen=True)
+class _Rows:
+    """The matrix in arrays of the types the kernels are compiled for: a read-only array would be another type."""
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    coefficient: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, matrix: SparseMatrix) -> _Rows:
+        return cls(
+            np.require(matrix.indptr, np.int64, ["C", "W"]),
+            np.require(matrix.indices, np.int32, ["C", "W"]),
+            np.require(matrix.coefficient, np.int32, ["C", "W"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def _chunks(matrix: SparseMatrix, plan: _Plan) -> list[NDArray[np.int64]]:
 
 def _combine_rows(
     shape: KernelGroup,
-    matrix: SparseMatrix,
+    matrix: _Rows,
     plan: _Plan,
     chunk: NDArray[np.int64],
     out: Limbs,
