@@ -12,7 +12,7 @@ from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.testing import attack_circuit
-from zkgpu.zkml.layers import matrices
+from zkgpu.zkml.layers import products
 from zkgpu.zkml.operations import (
     ArgMax,
     Combine,
@@ -309,7 +309,7 @@ def test_a_tested_product_with_private_weights_cannot_be_off(delta: int, place: 
 @pytest.mark.parametrize("delta", [1, -1])
 def test_a_large_layer_s_sums_cannot_be_off(monkeypatch: pytest.MonkeyPatch, delta: int) -> None:
     """Their values come from machine integers, not from their own terms."""
-    monkeypatch.setattr(matrices, "LONG", 1)
+    monkeypatch.setattr(products, "LONG", 1)
     layer = Linear("l", ("x",), "out", np.array([[[3], [-2]]]), np.array([[5]]), np.array([[4]]))
     forged(layer, [[[7, 6]]], -8, 7, sums=constantly_shaped(5 * (21 - 12 + 4) + delta, (1, 1, 1)))
 

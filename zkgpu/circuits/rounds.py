@@ -37,6 +37,7 @@ class Rounds:
         arrays: public arrays with their values
         mask: the wire that hides the commitment, once the circuit is compiled
         digest: the wire of the public arrays' digest, likewise
+        powers: by step, the powers of the digest's point that the circuit has (gadgets.evaluations)
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,7 @@ class Rounds:
         self.arrays: list[tuple[PublicArray, LinearCombinations]] = []
         self.mask: int | None = None
         self.digest: int | None = None
+        self.powers: dict[int, LinearCombinations] = {}
         self.finished = False
         self._collected: dict[Hashable, tuple[list[Any], Callable[[list[Any]], None]]] = {}
 

@@ -16,9 +16,10 @@ from zkgpu.circuits import Circuit
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
+from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.hashing import Ranged
-from zkgpu.zkml.layers.matrices import LONG, works_in_pairs
+from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
@@ -78,6 +79,10 @@ class NetworkTally(Tally):
         self.intervals: Mapping[str, Interval] = analyze(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
+        shapes = {name: interval.shape for name, interval in self.intervals.items()}
+        self.products = products.products_of(model, shapes, public=not visibilities.weights_are_given)
+        self._weighted: set[tuple[products.Source, int]] = set()
+        self._sums_of_powers: set[int] = set()
         self.sums: dict[str, Sums] = {}
         self.fused = rounded_only_for_tables(model)
         self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
@@ -129,7 +134,7 @@ class NetworkTally(Tally):
 
     def _shorten(self, operation: Operation) -> None:
         inputs = [self.sums[name] for name in operation.inputs if name not in self.fused]
-        reads = reads_of(operation, inputs, public=not self.visibilities.weights_are_given)
+        reads = reads_of(operation, inputs, self.products)
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
             sources = [self.sums[source] for source in self._sources(name)]
             size = sum(source.size for source in sources)
@@ -220,6 +225,9 @@ class NetworkTally(Tally):
         shape = (groups, m, operation.weight.shape[2])
         if self.sketched:
             return self.fresh(shape)
+        product = self.products[operation.output]
+        if product.way == "challenged" and not x.is_constant:
+            return self._challenged_linear(operation, x, product.source)
         if self.visibilities.weights == "public":
             return self._constant_linear(operation, x)
         if self.visibilities.weights == "private":
@@ -242,10 +250,38 @@ class NetworkTally(Tally):
         reach = self.united(x)
         terms = np.minimum(x.terms @ (operation.weight != 0).astype(np.int64), reach[..., None])
         constants = int((operation.bias != 0).sum()) * x.shape[1]
-        if int(terms.sum()) + constants <= LONG:
+        if int(terms.sum()) + constants <= products.LONG:
             return self.grouped(reach, terms.shape, terms, x.support)
         self.constrain(terms.size, int(terms.sum()) + constants + 2 * terms.size)
         return self.fresh(terms.shape)
+
+    def _challenged_linear(self, operation: Linear, x: Sums, source: products.Source) -> Sums:
+        """`challenged.challenged_linear`: each channel's last product is its test."""
+        groups, m, n = x.shape[0], x.shape[1], operation.weight.shape[2]
+        self._weigh(source, x, 1)
+        y = self.fresh((groups, m, n))
+        inner, biases = groups * n * (m - 2), int(np.count_nonzero(operation.bias))
+        self.constrain(inner, 3 * inner)
+        self.wires += inner
+        weights = int(np.count_nonzero(operation.weight))
+        self.constrain(groups * n, inner + 3 * groups * n + weights + biases)
+        if operation.bias.any() and m not in self._sums_of_powers:
+            self._sums_of_powers.add(m)
+            self.constrain(1, m + 2)
+            self.wires += 1
+        scaled = np.broadcast_to(operation.multiplier[:, None, :] != 1, y.shape)
+        return Sums(y.terms, np.where(scaled, -1, y.ids), y.groups, y.own, y.support)
+
+    def _weigh(self, source: products.Source, x: Sums, step: int) -> None:
+        """`Evaluations.weighted`: a product for each entry but those of the first row of each group."""
+        groups, m, k = x.shape
+        self.powers_of(m, step)
+        if (source, step) in self._weighted:
+            return
+        self._weighted.add((source, step))
+        count = groups * (m - 1) * k
+        self.constrain(count, x.total() + 3 * count)
+        self.wires += count
 
     def _private_linear(self, x: Sums, weight: Sums, bias: Sums) -> Sums:
         groups, m, k = x.shape

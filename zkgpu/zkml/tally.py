@@ -106,6 +106,7 @@ class Tally:
         checks, check_terms: by width, how many values are checked, and how many wires these are sums of
         tables: (rows, columns, looked up) of each
         public, values, challenges: public inputs, values that travel packed, and names of challenges
+        powers: by step, how many powers of the challenge there are (gadgets.evaluations)
         read: the names of tensors that something reads: a product that nothing reads costs nothing
     """
 
@@ -119,6 +120,7 @@ class Tally:
     check_terms: Counter[int] = field(default_factory=Counter)
     tables: dict[Any, list[int]] = field(default_factory=dict)
     challenges: set[str] = field(default_factory=set)
+    powers: dict[int, int] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     _widths: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))  # of each single wire
     _reach: Integers = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # of each group
@@ -203,6 +205,16 @@ class Tally:
         self.tables.setdefault(key, [rows, columns, 0])[2] += x.size
         self.challenges |= {LOOKUP_POINT} | ({DIGEST_POINT} if columns > 1 else set())
         self.constrain(0, x.total())
+
+    def powers_of(self, count: int, step: int) -> None:
+        """`gadgets.evaluations.powers`."""
+        self.challenges.add(DIGEST_POINT)
+        if step > 1:
+            self.powers_of(step + 1, 1)
+        made = self.powers.get(step, 2)
+        self.powers[step] = max(made, count)
+        self.constrain(self.powers[step] - made, 3 * (self.powers[step] - made))
+        self.wires += self.powers[step] - made
 
     def publish_hash(self, tensors: Sequence[Ranged[Any]]) -> None:
         elements = sum(-(-part.values.size // len(part.powers)) for part in tensors)

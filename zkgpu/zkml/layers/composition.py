@@ -12,7 +12,7 @@ says the same, and leaves what follows one term for each value that it reads.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
 from zkgpu.zkml.layers.matrices import reads_of_private
+from zkgpu.zkml.layers.products import Product
 from zkgpu.zkml.operations import Combine, Linear, Operation, Shape, Total
 
 Counts = NDArray[np.int64]
@@ -39,20 +40,25 @@ _FREE = 1 << 16  # terms of a product that are soon made: below, only constraint
 _WIRE = 16  # terms that take as long to prove as a wire and its constraint
 
 
-def reads_of(operation: Operation, inputs: Sequence[Shaped], *, public: bool) -> list[Counts | int]:
+def reads_of(operation: Operation, inputs: Sequence[Shaped], products: Mapping[str, Product]) -> list[Counts | int]:
     """By input, how many combinations its entries, or each of its entries, go into; none where that is not counted.
 
     Args:
-        public: whether weights are constants, of which those that are 0 read nothing
+        products: how layers with weights are written, by output
     """
-    if isinstance(operation, Linear) and public:
-        return [np.broadcast_to((operation.weight != 0).sum(axis=2)[:, None, :], inputs[0].shape)]
     if isinstance(operation, Linear):
-        return [reads_of_private(inputs[0].shape[1], *operation.weight.shape[1:])]
+        return [_reads_of_layer(operation, inputs[0].shape, products[operation.output])]
     if isinstance(operation, Combine):
         shape = np.broadcast_shapes(*(x.shape for x in inputs), operation.offset.shape)
         return [math.prod(shape) // max(1, x.size) for x in inputs]
     return [1] if isinstance(operation, Total) else []
+
+
+def _reads_of_layer(operation: Linear, shape: Shape, product: Product) -> Counts | int:
+    """Weights that are constants, and 0, read nothing; a test at a challenge reads each entry once."""
+    if product.way == "exact":
+        return np.broadcast_to((operation.weight != 0).sum(axis=2)[:, None, :], shape)
+    return 1 if product.way == "challenged" else reads_of_private(shape[1], *operation.weight.shape[1:])
 
 
 def is_worth_wires(terms: Counts, reads: Counts | int, source_terms: int, source_size: int) -> bool:

@@ -18,19 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires, gadgets, stack
+from zkgpu.zkml.layers import products
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, apply, matrix_product, product, total
 
 Integers = NDArray[Any]
-
-LONG = 1 << 18  # terms in a layer's sums from which they get wires of their own: they are read several times
 
 
 def constant_linear(operation: Linear, x: Wires) -> Wires:
     """multiplier * (x @ weight + bias) as linear combinations."""
     circuit, (weight, bias) = Circuit.of(x), effective_weights(operation)
     sums = stack([x[g] @ weight[g] + bias[g] for g in range(len(weight))])
-    if sums.lc.wires.size <= LONG:
+    if sums.lc.wires.size <= products.LONG:
         return sums
     # machine integers give their values much sooner than the sums' own terms would
     out = circuit.hint(lambda v: apply(operation, [v]), [x], shape=sums.shape, label="sums", signed=True)

@@ -11,12 +11,14 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
 from zkgpu.zkml.layers.division import divide
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.normalize import normalize, root_mean_square
+from zkgpu.zkml.layers.products import products_of
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize
 from zkgpu.zkml.layers.softmax import softmax
@@ -163,6 +165,9 @@ class Network:
             self.intervals = with_reach(model, self.intervals, largest_sum)
         self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
         self.values: dict[str, Wires] = {}
+        shapes = {name: interval.shape for name, interval in self.intervals.items()}
+        self.products = products_of(model, shapes, public=not visibilities.weights_are_given)
+        self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
         self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
@@ -216,7 +221,7 @@ class Network:
     def _shorten(self, operation: Operation) -> None:
         """Wires for the values that a linear operation reads, where combinations of them would be long."""
         inputs = [self.values[name] for name in operation.inputs if name not in self._fused]
-        reads = reads_of(operation, inputs, public=not self.visibilities.weights_are_given)
+        reads = reads_of(operation, inputs, self.products)
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
             sources = [self.values[source] for source in self._sources(name)]
             terms = sum(int(terms_of(source).sum()) for source in sources)
@@ -240,6 +245,9 @@ class Network:
 
     def _linear(self, operation: Linear) -> Wires:
         x = self.values[operation.inputs[0]]
+        product = self.products[operation.output]
+        if product.way == "challenged" and not x.is_constant:
+            return challenged_linear(self._evaluations, operation, x, product.source)
         if self.visibilities.weights == "public":
             return constant_linear(operation, x)
         if self.visibilities.weights == "private":
