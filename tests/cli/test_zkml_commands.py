@@ -49,6 +49,9 @@ def test_compile_setup_prove_verify(folder: Path, capsys) -> None:
     code, report, _ = run(capsys, "zkml", "compile", folder / "model.onnx", *calibrated, "-o", build)
     for what in ("constraints", "wires", "gas"):
         assert (code, report["costs"][what]) == (0, answer["costs"][what])
+    assert {layer["way"] for layer in report["products"]} == {"private"}
+    assert report["products"] == answer["products"]
+    assert 0 < report["challenges"]["degree"] < 1 << 254 - report["challenges"]["error_bits"]
     code, made_up, err = run(capsys, "zkml", "estimate", folder / "model.onnx", "--weights", "private")
     assert (code, "accuracy" in made_up, "numbers were made up" in err) == (0, False, True)
     assert 0.8 < made_up["costs"]["constraints"] / report["costs"]["constraints"] < 1.25

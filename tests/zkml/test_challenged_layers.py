@@ -15,9 +15,10 @@ from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.zkml import semantics
+from zkgpu.zkml.counting import account_of
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.network import Visibilities
-from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Operation, Requantize
+from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Lookup, MatMul, Operation, Requantize
 
 draw = np.random.default_rng(8)
 PRIVATE = Visibilities(inputs={"x": "private"})
@@ -188,3 +189,30 @@ def test_a_layer_is_tested_where_that_is_cheaper() -> None:
     assert ways(1, {name: (1, 8, *shape[2:]) for name, shape in wide.items()}) == ["exact"]  # below 2^18 entries
     model = IntegerModel((), (), tuple(layers), 4)
     assert {p.way for p in products.products_of(model, wide, public=False).values()} == {"private"}
+
+
+def test_the_account_says_how_each_product_is_written_and_what_the_challenges_risk(tested: None) -> None:
+    layers = [dense("x", "a", 1, 4, 3), Requantize("round", ("a",), "b", 3, -20, 20), MatMul("two", ("b", "y"), "out")]
+    account = account_of(model_of(layers, x=((1, 5, 4), -8, 7), y=((1, 3, 4), -8, 7)), PRIVATE)
+    assert [(layer.layer, layer.way) for layer in account.layers] == [("dense", "challenged"), ("two", "tensors")]
+    assert account.layers[0].constraints == 4 * (4 + 3) + 3 + 1  # with three powers of the challenge and their sum
+    assert account.layers[1].constraints == min(5 * 3 + 8 * 3, 3 * 4 + 7 * 4)
+    bits, degree = account.error_bits, account.size.degree
+    assert account.lines[-1] == f"tests at challenges of degree {degree:,} in all: error below 2^-{bits}"
+    assert degree << bits <= Fr.modulus < degree << bits + 1
+
+
+def test_the_degree_is_of_all_that_is_tested(tested: None) -> None:
+    """The layer's five rows; the digest of 15 values; no range checks where inputs and outputs are public."""
+    public = account_of(one_layer(), Visibilities())
+    assert public.size.degree == (5 - 1) + (5 * 4 + 5 * 3 - 1)
+    table = model_of(Lookup("table", ("x",), "out", np.arange(16) ** 2, -8), x=((6,), -8, 7))
+    assert account_of(table, Visibilities()).size.degree == (6 + 16) + (6 + 6 - 1)
+
+
+def test_exact_rows_are_counted_where_they_are_read() -> None:
+    account = account_of(one_layer(bias=False), Visibilities())
+    (layer,) = account.layers
+    (weights,) = (op.weight for op in one_layer(bias=False).operations if isinstance(op, Linear))
+    assert (layer.way, layer.constraints) == ("exact", 0)
+    assert 0 < layer.entries <= 5 * weights.size

@@ -447,6 +447,8 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     report |= {"proves": statement.proves, "does_not_prove": statement.does_not_prove}
     if compiled.weights_hash is not None:
         report["weights_hash"] = str(compiled.weights_hash)
+    report["products"] = [asdict(layer) for layer in compiled.account.layers]
+    report["challenges"] = {"degree": compiled.account.size.degree, "error_bits": compiled.account.error_bits}
     accuracy = compiled.accuracy
     if accuracy is not None:
         report["samples"], report["held_out"] = accuracy.samples, accuracy.held_out
@@ -468,6 +470,7 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
         f"{costs.constraints:,} constraints; about {costs.setup_seconds:.1f} s for setup, {costs.prove_seconds:.2f} s "
         f"a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
     )
+    lines += compiled.account.lines
     if compiled.weights_hash is not None:
         lines.append(f"hash of the weights: {compiled.weights_hash}")
     statement = ModelStatement.of(compiled)

@@ -23,7 +23,6 @@ from zkgpu.ntt.domain import Domain
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.check import shapes_of_inputs
 from zkgpu.zkml.compiled import CompiledModel, compile_model
-from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Shape, Unsupported
 from zkgpu.zkml.onnx_model import OnnxModel, Source
@@ -114,7 +113,7 @@ def estimate_model(
     """
     if calibration is not None:
         compiled = compile_model(source, calibration, **options)
-        return compiled, size_of(compiled.model, compiled.visibilities)
+        return compiled, compiled.account.size
     read = OnnxModel.read(as_onnx(source, options.get("example")))
     given, _ = shapes_of_inputs(read, shapes or {})
     try:
@@ -126,7 +125,7 @@ def estimate_model(
     except (FormatError, UsageError) as error:
         raise type(error)(f"with numbers that were made up: {error}: give samples, with --calibrate") from error
     compiled = replace(compiled, accuracy=None)
-    return compiled, size_of(compiled.model, compiled.visibilities)
+    return compiled, compiled.account.size
 
 
 @cache

@@ -16,7 +16,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
-from zkgpu.zkml.counting import size_of
+from zkgpu.zkml.counting import Account, account_of, size_of
 from zkgpu.zkml.equalizing import channel_axis, has_uneven_channels, pairs
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph
@@ -99,6 +99,11 @@ class CompiledModel:
         """The constraints and the witness program. With private or hashed weights the same for all weights."""
         with stage("build circuit"):
             return build_circuit(self.reference or self.model, self.visibilities).compile()
+
+    @cached_property
+    def account(self) -> Account:
+        """The size of the circuit, by formulas: nothing of it is built."""
+        return account_of(self.reference or self.model, self.visibilities)
 
     def quantized(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
         """The integers that stand for one sample's real numbers: by name, or an array for a model with one input.

@@ -8,6 +8,7 @@ sums share wires that no row holds together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from zkgpu.circuits import Circuit
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
+from zkgpu.curves import DEFAULT
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.hashing import Ranged
@@ -50,9 +52,61 @@ from zkgpu.zkml.ranges import Interval, analyze, with_reach
 from zkgpu.zkml.semantics import inverse_root
 from zkgpu.zkml.tally import Integers, Size, Sums, Tally
 
+_WAYS = {
+    "exact": "weights in exact rows",
+    "challenged": "weights tested at a challenge",
+    "private": "weights that the prover gives",
+    "tensors": "no weights, products of two tensors",
+}
+
+
+@dataclass(frozen=True)
+class LayerCount:
+    """What one product takes, without the range checks of what becomes of it.
+
+    Attributes:
+        way: "exact", "challenged" or "private" for a product with weights (layers.products), "tensors" for one of two
+        constraints: with those that layers share, sums of one input or powers of a challenge, at the first of them
+        entries: of combinations that get no wires, where they are read once
+    """
+
+    layer: str
+    way: str
+    constraints: int
+    entries: int
+
+
+@dataclass(frozen=True)
+class Account:
+    """The size of a circuit, and what its products take."""
+
+    size: Size
+    layers: tuple[LayerCount, ...]
+
+    @property
+    def error_bits(self) -> int:
+        """b, where all that is tested at challenges holds but with probability below 2^-b."""
+        return (DEFAULT.scalar_field.modulus // max(1, self.size.degree)).bit_length() - 1
+
+    @property
+    def lines(self) -> list[str]:
+        """The products by the way that they are written, and the error of the challenges."""
+        lines = []
+        for way in dict.fromkeys(layer.way for layer in self.layers):
+            chosen = [layer for layer in self.layers if layer.way == way]
+            constraints, entries = (sum(getattr(c, name) for c in chosen) for name in ("constraints", "entries"))
+            lines.append(f"layers with {_WAYS[way]}: {len(chosen)}, {constraints:,} constraints, {entries:,} entries")
+        tested = f"tests at challenges of degree {self.size.degree:,} in all: error below 2^-{self.error_bits}"
+        return [*lines, tested] if self.size.degree else lines
+
 
 def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Size:
     """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take."""
+    return account_of(model, visibilities, sketched=sketched).size
+
+
+def account_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Account:
+    """As `size_of`, with its products one by one."""
     tally = NetworkTally(model, visibilities or Visibilities(), sketched)
     for tensor in model.inputs:
         tally.declare(tensor)
@@ -63,7 +117,7 @@ def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sk
         for tensor in model.outputs:
             tally.publish(tensor)
         tally.bind()
-    return tally.finished()
+    return Account(tally.finished(), tuple(tally.layers))
 
 
 class NetworkTally(Tally):
@@ -81,6 +135,7 @@ class NetworkTally(Tally):
             self.intervals = with_reach(model, self.intervals, largest_sum)
         shapes = {name: interval.shape for name, interval in self.intervals.items()}
         self.products = products.products_of(model, shapes, public=not visibilities.weights_are_given)
+        self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
         self._sums_of_powers: set[int] = set()
         self.sums: dict[str, Sums] = {}
@@ -126,11 +181,17 @@ class NetworkTally(Tally):
         if operation.output in self.fused:
             return
         self._shorten(operation)
+        before = self.constraints, self.entries
         inputs = [self.sums.get(name) for name in operation.inputs]
         intervals = [self.intervals[name] for name in operation.inputs]
         self.sums[operation.output] = _RULES.get(type(operation), NetworkTally.built)(
             self, operation, inputs, intervals
         )
+        if isinstance(operation, Linear | MatMul):
+            way = self.products[operation.output].way if isinstance(operation, Linear) else "tensors"
+            constraints, entries = self.constraints - before[0], self.entries - before[1]
+            read = 0 if constraints else self.sums[operation.output].total()
+            self.layers.append(LayerCount(operation.layer, way, constraints, entries + read))
 
     def _shorten(self, operation: Operation) -> None:
         inputs = [self.sums[name] for name in operation.inputs if name not in self.fused]
@@ -258,6 +319,7 @@ class NetworkTally(Tally):
     def _challenged_linear(self, operation: Linear, x: Sums, source: products.Source) -> Sums:
         """`challenged.challenged_linear`: each channel's last product is its test."""
         groups, m, n = x.shape[0], x.shape[1], operation.weight.shape[2]
+        self.degree += m - 1
         self._weigh(source, x, 1)
         y = self.fresh((groups, m, n))
         inner, biases = groups * n * (m - 2), int(np.count_nonzero(operation.bias))
@@ -315,6 +377,7 @@ class NetworkTally(Tally):
             return Sums.of(terms, m * n * k)
         first, rows, columns = (x, m, n) if right <= left else (y, n, m)
         self.challenges.add(DIGEST_POINT)
+        self.degree += columns - 1
         self.constrain(min(right, left), first.total() + 2 * m * k * n // columns + 4 * (rows + k) * (columns - 1))
         self.wires += min(right, left) - rows
         return self.fresh((m, n))
@@ -458,6 +521,7 @@ class NetworkTally(Tally):
             return self._beside(x, Sums.of(np.zeros(x.shape, dtype=np.int64), 0))
         values, places, rows = self.fresh(x.shape), self.fresh(x.shape), x.size // n
         self.challenges |= {LOOKUP_POINT, DIGEST_POINT}
+        self.degree += x.size  # of the products of a permutation's two sides
         self.constrain(x.size + rows * (2 * n - 2), 12 * x.size + x.total())
         self.wires += x.size + rows * (2 * n - 3)
         self.within(values.take((..., slice(1, None))).plus(3), 0, n * (spread(interval) + 1), exactly=False)

@@ -36,6 +36,8 @@ class Size:
         entries: of its three matrices
         public: ordinary public inputs, with the challenges and the digest
         values: public values that travel packed
+        degree: of what is tested at challenges, summed up: more than this over the order of Fr is no chance to pass a
+            test that a witness should fail (Schwartz and Zippel)
     """
 
     constraints: int
@@ -43,6 +45,7 @@ class Size:
     entries: int
     public: int
     values: int
+    degree: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +109,7 @@ class Tally:
         checks, check_terms: by width, how many values are checked, and how many wires these are sums of
         tables: (rows, columns, looked up) of each
         public, values, challenges: public inputs, values that travel packed, and names of challenges
+        degree: of the polynomials that are tested at challenges so far
         powers: by step, how many powers of the challenge there are (gadgets.evaluations)
         read: the names of tensors that something reads: a product that nothing reads costs nothing
     """
@@ -120,6 +124,7 @@ class Tally:
     check_terms: Counter[int] = field(default_factory=Counter)
     tables: dict[Any, list[int]] = field(default_factory=dict)
     challenges: set[str] = field(default_factory=set)
+    degree: int = 0
     powers: dict[int, int] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     _widths: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))  # of each single wire
@@ -233,13 +238,14 @@ class Tally:
         if self.values:
             self.challenges.add(DIGEST_POINT)
             self.constrain(self.values, 5 * self.values)
+            self.degree += self.values - 1
             self.wires += self.values
             self.public += 1
         if used:
             self.constrain(1, 1)
             self.wires += 1 + len(self.challenges)
             self.public += len(self.challenges)
-        return Size(self.constraints, self.wires, self.entries, self.public, self.values)
+        return Size(self.constraints, self.wires, self.entries, self.public, self.values, self.degree)
 
     def _write_checks(self) -> None:
         self.plan: LimbPlan = plan_limbs(+self.checks)
@@ -254,11 +260,17 @@ class Tally:
             twice = 2 if limbs[-1] not in (self.plan.width, *self.plan.tables) else 1
             self.wires += (len(limbs) - 1) * 2 * count + twice * count
             self.entries += 5 * (len(limbs) - 1) * count + twice * (terms + (len(limbs) + 4) * count)
+            self.degree += (len(limbs) - 1 + twice) * count
         rows = sum(1 << width for width in {self.plan.width, *self.plan.tables} if width)
         self.wires += 2 * rows
         self.entries += 5 * rows
+        self.degree += rows
 
     def _write_table(self, rows: int, columns: int, count: int) -> None:
-        """Of several columns each after the first takes a constraint an entry; their powers take some more."""
+        """Of several columns each after the first takes a constraint an entry; their powers take some more.
+
+        Sums of fractions, brought to one denominator: its degree, that of one fraction by their number.
+        """
+        self.degree += (count + rows) * max(1, columns - 1)
         self.constrain(columns * count + rows + 1 + 2 * max(0, columns - 2), (4 * columns + 1) * count + 6 * rows)
         self.wires += columns * count + 2 * rows
