@@ -7,10 +7,13 @@ import pytest
 
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of
 from tests.zkml.test_layers_have_one_witness import assert_one_witness
-from zkgpu.zkml.layers import composition
-from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Operation, Total
+from zkgpu.zkml.counting import size_of
+from zkgpu.zkml.layers import composition, normalize
+from zkgpu.zkml.layers.network import Visibilities
+from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Normalize, Operation, Total
 
 draw = np.random.default_rng(3)
+PRIVATE = Visibilities(inputs={"x": "private"})
 
 
 def dense(source: str, output: str, k: int, n: int) -> Linear:
@@ -51,14 +54,14 @@ def test_a_narrow_layer_between_wide_ones_gets_wires():
 def test_where_composing_takes_no_time_no_wire_is_made(monkeypatch):
     model = bottleneck(60, 3)
     before = compiled(model).r1cs.n_constraints
-    monkeypatch.setattr(composition, "_FREE", 0)
+    monkeypatch.setattr(composition, "FREE", 0)
     assert compiled(model).r1cs.n_constraints == before + 6
 
 
 @pytest.mark.parametrize("weights", ["public", "private"])
 @pytest.mark.parametrize("name", READERS)
 def test_bound_values_leave_one_witness(name: str, weights: str, monkeypatch) -> None:
-    monkeypatch.setattr(composition, "_FREE", 0)
+    monkeypatch.setattr(composition, "FREE", 0)
     monkeypatch.setattr(composition, "_WIRE", -100)
     model = overlapping(READERS[name])
     values = {"x": draw.integers(-7, 8, (1, 2, 6)), "y": draw.integers(-7, 8, 2)}
@@ -70,6 +73,18 @@ def test_bound_values_leave_one_witness(name: str, weights: str, monkeypatch) ->
 def test_what_is_read_of_bound_values_is_wires(name: str, monkeypatch) -> None:
     model = overlapping(READERS[name])
     before = compiled(model).r1cs.n_constraints
-    monkeypatch.setattr(composition, "_FREE", 0)
+    monkeypatch.setattr(composition, "FREE", 0)
     monkeypatch.setattr(composition, "_WIRE", -100)
     assert compiled(model).r1cs.n_constraints == before + 8  # the values of the dense layer, once each
+
+
+def test_the_sum_of_a_long_row_is_a_wire_that_all_its_entries_read(monkeypatch) -> None:
+    model = model_of(Normalize("n", ("x",), "out", 16, 2), x=((2, 40), -128, 127))
+    before, terms = compiled(model).r1cs.n_constraints, entries(model)
+    monkeypatch.setattr(normalize, "FREE", 0)
+    assert compiled(model).r1cs.n_constraints == before + 2
+    assert entries(model) < terms - 2 * 3 * 40 * 37  # squares read an entry twice, and what it is divided by once
+    assert size_of(model, PRIVATE).constraints == before + 2
+    values = {"x": draw.integers(-128, 128, (2, 40))}
+    assert_same_as_semantics(model, values)
+    assert_one_witness(compiled(model), values)

@@ -24,6 +24,7 @@ from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
+from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
@@ -561,6 +562,10 @@ class NetworkTally(Tally):
     def _less_mean(self, x: Sums) -> Sums:
         """Entries n x less the sum of their row: constant where all entries of it are one wire, or constant."""
         row = self.united(x)
+        if has_wire_of_sum(x.size, x.shape[-1]) and not x.is_constant:
+            self.constrain(row.size, int(row.sum()) + 2 * row.size)
+            self.fresh(row.shape)
+            return x.plus(1)
         same = (x.ids == x.ids[..., :1]).all(axis=-1) & (x.ids[..., 0] >= 0)
         reach = np.where(same | (row == 0) | (x.shape[-1] == 1), 0, row)
         return self.grouped(reach, x.shape, np.broadcast_to(reach[..., None], x.shape).copy(), x.support)

@@ -36,7 +36,7 @@ class Shaped(Protocol):
     def size(self) -> int: ...
 
 
-_FREE = 1 << 16  # terms of a product that are soon made: below, only constraints count
+FREE = 1 << 16  # terms of a product that are soon made: below, only constraints count
 _WIRE = 16  # terms that take as long to prove as a wire and its constraint
 
 
@@ -72,7 +72,7 @@ def is_worth_wires(terms: Counts, reads: Counts | int, source_terms: int, source
         return False
     read = np.broadcast_to(np.ravel(reads), terms.shape)
     bound = source_terms + (2 + _WIRE) * source_size + int((terms > 0) @ read)
-    return int(terms @ read) > max(_FREE, bound)
+    return int(terms @ read) > max(FREE, bound)
 
 
 def terms_of(x: Wires) -> Counts:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires
+from zkgpu.zkml.layers.composition import FREE
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Normalize, RootMeanSquare
@@ -18,7 +19,10 @@ from zkgpu.zkml.semantics import inverse_root
 def normalize(checks: Checks, operation: Normalize, x: Wires, interval: Interval) -> Wires:
     """c * R along the last axis."""
     n = x.shape[-1]
-    c = x * n - _along(x.sum(axis=-1), x)
+    total = x.sum(axis=-1)
+    if has_wire_of_sum(x.size, n) and not x.is_constant:
+        total = Circuit.of(x).materialize(total)
+    c = x * n - _along(total, x)
     variance = (c * c).sum(axis=-1) + operation.epsilon
     most, reached = (n * (n * d) ** 2 + operation.epsilon for d in (spread(interval), 2 * interval.reach))
     root = _inverse_root(checks, variance, operation.bits, operation.epsilon, most, reached.bit_length())
@@ -31,6 +35,11 @@ def root_mean_square(checks: Checks, operation: RootMeanSquare, x: Wires, interv
     squares = (x * x).sum(axis=-1) + operation.epsilon
     most, reached = (n * d**2 + operation.epsilon for d in (interval.magnitude, interval.reach))
     return x * _along(_inverse_root(checks, squares, operation.bits, operation.epsilon, most, reached.bit_length()), x)
+
+
+def has_wire_of_sum(size: int, n: int) -> bool:
+    """Whether the sums of rows of n get wires, where each of `size` entries less its mean would have n terms else."""
+    return size * n > FREE
 
 
 def _along(row: Wires, x: Wires) -> Wires:
