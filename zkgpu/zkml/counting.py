@@ -20,6 +20,8 @@ from zkgpu.circuits.widths import UNKNOWN
 from zkgpu.curves import DEFAULT
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
+from zkgpu.zkml.layers.convolution import Patches
+from zkgpu.zkml.layers.evaluated import evaluated
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
@@ -56,6 +58,7 @@ from zkgpu.zkml.tally import Integers, Size, Sums, Tally
 _WAYS = {
     "exact": "weights in exact rows",
     "challenged": "weights tested at a challenge",
+    "convolution": "weights of convolutions, tested at a challenge",
     "private": "weights that the prover gives",
     "tensors": "no weights, products of two tensors",
 }
@@ -66,7 +69,8 @@ class LayerCount:
     """What one product takes, without the range checks of what becomes of it.
 
     Attributes:
-        way: "exact", "challenged" or "private" for a product with weights (layers.products), "tensors" for one of two
+        way: "exact", "challenged", "convolution" or "private" for a product with weights (layers.products), "tensors"
+            for one of two
         constraints: with those that layers share, sums of one input or powers of a challenge, at the first of them
         entries: of combinations that get no wires, where they are read once
     """
@@ -135,7 +139,9 @@ class NetworkTally(Tally):
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
         shapes = {name: interval.shape for name, interval in self.intervals.items()}
-        self.products = products.products_of(model, shapes, public=not visibilities.weights_are_given)
+        public = not visibilities.weights_are_given
+        self.evaluated: Mapping[str, Patches] = {} if sketched else evaluated(model, public=public)
+        self.products = products.products_of(model, shapes, self.evaluated, public=public)
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
         self._sums_of_powers: set[int] = set()
@@ -195,6 +201,8 @@ class NetworkTally(Tally):
             self.layers.append(LayerCount(operation.layer, way, constraints, entries + read))
 
     def _shorten(self, operation: Operation) -> None:
+        if operation.output in self.evaluated:
+            return
         inputs = [self.sums[name] for name in operation.inputs if name not in self.fused]
         reads = reads_of(operation, inputs, self.products)
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
@@ -290,11 +298,12 @@ class NetworkTally(Tally):
         product = self.products[operation.output]
         if product.way == "challenged" and not x.is_constant:
             return self._challenged_linear(operation, x, product.source)
+        patches = self.evaluated.get(operation.output)
         if self.visibilities.weights == "public":
-            return self._constant_linear(operation, x)
+            return self._public_linear(operation, x, patches)
         if self.visibilities.weights == "private":
             weight, bias = self.fresh(operation.weight.shape), self.fresh(operation.bias.shape)
-            return self._private_linear(x, weight, bias)
+            return self._private_linear(x, weight, bias, patches)
         parts = {}
         for name, part in hashed_parts(operation, m).items():
             parts[name] = self.fresh(part.values.shape)
@@ -304,8 +313,18 @@ class NetworkTally(Tally):
         factors = multiplier.take((slice(None), None))
         if m > k and not works_in_pairs(m, k, shape[2]):
             scaled = self.product(weight, factors)
-            return self._private_linear(x, scaled, self.product(multiplier, bias))
-        return self.product(self._private_linear(x, weight, bias), factors, operation.output)
+            return self._private_linear(x, scaled, self.product(multiplier, bias), patches)
+        return self.product(self._private_linear(x, weight, bias, patches), factors, operation.output)
+
+    def _public_linear(self, operation: Linear, x: Sums, patches: Patches | None) -> Sums:
+        if patches is None:
+            return self._constant_linear(operation, x)
+        weight, biases = operation.weight, int(np.count_nonzero(operation.bias))
+        return self._times_multiplier(self._convolution(x, patches, weight.shape[2], weight, biases), operation)
+
+    def _times_multiplier(self, y: Sums, operation: Linear) -> Sums:
+        scaled = np.broadcast_to(operation.multiplier[:, None, :] != 1, y.shape)
+        return Sums(y.terms, np.where(scaled, -1, y.ids), y.groups, y.own, y.support)
 
     def _constant_linear(self, operation: Linear, x: Sums) -> Sums:
         """Sums of many terms get wires of their own."""
@@ -332,8 +351,7 @@ class NetworkTally(Tally):
             self._sums_of_powers.add(m)
             self.constrain(1, m + 2)
             self.wires += 1
-        scaled = np.broadcast_to(operation.multiplier[:, None, :] != 1, y.shape)
-        return Sums(y.terms, np.where(scaled, -1, y.ids), y.groups, y.own, y.support)
+        return self._times_multiplier(y, operation)
 
     def _weigh(self, source: products.Source, x: Sums, step: int) -> None:
         """`Evaluations.weighted`: a product for each entry but those of the first row of each group."""
@@ -346,9 +364,33 @@ class NetworkTally(Tally):
         self.constrain(count, x.total() + 3 * count)
         self.wires += count
 
-    def _private_linear(self, x: Sums, weight: Sums, bias: Sums) -> Sums:
+    def _convolution(self, x: Sums, patches: Patches, n: int, weight: Integers | None, biases: int) -> Sums:
+        """`convolution` with n output channels a group.
+
+        Args:
+            weight: where it is public
+            biases: those that are not 0
+        """
+        groups, m, k = x.shape
+        ends, products = groups * n, 0 if weight is not None else groups * (k + 1) * n
+        self.powers_of(patches.degree + 1, 1)
+        self.degree += patches.degree
+        self.constrain(patches.constraints, int(x.terms.ravel()[patches.entries].sum()) + patches.terms_of_sums)
+        self.wires += patches.constraints
+        if biases:
+            self.constrain(1, m + 2)
+            self.wires += 1
+        read = (patches.sizes > 0).reshape(groups, k)
+        terms = 4 * products - 2 * int((~read).sum()) * n if weight is None else int((weight[read] != 0).sum()) + biases
+        self.constrain(products + ends * m, terms + ends * (3 * (m - 1) + 2 + m - 1))
+        self.wires += products + ends * (m - 1)
+        return self.fresh((groups, m, n))
+
+    def _private_linear(self, x: Sums, weight: Sums, bias: Sums, patches: Patches | None = None) -> Sums:
         groups, m, k = x.shape
         n = weight.shape[2]
+        if patches is not None:
+            return self._convolution(x, patches, n, None, bias.size)
         if works_in_pairs(m, k, n):
             pairs = m * n * (k - k // 2)
             entries = (n + 1) * x.total() + groups * (3 * pairs + m * n * (k + 1) + m * (k // 2))

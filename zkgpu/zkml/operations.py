@@ -66,11 +66,16 @@ class Linear(Operation):
         weight: (g, k, n), 8 bits each
         multiplier: (g, n), positive: brings the channels, each with a scale of its own, to one scale
         bias: (g, n)
+        places: (m,) from 0 on, no two alike, and
+        shifts: (k,) from 0 on, where x holds the patches of images that a convolution reads: row i has in column j what
+            lies at places[i] + shifts[j]. They change no value, and proofs are shorter by them (layers.convolution)
     """
 
     weight: Integers = field(repr=False)
     multiplier: Integers = field(repr=False)
     bias: Integers = field(repr=False)
+    places: Integers | None = field(default=None, repr=False)
+    shifts: Integers | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, eq=False)

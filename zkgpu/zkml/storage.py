@@ -28,6 +28,7 @@ _VERSION = 2
 _DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses
 _KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
 _BASE = {"layer", "inputs", "output"}
+_LATER = {"places", "shifts"}  # what earlier programs wrote no word of
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -179,6 +180,7 @@ def _tensor(value: Mapping[str, Any]) -> Tensor:
 def _operation(value: Mapping[str, Any], arrays: Arrays) -> Operation:
     kind = _KINDS[value["kind"]]
     wanted = {f.name for f in fields(kind)}
+    value = dict.fromkeys(_LATER & wanted) | value
     if set(value) != wanted | {"kind"}:
         raise FormatError(f"layer '{value.get('layer')}' has other fields than a {value['kind']}")
     own = {name: _value(name, value[name], arrays) for name in wanted - _BASE}
@@ -216,12 +218,24 @@ def _check(model: IntegerModel, memory: int | None) -> None:
             raise FormatError(f"output '{tensor.name}' has another shape")
 
 
+def _is_walk(places: NDArray[Any], shifts: NDArray[Any], k: int) -> bool:
+    """Whether they say where the rows and the k columns of patches lie."""
+    flat = places.ndim == 1 and shifts.shape == (k,)
+    return (
+        flat
+        and places.size == np.unique(places).size
+        and all((v >= 0).all() and (v < 1 << 28).all() for v in (places, shifts))
+    )
+
+
 _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
     Arrange: lambda op: bool((op.positions >= -1).all()),
     operations.Linear: lambda op: (
         op.weight.ndim == 3
         and op.multiplier.shape == op.bias.shape == op.weight.shape[::2]
         and bool((op.multiplier > 0).all())
+        and (op.places is None) == (op.shifts is None)
+        and (op.places is None or _is_walk(op.places, op.shifts, op.weight.shape[1]))
     ),
     operations.Requantize: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Circuit, Wires, gadgets, stack
 from zkgpu.zkml.layers import products
+from zkgpu.zkml.layers.convolution import Patches, convolution
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, apply, matrix_product, product, total
 
@@ -46,17 +47,17 @@ def effective_weights(operation: Linear) -> tuple[Integers, Integers]:
 def works_in_pairs(m: int, k: int, n: int) -> bool:
     """Whether Winograd's pairs take the fewest constraints for (m, k) times (k, n) with private weights."""
     pairs = m * n * (k - k // 2) + m * (k // 2)
-    return pairs < min(_tested(m, k, n), m * n * k)
+    return pairs < min(tested(m, k, n), m * n * k)
 
 
-def _tested(m: int, k: int, n: int) -> int:
+def tested(m: int, k: int, n: int) -> int:
     """Constraints of Freivalds' test."""
     return min(m * k + (m + k) * (n - 1), k * n + (k + n) * (m - 1))
 
 
 def reads_of_private(m: int, k: int, n: int) -> int:
     """How many constraints of a product with private weights hold each entry of (m, k)."""
-    return n if works_in_pairs(m, k, n) or m * k * n <= _tested(m, k, n) else 1
+    return n if works_in_pairs(m, k, n) or m * k * n <= tested(m, k, n) else 1
 
 
 def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
@@ -69,8 +70,10 @@ def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
     return weight, bias
 
 
-def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires) -> Wires:
-    """x @ weight + bias for wires that hold `private_values`."""
+def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires, patches: Patches | None = None) -> Wires:
+    """x @ weight + bias for wires that hold `private_values`; checked at a challenge where patches are given."""
+    if patches is not None:
+        return convolution(x, patches, weight, bias)
     _, m, k = x.shape
     n = weight.shape[-1]
     groups = range(x.shape[0])

@@ -13,7 +13,9 @@ from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
+from zkgpu.zkml.layers.convolution import evaluated_linear
 from zkgpu.zkml.layers.division import divide
+from zkgpu.zkml.layers.evaluated import evaluated
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
@@ -166,7 +168,8 @@ class Network:
         self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
         self.values: dict[str, Wires] = {}
         shapes = {name: interval.shape for name, interval in self.intervals.items()}
-        self.products = products_of(model, shapes, public=not visibilities.weights_are_given)
+        self._evaluated = evaluated(model, public=not visibilities.weights_are_given)
+        self.products = products_of(model, shapes, self._evaluated, public=not visibilities.weights_are_given)
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
@@ -220,6 +223,8 @@ class Network:
 
     def _shorten(self, operation: Operation) -> None:
         """Wires for the values that a linear operation reads, where combinations of them would be long."""
+        if operation.output in self._evaluated:  # which reads each value once
+            return
         inputs = [self.values[name] for name in operation.inputs if name not in self._fused]
         reads = reads_of(operation, inputs, self.products)
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
@@ -244,17 +249,17 @@ class Network:
         self.values[name] = _arrange(self, arranged, [self.values[source] for source in arranged.inputs], [])
 
     def _linear(self, operation: Linear) -> Wires:
-        x = self.values[operation.inputs[0]]
-        product = self.products[operation.output]
+        x, product = self.values[operation.inputs[0]], self.products[operation.output]
+        patches = None if x.is_constant else self._evaluated.get(operation.output)
         if product.way == "challenged" and not x.is_constant:
             return challenged_linear(self._evaluations, operation, x, product.source)
         if self.visibilities.weights == "public":
-            return constant_linear(operation, x)
+            return constant_linear(operation, x) if patches is None else evaluated_linear(operation, x, patches)
         if self.visibilities.weights == "private":
-            return private_linear(operation, x, *declare_weights(self.circuit, operation))
+            return private_linear(operation, x, *declare_weights(self.circuit, operation), patches)
         parts = declare_hashed(self.circuit, self.checks, operation, x.shape[1])
         self._hashed_weights += parts.values()
-        return hashed_linear(operation, x, parts)
+        return hashed_linear(operation, x, parts, patches)
 
     def _table(self, operation: Lookup) -> Wires:
         rounding = self._fused.get(operation.inputs[0])

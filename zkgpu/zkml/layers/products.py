@@ -14,7 +14,7 @@ weights are kept as structure, some sixty (bench/results/model_costs.jsonl, infe
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -27,7 +27,7 @@ LONG = 1 << 18  # entries of a layer from which its outputs get wires, or are te
 CONSTRAINT = 24  # entries that cost as much as a constraint and its wire
 WIRE = 8  # the same of a wire alone
 
-Way: TypeAlias = Literal["exact", "challenged", "private"]
+Way: TypeAlias = Literal["exact", "challenged", "convolution", "private"]
 Source: TypeAlias = tuple[Any, ...]  # what a tensor is, whatever it is called: equal for equal entries
 
 
@@ -49,7 +49,8 @@ class Product:
     """How one layer is written.
 
     Attributes:
-        way: "exact" or "challenged", or "private" where the prover gives the weights (layers.matrices)
+        way: "exact" or "challenged", or "private" where the prover gives the weights (layers.matrices); "convolution"
+            where patches share products, whoever gives the weights (layers.convolution)
         source: what its input is: layers that read the same entries share their sums
     """
 
@@ -79,21 +80,24 @@ def challenged_cost(operation: Linear, m: int) -> Cost:
     return Cost(outputs.constraints, groups * m * n, outputs.entries + weights)
 
 
-def products_of(model: IntegerModel, shapes: Mapping[str, Shape], *, public: bool) -> dict[str, Product]:
+def products_of(
+    model: IntegerModel, shapes: Mapping[str, Shape], convolutions: Collection[str], *, public: bool
+) -> dict[str, Product]:
     """How each layer with weights is written, by its output. Those that the prover gives are never challenged here.
 
     Args:
         shapes: of all tensors
+        convolutions: the outputs of layers that are chosen already (layers.evaluated)
         public: whether weights are constants
 
     Layers that read the same entries are weighed together, as one evaluation of these serves all.
     """
     sources = Sources(model, shapes)
-    layers = [operation for operation in model.operations if isinstance(operation, Linear)]
+    layers = [op for op in model.operations if isinstance(op, Linear) and op.output not in convolutions]
     read: dict[Source, list[Linear]] = {}
     for layer in layers:
         read.setdefault(sources.of(layer.inputs[0]), []).append(layer)
-    chosen: dict[str, Product] = {}
+    chosen: dict[str, Product] = {output: Product("convolution", ()) for output in convolutions}
     for source, readers in read.items():
         tested = _challenged(readers, shapes[readers[0].inputs[0]]) if public else set()
         other: Way = "exact" if public else "private"

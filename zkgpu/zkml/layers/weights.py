@@ -14,6 +14,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.errors import UsageError
+from zkgpu.zkml.layers.convolution import Patches
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import Integers, private_linear, private_values, works_in_pairs
 from zkgpu.zkml.layers.range_checks import Checks
@@ -84,13 +85,15 @@ def declare_hashed(circuit: Circuit, checks: Checks, operation: Linear, m: int) 
     return declared
 
 
-def hashed_linear(operation: Linear, x: Wires, parts: Mapping[str, Ranged[Wires]]) -> Wires:
+def hashed_linear(
+    operation: Linear, x: Wires, parts: Mapping[str, Ranged[Wires]], patches: Patches | None = None
+) -> Wires:
     """multiplier * (x @ weight + bias): the multipliers scale the weights or the sums, whichever are fewer."""
     weight, multiplier, bias = (parts[name].values for name in ("weight", "multiplier", "bias"))
     groups, m, k = x.shape
     n = weight.shape[-1]
     if m > k and not works_in_pairs(m, k, n):
         scaled = weight * multiplier.reshape(groups, 1, n).broadcast_to((groups, k, n))
-        return private_linear(operation, x, Circuit.of(x).materialize(scaled), multiplier * bias)
-    sums = private_linear(operation, x, weight, bias)
+        return private_linear(operation, x, Circuit.of(x).materialize(scaled), multiplier * bias, patches)
+    sums = private_linear(operation, x, weight, bias, patches)
     return sums * multiplier.reshape(groups, 1, n).broadcast_to(sums.shape)

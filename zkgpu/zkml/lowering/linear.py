@@ -9,7 +9,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node
 from zkgpu.zkml.lowering.builder import Builder, Quantized
-from zkgpu.zkml.lowering.windows import Windows, phases
+from zkgpu.zkml.lowering.windows import Walk, Windows, phases
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
@@ -45,14 +45,15 @@ def _rows(builder: Builder, x: Quantized) -> int:
 
 
 def convolution(builder: Builder, node: Node) -> Quantized:
-    x, weight = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]]
+    name, weight = node.inputs[0], builder.graph.constants[node.inputs[1]]
+    x = builder.narrow(builder.tensors[name], name, min(builder.wide, _WIDEST))
     channels, groups = weight.shape[0], int(node.attributes.get("group", 1))
     shape = builder.graph.shapes[node.output]
     windows = Windows.of(node, builder.shape(x), weight.shape[2:], shape[2:])
     patches = builder.arrange([x], windows.patches(groups))
     batch = builder.shape(x)[0]
     flat = weight.reshape(groups, channels // groups, -1).swapaxes(1, 2)
-    out = linear(builder, node, patches, flat, _bias(builder, node, groups, channels))
+    out = linear(builder, node, patches, flat, _bias(builder, node, groups, channels), windows.walk(weight.shape[1]))
     return builder.arrange([out], _channels_first(groups, batch, windows.count, channels).reshape(shape))
 
 
@@ -81,7 +82,8 @@ def transposed_convolution(builder: Builder, node: Node) -> Quantized:
         places = np.where(inside < 0, -1, images + inside)  # image, group, place, channel, tap
         rows = places.swapaxes(0, 1).reshape(groups, batch * count, -1)
         taps = flat[..., phase.taps].swapaxes(2, 3).reshape(groups, -1, weight.shape[1])
-        parts.append(linear(builder, node, builder.arrange([x], rows), taps, bias))
+        walk = phase.walk(batch, fan_in // groups)
+        parts.append(linear(builder, node, builder.arrange([x], rows), taps, bias, walk))
         order[..., phase.outputs] = start + _channels_first(groups, batch, count, shape[1]).reshape(batch, shape[1], -1)
         start += order[..., phase.outputs].size
     return builder.arrange(parts, order.reshape(shape))
@@ -94,8 +96,14 @@ def _channels_first(groups: int, batch: int, count: int, channels: int) -> Array
     return turned
 
 
-def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array) -> Quantized:
-    """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs."""
+def linear(
+    builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array, walk: Walk | None = None
+) -> Quantized:
+    """x @ weight + bias, group by group, at a scale that a later requantization reaches by dropping whole limbs.
+
+    Args:
+        walk: places and shifts of the rows and columns of x, where they are patches of images
+    """
     shape = builder.shape(x)
     computed = next(name for name in node.inputs if name not in builder.graph.constants)
     x = builder.reshape(builder.narrow(x, computed, min(builder.wide, _WIDEST)), shape)
@@ -104,7 +112,10 @@ def linear(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Arra
     units = multiplier * scale
     integers = builder.rounded(weight * x.scale / units[:, None, :])
     offset = builder.rounded(bias / units)
-    return builder.add(Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset)
+    places, shifts = walk or (None, None)
+    return builder.add(
+        Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset, places=places, shifts=shifts
+    )
 
 
 def sum_scale(builder: Builder, node: Node, x: Quantized, weight: Array) -> tuple[Array, float]:

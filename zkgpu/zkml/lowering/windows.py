@@ -23,11 +23,14 @@ class Windows:
     Attributes:
         places: (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
         sizes: (windows,): how many entries of a window lie in the tensor or in its padding
+        count_of_axes, shifts_of_axes: windows along each axis, and the shift of each entry of a window along it
     """
 
     places: Integers
     batch: int
     sizes: Integers
+    count_of_axes: Shape
+    shifts_of_axes: tuple[Integers, ...]
 
     @property
     def count(self) -> int:
@@ -55,7 +58,8 @@ class Windows:
         key = (slice(None), *steps, *inside)
         chosen = view[key]
         places = chosen.reshape(len(chosen), math.prod(count), -1)
-        return cls(np.maximum(places, -1), shape[0], (places[0] != _BEYOND).sum(axis=-1))
+        shifts = tuple(np.arange(k) * d // s for k, d, s in zip(kernel, dilations, strides, strict=True))
+        return cls(np.maximum(places, -1), shape[0], (places[0] != _BEYOND).sum(axis=-1), tuple(count), shifts)
 
     def patches(self, groups: int) -> Integers:
         """(groups, batch * windows, channels of a group * entries): the rows a convolution's product reads."""
@@ -63,6 +67,29 @@ class Windows:
         grouped = self.places.reshape(self.batch, groups, images // self.batch // groups, count, entries)
         rows: Integers = grouped.transpose(1, 0, 3, 2, 4).reshape(groups, self.batch * count, -1)
         return rows
+
+    def walk(self, channels: int) -> Walk | None:
+        """Those of `patches`, for so many channels of a group."""
+        return walk(self.batch, self.count_of_axes, self.shifts_of_axes, channels)
+
+
+Walk = tuple[Integers, Integers]  # places and shifts, see operations.Linear
+
+
+def walk(batch: int, count: Shape | None, shifts: Sequence[Integers], channels: int) -> Walk | None:
+    """Places of windows, image by image, and shifts of their entries, channel by channel; None where none overlap.
+
+    Along an axis with stride s and dilation d, window o reads in tap t what lies at s o + t d in the padded image: at
+    o + floor(t d / s) among those that leave the same rest modulo s. So what a place in the image is given, o +
+    floor(t d / s), is the same by whichever window it is read; and a stride takes no places that it does not keep.
+    """
+    if count is None or not any(along.any() for along in shifts):
+        return None
+    place, shift = np.arange(batch), np.zeros(1, dtype=np.int64)
+    for n, along in zip(count, shifts, strict=True):
+        place = (place[:, None] * n + np.arange(n)).ravel()
+        shift = (shift[:, None] * n + along).ravel()
+    return place, np.tile(shift, channels)
 
 
 def _padded(images: Integers, widths: Iterable[tuple[int, int]], mark: int) -> Integers:
@@ -111,11 +138,18 @@ class Phase:
         places: (places, taps): positions in one image of the input, -1 outside of it
         outputs: (places,): positions in one image of the output
         taps: (taps,): positions in the kernel
+        count_of_axes, shifts_of_axes: as of Windows; None where a place reads nothing
     """
 
     places: Integers
     outputs: Integers
     taps: Integers
+    count_of_axes: Shape | None
+    shifts_of_axes: tuple[Integers, ...]
+
+    def walk(self, batch: int, channels: int) -> Walk | None:
+        """As of Windows, for so many images and channels of a group."""
+        return walk(batch, self.count_of_axes, self.shifts_of_axes, channels)
 
 
 def phases(node: Node, space: Shape, kernel: Sequence[int], out: Shape) -> list[Phase]:
@@ -131,35 +165,37 @@ def phases(node: Node, space: Shape, kernel: Sequence[int], out: Shape) -> list[
         first, alone = reached[0], np.concatenate(idle)
         nothing = np.full((len(alone), first.taps.size), -1)
         outputs = np.concatenate([first.outputs, alone])
-        reached[0] = Phase(np.concatenate([first.places, nothing]), outputs, first.taps)
+        reached[0] = Phase(np.concatenate([first.places, nothing]), outputs, first.taps, None, ())
     return reached
 
 
 def _axis_phases(
     n: int, kernel: int, out: int, stride: int, dilation: int, begin: int
-) -> list[tuple[Integers, Integers, Integers]]:
-    """(places, outputs, taps) of each phase along one axis that has outputs."""
+) -> list[tuple[Integers, Integers, Integers, Integers]]:
+    """(places, outputs, taps, shifts of the taps) of each phase along one axis that has outputs."""
     found = []
     for residue in range(stride):
         outputs = np.array([o for o in range(out) if (o + begin) % stride == residue], dtype=np.int64)
         taps = np.array([t for t in range(kernel) if t * dilation % stride == residue], dtype=np.int64)
         places = (outputs[:, None] + begin - taps * dilation) // stride
         if outputs.size:
-            found.append((np.where((places >= 0) & (places < n), places, -1), outputs, taps))
+            shifts = places[0] - places[0, -1:]  # later taps read earlier entries
+            found.append((np.where((places >= 0) & (places < n), places, -1), outputs, taps, shifts))
     return found
 
 
 def _joint(
-    parts: Sequence[tuple[Integers, Integers, Integers]], space: Shape, kernel: Sequence[int], out: Shape
+    parts: Sequence[tuple[Integers, Integers, Integers, Integers]], space: Shape, kernel: Sequence[int], out: Shape
 ) -> Phase:
     """A phase of all axes from one of each."""
+    count, shifts = tuple(len(at) for _, at, _, _ in parts), tuple(own for *_, own in parts)
     places, outputs, taps = np.zeros((1, 1), dtype=np.int64), np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    for (inside, at, chosen), n, k, m in zip(parts, space, kernel, out, strict=True):
+    for (inside, at, chosen, _), n, k, m in zip(parts, space, kernel, out, strict=True):
         both = places[:, None, :, None] * n + inside[None, :, None, :]
         both = np.where((places[:, None, :, None] < 0) | (inside[None, :, None, :] < 0), -1, both)
         places = both.reshape(len(places) * len(inside), -1)
         outputs, taps = (outputs[:, None] * m + at).ravel(), (taps[:, None] * k + chosen).ravel()
-    return Phase(places, outputs, taps)
+    return Phase(places, outputs, taps, count, shifts)
 
 
 def _transposed_padding(
