@@ -182,13 +182,13 @@ def test_a_layer_is_tested_where_that_is_cheaper() -> None:
 
     def ways(count: int, shapes: dict[str, tuple[int, ...]]) -> list[str]:
         model = IntegerModel((), (), tuple(layers[:count]), 4)
-        return [p.way for p in products.products_of(model, shapes, public=True).values()]
+        return [p.way for p in products.products_of(model, shapes, (), public=True).values()]
 
     assert ways(3, wide) == ["challenged"] * 3
     assert ways(3, {name: (1, 1, *shape[2:]) for name, shape in wide.items()}) == ["exact"] * 3
     assert ways(1, {name: (1, 8, *shape[2:]) for name, shape in wide.items()}) == ["exact"]  # below 2^18 entries
     model = IntegerModel((), (), tuple(layers), 4)
-    assert {p.way for p in products.products_of(model, wide, public=False).values()} == {"private"}
+    assert {p.way for p in products.products_of(model, wide, (), public=False).values()} == {"private"}
 
 
 def test_the_account_says_how_each_product_is_written_and_what_the_challenges_risk(tested: None) -> None:
