@@ -21,6 +21,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.threads import available_threads, parallel
 from zkgpu.msm.fold import fold
 from zkgpu.msm.group import KernelGroup
+from zkgpu.msm.merging import equal_scalars
 from zkgpu.msm.plan import BucketSet, Cost, SharedDigits, Task, bucket_sets, bucket_width, share_out
 from zkgpu.msm.points import CpuPoints
 from zkgpu.msm.projective import reduce_buckets
@@ -74,12 +75,16 @@ class Sums:
         tasks = share_out([shared.plan for shared in by_scalars], self.threads)
         pool = ScratchPool(partial(_scratch, by_scalars, tasks))
         done = parallel([partial(by_scalars[t.digits].add_up, t.sets, pool) for t in tasks], self.threads)
-        parts: list[list[_Part]] = [[] for _ in range(self.count)]
+        parts: list[list[list[_Part]]] = [[[] for _ in shared.places] for shared in by_scalars]
         for task, sums in zip(tasks, done, strict=True):
-            for place, of_one in zip(by_scalars[task.digits].places, sums, strict=True):
-                parts[place].append(_Part(task.sets, of_one))
-        folded = {place: partial(f.fold, k, parts[place]) for f in by_scalars for k, place in enumerate(f.places)}
-        return parallel([folded[place] for place in range(self.count)], self.threads)
+            for found, of_one in zip(parts[task.digits], sums, strict=True):
+                found.append(_Part(task.sets, of_one))
+        pairs = [(f, k, found) for f, of_f in zip(by_scalars, parts, strict=True) for k, found in enumerate(of_f)]
+        points = parallel([partial(f.fold, k, found) for f, k, found in pairs], self.threads)
+        of_place: list[list[Point]] = [[] for _ in range(self.count)]
+        for (f, k, _), point in zip(pairs, points, strict=True):
+            of_place[f.places[k]].append(point)
+        return [reduce(add, found) for found in of_place]
 
 
 def plan_sums(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int | None = None) -> Sums:
@@ -111,18 +116,35 @@ def _by_scalars(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[
                 break
         else:
             places_of_each.append([place])
-    return [_shared([pairs[p][0] for p in f], measured[_key(pairs[f[0]])], f, threads) for f in places_of_each]
+    return [
+        shared
+        for places in places_of_each
+        for shared in _in_parts([pairs[p][0] for p in places], measured[_key(pairs[places[0]])], places, threads)
+    ]
 
 
 def _key(pair: tuple[CpuPoints, Limbs]) -> tuple[int, int]:
     return id(pair[1]), pair[0].group.order
 
 
-def _shared(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> _SharedScalars:
-    isa, table = points[0].isa, points[0].table
-    selected, cost = scalars.select(points[0].index), reduce(add, (cost_of(p) for p in points))
-    least = isa.lanes.bit_length() + 1  # at least two buckets a lane
-    width = table.width if table else bucket_width(selected.histogram, cost, least)
+def _in_parts(points: list[CpuPoints], scalars: Balanced, places: list[int], threads: int) -> list[_SharedScalars]:
+    """One sum, or that of the points of scalars that occur often, and that of the others."""
+    selected, cost = scalars.select(points[0].index), reduce(add, map(cost_of, points))
+    equal = equal_scalars(selected, cost, _least_width(points))
+    if equal is None:
+        return [_shared(points, selected, places, threads)]
+    merged = [equal.merged(p, threads) for p in points]
+    rest, values = equal.others(selected), equal.values
+    return [_shared(points, rest, places, threads), _shared(merged, values, places, threads)]
+
+
+def _least_width(points: list[CpuPoints]) -> int:
+    return points[0].isa.lanes.bit_length() + 1  # at least two buckets a lane
+
+
+def _shared(points: list[CpuPoints], selected: Balanced, places: list[int], threads: int) -> _SharedScalars:
+    table, cost = points[0].table, reduce(add, map(cost_of, points))
+    width = table.width if table else bucket_width(selected.histogram, cost, _least_width(points))
     cut = digits(selected, width, threads)
     sets = bucket_sets(cut.sizes, table.stride if table else len(cut.sizes))
     return _SharedScalars(points, places, cut, width, SharedDigits(sets, cost, 1 << (width - 1)))

@@ -81,13 +81,23 @@ def _window_sizes(at_least: Sequence[int], width: int) -> list[int]:
 
 def bucket_width(histogram: Sequence[int], cost: Cost, least: int) -> int:
     """The window width of least cost for scalars of these lengths; `least` is the smallest allowed."""
+    return _cheapest(_by_width(histogram, cost), least, MAX_WIDTH)
+
+
+def sum_cost(histogram: Sequence[int], cost: Cost, least: int) -> float:
+    """Nanoseconds of a sum over scalars of these lengths, at the best width."""
+    return min(map(_by_width(histogram, cost), range(least, MAX_WIDTH + 1)))
+
+
+def _by_width(histogram: Sequence[int], cost: Cost) -> Callable[[int], float]:
+    """What a sum costs with windows of a width."""
     at_least = _at_least(histogram)
 
     def total(width: int) -> float:
         sizes = _window_sizes(at_least, width)
         return cost.of(sum(sizes), len(sizes) << (width - 1))
 
-    return _cheapest(total, least, MAX_WIDTH)
+    return total
 
 
 def table_shape(n: int, cost: Cost, copies: int, bits: int) -> tuple[int, int]:

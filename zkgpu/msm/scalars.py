@@ -45,7 +45,7 @@ class Balanced:
         if rows is None:
             return self
         lengths = self.lengths[rows]
-        return replace(self, lengths=lengths, histogram=_histogram(lengths), rows=rows)
+        return replace(self, lengths=lengths, histogram=histogram_of(lengths), rows=rows)
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,15 @@ def balanced(limbs: Limbs, order: int, threads: int = 1) -> Balanced:
     lengths = np.empty(len(limbs), np.uint8)
     parts = _parts_for(len(limbs), threads)
     parallel([partial(measure(words), limbs[a:b], order_limbs, lengths[a:b]) for a, b in parts], threads)
-    histogram = _histogram(lengths)
+    histogram = histogram_of(lengths)
     if any(histogram[balanced_bits(order) + 1 :]):
         at = int(np.argmax(lengths > balanced_bits(order)))
         raise UsageError(f"scalar {at} is not below the group's order: reduce it first")
     return Balanced(limbs, order_limbs, lengths, histogram)
 
 
-def _histogram(lengths: NDArray[np.uint8]) -> list[int]:
+def histogram_of(lengths: NDArray[np.uint8]) -> list[int]:
+    """The number of scalars of each length."""
     counts: list[int] = np.bincount(lengths, minlength=TOO_LONG + 1).tolist()
     return counts
 

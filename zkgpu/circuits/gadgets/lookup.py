@@ -153,7 +153,7 @@ def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires
         return _quotients(circuit.field, numerators, challenges, given[len(points) :])
 
     out = circuit.hint(divide, [numerators, *points, *columns], numerators.shape, label, signed=True)
-    circuit.assert_product(denominators, out, numerators, label=label)
+    circuit.assert_product(out, denominators, numerators, label=label)
     return out
 
 
