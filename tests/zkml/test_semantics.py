@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import floor, isqrt
+from random import Random
 
 import numpy as np
 import pytest
@@ -51,6 +52,36 @@ def test_products_and_sums_never_wrap(values: list[int]) -> None:
     squares = semantics.matrix_product(x, x.T)
     assert int(squares[0, 1]) == sum(a * b for a, b in zip(values[:3], values[3:], strict=True))
     assert [int(v) for v in semantics.total(x)] == [sum(values[:3]), sum(values[3:])]
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(1, 40), st.integers(0, 2**32))
+def test_wide_matrix_products_are_exact(bits_of_x: int, bits_of_y: int, terms: int, seed: int) -> None:
+    random = Random(seed)
+    x, y = (
+        [[random.randint(-(2**bits) + 1, 2**bits - 1) for _ in range(terms)] for _ in range(3)]
+        for bits in (bits_of_x, bits_of_y)
+    )
+    x[0], y[0] = [2**bits_of_x - 1] * terms, [1 - 2**bits_of_y] * terms  # the largest sum that there is
+    wanted = [[sum(a * b for a, b in zip(row, column, strict=True)) for column in y] for row in x]
+    got = semantics.matrix_product(
+        semantics.narrowed(np.array(x, dtype=object)), semantics.narrowed(np.array(y, dtype=object)).T
+    )
+    assert got.tolist() == wanted
+
+
+@pytest.mark.parametrize(("bits", "products"), [(22, 1), (24, 2), (31, 3), (40, 4)])
+def test_wide_matrices_take_few_products_of_floats(bits: int, products: int) -> None:
+    (digits_of_x, wide_x), (digits_of_y, wide_y) = semantics._pieces(bits, bits, 512)
+    assert digits_of_x * digits_of_y == products
+    assert 2**wide_x * 2**wide_y * 512 <= 2**53
+
+
+def test_sums_of_small_numbers_stay_in_machine_words() -> None:
+    x = np.full((2, 512), 2**40)
+    x[:, 1:] = 1
+    assert semantics.matrix_product(x, x.T[:, :1] // 2**20).dtype == np.int64
+    combine = Combine("c", ("x",), "out", (np.array(3),), np.array([1]))
+    assert semantics.apply(combine, [np.array([2**50])]).dtype == np.int64
 
 
 def test_a_linear_layer_scales_each_channel_by_its_own_multiplier() -> None:

@@ -5,7 +5,7 @@ Everything is integer arithmetic in NumPy: int64 where no value can leave 62 bit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isqrt
 from typing import Any
 
@@ -39,6 +39,8 @@ from zkgpu.zkml.operations import (
 Array = NDArray[Any]  # of int64, or of Python integers
 
 _SAFE_BITS = 62
+_FLOAT_BITS = 53  # up to 2^53 every integer is a float64
+_MOST_DIGITS = 17
 _isqrt = np.frompyfunc(isqrt, 1, 1)
 
 
@@ -93,7 +95,7 @@ def bits_of(*arrays: Array) -> int:
 def roomy(*arrays: Array, spare: int = 0) -> list[Array]:
     """The arrays as int64 when a product of one entry of each, times 2^spare, fits; else as Python integers."""
     fits = bits_of(*arrays) + spare <= _SAFE_BITS
-    return [a.astype(np.int64) if fits else a.astype(object) for a in arrays]
+    return [a.astype(np.int64 if fits else object, copy=False) for a in arrays]
 
 
 def narrowed(array: Array) -> Array:
@@ -117,12 +119,40 @@ def product(x: Array, y: Array) -> Array:
 
 
 def matrix_product(x: Array, y: Array) -> Array:
-    """x @ y, exactly; through floating point where that is exact, since it is faster."""
-    bits = bits_of(x, y) + x.shape[-1].bit_length()
-    if bits <= 52:
-        return np.rint(x.astype(np.float64) @ y.astype(np.float64)).astype(np.int64)
-    x, y = roomy(x, y, spare=x.shape[-1].bit_length())
-    return narrowed(x @ y)
+    """x @ y, exactly, by products of floating-point matrices whose sums stay below 2^53.
+
+    Where entries are too wide for that, they are cut into digits as many as needed. The products of digits are added up
+    modulo 2^64, which is exact where the sum in floating point says that nothing leaves int64; elsewhere as Python
+    integers, of which there are as many as entries of the result.
+    """
+    pieces_of_x, pieces_of_y = _pieces(largest_of(x).bit_length(), largest_of(y).bit_length(), x.shape[-1])
+    products = [
+        (i + j, np.rint(a @ b).astype(np.int64))
+        for i, a in _digits(x, *pieces_of_x)
+        for j, b in _digits(y, *pieces_of_y)
+    ]
+    if len(products) == 1:
+        return products[0][1]
+    about = sum(part * 2.0**shift for shift, part in products)
+    if np.abs(about).max(initial=0) < 2.0 ** (_SAFE_BITS - 1):
+        return np.sum([part << shift if shift < 64 else 0 * part for shift, part in products], axis=0)
+    return narrowed(sum(part.astype(object) << shift for shift, part in products))
+
+
+def _pieces(bits_of_x: int, bits_of_y: int, terms: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(digits, bits of one) for both factors: the fewest products of digits of which `terms` sum up below 2^53."""
+    room = _FLOAT_BITS - (terms - 1).bit_length()
+    counts = [(i, j) for i in range(1, _MOST_DIGITS) for j in range(1, _MOST_DIGITS)]
+    widths = {(i, j): (-(-bits_of_x // i), -(-bits_of_y // j)) for i, j in counts}
+    i, j = min((c for c in counts if sum(widths[c]) <= room), key=lambda c: c[0] * c[1])
+    return (i, widths[i, j][0]), (j, widths[i, j][1])
+
+
+def _digits(x: Array, count: int, bits: int) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """(place, digit) with x = the sum of digit 2^place; the highest one has the sign."""
+    for i in range(count):
+        digit = x >> (i * bits) if i else x
+        yield i * bits, (digit if i == count - 1 else digit & ((1 << bits) - 1)).astype(np.float64)
 
 
 def total(x: Array) -> Array:
@@ -157,8 +187,8 @@ def _linear(operation: Linear, x: Array) -> Array:
 
 
 def _combine(operation: Combine, *inputs: Array) -> Array:
-    terms = [product(x, m).astype(object) for x, m in zip(inputs, operation.multipliers, strict=True)]
-    return narrowed(sum(terms, operation.offset.astype(object)))
+    terms = [product(x, m) for x, m in zip(inputs, operation.multipliers, strict=True)]
+    return added(operation.offset, *terms)
 
 
 def _requantize(operation: Requantize, x: Array) -> Array:
