@@ -5,7 +5,8 @@ Everything is integer arithmetic in NumPy: int64 where no value can leave 62 bit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from math import isqrt
 from typing import Any
 
@@ -135,8 +136,12 @@ def matrix_product(x: Array, y: Array) -> Array:
         return products[0][1]
     about = sum(part * 2.0**shift for shift, part in products)
     if np.abs(about).max(initial=0) < 2.0 ** (_SAFE_BITS - 1):
-        return np.sum([part << shift if shift < 64 else 0 * part for shift, part in products], axis=0)
-    return narrowed(sum(part.astype(object) << shift for shift, part in products))
+        return _sum_of(part << shift for shift, part in products if shift < 64)
+    return narrowed(_sum_of(part.astype(object) << shift for shift, part in products))
+
+
+def _sum_of(parts: Iterable[Array]) -> Array:
+    return reduce(np.add, parts)
 
 
 def _pieces(bits_of_x: int, bits_of_y: int, terms: int) -> tuple[tuple[int, int], tuple[int, int]]:
