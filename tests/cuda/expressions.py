@@ -47,11 +47,11 @@ class Recorder(CpuBackend):
         self.texts: set[str] = set()
         self.sites: set[Site] = set()
 
-    def pointwise(self, f: Callable[..., Any], *vectors: Any) -> Any:
+    def pointwise(self, f: Callable[..., Any], *vectors: Any, in_place: bool = False) -> Any:
         self.texts.add(trace(f, len(vectors)).text)
         caller = sys._getframe(1)
         self.sites.add((str(Path(caller.f_code.co_filename).relative_to(PACKAGE)), caller.f_lineno))
-        return super().pointwise(f, *vectors)
+        return super().pointwise(f, *vectors, in_place=in_place)
 
 
 def record() -> Recorder:

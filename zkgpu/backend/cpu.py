@@ -10,7 +10,7 @@ import numpy as np
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields import cpu_scan
-from zkgpu.fields.cpu import CpuField, CpuVector
+from zkgpu.fields.cpu import BorrowedVector, CpuField, CpuVector, borrowed
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
@@ -18,8 +18,9 @@ from zkgpu.jit.isa import choose
 from zkgpu.jit.threads import available_threads
 from zkgpu.msm.checks import first_invalid
 from zkgpu.msm.combine import combine
-from zkgpu.msm.cpu import cost_of, plan_sums
+from zkgpu.msm.cpu import cost_of
 from zkgpu.msm.fixed_base import fixed_base
+from zkgpu.msm.pieces import sums_by_pieces
 from zkgpu.msm.points import CpuPoints, load_points
 from zkgpu.msm.scale import scale_points
 from zkgpu.msm.tables import with_table
@@ -61,8 +62,11 @@ class CpuBackend:
     def vector(self, limbs: Limbs) -> CpuVector:
         return self._field.vector(limbs)
 
+    def borrowed(self, limbs: Limbs) -> CpuVector:
+        return borrowed(self._field, limbs)
+
     def limbs(self, vector: CpuVector) -> Limbs:
-        return self._field.limbs(vector)
+        return vector.source if isinstance(vector, BorrowedVector) else self._field.limbs(vector)
 
     def matrix(self, matrix: SparseMatrix) -> CpuMatrix:
         return cpu_matrix(self._field, matrix.shape, matrix.indptr, matrix.indices, matrix.coefficient, matrix.table)
@@ -70,14 +74,14 @@ class CpuBackend:
     def matvec(self, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
         return matvec(self._field, matrix, vector)
 
-    def ntt(self, coefficients: CpuVector, domain: Domain) -> CpuVector:
-        return ntt(self._field, coefficients, domain)
+    def ntt(self, coefficients: CpuVector, domain: Domain, *, in_place: bool = False) -> CpuVector:
+        return ntt(self._field, coefficients, domain, in_place)
 
-    def intt(self, evaluations: CpuVector, domain: Domain) -> CpuVector:
-        return intt(self._field, evaluations, domain)
+    def intt(self, evaluations: CpuVector, domain: Domain, *, in_place: bool = False) -> CpuVector:
+        return intt(self._field, evaluations, domain, in_place)
 
-    def pointwise(self, f: Callable[..., Any], *vectors: CpuVector) -> CpuVector:
-        return self._field.pointwise(f, *vectors)
+    def pointwise(self, f: Callable[..., Any], *vectors: CpuVector, in_place: bool = False) -> CpuVector:
+        return self._field.pointwise(f, *vectors, out=vectors[0] if in_place else None)
 
     def inverse(self, vector: CpuVector) -> CpuVector:
         return cpu_scan.inverse(self._field, vector)
@@ -106,18 +110,10 @@ class CpuBackend:
     ) -> list[Point]:
         if meanwhile is not None:
             meanwhile()
-        planned = plan_sums(self._with_limbs(pairs), self.threads)
-        del pairs  # where the caller gave the vectors away, their memory serves the additions
-        return planned.add_up()
-
-    def _with_limbs(self, pairs: Sequence[tuple[CpuPoints, CpuVector]]) -> list[tuple[CpuPoints, Limbs]]:
-        """The same array for the same vector."""
         for points, scalars in pairs:
             if len(points) != len(scalars):
                 raise LengthError(f"{len(points)} points but {len(scalars)} scalars: the two must be equal")
-        vectors = {id(scalars): scalars for _, scalars in pairs}
-        limbs = {key: self.limbs(vector) for key, vector in vectors.items()}
-        return [(points, limbs[id(scalars)]) for points, scalars in pairs]
+        return sums_by_pieces(self._field, pairs, self.threads)
 
     def fixed_base(self, base: Point, scalars: CpuVector) -> Limbs:
         return fixed_base(base, self.limbs(scalars), self.isa, self.threads)

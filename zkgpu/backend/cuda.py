@@ -99,6 +99,9 @@ class CudaBackend:
         # marked, so that sums over a witness need not wait for what else is made of it
         return self._vectors.from_limbs(limbs).marked()
 
+    def borrowed(self, limbs: Limbs) -> DeviceArray:
+        return self.vector(limbs)
+
     @retry_after_eviction
     def limbs(self, vector: DeviceArray) -> Limbs:
         return self._vectors.to_limbs(vector)
@@ -112,15 +115,15 @@ class CudaBackend:
         return self._vectors.matvec(matrix, vector)
 
     @retry_after_eviction
-    def ntt(self, coefficients: DeviceArray, domain: Domain) -> DeviceArray:
+    def ntt(self, coefficients: DeviceArray, domain: Domain, *, in_place: bool = False) -> DeviceArray:
         return self._transforms.forward(coefficients, domain)
 
     @retry_after_eviction
-    def intt(self, evaluations: DeviceArray, domain: Domain) -> DeviceArray:
+    def intt(self, evaluations: DeviceArray, domain: Domain, *, in_place: bool = False) -> DeviceArray:
         return self._transforms.inverse(evaluations, domain)
 
     @retry_after_eviction
-    def pointwise(self, f: Callable[..., Any], *vectors: DeviceArray) -> DeviceArray:
+    def pointwise(self, f: Callable[..., Any], *vectors: DeviceArray, in_place: bool = False) -> DeviceArray:
         return self._vectors.pointwise(f, *vectors)
 
     @retry_after_eviction

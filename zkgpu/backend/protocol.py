@@ -79,6 +79,13 @@ class Device(Protocol[V, M, P]):
         """The scalars of an (n, limbs) array of canonical limbs, on the device."""
         ...
 
+    def borrowed(self, limbs: Limbs) -> V:
+        """The same for `matvec`, `limbs` and sums alone; a device that computes in the host's memory copies nothing.
+
+        The array must stay as it is while the vector is in use.
+        """
+        ...
+
     def limbs(self, vector: V) -> Limbs:
         """(n, limbs) uint64: the canonical limbs of a vector."""
         ...
@@ -91,16 +98,20 @@ class Device(Protocol[V, M, P]):
         """matrix @ vector. Raises LengthError when the matrix has other columns than the vector entries."""
         ...
 
-    def ntt(self, coefficients: V, domain: Domain) -> V:
-        """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order."""
+    def ntt(self, coefficients: V, domain: Domain, *, in_place: bool = False) -> V:
+        """Values of a polynomial on a domain, in bit-reversed order, from its coefficients in natural order.
+
+        Args:
+            in_place: the vector is given away, and a device may write over it
+        """
         ...
 
-    def intt(self, evaluations: V, domain: Domain) -> V:
-        """Coefficients in natural order from the values on a domain in bit-reversed order."""
+    def intt(self, evaluations: V, domain: Domain, *, in_place: bool = False) -> V:
+        """Coefficients in natural order from the values on a domain in bit-reversed order; in_place as of `ntt`."""
         ...
 
-    def pointwise(self, f: Callable[..., Any], *vectors: V) -> V:
-        """f(*vectors), entry by entry, for an f made of + - * and integers."""
+    def pointwise(self, f: Callable[..., Any], *vectors: V, in_place: bool = False) -> V:
+        """f(*vectors), entry by entry, for an f made of + - * and integers; in_place gives the first vector away."""
         ...
 
     def inverse(self, vector: V) -> V:

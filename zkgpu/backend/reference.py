@@ -94,6 +94,9 @@ class ReferenceBackend:
         field = self.curve.scalar_field
         return Scalars(field, tuple(field.from_limbs(limbs)))
 
+    def borrowed(self, limbs: Limbs) -> Scalars:
+        return self.vector(limbs)
+
     def limbs(self, vector: Scalars) -> Limbs:
         return vector.field.to_limbs(vector.values)
 
@@ -107,14 +110,14 @@ class ReferenceBackend:
             sums[row] += value * vector.values[column]
         return self._scalars(sums)
 
-    def ntt(self, coefficients: Scalars, domain: Domain) -> Scalars:
+    def ntt(self, coefficients: Scalars, domain: Domain, *, in_place: bool = False) -> Scalars:
         """sum over k of c_k (offset omega^j)^k, for j in bit-reversed order."""
         _require_equal_lengths("domain points", domain.size, "coefficients", len(coefficients))
         r = domain.field.modulus
         points = [domain.offset * pow(domain.omega, int(j), r) % r for j in domain.bit_reversal]
         return self._scalars(sum(c * pow(x, k, r) for k, c in enumerate(coefficients.values)) for x in points)
 
-    def intt(self, evaluations: Scalars, domain: Domain) -> Scalars:
+    def intt(self, evaluations: Scalars, domain: Domain, *, in_place: bool = False) -> Scalars:
         """(1/n) offset^-k sum over j of e_j omega^(-jk), for k in natural order."""
         _require_equal_lengths("domain points", domain.size, "evaluations", len(evaluations))
         field, n = domain.field, domain.size
@@ -125,7 +128,7 @@ class ReferenceBackend:
             scale * pow(back, k, r) * sum(e * pow(root, j * k % n, r) for j, e in terms) for k in range(n)
         )
 
-    def pointwise(self, f: Callable[..., Any], *vectors: Scalars) -> Scalars:
+    def pointwise(self, f: Callable[..., Any], *vectors: Scalars, in_place: bool = False) -> Scalars:
         field = self.curve.scalar_field
         for v in vectors[1:]:
             _require_equal_lengths("entries", len(vectors[0]), "entries", len(v))

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.fields.cpu import on_this_machine
-from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
+from zkgpu.fields.cpu import borrowed, on_this_machine
+from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec_of_rows
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 
+ROWS = 1 << 18  # constraints that are checked together
 MANY_ENTRIES = 1 << 17  # loading the kernels takes as long as this many entries on Python integers
 
 
@@ -47,7 +48,10 @@ class Constraints:
 
     def hold(self, assignment: Limbs) -> bool:
         """Whether (A w) * (B w) = C w in every row, for canonical limbs w."""
-        w = self._field.vector(assignment)
-        a, b, c = (matvec(self._field, matrix, w) for matrix in self._matrices)
+        w, rows = self._field.spread(borrowed(self._field, assignment)), self._matrices[0].shape[0]
+        return all(self._hold(w, begin, min(begin + ROWS, rows)) for begin in range(0, rows, ROWS))
+
+    def _hold(self, w: Limbs, begin: int, end: int) -> bool:
+        a, b, c = (matvec_of_rows(self._field, matrix.part(begin, end), w) for matrix in self._matrices)
         difference = self._field.pointwise(lambda a, b, c: a * b - c, a, b, c, out=a)
-        return not self._field.limbs(difference).any()
+        return not difference.blocks.any()

@@ -45,6 +45,24 @@ class CpuVector:
     def __len__(self) -> int:
         return self.n
 
+    def part(self, begin: int, end: int) -> CpuVector:
+        """The elements begin .. end, in the same memory; begin must be a multiple of the lanes."""
+        lanes = self.isa.lanes
+        return CpuVector(self.field, self.isa, self.blocks[begin // lanes : -(-end // lanes)], end - begin)
+
+
+@dataclass(frozen=True, eq=False)
+class BorrowedVector(CpuVector):
+    """Elements as whoever lent them has them: `source`, (n, limbs) uint64 canonical. There are no blocks.
+
+    It serves as what a matrix is multiplied with, and as scalars of sums.
+    """
+
+    source: Limbs = dataclasses.field(repr=False)
+
+    def part(self, begin: int, end: int) -> BorrowedVector:
+        return dataclasses.replace(self, source=self.source[begin:end], n=end - begin)
+
 
 @dataclass(frozen=True)
 class CpuField:
@@ -128,6 +146,8 @@ class CpuField:
 
     def spread(self, vector: CpuVector) -> Limbs:
         """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
+        if isinstance(vector, BorrowedVector):
+            vector = self.vector(vector.source)
         self.check(vector)
         rows = aligned_empty((len(vector.blocks) * self.isa.lanes, self.layout.row_words))
         kernel = kernels.spread_rows(self.isa, self._p)
@@ -153,7 +173,9 @@ class CpuField:
         return CpuVector(self.field, self.isa, aligned_empty(self.layout.shape(n)), n)
 
     def check(self, vector: CpuVector) -> None:
-        """Raises UsageError for a vector of another field or instruction set."""
+        """Raises UsageError for a vector of another field or instruction set, or that has no blocks."""
+        if isinstance(vector, BorrowedVector):
+            raise UsageError("a borrowed vector serves products with matrices and sums alone: make a vector of it")
         if (vector.field, vector.isa) != (self.field, self.isa):
             raise UsageError(
                 f"a vector of {vector.field.name} on the {vector.isa.name} instruction set was given to arithmetic in "
@@ -226,6 +248,12 @@ class CpuField:
             for k, (operator, left, right) in enumerate(program.steps)
         ]
         kernels.evaluate(self.isa, self._p)(np.array(table, np.int64), begin, end, chunk)
+
+
+def borrowed(cpu: CpuField, limbs: Limbs) -> BorrowedVector:
+    """A vector that takes no memory, for as long as the array stays as it is."""
+    nothing = np.empty((0, *cpu.layout.shape(1)[1:]), np.uint64)
+    return BorrowedVector(cpu.field, cpu.isa, nothing, len(limbs), limbs)
 
 
 def computes(field: Field) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,9 +44,20 @@ class CpuMatrix:
     others: tuple[Pointers, Indices, Ids]
     table: Limbs
 
+    def part(self, begin: int, end: int) -> CpuMatrix:
+        """The rows begin .. end, in the same memory."""
+        of_rows = slice(begin, end + 1)
+        return replace(
+            self,
+            shape=(end - begin, self.shape[1]),
+            ones=(self.ones[0][of_rows], self.ones[1]),
+            minus_ones=(self.minus_ones[0][of_rows], self.minus_ones[1]),
+            others=(self.others[0][of_rows], *self.others[1:]),
+        )
+
     @property
     def entries(self) -> int:
-        return len(self.ones[1]) + len(self.minus_ones[1]) + len(self.others[1])
+        return sum(int(part[0][-1] - part[0][0]) for part in (self.ones, self.minus_ones, self.others))
 
 
 def cpu_matrix(
@@ -83,7 +94,12 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
     """matrix @ vector. Raises LengthError when the matrix has other columns than the vector entries."""
     if matrix.shape[1] != len(vector):
         raise LengthError(f"{matrix.shape[1]} matrix columns but {len(vector)} vector entries: the two must be equal")
-    x, out = cpu.spread(vector), cpu.zeros(matrix.shape[0])
+    return matvec_of_rows(cpu, matrix, cpu.spread(vector))
+
+
+def matvec_of_rows(cpu: CpuField, matrix: CpuMatrix, x: Limbs) -> CpuVector:
+    """The same for a vector that was spread into rows, which may serve several products."""
+    out = cpu.zeros(matrix.shape[0])
     kernel = matvec_kernel(cpu.isa, cpu.field.modulus)
 
     def work(begin: int, end: int) -> None:

@@ -73,7 +73,7 @@ class Committer:
             )
         committed[:1] = scalars.to_limbs([mask])
         with stage("commit"):
-            values = self._backend.vector(committed)
+            values = self._backend.borrowed(committed)
             commitment = Commitment(*self._backend.msm_many([(self._committed, values), (self._knowledge, values)]))
         return Opening(committed, first.packed, (commitment,))
 

@@ -10,8 +10,11 @@ from zkgpu.backend.protocol import Backend, Matrix, Points, Vector
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.qap import Qap
+from zkgpu.jit.memory import aligned_empty
 from zkgpu.ntt.domain import Domain
 from zkgpu.store import prepared
+
+LARGE = 1 << 18  # rows of a domain from which a key that was just prepared is mapped from where it was kept
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class ResidentKey:
 
     def pairs(self, assignment: Limbs) -> list[tuple[Points, Vector]]:
         """The queries with the scalars they meet: A, B in G1, B in G2, L, H."""
-        home, z = self._home, self.backend.vector(assignment)
+        home, z = self._home, self.backend.borrowed(assignment)
         h = self._qap.quotient(z)
-        private = self.backend.vector(assignment[self._l_start :]) if self._l_start else z
+        private = self.backend.borrowed(assignment[self._l_start :]) if self._l_start else z
         queries = ((home.a_query, z), (home.b_g1_query, z), (home.b_g2_query, z), (home.l_query, private))
         return [*queries, (home.h_query, h)]
 
@@ -58,10 +61,12 @@ def resident(key: ProvingKey, backend: Backend) -> Resident:
     if form is None or digest is None:
         return _made(key, backend)
     kept = prepared.load(digest, form)
-    if kept is None:
-        kept = _made(key, backend)
-        prepared.keep(digest, form, kept)
-    return kept
+    if kept is not None:
+        return kept
+    with prepared.making():
+        made = _made(key, backend)
+    prepared.keep(digest, form, made)
+    return (key.domain_size >= LARGE and prepared.load(digest, form)) or made
 
 
 def _made(key: ProvingKey, backend: Backend) -> Resident:
@@ -74,10 +79,13 @@ def _made(key: ProvingKey, backend: Backend) -> Resident:
         b_g1_query=backend.points(g1, key.b_g1_query),
         b_g2_query=backend.points(g2, key.b_g2_query),
         l_query=backend.points(g1, key.l_query if key.commitments else _for_all_wires(key)),
-        h_query=backend.points(g1, key.h_query[order]),
+        h_query=backend.points(
+            g1, np.take(key.h_query, order, axis=0, out=aligned_empty(key.h_query.shape), mode="clip")
+        ),
     )
 
 
 def _for_all_wires(key: ProvingKey) -> Limbs:
-    public = np.zeros((key.n_public + 1, key.l_query.shape[1]), dtype=np.uint64)
-    return np.concatenate([public, key.l_query])
+    out = aligned_empty((key.n_wires, key.l_query.shape[1]))
+    out[: key.n_public + 1], out[key.n_public + 1 :] = 0, key.l_query
+    return out

@@ -15,7 +15,7 @@ from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.ceremony.powers import verify_powers
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import UsageError
+from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import ceremony
@@ -26,6 +26,8 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.ceremony.ptau import PowersOfTau
+
+PIECE = 1 << 18  # values that are inverted together
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,12 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     with stage("evaluate polynomials"):
         a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
         ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1 + r1cs.n_committed, waste.delta)
-        h = _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste)
     with stage("multiply generators"):
-        queries = Queries(
-            a=backend.fixed_base(g1, a),
-            b_g1=backend.fixed_base(g1, b),
-            b_g2=backend.fixed_base(g2, b),
-            ic_and_l=backend.fixed_base(g1, ic_and_l),
-            h=backend.fixed_base(g1, h),
-        )
+        of_wires = (backend.fixed_base(g1, a), backend.fixed_base(g1, b), backend.fixed_base(g2, b))
+        del a, b
+        ic_and_l = backend.fixed_base(g1, ic_and_l)
+        h = backend.fixed_base(g1, _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste))
+        queries = Queries(*of_wires, ic_and_l, h)
     key = _bare_key(curve, qap, r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit
@@ -116,38 +115,50 @@ def _bare_key(
 
 def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
     """For each wire i: A_i(tau), B_i(tau) and beta A_i(tau) + alpha B_i(tau) + C_i(tau)."""
-    domain = Domain(backend.curve.scalar_field, qap.a.shape[0])
-    lagrange = _lagrange_at(backend, domain, waste.tau)
-    a, b, c = (backend.matvec(backend.matrix(m.transpose()), lagrange) for m in (qap.a, qap.b, qap.c))
+    field, n = backend.curve.scalar_field, qap.a.shape[0]
+    lagrange = backend.borrowed(_lagrange_at(backend, Domain(field, n), waste.tau))
+    c, b, a = (backend.matvec(backend.matrix(m.transpose()), lagrange) for m in (qap.c, qap.b, qap.a))
     alpha, beta = waste.alpha, waste.beta
-    return a, b, backend.pointwise(lambda x, y, z: beta * x + alpha * y + z, a, b, c)
+    return a, b, backend.pointwise(lambda z, x, y: beta * x + alpha * y + z, c, a, b, in_place=True)
 
 
-def _lagrange_at(backend: Backend, domain: Domain, tau: int) -> Vector:
-    """L_j(tau) for j in natural order: L_j(tau) = 1/n sum over k of omega^(-jk) tau^k, an inverse transform."""
-    powers = backend.limbs(_powers(backend, tau, domain.size))
-    return backend.intt(backend.vector(powers[domain.bit_reversal]), domain)
+def _lagrange_at(backend: Backend, domain: Domain, tau: int, step: int = 1, factor: int = 1) -> Limbs:
+    """factor times L_j(tau) for j = step - 1, 2 step - 1 and so on, as canonical limbs; made by pieces.
+
+    L_j(tau) = (tau^n - 1) / n * omega^j / (tau - omega^j).
+    """
+    field, n = domain.field, domain.size
+    scale = factor * (pow(tau, n, field.modulus) - 1) * field.inverse(n) % field.modulus
+    if not scale:
+        raise SelfCheckError("tau is a root of unity, which no honest draw gives: set up again")
+    out = np.empty((n // step, field.limbs), np.uint64)
+    for begin in range(0, len(out), PIECE):
+        first = pow(domain.omega, step - 1 + begin * step, field.modulus)
+        points = _progression(backend, first, pow(domain.omega, step, field.modulus), min(PIECE, len(out) - begin))
+        inverses = backend.inverse(backend.pointwise(lambda x: tau - x, points))
+        out[begin : begin + PIECE] = backend.limbs(backend.pointwise(lambda x, y: scale * x * y, points, inverses))
+    return out
 
 
-def _powers(backend: Backend, x: int, n: int) -> Vector:
-    """x^0 .. x^(n - 1)."""
-    factors = np.tile(backend.curve.scalar_field.to_limbs([x]), (n, 1))
-    factors[:1] = backend.curve.scalar_field.to_limbs([1])
+def _progression(backend: Backend, first: int, ratio: int, n: int) -> Vector:
+    """first, first ratio .. first ratio^(n - 1)."""
+    factors = np.tile(backend.curve.scalar_field.to_limbs([ratio]), (n, 1))
+    factors[:1] = backend.curve.scalar_field.to_limbs([first])
     return backend.prefix_product(backend.vector(factors))
 
 
 def _over_delta(backend: Backend, ic_and_l: Vector, n_ic: int, delta: int) -> Vector:
     """The same, with the entries of l_query divided by delta; the first n_ic are over gamma = 1."""
-    inverse = backend.curve.scalar_field.inverse(delta)
-    divided = backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l))
-    return backend.vector(np.concatenate([backend.limbs(ic_and_l)[:n_ic], divided[n_ic:]]))
+    inverse, first = backend.curve.scalar_field.inverse(delta), backend.limbs(ic_and_l)[:n_ic].copy()
+    divided = np.array(backend.limbs(backend.pointwise(lambda x: inverse * x, ic_and_l, in_place=True)))
+    divided[:n_ic] = first
+    return backend.borrowed(divided)
 
 
 def _h_scalars(backend: Backend, domain: Domain, waste: ToxicWaste) -> Vector:
     """L_{2i+1}(tau) / delta over the domain of twice the size, for i below the domain's size."""
-    inverse = domain.field.inverse(waste.delta)
-    odd = backend.limbs(_lagrange_at(backend, Domain(domain.field, 2 * domain.size), waste.tau))[1::2]
-    return backend.pointwise(lambda x: inverse * x, backend.vector(np.ascontiguousarray(odd)))
+    twice = Domain(domain.field, 2 * domain.size)
+    return backend.borrowed(_lagrange_at(backend, twice, waste.tau, 2, domain.field.inverse(waste.delta)))
 
 
 def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:

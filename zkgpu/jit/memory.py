@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 CACHE_LINE = 64
+LARGE = 1 << 26  # bytes from which an array is worth a file
+
+_folder: ContextVar[Path | None] = ContextVar("folder of large arrays", default=None)
 
 
 def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
@@ -16,9 +27,32 @@ def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) ->
     kind = np.dtype(dtype)
     shape = (shape,) if isinstance(shape, int) else shape
     size = math.prod(shape) * kind.itemsize
-    buffer = np.empty(size + CACHE_LINE, np.uint8)
+    folder = _folder.get()
+    buffer = _in_file(folder, size) if folder and size >= LARGE else np.empty(size + CACHE_LINE, np.uint8)
     start = -buffer.ctypes.data % CACHE_LINE
     return buffer[start : start + size].view(kind).reshape(shape)
+
+
+@contextmanager
+def large_in_files(folder: Path) -> Iterator[None]:
+    """Large arrays that are made in the block lie in files of that folder, which have no names and vanish with them.
+
+    The system writes them out where memory is short. An array for which there is no room on the disk is made in memory.
+    """
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+def _in_file(folder: Path, size: int) -> NDArray[np.uint8]:
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills up later would end the process
+            return np.frombuffer(mmap.mmap(file.fileno(), size), np.uint8)
+    except (OSError, AttributeError):  # no room, or a system that cannot reserve it
+        return np.empty(size + CACHE_LINE, np.uint8)
 
 
 def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
@@ -26,3 +60,12 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) ->
     array = aligned_empty(shape, dtype)
     array.fill(0)
     return array
+
+
+def will_need(array: NDArray[Any]) -> None:
+    """Tells the system that a contiguous array, perhaps of a mapped file, is about to be read. Returns at once."""
+    if not array.nbytes or not hasattr(mmap, "MADV_WILLNEED"):
+        return
+    page, begin = mmap.PAGESIZE, array.ctypes.data
+    first = begin - begin % page
+    ctypes.CDLL(None).madvise(ctypes.c_void_p(first), ctypes.c_size_t(begin + array.nbytes - first), mmap.MADV_WILLNEED)

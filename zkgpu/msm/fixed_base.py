@@ -11,6 +11,7 @@ from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel
+from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.threads import available_threads, ranges
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.multiples import Multiples, multiples
@@ -21,6 +22,7 @@ from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 
 GRAIN = 1 << 12  # scalars a task
+PIECE = 1 << 18  # scalars whose digits are cut together
 
 
 def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | None = None) -> Limbs:
@@ -29,15 +31,23 @@ def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | 
     Args:
         scalars: (n, limbs) uint64, canonical limbs below the group's order. Variable time.
     """
-    threads, order, shape = threads or available_threads(), base.group.order, KernelGroup.of(base.group, isa)
-    cut = balanced(scalars, order)
-    out = shape.zero_rows(len(scalars))
+    threads, shape = threads or available_threads(), KernelGroup.of(base.group, isa)
+    out = aligned_zeros((len(scalars), base.group.row_limbs))
     if base.is_infinity or not len(scalars):
-        return shape.host_rows(out)
-    width = comb_width(len(scalars), balanced_bits(order))
-    windows = windows_of(balanced_bits(order), width)
-    values = digits_in_order(cut, width, windows, threads)
-    table = _comb(shape, base, width, windows, threads)
+        balanced(scalars, base.group.order)  # for what it refuses
+        return out
+    width = comb_width(len(scalars), balanced_bits(base.group.order))
+    table = _comb(shape, base, width, windows_of(balanced_bits(base.group.order), width), threads)
+    for begin in range(0, len(scalars), PIECE):
+        out[begin : begin + PIECE] = _of_piece(shape, table, scalars[begin : begin + PIECE], width, threads)
+    return out
+
+
+def _of_piece(shape: KernelGroup, table: Multiples, scalars: Limbs, width: int, threads: int) -> Limbs:
+    """The host's rows for a piece of the scalars, by the comb of that width."""
+    windows = windows_of(balanced_bits(shape.group.order), width)
+    values = digits_in_order(balanced(scalars, shape.group.order), width, windows, threads)
+    out = shape.zero_rows(len(scalars))
 
     def task(begin: int, end: int, space: Workspace) -> None:
         references, start = np.empty((end - begin) * windows, np.int32), np.empty(end - begin + 1, np.int64)

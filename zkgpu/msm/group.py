@@ -76,9 +76,13 @@ class KernelGroup:
     def rows_from_host(self, rows: Limbs) -> Limbs:
         """An aligned copy of the host's rows, in their Montgomery form."""
         out = self.empty_rows(len(rows))
+        self.fill_from_host(out, rows)
+        return out
+
+    def fill_from_host(self, out: Limbs, rows: Limbs) -> None:
+        """Copies the host's rows to as many aligned ones."""
         out[:, : self.group.row_limbs] = rows
         out[:, self.group.row_limbs :] = 0
-        return out
 
     def host_rows(self, rows: Limbs) -> Limbs:
         """The rows without what they are filled up with: themselves, or a copy where there is some."""

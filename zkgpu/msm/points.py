@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,15 @@ class CpuPoints:
         """Where the points begin that digits of this window count."""
         return self.m * (window // self.table.stride) if self.table else 0
 
+    def part(self, begin: int, end: int) -> CpuPoints:
+        """The points begin .. end, in the same memory. They must have no table."""
+        assert self.table is None, "the multiples of a part of the points do not lie together"
+        if self.index is None:
+            return replace(self, n=end - begin, rows=self.rows[begin:end])
+        first, last = np.searchsorted(self.index, (begin, end))
+        own = (self.index[first:last] - begin).astype(np.int32)
+        return replace(self, n=end - begin, rows=self.rows[first:last], index=own)
+
     def same_rows(self, other: CpuPoints) -> bool:
         """Whether row i of both is the same one of their points, for every i."""
         if self.index is None or other.index is None or self.table != other.table:
@@ -80,7 +89,12 @@ def load_points(group: Group, rows: Limbs, isa: InstructionSet, threads: int = 1
     finite = np.concatenate([part.any(axis=1) for part in _parts(rows)]) if len(rows) else np.empty(0, bool)
     few = FEW * np.count_nonzero(~finite) <= len(rows)
     index = None if few else np.flatnonzero(finite).astype(np.int32)
-    resident = to_isa_form(KernelGroup.of(group, isa), rows if index is None else rows[index], threads)
+    shape = KernelGroup.of(group, isa)
+    resident = shape.empty_rows(len(rows) if index is None else len(index))
+    for at in range(0, len(resident), COPY_ROWS):
+        part = slice(at, at + COPY_ROWS)
+        shape.fill_from_host(resident[part], rows[part] if index is None else rows[index[part]])
+    _scale(shape, resident, 2 * shape.layout.montgomery_bits - _host_bits(shape), threads)
     return CpuPoints(group, isa, len(rows), resident, index)
 
 

@@ -18,6 +18,8 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
 from zkgpu.jit.cache import ROOMS, open_own, own_folder, source_digest, write_private
+from zkgpu.jit.memory import large_in_files
 from zkgpu.store import digests as checked
 from zkgpu.store import values
 from zkgpu.store.digests import Bytes
@@ -72,6 +75,18 @@ def keep(digest: str, what: str, value: Any) -> None:
             write_private(folder / f"{digest}-{what}.bin", *buffers)
     except OSError as error:
         log.warning("what was prepared of a key is not kept (%s)", error)
+
+
+@contextmanager
+def making() -> Iterator[None]:
+    """Large arrays of what is prepared in the block lie in files of the cache folder, where there is one."""
+    try:
+        folder = _folder()
+    except (OSError, ResourceError):
+        yield
+        return
+    with large_in_files(folder):
+        yield
 
 
 def make_room(size: int) -> bool:
