@@ -31,7 +31,14 @@ def raw(seed: int = 0):
     return model([node("Gemm", "x w b", "out")], {"x": ("N", 6)}, weights={"w": weight, "b": normal(3)})
 
 
-NETWORKS = {"scaled": scaled(), "raw": raw()}
+def centered():
+    """The same without division, as PLSRegression has it."""
+    weights = {"m": TABLE.mean(axis=0), "w": W["w"] / DIVISORS[:, None], "b": W["b"]}
+    nodes = [node("Sub", "x m", "c"), node("MatMul", "c w", "p"), node("Add", "p b", "out")]
+    return model(nodes, {"x": ("N", 6)}, weights=weights)
+
+
+NETWORKS = {"scaled": scaled(), "raw": raw(), "centered": centered()}
 
 
 def assert_circuit_agrees(made: CompiledModel, sample: np.ndarray) -> None:

@@ -26,6 +26,7 @@ from zkgpu.zkml.trees import TREES
 Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]
 
+_BY_COLUMN = ("Add", "Clip", "Concat", "Div", "Function", "Gather", "Mul", "Reshape", "Scale", "Slice", "Sub", PRODUCT)
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
 
@@ -34,7 +35,8 @@ class Calibration:
     """The smallest and largest value of each tensor, over all samples, and which inputs held integers only.
 
     Attributes:
-        columns: of each input that is one row: how far the values of each column reach, 0 for one that is always 0
+        columns: of each input that is one row, and of what is made of it column by column before a layer with weights:
+            how far the values of each column reach, 0 for one that is always 0
         channels: of tensors between layers with weights: the smallest and the largest values of each channel
     """
 
@@ -185,6 +187,8 @@ def calibrate(
     low: dict[str, float] = {}
     high: dict[str, float] = {}
     channels: dict[str, Ends] = {}
+    tables = before_layers(graph)
+    wanted = {**(channel_axes or {}), **dict.fromkeys(tables, 1)}
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
@@ -192,12 +196,13 @@ def calibrate(
             for name, value in seen.items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
-            for name, axis in {} if i in held_out or channel_axes is None else channel_axes.items():
+            for name, axis in {} if i in held_out else wanted.items():
                 if name in seen:
                     channels[name] = _with_channels(channels.get(name), seen[name], axis)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
     rows = [name for name, shape in graph.inputs.items() if len(shape) == 2 and shape[0] == 1]
-    columns = {name: _reaches(samples[name]) for name in rows}
+    columns = {name: _reaches(*_column_ends(samples[name])) for name in rows}
+    columns |= {name: _reaches(*channels.pop(name)) for name in tables if name in channels}
     told = {name: (tuple(least.tolist()), tuple(most.tolist())) for name, (least, most) in channels.items()}
     return Calibration(low, high, integral, columns, told)
 
@@ -210,12 +215,28 @@ def _with_channels(before: Ends | None, value: NDArray[Any], axis: int) -> Ends:
     return (least, most) if before is None else (np.minimum(before[0], least), np.maximum(before[1], most))
 
 
-def _reaches(rows: NDArray[Any]) -> tuple[float, ...]:
-    """How long the interval of each column is, which holds 0 unless it lies farther from it than it is long."""
+def _column_ends(rows: NDArray[Any]) -> Ends:
     table = rows.reshape(len(rows), -1).astype(np.float64)
-    low, high = table.min(axis=0), table.max(axis=0)
+    return table.min(axis=0), table.max(axis=0)
+
+
+def _reaches(low: Floats, high: Floats) -> tuple[float, ...]:
+    """How long the interval of each column is, which holds 0 unless it lies farther from it than it is long."""
     apart = (high > low) & (high - low < np.maximum(low, -high))
     return tuple(np.where(apart, high - low, np.maximum(high, 0) - np.minimum(low, 0)).tolist())
+
+
+def before_layers(graph: Graph) -> set[str]:
+    """The rows that layers with weights read which are made of inputs column by column, as by a subtraction."""
+    made = set(graph.inputs)
+    for node in graph.nodes:
+        computed = [name for name in node.inputs if name and name not in graph.constants]
+        if node.operator in _BY_COLUMN and made.issuperset(computed):
+            made.update(node.outputs)
+    read = {node.inputs[0] for node in graph.nodes if node.operator == "Dense"}
+    return {
+        name for name in read & made - set(graph.inputs) if len(graph.shapes[name]) == 2 and graph.shapes[name][0] == 1
+    }
 
 
 def _with_scores(graph: Graph, values: Mapping[str, Floats]) -> dict[str, Floats]:

@@ -12,6 +12,7 @@ from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.monotone import fold_scalers_into_trees
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
 from zkgpu.zkml.restated import restate
+from zkgpu.zkml.shares import find_logistic_shares
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
 OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritten here
@@ -30,6 +31,7 @@ def simplify(graph: Graph) -> Graph:
         make_dense,
         fold_batch_norms,
         pool_before_relu,
+        find_logistic_shares,
         fuse_functions,
     ):
         graph = rewrite(graph)

@@ -15,13 +15,15 @@ from zkgpu.zkml import tabular
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.equalizing import equalized
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
-from zkgpu.zkml.lowering import choices, division, linear, machines, nonlinear, places, resize, shapes, trees
+from zkgpu.zkml.lowering import choices, division, linear, machines, nonlinear, places, resize, shapes, shares, trees
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.restated import SCATTER
+from zkgpu.zkml.shares import LOGISTIC_SHARE
 from zkgpu.zkml.trees import TREES, Forest, forests
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
+_FARTHEST_COLUMN = 1 << 40  # those of a small model of tables, whose columns may differ that much in size
 _SINGLE, _WIDEST = 25, 50  # bits of a threshold, and of an input, up to which trees are exact
 
 Rule = Callable[[Builder, Node], Quantized]
@@ -37,6 +39,7 @@ RULES: Mapping[str, Rule] = {
     tabular.SHARE: division.share,
     tabular.MAGNITUDE: division.magnitude,
     tabular.UNIT: division.unit,
+    LOGISTIC_SHARE: shares.logistic_share,
     **dict.fromkeys(("Sum", "Mean"), linear.total_of_many),
     **dict.fromkeys(("Max", "Min"), linear.extreme_of_many),
     "Neg": linear.negate,
@@ -220,4 +223,4 @@ def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:
     if not columns and not is_apart(low, high):
         return fitting_scale(low, high, builder.bits(name))
     reach = min((reach for reach in columns if reach > 0), default=high - low)
-    return max(reach / steps, farthest / _FARTHEST) or 1.0
+    return max(reach / steps, farthest / (_FARTHEST_COLUMN if builder.settings.of_table else _FARTHEST)) or 1.0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from zkgpu.errors import FormatError
-from zkgpu.zkml import classifiers, machines, norms, patterns, restated, tabular
+from zkgpu.zkml import classifiers, machines, norms, patterns, restated, shares, tabular
 from zkgpu.zkml.expansion import rules
 from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS
 from zkgpu.zkml.graph import Graph, Node, Refusal, refuse, unsupported
@@ -19,7 +19,7 @@ from zkgpu.zkml.trees import TREES
 FOLDED = ("Constant", "ConstantOfShape", "EyeLike", "IsInf", "IsNaN", "Shape", "Size", "ZipMap")
 """Nothing of these is left when a graph has been read."""
 _NORMS = ("Normalize", "RootMeanSquare")
-_BY_REWRITES = {*restated.MADE, *tabular.MADE, *machines.MADE}
+_BY_REWRITES = {*restated.MADE, *tabular.MADE, *machines.MADE, *shares.MADE}
 _MADE = {"Function", *_NORMS, "Dense", "Scale", "Names", TREES, *_BY_REWRITES}  # not in any file
 
 OPERATORS = tuple(

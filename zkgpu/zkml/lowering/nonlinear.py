@@ -10,6 +10,7 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
+from zkgpu.zkml.lowering import labels
 from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded, negated
 from zkgpu.zkml.lowering.windows import Windows
@@ -26,8 +27,8 @@ from zkgpu.zkml.operations import (
     Total,
 )
 
-_EXP_BITS = 12  # the largest entry of a table of exp
-_EXP_STEP = 1 / 32  # the exponent between neighbors in it, at most
+_USUAL = 12, 1 / 32  # bits of the largest entry of a table of exp, and the exponent between neighbors in it, at most
+_OF_TABLE = 14, 1 / 128  # those of a small model of tables, where more bits are wanted
 _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
 _DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
@@ -342,8 +343,12 @@ def average_pool(builder: Builder, node: Node) -> Quantized:
 
 def argmax(builder: Builder, node: Node) -> Quantized:
     """The first of the largest entries, or the last: the first of them from behind."""
-    x = builder.tensors[node.inputs[0]]
-    lines = np.moveaxis(builder.positions([x])[0], int(node.attributes.get("axis", 0)), -1)
+    axis = int(node.attributes.get("axis", 0)) % len(builder.graph.shapes[node.inputs[0]])
+    chosen = labels.choice_of_two(builder, node, axis)
+    if chosen is not None:
+        return builder.reshape(chosen, builder.graph.shapes[node.output])
+    x = labels.scores(builder, node.inputs[0], axis)
+    lines = np.moveaxis(builder.positions([x])[0], axis, -1)
     from_behind = bool(node.attributes.get("select_last_index", 0))
     places = builder.add(ArgMax, [builder.arrange([x], lines[..., ::-1] if from_behind else lines)], 1.0)
     if from_behind:
@@ -375,25 +380,30 @@ def softmax(builder: Builder, node: Node) -> Quantized:
     shape = builder.shape(x)
     axis = int(node.attributes.get("axis", -1)) % len(shape)
     positions = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
-    rows = builder.arrange([x], positions.reshape(-1, shape[axis]))
-    rows, shift = _in_exponent_steps(builder, rows)
-    step = rows.scale * 2.0**shift
-    length = int((_EXP_BITS * math.log(2) + 1) / step) + 1
-    # a distance rounded down stands for the middle of its step; the largest entry's, which is 0, for itself
-    steps = np.arange(length) + (0.5 - 0.5 / 2**shift)
-    steps[0] = 0
-    table = np.rint(2.0**_EXP_BITS * np.exp(-step * steps)).astype(np.int64)
-    table = table[: np.flatnonzero(table)[-1] + 1]
-    bits = _EXP_BITS + shape[axis].bit_length() + _GUARD
-    out = builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
+    out = softmax_of_rows(builder, builder.arrange([x], positions.reshape(-1, shape[axis])))
     back = np.moveaxis(np.arange(math.prod(shape)).reshape(positions.shape), -1, axis)
     return builder.arrange([out], back)
 
 
-def _in_exponent_steps(builder: Builder, x: Quantized) -> tuple[Quantized, int]:
-    """(x, shift) such that x / 2^shift counts steps between _EXP_STEP / 2 and _EXP_STEP."""
-    shift = builder.whole_limbs(max(0.0, math.log2(_EXP_STEP / x.scale)))
-    factor = max(1, math.ceil(x.scale * 2.0**shift / _EXP_STEP))
+def softmax_of_rows(builder: Builder, rows: Quantized) -> Quantized:
+    """Of a tensor of shape (rows, entries), along its second axis."""
+    exp_bits, finest = _OF_TABLE if builder.settings.of_table and builder.settings.bits > _FINE else _USUAL
+    rows, shift = _in_exponent_steps(builder, rows, finest)
+    step = rows.scale * 2.0**shift
+    length = int((exp_bits * math.log(2) + 1) / step) + 1
+    # a distance rounded down stands for the middle of its step; the largest entry's, which is 0, for itself
+    steps = np.arange(length) + (0.5 - 0.5 / 2**shift)
+    steps[0] = 0
+    table = np.rint(2.0**exp_bits * np.exp(-step * steps)).astype(np.int64)
+    table = table[: np.flatnonzero(table)[-1] + 1]
+    bits = exp_bits + builder.shape(rows)[-1].bit_length() + _GUARD
+    return builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
+
+
+def _in_exponent_steps(builder: Builder, x: Quantized, step: float) -> tuple[Quantized, int]:
+    """(x, shift) such that x / 2^shift counts steps between half of a step and a whole one."""
+    shift = builder.whole_limbs(max(0.0, math.log2(step / x.scale)))
+    factor = max(1, math.ceil(x.scale * 2.0**shift / step))
     return (x if factor == 1 else builder.combine([x], [factor], x.scale / factor)), shift
 
 
