@@ -83,3 +83,29 @@ def test_what_is_known_of_the_columns_is_stored_and_serves_other_weights() -> No
     assert_circuit_agrees(replace(other, reference=other.reference), TABLE[5])
     wanted = TABLE[5] @ (normal(6, 3, seed=1) / DIVISORS[:, None]) + normal(3)
     assert other.predict(TABLE[5])["out"] == pytest.approx(wanted[None], abs=0.05 * np.abs(wanted).max())
+
+
+def test_columns_far_from_0_and_of_very_different_reach_keep_their_steps() -> None:
+    """Years beside shares: a column is known from its own values, not from how far it lies from 0."""
+    reaches, places = np.array([1e4, 0.05, 20.0, 0.2, 300.0]), np.array([0.0, 8.0, 2_000.0, 0.0, -5_000.0])
+    table = normal(80, 5, seed=7) * reaches + places
+    nodes = [node("MatMul", "x w", "p"), node("Add", "p b", "out")]
+    weight = normal(5, 1, seed=8) / reaches[:, None]
+    made = compile_model(
+        model(nodes, {"x": ("N", 5)}, weights={"w": weight, "b": normal(1) - places @ weight}), table, limb=8
+    )
+    (output,) = made.accuracy.outputs
+    assert output.error < 0.001
+    assert_circuit_agrees(made, table[5])
+
+
+def test_squares_of_columns_of_very_different_size_keep_their_steps() -> None:
+    """As a naive Bayes classifier has them, before each is divided by a variance of its own."""
+    sizes = np.array([0.002, 1.0, 4_000.0])
+    table = normal(80, 3, seed=9) * sizes
+    nodes = [node("Mul", "x x", "q"), node("Div", "q v", "d"), node("ReduceSum", "d axes", "out", keepdims=1)]
+    weights = {"v": sizes**2, "axes": np.array([1])}
+    made = compile_model(model(nodes, {"x": ("N", 3)}, weights=weights), table, limb=8)
+    (output,) = made.accuracy.outputs
+    assert output.error < 0.0025
+    assert_circuit_agrees(made, table[5])

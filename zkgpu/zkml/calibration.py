@@ -37,7 +37,8 @@ class Calibration:
     Attributes:
         columns: of each input that is one row, and of what is made of it column by column before a layer with weights:
             how far the values of each column reach, 0 for one that is always 0
-        channels: of tensors between layers with weights: the smallest and the largest values of each channel
+        channels: of these, and of tensors between layers with weights: the smallest and the largest values of each
+            column or channel
     """
 
     low: Mapping[str, float]
@@ -201,8 +202,8 @@ def calibrate(
                     channels[name] = _with_channels(channels.get(name), seen[name], axis)
     integral = frozenset(name for name, array in samples.items() if (array == np.rint(array)).all())
     rows = [name for name, shape in graph.inputs.items() if len(shape) == 2 and shape[0] == 1]
-    columns = {name: _reaches(*_column_ends(samples[name])) for name in rows}
-    columns |= {name: _reaches(*channels.pop(name)) for name in tables if name in channels}
+    channels |= {name: _column_ends(samples[name]) for name in rows}
+    columns = {name: _reaches(*channels[name]) for name in (*rows, *tables) if name in channels}
     told = {name: (tuple(least.tolist()), tuple(most.tolist())) for name, (least, most) in channels.items()}
     return Calibration(low, high, integral, columns, told)
 

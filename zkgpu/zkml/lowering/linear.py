@@ -24,20 +24,25 @@ def dense(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
     weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
     if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
-        x, weight = _even(builder, node, x, np.array(builder.calibration.columns[node.inputs[0]]), weight)
+        x, weight, bias = _even(builder, node, x, weight, bias)
     rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
     out = linear(builder, node, rows, weight[None], bias[None])
     return builder.reshape(out, builder.graph.shapes[node.output])
 
 
-def _even(builder: Builder, node: Node, x: Quantized, reaches: Array, weight: Array) -> tuple[Quantized, Array]:
-    """An input whose columns all reach about 1, and the weights for it."""
+def _even(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array) -> tuple[Quantized, Array, Array]:
+    """An input whose columns all reach about 1, those far from 0 less a number near them; weights and bias for it."""
+    (name, *_), calibration = node.inputs, builder.calibration
+    reaches = np.array(calibration.columns[name])
     reaches = np.where(reaches > 0, reaches, 1.0)
-    x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
+    low, high = (np.array(ends) for ends in calibration.channels.get(name, (np.zeros(1), np.zeros(1))))
+    near = np.rint(np.where(high - low < np.maximum(low, -high), (low + high) / 2, 0.0) / x.scale) * x.scale
+    x = scaled(builder, x, 1 / reaches, -near / reaches, builder.shape(x))
     most = min(builder.wide, _WIDEST)
     if builder.interval(x).bits > most:
-        x = builder.requantize(x, 1 / (2 ** builder.bits(node.inputs[0]) - 1) / builder.spare(most))
-    return x, weight * reaches[:, None]
+        least = builder.interval(x).magnitude * x.scale / 2.0 ** (most - 1)
+        x = builder.requantize(x, max(1 / (2 ** builder.bits(name) - 1) / builder.spare(most), least))
+    return x, weight * reaches[:, None], bias + near @ weight if near.any() else bias
 
 
 def _rows(builder: Builder, x: Quantized) -> int:

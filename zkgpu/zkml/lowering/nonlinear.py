@@ -39,6 +39,7 @@ _MOST_TABLES = 16  # of a function by the numbers in a constant
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _FACTOR = 24  # bits of a factor, above which it is rounded to the width of an activation
+_FACTOR_BY_COLUMN = 48  # the same where columns differ in size, of which the smallest is to keep its steps
 _PROBES, _NARROWINGS = 1 << 12, 3  # of a function, to see where it varies
 _FINEST = 1 << 24  # units from 0 that a value of a table may be
 _LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
@@ -287,7 +288,8 @@ def names(builder: Builder, node: Node) -> Quantized:
 def named_function(builder: Builder, node: Node) -> Quantized:
     """A table; of a square, where tables would be coarser than its factors, a product."""
     if node.attributes.get("square") and builder.settings.bits > builder.settings.table_bits:
-        x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], _FACTOR)
+        most = _FACTOR_BY_COLUMN if builder.settings.by_column else _FACTOR
+        x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], most)
         return builder.add(Multiply, [x, x], x.scale**2)
     return function(builder, node, node.attributes["function"])
 
