@@ -22,6 +22,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Rows,
     Softmax,
@@ -117,6 +118,10 @@ def requantize(operation: Requantize, x: Tensor) -> Tensor:
     return entrywise(x, lambda v: clamp(rounded(v, operation.shift)))
 
 
+def rescale(operation: Rescale, x: Tensor) -> Tensor:
+    return entrywise(x, lambda v: rounded(v, operation.shift))
+
+
 def lookup(operation: Lookup, x: Tensor) -> Tensor:
     table = operation.table.tolist()
     return entrywise(x, lambda v: table[v - operation.first])
@@ -186,6 +191,7 @@ RULES: dict[type[Operation], Callable[..., Tensor]] = {
     Multiply: lambda _, x, y: np.asarray(x * y, dtype=object),
     MatMul: matmul,
     Requantize: requantize,
+    Rescale: rescale,
     Lookup: lookup,
     Maximum: lambda _, x: by_row(x, max),
     ArgMax: lambda _, x: by_row(x, lambda row: row.index(max(row))),

@@ -47,8 +47,9 @@ _options = (
         "--bits",
         default="auto",
         show_default=True,
-        metavar="N|auto",
-        help="Width of weights and activations, from 2 to 16; auto: 8, and more for tensors that need it.",
+        metavar="N|auto|stream",
+        help="Width of weights and activations, from 2 to 16; auto: 8, and more for tensors that need it; stream: what "
+        "a transformer with a residual stream needs.",
     ),
     click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
     click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
@@ -441,6 +442,7 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     from dataclasses import asdict
 
     from zkgpu.inference import ModelStatement
+    from zkgpu.zkml.streams import told
 
     statement = ModelStatement.of(compiled)
     report: dict[str, Any] = {"weights": compiled.visibilities.weights, "costs": asdict(costs)}
@@ -453,12 +455,16 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     if accuracy is not None:
         report["samples"], report["held_out"] = accuracy.samples, accuracy.held_out
         report["accuracy"] = {o.name: {"agreement": o.agreement, "error": o.error} for o in accuracy.outputs}
+        report["refused"] = accuracy.refused
         report["worst_layer"] = {"name": accuracy.worst_layer[0], "error": accuracy.worst_layer[1]}
+    if compiled.recipe.calibration.places:
+        report["stream"] = told(compiled.recipe.calibration.places)
     return report
 
 
 def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
     from zkgpu.inference import ModelStatement
+    from zkgpu.zkml.streams import summary
 
     accuracy, lines = compiled.accuracy, []
     if accuracy is not None:
@@ -466,6 +472,8 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
             same = round(output.agreement * 1000) / 10
             lines.append(f"{output.name}: {same}% of answers as the float model's, error {output.error:.2%}")
         lines.append(f"worst layer: {accuracy.worst_layer[0]}, error {accuracy.worst_layer[1]:.2%}")
+    if compiled.recipe.calibration.places:
+        lines.append(summary(compiled.recipe.calibration.places))
     lines.append(
         f"{costs.constraints:,} constraints; about {costs.setup_seconds:.1f} s for setup, {costs.prove_seconds:.2f} s "
         f"a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"

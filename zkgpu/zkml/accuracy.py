@@ -27,6 +27,7 @@ _OF_LABELS, _OF_SCORES, _OF_LAYERS, _OF_A_NUMBER = 0.01, 0.0005, 0.005, 0.0025  
 _LUCKY = 8
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
+_REFUSED = "{} of {} samples have values beyond what calibration saw, and cannot be proven: calibrate with more"
 _FEW = "accuracy was measured on the {} samples of the calibration: give {} or more, so that some are held out of it"
 
 
@@ -65,6 +66,7 @@ class Accuracy:
         worst_layer: the tensor with the largest error relative to its size, and that error
         layers: that error for each tensor of the float model
         held_out: whether the calibration has not seen these samples
+        refused: how many more there were that cannot be proven, as a value leaves a range that is not clamped
     """
 
     samples: int
@@ -72,6 +74,7 @@ class Accuracy:
     worst_layer: tuple[str, float]
     layers: Mapping[str, float]
     held_out: bool = True
+    refused: int = 0
 
     @property
     def worst_output(self) -> OutputAccuracy:
@@ -79,8 +82,10 @@ class Accuracy:
 
     @property
     def amiss(self) -> float:
-        """How far the worst output is from the float model's, as a share."""
-        return self.worst_output.amiss(self.samples)
+        """How far the worst output is from the float model's, as a share; or the share of samples that are refused."""
+        count = self.samples + self.refused
+        luck = 1 / count if count >= _LUCKY else 0.0
+        return max(self.worst_output.amiss(self.samples), self.refused / count - luck)
 
     def distance(self, graph: Graph) -> float:
         """How far answers are off, as shares of what is allowed before more bits are worth it: 1 is close enough.
@@ -99,6 +104,7 @@ class Accuracy:
     def warnings(self) -> tuple[str, ...]:
         """What whoever relies on the report should know, one line each."""
         found = [] if self.held_out else [_FEW.format(self.samples, FEWEST_SAMPLES)]
+        found += [_REFUSED.format(self.refused, self.samples + self.refused)] if self.refused else []
         return (*found, *([] if self.amiss <= WARNED else [self._told(f"'{self.worst_layer[0]}'")]))
 
     def require(self, most: float, graph: Graph) -> None:
@@ -128,23 +134,30 @@ def measure(
     truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
     answers = {name: _Answers(graph.is_integral(name) or name in truths) for name in ends}
     count = len(next(iter(samples.values())))
+    refused: list[semantics.OutOfRange] = []
     with stage("measure accuracy"):
         for i in range(count):
             given = sample(samples, i)
             floats = model.run(given)
-            integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
+            try:
+                integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
+            except semantics.OutOfRange as error:
+                refused.append(error)
+                continue
             for name in shared:
                 real = _real(quantization, integers, name)
                 squares[name] += _squares(real, floats[name], all_count=name in answers)
                 if name in answers:
                     answers[name].add(real, floats[name])
+    if len(refused) == count:
+        raise refused[0]
     errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
     named = graph.class_tensors()
     named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
     outputs = tuple(OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named) for n in ends)
     layers = {name: error for name, error in errors.items() if name not in named} or errors
     worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
-    return Accuracy(count, outputs, (worst, errors[worst]), errors, held_out)
+    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused))
 
 
 def _squares(real: Floats, wanted: Floats, *, all_count: bool) -> tuple[float, float]:
@@ -163,7 +176,7 @@ def _squares(real: Floats, wanted: Floats, *, all_count: bool) -> tuple[float, f
 def _real(quantization: Quantization, integers: Mapping[str, Any], name: str) -> Floats:
     tensor = quantization.tensors[name]
     value = np.asarray(integers[tensor.name], dtype=np.float64)
-    return value * tensor.scale
+    return value * tensor.scale if tensor.rows is None else value * (tensor.scale * 2.0**tensor.rows)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,6 +20,7 @@ from zkgpu.zkml.machines import PRODUCT
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
 from zkgpu.zkml.samples import Samples, sample
+from zkgpu.zkml.streams import Places, Watched
 from zkgpu.zkml.tabular import MAGNITUDE
 from zkgpu.zkml.trees import TREES
 
@@ -27,6 +28,7 @@ Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]
 
 _BY_COLUMN = ("Add", "Clip", "Concat", "Div", "Function", "Gather", "Mul", "Reshape", "Scale", "Slice", "Sub", PRODUCT)
+_LARGE = 1 << 16  # entries of weights that are not worth to be looked at
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
 
@@ -39,6 +41,7 @@ class Calibration:
             how far the values of each column reach, 0 for one that is always 0
         channels: of these, and of tensors between layers with weights: the smallest and the largest values of each
             column or channel
+        places: of tensors of a residual stream, and of what is computed of it: what they are at each position
     """
 
     low: Mapping[str, float]
@@ -46,6 +49,7 @@ class Calibration:
     integral: frozenset[str]
     columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     channels: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
+    places: Mapping[str, Places] = field(default_factory=dict)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
@@ -89,7 +93,7 @@ class FloatModel:
         copy = onnx.ModelProto()
         copy.CopyFrom(proto)
         del copy.graph.output[:]
-        computed = (out for node in proto.graph.node if node.op_type != "ZipMap" for out in node.output if out)
+        computed = _computed(proto.graph)
         copy.graph.output.extend(onnx.ValueInfoProto(name=name) for name in computed)
         return Session(copy.SerializeToString(), self._memory)
 
@@ -129,6 +133,23 @@ class FloatModel:
             return {}
         names = [name for name in _of_numbers(self._written) if name in self.tensors]
         return dict(zip(names, self._written.run(names, feed), strict=True)) if names else {}
+
+
+def _computed(graph: Any) -> list[str]:
+    """The tensors that nodes give, without large weights that are only moved or multiplied by each other."""
+    given, asked = {info.name for info in graph.input}, {info.name for info in graph.output}
+    sizes = {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer if tensor.name not in given}
+    found = list[str]()
+    for node in graph.node:
+        names = [name for name in node.input if name]
+        is_fixed = (
+            bool(names) and all(name in sizes for name in names) and not any(a.HasField("g") for a in node.attribute)
+        )
+        sizes |= dict.fromkeys(node.output, max(sizes[name] for name in names)) if is_fixed else {}
+        is_weight = is_fixed and sizes[node.output[0]] > _LARGE
+        if node.op_type != "ZipMap":
+            found += [out for out in node.output if out and (not is_weight or out in asked)]
+    return found
 
 
 def _of_numbers(session: Session) -> tuple[str, ...]:
@@ -174,12 +195,14 @@ def calibrate(
     percentile: float | None,
     held_out: Collection[int] = (),
     channel_axes: Mapping[str, int] | None = None,
+    by_place: Iterable[str] = (),
 ) -> Calibration:
     """The bounds of every tensor of the graph over the samples.
 
     Args:
         percentile: None for the extremes; else the share in per cent of each sample's values that bounds must cover
         channel_axes: the tensors of which the bounds of each channel are wanted, and where their channels lie
+        by_place: the tensors of which the values at each position are wanted
         held_out: samples of which only the inputs count: a proof of one of these is not to be refused
     """
     if percentile is not None and not 50 < percentile <= 100:
@@ -190,6 +213,7 @@ def calibrate(
     channels: dict[str, Ends] = {}
     tables = before_layers(graph)
     wanted = {**(channel_axes or {}), **dict.fromkeys(tables, 1)}
+    watched = Watched(by_place)
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
@@ -197,6 +221,7 @@ def calibrate(
             for name, value in seen.items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)
                 low[name], high[name] = min(low.get(name, least), least), max(high.get(name, greatest), greatest)
+            watched.add({} if i in held_out else seen)
             for name, axis in {} if i in held_out else wanted.items():
                 if name in seen:
                     channels[name] = _with_channels(channels.get(name), seen[name], axis)
@@ -205,7 +230,7 @@ def calibrate(
     channels |= {name: _column_ends(samples[name]) for name in rows}
     columns = {name: _reaches(*channels[name]) for name in (*rows, *tables) if name in channels}
     told = {name: (tuple(least.tolist()), tuple(most.tolist())) for name, (least, most) in channels.items()}
-    return Calibration(low, high, integral, columns, told)
+    return Calibration(low, high, integral, columns, told, watched.places)
 
 
 def _with_channels(before: Ends | None, value: NDArray[Any], axis: int) -> Ends:

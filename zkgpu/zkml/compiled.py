@@ -35,16 +35,19 @@ from zkgpu.zkml.layers.network import (
 )
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings
+from zkgpu.zkml.lowering.residual import NORMAL_BITS
 from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
 from zkgpu.zkml.precision import MOST_BITS, finer
 from zkgpu.zkml.quantize import Quantization, quantize
 from zkgpu.zkml.ranges import analyze
-from zkgpu.zkml.samples import as_samples, each, loaded, sample, shapes_of
+from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes_of
+from zkgpu.zkml.streams import require_first_position, stream, watched
 from zkgpu.zkml.weights_swap import require_same_architecture
 
 _LIMBS = range(4, 13)
+_LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
 _MORE_BITS = 12, 16  # of such a model
 _USUAL = 8  # bits
@@ -269,7 +272,7 @@ def compile_model(
     percentile: float | None = None,
     test_data: Any = None,
     allow_error: float | None = None,
-    bits: int | Literal["auto"] = "auto",
+    bits: int | Literal["auto", "stream"] = "auto",
     limb: int | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
     binding: int = 0,
@@ -294,7 +297,9 @@ def compile_model(
             for an agreement of 95 %, and is the default
         bits: width of weights and activations, from 2 to 16. By default it is 8, and more, up to 16, where an output
             would be farther than 2 % from the float model's: for those tensors that need it, and for all of a small
-            model of tables, which is to be closer still
+            model of tables, which is to be closer still. A transformer with a residual stream gets the widths of
+            "stream" where 8 bits are too few: 10 for weights, 14 to 18 for the rest, and scales of its own for the
+            first position (lowering.residual)
         limb: width of the limbs of range checks; the one with the fewest constraints by default
         labels: by output: what entries along its last axis are called, or the values of a class; those that the file
             has by default
@@ -315,7 +320,8 @@ def compile_model(
     count = len(next(iter(samples.values())))
     held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
     between = {name: channel_axis(pair.first) for pair in pairs(graph) for name in pair.tensors}
-    bounds = calibrate(graph, model, samples, percentile, held_out, between)
+    members = _members(graph, bits, samples)
+    bounds = calibrate(graph, model, samples, percentile, held_out, between, watched(graph, members))
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
     tested = samples if test_data is None else as_samples(list(axes), loaded(test_data, read.shapes, memory=memory))
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
@@ -328,10 +334,16 @@ def compile_model(
     usual = Settings(
         width := _width(bits), table_bits=min(width, WIDEST_TABLE), open_weights=visibilities.weights_are_given
     )
-    is_small = bits == "auto" and _is_small_table(graph, bounds)
-    made = (_of_small_table if is_small else _of_usual_width)(attempt, usual, graph, bounds)
-    if not made[2].amiss <= WARNED and bits == "auto":
-        made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
+    of_stream = replace(usual, bits=NORMAL_BITS, table_bits=WIDEST_TABLE, stream=True)
+    if bits == "stream" or (members and bits == "auto" and _count_of_weights(graph) > _LARGE):
+        made = attempt(of_stream)
+    else:
+        is_small = bits == "auto" and _is_small_table(graph, bounds)
+        made = (_of_small_table if is_small else _of_usual_width)(attempt, usual, graph, bounds)
+        if not made[2].amiss <= WARNED and bits == "auto" and members:
+            made = min(made, attempt(of_stream), key=_amiss)
+        if not made[2].amiss <= WARNED and bits == "auto" and not made[1].stream:
+            made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
     quantization, settings, accuracy = made
     require_names(quantization.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
@@ -343,6 +355,23 @@ def compile_model(
     return CompiledModel(quantization.model, visibilities, recipe, accuracy, labels=named)
 
 
+def _members(graph: Graph, bits: int | str, samples: Samples) -> tuple[str, ...]:
+    """The residual stream, where it may get widths of its own. Raises UsageError where one is asked for and missing."""
+    members = stream(graph) if bits in ("auto", "stream") else ()
+    if bits == "stream" and not members:
+        raise UsageError(
+            "the model has no residual stream, a chain of sums that norms read: leave bits='stream' out, or give a "
+            f"number from 2 to {MOST_BITS}"
+        )
+    if members:
+        require_first_position(graph, samples)
+    return members
+
+
+def _count_of_weights(graph: Graph) -> int:
+    return sum(value.size for value in graph.constants.values())
+
+
 def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
     """Answers along a first axis, which is the one that they have where it is a batch of one."""
     found = {name: [answer[name] for answer in answers] for name in answers[0]}
@@ -350,10 +379,10 @@ def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, N
 
 
 def _width(bits: int | str) -> int:
-    if bits == "auto":
+    if bits in ("auto", "stream"):
         return _USUAL
     if type(bits) is not int or not 2 <= bits <= MOST_BITS:
-        raise UsageError(f"{bits} bits: weights and activations take from 2 to {MOST_BITS}, or 'auto'")
+        raise UsageError(f"{bits} bits: weights and activations take from 2 to {MOST_BITS}, or 'auto', or 'stream'")
     return bits
 
 
@@ -386,7 +415,7 @@ def _of_usual_width(
 
 def _is_small_table(graph: Graph, bounds: Calibration) -> bool:
     """Whether all inputs are rows of tables, and more bits cost little."""
-    return set(graph.inputs) <= set(bounds.columns) and sum(v.size for v in graph.constants.values()) <= _SMALL
+    return set(graph.inputs) <= set(bounds.columns) and _count_of_weights(graph) <= _SMALL
 
 
 def _of_small_table(

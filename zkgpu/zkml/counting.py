@@ -43,6 +43,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Rows,
     Softmax,
@@ -452,6 +453,11 @@ class NetworkTally(Tally):
             self.within(y, *ends)
         return y
 
+    def rescale(self, operation: Rescale, inputs: list[Sums], intervals: list[Interval]) -> Sums:
+        y = self._rounded(inputs[0], operation.shift, intervals[0], checked=False)
+        self.within(y, operation.low, operation.high)
+        return y
+
     def _rounded(self, x: Sums, shift: int, interval: Interval, checked: bool = True) -> Sums:
         if shift == 0:
             return x
@@ -500,6 +506,9 @@ class NetworkTally(Tally):
         if rounding is None:
             return self._looked_up(operation.table, operation.first, inputs[0])
         (name,) = rounding.inputs
+        if isinstance(rounding, Rescale):
+            index = self._rounded(self.sums[name], rounding.shift, self.intervals[name], checked=False)
+            return self._looked_up(operation.table, operation.first, index)
         return self._rounded_look_up(
             operation.table, operation.first, self.sums[name], self.intervals[name], rounding.shift
         )
@@ -650,6 +659,7 @@ _RULES: Mapping[type[Operation], Callable[..., Sums]] = {
     Multiply: NetworkTally.multiply,
     MatMul: NetworkTally.matmul,
     Requantize: NetworkTally.requantize,
+    Rescale: NetworkTally.rescale,
     Lookup: NetworkTally.lookup,
     Rows: NetworkTally.rows,
     Steps: NetworkTally.steps,

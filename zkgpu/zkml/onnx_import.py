@@ -343,7 +343,8 @@ def _inferred(onnx: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, np.dty
 
 def _initializer(onnx: Any, name: str, value: Array) -> Any:
     if value.size > 4096:  # only the shape of a large one matters here
-        value = np.lib.stride_tricks.as_strided(np.zeros(1, dtype=value.dtype), value.shape, (0,) * value.ndim)
+        kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+        return onnx.TensorProto(name=name, data_type=kind, dims=value.shape)
     return onnx.numpy_helper.from_array(np.array(value, order="C"), name)
 
 

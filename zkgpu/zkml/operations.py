@@ -111,6 +111,15 @@ class Requantize(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Rescale(Operation):
+    """round_half_up(x / 2^shift), which must lie in [low, high]: a value outside of it is an error, and not clamped."""
+
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
 class Lookup(Operation):
     """table[x - first]: any function of one small integer."""
 

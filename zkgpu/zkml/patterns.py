@@ -85,8 +85,8 @@ def _dense(graph: Graph, node: Node) -> tuple[Array, Array, Node] | None:
     following = graph.sole_consumer(node.output)
     bias = _addend(graph, following, node.output) if following else None
     if following is None or bias is None or not _is_row(bias, n, len(graph.shapes[node.output])):
-        return weight.astype(np.float64), np.zeros(n), node
-    return weight.astype(np.float64), np.broadcast_to(bias.ravel(), (n,)).astype(np.float64), following
+        return weight, np.zeros(n), node
+    return weight, np.broadcast_to(bias.ravel(), (n,)).astype(np.float64), following
 
 
 def _is_row(bias: Array, n: int, rank: int) -> bool:

@@ -15,7 +15,19 @@ from zkgpu.zkml import tabular
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.equalizing import equalized
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
-from zkgpu.zkml.lowering import choices, division, linear, machines, nonlinear, places, resize, shapes, shares, trees
+from zkgpu.zkml.lowering import (
+    choices,
+    division,
+    linear,
+    machines,
+    nonlinear,
+    places,
+    residual,
+    resize,
+    shapes,
+    shares,
+    trees,
+)
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.restated import SCATTER
@@ -120,6 +132,8 @@ def quantize(
                 raise FormatError(
                     f"layer '{node.name}': the sizes of its numbers lie too far apart: scale it"
                 ) from error
+        for name in graph.outputs:
+            residual.even(builder, name)
         for name in set(graph.outputs) & set(graph.constants):
             builder.layer = name
             builder.tensors[name] = _constant_output(builder, graph.constants[name])
@@ -152,9 +166,14 @@ def _finished(builder: Builder, changed: set[str]) -> Quantization:
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
-    tensors = {k: Quantized(renamed.get(x.name, x.name), x.scale) for k, x in builder.tensors.items()}
+    tensors = {
+        k: Quantized(renamed.get(x.name, x.name), x.scale, x.rows)
+        for k, x in {**builder.uneven, **builder.tensors}.items()
+    }
     return Quantization(
-        model, {k: x for k, x in tensors.items() if x.name in kept and k not in changed}, builder.scales
+        model,
+        {k: x for k, x in tensors.items() if x.name in kept and k not in changed | builder.hidden},
+        builder.scales,
     )
 
 
@@ -165,6 +184,8 @@ def _constant_output(builder: Builder, value: Array) -> Quantized:
 
 
 def _lower(builder: Builder, node: Node) -> None:
+    if builder.settings.stream and residual.lowered(builder, node):
+        return
     if node.operator in shapes.MOVES:
         shapes.move(builder, node)
     elif node.operator in RULES:

@@ -31,6 +31,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Rows,
     Shape,
@@ -120,7 +121,7 @@ def with_reach(
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
         inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
-        if isinstance(operation, Requantize | Lookup | Softmax | Normalize | RootMeanSquare | Divide):
+        if isinstance(operation, Requantize | Rescale | Lookup | Softmax | Normalize | RootMeanSquare | Divide):
             bound = own.magnitude << model.limb + 1
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
@@ -186,6 +187,9 @@ def _arrange(operation: Arrange, *inputs: Interval) -> Interval:
 
 
 def _linear(operation: Linear, x: Interval) -> Interval:
+    if x.shape[1] > 1 and all((end == end[:, :1]).all() for end in _ends(x)):  # rows alike: one stands for all
+        one = _linear(operation, Interval(x.low[:, :1], x.high[:, :1]))
+        return one.map(lambda v: np.repeat(v, x.shape[1], axis=1))
     up, down = np.maximum(operation.weight, 0), np.minimum(operation.weight, 0)
     bias = operation.bias[:, None, :]
     low = semantics.added(semantics.matrix_product(x.low, up), semantics.matrix_product(x.high, down), bias)
@@ -195,9 +199,9 @@ def _linear(operation: Linear, x: Interval) -> Interval:
 
 def _combine(operation: Combine, *inputs: Interval) -> Interval:
     ends = [_times(x, Interval(m, m)) for x, m in zip(inputs, operation.multipliers, strict=True)]
-    low = sum((e.low.astype(object) for e in ends), operation.offset.astype(object))
-    high = sum((e.high.astype(object) for e in ends), operation.offset.astype(object))
-    return Interval(semantics.narrowed(np.asarray(low)), semantics.narrowed(np.asarray(high)))
+    low = semantics.added(operation.offset, *(e.low for e in ends))
+    high = semantics.added(operation.offset, *(e.high for e in ends))
+    return Interval(low, high)
 
 
 def _times(x: Interval, y: Interval) -> Interval:
@@ -222,6 +226,13 @@ def _requantize(operation: Requantize, x: Interval) -> Interval:
     if operation.low is not None and operation.high is not None and operation.low > operation.high:
         raise FormatError(f"layer '{operation.layer}': clamps to an empty interval, from above {operation.high}")
     return x.map(lambda v: semantics.apply(operation, [v]))
+
+
+def _rescale(operation: Rescale, x: Interval) -> Interval:
+    """The ends that the circuit keeps values to, whatever x may be."""
+    if operation.low > operation.high:
+        raise FormatError(f"layer '{operation.layer}': no value lies from {operation.low} to {operation.high}")
+    return Interval(np.full(x.shape, operation.low), np.full(x.shape, operation.high))
 
 
 def _lookup(operation: Lookup, x: Interval) -> Interval:
@@ -288,6 +299,7 @@ _RULES: dict[type[Operation], Callable[..., Interval]] = {
     Multiply: lambda _, x, y: _times(x, y),
     MatMul: _matmul,
     Requantize: _requantize,
+    Rescale: _rescale,
     Lookup: _lookup,
     Rows: _rows,
     Steps: _steps,

@@ -28,6 +28,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Rows,
     Softmax,
@@ -43,6 +44,10 @@ _SAFE_BITS = 62
 _FLOAT_BITS = 53  # up to 2^53 every integer is a float64
 _MOST_DIGITS = 17
 _isqrt = np.frompyfunc(isqrt, 1, 1)
+
+
+class OutOfRange(UsageError):
+    """A value that left the range it was calibrated for, where values are not clamped."""
 
 
 def run(model: IntegerModel, inputs: Mapping[str, object]) -> dict[str, Array]:
@@ -203,6 +208,18 @@ def _requantize(operation: Requantize, x: Array) -> Array:
     return narrowed(np.clip(rounded, operation.low, operation.high))
 
 
+def _rescale(operation: Rescale, x: Array) -> Array:
+    rounded = round_half_up(x, operation.shift)
+    for at in np.argwhere((rounded < operation.low) | (rounded > operation.high))[:1]:
+        raise OutOfRange(
+            f"layer '{operation.layer}': the value at index {at.tolist()} lies outside of [{operation.low}, "
+            f"{operation.high}], the range that it was calibrated for, and is not clamped: calibrate with inputs like "
+            "this one",
+            values=f"it is {rounded[tuple(at)]}",
+        )
+    return rounded
+
+
 def _lookup(operation: Lookup, x: Array) -> Array:
     return operation.table[(x - operation.first).astype(np.int64)]
 
@@ -296,6 +313,7 @@ _RULES: dict[type[Operation], Callable[..., Array]] = {
     Multiply: lambda _, x, y: product(x, y),
     MatMul: lambda _, x, y: matrix_product(x, y),
     Requantize: _requantize,
+    Rescale: _rescale,
     Lookup: _lookup,
     Rows: _rows,
     Steps: lambda op, x: (x[..., op.places] >= op.bounds).astype(np.int64),

@@ -23,6 +23,7 @@ from zkgpu.zkml.lowering.builder import Settings
 from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.sizes import require_room
+from zkgpu.zkml.streams import Places
 
 _VERSION = 2
 _DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses
@@ -47,6 +48,7 @@ def dump(compiled: CompiledModel) -> bytes:
             "high": dict(compiled.recipe.calibration.high),
             "integral": sorted(compiled.recipe.calibration.integral),
             "columns": {name: list(reaches) for name, reaches in compiled.recipe.calibration.columns.items()},
+            "places": {name: asdict(own) for name, own in compiled.recipe.calibration.places.items()},
             "channels": {name: list(ends) for name, ends in compiled.recipe.calibration.channels.items()},
             "scales": dict(compiled.recipe.scales),
             "settings": asdict(compiled.recipe.settings),
@@ -140,8 +142,13 @@ def _recipe(recipe: Mapping[str, Any]) -> Recipe:
     low, high, scales = ({str(k): float(v) for k, v in recipe[key].items()} for key in ("low", "high", "scales"))
     columns = {str(k): tuple(map(float, reaches)) for k, reaches in recipe.get("columns", {}).items()}
     channels = {str(k): _ends_of_channels(ends) for k, ends in recipe.get("channels", {}).items()}
-    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns, channels)
+    places = {str(k): _places(own) for k, own in recipe.get("places", {}).items()}
+    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns, channels, places)
     return Recipe(calibration, scales, Settings(**recipe["settings"]), tuple(recipe["outputs"]))
+
+
+def _places(own: Mapping[str, Any]) -> Places:
+    return Places(*(tuple(map(float, own[key])) for key in ("low", "high", "rms")))
 
 
 def _ends_of_channels(ends: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -155,7 +162,8 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
     outputs = tuple(OutputAccuracy(**output) for output in value["outputs"])
     name, error = value["worst_layer"]
     layers, held_out = dict(value["layers"]), bool(value.get("held_out", True))
-    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out)
+    refused = int(value.get("refused", 0))
+    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out, refused)
 
 
 def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> IntegerModel:
@@ -238,6 +246,7 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and (op.places is None or _is_walk(op.places, op.shifts, op.weight.shape[1]))
     ),
     operations.Requantize: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
+    operations.Rescale: lambda op: op.shift >= 0 and op.low <= op.high,
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
     operations.Rows: lambda op: op.table.ndim == 2 and op.table.size > 0,
     operations.Steps: lambda op: (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.errors import UsageError
-from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Requantize, Tensor
+from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Requantize, Rescale, Tensor
 from zkgpu.zkml.ranges import analyze
 
 _WEIGHTS = {"weight", "multiplier", "bias"}
@@ -22,7 +22,9 @@ def require_same_architecture(model: IntegerModel, other: IntegerModel) -> None:
     for mine, its in zip(model.operations, other.operations, strict=False):
         if type(mine) is type(its) and _same(mine, its):
             continue
-        if isinstance(mine, Requantize) or isinstance(its, Requantize):  # as far as sums reach, they are rounded
+        if isinstance(mine, Requantize | Rescale) or isinstance(
+            its, Requantize | Rescale
+        ):  # as far as sums reach, they are rounded
             raise UsageError(
                 f"layer '{its.layer}': these weights give sums of another size than the circuit was made for: compile "
                 "the model on its own"

@@ -22,7 +22,7 @@ from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.normalize import normalize, root_mean_square
 from zkgpu.zkml.layers.products import products_of
 from zkgpu.zkml.layers.range_checks import Checks
-from zkgpu.zkml.layers.rounding import requantize
+from zkgpu.zkml.layers.rounding import requantize, rescale, rounded_unchecked
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
@@ -42,6 +42,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Rows,
     Softmax,
@@ -267,6 +268,10 @@ class Network:
             return look_up(self.tables, operation.table, operation.first, self.values[operation.inputs[0]])
         (name,) = rounding.inputs
         interval = self.intervals[name]
+        if isinstance(rounding, Rescale):
+            ends = rounding.low, rounding.high
+            index = rounded_unchecked(self.checks, self.values[name], rounding.shift, interval, ends)
+            return look_up(self.tables, operation.table, operation.first, index)
         return rounded_look_up(
             self.checks, self.tables, operation.table, operation.first, self.values[name], interval, rounding.shift
         )
@@ -283,8 +288,8 @@ def packed_interval(interval: Interval) -> tuple[int, int]:
     return (-(1 << size - 1), (1 << size - 1) - 1) if interval.least < 0 else (0, (1 << size) - 1)
 
 
-def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize]:
-    """Requantizations read by one table and nothing else, whose clamp is that table's range."""
+def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize | Rescale]:
+    """Requantizations read by one table and nothing else, whose clamp, or range, is that table's range."""
     readers: dict[str, list[Operation]] = {}
     for operation in model.operations:
         for name in operation.inputs:
@@ -293,17 +298,19 @@ def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize]:
     return {
         op.output: op
         for op in model.operations
-        if isinstance(op, Requantize)
+        if isinstance(op, Requantize | Rescale)
         and op.output not in outputs
         and len(readers.get(op.output, [])) == 1
         and _ends_agree(op, readers[op.output][0])
     }
 
 
-def _ends_agree(rounding: Requantize, reader: Operation) -> bool:
+def _ends_agree(rounding: Requantize | Rescale, reader: Operation) -> bool:
     if not isinstance(reader, Lookup):
         return False
     last = reader.first + len(reader.table) - 1
+    if isinstance(rounding, Rescale):  # beyond which nothing is clamped: the table refuses it
+        return (rounding.low, rounding.high) == (reader.first, last)
     return rounding.low in (None, reader.first) and rounding.high in (None, last)
 
 
@@ -329,6 +336,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Multiply: lambda network, op, x, intervals: x[0] * x[1],
     MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
     Requantize: lambda network, op, x, intervals: requantize(network.checks, op, x[0], intervals[0]),
+    Rescale: lambda network, op, x, intervals: rescale(network.checks, op, x[0], intervals[0]),
     Steps: lambda network, op, x, intervals: steps(network.checks, op, x[0], intervals[0]),
     Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),
     Maximum: lambda network, op, x, intervals: maximum(network.checks, x[0], intervals[0]),

@@ -17,7 +17,7 @@ import numpy as np
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.bits import assert_boolean
 from zkgpu.zkml.layers.range_checks import Checks, Integers
-from zkgpu.zkml.operations import Requantize
+from zkgpu.zkml.operations import Requantize, Rescale
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import low_bits, round_half_up
 
@@ -45,6 +45,13 @@ def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interv
         y = rounded(checks, x, operation.shift, interval)
     if checks.weights_are_given and (low, high) != (operation.low, operation.high):
         checks.within(y, least_left, greatest_left)
+    return y
+
+
+def rescale(checks: Checks, operation: Rescale, x: Wires, interval: Interval) -> Wires:
+    """The rounded values, kept to [low, high] by a range check of them that is exact at both ends (checks.within)."""
+    y = rounded_unchecked(checks, x, operation.shift, interval, (operation.low, operation.high))
+    checks.within(y, operation.low, operation.high)
     return y
 
 

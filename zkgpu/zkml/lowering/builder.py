@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from zkgpu.errors import FormatError
-from zkgpu.zkml import ranges
+from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import MOVING, Array, Graph, Node, unsupported
 from zkgpu.zkml.operations import (
@@ -29,6 +30,8 @@ WIDE = 32  # bits up to which a linear operation takes its input as it is, witho
 CLOSE = 1 / 500  # scales closer than this are one
 WIDEST_TABLE = 12  # bits of the index of a table, as many constraints as it has rows
 _PLAIN = 8  # bits of weights and activations, above which sums are finer too
+_NEARER = 1 / 4096  # how close scales of what is added must be in a transformer with a residual stream
+_STREAM_WEIGHTS = 10  # bits of the weights of a transformer with a residual stream
 _SPARE = 1  # bits beyond its own that a clamped activation keeps, for inputs that calibration has not seen
 _HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
 _ROOM = 16  # bits of room that a tensor is left which is rounded as little as need be
@@ -38,10 +41,15 @@ _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", 
 
 @dataclass(frozen=True)
 class Quantized:
-    """A tensor of the integer model that stands for a float tensor: float = scale * integer."""
+    """A tensor of the integer model that stands for a float tensor: float = scale * 2^rows * integer.
+
+    Attributes:
+        rows: (places, 1) exponents along the last axis but one; None for one scale
+    """
 
     name: str
     scale: float
+    rows: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,7 @@ class Settings:
         of_table: a small model of tables: its functions are tabled beyond what the calibration saw
         even: channels between layers with weights are brought to one size
         margin: how much farther than they were seen to reach tables go on either side, as a share
+        stream: a transformer with a residual stream, whose tensors have widths by their part (lowering.residual)
         finer: width of those tensors that have another one, by the name that they have after Relu and pooling
     """
 
@@ -69,6 +78,7 @@ class Settings:
     of_table: bool = False
     even: bool = False
     margin: float = 0.0
+    stream: bool = False
     finer: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -78,6 +88,9 @@ class Builder:
 
     Attributes:
         scales: of the sums of each layer with weights
+        uneven: tensors whose rows have scales of their own, by the names of the float graph
+        hidden: tensors of which some entries are masks, and not what they are in the float graph
+        rounded_rows: what was rounded by rows already
     """
 
     graph: Graph
@@ -86,11 +99,19 @@ class Builder:
     operations: list[Operation] = field(default_factory=list)
     intervals: dict[str, ranges.Interval] = field(default_factory=dict)
     tensors: dict[str, Quantized] = field(default_factory=dict)
+    uneven: dict[str, Quantized] = field(default_factory=dict)
     inputs: list[Tensor] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    rounded_rows: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
+
+    @cached_property
+    def stream(self) -> frozenset[str]:
+        """The tensors of the residual stream; none where they are integers like others."""
+        return frozenset(streams.stream(self.graph) if self.settings.stream else ())
 
     # writing
 
@@ -161,9 +182,13 @@ class Builder:
     # widths
 
     def bits(self, name: str) -> int:
-        """The width of a float tensor, and of the weights that make it."""
+        """The width of a float tensor, and mostly of the weights that make it."""
         finer = self.settings.finer
         return finer.get(end_of(self.graph, name), self.settings.bits) if finer else self.settings.bits
+
+    def weight_bits(self, name: str) -> int:
+        """The width of the weights that make a float tensor."""
+        return _STREAM_WEIGHTS if self.settings.stream else self.bits(name)
 
     @property
     def units_of_offsets(self) -> int:
@@ -242,7 +267,7 @@ class Builder:
 
     def reached_scale(self, x: Quantized, scale: float) -> float:
         """The scale of what `requantize` makes of x: near the wanted one."""
-        factor, shift = self._rounding(x, scale)
+        factor, shift = self.rounding(x, scale)
         return x.scale / factor * 2.0**shift
 
     def requantize(self, x: Quantized, scale: float, low: int | None = None, high: int | None = None) -> Quantized:
@@ -267,12 +292,12 @@ class Builder:
         return [other for other, part in self.graph.alike.items() if part == self.graph.alike[name]]
 
     def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
-        factor, shift = self._rounding(x, scale)
+        factor, shift = self.rounding(x, scale)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
         return self.add(Requantize, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
 
-    def _rounding(self, x: Quantized, scale: float) -> tuple[int, int]:
+    def rounding(self, x: Quantized, scale: float) -> tuple[int, int]:
         """(factor, shift): x times the factor, less so many bits, is x in units near `scale`."""
         shift = self.whole_limbs(math.log2(scale / x.scale))
         if shift == 0 and scale < 2 * x.scale:
@@ -315,7 +340,7 @@ class Builder:
         Where more bits were asked for, it keeps as many as leave some room below `bits`.
         """
         most = bits or self.wide
-        if self.interval(x).bits <= most:
+        if self.interval(x).bits <= most or name in self.stream:
             return x
         scale = self.nominal_here(name) / self.spare(most)
         if self.interval(x).magnitude * x.scale / scale < 2 ** (self.bits(name) + _HEADROOM):
@@ -359,12 +384,12 @@ class Builder:
         return [np.arange(n).reshape(self.shape(x)) + s for x, n, s in zip(tensors, sizes, starts, strict=False)]
 
     def aligned(self, tensors: Sequence[Quantized]) -> tuple[list[int], float]:
-        """(multipliers, scale) that bring tensors to one scale, each within a part in 500."""
-        finest = min(x.scale for x in tensors)
+        """(multipliers, scale) that bring tensors to one scale, each within a part in 500, or in 4096 in a stream."""
+        finest, near = min(x.scale for x in tensors), _NEARER if self.settings.stream else CLOSE
         ratios = [x.scale / finest for x in tensors]
         for extra in range(12):
             wanted = [ratio * 2.0**extra for ratio in ratios]
-            if all(abs(round(w) - w) <= w / 500 for w in wanted):
+            if all(abs(round(w) - w) <= w * near for w in wanted):
                 break
         return [round(w) for w in wanted], finest / 2.0**extra
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from zkgpu.zkml.graph import MOVING, Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
-from zkgpu.zkml.lowering.linear import MASK, is_for_softmax, is_whole, linear
+from zkgpu.zkml.lowering.linear import is_whole, linear
+from zkgpu.zkml.lowering.masks import MASK, is_for_softmax, is_unseen
 from zkgpu.zkml.lowering.places import between, laid_out, ones_at, unit_of
 from zkgpu.zkml.operations import ArgMax, Multiply, Requantize, Rows
 from zkgpu.zkml.trees import TREES
@@ -169,7 +170,7 @@ def choose(builder: Builder, node: Node) -> Quantized:
         return _chosen(builder, node, np.broadcast_to(constants[condition].astype(bool), shape), names)
     truth = _truth(builder, node, condition)
     if all(name in constants for name in names):
-        least = MASK if is_for_softmax(builder, node.output) else -np.inf
+        least = MASK if is_for_softmax(builder.graph, node.output) else -np.inf
         return between(builder, truth, constants[names[1]], constants[names[0]], least)
     (x, y), scale = _brought_together(builder, node, names)
     difference = builder.combine([x, y], [1, -1], scale)
@@ -187,7 +188,10 @@ def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[l
     parts = builder.read(replace(node, inputs=tuple(names)))
     finest = min((x for x in parts if isinstance(x, Quantized)), key=lambda x: x.scale)
     low, high = (end * finest.scale for end in (builder.interval(finest).least, builder.interval(finest).greatest))
-    if is_for_softmax(builder, node.output):
+    if is_for_softmax(builder.graph, node.output):
         least = 2 * low - high - 64
+        if is_unseen(builder.graph, node.output):
+            least = 0.0
+            builder.hidden.add(node.output)
         parts = [x if isinstance(x, Quantized) else np.where(x < MASK, np.maximum(x, least), x) for x in parts]
     return builder.together(parts)

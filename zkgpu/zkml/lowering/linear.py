@@ -9,20 +9,20 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Node
 from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.masks import MASK, is_for_softmax, is_unseen
 from zkgpu.zkml.lowering.windows import Walk, Windows, phases
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
-_WIDEST = 40  # bits of what is multiplied by weights, whose products would be that far below with more
+_NEGLIGIBLE_IN_STREAMS = 2.0**90  # where what attention gives is not rounded
+WIDEST = 40  # bits of what is multiplied by weights, whose products would be that far below with more
 _WIDEST_FACTORS = 2.0**32  # between the factors of two columns
-MASK = -1e4  # constants below, in front of a softmax, are masks: it gives 0 all the same
-_ON_THE_WAY = ("Add", "Expand", "Reshape", "Squeeze", "Transpose", "Unsqueeze", "Where")  # of a mask to a softmax
 
 
 def dense(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
-    weight, bias = (builder.graph.constants[name] for name in node.inputs[1:3])
+    weight, bias = (builder.graph.constants[name].astype(np.float64) for name in node.inputs[1:3])
     if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
         x, weight, bias = _even(builder, node, x, weight, bias)
     rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
@@ -38,7 +38,7 @@ def _even(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array
     low, high = (np.array(ends) for ends in calibration.channels.get(name, (np.zeros(1), np.zeros(1))))
     near = np.rint(np.where(high - low < np.maximum(low, -high), (low + high) / 2, 0.0) / x.scale) * x.scale
     x = scaled(builder, x, 1 / reaches, -near / reaches, builder.shape(x))
-    most = min(builder.wide, _WIDEST)
+    most = min(builder.wide, WIDEST)
     if builder.interval(x).bits > most:
         least = builder.interval(x).magnitude * x.scale / 2.0 ** (most - 1)
         x = builder.requantize(x, max(1 / (2 ** builder.bits(name) - 1) / builder.spare(most), least))
@@ -111,7 +111,7 @@ def linear(
     """
     shape = builder.shape(x)
     computed = next(name for name in node.inputs if name not in builder.graph.constants)
-    x = builder.reshape(builder.narrow(x, computed, min(builder.wide, _WIDEST)), shape)
+    x = builder.reshape(builder.narrow(x, computed, min(builder.wide, WIDEST)), shape)
     per_channel, scale = sum_scale(builder, node, x, weight)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
@@ -123,18 +123,26 @@ def linear(
     )
 
 
-def sum_scale(builder: Builder, node: Node, x: Quantized, weight: Array) -> tuple[Array, float]:
-    """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights)."""
-    top = 2 ** (builder.bits(node.output) - 1) - 1
+def sum_scale(
+    builder: Builder, node: Node, x: Quantized, weight: Array, target: float | None = None
+) -> tuple[Array, float]:
+    """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights).
+
+    Args:
+        target: the scale that the sums are to reach by dropping whole limbs; that of the layer's output by default
+    """
+    top = 2 ** (builder.weight_bits(node.output) - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n)
-    scale = builder.scales.setdefault(node.output, _scale_of_sums(builder, node, float(per_channel.max())))
+    largest = float(per_channel.max())
+    scale = builder.scales.setdefault(
+        node.output, _scale_of_sums(builder, target or builder.nominal(node.output), largest)
+    )
     return per_channel, scale
 
 
-def _scale_of_sums(builder: Builder, node: Node, largest: float) -> float:
-    """The scale of the layer's output less whole limbs, such that the largest channel's multiplier is small."""
-    target = builder.nominal(node.output)
-    largest = max(largest, target / _NEGLIGIBLE)
+def _scale_of_sums(builder: Builder, target: float, largest: float) -> float:
+    """A scale that whole limbs lie below the wanted one, such that the largest channel's multiplier is small."""
+    largest = max(largest, target / (_NEGLIGIBLE_IN_STREAMS if builder.settings.stream else _NEGLIGIBLE))
     return target / 2.0 ** builder.whole_limbs(math.log2(target * _FINEST_MULTIPLIER / largest))
 
 
@@ -233,7 +241,10 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
     units = 1 if x.scale == 1.0 and is_whole(value) else builder.units_below(x)
     scale = x.scale / units
     low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
-    if is_for_softmax(builder, node.output):
+    if is_unseen(builder.graph, node.output):
+        value = np.where(value < MASK, 0.0, value)
+        builder.hidden.add(node.output)
+    elif is_for_softmax(builder.graph, node.output):
         value = np.where(value < MASK, np.maximum(value, 2 * (low - high) - 64), value)
     shape = builder.graph.shapes[node.output]
     x = expanded(builder, x, shape)
@@ -242,15 +253,6 @@ def _add_constant(builder: Builder, node: Node, constants: list[Array | None], s
 
 def is_whole(value: Array) -> bool:
     return bool((value == np.rint(value)).all())
-
-
-def is_for_softmax(builder: Builder, name: str) -> bool:
-    """Whether nothing but softmaxes read a tensor, as it is, in another shape or added to others."""
-    readers = builder.graph.consumers().get(name, [])
-    return name not in builder.graph.outputs and all(
-        reader.operator == "Softmax" or (reader.operator in _ON_THE_WAY and is_for_softmax(builder, reader.output))
-        for reader in readers
-    )
 
 
 def expanded(builder: Builder, x: Quantized, shape: tuple[int, ...]) -> Quantized:
@@ -293,14 +295,14 @@ def scaled(builder: Builder, x: Quantized, factor: Array, offset: Array, shape: 
     largest = float(np.abs(factor).max()) or 1.0
     if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
         return Quantized(x.name, x.scale * largest)
-    top = 1 if np.unique(np.abs(factor)).size == 1 else _units(builder, factor)
+    top = 1 if np.unique(np.abs(factor)).size == 1 else units(builder, factor)
     if offset.any():
         top = max(top, builder.units_below(x))
     scale = x.scale * largest / top
     return builder.combine([x], [factor / largest * top], scale, offset / scale)
 
 
-def _units(builder: Builder, factor: Array) -> int:
+def units(builder: Builder, factor: Array) -> int:
     """What the largest factor becomes, so that a middling one, or of columns each, fills the width of a weight."""
     least: int = 2 ** (builder.settings.bits - 1) - 1
     sizes = np.abs(factor[factor != 0])

@@ -13,6 +13,7 @@ from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering import labels
 from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized, is_apart
 from zkgpu.zkml.lowering.linear import expanded, negated
+from zkgpu.zkml.lowering.masks import hidden
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -382,13 +383,22 @@ def softmax(builder: Builder, node: Node) -> Quantized:
     shape = builder.shape(x)
     axis = int(node.attributes.get("axis", -1)) % len(shape)
     positions = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
-    out = softmax_of_rows(builder, builder.arrange([x], positions.reshape(-1, shape[axis])))
-    back = np.moveaxis(np.arange(math.prod(shape)).reshape(positions.shape), -1, axis)
-    return builder.arrange([out], back)
+    unseen = hidden(builder.graph, node)
+    seen = np.ones(shape, dtype=bool) if unseen is None else ~unseen
+    seen = np.moveaxis(seen, axis, -1).reshape(-1, shape[axis])
+    rows = positions.reshape(-1, shape[axis])
+    parts, places = list[Quantized](), np.full(rows.shape, -1)
+    for length in np.unique(seen.sum(axis=1)):
+        chosen = seen.sum(axis=1) == length
+        entries = builder.arrange([x], rows[chosen][seen[chosen]].reshape(-1, length))
+        parts.append(softmax_of_rows(builder, entries, shape[axis]))
+        start = sum(math.prod(builder.shape(part)) for part in parts[:-1])
+        places[chosen[:, None] & seen] = start + np.arange(math.prod(builder.shape(parts[-1])))
+    return builder.arrange(parts, np.moveaxis(places.reshape(positions.shape), -1, axis))
 
 
-def softmax_of_rows(builder: Builder, rows: Quantized) -> Quantized:
-    """Of a tensor of shape (rows, entries), along its second axis."""
+def softmax_of_rows(builder: Builder, rows: Quantized, longest: int = 0) -> Quantized:
+    """Of a tensor of shape (rows, entries), along its second axis; its unit is that of rows of `longest` entries."""
     exp_bits, finest = _OF_TABLE if builder.settings.of_table and builder.settings.bits > _FINE else _USUAL
     rows, shift = _in_exponent_steps(builder, rows, finest)
     step = rows.scale * 2.0**shift
@@ -398,7 +408,7 @@ def softmax_of_rows(builder: Builder, rows: Quantized) -> Quantized:
     steps[0] = 0
     table = np.rint(2.0**exp_bits * np.exp(-step * steps)).astype(np.int64)
     table = table[: np.flatnonzero(table)[-1] + 1]
-    bits = exp_bits + builder.shape(rows)[-1].bit_length() + _GUARD
+    bits = exp_bits + (longest or builder.shape(rows)[-1]).bit_length() + _GUARD
     return builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
 
 

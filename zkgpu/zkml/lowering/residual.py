@@ -1,0 +1,269 @@
+"""Transformers with a residual stream: widths that survive a language model, and scales of the first position's own.
+
+Widths of 8 bits do not: a residual has a few values thousands of times larger than the others, most of them at the
+first position, which depends on the first token alone (Sun et al., "Massive Activations in Large Language Models",
+arXiv 2402.17762; Dettmers et al., "LLM.int8()", arXiv 2208.07339). So here
+
+    weights have 10 bits, by output channel; what norms give 14; what the second layer of a feed-forward part reads 16;
+    the sum is rounded, never an addend: x' = round((m x + n y) / 2^b), where the grid of x' may be coarser or finer;
+    the first position has a scale of its own, a power of two times that of the others: both are constants;
+    queries, keys, values and what attention gives are not rounded;
+    what leaves its range, which has bits to spare, is refused (operations.Rescale), and not clamped.
+
+A tensor whose rows have scales of their own lies in `Builder.uneven`. What needs one scale for all gets it by exact
+multiplication with powers of two (`even`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.lowering import linear, nonlinear
+from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
+from zkgpu.zkml.lowering.shapes import MOVES
+from zkgpu.zkml.operations import Linear, Lookup, Normalize, Rescale, RootMeanSquare
+from zkgpu.zkml.streams import NORMS, is_same_shape
+
+RESIDUAL_BITS, HIDDEN_BITS, NORMAL_BITS = 16, 16, 14
+RANGE_BITS = 18  # of the range checks of all of these: what is above their own width is to spare
+_ROOT_BITS = 12  # of the inverse root of a row that has the largest mean square seen
+_LONGEST = 40  # bits of a multiplier
+_SAME = 2.0**-12  # how near to its factor a multiplier must be
+_FARTHEST = 24  # bits between the scale of the first position and of others
+_BEYOND = 2.0  # times the calibrated range that a table of a function takes
+_ON_THE_WAY = {*MOVES, "Scale", "Mul"}  # from what was computed to a dense layer
+
+
+def lowered(builder: Builder, node: Node) -> bool:
+    """Writes a node by the rules of this module, where one fits; else has all that it reads at one scale."""
+    rule = _rule(builder, node)
+    if rule is None:
+        for name in node.inputs:
+            even(builder, name)
+        return False
+    x = rule(builder, node)
+    (builder.tensors if x.rows is None else builder.uneven)[node.output] = x
+    return True
+
+
+def even(builder: Builder, name: str) -> None:
+    """Brings a tensor whose rows have several scales to the finest of them, exactly."""
+    x = builder.uneven.get(name)
+    if x is None or x.rows is None or name in builder.tensors:
+        return
+    least = int(x.rows.min())
+    scale = x.scale * 2.0**least
+    builder.tensors[name] = builder.combine([x], [1 << (x.rows - least)], scale)
+
+
+def _rule(builder: Builder, node: Node) -> Callable[[Builder, Node], Quantized] | None:
+    graph, first = builder.graph, node.inputs[0] if node.inputs else ""
+    if node.operator in NORMS and (first in builder.stream or first in builder.uneven):
+        return _norm
+    if node.operator == "Dense":
+        return _dense
+    if node.operator == "Add" and node.output in builder.stream and not set(node.inputs) & set(graph.constants):
+        return _sum
+    if node.operator == "Function" and not node.attributes.get("square") and _source(graph, first) == "Dense":
+        return _function
+    computed = [name for name in node.inputs if name not in graph.constants]
+    if len(computed) != 1 or computed[0] not in builder.uneven:
+        return None
+    if is_same_shape(graph, node):
+        return lambda builder, node: builder.uneven[node.inputs[0]]
+    return _gained if node.operator in ("Scale", "Mul") else None
+
+
+def _read(builder: Builder, name: str) -> Quantized:
+    return builder.uneven.get(name) or builder.tensors[name]
+
+
+def _source(graph: Graph, name: str) -> str:
+    """The operator that computed a tensor, before it was moved and multiplied by constants; "" for an input."""
+    node = graph.producers().get(name)
+    if node is None:
+        return ""
+    computed = [n for n in node.inputs if n and n not in graph.constants]
+    return _source(graph, computed[0]) if node.operator in _ON_THE_WAY and len(computed) == 1 else node.operator
+
+
+# scales by position
+
+
+def _wanted(builder: Builder, name: str, bits: int) -> tuple[float, Array | None]:
+    """The scale at which a tensor fills its bits, and by how many more bits that of each row is coarser."""
+    places, top = builder.calibration.places.get(name), 2 ** (bits - 1) - 1
+    if places is None:
+        low, high = builder.bounds(name)
+        return fitting_scale(min(low, -high), max(high, -low), bits), None
+    first, others = places.reach
+    scale = (others or first or 1.0) / top
+    rows = np.zeros((len(places.low), 1), dtype=np.int64)
+    if first > 0:
+        rows[0] = np.clip(math.ceil(math.log2(first / top / scale) - 1e-9), -_FARTHEST, _FARTHEST)
+    return scale, rows if rows.any() else None
+
+
+def _less(mine: Array | None, its: Array | None) -> Array:
+    """The difference of the exponents of rows."""
+    return np.asarray((0 if mine is None else mine) - (0 if its is None else its))
+
+
+def _rounded(builder: Builder, x: Quantized, name: str, bits: int) -> Quantized:
+    """x in so many bits, at scales near those that fit what was seen of a float tensor."""
+    key = ("rows", x.name, name, bits)
+    if key not in builder.rounded_rows:
+        scale, rows = _wanted(builder, name, bits)
+        more = _less(x.rows, rows)
+        least = int(more.min())
+        factor, shift = builder.rounding(Quantized(x.name, x.scale * 2.0**least), scale)
+        multiplier = factor << (more - least)
+        unit = x.scale * 2.0**least / factor
+        product = x if (multiplier == 1).all() else builder.combine([x], [multiplier], unit)
+        builder.rounded_rows[key] = _in_range(builder, product, unit * 2.0**shift, shift, rows)
+    return builder.rounded_rows[key]
+
+
+def _in_range(builder: Builder, x: Quantized, scale: float, shift: int, rows: Array | None) -> Quantized:
+    end = 1 << RANGE_BITS - 1
+    found = builder.add(Rescale, [x], scale, shift=shift, low=-end, high=end - 1)
+    return Quantized(found.name, found.scale, rows)
+
+
+# rules
+
+
+def _sum(builder: Builder, node: Node) -> Quantized:
+    """round((m x + n y) / 2^b) of the stream and what is added to it; m and n are constants, a row each."""
+    scale, rows = _wanted(builder, node.output, RESIDUAL_BITS)
+    parts = [_read(builder, name) for name in node.inputs]
+    ratios = [x.scale / scale * 2.0 ** _less(x.rows, rows) for x in parts]
+    shift = builder.whole_limbs(max(0.0, -math.log2(min(float(r.min()) for r in ratios))))
+    while not all((np.abs(np.rint(r * 2.0**shift) / (r * 2.0**shift) - 1) <= _SAME).all() for r in ratios):
+        shift += builder.settings.limb
+    factors = [np.rint(r * 2.0**shift) for r in ratios]
+    terms = [_less_multiplied(builder, x, factor) for x, factor in zip(parts, factors, strict=True)]
+    total = builder.combine([x for x, _ in terms], [factor for _, factor in terms], scale / 2.0**shift)
+    return _in_range(builder, total, scale, shift, rows)
+
+
+def _less_multiplied(builder: Builder, x: Quantized, factor: Array) -> tuple[Quantized, Array]:
+    """x times a power of two, where a multiplier would be longer than an operation holds, and the multiplier left."""
+    more = max(0, math.frexp(float(factor.max()))[1] - _LONGEST)
+    return (builder.combine([x], [1 << more], 1.0) if more else x), factor / 2.0**more
+
+
+def _norm(builder: Builder, node: Node) -> Quantized:
+    """The first row and the others each by an inverse root as fine as they need; a row's own scale falls out."""
+    x, name = _read(builder, node.inputs[0]), node.inputs[0]
+    shape = builder.shape(x)
+    places, n = builder.calibration.places.get(name), shape[-1]
+    positions = np.arange(math.prod(shape)).reshape(-1, n)
+    parts, bits = [], []
+    for chosen, at in _groups(shape):
+        own = x.scale * 2.0 ** (0 if x.rows is None else int(x.rows[at, 0]))
+        times = n if node.operator == "Normalize" else 1
+        reach = (
+            max(map(abs, builder.bounds(name))) if places is None else max(places.rms[at:] if at else places.rms[:1])
+        )
+        length = max(2.0, reach / own * times * math.sqrt(n))
+        bits.append(math.ceil(math.log2(length)) + _ROOT_BITS)
+        epsilon = max(1, round(node.attributes["epsilon"] * n * (times / own) ** 2))
+        rows = builder.arrange([x], positions[chosen])
+        kind = Normalize if node.operator == "Normalize" else RootMeanSquare
+        parts.append(builder.add(kind, [rows], 1.0, bits=bits[-1], epsilon=epsilon))
+    order = np.concatenate([np.ravel(positions[chosen]) for chosen, _ in _groups(shape)])
+    found = builder.arrange(parts, np.argsort(order, kind="stable").reshape(shape))
+    exponents = None if len(set(bits)) == 1 else np.array([bits[-1] - bits[0], *[0] * (shape[-2] - 1)])[:, None]
+    return Quantized(found.name, math.sqrt(n) / 2.0 ** bits[-1], exponents)
+
+
+def _groups(shape: tuple[int, ...]) -> list[tuple[Array, int]]:
+    """Which rows are at the first position, and which at others; and the first position of each."""
+    position = np.arange(math.prod(shape[:-1])) % shape[-2]
+    return [(np.flatnonzero(position == 0), 0), (np.flatnonzero(position > 0), 1)][: min(shape[-2], 2)]
+
+
+def _gained(builder: Builder, node: Node) -> Quantized:
+    """Rows times constants, plus constants."""
+    constants = builder.graph.constants
+    (name,) = (name for name in node.inputs if name not in constants)
+    factor, *rest = (constants[n].astype(np.float64) for n in node.inputs if n in constants)
+    offset, x = rest[0] if rest else np.zeros(1), builder.uneven[name]
+    rows = 0 if x.rows is None else x.rows
+    largest = float(np.abs(factor).max()) or 1.0
+    top = linear.units(builder, factor)
+    scale = x.scale * largest / top
+    found = builder.combine([x], [factor / largest * top], scale, offset / (scale * 2.0**rows) if offset.any() else 0)
+    return Quantized(found.name, found.scale, x.rows)
+
+
+def _dense(builder: Builder, node: Node) -> Quantized:
+    weight, bias = (np.asarray(builder.graph.constants[n], dtype=np.float64) for n in node.inputs[1:3])
+    x = _fed(builder, node)
+    shape, n = builder.shape(x), weight.shape[1]
+    rows = builder.reshape(Quantized(x.name, x.scale), (1, math.prod(shape[:-1]), shape[-1]))
+    per_channel, scale = linear.sum_scale(builder, node, x, weight[None], _sum_target(builder, node, x.rows))
+    multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
+    units = multiplier * scale
+    is_own = x.rows is None and np.abs(bias / units).max() < 2.0**_LONGEST
+    integers = builder.rounded(weight[None] * (x.scale / units[:, None, :]))
+    offset = builder.rounded(bias[None] / units if is_own else np.zeros((1, n)))
+    out = builder.add(Linear, [rows], scale, weight=integers, multiplier=multiplier, bias=offset)
+    out = Quantized(builder.reshape(out, (*shape[:-1], n)).name, scale, x.rows)
+    return out if is_own or not bias.any() else _biased(builder, out, bias)
+
+
+def _biased(builder: Builder, x: Quantized, bias: Array) -> Quantized:
+    """x and a bias, which is a multiple of more than a unit of x where that is very small."""
+    offset = bias / (x.scale * 2.0 ** (0 if x.rows is None else x.rows))
+    more = max(0, math.frexp(float(np.abs(offset).max()))[1] - _LONGEST)
+    constant = builder.constant(np.rint(np.broadcast_to(offset / 2.0**more, builder.shape(x))), 1.0)
+    found = builder.combine([x, constant], [1, 1 << more], x.scale)
+    return Quantized(found.name, x.scale, x.rows)
+
+
+def _sum_target(builder: Builder, node: Node, rows: Array | None) -> float | None:
+    """The scale that a layer's sums reach by dropping whole limbs, where the stream's next sum reads them."""
+    reader = builder.graph.sole_consumer(node.output)
+    while reader is not None and is_same_shape(builder.graph, reader):
+        reader = builder.graph.sole_consumer(reader.output)
+    if reader is None or reader.operator != "Add" or reader.output not in builder.stream:
+        return None
+    scale, wanted = _wanted(builder, reader.output, RESIDUAL_BITS)
+    return float(scale * 2.0 ** int(_less(wanted, rows).max()))
+
+
+def _fed(builder: Builder, node: Node) -> Quantized:
+    """What a dense layer reads: rounded, but for what attention gives, and what has few bits already."""
+    name = node.inputs[0]
+    x, source = _read(builder, name), _source(builder.graph, name)
+    if builder.interval(x).bits < RANGE_BITS or source == "MatMul":
+        return x
+    if source in NORMS or name in builder.calibration.places:
+        return _rounded(builder, x, name, NORMAL_BITS if source in NORMS else HIDDEN_BITS)
+    even(builder, name)
+    return builder.narrow(builder.tensors[name], name, linear.WIDEST)
+
+
+def _function(builder: Builder, node: Node) -> Quantized:
+    """A table over twice the calibrated range, beyond which a value is refused; as elsewhere where it is not finite."""
+    even(builder, name := node.inputs[0])
+    x, evaluate = builder.tensors[name], node.attributes["function"]
+    low, high = (_BEYOND * end for end in builder.span(name))
+    scale = builder.table_scale(name)
+    factor, shift = builder.rounding(x, scale)
+    unit = x.scale / factor
+    reached = unit * 2.0**shift
+    ends = math.floor(low / reached), math.ceil(high / reached)
+    values = np.asarray(evaluate(np.arange(ends[0], ends[1] + 1) * reached), dtype=np.float64)
+    if not np.isfinite(values).all() or builder.interval(x).bits <= builder.table_bits(name):
+        return nonlinear.named_function(builder, node)
+    step = max(float(np.ptp(values)), float(np.abs(values).max())) / (_BEYOND * (2**HIDDEN_BITS - 1)) or 1.0
+    product = x if factor == 1 else builder.combine([x], [factor], unit)
+    index = builder.add(Rescale, [product], reached, shift=shift, low=ends[0], high=ends[1])
+    return builder.add(Lookup, [index], step, table=builder.rounded(values / step), first=ends[0])
