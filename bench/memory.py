@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from chain import chain, hashes_for, inputs_for
@@ -73,9 +74,9 @@ class Peak:
 
 def lookups(log_size: int) -> Circuit:
     """Values of 12 bits, each looked up beside its square's: nearly all of its wires follow from challenges."""
-    circuit, rows = Circuit(), np.arange(ROWS)
+    circuit, rows = Circuit(), range(ROWS)
     x = circuit.private("x", (lookups_for(log_size),))
-    Table("squares", [rows, rows * rows]).look_up(x, x * x)
+    Table("squares", [list(rows), [row * row for row in rows]]).look_up(x, x * x)
     return circuit
 
 
@@ -121,7 +122,7 @@ def prove(name: str, log_size: int, path: Path) -> None:
     compiled: CompiledCircuit = circuit.compile()
     n = compiled.r1cs.n_constraints
     del circuit
-    witness = compiled.witness(inputs)
+    witness: Any = compiled.witness(inputs)
     opening = Peak()
     with opening.watching():
         prover = Prover(read_zkey(path, backend.first_invalid_point), backend)

@@ -60,7 +60,7 @@ def resident(key: ProvingKey, backend: Backend) -> Resident:
     form, digest = backend.resident_form, key.file_digest
     if form is None or digest is None:
         return _made(key, backend)
-    kept = prepared.load(digest, form)
+    kept: Resident | None = prepared.load(digest, form)
     if kept is not None:
         return kept
     with prepared.making():

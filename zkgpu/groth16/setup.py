@@ -59,9 +59,9 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     with stage("multiply generators"):
         of_wires = (backend.fixed_base(g1, a), backend.fixed_base(g1, b), backend.fixed_base(g2, b))
         del a, b
-        ic_and_l = backend.fixed_base(g1, ic_and_l)
+        ic_and_l_points = backend.fixed_base(g1, ic_and_l)
         h = backend.fixed_base(g1, _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste))
-        queries = Queries(*of_wires, ic_and_l, h)
+        queries = Queries(*of_wires, ic_and_l_points, h)
     key = _bare_key(curve, qap, r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit

@@ -188,7 +188,7 @@ def _tensor(value: Mapping[str, Any]) -> Tensor:
 def _operation(value: Mapping[str, Any], arrays: Arrays) -> Operation:
     kind = _KINDS[value["kind"]]
     wanted = {f.name for f in fields(kind)}
-    value = dict.fromkeys(_LATER & wanted) | value
+    value = {**dict.fromkeys(_LATER & wanted), **value}
     if set(value) != wanted | {"kind"}:
         raise FormatError(f"layer '{value.get('layer')}' has other fields than a {value['kind']}")
     own = {name: _value(name, value[name], arrays) for name in wanted - _BASE}

@@ -88,7 +88,8 @@ class Patches:
     @cached_property
     def are_wires(self) -> Flags:
         """(g * k,): columns that are a product, or the sum of a family, or nothing: no constraint makes them."""
-        return (self.sizes == 0) | ((self.sizes == 1) & (self.shifts == self.top))
+        found: Flags = (self.sizes == 0) | ((self.sizes == 1) & (self.shifts == self.top))
+        return found
 
     @property
     def constraints(self) -> int:
@@ -137,7 +138,7 @@ def _shared(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index
     is_less = (counts > 1) & (1 + lacking < counts)
     terms = _lacking(column, cell, family, leader, is_less & (lacking > 0))
     direct = ~is_less[column]
-    terms = tuple(np.concatenate(pair) for pair in zip(terms, (column[direct], cell[direct]), strict=True))
+    terms = np.concatenate([terms[0], column[direct]]), np.concatenate([terms[1], cell[direct]])
     order = np.argsort(terms[0], kind="stable")
     named, own = np.unique(leader[is_less], return_inverse=True)
     numbers = np.full(columns, -1)

@@ -51,7 +51,7 @@ def _rows(builder: Builder, x: Quantized) -> int:
 
 def convolution(builder: Builder, node: Node) -> Quantized:
     name, weight = node.inputs[0], builder.graph.constants[node.inputs[1]]
-    x = builder.narrow(builder.tensors[name], name, min(builder.wide, _WIDEST))
+    x = builder.narrow(builder.tensors[name], name, min(builder.wide, WIDEST))
     channels, groups = weight.shape[0], int(node.attributes.get("group", 1))
     shape = builder.graph.shapes[node.output]
     windows = Windows.of(node, builder.shape(x), weight.shape[2:], shape[2:])
