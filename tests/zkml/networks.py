@@ -41,7 +41,7 @@ def unpublished(model: IntegerModel, weights: str = "public") -> CompiledCircuit
     network = Network(circuit, model, Visibilities(weights=weights, inputs=private))
     for tensor in model.inputs:
         network.declare(tensor)
-    for operation in model.operations:
+    for operation in network.operations:
         network.write(operation)
     return circuit.compile()
 

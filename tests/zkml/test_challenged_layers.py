@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from zkgpu.zkml import semantics
 from zkgpu.zkml.counting import account_of
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.network import Visibilities
+from zkgpu.zkml.layers.scores import Scores, field_products
+from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Lookup, MatMul, Operation, Requantize
 
 draw = np.random.default_rng(8)
@@ -84,7 +87,7 @@ def test_every_wire_is_pinned_by_the_layers_alone(tested: None, name: str) -> No
     assert_every_wire_is_pinned(unpublished(model), {"x": draw.integers(-8, 8, model.inputs[0].shape)})
 
 
-@pytest.mark.parametrize("name", ["one", "groups"])
+@pytest.mark.parametrize("name", ["two rows", "groups"])
 def test_there_is_one_witness(tested: None, name: str) -> None:
     model = MODELS[name]()
     assert_one_witness(compiled(model), {"x": draw.integers(-8, 8, model.inputs[0].shape)})
@@ -99,6 +102,7 @@ LIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rows swapped": lambda y: y[:, ::-1],
     "moved from a row to the next": lambda y: y + np.array([1, -1, *[0] * (y.shape[1] - 2)])[:, None],
     "moved from a channel to the next": lambda y: y + np.array([1, -1, 0]),
+    "along a diagonal": lambda y: y + np.fliplr(np.eye(*y.shape[1:], dtype=int)) * ([1, -1] + [0] * (y.shape[2] - 2)),
     "beyond all ranges": lambda y: y.astype(object) + (Fr.modulus // 2),
 }
 
@@ -148,7 +152,7 @@ def unpublished_of_unchecked(model: IntegerModel) -> CompiledCircuit:
     circuit = Circuit()
     network = Network(circuit, model, PRIVATE)
     network.values["x"] = circuit.private("x", model.inputs[0].shape)
-    for operation in model.operations:
+    for operation in network.operations:
         network.write(operation)
     return circuit.compile()
 
@@ -216,3 +220,160 @@ def test_exact_rows_are_counted_where_they_are_read() -> None:
     (weights,) = (op.weight for op in one_layer(bias=False).operations if isinstance(op, Linear))
     assert (layer.way, layer.constraints) == ("exact", 0)
     assert 0 < layer.entries <= 5 * weights.size
+
+
+HEADS, WIDTH, STEPS = 2, 3, 4
+
+
+def attention(packed: bool = False, **options: int) -> IntegerModel:
+    """Scores of two heads, and what a third layer of the same input gives, all of it from one packed layer or not."""
+    size, layers = HEADS * WIDTH, list[Operation]()
+    if packed:
+        layers.append(dense("x", "qkv", 1, 5, 3 * size, **options))
+    else:
+        layers += [dense("x", name, 1, 5, size, **options) for name in "qkv"]
+    places = np.arange(STEPS * size).reshape(STEPS, HEADS, WIDTH)
+    for i, (name, axes) in enumerate({"q": (1, 0, 2), "k": (1, 2, 0), "v": (1, 0, 2)}.items()):
+        own = places % size + places // size * 3 * size + i * size if packed else places
+        layers.append(Arrange("heads", ("qkv" if packed else name,), f"{name} of heads", own.transpose(axes)))
+    layers += [
+        MatMul("scores", ("q of heads", "k of heads"), "s"),
+        Requantize("round", ("s",), "weights", 6, -9, 9),
+        MatMul("mixed", ("weights", "v of heads"), "out"),
+    ]
+    return model_of(layers, x=((1, STEPS, 5), -8, 7))
+
+
+ATTENTION: dict[str, Callable[[], IntegerModel]] = {
+    "three layers": attention,
+    "packed": lambda: attention(packed=True),
+    "no bias, one scale": lambda: attention(packed=True, bias=False, multipliers=1),
+}
+
+
+@pytest.fixture
+def scored(tested: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores are written without their factors, however small they are."""
+    monkeypatch.setattr(Scores, "constraints_otherwise", 1 << 30)
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_scores_without_their_factors_are_right_counted_and_pinned(scored: None, name: str) -> None:
+    model = ATTENTION[name]()
+    assert {layer.way for layer in account_of(model, PRIVATE).layers} == {"challenged", "scores", "tensors"}
+    values = {"x": draw.integers(-8, 8, (1, STEPS, 5))}
+    assert_same_as_semantics(model, values)
+    assert_same(*sizes(model, PRIVATE))
+    assert_every_wire_is_pinned(unpublished(model), values)
+
+
+def test_scores_have_one_witness(scored: None) -> None:
+    assert_one_witness(compiled(attention(packed=True)), {"x": draw.integers(-8, 8, (1, STEPS, 5))}, tries=60)
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_no_score_can_be_another(scored: None, lie: str) -> None:
+    """All factors are equal, but for the biases of the left one's columns."""
+    x, ones = np.arange(20).reshape(1, 5, 4) % 7, np.ones((1, 3), dtype=np.int64)
+    q, k = (
+        Linear("dense", ("x",), name, np.ones((1, 4, 3), int), ones, bias * ones) for name, bias in (("q", 2), ("k", 0))
+    )
+    turned = Arrange("turn", ("k",), "turned", np.arange(15).reshape(1, 5, 3).swapaxes(1, 2))
+    model = model_of([q, k, turned, MatMul("m", ("q", "turned"), "out")], x=((1, 5, 4), -8, 7))
+    honest = semantics.run(model, {"x": x})["out"]
+    forged = LIES[lie](honest) if "channel" not in lie else honest + np.array([[[0, 1, -1, 0, 0]]])
+    assert (forged != honest).any()
+    assert_forgery_fails(unpublished(model), {"x": x}, {"m/scores": lambda *_: forged})
+
+
+@pytest.mark.parametrize(("side", "label"), [(0, "left"), (1, "right")])
+@pytest.mark.parametrize("column", range(2))
+def test_no_weighted_factor_can_be_another(scored: None, side: int, label: str, column: int) -> None:
+    model = model_of(
+        [dense("x", "q", 1, 3, 2), dense("y", "k", 1, 3, 2), turned(), MatMul("m", ("q", "t"), "out")],
+        x=((1, 4, 3), -8, 7),
+        y=((1, 5, 3), -8, 7),
+    )
+    layer = next(op for op in model.operations if op.output == "qk"[side])
+    given = {"x": draw.integers(-8, 8, (1, 4, 3)), "y": draw.integers(-8, 8, (1, 5, 3))}
+
+    def forged(x: np.ndarray, one: object) -> np.ndarray:
+        found = x @ layer.weight[0].astype(object) + one * layer.bias[0]
+        found[column] += 1
+        return found
+
+    assert_forgery_fails(unpublished(model), given, {f"m/{label}": forged})
+
+
+def turned() -> Arrange:
+    return Arrange("turn", ("k",), "t", np.arange(10).reshape(1, 5, 2).swapaxes(1, 2))
+
+
+OTHERS: dict[str, Callable[[list[Operation]], None]] = {
+    "the layer is read elsewhere": lambda ops: ops.append(Requantize("r", ("q",), "again", 2)),
+    "rows in another order": lambda ops: ops.__setitem__(
+        2, Arrange("turn", ("k",), "t", np.arange(10).reshape(1, 5, 2)[:, ::-1].swapaxes(1, 2))
+    ),
+    "an entry left out": lambda ops: ops.__setitem__(
+        2, Arrange("turn", ("k",), "t", np.array([*range(9), -1]).reshape(1, 5, 2).swapaxes(1, 2))
+    ),
+    "a column of another row": lambda ops: ops.__setitem__(
+        2, Arrange("turn", ("k",), "t", np.array([0, 3, 2, 1, *range(4, 10)]).reshape(1, 5, 2).swapaxes(1, 2))
+    ),
+    "rounded between": lambda ops: ops.__setitem__(
+        slice(2, 3), [Requantize("r", ("k",), "k2", 1), Arrange("turn", ("k2",), "t", turned().positions)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_products_of_anything_else_are_written_as_before(scored: None, name: str) -> None:
+    operations: list[Operation] = [dense("x", "q", 1, 3, 2), dense("y", "k", 1, 3, 2), turned()]
+    operations.append(MatMul("m", ("q", "t"), "out"))
+    OTHERS[name](operations)
+    model = model_of(operations, x=((1, 4, 3), -8, 7), y=((1, 5, 3), -8, 7))
+    assert "scores" not in {layer.way for layer in account_of(model, PRIVATE).layers}
+    assert_same_as_semantics(model, {"x": draw.integers(-8, 8, (1, 4, 3)), "y": draw.integers(-8, 8, (1, 5, 3))})
+
+
+def test_scores_are_written_so_where_that_takes_less(tested: None) -> None:
+    """Of heads of attention; not of one column of a wide layer's."""
+    model = model_of(
+        [dense("x", "q", 1, 2, 2), dense("y", "k", 1, 2, 2), turned(), MatMul("m", ("q", "t"), "out")],
+        x=((1, 4, 2), -8, 7),
+        y=((1, 5, 2), -8, 7),
+    )
+    assert account_of(model, PRIVATE).layers[-1].way == "scores"
+    wide = model_of(
+        [dense("x", "q", 1, 30, 2), dense("y", "k", 1, 30, 2), turned(), MatMul("m", ("q", "t"), "out")],
+        x=((1, 4, 30), -8, 7),
+        y=((1, 5, 30), -8, 7),
+    )
+    assert account_of(wide, PRIVATE).layers[-1].way == "tensors"
+
+
+def test_a_packed_layer_is_one_for_each_set_of_columns_that_is_read_together() -> None:
+    packed = attention(packed=True)
+    layers = [op for op in unpacked(packed).operations if isinstance(op, Linear)]
+    assert [op.weight.shape for op in layers] == [(1, 5, HEADS * WIDTH)] * 3
+    x = {"x": draw.integers(-8, 8, (1, STEPS, 5))}
+    assert (semantics.run(packed, x)["out"] == semantics.run(unpacked(packed), x)["out"]).all()
+
+
+@pytest.mark.parametrize(("columns", "widths"), [((5, 6, 17), [18]), ((4, 7), [6, 12]), ((3, 4), [6, 6, 6])], ids=str)
+def test_columns_that_something_reads_together_stay_in_one_layer(columns: tuple[int, ...], widths: list[int]) -> None:
+    packed = attention(packed=True)
+    more = [Arrange("more", ("qkv",), "more", np.array([18 + c for c in columns])), *halved("more")]
+    mixed = replace(packed.operations[-1], output="mixed")
+    model = model_of([*packed.operations[:-1], mixed, *more], x=((1, STEPS, 5), -8, 7))
+    layers = [op for op in unpacked(model).operations if isinstance(op, Linear)]
+    assert sorted(op.weight.shape[2] for op in layers) == widths
+    x = {"x": draw.integers(-8, 8, (1, STEPS, 5))}
+    assert (semantics.run(model, x)["out"] == semantics.run(unpacked(model), x)["out"]).all()
+
+
+def test_weights_beyond_what_floats_add_exactly_are_multiplied_as_integers() -> None:
+    for bits in (4, 20, 45, 70):
+        weight = np.array([[int(v) << bits for v in row] for row in draw.integers(-9, 10, (6, 4))], dtype=object)
+        x = np.array([int(v) ** 5 % Fr.modulus for v in draw.integers(1, 1 << 62, 6)], dtype=object)
+        assert (field_products(x, weight if bits > 50 else weight.astype(np.int64), Fr.modulus) == x @ weight).all()

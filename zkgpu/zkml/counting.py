@@ -28,7 +28,9 @@ from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
+from zkgpu.zkml.layers.scores import Scores, scores_of
 from zkgpu.zkml.layers.tables import table_for_all
+from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -61,6 +63,7 @@ _WAYS = {
     "challenged": "weights tested at a challenge",
     "convolution": "weights of convolutions, tested at a challenge",
     "private": "weights that the prover gives",
+    "scores": "products of two of them, tested at a challenge",
     "tensors": "no weights, products of two tensors",
 }
 
@@ -71,7 +74,7 @@ class LayerCount:
 
     Attributes:
         way: "exact", "challenged", "convolution" or "private" for a product with weights (layers.products), "tensors"
-            for one of two
+            for one of two tensors, "scores" for one of two products with weights that are not written (layers.scores)
         constraints: with those that layers share, sums of one input or powers of a challenge, at the first of them
         entries: of combinations that get no wires, where they are read once
     """
@@ -116,7 +119,7 @@ def account_of(model: IntegerModel, visibilities: Visibilities | None = None, *,
     tally = NetworkTally(model, visibilities or Visibilities(), sketched)
     for tensor in model.inputs:
         tally.declare(tensor)
-    for operation in model.operations:
+    for operation in tally.model.operations:
         tally.write(operation)
     if not sketched:
         tally.publish_weights()
@@ -135,6 +138,7 @@ class NetworkTally(Tally):
 
     def __init__(self, model: IntegerModel, visibilities: Visibilities, sketched: bool = False) -> None:
         super().__init__(model.limb)
+        model = model if visibilities.weights_are_given else unpacked(model)
         self.model, self.visibilities, self.sketched = model, visibilities, sketched
         self.intervals: Mapping[str, Interval] = analyze(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
@@ -143,9 +147,11 @@ class NetworkTally(Tally):
         public = not visibilities.weights_are_given
         self.evaluated: Mapping[str, Patches] = {} if sketched else evaluated(model, public=public)
         self.products = products.products_of(model, shapes, self.evaluated, public=public)
+        self.scores = scores_of(model, shapes, self.products)
+        self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
-        self._sums_of_powers: set[int] = set()
+        self._sums_of_powers: set[tuple[int, int]] = set()
         self.sums: dict[str, Sums] = {}
         self.fused = rounded_only_for_tables(model)
         self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
@@ -186,9 +192,10 @@ class NetworkTally(Tally):
         self.wires += self.visibilities.binding
 
     def write(self, operation: Operation) -> None:
-        if operation.output in self.fused:
+        if operation.output in self.fused or operation.output in self._unwritten:
             return
-        self._shorten(operation)
+        if operation.output not in self.scores:
+            self._shorten(operation)
         before = self.constraints, self.entries
         inputs = [self.sums.get(name) for name in operation.inputs]
         intervals = [self.intervals[name] for name in operation.inputs]
@@ -196,7 +203,8 @@ class NetworkTally(Tally):
             self, operation, inputs, intervals
         )
         if isinstance(operation, Linear | MatMul):
-            way = self.products[operation.output].way if isinstance(operation, Linear) else "tensors"
+            way = "scores" if operation.output in self.scores else "tensors"
+            way = self.products[operation.output].way if isinstance(operation, Linear) else way
             constraints, entries = self.constraints - before[0], self.entries - before[1]
             read = 0 if constraints else self.sums[operation.output].total()
             self.layers.append(LayerCount(operation.layer, way, constraints, entries + read))
@@ -348,11 +356,35 @@ class NetworkTally(Tally):
         self.wires += inner
         weights = int(np.count_nonzero(operation.weight))
         self.constrain(groups * n, inner + 3 * groups * n + weights + biases)
-        if operation.bias.any() and m not in self._sums_of_powers:
-            self._sums_of_powers.add(m)
-            self.constrain(1, m + 2)
-            self.wires += 1
+        if operation.bias.any():
+            self._sum_powers(m, 1)
         return self._times_multiplier(y, operation)
+
+    def _sum_powers(self, count: int, step: int) -> None:
+        """`Evaluations.sum_of_powers`."""
+        if (count, step) not in self._sums_of_powers:
+            self._sums_of_powers.add((count, step))
+            self.constrain(1, count + 2)
+            self.wires += 1
+
+    def _challenged_scores(self, scores: Scores) -> Sums:
+        """`scores.challenged_scores`, whose last product of each matrix is its test."""
+        g, m, n = scores.lengths
+        self.degree += m * n - 1
+        out = self.fresh(scores.lengths)
+        for side, step in ((scores.left, 1), (scores.right, m)):
+            self._weigh(side.source, self.sums[side.layer.inputs[0]], step)
+            chosen = side.distinct
+            bias = int(np.count_nonzero(side.layer.bias[0][chosen]))
+            if bias:
+                self._sum_powers(self.sums[side.layer.inputs[0]].shape[1], step)
+            weights = int(np.count_nonzero(side.layer.weight[0][:, chosen]))
+            self.constrain(chosen.size, weights + bias + 2 * chosen.size)
+            self.wires += chosen.size
+        inner = g * (scores.left.columns.shape[1] + m * n - 2)
+        self.constrain(inner + g, 4 * inner + 3 * g)
+        self.wires += inner
+        return out
 
     def _weigh(self, source: products.Source, x: Sums, step: int) -> None:
         """`Evaluations.weighted`: a product for each entry but those of the first row of each group."""
@@ -426,8 +458,9 @@ class NetworkTally(Tally):
         self.wires += min(right, left) - rows
         return self.fresh((m, n))
 
-    def matmul(self, _: MatMul, inputs: list[Sums], __: Any) -> Sums:
-        return self._matmul(*inputs)
+    def matmul(self, operation: MatMul, inputs: list[Sums], _: Any) -> Sums:
+        scores = self.scores.get(operation.output)
+        return self._matmul(*inputs) if scores is None else self._challenged_scores(scores)
 
     # roundings
 

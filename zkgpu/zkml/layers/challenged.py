@@ -37,12 +37,12 @@ class Evaluations:
 
     Attributes:
         of: (g, k) wires, by what the tensor is and the power of r whose powers weigh it
-        sums_of_powers: by number: 1 + r + r^2 + ...
+        sums_of_powers: by number and step: 1 + s + s^2 + ... of s = r^step
     """
 
     circuit: Circuit
     of: dict[tuple[Source, int], Wires] = field(default_factory=dict)
-    sums_of_powers: dict[int, Wires] = field(default_factory=dict)
+    sums_of_powers: dict[tuple[int, int], Wires] = field(default_factory=dict)
 
     def weighted(self, source: Source, x: Wires, step: int = 1) -> Wires:
         """(g, k): sum_t r^(step t) x[:, t, :] for x of shape (g, m, k), which is committed; wires of their own."""
@@ -54,11 +54,11 @@ class Evaluations:
                 self.of[key] = self.circuit.materialize(weighted_sum(x.transpose((0, 2, 1)), weights))
         return self.of[key]
 
-    def sum_of_powers(self, count: int) -> Wires:
-        if count not in self.sums_of_powers:
-            total = powers(self.circuit, count).sum()
-            self.sums_of_powers[count] = self.circuit.materialize(total)
-        return self.sums_of_powers[count]
+    def sum_of_powers(self, count: int, step: int = 1) -> Wires:
+        if (count, step) not in self.sums_of_powers:
+            total = powers(self.circuit, count, step).sum()
+            self.sums_of_powers[count, step] = self.circuit.materialize(total)
+        return self.sums_of_powers[count, step]
 
 
 def challenged_linear(evaluations: Evaluations, operation: Linear, x: Wires, source: Source) -> Wires:

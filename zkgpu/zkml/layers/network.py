@@ -23,10 +23,12 @@ from zkgpu.zkml.layers.normalize import normalize, root_mean_square
 from zkgpu.zkml.layers.products import products_of
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize, rescale, rounded_unchecked
+from zkgpu.zkml.layers.scores import challenged_scores, scores_of
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up
+from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -137,7 +139,7 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
     network = Network(circuit, model, visibilities)
     for tensor in model.inputs:
         network.declare(tensor)
-    for operation in model.operations:
+    for operation in network.operations:
         network.write(operation)
     network.publish_weights()
     for tensor in model.outputs:
@@ -159,10 +161,15 @@ def hash_name(tensor: str) -> str:
 
 
 class Network:
-    """The circuit being written: wires and intervals of the tensors so far."""
+    """The circuit being written: wires and intervals of the tensors so far.
+
+    Attributes:
+        operations: those to write, in order: the model's, or what says the same
+    """
 
     def __init__(self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities) -> None:
-        self.circuit, self.visibilities = circuit, visibilities
+        model = model if visibilities.weights_are_given else unpacked(model)
+        self.circuit, self.visibilities, self.operations = circuit, visibilities, model.operations
         self.intervals = analyze(model, margin=visibilities.weights_are_given)
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
@@ -171,6 +178,8 @@ class Network:
         shapes = {name: interval.shape for name, interval in self.intervals.items()}
         self._evaluated = evaluated(model, public=not visibilities.weights_are_given)
         self.products = products_of(model, shapes, self._evaluated, public=not visibilities.weights_are_given)
+        self.scores = scores_of(model, shapes, self.products)
+        self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
@@ -207,12 +216,16 @@ class Network:
         self.circuit.output(name, hash_of_wires(tensors))
 
     def write(self, operation: Operation) -> None:
-        if operation.output in self._fused:
+        if operation.output in self._fused or operation.output in self._unwritten:
             return
         with self.circuit.scope(operation.layer), in_layer(operation.layer):
             self.values[operation.output] = self._written(operation)
 
     def _written(self, operation: Operation) -> Wires:
+        scores = self.scores.get(operation.output)
+        if scores is not None:
+            given = (self.values[side.layer.inputs[0]] for side in (scores.left, scores.right))
+            return challenged_scores(self._evaluations, scores, *given)
         self._shorten(operation)
         if isinstance(operation, Lookup):
             return self._table(operation)
