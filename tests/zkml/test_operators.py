@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
+from tests.zkml.test_right_or_refused import assert_right
 from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml.operations import Linear
 
 IMAGE = (1, 3, 6, 6)
 
@@ -290,3 +292,22 @@ def test_an_operator_is_close_to_its_float_and_its_circuit_agrees_with_its_integ
     shown = circuit.r1cs.rounds[0].unpack(circuit.packed(circuit.witness(compiled.circuit_inputs(integers))))
     assert (np.asarray(shown["out"]) == compiled.run(integers)["out"]).all()
     assert math.prod(shown["out"].shape) > 0
+
+
+@pytest.mark.parametrize(
+    ("weight", "shape", "layers"),
+    [
+        ((5, 3), (2, 3, 4), (1, 3, 5)),
+        ((5, 3), (2, 2, 3, 4), (1, 3, 5)),
+        ((2, 5, 3), (2, 3, 4), (2, 3, 5)),
+        ((2, 5, 3), (3, 2, 3, 4), (6, 3, 5)),
+    ],
+    ids=str,
+)
+def test_one_matrix_on_the_left_of_many_is_one_layer(weight, shape, layers):
+    """Whose weights, where they are given with a proof, are given once."""
+    network = model([node("MatMul", "w x", "out")], {"x": shape}, weights={"w": normal(*weight)})
+    samples = [normal(*shape) for _ in range(8)]
+    compiled = compile_model(network, np.stack(samples), limb=8)
+    assert [op.weight.shape for op in compiled.model.operations if isinstance(op, Linear)] == [layers]
+    assert_right(network, compiled, np.stack(samples))
