@@ -151,7 +151,7 @@ def unpublished_of_unchecked(model: IntegerModel) -> CompiledCircuit:
 
     circuit = Circuit()
     network = Network(circuit, model, PRIVATE)
-    network.values["x"] = circuit.private("x", model.inputs[0].shape)
+    network.values |= {tensor.name: circuit.private(tensor.name, tensor.shape) for tensor in model.inputs}
     for operation in network.operations:
         network.write(operation)
     return circuit.compile()
@@ -225,8 +225,12 @@ def test_exact_rows_are_counted_where_they_are_read() -> None:
 HEADS, WIDTH, STEPS = 2, 3, 4
 
 
-def attention(packed: bool = False, **options: int) -> IntegerModel:
-    """Scores of two heads, and what a third layer of the same input gives, all of it from one packed layer or not."""
+def attention(packed: bool = False, joined: bool = False, **options: int) -> IntegerModel:
+    """Scores of two heads, and what a third layer of the same input gives, all of it from one packed layer or not.
+
+    Args:
+        joined: with a layer that reads the heads side by side
+    """
     size, layers = HEADS * WIDTH, list[Operation]()
     if packed:
         layers.append(dense("x", "qkv", 1, 5, 3 * size, **options))
@@ -241,6 +245,16 @@ def attention(packed: bool = False, **options: int) -> IntegerModel:
         Requantize("round", ("s",), "weights", 6, -9, 9),
         MatMul("mixed", ("weights", "v of heads"), "out"),
     ]
+    if joined:
+        mixed = replace(layers.pop(), output="mixed")
+        own = np.arange(STEPS * size).reshape(HEADS, STEPS, WIDTH).swapaxes(0, 1).reshape(1, STEPS, size)
+        scale = Combine("scale", ("joined",), "scaled", (np.array(3),), np.array(0))
+        layers += [
+            mixed,
+            Arrange("join", ("mixed",), "joined", own),
+            scale,
+            dense("scaled", "out", 1, size, 5, **options),
+        ]
     return model_of(layers, x=((1, STEPS, 5), -8, 7))
 
 
@@ -248,6 +262,8 @@ ATTENTION: dict[str, Callable[[], IntegerModel]] = {
     "three layers": attention,
     "packed": lambda: attention(packed=True),
     "no bias, one scale": lambda: attention(packed=True, bias=False, multipliers=1),
+    "joined": lambda: attention(joined=True),
+    "joined, no bias": lambda: attention(joined=True, packed=True, bias=False),
 }
 
 
@@ -260,7 +276,8 @@ def scored(tested: None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", ATTENTION)
 def test_scores_without_their_factors_are_right_counted_and_pinned(scored: None, name: str) -> None:
     model = ATTENTION[name]()
-    assert {layer.way for layer in account_of(model, PRIVATE).layers} == {"challenged", "scores", "tensors"}
+    last = "mixture" if name.startswith("joined") else "tensors"
+    assert {layer.way for layer in account_of(model, PRIVATE).layers} == {"challenged", "scores", last}
     values = {"x": draw.integers(-8, 8, (1, STEPS, 5))}
     assert_same_as_semantics(model, values)
     assert_same(*sizes(model, PRIVATE))
@@ -268,7 +285,7 @@ def test_scores_without_their_factors_are_right_counted_and_pinned(scored: None,
 
 
 def test_scores_have_one_witness(scored: None) -> None:
-    assert_one_witness(compiled(attention(packed=True)), {"x": draw.integers(-8, 8, (1, STEPS, 5))}, tries=60)
+    assert_one_witness(compiled(attention(joined=True)), {"x": draw.integers(-8, 8, (1, STEPS, 5))}, tries=60)
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -358,6 +375,61 @@ def test_a_packed_layer_is_one_for_each_set_of_columns_that_is_read_together() -
     assert [op.weight.shape for op in layers] == [(1, 5, HEADS * WIDTH)] * 3
     x = {"x": draw.integers(-8, 8, (1, STEPS, 5))}
     assert (semantics.run(packed, x)["out"] == semantics.run(unpacked(packed), x)["out"]).all()
+
+
+def mixing(*between: Operation) -> IntegerModel:
+    """A product of two tensors of one column of four rows and two heads, and a layer that reads it as columns."""
+    own = np.arange(12).reshape(2, 2, 3).swapaxes(0, 1).reshape(1, 2, 6)
+    joined = between or (Arrange("join", ("m",), "joined", own),)
+    layers = [MatMul("mixed", ("x", "y"), "m"), *joined, dense("joined", "out", 1, 6, 5)]
+    return model_of(layers, x=((2, 2, 4), -8, 7), y=((2, 4, 3), -8, 7))
+
+
+@pytest.mark.parametrize("lie", [lie for lie in LIES if "channel" not in lie and "diagonal" not in lie])
+def test_no_output_of_an_unwritten_product_can_be_another(tested: None, lie: str) -> None:
+    model = mixing()
+    given = {"x": draw.integers(-8, 8, (2, 2, 4)), "y": draw.integers(-8, 8, (2, 4, 3))}
+    (layer,) = (op for op in model.operations if isinstance(op, Linear))
+    values = semantics.run(model, given)
+    honest = values["joined"] @ layer.weight[0] + layer.bias[:, None]
+    forged = LIES[lie](honest)
+    assert (forged != honest).any()
+    assert_forgery_fails(unpublished(model), given, {"dense/sums": lambda *_: forged})
+
+
+JOIN = np.arange(12).reshape(2, 2, 3).swapaxes(0, 1).reshape(1, 2, 6)
+BETWEEN: dict[str, list[Operation]] = {
+    "an offset": [Combine("c", ("m",), "c", (np.array(2),), np.array(1)), Arrange("join", ("c",), "joined", JOIN)],
+    "a factor each": [
+        Combine("c", ("m",), "c", (np.arange(1, 4),), np.array(0)),
+        Arrange("join", ("c",), "joined", JOIN),
+    ],
+    "rounding": [Requantize("c", ("m",), "c", 1), Arrange("join", ("c",), "joined", JOIN)],
+    "rows in another order": [Arrange("join", ("m",), "joined", JOIN[:, ::-1])],
+    "a column of another row": [Arrange("join", ("m",), "joined", np.where(JOIN == 3, 0, JOIN))],
+    "nothing at a place": [Arrange("join", ("m",), "joined", np.where(JOIN == 3, -1, JOIN))],
+}
+
+
+def test_the_second_factor_of_an_unwritten_product_is_committed(tested: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = Circuit.commit
+    assert unpublished_of_unchecked(mixing()).r1cs.rounds[0].n_committed == 1 + 16 + 24 + 10
+    monkeypatch.setattr(Circuit, "commit", lambda c, x, label=None: None if label == "mixed" else commit(c, x, label))
+    with pytest.raises(UsageError, match=r"private input 'y'.*could choose after it"):
+        unpublished_of_unchecked(mixing())
+
+
+def test_a_product_that_something_else_reads_is_written(tested: None) -> None:
+    model = mixing(Requantize("else", ("m",), "else", 2), Arrange("join", ("m",), "joined", JOIN))
+    assert account_of(model, PRIVATE).layers[-1].way == "challenged"
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_product_with_anything_between_is_written(tested: None, name: str) -> None:
+    model = mixing(*BETWEEN[name])
+    assert account_of(model, PRIVATE).layers[-1].way == "challenged"
+    assert account_of(mixing(), PRIVATE).layers[-1].way == "mixture"
+    assert_same_as_semantics(model, {"x": draw.integers(-8, 8, (2, 2, 4)), "y": draw.integers(-8, 8, (2, 4, 3))})
 
 
 @pytest.mark.parametrize(("columns", "widths"), [((5, 6, 17), [18]), ((4, 7), [6, 12]), ((3, 4), [6, 6, 6])], ids=str)

@@ -25,6 +25,7 @@ from zkgpu.zkml.layers.evaluated import evaluated
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
+from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
 from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
@@ -63,6 +64,7 @@ _WAYS = {
     "challenged": "weights tested at a challenge",
     "convolution": "weights of convolutions, tested at a challenge",
     "private": "weights that the prover gives",
+    "mixture": "products of two tensors in them, tested at a challenge",
     "scores": "products of two of them, tested at a challenge",
     "tensors": "no weights, products of two tensors",
 }
@@ -74,7 +76,8 @@ class LayerCount:
 
     Attributes:
         way: "exact", "challenged", "convolution" or "private" for a product with weights (layers.products), "tensors"
-            for one of two tensors, "scores" for one of two products with weights that are not written (layers.scores)
+            for one of two tensors, "scores" for one of two products with weights that are not written (layers.scores),
+            "mixture" for a layer with the product of two tensors that it reads (layers.mixtures)
         constraints: with those that layers share, sums of one input or powers of a challenge, at the first of them
         entries: of combinations that get no wires, where they are read once
     """
@@ -148,7 +151,9 @@ class NetworkTally(Tally):
         self.evaluated: Mapping[str, Patches] = {} if sketched else evaluated(model, public=public)
         self.products = products.products_of(model, shapes, self.evaluated, public=public)
         self.scores = scores_of(model, shapes, self.products)
+        self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
+        self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
         self._sums_of_powers: set[tuple[int, int]] = set()
@@ -194,7 +199,7 @@ class NetworkTally(Tally):
     def write(self, operation: Operation) -> None:
         if operation.output in self.fused or operation.output in self._unwritten:
             return
-        if operation.output not in self.scores:
+        if operation.output not in self.scores and operation.output not in self.mixtures:
             self._shorten(operation)
         before = self.constraints, self.entries
         inputs = [self.sums.get(name) for name in operation.inputs]
@@ -205,6 +210,7 @@ class NetworkTally(Tally):
         if isinstance(operation, Linear | MatMul):
             way = "scores" if operation.output in self.scores else "tensors"
             way = self.products[operation.output].way if isinstance(operation, Linear) else way
+            way = "mixture" if operation.output in self.mixtures else way
             constraints, entries = self.constraints - before[0], self.entries - before[1]
             read = 0 if constraints else self.sums[operation.output].total()
             self.layers.append(LayerCount(operation.layer, way, constraints, entries + read))
@@ -299,6 +305,8 @@ class NetworkTally(Tally):
         return self.product(inputs[0], inputs[1], operation.output)
 
     def linear(self, operation: Linear, inputs: list[Sums], _: Any) -> Sums:
+        if operation.output in self.mixtures and not self.sketched:
+            return self._mixed(operation, self.mixtures[operation.output])
         (x,) = inputs
         groups, m, k = x.shape
         shape = (groups, m, operation.weight.shape[2])
@@ -346,10 +354,24 @@ class NetworkTally(Tally):
         return self.fresh(terms.shape)
 
     def _challenged_linear(self, operation: Linear, x: Sums, source: products.Source) -> Sums:
-        """`challenged.challenged_linear`: each channel's last product is its test."""
-        groups, m, n = x.shape[0], x.shape[1], operation.weight.shape[2]
-        self.degree += m - 1
+        """`challenged.challenged_linear`."""
         self._weigh(source, x, 1)
+        return self._tested_linear(operation, x.shape[1])
+
+    def _mixed(self, operation: Linear, mixture: Mixture) -> Sums:
+        """`mixtures.weighted_mixture`, which takes a product for each entry of V, and the layer's test."""
+        p, v = (self.sums[name] for name in mixture.product.inputs)
+        self._weigh(mixture.source, p, 1)
+        columns, k = mixture.heads.size, p.shape[2]
+        read = v.terms.swapaxes(1, 2)[mixture.heads, mixture.entries]
+        self.constrain(columns * k, int(read.sum()) + columns * (3 * k - 1))
+        self.wires += columns * k
+        return self._tested_linear(operation, p.shape[1])
+
+    def _tested_linear(self, operation: Linear, m: int) -> Sums:
+        """Each channel's last product is its test."""
+        groups, _, n = operation.weight.shape
+        self.degree += m - 1
         y = self.fresh((groups, m, n))
         inner, biases = groups * n * (m - 2), int(np.count_nonzero(operation.bias))
         self.constrain(inner, 3 * inner)

@@ -19,6 +19,7 @@ less running time", IFIP Congress 1977; from the left, so that inputs and output
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,28 +65,38 @@ class Evaluations:
 def challenged_linear(evaluations: Evaluations, operation: Linear, x: Wires, source: Source) -> Wires:
     """multiplier * (x @ weight + bias) for x of shape (g, m, k): the sums are wires, tested as the module says.
 
-    The multipliers scale the outputs and not the weights, which so have no more than 2^bits values.
-
     Args:
         source: what x is
     """
-    out = tested_sums(evaluations, operation, x, source)
-    return out * np.broadcast_to(operation.multiplier[:, None, :], out.shape)
+    return tested_linear(evaluations, operation, evaluations.weighted(source, x), x.shape[1], [x], lambda x: x)
 
 
-def tested_sums(evaluations: Evaluations, operation: Linear, x: Wires, source: Source) -> Wires:
-    """(g, m, n) wires that hold x @ weight + bias."""
-    circuit, (groups, m, _) = evaluations.circuit, x.shape
-    weighted = evaluations.weighted(source, x)
+def tested_linear(
+    evaluations: Evaluations,
+    operation: Linear,
+    weighted: Wires,
+    m: int,
+    given: Sequence[Wires],
+    values: Callable[..., Any],
+) -> Wires:
+    """The layer for an input of shape (g, m, k) of which only the weighted sums are wires.
 
-    def sums(x: Any) -> Any:
-        return added(matrix_product(x, operation.weight), operation.bias[:, None, :])
+    The multipliers scale the outputs and not the weights, which so have no more than 2^bits values.
 
-    out = circuit.hint(sums, [x], (groups, m, operation.weight.shape[2]), "sums", signed=True)
+    Args:
+        weighted: (g, k)
+        given, values: wires, and the function that makes of their integers those of the input
+    """
+    circuit, (groups, _, n) = evaluations.circuit, operation.weight.shape
+
+    def sums(*given: Any) -> Any:
+        return added(matrix_product(values(*given), operation.weight), operation.bias[:, None, :])
+
+    out = circuit.hint(sums, given, (groups, m, n), "sums", signed=True)
     circuit.commit(out, "sums")
     wanted = stack([weighted[g] @ operation.weight[g] for g in range(groups)])
     if operation.bias.any():
         wanted = wanted + evaluations.sum_of_powers(m).broadcast_to(wanted.shape) * operation.bias
     tested = weighted_sum(out.transpose((0, 2, 1)), powers(circuit, m))
     circuit.assert_equal(tested, wanted, label="challenged product")
-    return out
+    return out * np.broadcast_to(operation.multiplier[:, None, :], out.shape)

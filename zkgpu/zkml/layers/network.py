@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear
+from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear, tested_linear
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
 from zkgpu.zkml.layers.convolution import evaluated_linear
 from zkgpu.zkml.layers.division import divide
@@ -19,6 +20,7 @@ from zkgpu.zkml.layers.evaluated import evaluated
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
+from zkgpu.zkml.layers.mixtures import Mixture, mixed_values, mixtures_of, weighted_mixture
 from zkgpu.zkml.layers.normalize import normalize, root_mean_square
 from zkgpu.zkml.layers.products import products_of
 from zkgpu.zkml.layers.range_checks import Checks
@@ -179,7 +181,9 @@ class Network:
         self._evaluated = evaluated(model, public=not visibilities.weights_are_given)
         self.products = products_of(model, shapes, self._evaluated, public=not visibilities.weights_are_given)
         self.scores = scores_of(model, shapes, self.products)
+        self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
+        self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
@@ -226,6 +230,9 @@ class Network:
         if scores is not None:
             given = (self.values[side.layer.inputs[0]] for side in (scores.left, scores.right))
             return challenged_scores(self._evaluations, scores, *given)
+        mixture = self.mixtures.get(operation.output)
+        if mixture is not None and isinstance(operation, Linear):
+            return self._mixed(operation, mixture)
         self._shorten(operation)
         if isinstance(operation, Lookup):
             return self._table(operation)
@@ -261,6 +268,11 @@ class Network:
         for source in arranged.inputs:
             self._bind(source)
         self.values[name] = _arrange(self, arranged, [self.values[source] for source in arranged.inputs], [])
+
+    def _mixed(self, operation: Linear, mixture: Mixture) -> Wires:
+        p, v = (self.values[name] for name in mixture.product.inputs)
+        weighted = weighted_mixture(self._evaluations, mixture, p, v)
+        return tested_linear(self._evaluations, operation, weighted, p.shape[1], [p, v], partial(mixed_values, mixture))
 
     def _linear(self, operation: Linear) -> Wires:
         x, product = self.values[operation.inputs[0]], self.products[operation.output]
