@@ -174,6 +174,28 @@ def read_prepared(path: Path) -> object:
     return found
 
 
+def read_circuit(path: Path) -> object:
+    """Opened as that of its model, whose digest is in the file."""
+    import logging
+
+    from zkgpu.inference import stored
+
+    logging.getLogger("zkgpu.inference.stored").setLevel(logging.ERROR)
+    for compiled, data in zip(networks(), models(), strict=True):
+        found = stored.open_circuit(path, compiled, np.frombuffer(data, np.uint8))
+        if found is not None:
+            return found.r1cs.is_same(compiled.circuit.r1cs)
+    raise FormatError("not used")
+
+
+@cache
+def circuits() -> list[bytes]:
+    from zkgpu.inference.stored import packed_circuit
+
+    pairs = zip(networks(), models(), strict=True)
+    return [b"".join(map(bytes, packed_circuit(*pair) or ())) for pair in pairs]
+
+
 @cache
 def statements() -> list[bytes]:
     from zkgpu.formats import strict_json
@@ -273,6 +295,7 @@ TARGETS = (
     Target("samples in JSON", samples_in_text, JSON, read_samples),
     Target("tables", tables, (mutation.lines, mutation.bytes_of), read_samples),
     Target("model.npz", models, (mutation.archive, mutation.archive, mutation.bytes_of), read_model),
+    Target("circuit.bin", circuits, (mutation.bytes_of,), read_circuit, 2),
     Target("statement", statements, JSON, read_statement),
     Target("onnx", onnx_models, (mutation.message, mutation.message, mutation.bytes_of), read_onnx, 1),
     Target("wasm", files(f"{_M}.wasm"), (mutation.module, mutation.bytes_of), run_wasm, 1),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
-from zkgpu.fields.sparse import blocks
+from zkgpu.fields.sparse import blocks, id_type, pointer_type
 
 Index = NDArray[np.int64]
 
@@ -26,6 +26,8 @@ class LinearCombinations:
         indptr: (rows + 1,) int64
         wires: (terms,) int32
         coefficients: (terms,) int32 ids into the circuit's Coefficients
+
+    Those of a circuit from a file have narrower types, as those of a SparseMatrix.
     """
 
     indptr: Index
@@ -44,6 +46,11 @@ class LinearCombinations:
         flat = np.ravel(ids).astype(np.int32, copy=False)
         kept = flat[flat != ZERO]
         return cls(_offsets((flat != ZERO).astype(np.int64)), np.zeros(kept.size, dtype=np.int32), kept)
+
+    def as_kept(self) -> LinearCombinations:
+        """The same in as few bytes as hold them, for a file."""
+        ids = self.coefficients.astype(id_type(int(self.coefficients.max(initial=0)) + 1))
+        return LinearCombinations(self.indptr.astype(pointer_type(self.wires.size)), self.wires, ids)
 
     @property
     def rows(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from zkgpu.circuits.free_choice import (
     touched_wires,
 )
 from zkgpu.circuits.numbers import Numbers, Values, object_array, ones
-from zkgpu.circuits.program import Arithmetic, Step
+from zkgpu.circuits.program import Arithmetic, Step, combinations_in
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.circuits.rounds import (
     Claim,
@@ -68,7 +69,7 @@ class Program:
 
     steps: Sequence[Step] = field(repr=False)
     first_steps: int
-    order: NDArray[np.int64] = field(repr=False)
+    order: NDArray[np.signedinteger[Any]] = field(repr=False)
     signals: tuple[Signal, ...]
     challenges: tuple[int, ...]
     arithmetic: Arithmetic = field(repr=False)
@@ -86,10 +87,18 @@ class CompiledCircuit:
     r1cs: R1CS
     signals: tuple[Signal, ...]
     _steps: Sequence[Step] = field(repr=False)
-    _order: NDArray[np.int64] = field(repr=False)
+    _order: NDArray[np.signedinteger[Any]] = field(repr=False)
     _traced: tuple[Signal, ...] = field(repr=False)
     _arithmetic: Arithmetic = field(repr=False)
     _rounds: TwoRounds = field(repr=False)
+
+    def as_kept(self) -> CompiledCircuit:
+        """The same in as few bytes as hold it, for a file."""
+        used = np.zeros(len(self._arithmetic.table.values), dtype=bool)
+        for lc in (*combinations_in(self._steps), *self._rounds.arrays):
+            used[lc.coefficients] = True
+        arithmetic = replace(self._arithmetic, table=self._arithmetic.table.only(used))
+        return replace(self, _order=self._order.astype(np.int32), _arithmetic=arithmetic)
 
     def __repr__(self) -> str:
         names = ", ".join(signal.name for signal in self.inputs[:8])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -223,6 +223,14 @@ class Replay:
             step.mark(local)
         made = local[1 + len(inputs) :, which.ravel()].reshape(self.wires, self.instances, outer)
         marks[self.first : self.first + self.count] = made.swapaxes(0, 1).reshape(-1, outer)
+
+
+def combinations_in(steps: Sequence[Step]) -> Iterator[LinearCombinations]:
+    """All that the steps compute, those of templates among them."""
+    for step in steps:
+        yield from step.reads
+        if isinstance(step, Replay):
+            yield from combinations_in(step.steps)
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,12 @@ class Table:
             numerators[i], denominators[i] = small_fraction(signed[i], modulus)
         return cls(signed, numerators, denominators)
 
+    def only(self, used: NDArray[np.bool_]) -> Table:
+        """The table up to the last value that is used, with 0 for all others."""
+        end = int(np.flatnonzero(used).max(initial=-1)) + 1
+        parts = (np.where(used[:end], part[:end], 0) for part in (self.values, self.numerators, self.denominators))
+        return Table(*parts)
+
 
 def small_fraction(value: int, modulus: int) -> tuple[int, int]:
     """(n, d) with n = value * d modulo the modulus, both of 60 bits at most and d > 0; (0, 0) when none is found.

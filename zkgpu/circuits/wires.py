@@ -189,10 +189,8 @@ class Wires(NoValueYet):
         """1 / x entry by entry, one constraint each. No witness satisfies it where x is 0."""
         if self.is_constant:
             return self._inverse_of_constant()
-        builder, lc = self.builder, self.lc
-        inverse = builder.hint(
-            lambda x: inverses_or_zeros(builder.field, x), [(lc, self.shape)], self.shape, label="inverse"
-        )
+        builder, lc, field = self.builder, self.lc, self.builder.field
+        inverse = builder.hint(lambda x: inverses_or_zeros(field, x), [(lc, self.shape)], self.shape, label="inverse")
         one = constant(builder, np.ones(self.shape, dtype=np.int64))
         builder.constrain(lc, inverse, one.lc, builder.scope_name("inverse"))
         return Wires(builder, self.shape, inverse)

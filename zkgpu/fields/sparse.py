@@ -50,6 +50,16 @@ class SparseMatrix:
     def entries(self) -> int:
         return int(self.indices.shape[0])
 
+    def is_whole(self) -> bool:
+        """Whether pointers, columns and ids are of the shape and of its sizes: what kernels follow must be."""
+        rows, columns = self.shape
+        pointers, entries = self.indptr, self.entries
+        if pointers.shape != (rows + 1,) or self.indices.shape != (entries,) or self.coefficient.shape != (entries,):
+            return False
+        if pointers[0] != 0 or pointers[-1] != entries or (pointers[1:] < pointers[:-1]).any():
+            return False
+        return _is_below(self.indices, columns) and _is_below(self.coefficient, len(self.table))
+
     def row_of_entry(self) -> Index:
         """(entries,) int64: the row each entry lies in."""
         return np.repeat(np.arange(self.shape[0], dtype=np.int64), np.diff(self.indptr))
@@ -133,6 +143,11 @@ def blocks(indptr: Pointers, most: int = BLOCK) -> Iterator[tuple[int, int]]:
         end = min(max(end, begin + 1), begin + most)
         yield begin, end
         begin = end
+
+
+def _is_below(values: NDArray[np.integer[Any]], bound: int) -> bool:
+    """Whether all are from 0 to the bound, without it."""
+    return not values.size or bool(values.min() >= 0 and values.max() < bound)
 
 
 def _narrowed(values: NDArray[Any], dtype: type[np.integer[Any]]) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.errors import FormatError, UsageError, ZkgpuError
+from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, together, write_text
 from zkgpu.formats.container import map_file
@@ -21,13 +22,16 @@ from zkgpu.groth16.json import read_verifying_key, write_verifying_key
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import ModelStatement
+from zkgpu.inference.stored import open_circuit, packed_circuit
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
+log = logging.getLogger(__name__)
+
 _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
-_STATEMENT = "statement.json"
+_STATEMENT, _CIRCUIT = "statement.json", "circuit.bin"
 _WIDEST = 8  # bytes of a number
 _SAMPLES = 1 << 10  # in a batch
 _HEADERS = 1 << 16  # of the arrays in an .npz file, with room to spare
@@ -40,6 +44,7 @@ class Folder:
     """A build folder.
 
     model.npz               the integer model with its weights, and how it was made
+    circuit.bin             its circuit, which is written again where this file is missing, or not of this version
     key.zkey                the proving key
     verification_key.json   the verifying key
     statement.json          what a proof says, and in which form: names, shapes, types, scales and labels
@@ -56,7 +61,7 @@ class Folder:
     @property
     def files(self) -> list[Path]:
         """The places of all its files."""
-        return [self.path / name for name in (_MODEL, _STATEMENT, *_KEYS)]
+        return [self.path / name for name in (_MODEL, _STATEMENT, _CIRCUIT, *_KEYS)]
 
     def holds_another(self, compiled: CompiledModel) -> bool:
         """Whether a model of another circuit was compiled here, or something that cannot be read, or keys alone."""
@@ -76,17 +81,36 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         secret = compiled.visibilities.weights != "public"
         stale = [self.path / name for name in _KEYS] if self.holds_another(compiled) else []
-        paths = self.path / _STATEMENT, self.path / _MODEL
-        with stage("write model"), together(*paths, remove=stale) as (statement, model):
+        paths, data = (self.path / _STATEMENT, self.path / _MODEL), dump(compiled)
+        with stage("write model"), together(*paths, remove=[*stale, self.path / _CIRCUIT]) as (statement, model):
             strict_json.dump(statement, ModelStatement.of(compiled).to_json())
             with replacing(model, secret=secret) as file:
-                file.write(dump(compiled))
+                file.write(data)
+        self._write_circuit(compiled, data)
+
+    def _write_circuit(self, compiled: CompiledModel, model_file: bytes) -> None:
+        """The circuit, where it can be kept: a full disk costs only the time to write it again."""
+        parts = packed_circuit(compiled, model_file)
+        if parts is None:
+            return
+        try:
+            with replacing(self.path / _CIRCUIT, secret=compiled.visibilities.weights != "public") as file:
+                file.writelines(parts)
+        except ResourceError as error:
+            log.warning("the circuit is not kept: %s", error)
 
     def read_model(self, memory: int | None = None) -> CompiledModel:
-        """Raises UsageError when nothing was compiled here, FormatError for a damaged file, else as `storage.parse`."""
+        """The model, with its circuit where that was kept.
+
+        Raises UsageError when nothing was compiled here, FormatError for a damaged file, else as `storage.parse`.
+        """
         self._require(_MODEL, "zkgpu zkml compile")
         with stage("read model"):
-            return parse(map_file(self.path / _MODEL).tobytes(), os.fspath(self.path / _MODEL), memory)
+            data = map_file(self.path / _MODEL)
+            compiled = parse(data.tobytes(), os.fspath(self.path / _MODEL), memory)
+        with stage("open circuit"):
+            circuit = open_circuit(self.path / _CIRCUIT, compiled, data)
+        return compiled if circuit is None else compiled.with_circuit(circuit)
 
     def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
         """The proving key, the verifying key and the contract, whose first lines give the statement."""

@@ -108,6 +108,12 @@ class CompiledModel:
         """The size of the circuit, by formulas: nothing of it is built."""
         return account_of(self.reference or self.model, self.visibilities)
 
+    def with_circuit(self, circuit: CompiledCircuit) -> CompiledModel:
+        """The same model, whose circuit need not be written: it was kept."""
+        same = replace(self)
+        same.__dict__["circuit"] = circuit
+        return same
+
     def quantized(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
         """The integers that stand for one sample's real numbers: by name, or an array for a model with one input.
 

@@ -21,7 +21,8 @@ def is_zero(x: Operand) -> Wires:
     With m = 1/x, or 0: out = 1 - x m, x out = 0, and m out = 0, which leaves m no freedom where x is 0.
     """
     circuit, zero = Circuit.of(x), np.zeros(x.shape, dtype=np.int64)
-    inverse = circuit.hint(lambda v: inverses_or_zeros(circuit.field, v), [x], shape=x.shape, label="is_zero")
+    field = circuit.field
+    inverse = circuit.hint(lambda v: inverses_or_zeros(field, v), [x], shape=x.shape, label="is_zero")
     with circuit.scope("is_zero"):
         out = circuit.materialize(1 - x * inverse)
         circuit.assert_product(x, out, zero)

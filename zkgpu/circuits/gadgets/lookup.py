@@ -41,6 +41,8 @@ class Table:
     A circuit that looks up n values in it pays n constraints a column, one a row of the table, and one more.
     """
 
+    KEPT = ("name", "columns")  # what it is made of again from a file
+
     def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]]) -> None:
         several: Sequence[Any] = columns if np.ndim(columns) == 2 else [columns]
         self.name, self._places = name, dict[int, dict[tuple[int, ...], int]]()
@@ -77,14 +79,15 @@ class Table:
         values = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
         rows = [circuit.constant(column) for column in self.columns]
         self._require_room(circuit, values[0].size)
+        modulus, named = circuit.field.modulus, [(lookup.label, lookup.columns[0].size) for lookup in lookups]
         with circuit.scope(f"table {self.name}"):
             multiplicities = circuit.hint(
-                lambda *columns: self._count(circuit.field.modulus, lookups, columns),
+                lambda *columns: self._count(modulus, named, columns),
                 values,
                 self.size,
                 "multiplicities",
                 signed=True,
-                forgiving=lambda *columns: self._count_rows(circuit.field.modulus, columns)[0],
+                forgiving=lambda *columns: self._count_rows(modulus, columns)[0],
             )
             circuit.commit(multiplicities)
             looked_up = _fractions(circuit.constant(np.ones(values[0].size, dtype=np.int64)), values, "inverse")
@@ -94,8 +97,12 @@ class Table:
         if len(self._place_of_row(circuit.field.modulus)) != self.size or values + self.size >= circuit.field.modulus:
             raise UsageError(f"{values} values in table '{self.name}' are too many for {circuit.field.name}")
 
-    def _count(self, modulus: int, lookups: list[_Lookup], columns: Sequence[Integers]) -> Integers:
-        """How often each row is looked up. Raises UnsatisfiedError naming a lookup that hits no row."""
+    def _count(self, modulus: int, lookups: list[tuple[str, int]], columns: Sequence[Integers]) -> Integers:
+        """How often each row is looked up. Raises UnsatisfiedError naming a lookup that hits no row.
+
+        Args:
+            lookups: what each is called, and how many values it has
+        """
         counts, missing = self._count_rows(modulus, columns)
         if missing.size:
             shown = ", ".join(str(column[missing[0]])[:80] for column in columns)
@@ -117,12 +124,11 @@ class Table:
             self._places[modulus] = {row: j for j, row in enumerate(rows)}
         return self._places[modulus]
 
-    def _missing(self, lookups: list[_Lookup], i: int) -> str:
-        for lookup in lookups:
-            if i < lookup.columns[0].size:
-                break
-            i -= lookup.columns[0].size
-        return f"'{lookup.label}[{i}]' is no row of table '{self.name}'"
+    def _missing(self, lookups: list[tuple[str, int]], i: int) -> str:
+        ends = np.cumsum([size for _, size in lookups])
+        which = int(np.searchsorted(ends, i, side="right"))
+        label, size = lookups[which]
+        return f"'{label}[{i - int(ends[which]) + size}]' is no row of table '{self.name}'"
 
 
 @dataclass(frozen=True)
@@ -148,9 +154,10 @@ def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires
     points = [circuit.challenge(name) for name in (LOOKUP_POINT, DIGEST_POINT)[: 1 + several]]
     denominators = points[0] - combined(circuit, columns)
 
+    field, count = circuit.field, len(points)
+
     def divide(numerators: Integers, *given: Integers) -> Values:
-        challenges = [int(point) for point in given[: len(points)]]
-        return _quotients(circuit.field, numerators, challenges, given[len(points) :])
+        return _quotients(field, numerators, [int(point) for point in given[:count]], given[count:])
 
     out = circuit.hint(divide, [numerators, *points, *columns], numerators.shape, label, signed=True)
     circuit.assert_product(out, denominators, numerators, label=label)
