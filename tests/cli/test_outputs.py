@@ -169,7 +169,7 @@ def test_a_build_folder_of_another_circuit_is_replaced_by_force_alone(build: Pat
         assert "another circuit: --force" in command(*compiling(work, other)).error(2)
     assert contents(build) == before
     work.done(*compiling(work, "wider.onnx"), "--force")
-    assert set(contents(build)) == {"model.npz", "statement.json"}  # no key beside a model that it is not for
+    assert set(contents(build)) == {"model.npz", "circuit.bin", "statement.json"}  # no key of another model
     (build / "key.zkey").write_bytes(before["key.zkey"])
     assert "another circuit: --force" in command("zkml", "setup", build, "--unsafe").error(2)
     work.done("zkml", "setup", build, "--unsafe", "--force")

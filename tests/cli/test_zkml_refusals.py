@@ -155,9 +155,9 @@ def test_the_proof_of_another_model_is_invalid(made: Path, command: Any) -> None
 
 
 def test_the_key_of_another_model_makes_no_proof(copy: Path, command: Any) -> None:
-    for name, message in (("other", "that of another model"), ("wider", "do not belong together")):
+    for name in ("other", "wider"):
         shutil.copy(copy / name / "key.zkey", copy / "mine" / "key.zkey")
-        assert message in command(*prove(copy)).error(2)
+        assert "that of another circuit" in command(*prove(copy)).error(2)
         assert not (copy / "new.json").exists()
 
 

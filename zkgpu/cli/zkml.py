@@ -184,7 +184,7 @@ def setup_command(
 ) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
     from zkgpu.ceremony.ptau import read_ptau
-    from zkgpu.inference import ModelStatement, setup, unsafe_setup
+    from zkgpu.inference import setup, unsafe_setup
 
     if unsafe == (powers is not None):
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
@@ -200,7 +200,7 @@ def setup_command(
             with stage("read powers of tau"):
                 ptau = read_ptau(powers)
             key = setup(compiled, ptau, session.backend(), name=name)
-        folder.write_key(key, ModelStatement.of(compiled))
+        folder.write_key(key, compiled)
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
         f"{folder.key_file}: key of {key.n_wires:,} wires" + (", UNSAFE" if key.is_unsafe else ""),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
 
 from zkgpu.circuits.committed import CommittedRound, require_one_round
 from zkgpu.curves import curve_of
@@ -16,6 +18,9 @@ from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.notebook import listed, table, unsafe_facts
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.r1cs import R1CS
 
 PROTOCOL, COMMITTED_PROTOCOL = "groth16", "groth16-commitment"  # what files call a key or proof, without and with one
 UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
@@ -243,6 +248,8 @@ class ProvingKey:
         l_query: (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
         h_query: (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
         commitments: the queries for committed wires, one such when the circuit has challenges
+        circuit_digest: of the circuit that has A and B, in a key that has none of its own (`groth16.circuit_digest`):
+            its matrices have their sizes and no entries. `with_circuit` gives it those of the circuit
         file_digest: of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
@@ -261,6 +268,7 @@ class ProvingKey:
     circuit_hash: bytes
     contributions: tuple[Contribution, ...]
     commitments: tuple[CommitmentQueries, ...] = ()
+    circuit_digest: bytes | None = None
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -287,6 +295,25 @@ class ProvingKey:
         key = replace(self)
         object.__setattr__(key, "file_digest", file_digest)
         return key
+
+    def without_matrices(self, r1cs: R1CS) -> ProvingKey:
+        """The same key, bound to the circuit that it was made for, which has its matrices."""
+        from zkgpu.groth16.circuit_digest import circuit_digest
+
+        return replace(self, a=_empty_like(self.a), b=_empty_like(self.b), circuit_digest=circuit_digest(r1cs))
+
+    def with_circuit(self, r1cs: R1CS) -> ProvingKey:
+        """The key with matrices: its own, or those of the circuit. Raises UsageError for another circuit."""
+        if self.circuit_digest is None:
+            return self
+        from zkgpu.groth16.circuit_digest import circuit_digest
+        from zkgpu.groth16.qap import qap_matrices
+
+        if circuit_digest(r1cs) != self.circuit_digest:
+            raise UsageError("the key is that of another circuit: set up this one, or take its own key")
+        matrices = qap_matrices(r1cs)
+        whole = replace(self, a=matrices.a, b=matrices.b, circuit_digest=None)
+        return whole if self.file_digest is None else whole.read_from(self.file_digest)
 
     @property
     def n_wires(self) -> int:
@@ -326,6 +353,12 @@ class ProvingKey:
         from zkgpu.groth16.weakness import weakness_of_proving_key
 
         return weakness_of_proving_key(self)
+
+
+def _empty_like(matrix: SparseMatrix) -> SparseMatrix:
+    """A matrix of the same shape without entries."""
+    nothing = np.zeros(0, dtype=np.int32)
+    return SparseMatrix(matrix.shape, np.zeros(matrix.shape[0] + 1, np.int32), nothing, nothing, matrix.table[:0])
 
 
 def _commitment_facts(key: VerifyingKey) -> dict[str, object]:

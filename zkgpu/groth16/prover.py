@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
+from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.committer import NOTHING, Committer, Opening
 from zkgpu.groth16.keys import Proof, ProvingKey
@@ -23,8 +24,15 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
     """A key of Groth16 at home on a device, for many proofs; arguments and errors are those of `CheckedProver`."""
 
     def _load(self) -> None:
+        if self.key.circuit_digest is not None:
+            self.key = self.key.with_circuit(self._required_circuit())
         self._resident = ResidentKey(self.key, self.backend)
         self._committers = [Committer(self.key, queries, self.backend) for queries in self.key.commitments]
+
+    def _required_circuit(self) -> R1CS:
+        if self._circuit is None:
+            raise UsageError("the key has no matrices, as that of a model: prove with its circuit, or its build folder")
+        return self._circuit
 
     def _draw(self) -> Blinding:
         return Blinding.random(self._field)

@@ -25,10 +25,16 @@ def _describe_key(key: groth16.ProvingKey) -> Facts:
         "public": key.n_public,
         **_describe_round(key.verifying_key),
         "domain": key.domain_size,
-        "entries of A, B": [key.a.entries, key.b.entries],
+        **_describe_matrices(key),
         "circuit hash": key.circuit_hash.hex(),
         "contributions": [f"{describe_contribution(c)} {contribution_hash(c).hex()}" for c in key.contributions],
     }
+
+
+def _describe_matrices(key: groth16.ProvingKey) -> Facts:
+    if key.circuit_digest is not None:
+        return {"A, B": f"those of the circuit {key.circuit_digest.hex()}"}
+    return {"entries of A, B": [key.a.entries, key.b.entries]}
 
 
 def _describe_round(key: groth16.VerifyingKey) -> Facts:
@@ -42,10 +48,13 @@ def _describe_round(key: groth16.VerifyingKey) -> Facts:
 
 def _holds_circuit(key: groth16.ProvingKey, r1cs: R1CS) -> bool:
     """By A and B with the rows that bind public inputs: what C was, the points of a key do not show."""
+    from zkgpu.groth16.circuit_digest import circuit_digest
     from zkgpu.groth16.qap import qap_matrices
 
     if (key.n_wires, key.n_public, key.n_committed) != (r1cs.n_wires, r1cs.n_public, r1cs.n_committed):
         return False
+    if key.circuit_digest is not None:
+        return key.circuit_digest == circuit_digest(r1cs)
     matrices = qap_matrices(r1cs)
     return key.a.is_same(matrices.a) and key.b.is_same(matrices.b)
 

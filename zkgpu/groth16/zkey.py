@@ -3,7 +3,8 @@
 Points are affine rows in the Montgomery form of Field, infinity all zero: the host form, so queries are views of the
 mapped file. Values of the matrices are x R^2 mod r, so that one Montgomery product with a plain witness value gives
 a Montgomery product. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
-Keys of circuits with challenges have another protocol number and further sections, see `zkey_commitment`.
+Keys of circuits with challenges have another protocol number and further sections, see `zkey_commitment`; those of
+models have no coefficients (section 4), but section 104: the digest of the circuit that has them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from zkgpu.formats.points import (
 )
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import GROTH16, GROTH16_COMMITTED, MAGIC, PROTOCOL, VERSION, protocol_of, require_protocol
+from zkgpu.groth16.circuit_digest import DIGEST_BYTES
 from zkgpu.groth16.contributions import contributions_bytes, read_contributions
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, Contribution, ProvingKey, VerifyingKey
 from zkgpu.groth16.weakness import mismatch
@@ -45,6 +47,7 @@ from zkgpu.store import digests as checked
 from zkgpu.store import prepared
 
 HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(2, 11)
+CIRCUIT = 104
 
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
 
@@ -91,8 +94,11 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         commitment = read_commitment_key(file, header.curve, header.n_wires, header.n_public)
         header = replace(header, commitments=(commitment,))
     points = _read_points(file, header, known)
-    kept = prepared.load(digest, "matrices") if digest else None
-    a, b = kept or _read_matrices(file.read(COEFFICIENTS, "coefficients"), header)
+    bound_to = _read_circuit_digest(file)
+    kept = prepared.load(digest, "matrices") if digest and bound_to is None else None
+    a, b = kept or (
+        _read_matrices(file.read(COEFFICIENTS, "coefficients"), header) if bound_to is None else _none(header)
+    )
     circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     if validate and digest and not known:
         validate_all(file, points, validate)
@@ -114,6 +120,7 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         circuit_hash=circuit_hash,
         contributions=contributions,
         commitments=tuple(queries),
+        circuit_digest=bound_to,
     )
     if digest is None:
         return key
@@ -121,7 +128,7 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         _require_matching(file, key)
     if kept is None or not known:
         checked.require_unchanged(file.path, file.data, digest)
-    if kept is None:
+    if kept is None and bound_to is None:
         prepared.keep(digest, "matrices", (a, b))
     if not known:
         checked.remember(digest)
@@ -141,7 +148,7 @@ def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
         (PROTOCOL, [(GROTH16_COMMITTED if key.commitments else GROTH16).to_bytes(4, "little")]),
         (HEADER, [_header_bytes(key)]),
         (IC, [vk.curve.g1.to_rows(vk.ic)]),
-        (COEFFICIENTS, _coefficient_entries(key)),
+        *_matrices_section(key),
         (A, [key.a_query]),
         (B1, [key.b_g1_query]),
         (B2, [key.b_g2_query]),
@@ -248,6 +255,31 @@ def _read_matrices(section: SectionReader, header: Header) -> tuple[SparseMatrix
     shape = (header.domain_size, header.n_wires)
     a, b = (_by_rows(shape, row[mask], wire[mask], ids[mask], table) for mask in (matrix == 0, matrix == 1))
     return a, b
+
+
+def _read_circuit_digest(file: Container) -> bytes | None:
+    """That of the circuit which has the matrices, in a key without coefficients."""
+    if file.has(COEFFICIENTS) or not file.has(CIRCUIT):
+        return None
+    section = file.read(CIRCUIT, "digest of the circuit")
+    section.expect_size(DIGEST_BYTES, "a digest")
+    return section.bytes(DIGEST_BYTES)
+
+
+def _none(header: Header) -> tuple[SparseMatrix, SparseMatrix]:
+    """Matrices without entries, of a key whose circuit has them."""
+    nothing = np.zeros(0, dtype=np.int32)
+    table = np.zeros((0, header.curve.scalar_field.limbs), dtype=np.uint64)
+    pointers = np.zeros(header.domain_size + 1, dtype=np.int32)
+    empty = SparseMatrix((header.domain_size, header.n_wires), pointers, nothing, nothing, table)
+    return empty, empty
+
+
+def _matrices_section(key: ProvingKey) -> list[tuple[int, Sequence[BytesLike]]]:
+    """Section 4; or section 104, with 32 bytes, in its place."""
+    if key.circuit_digest is not None:
+        return [(CIRCUIT, [key.circuit_digest])]
+    return [(COEFFICIENTS, _coefficient_entries(key))]
 
 
 def _by_rows(

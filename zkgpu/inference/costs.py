@@ -35,7 +35,7 @@ _MEMORY = (235e6, 920.0, 460.0, 64.0)  # bytes: of the process, and of a row of 
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
-_POINTS, _ROW, _COEFFICIENT = 64 * 3 + 128, 64, 44  # bytes in a key: of a wire, a row of the domain, an entry of A or B
+_POINTS, _ROW = 64 * 3 + 128, 64  # bytes in a key: of a wire, a row of the domain; the circuit has the entries
 _GAS = 259_000  # of a proof with a commitment, the whole transaction
 _GAS_PER_INPUT = 7_157  # challenges and digest too
 _GAS_PER_VALUE = 85  # with a byte or two of calldata
@@ -83,7 +83,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         setup_seconds=setup / at_once,
         prove_seconds=proof / at_once,
         memory=int(_weighted(_MEMORY, 1, domain, size.wires, size.entries)),
-        key_bytes=size.wires * _POINTS + domain * _ROW + size.entries * _COEFFICIENT,
+        key_bytes=size.wires * _POINTS + domain * _ROW,
         gas=_GAS + _GAS_PER_INPUT * size.public + _GAS_PER_VALUE * size.values,
     )
 

@@ -112,13 +112,17 @@ class Folder:
             circuit = open_circuit(self.path / _CIRCUIT, compiled, data)
         return compiled if circuit is None else compiled.with_circuit(circuit)
 
-    def write_key(self, key: ProvingKey, statement: ModelStatement) -> None:
-        """The proving key, the verifying key and the contract, whose first lines give the statement."""
+    def write_key(self, key: ProvingKey, compiled: CompiledModel) -> None:
+        """The proving key, the verifying key and the contract, whose first lines give the statement.
+
+        The proving key has no matrices: they are those of the circuit that it names.
+        """
+        notes, bare = ModelStatement.of(compiled).comments(), key.without_matrices(compiled.circuit.r1cs)
         paths = self.path / _CONTRACT, self.path / _VERIFYING_KEY, self.key_file
         with stage("write key"), together(*paths) as (contract, verifying_key, proving_key):
-            write_text(contract, verifier_source(key.verifying_key, notes=statement.comments()))
+            write_text(contract, verifier_source(key.verifying_key, notes=notes))
             write_verifying_key(verifying_key, key.verifying_key)
-            write_zkey(proving_key, key)
+            write_zkey(proving_key, bare)
 
     def require_whole(self, key: ProvingKey) -> None:
         """Raises FormatError unless the verifying key and the contract, where they are there, are those of the key."""

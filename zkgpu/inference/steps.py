@@ -40,7 +40,8 @@ class Prover:
         self, compiled: CompiledModel, key: ProvingKey, backend: Backend, *, allow_insecure_key: bool = False
     ) -> None:
         self.compiled = compiled
-        self._prover = groth16.Prover(key, backend, allow_insecure_key=allow_insecure_key)
+        whole = key.with_circuit(compiled.circuit.r1cs)
+        self._prover = groth16.Prover(whole, backend, allow_insecure_key=allow_insecure_key)
 
     @property
     def verifying_key(self) -> VerifyingKey:
