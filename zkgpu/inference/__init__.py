@@ -10,12 +10,17 @@ values   = values_of(key.verifying_key, done)               # what the verifier 
 verify(key.verifying_key, done)
 """
 
-from zkgpu.inference.costs import Costs, estimate, estimate_model, speed_of_this_machine
-from zkgpu.inference.folder import Folder
-from zkgpu.inference.statement import ModelStatement, ShownTensor
-from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
-from zkgpu.zkml.check import ModelCheck, check
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from typing import TYPE_CHECKING
+
+from zkgpu.faces import names_of
+
+if TYPE_CHECKING:
+    from zkgpu.inference.costs import Costs, estimate, estimate_model, speed_of_this_machine
+    from zkgpu.inference.folder import Folder
+    from zkgpu.inference.statement import ModelStatement, ShownTensor
+    from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
+    from zkgpu.zkml.check import ModelCheck, check
+    from zkgpu.zkml.compiled import CompiledModel, compile_model
 
 __all__ = [
     "CompiledModel",
@@ -37,3 +42,25 @@ __all__ = [
     "values_of",
     "verify",
 ]
+
+_HOMES = {
+    "CompiledModel": "zkgpu.zkml.compiled",
+    "Costs": "zkgpu.inference.costs",
+    "Folder": "zkgpu.inference.folder",
+    "ModelCheck": "zkgpu.zkml.check",
+    "ModelStatement": "zkgpu.inference.statement",
+    "Prover": "zkgpu.inference.steps",
+    "ShownTensor": "zkgpu.inference.statement",
+    "binding_of": "zkgpu.inference.steps",
+    "check": "zkgpu.zkml.check",
+    "compile_model": "zkgpu.zkml.compiled",
+    "estimate": "zkgpu.inference.costs",
+    "estimate_model": "zkgpu.inference.costs",
+    "hashes_of": "zkgpu.inference.steps",
+    "setup": "zkgpu.inference.steps",
+    "speed_of_this_machine": "zkgpu.inference.costs",
+    "unsafe_setup": "zkgpu.inference.steps",
+    "values_of": "zkgpu.inference.steps",
+    "verify": "zkgpu.inference.steps",
+}
+__getattr__ = names_of(__name__, _HOMES)
