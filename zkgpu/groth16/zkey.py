@@ -87,7 +87,7 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
     file = open_container(path, MAGIC, (1, 2))
     committed = protocol_of(file) == GROTH16_COMMITTED
     require_protocol(file, GROTH16_COMMITTED if committed else GROTH16)
-    digest = checked.digest(file.data) if validate else None
+    digest = checked.digest_of(path, file.data) if validate else None
     known = digest is not None and checked.is_known(digest)
     header = read_header(file, known)
     if committed:

@@ -90,7 +90,7 @@ def private_folder(folder: Path) -> Path:
     Raises ResourceError when another user owns it or may write into it, OSError when it cannot be made.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _is_own(folder.stat()):
+    if not is_own(folder.stat()):
         raise ResourceError(
             f"{folder}: others can write to this cache of compiled code and may have put some into it: remove it, or "
             "set ZKGPU_CACHE_DIR to a folder of your own"
@@ -112,13 +112,13 @@ def open_own(path: Path) -> BinaryIO:
         raise ValueError("it is a link") from error
     file = os.fdopen(descriptor, "rb")
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not _is_own(status):
+    if not stat.S_ISREG(status.st_mode) or not is_own(status):
         file.close()
         raise ValueError("it is not a file that only the user may write")
     return file
 
 
-def _is_own(status: os.stat_result) -> bool:
+def is_own(status: os.stat_result) -> bool:
     """Whether the user owns it and nobody else may write to it; always where there are no such modes."""
     return os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
 

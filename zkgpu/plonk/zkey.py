@@ -81,12 +81,12 @@ def read_plonk_zkey(path: Source, validate: Validator | None = None) -> ProvingK
         lagrange=_read_polynomials(file, LAGRANGE, "Lagrange polynomials", header, n_lagrange),
         powers_g1=powers,
     )
-    return key if validate is None else _checked(file, key, validate)
+    return key if validate is None else _checked(path, file, key, validate)
 
 
-def _checked(file: Container, key: ProvingKey, validate: Validator) -> ProvingKey:
+def _checked(path: Source, file: Container, key: ProvingKey, validate: Validator) -> ProvingKey:
     """The key with its file's digest, by which a file that passed is known the next time."""
-    digest = checked.digest(file.data)
+    digest = checked.digest_of(path, file.data)
     if not checked.is_known(digest):
         g1 = key.verifying_key.curve.g1
         validate_all(file, {"powers of tau": GroupRows(g1, key.powers_g1)}, validate)

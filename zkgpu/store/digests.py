@@ -1,13 +1,17 @@
 """Files whose points were all found valid, remembered by digest in the user's cache folder.
 
-Checking every point of a large key takes longer than a proof; its digest takes hundredths of a second. Whoever can
-write the cache folder can also change the compiled kernels in it, so the marks need no authentication of their own.
+Checking every point of a large key takes longer than a proof; its digest takes hundredths of a second, and that of a
+large file of the user's own is noted with what the system says of it: inode, size, and when bytes and status changed.
+Whoever can write the cache folder can also change the compiled kernels in it, so the marks need no authentication.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import re
+import stat
+import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -18,18 +22,61 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import open_own, own_folder
+from zkgpu.jit.cache import is_own, open_own, own_folder, write_private
 from zkgpu.jit.threads import parallel
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
 _CHECKS = b"zkgpu points 3"  # part of the digest: stricter checks forget what weaker ones passed
+LARGE, SETTLED_NANOSECONDS = 1 << 24, 2 * 10**9  # what takes long to hash; how coarse the times of files may be
+_DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LEAF_BYTES = 1 << 22  # what one thread hashes at a time
 
 
 def digest(data: Bytes) -> str:
     """A hash of a whole file, in hexadecimal."""
     return hashlib.sha256(_CHECKS + tree_hash(data)).hexdigest()
+
+
+def digest_of(path: str | os.PathLike[str] | bytes, data: Bytes) -> str:
+    """The digest of a mapped file's bytes, which a large one is hashed for only once while it stays as it is.
+
+    That is known of files that only the user may write, and that were left alone for a while when they were hashed.
+    """
+    identity = None if isinstance(path, bytes) or len(data) < LARGE else _identity(path, len(data))
+    noted = _noted(identity) if identity else None
+    if noted is not None:
+        return noted
+    found = digest(data)
+    if identity and _identity(os.fspath(path), len(data)) == identity:
+        _note(identity, found)
+    return found
+
+
+def _identity(path: str | bytes | os.PathLike[str], size: int) -> str | None:
+    """A name for the file as it is; None where it could change without a trace of that in its status."""
+    status = os.stat(path)
+    settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= SETTLED_NANOSECONDS
+    if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not is_own(status) or not settled:
+        return None
+    facts = (status.st_dev, status.st_ino, size, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return hashlib.sha256(_CHECKS + repr(facts).encode()).hexdigest()
+
+
+def _noted(identity: str) -> str | None:
+    try:
+        with open_own(_folder() / identity) as file:
+            found = file.read(65).decode("ascii")
+        os.utime(_folder() / identity, follow_symlinks=False)  # its last use, for pruning
+        return found if _DIGEST.fullmatch(found) else None
+    except (OSError, ValueError, ResourceError):
+        return None
+
+
+def _note(identity: str, found: str) -> None:
+    with suppress(OSError, ResourceError):
+        pruning.prune(_folder())
+        write_private(_folder() / identity, found.encode())
 
 
 def tree_hash(data: Bytes) -> bytes:
