@@ -29,7 +29,7 @@ from zkgpu.zkml.counting import size_of  # noqa: E402
 from zkgpu.zkml.layers.network import Visibilities  # noqa: E402
 from zkgpu.zkml.onnx_import import read_graph  # noqa: E402
 from zkgpu.zkml.onnx_model import OnnxModel  # noqa: E402
-from zkgpu.zkml.operations import Combine, Lookup, Requantize, Rescale, Rows, Softmax  # noqa: E402
+from zkgpu.zkml.operations import Combine, Linear, Lookup, Requantize, Rescale, Rows, Softmax  # noqa: E402
 from zkgpu.zkml.streams import Places, require_first_position, stream, summary, told  # noqa: E402
 
 TOKENS = 5
@@ -261,7 +261,7 @@ def test_a_rescaled_value_out_of_range_satisfies_no_circuit(shift: int) -> None:
     assert_same_as_semantics(model_of(rescale, x=((is_within.sum(),), -128, 127)), {"x": x[is_within]})
     network = model_of(rescale, x=((1,), -128, 127))
     circuit = compiled(network)
-    for value in [x[~is_within][0], *x[[*np.flatnonzero(np.diff(is_within)), 0, 1]], x[-1]]:
+    for value in (x[0], x[is_within].min() - 1, x[is_within].max() + 1, x[-1]):
         with pytest.raises(semantics.OutOfRange):
             semantics.run(network, {"x": np.array([value])})
         with pytest.raises(UnsatisfiedError):
@@ -339,3 +339,11 @@ def test_a_report_says_where_the_largest_values_are(model: CompiledModel) -> Non
 def test_tokens_are_rows_of_the_embedding(model: CompiledModel) -> None:
     (rows,) = (op for op in model.model.operations if isinstance(op, Rows))
     assert rows.table.shape == (LITTLE.vocabulary, LITTLE.width)
+
+
+@pytest.mark.parametrize("weights", ["private", "hashed"])
+def test_biases_stay_with_the_weights_where_the_prover_gives_them(weights: Any) -> None:
+    found = compile_model(gpt(), sentences(32), weights=weights, bits="stream", limb=8)
+    assert found.accuracy.outputs[0].error < 0.02
+    biases = [op.bias for op in found.model.operations if isinstance(op, Linear)]
+    assert all(bias.any() for bias in biases)

@@ -25,7 +25,7 @@ from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.lowering import linear, nonlinear
 from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
 from zkgpu.zkml.lowering.shapes import MOVES
-from zkgpu.zkml.operations import Linear, Lookup, Normalize, Rescale, RootMeanSquare
+from zkgpu.zkml.operations import Linear, Lookup, Multiply, Normalize, Rescale, RootMeanSquare
 from zkgpu.zkml.streams import NORMS, is_same_shape
 
 RESIDUAL_BITS, HIDDEN_BITS, NORMAL_BITS = 16, 16, 14
@@ -53,11 +53,15 @@ def lowered(builder: Builder, node: Node) -> bool:
 def even(builder: Builder, name: str) -> None:
     """Brings a tensor whose rows have several scales to the finest of them, exactly."""
     x = builder.uneven.get(name)
-    if x is None or x.rows is None or name in builder.tensors:
-        return
+    if x is not None and name not in builder.tensors:
+        builder.tensors[name] = _evened(builder, x)
+
+
+def _evened(builder: Builder, x: Quantized) -> Quantized:
+    if x.rows is None:
+        return x
     least = int(x.rows.min())
-    scale = x.scale * 2.0**least
-    builder.tensors[name] = builder.combine([x], [1 << (x.rows - least)], scale)
+    return builder.combine([x], [1 << (x.rows - least)], x.scale * 2.0**least)
 
 
 def _rule(builder: Builder, node: Node) -> Callable[[Builder, Node], Quantized] | None:
@@ -71,6 +75,8 @@ def _rule(builder: Builder, node: Node) -> Callable[[Builder, Node], Quantized] 
     if node.operator == "Function" and not node.attributes.get("square") and _source(graph, first) == "Dense":
         return _function
     computed = [name for name in node.inputs if name not in graph.constants]
+    if node.operator == "Mul" and len(computed) == 2 and set(computed) & set(builder.uneven):
+        return _product
     if len(computed) != 1 or computed[0] not in builder.uneven:
         return None
     if is_same_shape(graph, node):
@@ -202,15 +208,25 @@ def _gained(builder: Builder, node: Node) -> Quantized:
     return Quantized(found.name, found.scale, x.rows)
 
 
+def _product(builder: Builder, node: Node) -> Quantized:
+    """Of two tensors, row by row at the product of their scales."""
+    x, y = (_read(builder, name) for name in node.inputs)
+    found = builder.add(Multiply, [x, y], x.scale * y.scale)
+    rows = [v.rows for v in (x, y) if v.rows is not None]
+    return Quantized(found.name, found.scale, sum(rows[1:], rows[0]))
+
+
 def _dense(builder: Builder, node: Node) -> Quantized:
     weight, bias = (np.asarray(builder.graph.constants[n], dtype=np.float64) for n in node.inputs[1:3])
-    x = _fed(builder, node)
+    x, given = _fed(builder, node), builder.settings.open_weights
+    if given and x.rows is not None:  # a bias that the prover gives is one for all rows
+        x = _evened(builder, x)
     shape, n = builder.shape(x), weight.shape[1]
     rows = builder.reshape(Quantized(x.name, x.scale), (1, math.prod(shape[:-1]), shape[-1]))
     per_channel, scale = linear.sum_scale(builder, node, x, weight[None], _sum_target(builder, node, x.rows))
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
-    is_own = x.rows is None and np.abs(bias / units).max() < 2.0**_LONGEST
+    is_own = given or (x.rows is None and np.abs(bias / units).max() < 2.0**_LONGEST)
     integers = builder.rounded(weight[None] * (x.scale / units[:, None, :]))
     offset = builder.rounded(bias[None] / units if is_own else np.zeros((1, n)))
     out = builder.add(Linear, [rows], scale, weight=integers, multiplier=multiplier, bias=offset)
