@@ -127,14 +127,18 @@ class Tally:
     degree: int = 0
     powers: dict[int, int] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
+    _fresh: int = 0  # single wires
     _widths: NDArray[np.int16] = field(default_factory=lambda: np.zeros(0, dtype=np.int16))  # of each single wire
     _reach: Integers = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # of each group
 
     def fresh(self, shape: Shape, width: int = UNKNOWN) -> Sums:
         """New wires, known to have so many bits."""
-        size, first = math.prod(shape), self._widths.size
+        size, first = math.prod(shape), self._fresh
         self.wires += size
-        self._widths = np.append(self._widths, np.full(size, width, dtype=np.int16))
+        self._fresh += size
+        if self._fresh > self._widths.size:  # twice as many, so that many small tensors are not copied over and over
+            self._widths = np.append(self._widths, np.zeros(self._fresh, dtype=np.int16))
+        self._widths[first : self._fresh] = width
         return Sums.of(np.ones(shape, dtype=np.int64), size, np.arange(first, first + size).reshape(shape))
 
     def united(self, x: Sums) -> Integers:
