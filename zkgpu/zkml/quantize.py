@@ -185,15 +185,15 @@ def _constant_output(builder: Builder, value: Array) -> Quantized:
 
 def _lower(builder: Builder, node: Node) -> None:
     if builder.settings.stream and residual.lowered(builder, node):
-        return
-    if node.operator in shapes.MOVES:
+        pass
+    elif node.operator in shapes.MOVES:
         shapes.move(builder, node)
     elif node.operator in RULES:
         builder.tensors[node.output] = RULES[node.operator](builder, node)
     else:
         builder.tensors[node.output] = nonlinear.by_values(builder, node)
     for name in node.outputs:
-        found, wanted = builder.tensors.get(name), builder.graph.shapes.get(name)
+        found, wanted = builder.uneven.get(name) or builder.tensors.get(name), builder.graph.shapes.get(name)
         if found is not None and builder.shape(found) != wanted:
             raise unsupported(node, f"its output '{name}' would have the shape {builder.shape(found)}, not {wanted}")
 

@@ -88,8 +88,9 @@ class Builder:
 
     Attributes:
         scales: of the sums of each layer with weights
-        uneven: tensors whose rows have scales of their own, by the names of the float graph
+        uneven: tensors whose rows may have scales of their own, by the names of the float graph
         hidden: tensors of which some entries are masks, and not what they are in the float graph
+        gains: by tensor that dense layers read, what their weights are to be multiplied by, a number for each channel
         rounded_rows: what was rounded by rows already
     """
 
@@ -106,6 +107,7 @@ class Builder:
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    gains: dict[str, Array] = field(default_factory=dict)
     rounded_rows: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
 
     @cached_property

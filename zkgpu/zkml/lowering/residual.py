@@ -10,8 +10,8 @@ arXiv 2402.17762; Dettmers et al., "LLM.int8()", arXiv 2208.07339). So here
     queries, keys, values and what attention gives are not rounded;
     what leaves its range, which has bits to spare, is refused (operations.Rescale), and not clamped.
 
-A tensor whose rows have scales of their own lies in `Builder.uneven`. What needs one scale for all gets it by exact
-multiplication with powers of two (`even`).
+What these rules make lies in `Builder.uneven`, whose rows may have scales of their own. What needs one scale for all
+gets it by exact multiplication with powers of two (`even`).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from zkgpu.zkml.streams import NORMS, is_same_shape
 RESIDUAL_BITS, HIDDEN_BITS, NORMAL_BITS = 16, 16, 14
 RANGE_BITS = 18  # of the range checks of all of these: what is above their own width is to spare
 _ROOT_BITS = 12  # of the inverse root of a row that has the largest mean square seen
+_FEWEST_GAIN_BITS, _MOST_GAIN_BITS = 3, 10  # of the largest factor of a norm's channels, as an integer
 _LONGEST = 40  # bits of a multiplier
 _SAME = 2.0**-12  # how near to its factor a multiplier must be
 _FARTHEST = 24  # bits between the scale of the first position and of others
@@ -45,13 +46,12 @@ def lowered(builder: Builder, node: Node) -> bool:
         for name in node.inputs:
             even(builder, name)
         return False
-    x = rule(builder, node)
-    (builder.tensors if x.rows is None else builder.uneven)[node.output] = x
+    builder.uneven[node.output] = rule(builder, node)
     return True
 
 
 def even(builder: Builder, name: str) -> None:
-    """Brings a tensor whose rows have several scales to the finest of them, exactly."""
+    """Brings a tensor whose rows may have several scales to the finest of them, exactly."""
     x = builder.uneven.get(name)
     if x is not None and name not in builder.tensors:
         builder.tensors[name] = _evened(builder, x)
@@ -75,7 +75,7 @@ def _rule(builder: Builder, node: Node) -> Callable[[Builder, Node], Quantized] 
     if node.operator == "Function" and not node.attributes.get("square") and _source(graph, first) == "Dense":
         return _function
     computed = [name for name in node.inputs if name not in graph.constants]
-    if node.operator == "Mul" and len(computed) == 2 and set(computed) & set(builder.uneven):
+    if node.operator == "Mul" and len(computed) == 2 and any(_read(builder, n).rows is not None for n in computed):
         return _product
     if len(computed) != 1 or computed[0] not in builder.uneven:
         return None
@@ -200,12 +200,38 @@ def _gained(builder: Builder, node: Node) -> Quantized:
     (name,) = (name for name in node.inputs if name not in constants)
     factor, *rest = (constants[n].astype(np.float64) for n in node.inputs if n in constants)
     offset, x = rest[0] if rest else np.zeros(1), builder.uneven[name]
+    if not offset.any() and factor.shape in ((builder.shape(x)[-1],), builder.shape(x)) and _are_dense(builder, node):
+        return _shared_out(builder, node, x, np.broadcast_to(factor, builder.shape(x)).reshape(-1, factor.shape[-1])[0])
+    if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
+        return Quantized(x.name, x.scale * float(np.ravel(factor)[0]), x.rows)
     rows = 0 if x.rows is None else x.rows
     largest = float(np.abs(factor).max()) or 1.0
     top = linear.units(builder, factor)
     scale = x.scale * largest / top
     found = builder.combine([x], [factor / largest * top], scale, offset / (scale * 2.0**rows) if offset.any() else 0)
     return Quantized(found.name, found.scale, x.rows)
+
+
+def _are_dense(builder: Builder, node: Node) -> bool:
+    """Whether nothing but dense layers, whose weights the circuit has, reads what a node gives."""
+    readers = builder.graph.consumers().get(node.output, [])
+    is_seen = node.output in builder.graph.outputs or builder.settings.open_weights
+    return not is_seen and all(reader.operator == "Dense" for reader in readers)
+
+
+def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array) -> Quantized:
+    """Rows times small integers; what is left of the factors of the channels goes into the weights that follow.
+
+    So few bits are dropped behind it as leave one limb less, and no factor is rounded.
+    """
+    largest = float(np.abs(factor).max()) or 1.0
+    scale, rows = _wanted(builder, node.output, NORMAL_BITS)
+    dropped = math.log2(scale / (x.scale * largest)) - float(_less(x.rows, rows).min())
+    top = 2.0 ** np.clip(builder.whole_limbs(dropped + _FEWEST_GAIN_BITS) - dropped, _FEWEST_GAIN_BITS, _MOST_GAIN_BITS)
+    small = np.maximum(np.rint(np.abs(factor) / largest * top), 1) * np.where(factor < 0, -1, 1)
+    builder.gains[node.output] = factor / (small * (largest / top))
+    builder.hidden.add(node.output)
+    return Quantized(builder.combine([x], [small], 1.0).name, x.scale * largest / top, x.rows)
 
 
 def _product(builder: Builder, node: Node) -> Quantized:
@@ -218,6 +244,8 @@ def _product(builder: Builder, node: Node) -> Quantized:
 
 def _dense(builder: Builder, node: Node) -> Quantized:
     weight, bias = (np.asarray(builder.graph.constants[n], dtype=np.float64) for n in node.inputs[1:3])
+    if node.inputs[0] in builder.gains:
+        weight = weight * builder.gains[node.inputs[0]][:, None]
     x, given = _fed(builder, node), builder.settings.open_weights
     if given and x.rows is not None:  # a bias that the prover gives is one for all rows
         x = _evened(builder, x)
