@@ -38,14 +38,14 @@ from harness import Recorder  # noqa: E402
 from inference import on_chain  # noqa: E402
 from measuring import Measurement  # noqa: E402
 from models import Architecture  # noqa: E402
-from models.large import LARGE  # noqa: E402
+from models.large import CALIBRATION, LARGE  # noqa: E402
 
 from zkgpu.formats.public_values import read_public_values  # noqa: E402
 from zkgpu.groth16.json import read_proof, read_verifying_key  # noqa: E402
 from zkgpu.inference import verify  # noqa: E402
 from zkgpu.provers.statement import Statement  # noqa: E402
 
-CALIBRATION, TEST = 40, 32  # samples
+TEST = 32  # samples
 PROOFS = 2
 FARTHEST = 0.15  # share of its size that a proven answer may be from onnxruntime's
 PAUSE = 0.05  # seconds between two looks at a process

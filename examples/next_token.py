@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "bench"))
 
 from models.language import Llama, Shape, random_weights, smollm2, tokenizer
 from models.prose import windows

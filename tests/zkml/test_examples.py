@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime")
 
-from examples import diffusion_step, networks, transformer_block
-from zkgpu.inference import compile_model
+from examples import diffusion_step, networks, next_token, transformer_block  # noqa: E402
+from zkgpu.inference import compile_model  # noqa: E402
 
 random = np.random.default_rng(1)
 MODELS = {
@@ -31,3 +31,12 @@ def test_an_example_holds(name: str, weights: str) -> None:
     (output,) = compiled.accuracy.outputs
     assert output.error < 0.03
     compiled.circuit.witness(compiled.circuit_inputs(compiled.quantized(samples[0])))
+
+
+def test_the_token_that_follows_a_sentence_is_the_float_models() -> None:
+    task = next_token.with_random_weights("on")
+    compiled = compile_model(task.model, task.calibration, bits="stream", limb=8, allow_error=0.1)
+    integers = compiled.quantized(task.tokens[None])
+    session = onnxruntime.InferenceSession(task.model.SerializeToString())
+    (wanted,) = session.run(["token"], {"input_ids": task.tokens[None]})
+    assert compiled.run(integers)["token"].tolist() == wanted.tolist()
