@@ -61,12 +61,12 @@ def run_digits(session: Session, output: str | None, force: bool = False) -> Non
 
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Statement) -> None:
     """A build folder, and the proof with its public values."""
-    from zkgpu.inference import Folder, ModelStatement
+    from zkgpu.inference import Folder
 
     build, proof = Folder(folder), folder / "proof.json"
     proof.unlink(missing_ok=True)  # an old one is of another key
     build.write_model(compiled)
-    build.write_key(key, ModelStatement.of(compiled))
+    build.write_key(key, compiled)
     inference.save(proof)
 
 
