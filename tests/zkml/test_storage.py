@@ -73,9 +73,9 @@ def test_arrays_in_any_order_of_memory_are_read_back(order: str) -> None:
     assert all(np.array_equal(a.weight, b.weight) for a, b in pairs if isinstance(a, Linear))
 
 
-def rewritten(change) -> bytes:
+def rewritten(change, stored: bytes = STORED) -> bytes:
     """The file with its description changed."""
-    source, out = zipfile.ZipFile(io.BytesIO(STORED)), io.BytesIO()
+    source, out = zipfile.ZipFile(io.BytesIO(stored)), io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for info in source.infolist():
             data = source.read(info)
@@ -87,6 +87,37 @@ def rewritten(change) -> bytes:
                 data = member.getvalue()
             archive.writestr(info.filename, data)
     return out.getvalue()
+
+
+def test_where_the_patches_of_a_convolution_lie_is_read_back() -> None:
+    """Of files that earlier programs wrote it is not known: their convolutions stay rows."""
+    stored = dump(convolution()[0])
+    layer = next(op for op in parse(stored, "m").model.operations if isinstance(op, Linear))
+    assert layer.places.tolist() == list(range(16))
+    assert layer.shifts.tolist() == [0, 1, 2, 4, 5, 6, 8, 9, 10] * 2
+    older = rewritten(lambda d: [op.pop(name) for op in linear(d) for name in ("places", "shifts")], stored)
+    assert all(op.places is op.shifts is None for op in parse(older, "m").model.operations if isinstance(op, Linear))
+
+
+def linear(description):
+    return [op for op in description["model"]["operations"] if op["kind"] == "Linear"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda op: op.update(places=op["shifts"]),  # some alike
+        lambda op: op.update(shifts=op["places"]),  # not as many as columns
+        lambda op: op.update(places=None),
+        lambda op: op.update(shifts=5),
+        lambda op: op.update(places=op["weight"]),
+        lambda op: op.update(shifts=op["multiplier"]),
+    ],
+)
+def test_patches_that_lie_nowhere_are_refused(change) -> None:
+    data = rewritten(lambda d: change(linear(d)[0]), dump(convolution()[0]))
+    with pytest.raises(FormatError):
+        parse(data, "m")
 
 
 def test_a_model_is_read_back_as_it_was() -> None:

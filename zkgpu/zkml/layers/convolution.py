@@ -136,21 +136,21 @@ def _shared(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index
     sizes = np.bincount(family, minlength=columns)
     lacking = sizes[leader] - counts
     is_less = (counts > 1) & (1 + lacking < counts)
-    terms = _lacking(column, cell, family, leader, is_less & (lacking > 0))
     direct = ~is_less[column]
-    terms = np.concatenate([terms[0], column[direct]]), np.concatenate([terms[1], cell[direct]])
-    order = np.argsort(terms[0], kind="stable")
+    lacks, lacked = _lacking(column, cell, family, leader, is_less & (lacking > 0))
+    of, item = np.concatenate([lacks, column[direct]]), np.concatenate([lacked, cell[direct]])
+    order = np.argsort(of, kind="stable")
     named, own = np.unique(leader[is_less], return_inverse=True)
     numbers = np.full(columns, -1)
     numbers[named] = np.arange(named.size)
     less = np.where(counts == 0, -2, -1)
     less[is_less] = own
     families, spare = numbers[family], np.ones(cells, dtype=bool)
-    spare[terms[1]] = False
+    spare[item] = False
     spare &= families >= 0
     lasts = np.full(named.size, -1)
     lasts[families[spare]] = np.flatnonzero(spare)
-    return families, lasts, less, (terms[0][order], terms[1][order])
+    return families, lasts, less, (of[order], item[order])
 
 
 def _families(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index, Index]:
@@ -213,7 +213,7 @@ def convolution(x: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
         point = powers(circuit, patches.degree + 1)
         columns = columns_at(cells, patches, point)
         at = point[patches.places + patches.top]
-        right = stack([columns[g] @ weight[g] for g in range(groups)])
+        right = stack([_times(columns[g], weight[g]) for g in range(groups)])
         if not is_public or bias.any():
             ones = circuit.materialize(at.sum())
             right = right + ones.broadcast_to(bias.shape) * bias
@@ -223,6 +223,14 @@ def convolution(x: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
 
 def _sums(x: Integers, weight: Integers, bias: Integers) -> Integers:
     return added(matrix_product(x, weight), bias[:, None, :])
+
+
+def _times(columns: Wires, weight: Any) -> Wires:
+    """(n,): columns (k,) times (k, n), in the order of their wires: sums then need no sorting."""
+    lc = columns.lc
+    order = np.argsort(np.where(lc.lengths > 0, np.append(lc.wires, 0)[lc.indptr[:-1]], 0), kind="stable")
+    found: Wires = columns[order] @ weight[order]
+    return found
 
 
 def _weighed(y: Wires, at: Wires) -> Wires:
