@@ -8,7 +8,7 @@ sums share wires that no row holds together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from zkgpu.curves import DEFAULT
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.convolution import Patches
-from zkgpu.zkml.layers.evaluated import evaluated
+from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
@@ -154,6 +154,7 @@ class NetworkTally(Tally):
         self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
+        self._unwritten |= read_by_them_only(model, self.evaluated)
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
         self._sums_of_powers: set[tuple[int, int]] = set()
@@ -304,18 +305,17 @@ class NetworkTally(Tally):
     def multiply(self, operation: Multiply, inputs: list[Sums], _: Any) -> Sums:
         return self.product(inputs[0], inputs[1], operation.output)
 
-    def linear(self, operation: Linear, inputs: list[Sums], _: Any) -> Sums:
+    def linear(self, operation: Linear, _: Any, __: Any) -> Sums:
         if operation.output in self.mixtures and not self.sketched:
             return self._mixed(operation, self.mixtures[operation.output])
-        (x,) = inputs
-        groups, m, k = x.shape
+        x, patches = self._read_by(operation)
+        groups, m, k = (patches or x).shape
         shape = (groups, m, operation.weight.shape[2])
         if self.sketched:
             return self.fresh(shape)
         product = self.products[operation.output]
         if product.way == "challenged" and not x.is_constant:
             return self._challenged_linear(operation, x, product.source)
-        patches = self.evaluated.get(operation.output)
         if self.visibilities.weights == "public":
             return self._public_linear(operation, x, patches)
         if self.visibilities.weights == "private":
@@ -332,6 +332,15 @@ class NetworkTally(Tally):
             scaled = self.product(weight, factors)
             return self._private_linear(x, scaled, self.product(multiplier, bias), patches)
         return self.product(self._private_linear(x, weight, bias, patches), factors, operation.output)
+
+    def _read_by(self, operation: Linear) -> tuple[Sums, Patches | None]:
+        (name,), patches = operation.inputs, self.evaluated.get(operation.output)
+        if patches is None:
+            return self.sums[name], None
+        arranged = self.arranged[name]
+        inputs = [self.sums[source] for source in arranged.inputs]
+        cells = self.arrange(replace(arranged, positions=patches.sources), inputs, None)
+        return (self.arrange(arranged, inputs, None), None) if cells.is_constant else (cells, patches)
 
     def _public_linear(self, operation: Linear, x: Sums, patches: Patches | None) -> Sums:
         if patches is None:
@@ -419,18 +428,18 @@ class NetworkTally(Tally):
         self.constrain(count, x.total() + 3 * count)
         self.wires += count
 
-    def _convolution(self, x: Sums, patches: Patches, n: int, weight: Integers | None, biases: int) -> Sums:
+    def _convolution(self, cells: Sums, patches: Patches, n: int, weight: Integers | None, biases: int) -> Sums:
         """`convolution` with n output channels a group.
 
         Args:
             weight: where it is public
             biases: those that are not 0
         """
-        groups, m, k = x.shape
+        groups, m, k = patches.shape
         ends, products = groups * n, 0 if weight is not None else groups * (k + 1) * n
         self.powers_of(patches.degree + 1, 1)
         self.degree += patches.degree
-        self.constrain(patches.constraints, int(x.terms.ravel()[patches.entries].sum()) + patches.terms_of_sums)
+        self.constrain(patches.constraints, cells.total() + patches.terms_of_sums)
         self.wires += patches.constraints
         if biases:
             self.constrain(1, m + 2)
@@ -442,10 +451,10 @@ class NetworkTally(Tally):
         return self.fresh((groups, m, n))
 
     def _private_linear(self, x: Sums, weight: Sums, bias: Sums, patches: Patches | None = None) -> Sums:
-        groups, m, k = x.shape
         n = weight.shape[2]
         if patches is not None:
             return self._convolution(x, patches, n, None, bias.size)
+        groups, m, k = x.shape
         if works_in_pairs(m, k, n):
             pairs = m * n * (k - k // 2)
             entries = (n + 1) * x.total() + groups * (3 * pairs + m * n * (k + 1) + m * (k // 2))

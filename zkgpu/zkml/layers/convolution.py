@@ -52,7 +52,8 @@ class Patches:
         shape: (g, m, k) of the patches
         places: (m,), each one more, and
         shifts: (g * k,): see operations.Linear
-        entries: (cells,): where a cell is first read, in the patches
+        sources: (cells,): where a cell lies in the input
+        rows: (g, m, k): the cell of each entry of the patches; one more than there are in the padding
         powers: (cells,): its place, from 1 on: a product with 1 would be fixed before the challenge, and not committed
         families: (cells,): its family, or -1 where no column is less than one
         lasts: (families,): a cell that is in no column but by its family, which then needs no wire of its own, or -1
@@ -63,7 +64,8 @@ class Patches:
     shape: tuple[int, int, int]
     places: Index
     shifts: Index
-    entries: Index
+    sources: Index
+    rows: NDArray[np.int32]
     powers: Index
     families: Index
     lasts: Index
@@ -94,14 +96,14 @@ class Patches:
     @property
     def constraints(self) -> int:
         """Of products, sums and columns."""
-        return self.entries.size + int((self.lasts < 0).sum()) + int((~self.are_wires).sum())
+        return self.sources.size + int((self.lasts < 0).sum()) + int((~self.are_wires).sum())
 
     @property
     def terms_of_sums(self) -> int:
         """Entries of these constraints, but for those of the cells themselves."""
         members, moved = int((self.families >= 0).sum()), ~self.are_wires
         whole = members + 2 * self.lasts.size - int((self.lasts >= 0).sum())
-        return 2 * (self.entries.size - int((self.lasts >= 0).sum())) + whole + int((self.sizes[moved] + 2).sum())
+        return 2 * (self.sources.size - int((self.lasts >= 0).sum())) + whole + int((self.sizes[moved] + 2).sum())
 
 
 def patches_of(positions: Index, places: Index | None, shifts: Index | None) -> Patches | None:
@@ -121,12 +123,11 @@ def patches_of(positions: Index, places: Index | None, shifts: Index | None) -> 
     place_of[source] = place
     if not source.size or (place_of[source] != place).any():
         return None
-    number = np.cumsum(place_of >= 0) - 1
-    cell = number[source]
-    entries = np.empty(int(number[-1]) + 1, dtype=np.int64)
-    entries[cell[::-1]] = ((column // k * m + row) * k + column % k)[::-1]
-    parts = _shared(column, cell, g * k, entries.size)
-    return Patches((g, m, k), 1 + places, np.tile(shifts, g), entries, place_of[place_of >= 0], *parts)
+    sources = np.flatnonzero(place_of >= 0)
+    number = np.append(np.cumsum(place_of >= 0) - 1, sources.size).astype(np.int32)
+    parts = _shared(column, number[source], g * k, sources.size)
+    rows = number[np.maximum(positions, -1)]  # the last is the one of the padding
+    return Patches((g, m, k), 1 + places, np.tile(shifts, g), sources, rows, place_of[sources], *parts)
 
 
 def _shared(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index, Index, Index, tuple[Index, Index]]:
@@ -187,27 +188,31 @@ def _lacking(column: Index, cell: Index, family: Index, leader: Index, wanted: F
 # constraints
 
 
-def evaluated_linear(operation: Linear, x: Wires, patches: Patches) -> Wires:
-    """multiplier * (x @ weight + bias) for public weights, which so keep their bits."""
-    sums = convolution(x, patches, operation.weight, operation.bias)
+def evaluated_linear(operation: Linear, cells: Wires, patches: Patches) -> Wires:
+    """multiplier * (patches @ weight + bias) for public weights, which so keep their bits."""
+    sums = convolution(cells, patches, operation.weight, operation.bias)
     return sums * np.broadcast_to(operation.multiplier[:, None, :], sums.shape)
 
 
-def convolution(x: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
-    """x @ weight + bias for patches x of shape (g, m, k).
+def convolution(cells: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
+    """(g, m, n): patches @ weight + bias.
 
     Args:
+        cells: (cells,): the entries of the input that are read
         weight: (g, k, n), and
         bias: (g, n): integers, or wires
     """
-    circuit, (groups, m, _) = Circuit.of(x), x.shape
+    circuit, (groups, m, _) = Circuit.of(cells), patches.shape
     is_public = not isinstance(weight, Wires)
-    function = (lambda x: _sums(x, weight, bias)) if is_public else _sums
-    cells = x.ravel()[patches.entries]
+
+    def sums(cells: Integers, weight: Integers = weight, bias: Integers = bias) -> Integers:
+        x = np.append(cells, 0)[patches.rows]
+        return added(matrix_product(x, weight), bias[:, None, :])
+
     with circuit.scope("convolution"):
-        given = [x] if is_public else [x, weight, bias]
-        y = circuit.hint(function, given, (groups, m, weight.shape[2]), "sums", signed=True)
-        for name, wires in zip(("inputs", "weights", "biases"), [cells, *given[1:]], strict=False):
+        given = [cells] if is_public else [cells, weight, bias]
+        y = circuit.hint(sums, given, (groups, m, weight.shape[2]), "sums", signed=True)
+        for name, wires in zip(("inputs", "weights", "biases"), given, strict=False):
             circuit.commit(wires, name)
         circuit.commit(y, "outputs")
         point = powers(circuit, patches.degree + 1)
@@ -219,10 +224,6 @@ def convolution(x: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
             right = right + ones.broadcast_to(bias.shape) * bias
         circuit.assert_equal(_weighed(y, at), right, label="channels")
     return y
-
-
-def _sums(x: Integers, weight: Integers, bias: Integers) -> Integers:
-    return added(matrix_product(x, weight), bias[:, None, :])
 
 
 def _times(columns: Wires, weight: Any) -> Wires:

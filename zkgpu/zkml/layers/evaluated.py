@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from zkgpu.zkml.layers.convolution import Index, Patches, patches_of
 from zkgpu.zkml.layers.matrices import Integers, tested, works_in_pairs
 from zkgpu.zkml.layers.products import LONG, Cost, exact_cost
@@ -13,7 +15,7 @@ def cost_of(patches: Patches, weight: Integers, *, public: bool) -> Cost:
     (groups, m, k), n = patches.shape, weight.shape[2]
     ends, products = groups * n, 0 if public else groups * (k + 1) * n
     weights = int((weight != 0).sum()) if public else 0
-    entries = patches.entries.size + patches.terms_of_sums + 3 * ends * m + weights + 4 * products + m + ends
+    entries = patches.sources.size + patches.terms_of_sums + 3 * ends * m + weights + 4 * products + m + ends
     constraints = patches.constraints + ends * m + products + patches.degree
     return Cost(constraints, ends * m, entries)
 
@@ -43,3 +45,12 @@ def _if_it_takes_less(operation: Linear, positions: Index, public: bool) -> Patc
     other = exact_cost(operation, m) if public else cost_of_test(weight, m)
     is_less = patches is not None and m > 1 and cost_of(patches, weight, public=public).total < other.total
     return patches if is_less else None
+
+
+def read_by_them_only(model: IntegerModel, layers: Collection[str]) -> set[str]:
+    """The arrangements that only such layers read, who take their input itself."""
+    arranged = {op.output for op in model.operations if isinstance(op, Arrange)}
+    shown = {tensor.name for tensor in model.outputs}
+    elsewhere = {name for op in model.operations if op.output not in layers for name in op.inputs}
+    patches = {name for op in model.operations if op.output in layers for name in op.inputs}
+    return (patches & arranged) - elsewhere - shown

@@ -71,7 +71,7 @@ def private_values(operation: Linear, m: int) -> tuple[Integers, Integers]:
 
 
 def private_linear(operation: Linear, x: Wires, weight: Wires, bias: Wires, patches: Patches | None = None) -> Wires:
-    """x @ weight + bias for wires that hold `private_values`; checked at a challenge where patches are given."""
+    """x @ weight + bias for wires that hold `private_values`; of patches x has the cells (layers.convolution)."""
     if patches is not None:
         return convolution(x, patches, weight, bias)
     _, m, k = x.shape

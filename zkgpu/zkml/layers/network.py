@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -14,9 +14,9 @@ from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear, tested_linear
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
-from zkgpu.zkml.layers.convolution import evaluated_linear
+from zkgpu.zkml.layers.convolution import Patches, evaluated_linear
 from zkgpu.zkml.layers.division import divide
-from zkgpu.zkml.layers.evaluated import evaluated
+from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
@@ -184,6 +184,7 @@ class Network:
         self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
+        self._unwritten |= read_by_them_only(model, self._evaluated)
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
@@ -275,17 +276,28 @@ class Network:
         return tested_linear(self._evaluations, operation, weighted, p.shape[1], [p, v], partial(mixed_values, mixture))
 
     def _linear(self, operation: Linear) -> Wires:
-        x, product = self.values[operation.inputs[0]], self.products[operation.output]
-        patches = None if x.is_constant else self._evaluated.get(operation.output)
+        x, patches = self._read_by(operation)
+        product = self.products[operation.output]
         if product.way == "challenged" and not x.is_constant:
             return challenged_linear(self._evaluations, operation, x, product.source)
         if self.visibilities.weights == "public":
             return constant_linear(operation, x) if patches is None else evaluated_linear(operation, x, patches)
         if self.visibilities.weights == "private":
             return private_linear(operation, x, *declare_weights(self.circuit, operation), patches)
-        parts = declare_hashed(self.circuit, self.checks, operation, x.shape[1])
+        parts = declare_hashed(self.circuit, self.checks, operation, (patches or x).shape[1])
         self._hashed_weights += parts.values()
         return hashed_linear(operation, x, parts, patches)
+
+    def _read_by(self, operation: Linear) -> tuple[Wires, Patches | None]:
+        """Rows that a layer with weights reads, or cells of patches and which these are, unless they are constant."""
+        (name,), patches = operation.inputs, self._evaluated.get(operation.output)
+        if patches is None:
+            return self.values[name], None
+        arranged = replace(self._arranged[name], positions=patches.sources)
+        cells = _arrange(self, arranged, [self.values[source] for source in arranged.inputs], [])
+        if not cells.is_constant:
+            return cells, patches
+        return concatenate([cells, self.circuit.constant(np.zeros(1, dtype=np.int64))])[patches.rows], None
 
     def _table(self, operation: Lookup) -> Wires:
         rounding = self._fused.get(operation.inputs[0])

@@ -90,7 +90,7 @@ def hashed_linear(
 ) -> Wires:
     """multiplier * (x @ weight + bias): the multipliers scale the weights or the sums, whichever are fewer."""
     weight, multiplier, bias = (parts[name].values for name in ("weight", "multiplier", "bias"))
-    groups, m, k = x.shape
+    groups, m, k = (patches or x).shape
     n = weight.shape[-1]
     if m > k and not works_in_pairs(m, k, n):
         scaled = weight * multiplier.reshape(groups, 1, n).broadcast_to((groups, k, n))
