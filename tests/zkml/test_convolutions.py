@@ -256,12 +256,19 @@ def _written(circuit: Circuit, model: IntegerModel, x: Any, weights: str) -> Cir
     return circuit
 
 
-def test_places_that_are_alike_are_no_places(checked: None) -> None:
-    """Outputs at one place would be told apart by nothing: a file that says so has no such convolution."""
-    arranged, conv = layer_of(SHAPES["padding"])
+def test_places_that_are_alike_are_no_places() -> None:
+    """Outputs at one place would be told apart by nothing, not even where both read nothing but padding."""
+    arranged, conv = layer_of(SHAPES["more padding than image"])
+    assert patches_of(arranged.positions, conv.places, conv.shifts) is not None
+    corners = np.flatnonzero((arranged.positions[0] < 0).sum(axis=1) >= arranged.positions.shape[2] - 2)
     alike = conv.places.copy()
-    alike[1] = alike[0]
-    assert patches_of(arranged.positions, alike, conv.shifts) is None
+    alike[corners[1]] = alike[corners[0]]
+    positions = arranged.positions.copy()
+    positions[:, corners] = -1
+    assert patches_of(positions, conv.places, conv.shifts) is not None
+    assert patches_of(positions, alike, conv.shifts) is None
+    assert patches_of(positions, conv.places - 1, conv.shifts) is None
+    assert patches_of(positions, conv.places[1:], conv.shifts) is None
 
 
 # what they cost

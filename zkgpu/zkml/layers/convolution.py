@@ -107,12 +107,12 @@ class Patches:
 
 
 def patches_of(positions: Index, places: Index | None, shifts: Index | None) -> Patches | None:
-    """How columns share products; None where places say nothing, or an entry is read at two of them.
+    """How columns share products; None where places say nothing, are alike, or an entry is read at two of them.
 
     Args:
         positions: (g, m, k): the entries of an input, -1 in the padding
     """
-    if places is None or shifts is None or positions.ndim != 3 or positions.shape[1] != places.size:
+    if places is None or shifts is None or not _are_of(positions, places, shifts):
         return None
     g, m, k = positions.shape
     by_column = positions.transpose(0, 2, 1).reshape(g * k, m)
@@ -128,6 +128,12 @@ def patches_of(positions: Index, places: Index | None, shifts: Index | None) -> 
     parts = _shared(column, number[source], g * k, sources.size)
     rows = number[np.maximum(positions, -1)]  # the last is the one of the padding
     return Patches((g, m, k), 1 + places, np.tile(shifts, g), sources, rows, place_of[sources], *parts)
+
+
+def _are_of(positions: Index, places: Index, shifts: Index) -> bool:
+    """Whether each row has a place of its own, on which soundness rests, and each column a shift."""
+    fit = positions.ndim == 3 and positions.shape[1:] == (places.size, shifts.size)
+    return fit and np.unique(places).size == places.size and min(places.min(initial=0), shifts.min(initial=0)) >= 0
 
 
 def _shared(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index, Index, Index, tuple[Index, Index]]:

@@ -6,6 +6,8 @@
        x0 w0 + x1 w1 = (x0 + w1) (x1 + w0) - x0 x1 - w0 w1
    The products w0 w1 depend on weights alone: the private bias takes them up. m n k / 2 + m k / 2 constraints.
 
+Patches of convolutions have a fourth, which takes less than the second (layers.convolution).
+
 These are identities of the field and rely on no inequality. What they give are the integers of the semantics where
 weights are integers in range: known ones, or hashed ones, whose ranges are checked (layers.weights).
 """
