@@ -306,13 +306,12 @@ class NetworkTally(Tally):
         return self.product(inputs[0], inputs[1], operation.output)
 
     def linear(self, operation: Linear, _: Any, __: Any) -> Sums:
-        if operation.output in self.mixtures and not self.sketched:
+        if self.sketched:
+            return self.fresh(self.intervals[operation.output].shape)
+        if operation.output in self.mixtures:
             return self._mixed(operation, self.mixtures[operation.output])
         x, patches = self._read_by(operation)
-        groups, m, k = (patches or x).shape
-        shape = (groups, m, operation.weight.shape[2])
-        if self.sketched:
-            return self.fresh(shape)
+        _, m, k = (patches or x).shape
         product = self.products[operation.output]
         if product.way == "challenged" and not x.is_constant:
             return self._challenged_linear(operation, x, product.source)
@@ -328,7 +327,7 @@ class NetworkTally(Tally):
             self._hashed.append(part)
         weight, multiplier, bias = (parts[name] for name in ("weight", "multiplier", "bias"))
         factors = multiplier.take((slice(None), None))
-        if m > k and not works_in_pairs(m, k, shape[2]):
+        if m > k and not works_in_pairs(m, k, operation.weight.shape[2]):
             scaled = self.product(weight, factors)
             return self._private_linear(x, scaled, self.product(multiplier, bias), patches)
         return self.product(self._private_linear(x, weight, bias, patches), factors, operation.output)
