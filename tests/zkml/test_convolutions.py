@@ -274,6 +274,12 @@ def test_places_that_are_alike_are_no_places() -> None:
 # what they cost
 
 
+def test_constraints_have_the_names_that_are_written_of_them(checked: None) -> None:
+    compiled_layer = unpublished(network(SHAPES["padding"]))
+    names = {label.removeprefix("conv/convolution/") for _, label in compiled_layer.r1cs.labels}
+    assert {"products", "sums", "columns", "channels", "powers"} <= names
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_each_column_is_the_weighed_sum_of_its_entries(name: str) -> None:
     """V_j = sum_i X_ij u_i, by the definition."""

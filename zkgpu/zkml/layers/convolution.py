@@ -253,8 +253,10 @@ def columns_at(cells: Wires, patches: Patches, point: Wires) -> Wires:
     plain = np.ones(cells.size, dtype=bool)
     plain[patches.lasts[patches.lasts >= 0]] = False
     number = np.cumsum(plain) - 1
-    products = circuit.materialize(cells[plain] * point[patches.powers[plain]])
-    sums = _family_sums(cells, patches, products, number, point)
+    with circuit.scope("products"):
+        products = circuit.materialize(cells[plain] * point[patches.powers[plain]])
+    with circuit.scope("sums"):
+        sums = _family_sums(cells, patches, products, number, point)
     made = concatenate([products, sums])
     (column, cell), is_less = patches.terms, patches.columns >= 0
     rows = np.concatenate([column, np.flatnonzero(is_less)])
@@ -263,7 +265,8 @@ def columns_at(cells: Wires, patches: Patches, point: Wires) -> Wires:
     order = np.lexsort((items, rows))
     unshifted = _sums_of(made, rows[order], items[order], signs[order], groups * k)
     moved = ~patches.are_wires
-    shifted = circuit.materialize(unshifted[moved] * point[patches.top - patches.shifts[moved]])
+    with circuit.scope("columns"):
+        shifted = circuit.materialize(unshifted[moved] * point[patches.top - patches.shifts[moved]])
     return _either(moved, shifted, unshifted[~moved]).reshape(groups, k)
 
 
