@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.zkml import test_challenged_layers as challenged
+from tests.zkml import test_convolutions as convolutions
 from tests.zkml.models import model, node, normal
 from tests.zkml.networks import all_inputs, compiled, model_of
 from tests.zkml.test_layers import OTHERS, PINNED, linear
@@ -20,6 +22,7 @@ from zkgpu.store.functions import describe_function, restore_function
 from zkgpu.zkml import compiled as compiling
 from zkgpu.zkml.operations import IntegerModel
 
+tested, checked = challenged.tested, convolutions.checked  # fixtures
 MAGIC, STAMP = b"zkgpu circuit  1", bytes(32)
 CASES = {**PINNED, **OTHERS}
 
@@ -66,10 +69,23 @@ def test_layers_with_weights_come_back(weights: str, shape: tuple[int, int, int]
     assert_kept(integers, {"x": np.random.default_rng(6).integers(-128, 128, shape)}, weights)
 
 
-def test_sums_name_the_weights_of_the_model_and_hold_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zkgpu.zkml.layers import matrices
+@pytest.mark.parametrize("name", challenged.MODELS)
+def test_layers_that_are_tested_at_a_challenge_come_back(tested: None, name: str) -> None:
+    integers = challenged.MODELS[name]()
+    assert_kept(integers, {"x": np.random.default_rng(7).integers(-8, 8, integers.inputs[0].shape)})
 
-    monkeypatch.setattr(matrices, "LONG", 1)
+
+@pytest.mark.parametrize("weights", ["public", "private"])
+@pytest.mark.parametrize("name", list(convolutions.SHAPES)[:2])
+def test_convolutions_at_a_challenge_come_back(checked: None, name: str, weights: str) -> None:
+    shape = convolutions.SHAPES[name]
+    assert_kept(convolutions.network(shape), {"x": convolutions.image(shape)}, weights)
+
+
+def test_sums_name_the_weights_of_the_model_and_hold_no_copy(monkeypatch: pytest.MonkeyPatch) -> None:
+    from zkgpu.zkml.layers import products
+
+    monkeypatch.setattr(products, "LONG", 1)
     integers = model_of(linear(2, 40, 30), x=((1, 2, 40), -128, 127))
     circuit, known = compiled(integers), stored._arrays(SimpleNamespace(model=integers, reference=None))
     sizes = [sum(p.nbytes for p in mapped.packed(MAGIC, STAMP, circuit, arrays)) for arrays in (known, ())]
