@@ -243,7 +243,7 @@ def test_a_killed_command_leaves_no_mixed_files(tmp_path: Path) -> None:
     """A sample: the calls between the first removal and the last renaming, where files could be mixed."""
     before = made(tmp_path / "before", SAMPLE)
     setup, prove = (next(k for k in COMMANDS if k.line.startswith(name)) for name in ("zkml setup", "prove"))
-    left = kill(setup, before, tmp_path / "setup", [{"calls": calls} for calls in (14, 15, 18, 19)])
+    left = kill(setup, before, tmp_path / "setup", [{"calls": calls} for calls in (16, 17, 20, 21)])
     left += kill(prove, before, tmp_path / "prove", [{"calls": calls} for calls in (7, 8, 10)])
     assert set(left) >= {"killed, none", "killed, some new files"}, left
     assert sum(count for what, count in left.items() if what.startswith("killed")) == 7, left
