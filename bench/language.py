@@ -103,17 +103,15 @@ def record(given: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
         write(Llama(shape, weights, given.tokens).written(every_position=True), path := Path(folder) / "model.onnx")
         del weights
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         compiled = compile_model(path, calibration[:, None], test_data=tested[:FEW, None], bits="stream", limb=LIMB)
-        seconds = time.perf_counter() - start
+        taken = Measurement((time.perf_counter() - start,), (time.process_time() - cpu,))
         seen, refused = compare(compiled, path, tested)
     facts = {"layers": shape.layers, "tokens": given.tokens, "calibrated": len(calibration), "refused": refused}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     if seen.same < 0.5 * seen.positions:
         raise SystemExit(f"only {seen.same} of {seen.positions} next tokens are the float model's")
-    Recorder("language").add(
-        Measurement((seconds,), (seconds,)), model=given.file.stem, checked=True, **facts, **seen.facts, peak_bytes=peak
-    )
+    Recorder("language").add(taken, model=given.file.stem, checked=True, **facts, **seen.facts, peak_bytes=peak)
 
 
 def main() -> int:
