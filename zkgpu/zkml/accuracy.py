@@ -90,10 +90,11 @@ class Accuracy:
     def distance(self, graph: Graph) -> float:
         """How far answers are off, as shares of what is allowed before more bits are worth it: 1 is close enough.
 
-        No answer counts as luck here. A model that names classes must have its scores, and all before them, much
-        closer, as their differences choose a class; one that gives a single number, closer than one that gives many.
+        No answer counts as luck here. A model that names classes, or takes the nearest of some, must have its scores,
+        and all before them, much closer, as their differences choose one; one that gives a single number, closer than
+        one that gives many.
         """
-        names = any(output.named for output in self.outputs)
+        names = any(output.named for output in self.outputs) or any(node.operator == "TopK" for node in graph.nodes)
         single = all(math.prod(graph.shapes[output.name]) == 1 for output in self.outputs)
         allowed = _OF_SCORES if names else _OF_A_NUMBER if single else WARNED
         shares = [(1 - o.agreement) / _OF_LABELS if o.named else o.error / allowed for o in self.outputs]

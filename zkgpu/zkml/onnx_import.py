@@ -19,6 +19,7 @@ from zkgpu.zkml.expansion.sequences import RULES as sequence_rules
 from zkgpu.zkml.expansion.writer import MOST_NODES, Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Refusal, Shape, Unsupported, refuse, unsupported
 from zkgpu.zkml.honored import left_out, require_honored
+from zkgpu.zkml.ml_shapes import shapes_of_tables
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session, evaluate
 from zkgpu.zkml.patterns import simplify
@@ -307,7 +308,24 @@ def _infer(
             shape = shapes[node.inputs[0]]
             _tell(onnx, copy, node.output, shape)
             shapes |= {node.output: shape, **_inferred(onnx, copy)[0]}
-    return shapes, types
+    return _with_tables(onnx, graph, copy, shapes, types)
+
+
+def _with_tables(
+    onnx: Any, graph: Graph, proto: Any, shapes: dict[str, Shape], types: dict[str, np.dtype[Any]]
+) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
+    """With those of what nodes of ai.onnx.ml give, and of what follows from them."""
+    known = {**{name: value.shape for name, value in graph.constants.items()}, **shapes}
+    while True:
+        told = [shapes_of_tables(node, known, types, graph.constants) for node in graph.nodes]
+        new = {name: found for one in told for name, found in one.items() if name not in shapes or name not in types}
+        if not new:
+            return shapes, types
+        for name, (shape, kind) in new.items():
+            _tell(onnx, proto, name, shape, kind)
+        shapes, types = _inferred(onnx, proto)
+        shapes = {**graph.inputs, **shapes}
+        known |= shapes
 
 
 def _is_uncertain(node: Node) -> bool:

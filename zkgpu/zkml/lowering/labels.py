@@ -45,8 +45,8 @@ class Behind:
         return x
 
 
-def scores(builder: Builder, name: str, axis: int) -> Quantized:
-    """What stands for a tensor of which only the place of the largest entry along an axis is wanted."""
+def scores(builder: Builder, name: str, axis: int) -> tuple[Quantized, str]:
+    """What stands for a tensor of which only the order along an axis is wanted; and which tensor that is made from."""
     found = Behind(name)
     while (node := builder.graph.producers().get(found.name)) is not None:
         before = _before(builder, node, axis, found)
@@ -54,7 +54,7 @@ def scores(builder: Builder, name: str, axis: int) -> Quantized:
             break
         found = before
     x = _within(builder, found)
-    return builder.combine([x], [-1], x.scale) if found.falls else x
+    return (builder.combine([x], [-1], x.scale) if found.falls else x), found.name
 
 
 def _before(builder: Builder, node: Node, axis: int, found: Behind) -> Behind | None:
@@ -95,12 +95,18 @@ def _is_positive(builder: Builder, name: str) -> bool:
 
 
 def _of_function(builder: Builder, node: Node, found: Behind) -> Behind | None:
-    function = node.attributes["function"]
-    points = _points(builder, node.inputs[0])
+    """A function that rises, or falls, throughout; beyond its ends, as of a root below 0, no number of a model is."""
+    function, name = node.attributes["function"], node.inputs[0]
+    points = _points(builder, name).astype(np.float64)
     with np.errstate(all="ignore"):
-        values = np.broadcast_to(np.asarray(function(points.astype(np.float64))), points.shape)
+        values = np.broadcast_to(np.asarray(function(points)), points.shape)
+    inside = np.flatnonzero(np.isfinite(values))
+    low, high = builder.calibration.low.get(name, points[0]), builder.calibration.high.get(name, points[-1])
+    if not inside.size or points[inside[0]] > max(low, points[0]) or points[inside[-1]] < min(high, points[-1]):
+        return None
+    values = values[inside[0] : inside[-1] + 1]
     steps = np.diff(values)
-    if not np.isfinite(values).all() or not ((steps >= 0).all() or (steps <= 0).all()):
+    if not ((steps >= 0).all() or (steps <= 0).all()):
         return None
     falls = bool(values[-1] < values[0])
     return Behind(node.inputs[0], found.falls != falls, (*found.functions, function))

@@ -37,7 +37,9 @@ def _even(builder: Builder, node: Node, x: Quantized, weight: Array, bias: Array
     reaches = np.where(reaches > 0, reaches, 1.0)
     low, high = (np.array(ends) for ends in calibration.channels.get(name, (np.zeros(1), np.zeros(1))))
     near = np.rint(np.where(high - low < np.maximum(low, -high), (low + high) / 2, 0.0) / x.scale) * x.scale
-    x = scaled(builder, x, 1 / reaches, -near / reaches, builder.shape(x))
+    if near.any():
+        x = builder.combine([x], [1], x.scale, -near / x.scale)
+    x = scaled(builder, x, 1 / reaches, np.zeros(1), builder.shape(x))
     most = min(builder.wide, WIDEST)
     if builder.interval(x).bits > most:
         least = builder.interval(x).magnitude * x.scale / 2.0 ** (most - 1)

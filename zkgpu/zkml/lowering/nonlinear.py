@@ -350,7 +350,7 @@ def argmax(builder: Builder, node: Node) -> Quantized:
     chosen = labels.choice_of_two(builder, node, axis)
     if chosen is not None:
         return builder.reshape(chosen, builder.graph.shapes[node.output])
-    x = labels.scores(builder, node.inputs[0], axis)
+    x, _ = labels.scores(builder, node.inputs[0], axis)
     lines = np.moveaxis(builder.positions([x])[0], axis, -1)
     from_behind = bool(node.attributes.get("select_last_index", 0))
     places = builder.add(ArgMax, [builder.arrange([x], lines[..., ::-1] if from_behind else lines)], 1.0)
@@ -361,10 +361,13 @@ def argmax(builder: Builder, node: Node) -> Quantized:
 
 def top_k(builder: Builder, node: Node) -> Quantized:
     """The largest or least entries along an axis, in order, and their places, of which the lower comes first."""
-    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
-    count = int(np.ravel(builder.graph.argument(node, 1, "k"))[0])
+    graph, name = builder.graph, node.inputs[0]
+    axis = int(node.attributes.get("axis", -1)) % len(graph.shapes[name])
+    is_read = node.output in graph.outputs or node.output in graph.consumers()
+    x, source = (builder.tensors[name], name) if is_read else labels.scores(builder, name, axis)
+    x = builder.narrow(x, source)
+    count = int(np.ravel(graph.argument(node, 1, "k"))[0])
     (positions,) = builder.positions([x])
-    axis = int(node.attributes.get("axis", -1)) % positions.ndim
     row = builder.arrange([x], np.moveaxis(positions, axis, -1))
     is_largest = node.attributes.get("largest", 1)
     found = builder.add(TopK, [row if is_largest else negated(builder, row)], x.scale, count=count)

@@ -13,7 +13,7 @@ import numpy as np
 from zkgpu.zkml.graph import Array, Node, Shape, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
 from zkgpu.zkml.lowering.linear import extreme
-from zkgpu.zkml.operations import MatMul, Multiply, Steps, Total
+from zkgpu.zkml.operations import MatMul, Multiply, Requantize, Steps, Total
 
 
 def ones_at(builder: Builder, x: Quantized, length: int) -> Quantized:
@@ -90,9 +90,16 @@ def selected_elements(builder: Builder, node: Node) -> Quantized:
     if data is None:
         x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
         lines = builder.arrange([x], builder.positions([x])[0][tuple(grid)])
-        return builder.add(Total, [builder.add(Multiply, [ones, lines], x.scale)], x.scale)
+        found = builder.add(Total, [builder.add(Multiply, [ones, lines], x.scale)], x.scale)
+        return _one_of(builder, x, found) if x.scale == 1.0 else found
     unit = unit_of(builder, node, data)
     return builder.add(Total, [builder.combine([ones], [data[tuple(grid)] / unit], unit)], unit)
+
+
+def _one_of(builder: Builder, x: Quantized, found: Quantized) -> Quantized:
+    """One of x's integers, as places it may be: the sum of a row of which one mark alone is 1, said to be in range."""
+    low, high = builder.interval(x).least, builder.interval(x).greatest
+    return builder.add(Requantize, [found], 1.0, shift=0, low=low, high=high)
 
 
 def unit_of(builder: Builder, node: Node, table: Array) -> float:
