@@ -103,6 +103,15 @@ SOFTMAXES = {
     "Softmax of opset 13": one("Softmax", BATCH, opset=13, axis=1),
     "LogSoftmax of opset 11": one("LogSoftmax", BATCH, opset=11),
     "Hardmax of opset 11": one("Hardmax", BATCH, opset=11),
+    **{
+        f"{operator} of one entry": chain(
+            node(operator, "x", "s", axis=1), node("Add", "s x", "out"), shape=(1, 1, 6), opset=18
+        )
+        for operator in ("Softmax", "LogSoftmax", "Hardmax")
+    },
+    "Softmax of one entry in opset 11": chain(
+        node("Softmax", "x", "s", axis=2), node("Add", "s x", "out"), shape=(1, 6, 1, 1), opset=11
+    ),
 }
 BATCH_NORMS = {
     "normalized rows of a square": chain(

@@ -9,7 +9,6 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, with_types
-from zkgpu.errors import FormatError
 
 INT64 = onnx.TensorProto.INT64
 CUBE, IMAGE = (2, 3, 4), (1, 3, 5, 6)
@@ -121,6 +120,10 @@ NORMS = {
     "LpPool of sizes": one("LpPool", IMAGE, kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1], p=1),
     "LpPool of cubes": one("LpPool", (1, 2, 9), kernel_shape=[3], strides=[2], p=3),
     "LpPool of the same size": one("LpPool", IMAGE, kernel_shape=[2, 2], auto_pad="SAME_UPPER"),
+    "LpPool of the same size below": one("LpPool", IMAGE, kernel_shape=[2, 3], strides=[2, 1], auto_pad="SAME_LOWER"),
+    "LpPool with dilations": one("LpPool", (1, 2, 9, 7), kernel_shape=[2, 3], dilations=[3, 2], pads=[1, 0, 1, 1]),
+    "LpPool with a last window beyond": one("LpPool", (1, 2, 8), kernel_shape=[3], strides=[2], ceil_mode=1),
+    "LpPool of both": one("LpPool", (2, 1, 8, 7), kernel_shape=[2, 2], strides=[3, 2], dilations=[2, 1], ceil_mode=1),
     "GlobalLpPool": one("GlobalLpPool", IMAGE),
     "GlobalLpPool of cubes": one("GlobalLpPool", (1, 3, 8), p=3),
 }
@@ -147,15 +150,3 @@ def test_a_row_of_nothing_has_the_norm_of_onnxruntime() -> None:
 def test_a_product_of_integers_is_exact() -> None:
     proto = with_types(one("ReduceProd", (2, 5), {"a": np.array([1])}, "a"), {"x": INT64}, {"out": INT64})
     compiled_right(proto, samples_of(proto, x=(-5, 5)))
-
-
-REFUSED = {
-    "dilations": one("LpPool", (1, 1, 9), kernel_shape=[2], dilations=[2]),
-    "ceil_mode": one("LpPool", (1, 1, 8), kernel_shape=[3], strides=[2], ceil_mode=1),
-}
-
-
-@pytest.mark.parametrize("reason", REFUSED)
-def test_what_is_not_honored_is_refused_by_its_node(reason: str) -> None:
-    with pytest.raises(FormatError, match=f"node '/out'.*{reason}"):
-        compiled_right(REFUSED[reason], samples_of(REFUSED[reason]))

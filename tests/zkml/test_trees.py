@@ -113,7 +113,7 @@ def assert_same(proto: Any, samples: np.ndarray, most: float = 1e-3) -> Compiled
 
 ROWS = np.random.default_rng(1).normal(size=(60, FEATURES)).astype(np.float32)
 GRID = np.random.default_rng(2).integers(-2, 3, (60, FEATURES)) / np.float32(2.0)
-MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT")
+MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -206,7 +206,7 @@ SMALL = {
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"nodes_modes": ["BRANCH_EQ", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"]}, "branches of mode BRANCH_EQ"),
+        ({"nodes_modes": ["BRANCH_MEMBER", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"]}, "branches of mode BRANCH_MEMBER"),
         ({"aggregate_function": "MAX"}, "aggregate_function = 'MAX' is not supported"),
         ({"post_transform": "LOGISTIC"}, "post_transform = 'LOGISTIC' is not supported, only 'NONE'"),
         ({"post_transform": "PROBIT"}, "post_transform = 'PROBIT' is not supported"),

@@ -71,7 +71,7 @@ _COSTS: Mapping[str, str] = {
     "Not": _NONE,
     **dict.fromkeys(("And", "Or", "Xor"), "1; with a constant none"),
     "Where": "1; where the condition is a constant none",
-    **dict.fromkeys(("TreeEnsembleClassifier", "TreeEnsembleRegressor"), "about 2 a branch"),
+    **dict.fromkeys(("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"), "about 2 a branch"),
 }
 
 

@@ -52,6 +52,10 @@ _TREES = (
     "nodes_falsenodeids nodes_featureids nodes_hitrates nodes_hitrates_as_tensor nodes_missing_value_tracks_true "
     "nodes_modes nodes_nodeids nodes_treeids nodes_truenodeids nodes_values nodes_values_as_tensor"
 )
+_BRANCHES = (
+    "nodes_falseleafs nodes_falsenodeids nodes_featureids nodes_hitrates nodes_missing_value_tracks_true nodes_modes "
+    "nodes_splits nodes_trueleafs nodes_truenodeids"
+)
 _CLASSES = (
     "class_ids class_nodeids class_treeids class_weights class_weights_as_tensor classlabels_int64s classlabels_strings"
 )
@@ -114,7 +118,7 @@ HONORED: Mapping[str, Honored] = {
     "LogSoftmax": _of("axis"),
     "Loop": _but(0, 1, attributes="body"),
     "LpNormalization": _of("axis p"),
-    "LpPool": _of(f"{_WINDOWS} p", since=7, ceil_mode=0),
+    "LpPool": _of(f"{_WINDOWS} ceil_mode p", since=7),
     "MaxPool": _of(f"{_WINDOWS} ceil_mode storage_order"),
     "MeanVarianceNormalization": _of("axes", since=9),
     "Mod": _of("fmod", computed=None),
@@ -173,6 +177,9 @@ HONORED: Mapping[str, Honored] = {
     "Tile": _of(since=6),
     "TopK": _of("axis k largest sorted"),
     "Transpose": _of("perm"),
+    "TreeEnsemble": _of(
+        f"{_BRANCHES} leaf_weights leaf_targetids tree_roots n_targets aggregate_function post_transform"
+    ),
     "TreeEnsembleClassifier": _of(f"{_TREES} {_CLASSES} base_values base_values_as_tensor post_transform"),
     "TreeEnsembleRegressor": _of(
         f"{_TREES} {_TARGETS} n_targets base_values base_values_as_tensor aggregate_function", post_transform="NONE"

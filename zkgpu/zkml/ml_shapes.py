@@ -71,6 +71,6 @@ _RULES: Mapping[str, Callable[..., Told]] = {
     **dict.fromkeys(("Binarizer", "Imputer"), _of_same_type),
     "ArrayFeatureExtractor": _columns,
     "FeatureVectorizer": _joined,
-    **dict.fromkeys(("LinearRegressor", "SVMRegressor", "TreeEnsembleRegressor"), _sums),
+    **dict.fromkeys(("LinearRegressor", "SVMRegressor", "TreeEnsemble", "TreeEnsembleRegressor"), _sums),
     **dict.fromkeys(("LinearClassifier", "TreeEnsembleClassifier"), _classes),
 }

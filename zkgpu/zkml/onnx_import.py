@@ -23,6 +23,7 @@ from zkgpu.zkml.ml_shapes import shapes_of_tables
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session, evaluate
 from zkgpu.zkml.patterns import simplify
+from zkgpu.zkml.restated import SOFTMAX_BY_AXIS
 from zkgpu.zkml.supported import require_operators, require_shapes
 
 _KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always infer
@@ -215,11 +216,20 @@ def folded(graph: Graph, model: OnnxModel, observed: Mapping[str, Array], refuse
 
 def _told_by_shape(node: Node, shapes: Mapping[str, Shape], types: Mapping[str, np.dtype[Any]]) -> dict[str, Array]:
     """The outputs of a node that no value has an effect on; else nothing. All numbers of a model are finite."""
-    if node.operator not in TOLD_BY_SHAPE or node.inputs[0] not in shapes:
+    if node.operator not in (*TOLD_BY_SHAPE, *_OF_ONE_ENTRY) or node.inputs[0] not in shapes:
         return {}
     shape = shapes[node.inputs[0]]
     kind = types.get(node.inputs[0], np.dtype(np.float32))
+    if node.operator in _OF_ONE_ENTRY:
+        return {node.output: np.full(shape, _OF_ONE_ENTRY[node.operator], kind)} if _is_of_one(node, shape) else {}
     return {node.output: TOLD_BY_SHAPE[node.operator](node, shape, kind)}
+
+
+def _is_of_one(node: Node, shape: Shape) -> bool:
+    """Whether there is but one entry along the axes that are compared."""
+    by_axis = node.opset >= SOFTMAX_BY_AXIS
+    axis = int(node.attributes.get("axis", -1 if by_axis else 1)) % max(len(shape), 1)
+    return bool(shape) and np.prod(shape[axis : axis + 1] if by_axis else shape[axis:]) == 1
 
 
 def _identity_matrix(node: Node, shape: Shape, kind: np.dtype[Any]) -> Array:
@@ -238,6 +248,9 @@ TOLD_BY_SHAPE: Mapping[str, Callable[[Node, Shape, np.dtype[Any]], Array]] = {
     ),
     "Size": lambda node, shape, kind: np.array(np.prod(shape, dtype=np.int64)),
 }
+
+
+_OF_ONE_ENTRY = {"Hardmax": 1, "LogSoftmax": 0, "Softmax": 1}
 
 
 def _constant_outputs(

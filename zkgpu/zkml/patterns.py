@@ -13,14 +13,17 @@ from zkgpu.zkml.monotone import fold_scalers_into_trees
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
 from zkgpu.zkml.restated import restate
 from zkgpu.zkml.shares import find_logistic_shares
+from zkgpu.zkml.tree_ensemble import OPERATOR as TREE_ENSEMBLE
+from zkgpu.zkml.tree_ensemble import restate_ensembles
 
 _CONVOLUTIONS = ("Conv", "ConvTranspose")
-OPERATORS = ("BatchNormalization", "Gemm", "Identity")  # those that are rewritten here
+OPERATORS = ("BatchNormalization", "Gemm", "Identity", TREE_ENSEMBLE)  # those that are rewritten here
 
 
 def simplify(graph: Graph) -> Graph:
     """The same function of the same inputs, in the operators that quantization has rules for."""
     for rewrite in (
+        restate_ensembles,
         fold_scalers_into_trees,
         restate,
         expand_classifiers,

@@ -26,7 +26,7 @@ _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "
 WRAPPING = {"Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Pow", "Div", "MatMul", "Gemm", "ReduceSum", "Clip"}
 WRAPPING |= {"ReduceL1", "ReduceSumSquare", "ReduceMin", "ArgMin", "CumSum"}
 ROUNDING = {"ReduceMean", "Mean", "AveragePool", "GlobalAveragePool", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp"}
-_SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax, LogSoftmax or Hardmax along one axis
+SOFTMAX_BY_AXIS = 13  # the first opset of a Softmax, LogSoftmax or Hardmax along one axis
 _IN_PARTS = {
     "ArgMin": ("Neg", "ArgMax", "Identity"),
     "ReduceL1": ("Abs", "ReduceSum", "Identity"),
@@ -92,7 +92,7 @@ def _of_integers(operator: str) -> Callable[[Graph, Node], Restated]:
 
 def _softmax(graph: Graph, node: Node) -> Restated:
     """Before opset 13 the axes from `axis` on are one, and `axis` is 1 where it is absent."""
-    if node.opset >= _SOFTMAX_BY_AXIS:
+    if node.opset >= SOFTMAX_BY_AXIS:
         return [node], {}
     return _along_one_axis(graph, node)
 

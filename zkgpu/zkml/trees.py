@@ -12,11 +12,13 @@ from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 
 TREES = "Trees"  # the operator of an ensemble: rows of features to rows of scores
 _MODES = {
-    "BRANCH_LEQ": (True, False),
-    "BRANCH_LT": (False, False),
-    "BRANCH_GT": (True, True),
-    "BRANCH_GTE": (False, True),
-}  # whether the test is x > t or x >= t, and whether a node's 'true' child is the one taken where it holds
+    "BRANCH_LEQ": (True, False, False),
+    "BRANCH_LT": (False, False, False),
+    "BRANCH_GT": (True, False, True),
+    "BRANCH_GTE": (False, False, True),
+    "BRANCH_EQ": (False, True, True),
+    "BRANCH_NEQ": (False, True, False),
+}  # whether the test is x > t or x >= t, or x = t, and whether a node's 'true' child is the one taken where it holds
 
 Floats = NDArray[np.float64]
 
@@ -44,6 +46,7 @@ class Forest:
 
     Attributes:
         features, thresholds, strict: of each distinct test: x > t where it is strict, else x >= t
+        equal: where the test is x = t instead
         base: (scores,) what every row gets
     """
 
@@ -52,11 +55,13 @@ class Forest:
     strict: NDArray[np.bool_]
     levels: tuple[Level, ...]
     base: Floats
+    equal: NDArray[np.bool_]
 
     def scores(self, x: Array) -> Floats:
         """(rows, scores) of rows of features, in floating point."""
         values = x[:, self.features]
         holds = np.where(self.strict, values > self.thresholds, values >= self.thresholds).astype(np.float64)
+        holds = np.where(self.equal, values == self.thresholds, holds)
         total = np.tile(self.base, (len(x), 1))
         reached = both = np.ones((len(x), 1))
         for i, level in enumerate(self.levels):
@@ -106,7 +111,7 @@ class _Reader:
         if sizes != {len(self.keys)} or {len(side) for side in self.children} != sizes or not self.keys:
             raise unsupported(node, "its lists of nodes do not agree")
         self.leaf = self._leaves(targets)
-        self.tests: dict[tuple[int, float, bool], int] = {}
+        self.tests: dict[tuple[int, float, bool, bool], int] = {}
         self.seen: set[tuple[int, int]] = set()
 
     def _leaves(self, targets: str) -> dict[tuple[int, int], Floats]:
@@ -134,6 +139,7 @@ class _Reader:
             np.array([t[2] for t in tests], dtype=bool),
             tuple(levels),
             base,
+            np.array([t[3] for t in tests], dtype=bool),
         )
 
     def _level(self, branches: list[tuple[tuple[int, int], int, bool]]) -> tuple[Level, list[Any]]:
@@ -160,11 +166,11 @@ class _Reader:
         i = self.place[key]
         if self.modes[i] not in _MODES:
             raise unsupported(self.node, f"branches of mode {self.modes[i]} are not supported")
-        strict, when_true = _MODES[self.modes[i]]
+        strict, equal, when_true = _MODES[self.modes[i]]
         feature, threshold = int(self.features[i]), float(self.values[i])
         if not 0 <= feature < self.width or not np.isfinite(threshold):
             raise unsupported(self.node, f"node {key[1]} of tree {key[0]} tests no feature, or by no finite number")
-        test = self.tests.setdefault((feature, threshold, strict), len(self.tests))
+        test = self.tests.setdefault((feature, threshold, strict, equal), len(self.tests))
         other, true = ((key[0], side[i]) for side in self.children)
         return test, (other, true) if when_true else (true, other)
 

@@ -7,9 +7,8 @@ from math import prod
 import numpy as np
 
 from zkgpu.zkml.expansion.writer import Writer
-from zkgpu.zkml.graph import Array, Graph, Node, unsupported
+from zkgpu.zkml.graph import Array, Graph, Node, Shape
 
-_POOL = ("auto_pad", "kernel_shape", "pads", "strides")
 _LOCAL = 1e-4, 0.75, 1.0  # alpha, beta and bias of a local response normalization
 
 
@@ -66,18 +65,48 @@ def lp_pool(graph: Graph, node: Node, write: Writer) -> None:
     if node.operator == "GlobalLpPool":
         total = write.sum(powers, range(2, len(graph.shapes[x])))
     else:
-        kernel, dilations = node.attributes["kernel_shape"], node.attributes.get("dilations", ())
-        if any(d != 1 for d in dilations):
-            raise unsupported(node, f"dilations = {dilations} are not supported, only 1")
-        attributes = {key: node.attributes[key] for key in _POOL if key in node.attributes}
-        mean = write.add("AveragePool", powers, count_include_pad=1, **attributes)
-        total = write.add("Mul", mean, write.constant(float(prod(kernel))))
+        total = _window_sums(graph, node, powers, write)
     if p == 1:
         write.add("Identity", total, to=node.output)
     elif p == 2:
         write.add("Sqrt", total, to=node.output)
     else:
         write.add("Pow", total, write.constant(1 / p), to=node.output)
+
+
+def _window_sums(graph: Graph, node: Node, powers: str, write: Writer) -> str:
+    """Of entries in windows, those of the padding being 0."""
+    shape, out = graph.shapes[node.inputs[0]], graph.shapes[node.output][2:]
+    outer, space = shape[:2], shape[2:]
+    before, after = _padding(node, space, out)
+    padded = write.add("Pad", powers, write.constant(np.array([0, 0, *before, 0, 0, *after], np.int64)))
+    sizes = [n + b + a for n, b, a in zip(space, before, after, strict=True)]
+    kernel, strides, dilations = _windows(node, len(space))
+    places = np.arange(prod(outer) * prod(sizes)).reshape(*outer, *sizes)
+    for i, count in enumerate(out):
+        starts = np.arange(count)[:, None] * strides[i] + np.arange(kernel[i]) * dilations[i]
+        places = np.moveaxis(places.take(starts, axis=2 + i), 3 + i, -1)  # the window's own axis goes last
+    rows = places.reshape(*outer, *out, -1)
+    return write.sum(write.moved(padded, rows), (rows.ndim - 1,), keepdims=0)
+
+
+def _windows(node: Node, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Kernel, strides and dilations."""
+    strides, dilations = (tuple(node.attributes.get(key) or (1,) * rank) for key in ("strides", "dilations"))
+    return tuple(node.attributes["kernel_shape"]), strides, dilations
+
+
+def _padding(node: Node, space: Shape, out: Shape) -> tuple[list[int], list[int]]:
+    """Zeros before and behind each axis; behind it for windows too that begin in it and end beyond, as of ceil_mode."""
+    rank, (kernel, strides, dilations) = len(space), _windows(node, len(space))
+    needed = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(out, strides, kernel, dilations, strict=True)]
+    missing = [max(0, reach - n) for reach, n in zip(needed, space, strict=True)]
+    automatic = node.attributes.get("auto_pad", "NOTSET")
+    given = node.attributes.get("pads") or (0,) * 2 * rank
+    before = list(given[:rank])
+    if automatic.startswith("SAME"):
+        before = [(m + (automatic == "SAME_LOWER")) // 2 for m in missing]
+    return before, [max(0, m - b) for m, b in zip(missing, before, strict=True)]
 
 
 def _power(write: Writer, x: str, p: float) -> str:

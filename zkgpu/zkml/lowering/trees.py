@@ -6,6 +6,8 @@ where r - r t is. Roots are reached. So a tree of n branches takes n - 1 product
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, unsupported
@@ -84,14 +86,21 @@ def _reached(builder: Builder, level: Level, before: Quantized | None, both: Qua
 
 
 def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quantized:
-    """(rows, tests): 1 where a test holds."""
-    bounds = _bounds(found, x.scale, exact=x.scale == 1.0)
-    kinds = np.stack([found.features, bounds], axis=1)
+    """(rows, tests): 1 where a test holds. x = t is x >= t less x > t."""
+    if found.equal.any() and x.scale != 1.0 and node.inputs[0] not in builder.graph.inputs:
+        raise unsupported(node, "branches of modes BRANCH_EQ and BRANCH_NEQ take inputs of the model or whole numbers")
+    above = replace(found, strict=found.strict | found.equal)
+    bounds = [_bounds(tests, x.scale, exact=x.scale == 1.0) for tests in (found, above)]
+    kinds = np.stack([np.tile(found.features, 2), np.concatenate(bounds)], axis=1)
     distinct, which = np.unique(kinds, axis=0, return_inverse=True)
+    least, beyond = np.split(which.ravel(), 2)
     if x.scale != 1.0:
-        _require_told_apart(node, found, which.ravel())
+        _require_told_apart(node, found, least)
     steps = builder.add(Steps, [x], 1.0, places=distinct[:, 0], bounds=builder.rounded(distinct[:, 1]))
-    return _columns(builder, [steps], which.ravel())
+    holds = _columns(builder, [steps], least)
+    if not found.equal.any():
+        return holds
+    return builder.combine([holds, _columns(builder, [steps], beyond)], [1, -1 * found.equal], 1.0)
 
 
 def _bounds(found: Forest, scale: float, *, exact: bool) -> Integers:
