@@ -269,3 +269,19 @@ def test_probabilities_that_do_not_come_from_a_softmax_are_not_taken_as_normaliz
     for options in ({"after": "NONE"}, {"norm": "L2"}, {"after": "LOGISTIC"}):
         compiled = compile_model(of_scikit_learn(("probabilities",), **options), SAMPLES)
         assert compiled.accuracy.worst_output.error < 0.02
+
+
+@pytest.mark.parametrize(
+    ("operator", "axis", "opset", "is_constant"),
+    [
+        ("Softmax", 1, 18, True),
+        ("LogSoftmax", -2, 18, True),
+        ("Softmax", -1, 18, False),
+        ("Softmax", 1, 11, False),  # the axes from 1 on, which hold six entries
+    ],
+)
+def test_a_softmax_of_one_entry_is_a_constant(operator: str, axis: int, opset: int, is_constant: bool) -> None:
+    proto = model([node(operator, "x", "s", axis=axis), node("Add", "s x", "out")], {"x": (2, 1, 6)}, opset=opset)
+    graph = graph_of(proto)
+    assert ("s" in graph.constants) == is_constant
+    assert not is_constant or (graph.constants["s"] == float(operator == "Softmax")).all()

@@ -12,6 +12,7 @@ Rewritten = tuple[list[Node], dict[str, Array], dict[str, Shape]]
 SHARE, MAGNITUDE, UNIT = "Div by a norm", "Magnitude", "Unit length"
 MADE = (SHARE, MAGNITUDE, UNIT)
 
+_TRANSFORMED = "give the model what the transformer makes of the table"
 _PLAIN_SCALER = (("scale", (1.0,)), ("offset", (0.0,)))
 _SAFE = frozenset(
     (
@@ -100,7 +101,7 @@ def _imputer(graph: Graph, node: Node) -> Rewritten:
     """Nothing, as what it replaces are no numbers, which no input has, nor what sums and products make of them."""
     replaced = node.attributes.get("replaced_value_float", 0.0)
     if "replaced_value_int64" in node.attributes or not np.isnan(replaced):
-        raise unsupported(node, "only what is not a number can be replaced, which no input of a proof is")
+        raise unsupported(node, "only what is not a number can be replaced, which no input of a proof is", _TRANSFORMED)
     if not _is_a_number(graph, node.inputs[0]):
         raise unsupported(
             node, f"'{node.inputs[0]}' is not known to be numbers: it comes from others than sums and products"

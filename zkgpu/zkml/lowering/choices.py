@@ -83,7 +83,8 @@ def equal(builder: Builder, node: Node) -> Quantized:
     x, y = node.inputs
     computed = [name for name in node.inputs if name not in builder.graph.constants]
     if not all(builder.tensors[name].scale == 1.0 and _is_whole(builder, name) for name in computed):
-        raise unsupported(node, "what it compares is not known to be whole numbers")
+        instead = "compare with Less and Greater, or give the model what comes of it"
+        raise unsupported(node, "what it compares is not known to be whole numbers", instead)
     return builder.combine([_exceeds(builder, x, y), _exceeds(builder, y, x)], [-1, -1], 1.0, 1)
 
 
