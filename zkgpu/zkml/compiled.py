@@ -484,7 +484,8 @@ def _best(
     for limb in limbs:
         settings = replace(wanted, limb=limb)
         candidate = quantize(graph, bounds, settings)
-        count = size_of(candidate.model, sketched=True).constraints if len(limbs) > 1 else 0
+        known = candidate.intervals
+        count = size_of(candidate.model, sketched=True, intervals=known).constraints if len(limbs) > 1 else 0
         if best is None or count < best[0]:
             best = count, candidate, settings
     if best is None:

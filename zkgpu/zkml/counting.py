@@ -112,14 +112,30 @@ class Account:
         return [*lines, tested] if self.size.degree else lines
 
 
-def size_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Size:
-    """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take."""
-    return account_of(model, visibilities, sketched=sketched).size
+def size_of(
+    model: IntegerModel,
+    visibilities: Visibilities | None = None,
+    *,
+    sketched: bool = False,
+    intervals: Mapping[str, Interval] | None = None,
+) -> Size:
+    """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take.
+
+    Args:
+        intervals: those of the model, where they are known and its weights are public
+    """
+    return account_of(model, visibilities, sketched=sketched, intervals=intervals).size
 
 
-def account_of(model: IntegerModel, visibilities: Visibilities | None = None, *, sketched: bool = False) -> Account:
+def account_of(
+    model: IntegerModel,
+    visibilities: Visibilities | None = None,
+    *,
+    sketched: bool = False,
+    intervals: Mapping[str, Interval] | None = None,
+) -> Account:
     """As `size_of`, with its products one by one."""
-    tally = NetworkTally(model, visibilities or Visibilities(), sketched)
+    tally = NetworkTally(model, visibilities or Visibilities(), sketched, intervals)
     for tensor in model.inputs:
         tally.declare(tensor)
     for operation in tally.model.operations:
@@ -139,11 +155,18 @@ class NetworkTally(Tally):
         sketched: without what products with weights take, and outputs
     """
 
-    def __init__(self, model: IntegerModel, visibilities: Visibilities, sketched: bool = False) -> None:
+    def __init__(
+        self,
+        model: IntegerModel,
+        visibilities: Visibilities,
+        sketched: bool = False,
+        intervals: Mapping[str, Interval] | None = None,
+    ) -> None:
         super().__init__(model.limb)
         model = model if visibilities.weights_are_given else unpacked(model)
         self.model, self.visibilities, self.sketched = model, visibilities, sketched
-        self.intervals: Mapping[str, Interval] = analyze(model, margin=visibilities.weights_are_given)
+        found = analyze(model, margin=visibilities.weights_are_given) if intervals is None else intervals
+        self.intervals: Mapping[str, Interval] = found
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
         shapes = {name: interval.shape for name, interval in self.intervals.items()}

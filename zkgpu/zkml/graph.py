@@ -87,6 +87,17 @@ class Graph:
                 found.setdefault(name, []).append(node)
         return found
 
+    def members(self, name: str) -> list[str]:
+        """All tensors that are alike with one that is alike with some."""
+        return self._parts[self.alike[name]]
+
+    @cached_property
+    def _parts(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for name, part in self.alike.items():
+            found.setdefault(part, []).append(name)
+        return found
+
     def sole_consumer(self, name: str) -> Node | None:
         """The one node that reads a tensor, when nothing else needs it."""
         readers = self.consumers().get(name, [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from zkgpu.zkml.lowering import (
 )
 from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
 from zkgpu.zkml.operations import IntegerModel, in_layer
+from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.restated import SCATTER
 from zkgpu.zkml.shares import LOGISTIC_SHARE
 from zkgpu.zkml.trees import TREES, Forest, forests
@@ -98,11 +99,13 @@ class Quantization:
 
     Attributes:
         scales: of the sums of each layer with weights, by its output in the float graph
+        intervals: of the model's tensors
     """
 
     model: IntegerModel
     tensors: Mapping[str, Quantized]
     scales: Mapping[str, float]
+    intervals: Mapping[str, Interval] = field(default_factory=dict, repr=False)
 
 
 def quantize(
@@ -174,6 +177,7 @@ def _finished(builder: Builder, changed: set[str]) -> Quantization:
         model,
         {k: x for k, x in tensors.items() if x.name in kept and k not in changed | builder.hidden},
         builder.scales,
+        {renamed.get(name, name): interval for name, interval in builder.intervals.items()},
     )
 
 

@@ -106,6 +106,7 @@ class Builder:
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
+    _spans: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     gains: dict[str, Array] = field(default_factory=dict)
     rounded_rows: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
@@ -289,9 +290,15 @@ class Builder:
             x = self.combine([x], [factor], x.scale / factor)
         return self.add(Requantize, [x], scale, shift=shift, low=low, high=high)
 
-    def members(self, name: str) -> list[str]:
-        """All tensors that are alike with one that is alike with some."""
-        return [other for other, part in self.graph.alike.items() if part == self.graph.alike[name]]
+    def span_of_alike(self, name: str) -> tuple[float, float, int]:
+        """(low, high) of all tensors that are alike with one, and how many entries they have together."""
+        part = self.graph.alike[name]
+        if part not in self._spans:
+            members = self.graph.members(name)
+            lows, highs = zip(*(self.span(member) for member in members), strict=True)
+            entries = sum(math.prod(self.graph.shapes[member]) for member in members)
+            self._spans[part] = min(lows), max(highs), entries
+        return self._spans[part]
 
     def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
         factor, shift = self.rounding(x, scale)

@@ -179,14 +179,11 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     what was calibrated, whichever costs less; where other weights may come, whose numbers go elsewhere, the latter.
     """
     name = node.inputs[0]
-    x, members = builder.tensors[name], builder.members(name)
-    spans = [builder.span(member) for member in members]
-    low, high = min(low for low, _ in spans), max(high for _, high in spans)
+    x, (low, high, entries) = builder.tensors[name], builder.span_of_alike(name)
     bits = max(builder.settings.table_bits, min(builder.settings.table_bits + 2, _FINE))
     scale = (high - low) / (2**bits - 1) or builder.nominal_here(name)
     farthest = builder.interval(x).magnitude * x.scale / scale * (1 + 2 * CLOSE)
     reach, (first, last) = 1 << math.ceil(farthest + 1).bit_length(), (math.floor(low / scale), math.ceil(high / scale))
-    entries = sum(math.prod(builder.graph.shapes[member]) for member in members)
     if not builder.settings.open_weights and 2 * reach - (last - first) <= _CLAMP * entries:
         first, last = -reach, reach - 1
     values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
