@@ -54,7 +54,7 @@ HOLDERS: dict[str, Callable[[], object]] = {
     "softmax": lambda: Softmax("s", ("x",), "y", 1, SECRET[0, 0], 8),
     "integer model": lambda: MODEL,
     "compiled model": lambda: CompiledModel(MODEL, Visibilities(), RECIPE),
-    "quantization": lambda: Quantization(MODEL, {}, {}),
+    "quantization": lambda: Quantization(MODEL, {}, {}, {}, {}),
     "float model": lambda: GRAPH,
     "builder": lambda: Builder(GRAPH, RECIPE.calibration, Settings(), [LAYER], {"y": Interval(SECRET, SECRET)}),
     "interval": lambda: Interval(SECRET, SECRET),

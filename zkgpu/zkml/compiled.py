@@ -16,7 +16,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
-from zkgpu.zkml.counting import Account, account_of, size_of
+from zkgpu.zkml.counting import Account, account_of
 from zkgpu.zkml.equalizing import channel_axis, has_uneven_channels, pairs
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph
@@ -34,6 +34,7 @@ from zkgpu.zkml.layers.network import (
     require_names,
 )
 from zkgpu.zkml.layers.weights import hashed_parts
+from zkgpu.zkml.limbs import best_of
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings
 from zkgpu.zkml.lowering.residual import NORMAL_BITS
 from zkgpu.zkml.onnx_import import expanded, read_graph
@@ -46,7 +47,6 @@ from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes
 from zkgpu.zkml.streams import require_first_position, stream, watched
 from zkgpu.zkml.weights_swap import require_same_architecture
 
-_LIMBS = range(4, 13)
 _LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
 _MORE_BITS = 12, 16  # of such a model
@@ -334,7 +334,7 @@ def compile_model(
     is_fresh = bool(held_out) or test_data is not None
 
     def attempt(wanted: Settings) -> Attempt:
-        found, settings = _best(graph, bounds, wanted, [limb] if limb else _LIMBS)
+        found, settings = _best(graph, bounds, wanted, limb)
         return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
 
     usual = Settings(
@@ -476,18 +476,11 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
             raise UsageError(f"the labels of output '{name}' are not all text")
 
 
-def _best(
-    graph: Graph, bounds: Calibration, wanted: Settings, limbs: Sequence[int] | range
-) -> tuple[Quantization, Settings]:
-    """The quantization whose circuit has the fewest constraints, among those with limbs of these widths."""
-    best: tuple[int, Quantization, Settings] | None = None
-    for limb in limbs:
-        settings = replace(wanted, limb=limb)
-        candidate = quantize(graph, bounds, settings)
-        known = candidate.intervals
-        count = size_of(candidate.model, sketched=True, intervals=known).constraints if len(limbs) > 1 else 0
-        if best is None or count < best[0]:
-            best = count, candidate, settings
-    if best is None:
-        raise UsageError("no width of limbs to choose from")
-    return best[1], best[2]
+def _best(graph: Graph, bounds: Calibration, wanted: Settings, limb: int | None) -> tuple[Quantization, Settings]:
+    """The quantization with limbs of that width, or of the one that takes the fewest constraints."""
+
+    def quantized(width: int) -> Quantization:
+        return quantize(graph, bounds, replace(wanted, limb=width))
+
+    width, found = (limb, quantized(limb)) if limb else best_of(quantized, wanted.open_weights)
+    return found, replace(wanted, limb=width)

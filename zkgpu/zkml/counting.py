@@ -7,7 +7,7 @@ sums share wires that no row holds together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
 from zkgpu.curves import DEFAULT
 from zkgpu.zkml.layers import products
+from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.convolution import Patches
 from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
@@ -112,39 +113,22 @@ class Account:
         return [*lines, tested] if self.size.degree else lines
 
 
-def size_of(
-    model: IntegerModel,
-    visibilities: Visibilities | None = None,
-    *,
-    sketched: bool = False,
-    intervals: Mapping[str, Interval] | None = None,
-) -> Size:
-    """The size of `build_circuit(model, visibilities)`, or with `sketched` without what products with weights take.
-
-    Args:
-        intervals: those of the model, where they are known and its weights are public
-    """
-    return account_of(model, visibilities, sketched=sketched, intervals=intervals).size
+def size_of(model: IntegerModel, visibilities: Visibilities | None = None) -> Size:
+    """The size of `build_circuit(model, visibilities)`."""
+    return account_of(model, visibilities).size
 
 
-def account_of(
-    model: IntegerModel,
-    visibilities: Visibilities | None = None,
-    *,
-    sketched: bool = False,
-    intervals: Mapping[str, Interval] | None = None,
-) -> Account:
+def account_of(model: IntegerModel, visibilities: Visibilities | None = None) -> Account:
     """As `size_of`, with its products one by one."""
-    tally = NetworkTally(model, visibilities or Visibilities(), sketched, intervals)
+    tally = NetworkTally(model, visibilities or Visibilities())
     for tensor in model.inputs:
         tally.declare(tensor)
     for operation in tally.model.operations:
         tally.write(operation)
-    if not sketched:
-        tally.publish_weights()
-        for tensor in model.outputs:
-            tally.publish(tensor)
-        tally.bind()
+    tally.publish_weights()
+    for tensor in model.outputs:
+        tally.publish(tensor)
+    tally.bind()
     return Account(tally.finished(), tuple(tally.layers))
 
 
@@ -153,6 +137,7 @@ class NetworkTally(Tally):
 
     Args:
         sketched: without what products with weights take, and outputs
+        intervals: of the tensors, where they are known
     """
 
     def __init__(
@@ -163,10 +148,10 @@ class NetworkTally(Tally):
         intervals: Mapping[str, Interval] | None = None,
     ) -> None:
         super().__init__(model.limb)
-        model = model if visibilities.weights_are_given else unpacked(model)
+        taken_apart = model if visibilities.weights_are_given else unpacked(model)
+        intervals, model = intervals if taken_apart is model else None, taken_apart
         self.model, self.visibilities, self.sketched = model, visibilities, sketched
-        found = analyze(model, margin=visibilities.weights_are_given) if intervals is None else intervals
-        self.intervals: Mapping[str, Interval] = found
+        self.intervals = analyze(model, margin=visibilities.weights_are_given) if intervals is None else intervals
         if visibilities.weights == "hashed":
             self.intervals = with_reach(model, self.intervals, largest_sum)
         shapes = {name: interval.shape for name, interval in self.intervals.items()}
@@ -183,6 +168,7 @@ class NetworkTally(Tally):
         self._sums_of_powers: set[tuple[int, int]] = set()
         self.sums: dict[str, Sums] = {}
         self.fused = rounded_only_for_tables(model)
+        self.clamps = clamp_tables(model, self.intervals, self.fused, visibilities.weights_are_given)
         self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
         shown = [t.name for t in model.outputs if visibilities.of_output(t.name) != "private"]
         self.read = set() if sketched else set(shown)
@@ -228,9 +214,8 @@ class NetworkTally(Tally):
         before = self.constraints, self.entries
         inputs = [self.sums.get(name) for name in operation.inputs]
         intervals = [self.intervals[name] for name in operation.inputs]
-        self.sums[operation.output] = _RULES.get(type(operation), NetworkTally.built)(
-            self, operation, inputs, intervals
-        )
+        rule = _RULES.get(type(operation), "built")
+        self.sums[operation.output] = getattr(self, rule)(operation, inputs, intervals)
         if isinstance(operation, Linear | MatMul):
             way = "scores" if operation.output in self.scores else "tensors"
             way = self.products[operation.output].way if isinstance(operation, Linear) else way
@@ -519,6 +504,10 @@ class NetworkTally(Tally):
 
     def requantize(self, operation: Requantize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
         (x,), (interval,) = inputs, intervals
+        if (clamp := self.clamps.get(operation.output)) is not None:
+            return self._looked_up(
+                clamp.values, clamp.first, self._rounded(x, operation.shift, interval, checked=False)
+            )
         given = self.visibilities.weights_are_given
         least, greatest = rounded_ends(interval, operation.shift)
         low = operation.low if operation.low is not None and operation.low > least else None
@@ -737,22 +726,22 @@ class NetworkTally(Tally):
         return answers
 
 
-_RULES: Mapping[type[Operation], Callable[..., Sums]] = {
-    Arrange: NetworkTally.arrange,
-    Linear: NetworkTally.linear,
-    Combine: NetworkTally.combine,
-    Total: NetworkTally.total,
-    Multiply: NetworkTally.multiply,
-    MatMul: NetworkTally.matmul,
-    Requantize: NetworkTally.requantize,
-    Rescale: NetworkTally.rescale,
-    Lookup: NetworkTally.lookup,
-    Rows: NetworkTally.rows,
-    Steps: NetworkTally.steps,
-    Maximum: NetworkTally.maximum,
-    ArgMax: NetworkTally.argmax,
-    TopK: NetworkTally.top_k,
-    Softmax: NetworkTally.softmax,
-    Normalize: NetworkTally.normalize,
-    RootMeanSquare: NetworkTally.root_mean_square,
+_RULES: Mapping[type[Operation], str] = {
+    Arrange: "arrange",
+    Linear: "linear",
+    Combine: "combine",
+    Total: "total",
+    Multiply: "multiply",
+    MatMul: "matmul",
+    Requantize: "requantize",
+    Rescale: "rescale",
+    Lookup: "lookup",
+    Rows: "rows",
+    Steps: "steps",
+    Maximum: "maximum",
+    ArgMax: "argmax",
+    TopK: "top_k",
+    Softmax: "softmax",
+    Normalize: "normalize",
+    RootMeanSquare: "root_mean_square",
 }

@@ -56,7 +56,7 @@ _COSTS: Mapping[str, str] = {
     "TopK": "3, and a range check, of each input",
     "Mul": "1; by a constant none",
     "Div": "by a constant none; by a tensor three range checks; of integers as a table",
-    "Relu": "2, and the input's limbs",
+    "Relu": "2, and the input's limbs; 2 where a table is less",
     "LeakyRelu": "as Relu",
     "PRelu": "as Relu",
     "Clip": "as Relu, at each end",

@@ -100,12 +100,14 @@ class Quantization:
     Attributes:
         scales: of the sums of each layer with weights, by its output in the float graph
         intervals: of the model's tensors
+        finer: bits that the sums of layers with weights have below the unit of what becomes of them
     """
 
     model: IntegerModel
     tensors: Mapping[str, Quantized]
     scales: Mapping[str, float]
     intervals: Mapping[str, Interval] = field(default_factory=dict, repr=False)
+    finer: Mapping[str, int] = field(default_factory=dict, repr=False)
 
 
 def quantize(
@@ -178,6 +180,7 @@ def _finished(builder: Builder, changed: set[str]) -> Quantization:
         {k: x for k, x in tensors.items() if x.name in kept and k not in changed | builder.hidden},
         builder.scales,
         {renamed.get(name, name): interval for name, interval in builder.intervals.items()},
+        {renamed.get(name, name): bits for name, bits in builder.finer.items()},
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear, tested_linear
+from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
 from zkgpu.zkml.layers.convolution import Patches, evaluated_linear
 from zkgpu.zkml.layers.division import divide
@@ -29,7 +30,7 @@ from zkgpu.zkml.layers.scores import challenged_scores, scores_of
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
-from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rows, rounded_look_up
+from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rounded, look_up_rows, rounded_look_up
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import PARTS, declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
@@ -188,6 +189,7 @@ class Network:
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
+        self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
         self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
 
     def declare(self, tensor: Tensor) -> None:
@@ -299,6 +301,12 @@ class Network:
             return cells, patches
         return concatenate([cells, self.circuit.constant(np.zeros(1, dtype=np.int64))])[patches.rows], None
 
+    def _requantize(self, operation: Requantize, x: Wires, interval: Interval) -> Wires:
+        clamp = self._clamps.get(operation.output)
+        if clamp is None:
+            return requantize(self.checks, operation, x, interval)
+        return look_up_rounded(self.checks, self.tables, clamp.values, clamp.first, x, interval, operation.shift)
+
     def _table(self, operation: Lookup) -> Wires:
         rounding = self._fused.get(operation.inputs[0])
         if rounding is None:
@@ -372,7 +380,7 @@ _RULES: dict[type[Operation], Callable[..., Wires]] = {
     Total: lambda network, op, x, intervals: x[0].sum(axis=-1),
     Multiply: lambda network, op, x, intervals: x[0] * x[1],
     MatMul: lambda network, op, x, intervals: matmul(x[0], x[1]),
-    Requantize: lambda network, op, x, intervals: requantize(network.checks, op, x[0], intervals[0]),
+    Requantize: lambda network, op, x, intervals: network._requantize(op, x[0], intervals[0]),
     Rescale: lambda network, op, x, intervals: rescale(network.checks, op, x[0], intervals[0]),
     Steps: lambda network, op, x, intervals: steps(network.checks, op, x[0], intervals[0]),
     Rows: lambda network, op, x, intervals: look_up_rows(network.tables, op.table, op.first, x[0]),

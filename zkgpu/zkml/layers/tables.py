@@ -87,6 +87,14 @@ def table_for_all(values: Integers, first: int, entries: int, least: int, greate
     return values[np.clip(np.arange(least, greatest + 1), first, last) - first], least
 
 
+def look_up_rounded(
+    checks: Checks, tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
+) -> Wires:
+    """values[rounded x - first], of a table that holds all rounded values: it keeps them in range, exactly."""
+    ends = first, first + len(values) - 1
+    return look_up(tables, values, first, rounded_unchecked(checks, x, shift, interval, ends))
+
+
 def rounded_look_up(
     checks: Checks, tables: Tables, values: Integers, first: int, x: Wires, interval: Interval, shift: int
 ) -> Wires:
@@ -97,9 +105,7 @@ def rounded_look_up(
     least, greatest = rounded_ends(interval, shift)
     found = table_for_all(values, first, x.size, least, greatest)
     if found is not None:
-        table, start = found
-        ends = start, start + len(table) - 1
-        return look_up(tables, table, start, rounded_unchecked(checks, x, shift, interval, ends))
+        return look_up_rounded(checks, tables, *found, x, interval, shift)
     last = first + len(values) - 1
     low = first if first > least else None
     high = last if last < greatest else None

@@ -88,6 +88,7 @@ class Builder:
 
     Attributes:
         scales: of the sums of each layer with weights
+        finer: bits that these have below the unit of what becomes of them
         uneven: tensors whose rows may have scales of their own, by the names of the float graph
         hidden: tensors of which some entries are masks, and not what they are in the float graph
         gains: by tensor that dense layers read, what their weights are to be multiplied by, a number for each channel
@@ -103,6 +104,7 @@ class Builder:
     uneven: dict[str, Quantized] = field(default_factory=dict)
     inputs: list[Tensor] = field(default_factory=list)
     scales: dict[str, float] = field(default_factory=dict)
+    finer: dict[str, int] = field(default_factory=dict)
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)

@@ -120,9 +120,11 @@ def linear(
     integers = builder.rounded(weight * x.scale / units[:, None, :])
     offset = builder.rounded(bias / units)
     places, shifts = walk or (None, None)
-    return builder.add(
+    out = builder.add(
         Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset, places=places, shifts=shifts
     )
+    builder.finer[out.name] = max(0, round(math.log2(builder.nominal(node.output) / scale)))
+    return out
 
 
 def sum_scale(
