@@ -21,7 +21,7 @@ from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all
-from zkgpu.zkml.operations import Arrange, Combine, MatMul, Maximum, Multiply, Operation, Requantize, Rescale, Total
+from zkgpu.zkml.operations import Arrange, Combine, MatMul, Maximum, Multiply, Operation, Requantize, Total
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.tally import Integers, Sums
@@ -131,12 +131,12 @@ class Sketch(NetworkTally):
         self.roundings.append(Rounding(operation, inputs[0].size, ends, self._here))
         return self.fresh(inputs[0].shape)
 
-    def rescale(self, operation: Rescale, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        if operation.shift:
-            self.loose[operation.shift, self._here] += inputs[0].size
-        self._here = ()
-        self.within(y := self.fresh(inputs[0].shape), operation.low, operation.high)
-        return y
+    def _bind_remainder(self, x: Sums, shift: int, others: int) -> None:
+        if shift == 0:
+            super()._bind_remainder(x, shift, others)
+            return
+        self.loose[shift, self._here] += x.size
+        self._here = ()  # what is left has the unit that it was to have
 
     def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
         operation = Requantize("", (), "", shift, first, first + len(table) - 1)

@@ -14,7 +14,7 @@ table is what keeps them in it: then only layers with the same interval share on
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -75,12 +75,12 @@ class Clamp:
 
 
 def clamp_tables(
-    model: IntegerModel, intervals: Mapping[str, Interval], others: Mapping[str, Requantize], given: bool
+    model: IntegerModel, intervals: Mapping[str, Interval], others: Container[str], given: bool
 ) -> dict[str, ClampTable]:
     """The tables of those clamps that are looked up, by their outputs.
 
     Args:
-        others: requantizations that are part of another operation
+        others: the outputs of requantizations that are part of another operation
         given: whether the prover gives the weights
     """
     found = []
