@@ -21,7 +21,7 @@ from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all
-from zkgpu.zkml.operations import Arrange, Combine, MatMul, Maximum, Multiply, Operation, Requantize, Total
+from zkgpu.zkml.operations import Arrange, Combine, Linear, MatMul, Maximum, Multiply, Operation, Requantize, Total
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.tally import Integers, Sums
@@ -67,7 +67,7 @@ def _sketched(plain: Quantization) -> Sketch:
     sketch = Sketch(plain)
     for tensor in plain.model.inputs:
         sketch.declare(tensor)
-    for operation in plain.model.operations:
+    for operation in sketch.model.operations:
         sketch.write(operation)
     return sketch
 
@@ -108,7 +108,9 @@ class Sketch(NetworkTally):
         self.roundings: list[Rounding] = []
         self.loose: Counter[tuple[int, Finer]] = Counter()
         self.exact: Counter[tuple[int, Finer]] = Counter()
-        self.finer: dict[str, Finer] = {name: (bits,) for name, bits in plain.finer.items()}
+        layers = {op.layer: plain.finer[op.output] for op in plain.model.operations if op.output in plain.finer}
+        sums = [op for op in self.model.operations if isinstance(op, Linear) and op.layer in layers]
+        self.finer: dict[str, Finer] = {op.output: (layers[op.layer],) for op in sums}
         self._here: Finer = ()
 
     def write(self, operation: Operation) -> None:
