@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,28 @@ def test_biases_stay_with_the_weights_where_the_prover_gives_them(weights: Any) 
     biases = [op.bias for op in found.model.operations if isinstance(op, Linear)]
     assert sum(bias.any() for bias in biases) == 13
     assert len(biases) == 14  # with the embedding, which has none
+
+
+@pytest.mark.parametrize("shape", [(LITTLE.width,), (1, TOKENS, LITTLE.width)])
+def test_factors_of_a_norm_may_be_0_below_0_and_others_at_each_position(shape: tuple[int, ...]) -> None:
+    weights = random_weights(LITTLE)
+    for name in ("0.attention norm", "1.feed-forward norm"):
+        weights[name] = np.random.default_rng(5).normal(size=shape).astype(np.float32)
+        weights[name][..., 2] = 0.0
+    proto = Llama(LITTLE, weights, TOKENS).written(every_position=True)
+    found = compile_model(proto, sentences(32), bits="stream", limb=8)
+    assert found.accuracy.outputs[0].error < 0.01
+
+
+def test_numbers_that_rise_from_sample_to_sample_are_no_positions() -> None:
+    net = Gpt((1,), "at")
+    net.inputs = [helper.make_tensor_value_info("at", TensorProto.INT64, (1,))]
+    graph = graph_of(net.model(net.node("Gather", net.constant(net._normal(32, 8)), "at")))
+    require_first_position(graph, {"at": np.arange(3, 9)})
+
+
+def test_a_stored_model_whose_positions_are_of_several_lengths_is_refused(model: CompiledModel) -> None:
+    places = {"x": Places((0.0,), (1.0, 2.0), (1.0,))}
+    recipe = replace(model.recipe, calibration=replace(model.recipe.calibration, places=places))
+    with pytest.raises(FormatError, match="several lengths"):
+        storage.parse(storage.dump(replace(model, recipe=recipe)), "model")

@@ -148,7 +148,10 @@ def _recipe(recipe: Mapping[str, Any]) -> Recipe:
 
 
 def _places(own: Mapping[str, Any]) -> Places:
-    return Places(*(tuple(map(float, own[key])) for key in ("low", "high", "rms")))
+    low, high, rms = (tuple(map(float, own[key])) for key in ("low", "high", "rms"))
+    if not 0 < len(low) == len(high) == len(rms):
+        raise FormatError("what was seen at each position is of several lengths")
+    return Places(low, high, rms)
 
 
 def _ends_of_channels(ends: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:

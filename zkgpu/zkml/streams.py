@@ -129,7 +129,7 @@ def require_first_position(graph: Graph, samples: Mapping[str, NDArray[np.generi
     """Raises FormatError where positions are an input, and none of the samples begins with the first."""
     for name in graph.places():
         values = samples.get(name) if name in graph.inputs else None
-        if values is None or values.dtype.kind not in "iu" or values.shape[-1] < 2:
+        if values is None or values.dtype.kind not in "iu" or values.ndim < 2 or values.shape[-1] < 2:
             continue
         if (np.diff(values, axis=-1) == 1).all() and not (values[..., 0] == 0).any():
             raise FormatError(

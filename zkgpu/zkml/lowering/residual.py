@@ -200,9 +200,11 @@ def _gained(builder: Builder, node: Node) -> Quantized:
     (name,) = (name for name in node.inputs if name not in constants)
     factor, *rest = (constants[n].astype(np.float64) for n in node.inputs if n in constants)
     offset, x = rest[0] if rest else np.zeros(1), builder.uneven[name]
-    if not offset.any() and factor.shape in ((builder.shape(x)[-1],), builder.shape(x)) and _are_dense(builder, node):
-        return _shared_out(builder, node, x, np.broadcast_to(factor, builder.shape(x)).reshape(-1, factor.shape[-1])[0])
-    if factor.size == 1 and float(np.ravel(factor)[0]) > 0 and not offset.any():
+    keeps_shape = builder.shape(x) == builder.graph.shapes[node.output] and not offset.any()
+    is_of_channels = factor.shape[-1:] == builder.shape(x)[-1:] == (factor.size,)
+    if keeps_shape and is_of_channels and _source(builder.graph, name) in NORMS and _are_dense(builder, node):
+        return _shared_out(builder, node, x, factor.ravel())
+    if keeps_shape and factor.size == 1 and float(np.ravel(factor)[0]) > 0:
         return Quantized(x.name, x.scale * float(np.ravel(factor)[0]), x.rows)
     rows = 0 if x.rows is None else x.rows
     largest = float(np.abs(factor).max()) or 1.0
@@ -228,8 +230,8 @@ def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array) -> Qu
     scale, rows = _wanted(builder, node.output, NORMAL_BITS)
     dropped = math.log2(scale / (x.scale * largest)) - float(_less(x.rows, rows).min())
     top = 2.0 ** np.clip(builder.whole_limbs(dropped + _FEWEST_GAIN_BITS) - dropped, _FEWEST_GAIN_BITS, _MOST_GAIN_BITS)
-    small = np.maximum(np.rint(np.abs(factor) / largest * top), 1) * np.where(factor < 0, -1, 1)
-    builder.gains[node.output] = factor / (small * (largest / top))
+    small = np.maximum(np.rint(np.abs(factor) / largest * top), 1) * np.sign(factor)
+    builder.gains[node.output] = factor / (np.where(small == 0, 1, small) * (largest / top))
     builder.hidden.add(node.output)
     return Quantized(builder.combine([x], [small], 1.0).name, x.scale * largest / top, x.rows)
 
@@ -296,7 +298,8 @@ def _fed(builder: Builder, node: Node) -> Quantized:
 
 def _function(builder: Builder, node: Node) -> Quantized:
     """A table over twice the calibrated range, beyond which a value is refused; as elsewhere where it is not finite."""
-    even(builder, name := node.inputs[0])
+    name = node.inputs[0]
+    even(builder, name)
     x, evaluate = builder.tensors[name], node.attributes["function"]
     low, high = (_BEYOND * end for end in builder.span(name))
     scale = builder.table_scale(name)
