@@ -16,7 +16,7 @@ from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.zkml import semantics
-from zkgpu.zkml.counting import account_of
+from zkgpu.zkml.counting import account_of, size_of
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.scores import Scores, field_products
@@ -282,6 +282,11 @@ def test_scores_without_their_factors_are_right_counted_and_pinned(scored: None,
     assert_same_as_semantics(model, values)
     assert_same(*sizes(model, PRIVATE))
     assert_every_wire_is_pinned(unpublished(model), values)
+
+
+def test_a_sketch_leaves_them_out(scored: None) -> None:
+    """It is compared with those of other limbs only, and builds nothing either."""
+    assert size_of(attention(joined=True), PRIVATE, sketched=True).constraints > 0
 
 
 def test_scores_have_one_witness(scored: None) -> None:

@@ -73,7 +73,7 @@ def mixtures_of(
 def _mixture(
     name: str, made_by: Mapping[str, Operation], shapes: Mapping[str, Shape], sources: Sources
 ) -> Mixture | None:
-    """The tensor as whole columns of a product, all of their rows in order, but for one positive factor."""
+    """The tensor as whole columns of a product, all of their rows in order, but for one factor."""
     _, m, c = shapes[name]
     places, factor, unwritten = np.arange(m * c).reshape(m, c), 1, [name]
     while isinstance(made := made_by.get(name), Arrange | Combine) and len(made.inputs) == 1:
