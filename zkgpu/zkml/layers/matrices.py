@@ -1,7 +1,8 @@
 """Matrix products: with weights that are constants, free; with weights that are wires, by the cheapest of three ways.
 
 1. plain: m k n constraints for (m, k) times (k, n)
-2. Freivalds' test (gadgets.freivalds)
+2. Freivalds' test (gadgets.freivalds): no more than that of inputs and outputs by one challenge (layers.challenged),
+   which takes (m - 1) (k + n) + k n where weights are wires, or of all three by two: m k + k n + m n - k - 1
 3. in pairs, after Winograd, "A New Algorithm for Inner Product", IEEE Trans. Computers C-17, 1968:
        x0 w0 + x1 w1 = (x0 + w1) (x1 + w0) - x0 x1 - w0 w1
    The products w0 w1 depend on weights alone: the private bias takes them up. m n k / 2 + m k / 2 constraints.
