@@ -209,11 +209,12 @@ def convolution(cells: Wires, patches: Patches, weight: Any, bias: Any) -> Wires
         bias: (g, n): integers, or wires
     """
     circuit, (groups, m, _) = Circuit.of(cells), patches.shape
-    is_public = not isinstance(weight, Wires)
+    is_public, rows = not isinstance(weight, Wires), patches.rows
+    known = (weight, bias) if is_public else ()  # a stored circuit keeps the arrays that its hints close over
 
-    def sums(cells: Integers, weight: Integers = weight, bias: Integers = bias) -> Integers:
-        x = np.append(cells, 0)[patches.rows]
-        return added(matrix_product(x, weight), bias[:, None, :])
+    def sums(cells: Integers, *given: Integers) -> Integers:
+        weights, biases = given or known
+        return added(matrix_product(np.append(cells, 0)[rows], weights), biases[:, None, :])
 
     with circuit.scope("convolution"):
         given = [cells] if is_public else [cells, weight, bias]
