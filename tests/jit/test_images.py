@@ -16,7 +16,7 @@ from zkgpu.jit import cache, loading, target
 from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import kernel, on_stack
 from zkgpu.jit.linking import LinkError, link
-from zkgpu.jit.signature import INTEGER, ArrayKind, kind_of, take
+from zkgpu.jit.signature import INTEGER, KNOWN, ArrayKind, kind_of, take
 
 ROOT = Path(__file__).parents[2]
 X86 = next(level for level in target.LINUX if level.name == "x86-64")
@@ -60,7 +60,7 @@ def test_every_level_that_the_cpu_has_gives_the_same_numbers(level):
     entry = cache.loaded(cache.packed(fill(3).compiled((WORDS, INTEGER), level), fill(3).__name__, level))
     words = []
     take(out, words)
-    assert entry(struct.pack("2q", *words, 2)) == 0
+    assert entry(struct.pack("3q", KNOWN, *words, 2)) == 0
     assert out.tolist() == [1, 1, *expected(48, 3)]
 
 
@@ -71,7 +71,7 @@ def test_llvms_own_loader_gives_the_same(monkeypatch):
     assert b"imports" not in payload.partition(b"\n")[0]
     words = []
     take(outs[0], words)
-    assert cache.loaded(payload)(struct.pack("2q", *words, 2)) == 0
+    assert cache.loaded(payload)(struct.pack("3q", KNOWN, *words, 2)) == 0
     fill(5)(outs[1], 2)
     assert outs[0].tolist() == outs[1].tolist() == [1, 1, *expected(48, 5)]
 
@@ -192,6 +192,26 @@ def test_arrays_out_of_order_are_read_by_their_strides():
     out = np.zeros((3, 2), np.int64).T
     pairs_on_stack()(out)
     assert out.tolist() == [[1000, 1001, 1002], [2010, 2011, 2012]]
+
+
+def test_each_kind_gets_the_code_compiled_for_it():
+    """The calls after the first look at the kinds in the kernel: whatever differs goes the long way."""
+    for _ in range(2):
+        whole, strided = np.zeros((2, 3), np.int64), np.zeros((3, 2), np.int64).T
+        swapped, longer = np.zeros((4, 3), np.int64)[::2], np.zeros((2, 3), np.longlong)
+        small, unsigned = np.zeros((2, 3), np.int32), np.zeros((2, 3), np.uint64)
+        for out in (whole, whole, strided, strided, whole, swapped, longer, longer, small, unsigned, whole):
+            out[:] = 0
+            pairs_on_stack()(out)
+            assert out.tolist() == [[1000, 1001, 1002], [2010, 2011, 2012]]
+    pairs_on_stack()(whole)
+    for refused in (whole.astype(">i8"), whole.astype(float), whole.astype(object)):
+        before = refused.copy()
+        with pytest.raises(TypeError, match="aligned integers"):
+            pairs_on_stack()(refused)
+        assert (refused == before).all()
+    with pytest.raises(TypeError, match="kernels take"):
+        pairs_on_stack()([whole])
 
 
 @kernel

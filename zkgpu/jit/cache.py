@@ -27,7 +27,6 @@ import logging
 import os
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ ROOMS = ("jit", "fields", "curves", "ntt", "msm")
 LOCK = "kernels.lock"
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE / "kernels"  # what `python -m zkgpu.cli.kernels` makes for a release
-_MAGIC = b"zkgpu kernel 002"
+_MAGIC = b"zkgpu kernel 003"
 SUFFIX = ".code"
 _HEADER = len(_MAGIC) + hashlib.sha256().digest_size
 MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
@@ -215,7 +214,8 @@ def kernel_folder() -> Path | None:
         private_folder(cache_dir())
         folder = own_folder("kernels") / toolchain_digest()
         _mark_used(folder)
-        tempfile.TemporaryFile(dir=private_folder(folder)).close()
+        if not os.access(private_folder(folder), os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         log.warning("compiled kernels are not kept: %s cannot be written (%s)", cache_dir(), error)
         return None
@@ -316,6 +316,15 @@ def _load(path: Path) -> Entry | None:
         return None
 
 
+def kept(name: str, kinds: tuple[Kind, ...]) -> bytes | None:
+    """What the user's cache holds of a kernel, whole and trusted; None when it does not."""
+    folder = folder_in_use()
+    try:
+        return checked(folder / file_of(name, kinds)) if folder else None
+    except (OSError, ValueError):
+        return None
+
+
 def _compile(path: Path, name: str, compiled: Callable[[Target], bytes]) -> Entry:
     payload = _compiled(name, compiled)
     try:
@@ -394,6 +403,8 @@ def _hash(name: str, payload: bytes | memoryview) -> bytes:
 
 def write_private(path: Path, *buffers: bytes | memoryview) -> None:
     """Writes a file of mode 0600 in one step: readers see the old one or the whole new one."""
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mkstemp files have mode 0600
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,8 +1,8 @@
 """Numba as a compiler to object code: the one place that runs it, for kernels that are not there yet.
 
 What it makes needs neither Numba nor Python: no reference counts, no exceptions, one entry that takes a pointer to the
-64-bit words of all arguments, in order: an integer itself; of an array where its fields are (see `signature`); of a
-tuple those of its items.
+64-bit words: first whether to look at the kinds of arrays, then those of all arguments, in order: an integer itself;
+of an array where its fields are (see `signature`); of a tuple those of its items.
 """
 
 from __future__ import annotations
@@ -24,7 +24,22 @@ from numba.core.registry import cpu_target
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
-from zkgpu.jit.signature import DATA, SHAPE, STRIDES, ArrayKind, Kind
+from zkgpu.jit.signature import (
+    DATA,
+    DESCRIPTOR,
+    FLAGS,
+    INT,
+    NDIM,
+    OTHER_KINDS,
+    SEEN,
+    SHAPE,
+    STRIDES,
+    TYPE,
+    TYPE_MASK,
+    ArrayKind,
+    Kind,
+    type_word,
+)
 from zkgpu.jit.target import Target
 
 I32, WORD = ir.IntType(32), ir.IntType(64)
@@ -37,7 +52,7 @@ def compiled(run: Callable[..., None], name: str, kinds: tuple[Kind, ...], targe
     flags.nrt, flags.no_cpython_wrapper, flags.error_model = False, True, "numpy"
     with global_compiler_lock:
         context = _context(target)
-        context.entry_name, library = name, context.codegen().create_library(name)
+        context.entry_name, context.kinds, library = name, kinds, context.codegen().create_library(name)
         typing = cpu_target.typing_context
         compiler.compile_extra(typing, context, run, arguments, types.void, flags, {}, library=library)
         for function in library._final_module.functions:
@@ -98,6 +113,7 @@ class _StatusOnly(CPUCallConv):  # type: ignore[misc]
 
 class _Context(CPUContext):  # type: ignore[misc]
     entry_name = ""
+    kinds: tuple[Kind, ...] = ()
 
     @property
     def call_conv(self) -> Any:
@@ -118,6 +134,7 @@ class _Context(CPUContext):  # type: ignore[misc]
         entry = ir.Function(module, ir.FunctionType(I32, [WORD.as_pointer()]), self.entry_name)
         builder = ir.IRBuilder(entry.append_basic_block())
         words = _words(builder, entry.args[0])
+        _leave_unless_as_compiled(builder, next(words), self.kinds, _words(builder, entry.args[0], 1))
         arguments = [self._argument(builder, kind, words) for kind in fndesc.argtypes]
         status, _ = self.call_conv.call_function(builder, callee, types.void, fndesc.argtypes, arguments)
         builder.ret(status.code)
@@ -146,8 +163,37 @@ class _Context(CPUContext):  # type: ignore[misc]
         return array._getvalue()
 
 
-def _words(builder: Any, pointer: Any) -> Iterator[Any]:
-    return (_word(builder, pointer, k) for k in itertools.count())
+def _leave_unless_as_compiled(builder: Any, looks: Any, kinds: tuple[Kind, ...], words: Iterator[Any]) -> None:
+    """Ends the entry with OTHER_KINDS where `looks` is not 0 and an array is of another kind than given here."""
+    with builder.if_then(builder.icmp_unsigned("!=", looks, ir.Constant(WORD, 0))):
+        differences = _differences(builder, kinds, words)
+        with builder.if_then(builder.icmp_unsigned("!=", differences, ir.Constant(WORD, 0)), likely=False):
+            builder.ret(ir.Constant(I32, OTHER_KINDS))
+
+
+def _differences(builder: Any, kinds: tuple[Kind, ...], words: Iterator[Any]) -> Any:
+    """A word that is 0 just when all arrays are of these kinds."""
+    total = ir.Constant(WORD, 0)
+    for kind in kinds:
+        if isinstance(kind, tuple):
+            total = builder.or_(total, _differences(builder, kind, words))
+            continue
+        word = next(words)
+        if isinstance(kind, ArrayKind):
+            fields = builder.inttoptr(word, WORD.as_pointer())
+            descriptor = builder.inttoptr(_word(builder, fields, DESCRIPTOR), WORD.as_pointer())
+            for found, mask, expected in (
+                (_word(builder, fields, NDIM), INT, kind.ndim),
+                (_word(builder, fields, FLAGS), SEEN, kind.flags),
+                (_word(builder, descriptor, TYPE), TYPE_MASK, type_word(np.dtype(kind.dtype))),
+            ):
+                seen = builder.and_(found, ir.Constant(WORD, mask))
+                total = builder.or_(total, builder.xor(seen, ir.Constant(WORD, expected)))
+    return total
+
+
+def _words(builder: Any, pointer: Any, first: int = 0) -> Iterator[Any]:
+    return (_word(builder, pointer, k) for k in itertools.count(first))
 
 
 def _word(builder: Any, pointer: Any, k: int) -> Any:
