@@ -80,7 +80,11 @@ def test_intt_takes_evaluations_back_to_coefficients(backend: Backend, log_size:
     domain = Domain(Fr, 1 << log_size, offset)
     coefficients = some_scalars(domain.size, seed=3)
     vector = backend.vector(Fr.to_limbs(coefficients))
-    assert values_of(backend, backend.intt(backend.ntt(vector, domain), domain)) == coefficients
+    evaluations = backend.ntt(vector, domain)
+    assert values_of(backend, backend.intt(evaluations, domain)) == coefficients
+    in_place = backend.ntt(vector, domain, in_place=True)
+    assert values_of(backend, in_place) == values_of(backend, evaluations)
+    assert values_of(backend, backend.intt(in_place, domain, in_place=True)) == coefficients
 
 
 def random_matrix(rows: int, columns: int, seed: int) -> tuple[SparseMatrix, list[dict[int, int]]]:

@@ -10,7 +10,7 @@ from zkgpu.jit.isa import supported
 from zkgpu.ntt import cpu as cpu_module
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan
+from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan, subtransform_log
 
 P = Fr.modulus
 
@@ -131,11 +131,12 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
 @pytest.mark.parametrize("log_lanes", [0, 3])
 @pytest.mark.parametrize("group", [0, 1])
 @pytest.mark.parametrize("inverse", [False, True])
-def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, inverse):
-    for log_size in range(SMALLEST_LOG, 19):
+@pytest.mark.parametrize("subtransform", [12, 13, 14])
+def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, inverse, subtransform):
+    for log_size in (*range(SMALLEST_LOG, 16), 16 + log_lanes):
         blocks = 1 << (log_size - log_lanes)
         stages = np.zeros(blocks, np.int64)
-        planned = plan(log_size, log_lanes, group, inverse)
+        planned = plan(log_size, log_lanes, group, inverse, subtransform)
         for phase in planned.phases:
             touched = np.zeros(blocks, np.int64)
             for item in phase:
@@ -154,6 +155,24 @@ def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lane
                 touched += mine
             assert (touched == 1).all()
         assert (stages == log_size).all()
+
+
+@pytest.mark.parametrize(("log_size", "passes"), [(12, 0), (13, 1), (17, 1), (18, 2), (20, 2), (22, 3)])
+def test_a_large_cache_saves_passes_over_the_array(log_size, passes):
+    large = plan(log_size, 3, 0, False, subtransform_log(1 << 20))
+    assert len(large.phases) == 1 + passes <= len(plan(log_size, 3, 0, False, subtransform_log(1 << 18)).phases)
+
+
+def test_all_plans_give_the_same_bytes(cpu, monkeypatch):
+    domain = Domain(Fr, 1 << 17, Fr.root_of_unity(2 << 17))
+    vector = cpu.vector(random_limbs(domain.size))
+    results = []
+    for cache in (1 << 18, 1 << 19, 1 << 20):
+        monkeypatch.setattr(cpu_module, "second_level_cache", lambda cache=cache: cache)
+        values = ntt(cpu, vector, domain)
+        assert (intt(cpu, values, domain).blocks == vector.blocks).all()
+        results.append(values.blocks)
+    assert all((result == results[0]).all() for result in results)
 
 
 def test_sizes_without_a_tile_are_the_only_small_ones():

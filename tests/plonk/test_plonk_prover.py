@@ -194,9 +194,9 @@ class Flaky(CpuBackend):
         super().__init__(BN254, threads=1)
         self.calls, honest = 0, getattr(self, method)
 
-        def erring(*arguments: Any) -> Any:
+        def erring(*arguments: Any, **options: Any) -> Any:
             self.calls += 1
-            result = honest(*arguments)
+            result = honest(*arguments, **options)
             if self.calls == k:
                 return CpuBackend.pointwise(self, lambda v: v + 1, result)
             return result

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import mmap
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,18 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 CACHE_LINE = 64
+_SECOND_LEVEL = Path("/sys/devices/system/cpu/cpu0/cache/index2/size")  # "1024K"
 LARGE = 1 << 26  # bytes from which an array is worth a file
 
 _folder: ContextVar[Path | None] = ContextVar("folder of large arrays", default=None)
+
+
+@functools.cache
+def second_level_cache() -> int:
+    """Bytes of a core's second-level cache as Linux says; 256 KiB, which every CPU has, where nothing says."""
+    with suppress(OSError, ValueError):
+        return int(_SECOND_LEVEL.read_text().strip().removesuffix("K")) << 10
+    return 1 << 18
 
 
 def aligned_empty(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) -> NDArray[Any]:
@@ -48,6 +57,8 @@ def large_in_files(folder: Path) -> Iterator[None]:
 
 def _in_file(folder: Path, size: int) -> NDArray[np.uint8]:
     try:
+        import tempfile
+
         with tempfile.TemporaryFile(dir=folder) as file:
             os.posix_fallocate(file.fileno(), 0, size)  # a disk that fills up later would end the process
             return np.frombuffer(mmap.mmap(file.fileno(), size), np.uint8)

@@ -7,10 +7,11 @@ from functools import partial
 
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField, CpuVector
+from zkgpu.jit.memory import second_level_cache
 from zkgpu.jit.threads import at_most, parallel
 from zkgpu.ntt import kernels
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import RADIX, SMALLEST_LOG, Plan, plan
+from zkgpu.ntt.plan import RADIX, SMALLEST_LOG, Plan, plan, subtransform_log
 from zkgpu.ntt.twiddles import Twiddles, twiddles
 
 
@@ -73,7 +74,8 @@ def _group(domain: Domain) -> int | None:
 
 
 def _plan(cpu: CpuField, domain: Domain, group: int | None, inverse: bool) -> Plan:
-    return plan(domain.log_size, cpu.isa.lanes.bit_length() - 1, group or 0, inverse)
+    log_lanes, subtransform = cpu.isa.lanes.bit_length() - 1, subtransform_log(second_level_cache())
+    return plan(domain.log_size, log_lanes, group or 0, inverse, subtransform)
 
 
 def _run(plan: Plan, threads: int, kernel: Callable[..., None], tables: Twiddles) -> None:

@@ -3,7 +3,8 @@
 A transform of n values is log2 n stages. Stage s splits each of 2^s groups into halves x, y and replaces them by
 x + w y and x - w y with one factor w per group. A pass does three stages at once (radix 8) on 2^3 blocks; first over
 the whole array, then within sub-transforms that stay in the second-level cache, where a last pass does the last three
-stages in tiles of 2^3 blocks. The inverse does the same passes backwards.
+stages in tiles of 2^3 blocks. The inverse does the same passes backwards. The larger that cache, the fewer passes go
+over the whole array.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ RADIX, RADIX_LOG = 8, 3
 # of the smallest size that can be planned: three stages above the tiles, three within
 SMALLEST_LOG = 2 * RADIX_LOG
 
-# values of a sub-transform: 2^12 take 160 KiB at most
-SUBTRANSFORM_LOG = 12
+# values of a sub-transform that is not all there is: 2^12 take 160 KiB at most, 2^14 take 640
+SUBTRANSFORM_LOG, MOST_SUBTRANSFORM_LOG = 12, 14
+VALUE_BYTES = 40
 # values of a part that goes through all its passes in the first-level cache
 NEST_LOG = 9
 # items a phase is cut into, when it is long enough: an item should have this many values at least
@@ -45,10 +47,22 @@ class Plan:
     phases: tuple[tuple[Rows, ...], ...]
 
 
-def radices(log_size: int) -> list[int]:
-    """log2 of the radices of the passes before the tiles; a small one comes second, where its table is short."""
-    rest = log_size - SMALLEST_LOG
-    return [RADIX_LOG] + [rest % RADIX_LOG] * (rest % RADIX_LOG > 0) + [RADIX_LOG] * (rest // RADIX_LOG)
+def subtransform_log(cache: int) -> int:
+    """log2 of the values of a sub-transform that leaves a third of a second-level cache of so many bytes."""
+    fits = (3 * cache // (4 * VALUE_BYTES)).bit_length() - 1
+    return min(max(fits, SUBTRANSFORM_LOG), MOST_SUBTRANSFORM_LOG)
+
+
+def whole_passes(log_size: int, subtransform: int) -> int:
+    """Passes of radix 8 over the whole array: one at least where threads may share them."""
+    return 0 if log_size <= SUBTRANSFORM_LOG else max(1, -(-(log_size - subtransform) // RADIX_LOG))
+
+
+def radices(log_size: int, subtransform: int = SUBTRANSFORM_LOG) -> list[int]:
+    """log2 of the radices of the passes before the tiles; a small one follows those over the whole array."""
+    rest, first = log_size - SMALLEST_LOG, max(1, whole_passes(log_size, subtransform))
+    small = [rest % RADIX_LOG] * (rest % RADIX_LOG > 0)
+    return [RADIX_LOG] * first + small + [RADIX_LOG] * (1 + rest // RADIX_LOG - first)
 
 
 def group_count(log_size: int, group: int) -> int:
@@ -57,15 +71,16 @@ def group_count(log_size: int, group: int) -> int:
 
 
 @lru_cache(maxsize=16)
-def plan(log_size: int, log_lanes: int, group: int, inverse: bool) -> Plan:
+def plan(log_size: int, log_lanes: int, group: int, inverse: bool, subtransform: int = SUBTRANSFORM_LOG) -> Plan:
     """The passes of a transform of 2^log_size values in blocks of 2^log_lanes.
 
     Args:
         group: 0 for the roots of unity, 1 for the odd coset: it is the second half of the transform of twice the size
+        subtransform: log2 of the values of a sub-transform, at most
     """
-    layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size), 0
+    layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size, subtransform), 0
     phases = []
-    while log_size - stage > SUBTRANSFORM_LOG:
+    for _ in range(whole_passes(log_size, subtransform)):
         phases.append(_columns_apart(layout, np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
         stage += steps.pop(0)
     phases.append(_subtransforms(layout, stage, steps))

@@ -131,7 +131,7 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
         )
         ratio = backend.pointwise(lambda x, y: x * y, before, backend.inverse(after))
         products = backend.matvec(self._reverse_shifted, backend.prefix_product(ratio))
-        return Coefficients(backend.intt(products, self._domain))
+        return Coefficients(backend.intt(products, self._domain, in_place=True))
 
     # round 3
 
@@ -201,7 +201,7 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
 
     def _interpolated(self, column: Vector) -> Coefficients:
         """The polynomial with the values of a column, natural order, on the domain."""
-        return Coefficients(self.backend.intt(self.backend.matvec(self._reverse, column), self._domain))
+        return Coefficients(self.backend.intt(self.backend.matvec(self._reverse, column), self._domain, in_place=True))
 
     def _natural(self, p: Coefficients) -> Vector:
         """The values of a polynomial on the domain in natural order."""

@@ -111,7 +111,7 @@ class Quotient:
         z_next, qc_values = coset.values(z, self._domain.omega), coset.values(qc)
         fixed = [at.fixed[name] for name in FIXED if name != "qc"]
         values = self._backend.pointwise(quotient, *moving, z_next, qc_values, *fixed, at.l1, coset.roots)
-        return self._backend.intt(values, coset.domain)
+        return self._backend.intt(values, coset.domain, in_place=True)
 
 
 def highest_product(factors: Sequence[Sequence[int]], modulus: int) -> list[int]:
