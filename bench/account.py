@@ -276,7 +276,7 @@ class _Sum:
             with timed(times, "additions of points"):
                 add_segments(shape, self.points.rows, references, start, filled, space)
             with timed(times, "reduction of buckets"):
-                reduce_set(filled.ctypes.data, count // lanes, sums[k].reshape(-1))
+                reduce_set(filled.ctypes.data, 1, count // lanes, sums[k].reshape(-1))
         with timed(times, "windows together"):
             return (fold(shape, sums, [s.weight for s in sets], self.width, count // lanes),)
 

@@ -204,9 +204,7 @@ def _sum_buckets(
     filled = of_group.buckets[: sets * count]
     add_segments(shape, points.rows, references, start, filled, of_group.workspace)
     sums = np.empty((sets, 2, 3 * shape.degree, shape.layout.limbs, shape.isa.lanes), np.uint64)
-    reduce_set = reduce_buckets(shape)
-    for s in range(sets):
-        reduce_set(filled[s * count :].ctypes.data, count // shape.isa.lanes, sums[s].reshape(-1))
+    reduce_buckets(shape)(filled.ctypes.data, sets, count // shape.isa.lanes, sums.reshape(-1))
     return sums
 
 

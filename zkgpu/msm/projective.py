@@ -57,29 +57,31 @@ def addition(shape: KernelGroup) -> Any:
 
 @kernel
 def reduce_buckets(shape: KernelGroup) -> Any:
-    """reduce(buckets, count, sums): each lane l takes the buckets B_1 .. B_count at row l * count.
+    """reduce(buckets, sets, count, sums): in each set, lane l takes the buckets B_1 .. B_count at row l * count.
 
-    buckets  address of lanes * count rows
-    sums     receives sum B_j and sum j B_j, one block of projective points each
+    buckets  address of sets * lanes * count rows
+    sums     receives sum B_j and sum j B_j of each set, one block of projective points each
     """
     size = shape.point_words
 
     @operation(shape.isa, shape.modulus)
-    def step(e: Any, row: Any, stride: Any, sums: Any) -> None:
+    def step(e: Any, row: Any, stride: Any, sums: Any, at: Any) -> None:
         curve = Coordinates(e, shape)
         lanes = [e.builder.add(row, e.builder.mul(stride, e.integer(lane))) for lane in range(shape.isa.lanes)]
-        running = add_affine(curve, curve.load_projective(sums, e.integer(0)), curve.load_points(lanes))
-        curve.store_projective(running, sums, e.integer(0))
-        weighted = add(curve, curve.load_projective(sums, e.integer(size)), running)
-        curve.store_projective(weighted, sums, e.integer(size))
+        running = add_affine(curve, curve.load_projective(sums, at), curve.load_points(lanes))
+        curve.store_projective(running, sums, at)
+        weighted = add(curve, curve.load_projective(sums, e.shifted(at, size)), running)
+        curve.store_projective(weighted, sums, e.shifted(at, size))
 
-    clear, row_bytes = set_infinity(shape), shape.row_bytes
+    clear, row_bytes, lanes = set_infinity(shape), shape.row_bytes, shape.isa.lanes
 
-    def run(buckets: int, count: int, sums: Any) -> None:
-        clear(sums, 0)
-        clear(sums, size)
-        for j in range(count - 1, -1, -1):
-            step(buckets + j * row_bytes, count * row_bytes, sums)
+    def run(buckets: int, sets: int, count: int, sums: Any) -> None:
+        for s in range(sets):
+            at, first = 2 * size * s, buckets + s * lanes * count * row_bytes
+            clear(sums, at)
+            clear(sums, at + size)
+            for j in range(count - 1, -1, -1):
+                step(first + j * row_bytes, count * row_bytes, sums, at)
 
     return run
 
