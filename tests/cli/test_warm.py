@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 def folder(monkeypatch, tmp_path):
     """The folder of this process's kernels, empty."""
     monkeypatch.setattr(machine, "folder_in_use", lambda: tmp_path)
+    monkeypatch.setattr(machine, "shipped_folders", lambda: ())
     monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(warm, "_PROGRAM", "import time; time.sleep(100)")
     return tmp_path
@@ -47,6 +48,10 @@ def test_there_is_none_where_there_is_nothing_to_share(folder, backend, monkeypa
     with warm.second_process(backend) as process:
         assert process is None
     monkeypatch.setattr(warm.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(machine, "shipped_folders", lambda: (folder,))
+    with warm.second_process(backend) as process:
+        assert process is None, "a release has all kernels"
+    monkeypatch.setattr(machine, "shipped_folders", lambda: ())
     (folder / "kernel.code").write_bytes(b"")
     with warm.second_process(backend) as process:
         assert process is None

@@ -10,8 +10,11 @@ import pytest
 
 from tests.jit.test_images import fill
 from zkgpu.backend import shipping
+from zkgpu.curves.bn254 import Fr
+from zkgpu.fields.cpu import CpuField
+from zkgpu.fields.kernels import multiply_by_progression
 from zkgpu.jit import cache, kernel, target
-from zkgpu.jit.isa import supported
+from zkgpu.jit.isa import LEVELS, supported
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -87,6 +90,24 @@ def test_what_is_not_right_is_compiled_anew(shipped, tmp_path, how):
     compiled, said = outcome(shipped, tmp_path)
     assert compiled == "compiled"
     assert ("install zkgpu again" in said) == (how in ("damaged", "another kernel's", "for another CPU"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="images are Linux's")
+@pytest.mark.parametrize("isa", supported(), ids=lambda isa: isa.name)
+def test_a_shipped_kernel_gives_the_bytes_of_one_compiled_here(isa, tmp_path, monkeypatch):
+    """What a level's release holds is for any CPU of the level; what is compiled here is for the best that this has."""
+    cpu, run = CpuField(Fr, isa, 1), multiply_by_progression(isa, Fr.modulus)
+    vector = cpu.from_integers([pow(3, k, Fr.modulus) for k in range(100)] + [Fr.modulus - 1, 0, 1])
+    expected = cpu.multiply_by_powers(vector, 5, scale=-7)
+    monkeypatch.setattr(cache, "SHIPPED", tmp_path)
+    monkeypatch.setattr(kernel, "known", [run])
+    level = LEVELS.get(isa.name, shipping.levels()[-1])
+    folder = shipping.build([level])[0].parent
+    monkeypatch.setattr(cache, "shipped_folders", lambda: (folder,))
+    monkeypatch.setattr(cache, "folder_in_use", lambda: pytest.fail("it is not the shipped one"))
+    monkeypatch.setattr(run, "_entries", {})
+    monkeypatch.setattr(run, "_latest", {})
+    assert (cpu.multiply_by_powers(vector, 5, scale=-7).blocks == expected.blocks).all()
 
 
 def test_shipped_kernels_of_features_that_the_cpu_lacks_are_not_looked_at(monkeypatch, tmp_path):

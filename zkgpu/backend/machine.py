@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from zkgpu.jit.cache import SUFFIX, CacheInfo, cache_info, clear_cache, folder_in_use
+from zkgpu.jit.cache import SUFFIX, CacheInfo, cache_info, clear_cache, folder_in_use, shipped_folders
 from zkgpu.jit.isa import choose, supported
 
 __all__ = [
@@ -33,7 +33,9 @@ def instruction_set() -> str:
 
 
 def needs_compiling() -> bool:
-    """Whether no kernel was compiled yet, though there is a folder to keep them in."""
+    """Whether no kernel was shipped or compiled yet, though there is a folder to keep them in."""
+    if shipped_folders():
+        return False
     folder = folder_in_use()
     return folder is not None and not any(folder.glob(f"*{SUFFIX}"))
 

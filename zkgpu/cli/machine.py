@@ -123,10 +123,10 @@ def cache_clear_command(session: Session) -> None:
 @pass_session
 def cache_warm_command(session: Session, only: str | None) -> None:
     """Compile every kernel of the device now, so that no later command waits for it."""
-    from zkgpu.cli.warm import warm, warm_group
+    from zkgpu.cli.warm import warm, warm_share
 
     if only:
-        warm_group(session.backend(), session.backend().curve.g2)
+        warm_share(session.backend())
         return
     with session.working():
         backend = session.backend()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
+    import subprocess
+
     from zkgpu.provers.proof_system import ProofSystem
 
 _PROGRAM = "from zkgpu.cli import main; main()"
@@ -27,13 +28,15 @@ _SHARE = ("--quiet", "--device", "cpu", "cache", "warm", "--only", "g2")
 
 @contextlib.contextmanager
 def second_process(backend: Backend) -> Iterator[subprocess.Popen[bytes] | None]:
-    """While the block runs, another process compiles the kernels of G2: half of the work of a first start.
+    """While the block runs, another process compiles the kernels of G2 and of pairings: half of a first start.
 
     None where there is nothing to share: some kernels are cached, there is one core, or the device is not the CPU.
     """
     if not _is_worth_while(backend):
         yield None
         return
+    import subprocess
+
     command, nothing = [sys.executable, "-c", _PROGRAM, *_SHARE], subprocess.DEVNULL
     with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:  # noqa: S603 - ourselves
         try:
@@ -84,6 +87,17 @@ def warm_group(backend: Backend, group: Group) -> None:
     backend.canonical_rows(group, rows)
     if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
         raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")
+
+
+def warm_share(backend: Backend) -> None:
+    """What a second process does of a first start: the kernels of G2, then the one that later verifications run on."""
+    from zkgpu.curves.execution import use_kernel
+    from zkgpu.curves.pairing import is_in_subgroup_g2
+
+    warm_group(backend, backend.curve.g2)
+    use_kernel()
+    if not is_in_subgroup_g2(backend.curve.g2.generator):
+        raise ZkgpuError(f"{backend.name}: the generator of {backend.curve.g2.name} is not in its subgroup")
 
 
 def warm_vectors(backend: Backend) -> None:
