@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 MOST = 80  # characters of a cell
 FIRST = 8  # entries of a list
@@ -32,4 +31,6 @@ def unsafe_facts(is_unsafe: bool) -> dict[str, object]:
 
 def _cell(value: object) -> str:
     text = f"{value:,}" if type(value) is int else str(value)
+    from html import escape
+
     return escape(text if len(text) <= MOST else f"{text[: MOST - 2]}..")

@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from Crypto.Hash import keccak
-
 from zkgpu.ceremony.challenge import encode
 from zkgpu.curves.points import Curve, Point
 
@@ -24,6 +22,8 @@ Item: TypeAlias = "Point | int | bytes"
 
 
 def keccak256(data: bytes) -> bytes:
+    from Crypto.Hash import keccak  # where it is used: most proofs are verified without
+
     return keccak.new(digest_bits=256, data=data).digest()
 
 

@@ -72,9 +72,17 @@ class Group:
         p = Point(self, x, y)
         if not p.is_on_curve():
             raise PointError(f"{p} is not on the curve {self.name}")
-        if not p.is_in_subgroup():
+        if not self.has(p):
             raise PointError(f"{p} is outside the prime-order subgroup of {self.name}")
         return p
+
+    def has(self, point: Point) -> bool:
+        """Whether a point of the curve is in the subgroup: on a twist by the quick test, elsewhere by definition."""
+        if self.twist is None:
+            return point.is_in_subgroup()
+        from zkgpu.curves.pairing import is_in_subgroup_g2
+
+        return is_in_subgroup_g2(point)
 
     def clear_cofactor(self, point: Point) -> Point:
         """cofactor * point: a point of the subgroup, from any point of the curve."""

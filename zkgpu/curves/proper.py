@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from zkgpu.curves.pairing import is_in_subgroup_g2
 from zkgpu.curves.points import Group, Point
 from zkgpu.errors import PointError, UsageError
 
@@ -23,7 +22,7 @@ def require_point(point: object, group: Group, what: str) -> None:
         raise PointError(f"{what}: a coordinate is no integer in [0, q): values are never reduced, give canonical ones")
     if not point.is_on_curve():
         raise PointError(f"{what} is not on the curve {group.name}")
-    if not (point.is_in_subgroup() if group.twist is None else is_in_subgroup_g2(point)):
+    if not group.has(point):
         raise PointError(f"{what} is outside the prime-order subgroup of {group.name}")
 
 

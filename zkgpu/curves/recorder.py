@@ -28,7 +28,10 @@ class Opcode(IntEnum):
 
     @classmethod
     def of(cls, operator: Operator) -> Opcode:
-        return cls("*+-".index(operator))
+        return _OPCODES[operator]
+
+
+_OPCODES = dict(zip("*+-", Opcode, strict=True))
 
 
 @dataclass(frozen=True)
@@ -104,19 +107,23 @@ def _grouped(steps: dict[int, Step]) -> list[int]:
 
     Greedy: take the operator with most steps ready, run it until none is ready, repeat.
     """
-    operands = {i: {a for a in step[1:] if a in steps} for i, step in steps.items()}
     users: dict[int, list[int]] = {i: [] for i in steps}
-    for i, needs in operands.items():
-        for a in needs:
-            users[a].append(i)
-    waiting = {i: len(needs) for i, needs in operands.items()}
-    ready = {operator: deque(i for i in steps if steps[i][0] == operator and not waiting[i]) for operator in "*+-"}
+    waiting = dict.fromkeys(steps, 0)
+    ready: dict[Operator, deque[int]] = {"*": deque(), "+": deque(), "-": deque()}
+    for i, (operator, *operands) in steps.items():
+        for a in operands:  # a square waits twice for its operand
+            if a in steps:
+                users[a].append(i)
+                waiting[i] += 1
+        if not waiting[i]:
+            ready[operator].append(i)
     order: list[int] = []
     while any(ready.values()):
         queue = max(ready.values(), key=len)
         while queue:
-            order.append(queue.popleft())
-            for user in users[order[-1]]:
+            step = queue.popleft()
+            order.append(step)
+            for user in users[step]:
                 waiting[user] -= 1
                 if not waiting[user]:
                     ready[steps[user][0]].append(user)

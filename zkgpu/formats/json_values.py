@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import Any, TypeAlias, TypeVar
 
 from zkgpu.curves import CURVES, DEFAULT, Curve, Group, Point, known_curves
@@ -47,6 +46,8 @@ def require_curve(value: Any, what: str, protocol: str, title: str, default: Cur
 
 def _refuse_misspelled(key: str, value: dict[str, Any]) -> None:
     """Raises FormatError where a key that may be left out is there under nearly its name."""
+    from difflib import get_close_matches
+
     near = get_close_matches(key, [name.lower() for name in value], 1, 0.75)
     if near:
         raise FormatError(f'the key "{key}" is missing, and there is {shown(near[0])}: is the file damaged?')

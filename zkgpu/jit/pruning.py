@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +54,8 @@ def clear(folder: Path) -> None:
     for entry in own_entries(folder):
         remove(entry)
     if [entry.name for entry in folder.iterdir()] == [TAG]:
+        import shutil
+
         shutil.rmtree(folder)
 
 
@@ -87,6 +87,9 @@ def remove(entry: Path) -> None:
         if entry.is_symlink() or not entry.is_dir():
             entry.unlink()
             return
+        import shutil
+        import tempfile
+
         aside = Path(tempfile.mkdtemp(dir=entry.parent, prefix=ASIDE))
         entry.rename(aside / entry.name)
         shutil.rmtree(aside, ignore_errors=True)
