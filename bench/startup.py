@@ -1,32 +1,75 @@
 """What a process pays before it computes: imports, cached kernels, and compiling everything the first time.
 
-`python bench/startup.py` prints a table and appends to bench/results/startup.jsonl.
+`python bench/startup.py` prints a table and appends to bench/results/startup.jsonl. Modules are byte-compiled first, as
+they are wherever pip installed them; a warm cache is one that `zkgpu cache warm` filled. `python bench/startup.py
+stages` shows where the time of warm commands goes instead: see `stages`.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
+import resource
+import statistics
 import subprocess
 import sys
-from functools import partial
+import time
+from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import ROOT, Recorder
-from measuring import Measurement, measure, seconds_of
+from measuring import Measurement
 
 MAIN = "from zkgpu.cli import main; main()"
 CORES = os.cpu_count()
 SAMPLE = ROOT / "tests" / "data" / "samples" / "range"
 
 
-def run(cache: str, *arguments: object) -> None:
-    """`zkgpu ARGUMENTS` in a fresh process with its kernels kept in `cache`. Exits when the command fails."""
+REPEATS = 9
+# adds what loading kernels took to what Python says of imports
+PROGRAM = """
+import time
+from zkgpu.jit import cache
+load, taken = cache.entry, []
+def entry(*arguments):
+    start = time.perf_counter()
+    try:
+        return load(*arguments)
+    finally:
+        taken.append(time.perf_counter() - start)
+cache.entry = entry
+import atexit, sys
+atexit.register(lambda: print(f"kernels: {len(taken)} {sum(taken)}", file=sys.stderr))
+from zkgpu.cli import main
+main()
+"""
+
+
+def run(cache: str, *arguments: object, options: tuple[str, ...] = (), program: str = MAIN) -> str:
+    """`zkgpu ARGUMENTS` in a fresh process with its kernels kept in `cache`: what it says on standard error.
+
+    Exits when the command fails.
+    """
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": cache}
-    command = [sys.executable, "-c", MAIN, *map(str, arguments)]
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    command = [sys.executable, *options, "-c", program, *map(str, arguments)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(f"zkgpu {arguments[0]}: {done.stderr}")
+    return done.stderr
+
+
+def once(cache: str, *arguments: object) -> Measurement:
+    """One run, with the processor's time of the process."""
+    start, cpu = time.perf_counter(), _of_children()
+    run(cache, *arguments)
+    return Measurement((time.perf_counter() - start,), (_of_children() - cpu,))
+
+
+def _of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def import_seconds() -> float:
@@ -41,15 +84,51 @@ def cold(*arguments: object) -> Measurement:
     taken = []
     for _ in range(3):
         with TemporaryDirectory() as cache:
-            taken.append(seconds_of(partial(run, cache, *arguments)))
-    return Measurement(tuple(taken))
+            taken.append(once(cache, *arguments))
+    return Measurement.joined(taken)
+
+
+def warm(cache: str, *arguments: object) -> Measurement:
+    """With what this command and those before it left in the cache."""
+    run(cache, *arguments)
+    return Measurement.joined([once(cache, *arguments) for _ in range(REPEATS)])
+
+
+def stages(cache: str, *arguments: object) -> dict[str, float]:
+    """Milliseconds of a warm run by what they went to, medians of some runs.
+
+    "imports of X" is the time of X's modules alone, which Python's own clock of imports makes longer by a tenth or so;
+    "Python" is a process that does nothing; "all else" is what the command was run for.
+    """
+    runs = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        said = run(cache, *arguments, options=("-X", "importtime"), program=PROGRAM)
+        total = 1e3 * (time.perf_counter() - start)
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", "pass"], check=True)
+        parts: dict[str, float] = defaultdict(float, {"Python": 1e3 * (time.perf_counter() - start)})
+        for line in said.splitlines():
+            if line.startswith("import time:") and "self" not in line:
+                own, _, module = line.removeprefix("import time:").split("|")
+                parts[f"imports of {_owner(module.strip())}"] += int(own) / 1e3
+            elif line.startswith("kernels:"):
+                parts["loading kernels"] = 1e3 * float(line.split()[2])
+        runs.append({**parts, "all else": total - sum(parts.values()), "total": total})
+    return {name: round(statistics.median(r.get(name, 0.0) for r in runs), 1) for name in runs[-1]}
+
+
+def _owner(module: str) -> str:
+    name = module.partition(".")[0]
+    return name if name in ("zkgpu", "numpy", "click") else "others"
 
 
 def main() -> None:
+    compileall.compile_dir(ROOT / "zkgpu", quiet=2)
     recorder = Recorder("startup")
     verify: list[object] = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
     recorder.add(Measurement(tuple(import_seconds() for _ in range(9))), what="import zkgpu", checked=True)
-    recorder.add(measure(partial(run, "", "--version"), repeats=9), what="zkgpu --version", checked=True)
+    recorder.add(warm("", "--version"), what="zkgpu --version", checked=True)
     with TemporaryDirectory() as cache, TemporaryDirectory() as folder:
         outputs = ["--proof", Path(folder, "proof.json"), "--public", Path(folder, "public.json")]
         prove: list[object] = ["prove", SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns", *outputs]
@@ -57,10 +136,17 @@ def main() -> None:
         fullprove: list[object] = ["fullprove", *made_by_circom, *outputs]
         demos: dict[str, list[object]] = {name: [*name.split()] for name in ("demo", "demo --membership")}
         proofs = {"prove, 575 constraints": prove, "fullprove, 575 constraints": fullprove}
+        run(cache, "cache", "warm")
+        if sys.argv[1:] == ["stages"]:
+            for what, command in {"verify": verify, **proofs}.items():
+                parts = stages(cache, *command)
+                seconds = Measurement((parts["total"] / 1e3,))
+                recorder.add(seconds, what=f"zkgpu {what}, stages", cache="warm", milliseconds=parts, checked=True)
+                print(*(f"    {name:<20} {value:8.1f} ms" for name, value in parts.items()), sep="\n")
+            return
         for what, command in {"verify": verify, **proofs, **demos}.items():
             recorder.add(cold(*command), what=f"zkgpu {what}", threads=CORES, cache="empty", checked=True)
-            warm = measure(partial(run, cache, *command))
-            recorder.add(warm, what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)
+            recorder.add(warm(cache, *command), what=f"zkgpu {what}", threads=CORES, cache="warm", checked=True)
         recorder.add(cold("cache", "warm"), what="zkgpu cache warm", threads=CORES, cache="empty", checked=True)
 
 
