@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ print(levels()[0], supported()[0].name)
 
 
 @pytest.mark.parametrize("level", shipping.levels())
-def test_a_process_of_a_level_compiles_for_it_and_no_better(level):
+def test_a_process_of_a_level_compiles_for_it_and_no_better(level: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SAYS_LEVEL],
         env=shipping.environment_of(level),
@@ -29,13 +30,13 @@ def test_a_process_of_a_level_compiles_for_it_and_no_better(level):
     assert done.stdout.split() == [level, shipping.instructions_of(level)]
 
 
-def test_a_level_that_fails_is_named(monkeypatch):
+def test_a_level_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernels, "environment_of", lambda _: shipping.environment_of("x86-64"))
     with pytest.raises(ZkgpuError, match=r"x86-64-fma: error: .*'fma' needs"):
         kernels._built_level("x86-64-fma")
 
 
-def test_a_wheel_without_a_level_is_refused(tmp_path, capsys):
+def test_a_wheel_without_a_level_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wheel, names = tmp_path / "zkgpu.whl", [f"zkgpu/kernels/{'0' * 24}-{level}/f.code" for level in kernels.LEVELS]
     with zipfile.ZipFile(wheel, "w") as archive:
         for name in names[1:]:
