@@ -29,6 +29,7 @@ from zkgpu.circuits import CompiledCircuit
 from zkgpu.circuits.gadgets import Table
 from zkgpu.groth16 import Prover, unsafe_setup
 from zkgpu.groth16.zkey import read_zkey, write_zkey
+from zkgpu.stages import listening
 
 RESULTS = Path(__file__).parent / "results" / "memory.jsonl"
 SIZES, SMALL = (16, 18, 20), (12,)
@@ -52,9 +53,21 @@ class Peak:
     most: int = 0
     seconds: float = 0.0
     cpu_seconds: float = 0.0
+    stages: dict[str, int] = field(default_factory=dict)
+    _within: list[str] = field(default_factory=list)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
+        with listening(self._on_stage):
+            yield from self._watched()
+
+    def _on_stage(self, name: str, seconds: float | None) -> None:
+        if seconds is None:
+            self._within.append(name)
+        else:
+            self._within.remove(name)
+
+    def _watched(self) -> Iterator[None]:
         over, began = threading.Event(), (time.perf_counter(), time.process_time())
         watcher = threading.Thread(target=self._watch, args=(over,))
         watcher.start()
@@ -67,7 +80,10 @@ class Peak:
 
     def _watch(self, over: threading.Event) -> None:
         while True:
-            self.most = max(self.most, anonymous_bytes() - self.before)
+            now = anonymous_bytes() - self.before
+            self.most = max(self.most, now)
+            for name in self._within[-1:]:
+                self.stages[name] = max(self.stages.get(name, 0), now)
             if over.wait(INTERVAL):
                 return
 
@@ -102,6 +118,7 @@ def report(what: str, name: str, log_size: int, constraints: int, peak: Peak) ->
         "bytes_a_constraint": round(peak.most / constraints, 1),
         "seconds": round(peak.seconds, 3),
         "cpu_seconds": round(peak.cpu_seconds, 3),
+        "stages": {name: round(most / constraints, 1) for name, most in peak.stages.items()},
     }
     print(json.dumps(line), flush=True)
 

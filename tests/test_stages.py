@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
@@ -16,7 +17,7 @@ import pytest
 import zkgpu
 from zkgpu.errors import CancelledError
 from zkgpu.jit.threads import parallel
-from zkgpu.stages import cancellable, carried, listening, stage
+from zkgpu.stages import Steps, advance, cancellable, carried, listening, measuring, stage, steps
 
 INPUTS = {"x": 3, "y": 35}
 STAGES = {"groth16": "quotient", "plonk": "grand product"}
@@ -214,3 +215,34 @@ def test_a_carried_function_is_called_by_many_threads_at_once() -> None:
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(partial(bound), range(4))) == [0, 2, 4, 6]
     assert heard == ["work"] * 4
+
+
+def test_a_setup_tells_how_many_of_its_points_are_made() -> None:
+    heard: list[tuple[int, int]] = []
+    with measuring(lambda now: heard.append((now.done, now.total))):
+        zkgpu.unsafe_setup(cubic(), "groth16", backend="cpu")
+    done, totals = zip(*heard, strict=True)
+    assert list(done) == sorted(set(done))
+    assert set(totals) == {done[-1]}
+    assert len(done) >= 5
+
+
+def test_a_setup_stops_between_two_pieces() -> None:
+    cancel = threading.Event()
+    with cancellable(cancel), measuring(lambda _: cancel.set()), pytest.raises(CancelledError, match="stopped after"):
+        zkgpu.unsafe_setup(cubic(), "groth16", backend="cpu")
+
+
+def test_steps_tell_percentage_rate_and_time_left() -> None:
+    assert str(Steps(200, 50, time.perf_counter() - 5)) == "25 %, 10 a second, 15 s left"
+    assert str(Steps(200)) == "0 %"
+
+
+def test_steps_of_what_is_called_are_parts_of_those_of_the_caller() -> None:
+    heard: list[str] = []
+    advance(1)  # of nothing that is counted
+    with measuring(lambda now: heard.append(f"{now.done} of {now.total}")), steps(10):
+        with steps(3):
+            advance(3)
+        advance(7)
+    assert heard == ["3 of 10", "10 of 10"]

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
 from zkgpu.errors import CancelledError
@@ -31,6 +32,8 @@ class Cancel(Protocol):
 
 _compiling: list[Callable[[], None]] = []  # of the process: whichever thread comes to a kernel first compiles it
 _listener: ContextVar[Listener | None] = ContextVar("stage listener", default=None)
+_meter: ContextVar[Callable[[Steps], None] | None] = ContextVar("listener to steps", default=None)
+_steps: ContextVar[Steps | None] = ContextVar("steps of a stage", default=None)
 _cancels: ContextVar[tuple[Cancel, ...]] = ContextVar("cancels of stages", default=())
 
 
@@ -59,6 +62,60 @@ def listening(listener: Listener) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@dataclass
+class Steps:
+    """How far a stage is.
+
+    Attributes:
+        total: steps that there are to do; what they are is the stage's business
+        done: those that are done
+        started: seconds of `time.perf_counter`
+    """
+
+    total: int
+    done: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def __str__(self) -> str:
+        """12 %, 340,000 a second, 25 s left."""
+        seconds = time.perf_counter() - self.started
+        rate = self.done / seconds if seconds else 0.0
+        percent = f"{100 * self.done // max(self.total, 1)} %"
+        return f"{percent}, {rate:,.0f} a second, {(self.total - self.done) / rate:,.0f} s left" if rate else percent
+
+
+@contextmanager
+def measuring(listener: Callable[[Steps], None]) -> Iterator[None]:
+    """Whenever work in the block is some steps further in a stage that counts them, the listener hears of it."""
+    token = _meter.set(listener)
+    try:
+        yield
+    finally:
+        _meter.reset(token)
+
+
+@contextmanager
+def steps(total: int) -> Iterator[None]:
+    """The block has that many steps, of which `advance` tells. Steps of whoever is called are parts of them."""
+    token = _steps.set(_steps.get() or Steps(total))
+    try:
+        yield
+    finally:
+        _steps.reset(token)
+
+
+def advance(count: int) -> None:
+    """Some steps are done. Raises CancelledError where the work is to stop, and what the listener raises."""
+    current, listener = _steps.get(), _meter.get()
+    if current is None:
+        return
+    current.done += count
+    if any(cancel.is_set() for cancel in _cancels.get()):
+        raise CancelledError(f"stopped after {current}, as was asked")
+    if listener is not None:
+        listener(current)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from exhaustive import F7
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zkgpu.circuits import numbers as numbers_module
 from zkgpu.circuits.numbers import WIDE, Numbers, difference, limit, object_array
 from zkgpu.circuits.sums import Rows, Table, combine, small_fraction
 from zkgpu.curves.bn254 import Fr
@@ -120,3 +121,16 @@ def test_borrows_run_through_equal_limbs() -> None:
     x = np.array(words, dtype=np.uint64)
     rows = Fr.to_limbs([1, P - 1, words[0] + 1 + (words[1] << 64), (words[1] << 64) + (words[2] << 128) + (1 << 63)])
     assert Fr.from_limbs(difference(x, rows)) == [P - v for v in Fr.from_limbs(rows)]
+
+
+def test_equal_elements_that_are_one_integer_stay_one() -> None:
+    large = P - (1 << 70)
+    held = Numbers.of(object_array([large, 5, large, large + P]), P)
+    assert held.elements().tolist() == [large, 5, large, large]
+    assert held.wide[0] is held.wide[2] is large
+
+
+def test_limbs_are_made_by_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [P // 2 + k for k in range(20)] + [-3, 4]
+    monkeypatch.setattr(numbers_module, "PIECE", 6)
+    assert Fr.from_limbs(numbers(values).limbs(Fr)) == elements(values)

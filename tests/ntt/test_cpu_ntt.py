@@ -8,6 +8,7 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import CpuField
 from zkgpu.jit.isa import supported
 from zkgpu.ntt import cpu as cpu_module
+from zkgpu.ntt import twiddles as twiddles_module
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
 from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan, subtransform_log
@@ -177,3 +178,11 @@ def test_all_plans_give_the_same_bytes(cpu, monkeypatch):
 
 def test_sizes_without_a_tile_are_the_only_small_ones():
     assert [log for log in range(10) if cpu_module._is_small(Domain(Fr, 1 << log))] == list(range(SMALLEST_LOG))
+
+
+def test_of_long_transforms_one_table_is_kept(cpu, monkeypatch):
+    monkeypatch.setattr(twiddles_module, "LONG", 9)
+    domain, vector = Domain(Fr, 1 << 9), cpu.vector(random_limbs(1 << 9))
+    again = intt(cpu, ntt(cpu, vector, domain), domain)
+    assert np.array_equal(again.blocks, vector.blocks)
+    assert twiddles_module._last.cache_info().currsize == 1

@@ -1,13 +1,15 @@
-"""Work of the CPU beside a backend: witnesses, checks of constraints, digests of files. It keeps to as many threads."""
+"""Work of the CPU beside a backend: witnesses, checks of constraints, digests of files. It keeps to as many threads,
+and its large arrays may lie in files."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from typing import Any
 
+from zkgpu.jit.memory import aligned_empty, large_in_files
 from zkgpu.jit.threads import at_most
 
-__all__ = ["at_most", "beside"]
+__all__ = ["aligned_empty", "at_most", "beside", "large_in_files"]
 
 
 def beside(backend: Any) -> AbstractContextManager[None]:

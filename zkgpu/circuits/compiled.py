@@ -138,10 +138,12 @@ class CompiledCircuit:
         public array, UnsatisfiedError naming the constraint that fails. Messages show no values: an error's `values`
         does. The mask of the commitment is 0.
         """
-        values = self._run(inputs, challenges or self._random_challenges)
-        assignment = values.limbs(self.r1cs.field)
+        field, values = self.r1cs.field, [self._run(inputs, challenges or self._random_challenges)]
+        assignment = values[0].limbs(field)
+        if self.r1cs.is_large:
+            values.clear()  # their memory serves the check, which rarely needs them
         if not self.r1cs.is_satisfied_by(assignment):
-            self.r1cs.check_values(values)
+            self.r1cs.check_values(values[0] if values else Numbers.from_limbs(assignment, field))
         return assignment
 
     def deferred(self, inputs: Mapping[str, object]) -> Callable[[ChallengeSource], Limbs]:

@@ -13,6 +13,7 @@ from zkgpu.fields.field import Field, Limbs, batch_inverse
 Machine = NDArray[np.int64]
 Values = NDArray[np.object_]  # of Python integers, as hints and inputs hand them around
 
+PIECE = 1 << 16  # Python integers that become limbs together
 WIDE = np.iinfo(np.int64).min  # stands where an element is not small; its magnitude is beyond every limit
 
 
@@ -39,7 +40,7 @@ class Numbers:
         """Integers of any dtype and size, reduced."""
         if values.dtype != object and _is_below(values, limit(modulus)):
             return cls(modulus, values.astype(np.int64))
-        return cls.of_elements(values.astype(object) % modulus, modulus)
+        return cls.of_elements(_reduced(values.astype(object, copy=False), modulus), modulus)
 
     @classmethod
     def of_elements(cls, elements: Values, modulus: int) -> Numbers:
@@ -77,7 +78,9 @@ class Numbers:
         out[negative] = difference(_limbs_of(field.modulus, field), magnitudes)
         if self.wide is not None:
             others = np.flatnonzero(self.small == WIDE)
-            out[others] = field.to_limbs(self.wide[others])
+            for begin in range(0, others.size, PIECE):
+                piece = others[begin : begin + PIECE]
+                out[piece] = field.to_limbs(self.wide[piece])
         return out
 
     # parts
@@ -175,6 +178,16 @@ def magnitude(values: Machine) -> int:
 def surely_below(magnitudes: NDArray[np.float64], bound: int) -> NDArray[np.bool_]:
     """Where integers are below the bound, whose magnitudes were computed in floating point, in a few roundings."""
     return magnitudes < float(bound) * (1 - 1e-6)
+
+
+def _reduced(values: Values, modulus: int) -> Values:
+    """Modulo the modulus; those that are so already as they were: equal ones often are one Python integer."""
+    others = np.nonzero(~((values >= 0) & (values < modulus)).astype(bool))
+    if not others[0].size:
+        return values
+    out: Values = values.copy()
+    out[others] = values[others] % modulus
+    return out
 
 
 def _is_below(values: NDArray[Any], bound: int) -> bool:

@@ -112,6 +112,11 @@ class R1CS:
         holds_one = self.field.from_limbs(assignment[:1]) == [1]
         return holds_one and self._constraints is not None and self._constraints.hold(assignment)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether compiled arithmetic checks assignments."""
+        return self._constraints is not None
+
     @cached_property
     def _constraints(self) -> Constraints | None:
         """The matrices for compiled arithmetic, where there are so many entries that it pays."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from zkgpu.errors import UsageError, ZkgpuError
+from zkgpu.errors import ResourceError, UsageError, ZkgpuError
 
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
@@ -38,6 +39,16 @@ def require_outputs(
             raise UsageError(f"{other}: two outputs would be written there: choose a place for each")
     for place in places:
         require_writable(_above(place) if may_make_folders else place)
+
+
+def require_disk(place: StrPath, size: int) -> None:
+    """Raises ResourceError where a file of about that many bytes has no room, beside an old one that it replaces."""
+    free = shutil.disk_usage(os.path.dirname(os.path.abspath(_above(os.path.abspath(place))))).free
+    if size > free:
+        raise ResourceError(
+            f"{os.fspath(place)}: it would take about {size / 2**30:,.1f} GiB, and the disk has "
+            f"{free / 2**30:,.1f} GiB left: make room, or choose another place"
+        )
 
 
 def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:

@@ -125,7 +125,7 @@ def _run(arguments: list[str]) -> int:
     except (ClosedPipe, SystemExit):  # so click and Rich say that nobody reads standard output
         return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):
-        return _fail(as_json, "interrupted", EXIT_INTERRUPTED)
+        return _fail(as_json, "interrupted: nothing half-made stays: run the command again", EXIT_INTERRUPTED)
     except Exception as error:  # the last resort of a command line is one line, not a traceback
         if os.environ.get("ZKGPU_TRACEBACK"):
             for line in "".join(_traceback(error, session.show_values)).splitlines():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.terminal import complain, message, say
-from zkgpu.stages import listening
+from zkgpu.stages import listening, measuring
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +50,7 @@ class Session:
     _work: contextlib.ExitStack | None = None
     _show: Callable[[str], None] | None = None
     _kernels: int = 0
+    _stage: str = ""
 
     @functools.cached_property
     def console(self) -> Console:
@@ -80,6 +81,8 @@ class Session:
             wanted = self.progress and not self.quiet and sys.stderr.isatty()
             show = self._spinner(stack) if wanted and self.console.is_terminal else None
             stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
+            if show:
+                stack.enter_context(measuring(lambda done: show(f"{self._stage}: {done}")))
             self._show = show
             self._work = stack
             yield
@@ -91,6 +94,7 @@ class Session:
 
     def _on_stage(self, name: str, seconds: float | None, show: Callable[[str], None] | None) -> None:
         if seconds is None:
+            self._stage = name
             if show:
                 show(name)
             return

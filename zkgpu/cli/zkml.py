@@ -13,7 +13,7 @@ import click
 
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
-from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
+from zkgpu.cli.outputs import force_option, require_disk, require_outputs, require_replaceable
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session, show_values_option
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
@@ -142,6 +142,7 @@ def compile_command(session: Session, /, model: str, output: str, force: bool, *
     require_outputs(folder.files, [model, options["calibrate"], options["test"]], may_make_folders=True)
     with session.working():
         compiled = _compile(model, options)
+        _require_room(compiled, folder)
         costs = estimate(compiled.circuit.r1cs)
         _warn(session, compiled)
         if not force and folder.holds_another(compiled):
@@ -159,12 +160,13 @@ def compile_command(session: Session, /, model: str, output: str, force: bool, *
 @pass_session
 def estimate_command(session: Session, /, model: str, shapes: tuple[str, ...], **options: Any) -> None:
     """Say what a model would cost: constraints, time, memory, gas. Nothing is written, and no circuit built."""
-    from zkgpu.inference import estimate, estimate_model, speed_of_this_machine
+    from zkgpu.inference import estimate, estimate_model, require_room, speed_of_this_machine
 
     with session.working():
         source, named = _named(model, options)
         compiled, size = estimate_model(source, options["calibrate"], shapes=_shapes(shapes), **named)
         costs = estimate(size, speed_of_this_machine(), session.threads)
+        require_room(costs)
         _warn(session, compiled)
     if options["calibrate"] is None:
         session.warn("no samples were given: numbers were made up, and ranges may be others. --calibrate gives some")
@@ -183,6 +185,7 @@ def setup_command(
     session: Session, build: str, powers: str | None, unsafe: bool, name: str, force: bool, memory: int | None
 ) -> None:
     """Make the keys of a build folder, and its Verifier.sol."""
+    from zkgpu.backend.beside import large_in_files
     from zkgpu.ceremony.ptau import read_ptau
     from zkgpu.inference import setup, unsafe_setup
 
@@ -192,14 +195,17 @@ def setup_command(
     with session.working():
         compiled = folder.read_model(memory)
         require_outputs(folder.files, [powers])
+        _require_room(compiled, folder)
         require_replaceable(folder.key_file, compiled.circuit.r1cs, force)
         if powers is None:
             session.warn(UNSAFE_WARNING)
-            key = unsafe_setup(compiled, session.backend())
+            with large_in_files(folder.path):
+                key = unsafe_setup(compiled, session.backend())
         else:
             with stage("read powers of tau"):
                 ptau = read_ptau(powers)
-            key = setup(compiled, ptau, session.backend(), name=name)
+            with large_in_files(folder.path):
+                key = setup(compiled, ptau, session.backend(), name=name)
         folder.write_key(key, compiled)
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
@@ -389,6 +395,15 @@ def _folder(path: str) -> Folder:
     from zkgpu.inference import Folder
 
     return Folder(Path(path))
+
+
+def _require_room(compiled: CompiledModel, folder: Folder) -> None:
+    """Raises ResourceError before a circuit is built that no domain, memory or disk would hold."""
+    from zkgpu.inference import estimate, require_room
+
+    costs = estimate(compiled.account.size)
+    require_room(costs)
+    require_disk(folder.key_file, costs.key_bytes)
 
 
 def _compile(model: str, options: dict[str, Any]) -> CompiledModel:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -175,11 +175,28 @@ def _mapped(path: str | os.PathLike[str]) -> Bytes:
         raise UsageError(f"{os.fspath(path)}: cannot be read ({error.strerror}): check the path") from error
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """Bytes that are made while they are written, piece by piece.
+
+    Attributes:
+        nbytes: how many there will be
+        make: the pieces, in order
+    """
+
+    nbytes: int
+    make: Callable[[], Iterable[BytesLike | memoryview]]
+
+    @classmethod
+    def of(cls, data: memoryview) -> Pieces:
+        return cls(data.nbytes, lambda: [data])
+
+
 def write_container(
     path: str | os.PathLike[str],
     magic: bytes,
     version: int,
-    sections: Sequence[tuple[int, Sequence[BytesLike]]],
+    sections: Sequence[tuple[int, Sequence[BytesLike | Pieces]]],
     *,
     secret: bool = False,
 ) -> None:
@@ -187,10 +204,14 @@ def write_container(
     with replacing(path, secret=secret) as stream:
         stream.write(magic + _u32(version) + _u32(len(sections)))
         for section_id, contents in sections:
-            buffers = [_flat(content) for content in contents]
-            stream.write(_u32(section_id) + sum(buffer.nbytes for buffer in buffers).to_bytes(8, "little"))
-            for buffer in buffers:
-                stream.write(buffer)
+            parts = [content if isinstance(content, Pieces) else Pieces.of(_flat(content)) for content in contents]
+            size = sum(part.nbytes for part in parts)
+            stream.write(_u32(section_id) + size.to_bytes(8, "little"))
+            begin = stream.tell() if stream.seekable() else 0
+            for part in parts:
+                for piece in part.make():
+                    stream.write(_flat(piece))
+            assert not stream.seekable() or stream.tell() - begin == size, f"section {section_id} has another size"
 
 
 def _walk(name: str, data: Bytes, count: int) -> tuple[Section, ...]:
@@ -217,8 +238,8 @@ def _walk(name: str, data: Bytes, count: int) -> tuple[Section, ...]:
     return tuple(sections)
 
 
-def _flat(content: BytesLike) -> memoryview:
-    if isinstance(content, bytes):
+def _flat(content: BytesLike | memoryview) -> memoryview:
+    if isinstance(content, bytes | memoryview):
         return memoryview(content)
     return np.ascontiguousarray(content).reshape(-1).view(np.uint8).data
 

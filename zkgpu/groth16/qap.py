@@ -96,13 +96,8 @@ class Qap:
         backend = self._backend
         a = backend.matvec(self._a, assignment)
         b = backend.matvec(self._b, assignment)
-        evaluations = [backend.pointwise(lambda x, y: x * y, a, b), b, a]
+        forms = [a, b, backend.pointwise(lambda x, y: x * y, a, b)]
         del a, b  # each vector goes when the next form of it is there
-        a, b, c = (self._shifted(evaluations.pop()) for _ in range(3))
+        forms = [backend.intt(forms.pop(0), self.domain, in_place=True) for _ in range(3)]
+        a, b, c = (backend.ntt(forms.pop(0), odd_coset(self.domain), in_place=True) for _ in range(3))
         return backend.pointwise(lambda x, y, z: x * y - z, a, b, c, in_place=True)
-
-    def _shifted(self, evaluations: Vector) -> Vector:
-        """The values on the odd coset of the polynomial with these values on the domain, which are given away."""
-        coefficients = self._backend.intt(evaluations, self.domain, in_place=True)
-        del evaluations
-        return self._backend.ntt(coefficients, odd_coset(self.domain), in_place=True)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from zkgpu.backend.beside import aligned_empty
 from zkgpu.backend.protocol import Backend, Matrix, Points, Vector
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.qap import Qap
-from zkgpu.jit.memory import aligned_empty
 from zkgpu.ntt.domain import Domain
 from zkgpu.store import prepared
 
@@ -61,12 +61,13 @@ def resident(key: ProvingKey, backend: Backend) -> Resident:
     if form is None or digest is None:
         return _made(key, backend)
     kept: Resident | None = prepared.load(digest, form)
-    if kept is not None:
-        return kept
-    with prepared.making():
-        made = _made(key, backend)
-    prepared.keep(digest, form, made)
-    return (key.domain_size >= LARGE and prepared.load(digest, form)) or made
+    if kept is None:
+        with prepared.making():
+            kept = _made(key, backend)
+        prepared.keep(digest, form, kept)
+        if key.domain_size >= LARGE:
+            kept = prepared.load(digest, form) or kept
+    return kept
 
 
 def _made(key: ProvingKey, backend: Backend) -> Resident:

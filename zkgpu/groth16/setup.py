@@ -22,7 +22,7 @@ from zkgpu.groth16 import ceremony
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
-from zkgpu.stages import stage
+from zkgpu.stages import stage, steps
 
 if TYPE_CHECKING:
     from zkgpu.ceremony.ptau import PowersOfTau
@@ -56,12 +56,14 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     with stage("evaluate polynomials"):
         a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
         ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1 + r1cs.n_committed, waste.delta)
-    with stage("multiply generators"):
+    points = qap.a.shape[0] + qap.a.shape[1] * (3 + backend.curve.g2.degree)
+    with stage("multiply generators"), steps(points):
         of_wires = (backend.fixed_base(g1, a), backend.fixed_base(g1, b), backend.fixed_base(g2, b))
         del a, b
-        ic_and_l_points = backend.fixed_base(g1, ic_and_l)
-        h = backend.fixed_base(g1, _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste))
-        queries = Queries(*of_wires, ic_and_l_points, h)
+        last = backend.fixed_base(g1, ic_and_l)
+        del ic_and_l
+        h = _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste)
+        queries = Queries(*of_wires, last, backend.fixed_base(g1, h))
     key = _bare_key(curve, qap, r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit

@@ -10,7 +10,7 @@ models have no coefficients (section 4), but section 104: the digest of the circ
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
-from zkgpu.formats.container import BytesLike, Container, SectionReader, Source, open_container, write_container
+from zkgpu.formats.container import BytesLike, Container, Pieces, SectionReader, Source, open_container, write_container
 from zkgpu.formats.points import (
     GroupRows,
     Validator,
@@ -49,6 +49,7 @@ from zkgpu.store import prepared
 HEADER, IC, COEFFICIENTS, A, B1, B2, L, H, CEREMONY = range(2, 11)
 CIRCUIT = 104
 
+_ROWS_AT_ONCE = 1 << 16  # of which entries are written together
 _ENTRY = np.dtype([("matrix", "<u4"), ("row", "<u4"), ("wire", "<u4"), ("value", "<u8", (4,))])
 
 
@@ -144,7 +145,7 @@ def _require_matching(file: Container, key: ProvingKey) -> None:
 def write_zkey(path: str | os.PathLike[str], key: ProvingKey) -> None:
     """Writes a proving key with its sections in the order 1 .. 10."""
     vk = key.verifying_key
-    sections: list[tuple[int, Sequence[BytesLike]]] = [
+    sections: list[tuple[int, Sequence[BytesLike | Pieces]]] = [
         (PROTOCOL, [(GROTH16_COMMITTED if key.commitments else GROTH16).to_bytes(4, "little")]),
         (HEADER, [_header_bytes(key)]),
         (IC, [vk.curve.g1.to_rows(vk.ic)]),
@@ -275,7 +276,7 @@ def _none(header: Header) -> tuple[SparseMatrix, SparseMatrix]:
     return empty, empty
 
 
-def _matrices_section(key: ProvingKey) -> list[tuple[int, Sequence[BytesLike]]]:
+def _matrices_section(key: ProvingKey) -> list[tuple[int, Sequence[BytesLike | Pieces]]]:
     """Section 4; or section 104, with 32 bytes, in its place."""
     if key.circuit_digest is not None:
         return [(CIRCUIT, [key.circuit_digest])]
@@ -300,17 +301,29 @@ def _from_double_montgomery(section: SectionReader, field: Field, table: Limbs) 
     return field.to_limbs(v * scale for v in field.from_limbs(table))
 
 
-def _coefficient_entries(key: ProvingKey) -> list[BytesLike]:
-    """Section 4: row by row, the entries of A before those of B."""
-    field = key.verifying_key.curve.scalar_field
+def _coefficient_entries(key: ProvingKey) -> list[BytesLike | Pieces]:
+    """Section 4: row by row, the entries of A before those of B; made by pieces of the rows."""
+    field, matrices = key.verifying_key.curve.scalar_field, (key.a, key.b)
     scale = field.square(field.montgomery_radix)
-    of_matrices = []
-    for which, matrix in enumerate((key.a, key.b)):
-        entries = np.empty(matrix.entries, dtype=_ENTRY)
-        table = field.to_limbs(v * scale for v in field.from_limbs(matrix.table))
-        entries["matrix"], entries["row"], entries["wire"] = which, matrix.row_of_entry(), matrix.indices
-        entries["value"] = table[matrix.coefficient]
-        of_matrices.append(entries)
-    joined = np.concatenate(of_matrices)
-    order = np.argsort(joined["row"], kind="stable")
-    return [joined.shape[0].to_bytes(4, "little"), joined[order]]
+    tables = [field.to_limbs(v * scale for v in field.from_limbs(matrix.table)) for matrix in matrices]
+    count, rows = sum(matrix.entries for matrix in matrices), key.domain_size
+
+    def pieces() -> Iterator[BytesLike]:
+        for begin in range(0, rows, _ROWS_AT_ONCE):
+            end = min(begin + _ROWS_AT_ONCE, rows)
+            joined = np.concatenate(
+                [_entries(k, m, t, begin, end) for k, (m, t) in enumerate(zip(matrices, tables, strict=True))]
+            )
+            yield joined[np.argsort(joined["row"], kind="stable")]
+
+    return [count.to_bytes(4, "little"), Pieces(count * _ENTRY.itemsize, pieces)]
+
+
+def _entries(which: int, matrix: SparseMatrix, table: Limbs, begin: int, end: int) -> NDArray[np.void]:
+    """The entries of the rows begin .. end of a matrix, in their order."""
+    indptr = matrix.indptr[begin : end + 1]
+    within = slice(int(indptr[0]), int(indptr[-1]))
+    entries = np.empty(within.stop - within.start, dtype=_ENTRY)
+    entries["matrix"], entries["row"] = which, np.repeat(np.arange(begin, end), np.diff(indptr))
+    entries["wire"], entries["value"] = matrix.indices[within], table[matrix.coefficient[within]]
+    return entries

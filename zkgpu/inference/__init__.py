@@ -17,6 +17,7 @@ from zkgpu.faces import names_of
 if TYPE_CHECKING:
     from zkgpu.inference.costs import Costs, estimate, estimate_model, speed_of_this_machine
     from zkgpu.inference.folder import Folder
+    from zkgpu.inference.room import require_room
     from zkgpu.inference.statement import ModelStatement, ShownTensor
     from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
     from zkgpu.zkml.check import ModelCheck, check
@@ -36,6 +37,7 @@ __all__ = [
     "estimate",
     "estimate_model",
     "hashes_of",
+    "require_room",
     "setup",
     "speed_of_this_machine",
     "unsafe_setup",
@@ -57,6 +59,7 @@ _HOMES = {
     "estimate": "zkgpu.inference.costs",
     "estimate_model": "zkgpu.inference.costs",
     "hashes_of": "zkgpu.inference.steps",
+    "require_room": "zkgpu.inference.room",
     "setup": "zkgpu.inference.steps",
     "speed_of_this_machine": "zkgpu.inference.costs",
     "unsafe_setup": "zkgpu.inference.steps",

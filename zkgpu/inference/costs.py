@@ -31,7 +31,8 @@ from zkgpu.zkml.tally import Size
 
 _SETUP = (0.2, 6.5e-6, 1.3e-6, 0.07e-6)  # CPU seconds: of every setup, and of a row of the domain, a wire, an entry
 _PROOF = (0.04, 4.7e-6, 0.054e-6)  # CPU seconds: of every proof, and of a constraint, an entry
-_MEMORY = (235e6, 920.0, 460.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
+_SETUP_MEMORY = (235e6, 250.0, 300.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
+_PROOF_MEMORY = (235e6, 200.0, 150.0, 64.0)  # the same, once the key is prepared; beside what is mapped of files
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
@@ -47,9 +48,10 @@ class Costs:
     """Estimated costs.
 
     Attributes:
-        constraints, wires, entries: of the R1CS
+        constraints, wires, entries, public: of the R1CS
         setup_seconds, prove_seconds: on all cores of this machine, when it has nothing else to do
         memory: bytes, at the peak of setup or proof
+        setup_memory, prove_memory: bytes at the peak of each, beside files that are mapped
         key_bytes: size of the proving key's file, about
         gas: of the contract's call
     """
@@ -62,6 +64,9 @@ class Costs:
     memory: int
     key_bytes: int
     gas: int
+    public: int = 0
+    setup_memory: int = 0
+    prove_memory: int = 0
 
 
 def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = None) -> Costs:
@@ -74,7 +79,9 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     size = circuit if isinstance(circuit, Size) else _size(circuit)
     domain = 1 << (size.constraints + size.public).bit_length()
     at_once = speed * (threads or os.cpu_count() or 1) ** _THREADS
-    setup = _weighted(_SETUP, 1, domain, size.wires, size.entries)
+    counts = 1, domain, size.wires, size.entries
+    setup_memory, prove_memory = (int(_weighted(weights, *counts)) for weights in (_SETUP_MEMORY, _PROOF_MEMORY))
+    setup = _weighted(_SETUP, *counts)
     proof = _weighted(_PROOF, 1, size.constraints, size.entries)
     return Costs(
         constraints=size.constraints,
@@ -82,9 +89,12 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         entries=size.entries,
         setup_seconds=setup / at_once,
         prove_seconds=proof / at_once,
-        memory=int(_weighted(_MEMORY, 1, domain, size.wires, size.entries)),
+        memory=max(setup_memory, prove_memory),
         key_bytes=size.wires * _POINTS + domain * _ROW,
         gas=_GAS + _GAS_PER_INPUT * size.public + _GAS_PER_VALUE * size.values,
+        public=size.public,
+        setup_memory=setup_memory,
+        prove_memory=prove_memory,
     )
 
 

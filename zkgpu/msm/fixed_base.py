@@ -20,6 +20,7 @@ from zkgpu.msm.points import from_isa_form, to_isa_form
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
+from zkgpu.stages import advance
 
 GRAIN = 1 << 12  # scalars a task
 PIECE = 1 << 18  # scalars whose digits are cut together
@@ -30,6 +31,8 @@ def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | 
 
     Args:
         scalars: (n, limbs) uint64, canonical limbs below the group's order. Variable time.
+
+    Tells `stages.advance` of each point made, twice of one in an extension field.
     """
     threads, shape = threads or available_threads(), KernelGroup.of(base.group, isa)
     out = aligned_zeros((len(scalars), base.group.row_limbs))
@@ -39,7 +42,9 @@ def fixed_base(base: Point, scalars: Limbs, isa: InstructionSet, threads: int | 
     width = comb_width(len(scalars), balanced_bits(base.group.order))
     table = _comb(shape, base, width, windows_of(balanced_bits(base.group.order), width), threads)
     for begin in range(0, len(scalars), PIECE):
-        out[begin : begin + PIECE] = _of_piece(shape, table, scalars[begin : begin + PIECE], width, threads)
+        piece = scalars[begin : begin + PIECE]
+        out[begin : begin + PIECE] = _of_piece(shape, table, piece, width, threads)
+        advance(len(piece) * base.group.degree)
     return out
 
 

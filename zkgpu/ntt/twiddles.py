@@ -16,6 +16,7 @@ from zkgpu.jit.memory import aligned_empty
 from zkgpu.ntt.plan import RADIX, RADIX_LOG, group_count
 
 Words = NDArray[np.uint64]
+LONG = 20  # log2 of the values of a long transform
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +35,17 @@ class Twiddles:
     scale: Words
 
 
-@lru_cache(maxsize=4)
 def twiddles(field: Field, isa: InstructionSet, log_size: int, group: int, inverse: bool) -> Twiddles:
-    """The tables of a transform of 2^log_size values, about 50 bytes a value on the ifma set."""
+    """The tables of a transform of 2^log_size values, about 50 bytes a value on the ifma set.
+
+    Of long transforms only the last tables are kept: to make them is a hundredth of a proof, and they are as large as
+    a vector and a half.
+    """
+    kept = _last if log_size >= LONG else _last_few
+    return kept(field, isa, log_size, group, inverse)
+
+
+def _made(field: Field, isa: InstructionSet, log_size: int, group: int, inverse: bool) -> Twiddles:
     groups = group_count(log_size, group)
     cpu, tiles = CpuField(field, isa), max(1, (1 << log_size) // (RADIX * isa.lanes))
     scale = pow(field.modulus + 1 >> 1, log_size, field.modulus)
@@ -46,6 +55,9 @@ def twiddles(field: Field, isa: InstructionSet, log_size: int, group: int, inver
     powers = _side_by_side([_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)])
     tables = _side_by_side([power.blocks for power in _powers(cpu, last, scale if inverse else 1)])
     return Twiddles(powers, tables, _prepared(cpu, cpu.from_integers([scale]), 1))
+
+
+_last, _last_few = lru_cache(maxsize=1)(_made), lru_cache(maxsize=4)(_made)
 
 
 def doubling_factor(field: Field, k: int, inverse: bool) -> int:

@@ -1,0 +1,104 @@
+"""Models that have no room here are refused before work starts, with the sizes; a disk that fills up leaves nothing."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.cli.test_zkml_refusals import PIXELS, dense, done
+from tests.zkml.models import onnx
+from zkgpu.inference import CompiledModel, Folder, room
+from zkgpu.zkml.tally import Size
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a model, samples, and what `compile` made of them in `built`."""
+    folder = tmp_path_factory.mktemp("room")
+    onnx.save(dense(), folder / "m.onnx")
+    np.save(folder / "m.npy", PIXELS)
+    done("zkml", "compile", folder / "m.onnx", "--calibrate", folder / "m.npy", "-o", folder / "built")
+    return folder
+
+
+def commands(model: Path, folder: Path) -> dict[str, tuple[object, ...]]:
+    shutil.copytree(model / "built", folder / "built")
+    source = (model / "m.onnx", "--calibrate", model / "m.npy")
+    return {
+        "estimate": ("zkml", "estimate", *source),
+        "compile": ("zkml", "compile", *source, "-o", folder / "new" / "build"),
+        "setup": ("zkml", "setup", folder / "built", "--unsafe"),
+    }
+
+
+def refused(command: Any, model: Path, tmp_path: Path, name: str, *texts: str) -> None:
+    arguments = commands(model, tmp_path)[name]
+    before = sorted(tmp_path.rglob("*"))
+    line = command(*arguments).error(5)
+    assert all(text in line for text in texts), line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["estimate", "compile", "setup"])
+def test_a_circuit_beyond_the_largest_domain(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    account = SimpleNamespace(size=Size(300_000_000, 400_000_000, 10**9, 3, 4))
+    monkeypatch.setattr(CompiledModel, "account", property(lambda _: account))
+    refused(command, model, tmp_path, name, "300000000 constraints", "2^27")
+
+
+@pytest.mark.parametrize("name", ["estimate", "compile", "setup"])
+def test_a_circuit_that_memory_does_not_hold(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(room, "memory_of_this_process", lambda: 100 << 20)
+    refused(command, model, tmp_path, name, "constraints take about 0.2 GiB of memory", "may have 0.1")
+
+
+@pytest.mark.parametrize("name", ["compile", "setup"])
+def test_a_key_that_the_disk_does_not_hold(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 10))
+    refused(command, model, tmp_path, name, "key.zkey", "would take about", "GiB left", "make room")
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fills_up_while_a_key_is_written(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_key = Folder.write_key
+
+    def with_little_room(*arguments: Any) -> None:
+        with files_of_at_most(1 << 14):
+            write_key(*arguments)
+
+    monkeypatch.setattr(Folder, "write_key", with_little_room)
+    refused(command, model, tmp_path, "setup", "cannot be written", "File too large")
+
+
+def test_the_least_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "max").write_text("max\n")
+    (tmp_path / "limit").write_text("123456\n")
+    monkeypatch.setattr(room, "_CGROUPS", (tmp_path / "max", tmp_path / "none"))
+    assert room.memory_of_this_process() > 1 << 28
+    monkeypatch.setattr(room, "_CGROUPS", (tmp_path / "max", tmp_path / "limit"))
+    assert room.memory_of_this_process() == 123456
