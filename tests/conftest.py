@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -15,7 +16,7 @@ from hypothesis import settings
 
 from tests import soundness
 from zkgpu.cli import main
-from zkgpu.cli.session import COMPILING
+from zkgpu.cli.session import COMPILING, VALUES
 
 # an example that compiles a kernel takes seconds; the same examples every time, and fresh ones nightly
 settings.register_profile("same", deadline=None, derandomize=True)
@@ -50,6 +51,15 @@ class Outcome:
 
 
 Command = Callable[..., Outcome]
+
+
+@pytest.fixture(autouse=True)
+def _loggers_of_no_command() -> None:
+    """What a command set its loggers to, -q for one, ends with the test or fixture that ran it."""
+    for name in ("zkgpu", VALUES):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture

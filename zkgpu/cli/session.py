@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 COMPILING = "compiling kernels once for this machine (about 12 s)"
 _EXPECTED, _BAR = 24, 16  # kernels of a first proof; characters of the bar
-_VALUES = "zkgpu.values"  # the log of what may be secret
+VALUES = "zkgpu.values"  # the log of what may be secret
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Session:
 
     def start_logging(self) -> None:
         level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
-        for name in ("zkgpu", _VALUES):
+        for name in ("zkgpu", VALUES):
             logger = logging.getLogger(name)
             logger.handlers[:] = [_Handler(self)]
             logger.setLevel(logging.ERROR if self.quiet else level)
@@ -157,7 +157,7 @@ class _Handler(logging.Handler):
         return RichHandler(console=self._session.console, show_path=False, show_time=self._session.verbosity > 1)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != _VALUES:
+        if record.name != VALUES:
             record.msg, record.args = message(record.getMessage()), ()
             self._rich.emit(record)
         elif self._session.show_values:

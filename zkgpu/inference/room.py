@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zkgpu.curves import BN254
+from zkgpu.curves import DEFAULT
 from zkgpu.errors import ResourceError
 from zkgpu.groth16.qap import domain_for
 from zkgpu.inference.costs import Costs
@@ -18,7 +18,7 @@ def require_room(costs: Costs) -> None:
 
     The key's file is another matter: it lies where the caller says.
     """
-    domain_for(BN254.scalar_field, costs.constraints, costs.public)
+    domain_for(DEFAULT.scalar_field, costs.constraints, costs.public)
     most = memory_of_this_process()
     if most is not None and costs.memory > most:
         raise ResourceError(
