@@ -56,6 +56,13 @@ def test_a_model_without_an_output_that_is_a_tensor_is_refused() -> None:
         compile_model(of_sequence, SAMPLES)
 
 
+def test_an_output_that_is_named_twice_is_one() -> None:
+    twice = model([node("Relu", "x", "out")], X)
+    twice.graph.output.append(twice.graph.output[0])
+    compiled = compile_model(twice, SAMPLES)
+    assert [tensor.name for tensor in compiled.model.outputs] == ["out"]
+
+
 def test_damaged_files_are_refused_in_one_line(tmp_path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\x08\x07\xff\xff not a model")
     for source in (tmp_path / "m.onnx", b"", b"\x00" * 40):

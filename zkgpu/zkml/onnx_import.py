@@ -157,7 +157,7 @@ def raw_graph(model: OnnxModel, outputs: Sequence[str] | None = None, sequences:
     # a ZipMap gives class names and probabilities as a dictionary: the probabilities stand for it
     zipped = {proto.output[0]: proto.input[0] for proto in graph.node if proto.op_type == "ZipMap"}
     nodes = tuple(_node(model, proto) for proto in graph.node if proto.op_type != "ZipMap")
-    wanted = tuple(zipped.get(name, name) for name in outputs or _outputs(graph, zipped))
+    wanted = tuple(dict.fromkeys(zipped.get(name, name) for name in outputs or _outputs(graph, zipped)))
     if not wanted:
         raise FormatError("the model has no output that is a tensor: sequences and optional values are not supported")
     unknown = sorted(set(wanted) - {out for node in nodes for out in node.outputs})
