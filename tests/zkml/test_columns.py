@@ -99,6 +99,19 @@ def test_columns_far_from_0_and_of_very_different_reach_keep_their_steps() -> No
     assert_circuit_agrees(made, table[5])
 
 
+def test_a_column_that_was_still_while_calibrating_may_move() -> None:
+    """Behind a scaler that has seen it move it is a small number: that is not how far it reaches."""
+    reaches = np.array([3_000.0, 1.0, 1.0, 1.0, 1.0])
+    table, moved = normal(80, 5, seed=9) * reaches, normal(40, 5, seed=10) * reaches
+    table[:, 1], moved[:, 1] = 0, 40 * moved[:, 1]
+    weights = {"m": np.array([0, 0.004, 0, 0, 0]), "s": np.ones(5), "w": normal(5, 1, seed=8) / reaches[:, None]}
+    nodes = [node("Sub", "x m", "c"), node("Mul", "c s", "n"), node("MatMul", "n w", "out")]
+    made = compile_model(model(nodes, {"x": ("N", 5)}, weights=weights), table, test_data=moved, allow_error=1.0)
+    assert made.recipe.settings.by_column
+    (output,) = made.accuracy.outputs
+    assert output.error < 0.01
+
+
 def test_squares_of_columns_of_very_different_size_keep_their_steps() -> None:
     """As a naive Bayes classifier has them, before each is divided by a variance of its own."""
     sizes = np.array([0.002, 1.0, 4_000.0])

@@ -29,6 +29,7 @@ Ends = tuple[Floats, Floats]
 
 _BY_COLUMN = ("Add", "Clip", "Concat", "Div", "Function", "Gather", "Mul", "Reshape", "Scale", "Slice", "Sub", PRODUCT)
 _LARGE = 1 << 16  # entries of weights that are not worth to be looked at
+_NOISE = 1e-6  # of a number in single precision: what is left of one that never changes
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
 
 
@@ -247,9 +248,18 @@ def _column_ends(rows: NDArray[Any]) -> Ends:
 
 
 def _reaches(low: Floats, high: Floats) -> tuple[float, ...]:
-    """How long the interval of each column is, which holds 0 unless it lies farther from it than it is long."""
+    """How long the interval of each column is, which holds 0 unless it lies farther from it than it is long.
+
+    A number that never changes says nothing of what the column may hold: as much as half of the others do, at least.
+    """
+    farthest = np.maximum(high, -low)
     apart = (high > low) & (high - low < np.maximum(low, -high))
-    return tuple(np.where(apart, high - low, np.maximum(high, 0) - np.minimum(low, 0)).tolist())
+    reaches = np.where(apart, high - low, np.maximum(high, 0) - np.minimum(low, 0))
+    is_still = (farthest > 0) & (high - low <= _NOISE * farthest)
+    if is_still.any():
+        usual = np.median(reaches[~is_still & (reaches > 0)]) if (~is_still & (reaches > 0)).any() else 0.0
+        reaches = np.where(is_still, np.maximum(farthest, usual), reaches)
+    return tuple(reaches.tolist())
 
 
 def before_layers(graph: Graph) -> set[str]:
