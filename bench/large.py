@@ -2,6 +2,7 @@
 
     python bench/large.py                       # the names
     python bench/large.py resnet18_cifar        # compile, setup, prove and verify it, each in a process of its own
+    python bench/large.py resnet18_cifar --private    # with an image that only the prover knows
     python bench/large.py gpt2_16 --estimate    # only what `zkgpu zkml estimate` says
     python bench/large.py resnet18_cifar --folder /tmp/large    # keep the build folder
 
@@ -106,12 +107,17 @@ def _anonymous_bytes(pid: int) -> Iterator[int]:
             yield int(found[1]) << 10
 
 
-def record(name: str, folder: Path) -> None:
-    """All steps of one model, and its line. Raises SystemExit for a wrong result."""
+def record(name: str, folder: Path, private: bool) -> None:
+    """All steps of one model, and its line. Raises SystemExit for a wrong result.
+
+    Args:
+        private: whether only the prover knows the inputs, so that the contract reads nothing but the answer
+    """
     weights, build = LARGE[name]
     architecture, model, out = build(), folder / "model.onnx", folder / "build"
     sample = _write(architecture, model, folder)
     data = ["--calibrate", folder / "calibration.npz", "--test", folder / "test.npz", "--weights", weights]
+    data += [option for tensor in sample for option in ("--private", tensor)] if private else []
     compiled = run("zkml", "compile", model, *data, "-o", out, "--force", "--allow-error", 1)
     made = run("zkml", "setup", out, "--unsafe", "--force")
     proof, public = folder / "proof.json", folder / "public.json"
@@ -137,6 +143,7 @@ def record(name: str, folder: Path) -> None:
     Recorder("large").add(
         best,
         model=name,
+        inputs="private" if private else "public",
         weights=weights,
         threads=os.cpu_count(),
         **facts,
@@ -213,6 +220,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--estimate", action="store_true", help="build nothing")
+    parser.add_argument("--private", action="store_true", help="inputs that only the prover knows")
     parser.add_argument("--folder", type=Path, help="where files go and stay")
     chosen = parser.parse_args()
     for name in set(chosen.names) - set(LARGE):
@@ -223,7 +231,10 @@ def main() -> int:
         with contextlib.ExitStack() as kept:
             folder = chosen.folder or Path(kept.enter_context(TemporaryDirectory()))
             folder.mkdir(parents=True, exist_ok=True)
-            (estimated if chosen.estimate else record)(name, folder)
+            if chosen.estimate:
+                estimated(name, folder)
+            else:
+                record(name, folder, chosen.private)
     return 0
 
 

@@ -142,6 +142,14 @@ def test_trees_of_scaled_numbers_answer_as_onnxruntime_does_at_each_threshold(na
     assert [type(operation).__name__ for operation in compiled.model.operations][:1] == ["Steps"]
 
 
+@pytest.mark.parametrize("axis", [0, -2])
+def test_tables_one_above_the_other_have_no_more_columns(axis: int) -> None:
+    nodes = [node("Mul", "x c", "s"), node("Concat", "s x", "both", axis=axis), forest(ROWS)]
+    nodes[2].input[0] = "both"
+    c = np.full(FEATURES, 2, np.float32)
+    assert_same(table(nodes, [LABEL, SCORES], c=c), most=1e-3, bits=16)
+
+
 def test_a_column_that_a_scaler_makes_constant_is_on_one_side() -> None:
     nodes = [node("Scaler", "x", "s", offset=[0.0], scale=[0.0, 1.0, 1.0, 1.0, 0.0]), forest(ROWS)]
     nodes[0] = node("Scaler", "x", "s", offset=[0.5] * FEATURES, scale=[0.0, 1.0, 1.0, 1.0, 0.0])

@@ -149,6 +149,8 @@ def _before(graph: Graph, node: Node, width: int) -> list[Column] | None:
 
 
 def _joined(graph: Graph, node: Node) -> list[Column] | None:
+    if node.operator == "Concat" and node.attributes["axis"] not in (1, -1):
+        return None
     parts = [_columns(graph, name) for name in node.inputs]
     return None if any(part is None for part in parts) else [column for part in parts for column in part or ()]
 
