@@ -100,25 +100,31 @@ class _Part(NamedTuple):
     sums: Limbs
 
 
-def _by_scalars(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[_SharedScalars]:
-    measured: dict[tuple[int, int], Balanced] = {}
-    places_of_each: list[list[int]] = []
+def places_of_shared_digits(pairs: Sequence[tuple[CpuPoints, object]]) -> list[list[int]]:
+    """The places of sums over the same rows of the same vector, whose digits are sorted once."""
+    found: list[list[int]] = []
     for place, (points, scalars) in enumerate(pairs):
-        if len(scalars) != len(points):
-            raise LengthError(f"{len(scalars)} scalars for {len(points)} points: give one for each point")
-        key = id(scalars), points.group.order
-        if key not in measured:
-            measured[key] = balanced(scalars, points.group.order, threads)
-        for places in places_of_each:
+        for places in found:
             other, its_scalars = pairs[places[0]]
             if its_scalars is scalars and other.same_rows(points):
                 places.append(place)
                 break
         else:
-            places_of_each.append([place])
+            found.append([place])
+    return found
+
+
+def _by_scalars(pairs: Sequence[tuple[CpuPoints, Limbs]], threads: int) -> list[_SharedScalars]:
+    measured: dict[tuple[int, int], Balanced] = {}
+    for points, scalars in pairs:
+        if len(scalars) != len(points):
+            raise LengthError(f"{len(scalars)} scalars for {len(points)} points: give one for each point")
+        key = id(scalars), points.group.order
+        if key not in measured:
+            measured[key] = balanced(scalars, points.group.order, threads)
     return [
         shared
-        for places in places_of_each
+        for places in places_of_shared_digits(pairs)
         for shared in _in_parts([pairs[p][0] for p in places], measured[_key(pairs[places[0]])], places, threads)
     ]
 

@@ -13,7 +13,7 @@ import numpy as np
 from zkgpu.curves.points import Point
 from zkgpu.fields.cpu import BorrowedVector, CpuField, CpuVector
 from zkgpu.jit.memory import will_need
-from zkgpu.msm.cpu import msm_many
+from zkgpu.msm.cpu import msm_many, places_of_shared_digits
 from zkgpu.msm.points import CpuPoints
 
 PIECE = 1 << 20  # scalars: a multiple of all lanes, with enough additions that reducing the buckets does not count
@@ -39,16 +39,7 @@ def _in_turn(pairs: Sequence[Pair]) -> list[list[int]]:
     """Which sums are made at the same time: short ones all; long ones where they share their digits."""
     if max((len(scalars) for _, scalars in pairs), default=0) <= TOGETHER:
         return [list(range(len(pairs)))] if pairs else []
-    groups: list[list[int]] = []
-    for place, (points, scalars) in enumerate(pairs):
-        for group in groups:
-            other, its_scalars = pairs[group[0]]
-            if its_scalars is scalars and other.same_rows(points):
-                group.append(place)
-                break
-        else:
-            groups.append([place])
-    return groups
+    return places_of_shared_digits(pairs)
 
 
 def _pieces(pairs: Sequence[Pair]) -> list[tuple[int, int]]:
