@@ -54,6 +54,19 @@ def test_what_is_no_row_is_refused_by_name_and_by_the_constraints(x, y):
     assert_forgery_fails(squaring(), inputs, {"table squares/multiplicities": forgiving})
 
 
+def test_the_constraints_of_a_looked_up_value_have_the_name_of_its_lookup():
+    c = Circuit()
+    for name, n in (("one", 2), ("none", 0), ("other", 3)):
+        with c.scope(name):
+            SQUARES.look_up(c.private(f"x {name}", n), c.private(f"y {name}", n))
+    r1cs = c.compile().r1cs
+    names = {r1cs.label(row).partition("'")[2].partition("[")[0] for row in range(r1cs.n_constraints)}
+    assert {"one/in table squares", "other/in table squares"} < names
+    assert not any(name.startswith("none") for name in names)
+    first = next(row for row in range(r1cs.n_constraints) if r1cs.label(row).endswith("'other/in table squares[2]'"))
+    assert r1cs.label(first + 1).endswith("'table squares/fractions[0]'")
+
+
 @pytest.mark.parametrize("changes", [{0: 1}, {5: 1, 6: -1}, {4: -1}, {0: P - 1, 8: 1}])
 def test_other_multiplicities_are_refused(changes):
     def forged(*columns):

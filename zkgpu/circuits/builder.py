@@ -7,7 +7,7 @@ widths that are proven, what is committed to. Authors have Circuit; gadgets reac
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -117,6 +117,14 @@ class Builder:
         if a.rows:
             self.labels.append((self.n_constraints, label))
         self.n_constraints += a.rows
+
+    def name_last(self, names: Iterable[tuple[str, int]]) -> None:
+        """Instead of the label of the last call of `constrain`: names, and how many of its rows have each, in order."""
+        first, _ = self.labels.pop()
+        for name, rows in names:
+            if rows:
+                self.labels.append((first, name))
+            first += rows
 
     def constrain_equal(self, left: LinearCombinations, right: LinearCombinations, label: str) -> None:
         """left * 1 = right."""
@@ -231,11 +239,9 @@ class Builder:
             compose(template.repeated(lc, count), columns, self.coefficients)
             for lc in (template.a, template.b, template.c, template.outputs)
         )
-        first = self.n_constraints
         self.constrain(a, b, c, label)
-        if count > 1:
-            rows = a.rows // count
-            self.labels[-1:] = [(first + i * rows, f"{label}[{i}]") for i in range(count)]
+        if count > 1 and a.rows:
+            self.name_last((f"{label}[{i}]", a.rows // count) for i in range(count))
         return outputs
 
 

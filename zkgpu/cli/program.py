@@ -38,6 +38,7 @@ COMMANDS = {
     "verify": "proof.verify_command",
     "export": "export.export_group",
     "inspect": "export.inspect_command",
+    "profile": "profile.profile_command",
     "doctor": "machine.doctor_command",
     "cache": "machine.cache_group",
     "zkml": "zkml.zkml_group",

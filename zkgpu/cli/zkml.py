@@ -213,6 +213,26 @@ def setup_command(
     )
 
 
+@zkml_group.command("report")
+@click.argument("build", type=FOLDER)
+@click.option("-o", "--output", default="report.html", show_default=True, type=click.Path(dir_okay=False))
+@pass_session
+def report_command(session: Session, build: str, output: str) -> None:
+    """Show a model as one HTML page: what proofs of it say, its graph, ranges, errors by layer, and costs."""
+    from zkgpu.formats.atomic import replacing
+    from zkgpu.inference import estimate, speed_of_this_machine
+    from zkgpu.profile.report import report
+
+    folder = _folder(build)
+    require_outputs([output], folder.files)
+    with session.working():
+        compiled = folder.read_model()
+        costs = estimate(compiled.circuit.r1cs, speed_of_this_machine(), session.threads)
+        with stage("write report"), replacing(output, secret=compiled.visibilities.weights != "public") as file:
+            file.write(report(compiled, costs, folder.path.resolve().name).encode())
+    session.finish({"output": output, "constraints": costs.constraints}, f"{output}: {costs.constraints:,} constraints")
+
+
 @zkml_group.command("prove")
 @click.argument("build", type=FOLDER)
 @click.argument("inputs", metavar="INPUT", type=FILE)

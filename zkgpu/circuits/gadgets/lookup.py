@@ -91,6 +91,8 @@ class Table:
             )
             circuit.commit(multiplicities)
             looked_up = _fractions(circuit.constant(np.ones(values[0].size, dtype=np.int64)), values, "inverse")
+            if values[0].size:
+                circuit.builder.name_last((f"{name}/in table {self.name}", rows) for name, rows in named)
             circuit.assert_equal(looked_up.sum(), _fractions(multiplicities, rows, "fractions").sum(), label="sums")
 
     def _require_room(self, circuit: Circuit, values: int) -> None:
