@@ -379,12 +379,15 @@ def test_names_are_refused() -> None:
 # precision
 
 
-def test_small_models_of_tables_take_more_bits_where_labels_ask_for_them() -> None:
+@pytest.mark.parametrize("names", [False, True])
+def test_small_models_of_tables_take_more_bits_where_labels_ask_for_them(names: bool) -> None:
     """Two classes whose scores differ by little: as a product with a wide column, and as one with a narrow one."""
     sizes = np.array([0.3, 5.0, 20_000.0])
     rows = (DRAW.normal(size=(200, 3)) * sizes).astype(np.float32)
     w = (DRAW.normal(size=(3, 2)) / sizes[:, None]).astype(np.float32)
-    nodes = [node("Gemm", "x w", "scores"), node("ArgMax", "scores", "label", axis=1, keepdims=0)]
-    proto = table(nodes, [LABEL, SCORES], width=3, w=w)
+    nodes = [node("Gemm", "x w", "scores"), node("ArgMax", "scores", "place" if names else "label", axis=1, keepdims=0)]
+    called = [node("Gather", "classes place", "named"), node("Cast", "named", "label", to=TensorProto.INT64)]
+    constants = {"w": w, "classes": np.array([1990.0, 1991.0], np.float32)}
+    proto = table(nodes + called * names, [LABEL, SCORES], width=3, **constants)
     assert assert_same(proto, rows, 0.002).recipe.settings.bits > 8
     assert compile_model(proto, rows, limb=8, bits=8, allow_error=1).recipe.settings.bits == 8

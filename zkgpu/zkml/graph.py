@@ -123,9 +123,15 @@ class Graph:
         for node in self.nodes:
             if node.operator == "TopK":
                 found.update(node.outputs[1:])
-            if node.operator in _OF_CLASSES or (node.operator in _KEEPING and node.inputs[0] in found):
+            names = node.operator in _OF_CLASSES or self._is_one_of_names(node, found)
+            if names or (node.operator in {*_KEEPING, "Function"} and node.inputs[0] in found):
                 found.update(node.outputs)
         return found
+
+    def _is_one_of_names(self, node: Node, classes: set[str]) -> bool:
+        """Whether a node takes from a list what the class at each place is called."""
+        table = self.constants.get(node.inputs[0]) if node.operator == ROWS else None
+        return table is not None and table.ndim == 1 and node.inputs[1] in classes
 
     def places(self) -> dict[str, int]:
         """The tensors that hold places in tables or are compared for equality, and those they are moved from.
