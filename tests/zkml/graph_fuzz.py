@@ -182,9 +182,14 @@ def moved_answers(graph: Graph, draws: np.random.Generator, wanted: str) -> Arra
     sketch.constants, sketch.values = constants, values
     for proto in needed(graph.model.graph.node, [wanted]):
         for name, found in sketch.run(proto, [o for o in proto.output if o]).items():
-            is_root = proto.op_type == "ReduceL2"  # the sum of squares under it is a tensor, too
+            is_root = _is_root(proto)  # the sum of squares under it is a tensor, too
             values[name] = [_moved(v, np.stack(found), draws, is_root=is_root) for v in found]
     return np.stack(values[wanted]).astype(np.float64)
+
+
+def _is_root(proto: Any) -> bool:
+    p = next((a.i for a in proto.attribute if a.name == "p"), 2)
+    return proto.op_type == "ReduceL2" or (proto.op_type in ("LpPool", "GlobalLpPool") and p == 2)
 
 
 def _moved(value: Array, everything: Array, draws: np.random.Generator, *, is_root: bool = False) -> Array:
