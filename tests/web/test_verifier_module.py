@@ -123,7 +123,7 @@ def test_what_is_changed_anywhere_gets_the_librarys_verdict(kind: str, request: 
     asked = [base]
     while len(asked) < 150:
         which = draw.choice([0, 1, 1, 2])
-        asked.append(tuple(changed(part, draw) if i == which else part for i, part in enumerate(base)))  # type: ignore[arg-type]
+        asked.append(tuple(changed(part, draw) if i == which else part for i, part in enumerate(base)))
     found = verdicts(asked)
     accepted = 0
     for question, answer in zip(asked, found, strict=True):
