@@ -31,7 +31,7 @@ from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, ro
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.scores import Scores, scores_of
-from zkgpu.zkml.layers.tables import table_for_all
+from zkgpu.zkml.layers.tables import table_for_all, table_key
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
@@ -261,7 +261,8 @@ class NetworkTally(Tally):
         for key, items in circuit.builder.rounds.collected().items():
             if isinstance(key, Table):
                 count = sum(item.columns[0].size for item in items)
-                self.tables.setdefault(key.columns, [key.size, len(key.columns), 0])[2] += count
+                table = [key.size, len(key.columns), 0]
+                self.tables.setdefault(table_key(key.columns, 0), table)[2] += count
                 continue
             for check in items:
                 self.checks[check.bits] += check.entries.size
@@ -589,9 +590,8 @@ class NetworkTally(Tally):
         )
 
     def _looked_up(self, table: Integers, first: int, x: Sums) -> Sums:
-        key = (first, np.ascontiguousarray(table, dtype=np.int64).tobytes())
         y = self.fresh(x.shape)
-        self.look_up(key, len(table), 2, x)
+        self.look_up(table_key(table, first), len(table), 2, x)
         return y
 
     def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
@@ -605,9 +605,8 @@ class NetworkTally(Tally):
 
     def rows(self, operation: Rows, inputs: list[Sums], _: Any) -> Sums:
         (x,), width = inputs, operation.table.shape[1]
-        table = np.ascontiguousarray(operation.table, dtype=np.int64)
         y = self.fresh((*x.shape, width))
-        self.look_up((operation.first, table.shape, table.tobytes()), len(table), 1 + width, x)
+        self.look_up(table_key(operation.table, operation.first), len(operation.table), 1 + width, x)
         return y
 
     # rows

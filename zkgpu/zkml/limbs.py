@@ -20,7 +20,7 @@ from zkgpu.zkml.counting import NetworkTally
 from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
-from zkgpu.zkml.layers.tables import table_for_all
+from zkgpu.zkml.layers.tables import table_for_all, table_key
 from zkgpu.zkml.operations import Arrange, Combine, Linear, MatMul, Maximum, Multiply, Operation, Requantize, Total
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
@@ -196,7 +196,7 @@ class _Cost:
         if found is None:
             self._by_limbs(rounding.operation, rounding.entries, *rounding.ends, is_checked=False)
         values, start = found or (table, first)
-        self._look_up((start, values.tobytes()), len(values), rounding.entries)
+        self._look_up(table_key(values, start), len(values), rounding.entries)
 
     def _clamps(self, clamps: list[Clamp], given: bool) -> None:
         shared = shared_by(clamps, given)

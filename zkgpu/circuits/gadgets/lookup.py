@@ -20,15 +20,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.numbers import Values, inverses_or_zeros, nearest_zero
+from zkgpu.circuits.coefficients import integer_array
+from zkgpu.circuits.gadgets.evaluations import powers
+from zkgpu.circuits.numbers import WIDE, Values, inverses_or_zeros, nearest_zero
 from zkgpu.circuits.rounds import DIGEST_POINT
-from zkgpu.circuits.wires import Operand, Wires, concatenate
+from zkgpu.circuits.wires import Operand, Wires, concatenate, stack
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field
 
 Integers = NDArray[Any]  # int64, or Python integers
+Places = NDArray[np.int64]
 
 LOOKUP_POINT = "lookup"
+
+_NARROW = (np.int8, np.int16, np.int32)
 
 
 class Table:
@@ -38,23 +43,28 @@ class Table:
         name: what messages call it
         columns: a sequence of integers, or several of equal length; no row may occur twice
 
-    A circuit that looks up n values in it pays n constraints a column, one a row of the table, and one more.
+    Attributes:
+        columns: (k, rows), in the narrowest type of integers that holds them
+
+    A circuit that looks up n values in it pays n constraints a column, one a row of the table, and one more; with more
+    than two columns also one for each power of a challenge that it does not have yet. A row of the table is one
+    constraint, in which each of its entries is one.
     """
 
     KEPT = ("name", "columns")  # what it is made of again from a file
 
-    def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]]) -> None:
-        several: Sequence[Any] = columns if np.ndim(columns) == 2 else [columns]
-        self.name, self._places = name, dict[int, dict[tuple[int, ...], int]]()
-        self.columns = tuple(tuple(int(v) for v in column) for column in several)
-        if not self.columns or not self.columns[0]:
+    def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]] | Integers) -> None:
+        is_narrow = isinstance(columns, np.ndarray) and columns.dtype in _NARROW
+        self.name = name
+        self.columns: Integers = np.atleast_2d(columns if is_narrow else _narrowest(integer_array(columns)))
+        if not self.columns.size:
             raise UsageError(f"table '{name}' needs at least one row")
-        if len(set(zip(*self.columns, strict=True))) != self.size:
+        if not _ascend(self.columns[0]) and len(distinct(self.columns)[0]) != self.size:
             raise UsageError(f"table '{name}' has a row twice: its multiplicity could be split at will")
 
     @property
     def size(self) -> int:
-        return len(self.columns[0])
+        return int(self.columns.shape[1])
 
     def look_up(self, *columns: Operand, label: str | None = None) -> None:
         """Constrains each entry of the columns, taken together, to be a row of the table.
@@ -77,7 +87,6 @@ class Table:
 
     def _write_argument(self, circuit: Circuit, lookups: list[_Lookup]) -> None:
         values = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
-        rows = [circuit.constant(column) for column in self.columns]
         self._require_room(circuit, values[0].size)
         modulus, named = circuit.field.modulus, [(lookup.label, lookup.columns[0].size) for lookup in lookups]
         with circuit.scope(f"table {self.name}"):
@@ -90,14 +99,33 @@ class Table:
                 forgiving=lambda *columns: self._count_rows(modulus, columns)[0],
             )
             circuit.commit(multiplicities)
-            looked_up = _fractions(circuit.constant(np.ones(values[0].size, dtype=np.int64)), values, "inverse")
+            looked_up = _inverses(circuit, values)
             if values[0].size:
                 circuit.builder.name_last((f"{name}/in table {self.name}", rows) for name, rows in named)
-            circuit.assert_equal(looked_up.sum(), _fractions(multiplicities, rows, "fractions").sum(), label="sums")
+            circuit.assert_equal(looked_up.sum(), self._fractions(circuit, multiplicities).sum(), label="sums")
 
     def _require_room(self, circuit: Circuit, values: int) -> None:
-        if len(self._place_of_row(circuit.field.modulus)) != self.size or values + self.size >= circuit.field.modulus:
+        modulus = circuit.field.modulus
+        reduced = self._in_field(modulus)
+        is_aliased = reduced is not self.columns and len(distinct(reduced)[0]) != self.size
+        if is_aliased or values + self.size >= modulus:
             raise UsageError(f"{values} values in table '{self.name}' are too many for {circuit.field.name}")
+
+    def _fractions(self, circuit: Circuit, multiplicities: Wires) -> Wires:
+        """m_j / (c - t_j) of the table's rows t_j: one constraint each, "fractions"."""
+        points, weights = _points(circuit, len(self.columns))
+        denominators = concatenate([weights, points[:1]]) @ _negated_above_ones(self.columns)
+        field, columns = circuit.field, self.columns
+
+        def divide(numerators: Integers, points: Integers) -> Values:
+            rows = np.flatnonzero(numerators)
+            out = np.zeros(numerators.size, dtype=object)
+            out[rows] = _quotients(field, numerators[rows], points.tolist(), columns[:, rows])
+            return out
+
+        out = circuit.hint(divide, [multiplicities, points], self.size, "fractions", signed=True)
+        circuit.assert_product(out, denominators, multiplicities, label="fractions")
+        return out
 
     def _count(self, modulus: int, lookups: list[tuple[str, int]], columns: Sequence[Integers]) -> Integers:
         """How often each row is looked up. Raises UnsatisfiedError naming a lookup that hits no row.
@@ -111,20 +139,17 @@ class Table:
             raise UnsatisfiedError(self._missing(lookups, int(missing[0])), values=f"it is ({shown})")
         return counts
 
-    def _count_rows(self, modulus: int, columns: Sequence[Integers]) -> tuple[Integers, NDArray[np.int64]]:
+    def _count_rows(self, modulus: int, columns: Sequence[Integers]) -> tuple[Integers, Places]:
         """How often each row is looked up, and which of the values are no rows."""
-        first, which = distinct(columns)
-        place = self._place_of_row(modulus)
-        rows = zip(*(column[first].tolist() for column in columns), strict=True)
-        places = np.array([place.get(row, -1) for row in rows], dtype=np.int64)[which]
+        places = _places_of(self._in_field(modulus), columns)
         return np.bincount(places[places >= 0], minlength=self.size), np.flatnonzero(places < 0)
 
-    def _place_of_row(self, modulus: int) -> dict[tuple[int, ...], int]:
-        """The number of each row, by the integers nearest zero that its entries are."""
-        if modulus not in self._places:
-            rows = zip(*([nearest_zero(v, modulus) for v in column] for column in self.columns), strict=True)
-            self._places[modulus] = {row: j for j, row in enumerate(rows)}
-        return self._places[modulus]
+    def _in_field(self, modulus: int) -> Integers:
+        """The columns as the integers nearest zero that are the same elements."""
+        if self.columns.dtype != object and modulus.bit_length() > 8 * self.columns.itemsize:
+            return self.columns
+        reduced = [[nearest_zero(int(v), modulus) for v in column] for column in self.columns]
+        return integer_array(reduced)
 
     def _missing(self, lookups: list[tuple[str, int]], i: int) -> str:
         ends = np.cumsum([size for _, size in lookups])
@@ -143,26 +168,34 @@ class _Lookup:
 
 def combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
     """The sum of column_k gamma^k at a challenge. A column of wires after the first costs a constraint an entry."""
-    total, weight = circuit.wires(columns[0]), circuit.constant(1)
-    for column in columns[1:]:
-        weight = circuit.materialize(weight * circuit.challenge(DIGEST_POINT))
-        total = total + weight.broadcast_to(total.shape) * column
+    total, weights = circuit.wires(columns[0]), _weights(circuit, len(columns))
+    for k, column in enumerate(columns[1:], start=1):
+        total = total + weights[k].broadcast_to(total.shape) * column
     return total
 
 
-def _fractions(numerators: Wires, columns: Sequence[Wires], label: str) -> Wires:
-    """numerators / (c - rows), for rows of several columns combined: one constraint an entry."""
-    circuit, several = Circuit.of(numerators), len(columns) > 1
-    points = [circuit.challenge(name) for name in (LOOKUP_POINT, DIGEST_POINT)[: 1 + several]]
-    denominators = points[0] - combined(circuit, columns)
+def _weights(circuit: Circuit, columns: int) -> Wires:
+    """(columns,): the powers of the challenge that combines columns; of one column alone none is needed."""
+    return powers(circuit, columns) if columns > 1 else circuit.constant([1])
 
-    field, count = circuit.field, len(points)
 
-    def divide(numerators: Integers, *given: Integers) -> Values:
-        return _quotients(field, numerators, [int(point) for point in given[:count]], given[count:])
+def _points(circuit: Circuit, columns: int) -> tuple[Wires, Wires]:
+    """The challenges of a lookup, c first, and the weights of its columns."""
+    names = (LOOKUP_POINT, DIGEST_POINT)[: 1 + (columns > 1)]
+    return stack([circuit.challenge(name) for name in names]), _weights(circuit, columns)
 
-    out = circuit.hint(divide, [numerators, *points, *columns], numerators.shape, label, signed=True)
-    circuit.assert_product(out, denominators, numerators, label=label)
+
+def _inverses(circuit: Circuit, values: Sequence[Wires]) -> Wires:
+    """1 / (c - values), those of several columns combined: one constraint an entry, "inverse"."""
+    points, _ = _points(circuit, len(values))
+    denominators, field = points[0] - combined(circuit, values), circuit.field
+
+    def divide(points: Integers, *columns: Integers) -> Values:
+        return _quotients(field, np.ones(columns[0].size, dtype=np.int64), points.tolist(), columns)
+
+    ones = np.ones(denominators.size, dtype=np.int64)
+    out = circuit.hint(divide, [points, *values], denominators.shape, "inverse", signed=True)
+    circuit.assert_product(out, denominators, ones, label="inverse")
     return out
 
 
@@ -177,6 +210,53 @@ def _quotients(field: Field, numerators: Integers, points: Sequence[int], column
     inverses = inverses_or_zeros(field, denominators % field.modulus)
     out[some] = numerators[first[some]].astype(object) * inverses % field.modulus
     return out[which]
+
+
+def _narrowest(columns: Integers) -> Integers:
+    """The same in the narrowest type that holds them, and what is as far on the other side of 0."""
+    most = max(int(columns.max()), -int(columns.min())) if columns.size else 0
+    return columns.astype(next((kind for kind in (*_NARROW, np.int64) if most <= np.iinfo(kind).max), object))
+
+
+def _negated_above_ones(columns: Integers) -> Integers:
+    """(k + 1, rows)."""
+    out = np.ones((len(columns) + 1, columns.shape[1]), dtype=columns.dtype)
+    np.negative(columns, out=out[:-1])
+    return out
+
+
+def _ascend(keys: Integers) -> bool:
+    return bool((keys[1:] > keys[:-1]).all())
+
+
+def _places_of(rows: Integers, columns: Sequence[Integers]) -> Places:
+    """(n,): which of the rows values are, in their columns; -1 where they are none.
+
+    Args:
+        rows: (k, rows), none of them twice
+    """
+    if rows.dtype == object or not _ascend(rows[0]):
+        first, which = distinct([np.concatenate(pair) for pair in zip(rows, columns, strict=True)])
+        places = first[which[rows.shape[1] :]]
+        return np.where(places < rows.shape[1], places, -1)
+    values = [_in_words(column) for column in columns]
+    places = _places_of_keys(rows[0], values[0])
+    same = np.ones(places.size, dtype=bool)
+    for row, value in zip(rows, values, strict=True):
+        same &= row[places] == value
+    return np.where(same, places, -1)
+
+
+def _places_of_keys(keys: Integers, values: Integers) -> Places:
+    """Where each value is among ascending keys, or some place where it is not."""
+    if int(keys[-1]) - int(keys[0]) == keys.size - 1:
+        return np.clip(values, int(keys[0]), int(keys[-1])) - int(keys[0])
+    return np.minimum(np.searchsorted(keys, values), keys.size - 1)
+
+
+def _in_words(column: Integers) -> NDArray[np.int64]:
+    """Integers as int64, with WIDE, which no table has, for those that are no machine words."""
+    return column if column.dtype != object else np.array([v if abs(v) < -WIDE else WIDE for v in column], dtype=np.int64)
 
 
 def distinct(columns: Sequence[Integers]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -7,6 +7,8 @@ and none where it is no key.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,28 +24,31 @@ _CLAMP = 6  # constraints of a clamp beyond rounding, about
 
 @dataclass
 class Tables:
-    """The function tables of one circuit: equal ones are one."""
+    """The function tables of one circuit, and its tables of rows: equal ones are one."""
 
-    _found: dict[tuple[int, bytes], Table] = field(default_factory=dict)
-    _of_rows: dict[tuple[int, tuple[int, ...], bytes], Table] = field(default_factory=dict)
+    _found: dict[tuple[str, Hashable], Table] = field(default_factory=dict)
 
     def of(self, values: Integers, first: int) -> Table:
         """The rows (first + i, values[i])."""
-        values = np.ascontiguousarray(values, dtype=np.int64)
-        key = (first, values.tobytes())
-        if key not in self._found:
-            keys = range(first, first + len(values))
-            self._found[key] = Table(f"function {len(self._found)}", [list(keys), values.tolist()])
-        return self._found[key]
+        return self._table("function", values, first)
 
     def of_rows(self, rows: Integers, first: int) -> Table:
         """The rows (first + i, rows[i, 0], .., rows[i, k - 1])."""
-        rows = np.ascontiguousarray(rows, dtype=np.int64)
-        key = (first, rows.shape, rows.tobytes())
-        if key not in self._of_rows:
-            columns = [list(range(first, first + len(rows))), *rows.T.tolist()]
-            self._of_rows[key] = Table(f"rows {len(self._of_rows)}", columns)
-        return self._of_rows[key]
+        return self._table("rows", rows, first)
+
+    def _table(self, kind: str, entries: Integers, first: int) -> Table:
+        key = kind, table_key(entries, first)
+        if key not in self._found:
+            number = sum(other == kind for other, _ in self._found)
+            keys = np.arange(first, first + len(entries))
+            self._found[key] = Table(f"{kind} {number}", np.vstack([keys, entries.T]))
+        return self._found[key]
+
+
+def table_key(entries: Integers, first: int) -> Hashable:
+    """Equal for tables with the same keys, from `first` on, and the same entries, of a row each."""
+    content = hashlib.sha256(np.ascontiguousarray(entries, dtype=np.int64))
+    return first, entries.shape, content.digest()
 
 
 def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
@@ -63,17 +68,18 @@ def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
 def look_up_rows(tables: Tables, rows: Integers, first: int, x: Wires) -> Wires:
     """rows[x - first], of x's shape and an axis of k; constrains x to lie in the table.
 
-    k + 1 constraints an entry of x, one a row of the table, and k - 1.
+    k + 1 constraints an entry of x, one a row of the table, and k powers of a challenge that others may use too.
     """
-    circuit, shape = Circuit.of(x), (*x.shape, rows.shape[1])
+    circuit, table = Circuit.of(x), tables.of_rows(rows, first)
+    k = len(table.columns) - 1
     y = circuit.hint(
-        lambda v: rows[np.clip(v - first, 0, len(rows) - 1).astype(np.int64)],
+        lambda v: table.columns.T[np.clip(v - first, 0, table.size - 1).astype(np.int64), 1:],
         [x],
-        shape=shape,
+        shape=(*x.shape, k),
         label="row of a table",
         signed=True,
     )
-    tables.of_rows(rows, first).look_up(x, *(y[..., j] for j in range(shape[-1])), label="rows")
+    table.look_up(x, *(y[..., j] for j in range(k)), label="rows")
     return y
 
 
