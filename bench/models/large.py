@@ -48,7 +48,7 @@ def resnet18(side: int) -> Architecture:
 
 
 def gpt2(steps: int, layers: int = 12, width: int = 768, vocabulary: int = 50257) -> Architecture:
-    """GPT-2 small (Radford et al., 2019), 124 million parameters; the last place's logits, by the tied embedding."""
+    """GPT-2 small (Radford et al., 2019), 124 million parameters; the token after the last, by the tied embedding."""
     net = Sequences((1,), "unused")
     table = net.constant(0.02 * net._normal(vocabulary, width))
     tokens = net.node("Gather", table, net.given("tokens", 1, steps, tokens=True))
@@ -57,7 +57,9 @@ def gpt2(steps: int, layers: int = 12, width: int = 768, vocabulary: int = 50257
     for _ in range(layers):
         x = net.block(x, steps, width, width // 64, mask)
     last = net.select(net.layer_norm(x, width), steps - 1)
-    return Architecture(net.model(net.node("MatMul", last, net.transpose(table, 1, 0))), words(steps, vocabulary))
+    logits = net.node("MatMul", last, net.transpose(table, 1, 0))
+    token = net.node("ArgMax", logits, axis=-1, keepdims=0)
+    return Architecture(net.model(token), words(steps, vocabulary))
 
 
 def smollm2_of(steps: int) -> Architecture:

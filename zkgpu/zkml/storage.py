@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.circuits.gadgets.limbs import WIDEST_LIMB
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml import operations
@@ -171,7 +172,7 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
 
 def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> IntegerModel:
     limb = value["limb"]
-    if type(limb) is not int or not 1 <= limb <= 16:
+    if type(limb) is not int or not 1 <= limb <= WIDEST_LIMB:
         raise FormatError(f"limbs of {limb} bits")
     inputs, outputs = (tuple(_tensor(item) for item in value[key]) for key in ("inputs", "outputs"))
     steps = tuple(_operation(item, arrays) for item in value["operations"])

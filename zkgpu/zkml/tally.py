@@ -271,10 +271,12 @@ class Tally:
         self.degree += rows
 
     def _write_table(self, rows: int, columns: int, count: int) -> None:
-        """Of several columns each after the first takes a constraint an entry; their powers take some more.
+        """Of several columns each after the first takes a constraint an entry; their powers are a challenge's.
 
         Sums of fractions, brought to one denominator: its degree, that of one fraction by their number.
         """
         self.degree += (count + rows) * max(1, columns - 1)
-        self.constrain(columns * count + rows + 1 + 2 * max(0, columns - 2), (4 * columns + 1) * count + 6 * rows)
+        if columns > 1:
+            self.powers_of(columns, 1)
+        self.constrain(columns * count + rows + 1, (4 * columns + 1) * count + (4 + columns) * rows)
         self.wires += columns * count + 2 * rows

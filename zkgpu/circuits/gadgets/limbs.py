@@ -18,7 +18,7 @@ from zkgpu.circuits.gadgets.operands import on_wires
 from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
 
-_WIDEST = 20  # bits of a limb: a table of a million rows
+WIDEST_LIMB = 20  # bits of a limb: a table of a million rows
 
 
 @on_wires("x")
@@ -70,7 +70,7 @@ class LimbPlan:
 def plan_limbs(counts: Mapping[int, int]) -> LimbPlan:
     """The plan with the fewest constraints for counts[bits] values of each width."""
     plain = LimbPlan(0, frozenset(), sum(bits * n for bits, n in counts.items()))
-    return min([plain, *(_plan(width, counts) for width in range(1, _WIDEST + 1))], key=lambda plan: plan.constraints)
+    return min([plain, *(_plan(width, counts) for width in range(1, WIDEST_LIMB + 1))], key=lambda plan: plan.constraints)
 
 
 def _plan(width: int, counts: Mapping[int, int]) -> LimbPlan:

@@ -8,9 +8,12 @@ the difference is (`softmax`). Rounded to the nearest, a difference of minus hal
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import numpy as np
 
-from zkgpu.circuits import Circuit, Wires
+from zkgpu.circuits import Circuit, Wires, concatenate
+from zkgpu.circuits.numbers import Values
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.ranges import Interval
 
@@ -44,16 +47,24 @@ def top_of(checks: Checks, x: Wires, bits: int) -> tuple[Wires, Wires]:
 
 
 def assert_one_is_zero(x: Wires) -> None:
-    """Constrains the product along the last axis to 0: one constraint less than there are entries, if not one."""
-    circuit, n = Circuit.of(x), x.shape[-1]
-    product = x[..., 0]
-    for i in range(1, n - 1):
-        product = circuit.materialize(product * x[..., i])
-    zero = np.zeros(product.shape, dtype=np.int64)
+    """Constrains the product along the last axis to 0: one constraint less than there are entries, if not one.
+
+    With p_1 = x_1 they are p_(i-1) x_i = p_i, the last of which is 0: "one of them".
+    """
+    circuit, n, rows = Circuit.of(x), x.shape[-1], x.size // max(1, x.shape[-1])
+    columns = x.reshape(rows, n).T
     if n == 1:
-        circuit.assert_equal(product, zero, label="one of them")
-    else:
-        circuit.assert_product(product, x[..., n - 1], zero, label="one of them")
+        circuit.assert_equal(columns[0], np.zeros(rows, dtype=np.int64), label="one of them")
+        return
+    made = circuit.hint(lambda v: _products(v, circuit.field.modulus), [columns[:-1]], (n - 2, rows), "products")
+    before = concatenate([columns[:1], made])
+    after = concatenate([made, circuit.constant(np.zeros((1, rows), dtype=np.int64))])
+    circuit.assert_product(before, columns[1:], after, label="one of them")
+
+
+def _products(x: Values, modulus: int) -> Values:
+    """(n - 1, ...): those of the first two rows, the first three, and so on."""
+    return np.array(list(accumulate(x, lambda p, v: p * v % modulus)), dtype=object)[1:]
 
 
 def argmax(checks: Checks, x: Wires, interval: Interval) -> Wires:
