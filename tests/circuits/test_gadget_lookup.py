@@ -139,6 +139,87 @@ def test_one_table_serves_several_circuits():
         squaring(1).witness({"x": [2], "y": [4]})
 
 
+# tables of several columns
+
+
+KEYS = {
+    "one after the other": [3, 4, 5, 6],
+    "with gaps": [-7, 0, 2, 90],
+    "in no order": [5, -2, 9, 0],
+    "several rows each": [1, 1, 2, 2],
+    "beyond machine words": [-(1 << 70), 0, 1 << 65, 1 << 66],
+}
+ENTRIES = [[10, -20, 30, 0], [7, 7, 0, 9], [-1, 2, 3, 127]]
+
+
+def rows_of(keys: list[int], n: int = 3) -> CompiledCircuit:
+    c = Circuit()
+    columns = [c.private(name, n) for name in "xabc"]
+    Table("rows", [keys, *ENTRIES]).look_up(*columns, label="row")
+    return c.compile()
+
+
+def row(keys: list[int], *which: int) -> dict[str, list[int]]:
+    return {name: [column[j] for j in which] for name, column in zip("xabc", [keys, *ENTRIES], strict=True)}
+
+
+@pytest.mark.parametrize("keys", KEYS.values(), ids=KEYS)
+def test_rows_of_several_columns_are_accepted_and_no_entry_of_another_row_is(keys):
+    compiled = rows_of(keys)
+    for which in ((0, 1, 2), (3, 3, 3), (2, 0, 2)):
+        compiled.witness(row(keys, *which))
+        assert_every_wire_is_pinned(compiled, row(keys, *which))
+    honest = [0, 2, 1, 0]
+    for name in "xabc":
+        mixed = row(keys, 1, 2, 1)
+        mixed[name] = row(keys, 1, 2, 3)[name]
+        if mixed[name] == row(keys, 1, 2, 1)[name]:
+            continue
+        with pytest.raises(UnsatisfiedError, match=r"'row\[2\]' is no row of table 'rows'$"):
+            compiled.witness(mixed)
+        assert_forgery_fails(compiled, mixed, {"table rows/multiplicities": lambda *_: honest})
+
+
+def test_values_that_are_no_machine_words_are_no_rows():
+    keys = KEYS["one after the other"]
+    for x in (P - 3, 1 << 64, (1 << 64) + 3, P // 2):
+        with pytest.raises(UnsatisfiedError, match=r"'row\[0\]'"):
+            rows_of(keys).witness({**row(keys, 0, 1, 2), "x": [x, 4, 5]})
+
+
+def test_powers_of_the_challenge_serve_all_tables():
+    c = Circuit()
+    for number in range(2):
+        columns = [c.private(f"{name}{number}", 2) for name in "xabc"]
+        Table(f"rows {number}", [[number, 5], [1, 2], [3, 4], [5, 6]]).look_up(*columns)
+    powers, mask = 2, 1  # the square and the cube of the challenge
+    assert c.compile().r1cs.n_constraints == 2 * (4 * 2 + 2 + 1) + powers + mask
+
+
+def test_a_table_holds_its_integers_in_few_bytes_whatever_they_come_as():
+    for kind, bits in ((np.int64, 16), (np.int32, 32), (object, 16)):
+        columns = np.array([[0, 1, 2], [-300, 5, 299]], dtype=kind)
+        assert Table("rows", columns).columns.dtype.itemsize * 8 == bits
+    assert Table("range", range(1 << 12)).columns.dtype == np.int16
+    lowest = Table("lowest", np.array([[0, 1], [-128, 127]]))
+    c = Circuit()
+    x, y = c.private("x"), c.private("y")
+    lowest.look_up(x, y)
+    c.compile().witness({"x": 0, "y": -128})
+
+
+def test_a_wide_table_is_written_and_looked_up_as_arrays():
+    """A million entries."""
+    entries = np.random.default_rng(0).integers(-500, 501, (256, 1 << 12))
+    table = Table("embedding", np.vstack([np.arange(1 << 12), entries]))
+    c = Circuit()
+    x, y = c.private("x", 2), c.private("y", (2, 256))
+    table.look_up(x, *(y[:, j] for j in range(256)))
+    compiled = c.compile()
+    assert compiled.r1cs.n_constraints == 2 * 257 + (1 << 12) + 1 + 255 + 1
+    compiled.witness({"x": [5, 4095], "y": entries[:, [5, 4095]].T})
+
+
 # ranges
 
 

@@ -19,6 +19,7 @@ from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml.limbs import WIDTHS
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.sizes import shape_after
@@ -128,6 +129,12 @@ def test_a_model_is_read_back_as_it_was() -> None:
     assert read.circuit.r1cs.n_constraints == first.circuit.r1cs.n_constraints
 
 
+def test_every_width_of_limbs_that_is_chosen_from_is_read_back() -> None:
+    assert max(WIDTHS) >= 18
+    for limb in WIDTHS:
+        assert parse(rewritten(lambda d, limb=limb: d["model"].update(limb=limb)), "m").model.limb == limb
+
+
 def operation(description, kind: str):
     return next(op for op in description["model"]["operations"] if op["kind"] == kind)
 
@@ -139,6 +146,7 @@ def operation(description, kind: str):
         lambda d: d.update({"zkgpu model": 1}),
         lambda d: d["model"].update(limb=0),
         lambda d: d["model"].update(limb=True),
+        lambda d: d["model"].update(limb=21),
         lambda d: d["model"]["operations"].pop(0),
         lambda d: operation(d, "Linear").update(kind="Matmul"),
         lambda d: operation(d, "Linear").update(weight={"array": "a999"}),

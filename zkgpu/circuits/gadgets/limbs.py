@@ -70,7 +70,8 @@ class LimbPlan:
 def plan_limbs(counts: Mapping[int, int]) -> LimbPlan:
     """The plan with the fewest constraints for counts[bits] values of each width."""
     plain = LimbPlan(0, frozenset(), sum(bits * n for bits, n in counts.items()))
-    return min([plain, *(_plan(width, counts) for width in range(1, WIDEST_LIMB + 1))], key=lambda plan: plan.constraints)
+    plans = (_plan(width, counts) for width in range(1, WIDEST_LIMB + 1))
+    return min([plain, *plans], key=lambda plan: plan.constraints)
 
 
 def _plan(width: int, counts: Mapping[int, int]) -> LimbPlan:

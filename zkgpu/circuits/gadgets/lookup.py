@@ -199,7 +199,9 @@ def _inverses(circuit: Circuit, values: Sequence[Wires]) -> Wires:
     return out
 
 
-def _quotients(field: Field, numerators: Integers, points: Sequence[int], columns: Sequence[Integers]) -> Values:
+def _quotients(
+    field: Field, numerators: Integers, points: Sequence[int], columns: Sequence[Integers] | Integers
+) -> Values:
     """numerators / (c - rows): equal ones are computed once, those of 0 not at all."""
     first, which = distinct([numerators, *columns])
     some = np.flatnonzero(numerators[first])
@@ -256,10 +258,12 @@ def _places_of_keys(keys: Integers, values: Integers) -> Places:
 
 def _in_words(column: Integers) -> NDArray[np.int64]:
     """Integers as int64, with WIDE, which no table has, for those that are no machine words."""
-    return column if column.dtype != object else np.array([v if abs(v) < -WIDE else WIDE for v in column], dtype=np.int64)
+    if column.dtype != object:
+        return column
+    return np.array([v if abs(v) < -WIDE else WIDE for v in column], dtype=np.int64)
 
 
-def distinct(columns: Sequence[Integers]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def distinct(columns: Sequence[Integers] | Integers) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(d,) where each row of entries occurs first, and (n,) which of these d each one is."""
     which = np.zeros(len(columns[0]), dtype=np.int64)
     first = which[:1]

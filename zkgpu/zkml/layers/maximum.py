@@ -52,11 +52,11 @@ def assert_one_is_zero(x: Wires) -> None:
     With p_1 = x_1 they are p_(i-1) x_i = p_i, the last of which is 0: "one of them".
     """
     circuit, n, rows = Circuit.of(x), x.shape[-1], x.size // max(1, x.shape[-1])
-    columns = x.reshape(rows, n).T
+    columns, modulus = x.reshape(rows, n).T, circuit.field.modulus
     if n == 1:
         circuit.assert_equal(columns[0], np.zeros(rows, dtype=np.int64), label="one of them")
         return
-    made = circuit.hint(lambda v: _products(v, circuit.field.modulus), [columns[:-1]], (n - 2, rows), "products")
+    made = circuit.hint(lambda v: _products(v, modulus), [columns[:-1]], (n - 2, rows), "products")
     before = concatenate([columns[:1], made])
     after = concatenate([made, circuit.constant(np.zeros((1, rows), dtype=np.int64))])
     circuit.assert_product(before, columns[1:], after, label="one of them")

@@ -47,7 +47,7 @@ class Tables:
 
 def table_key(entries: Integers, first: int) -> Hashable:
     """Equal for tables with the same keys, from `first` on, and the same entries, of a row each."""
-    content = hashlib.sha256(np.ascontiguousarray(entries, dtype=np.int64))
+    content = hashlib.sha256(np.ascontiguousarray(entries, dtype=np.int64).data)
     return first, entries.shape, content.digest()
 
 
