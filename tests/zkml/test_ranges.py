@@ -52,6 +52,45 @@ OPERATIONS = [
 ]
 
 
+def corners(x: tuple[int, int], y: tuple[int, int]) -> list[int]:
+    return [a * b for a in x for b in y]
+
+
+def of_two_ranges(rows: list[int], k: int) -> Arrange:
+    """Rows of k entries of x, from -3 to 5, or of y, from -90 to 7."""
+    places = [[row * k + j for j in range(k)] for row in rows]
+    return Arrange("a", ("x", "y"), "rows", np.array([places]))
+
+
+ENDS = {0: (-3, 5), 1: (-90, 7)}
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int16])
+def test_the_ends_of_a_layers_sums_are_reached_row_by_row(kind) -> None:
+    weight = np.array([[[-32768, 2, 0], [4, 32767, -1]]], dtype=kind)
+    layer = Linear("l", ("rows",), "out", weight, np.array([[1, 3, 1]]), np.array([[5, -5, 0]]))
+    rows = [0, 1, 1, 0, 1]
+    model = model_of([of_two_ranges(rows, 2), layer], x=((2,), *ENDS[0]), y=((2,), *ENDS[1]))
+    found = analyze(model)["out"]
+    for t, row in enumerate(rows):
+        for o in range(3):
+            sums = [sum(pick(corners(ENDS[row], (int(w),) * 2)) for w in weight[0, :, o]) for pick in (min, max)]
+            low, high = (int(layer.multiplier[0, o]) * (s + int(layer.bias[0, o])) for s in sums)
+            assert (found.low[0, t, o], found.high[0, t, o]) == (low, high)
+
+
+def test_the_ends_of_a_product_of_matrices_are_reached_entry_by_entry() -> None:
+    rows, columns = [1, 0, 1], [0, 1, 1, 0]
+    turned = Arrange("b", ("x", "y"), "turned", of_two_ranges(columns, 2).positions.swapaxes(1, 2))
+    product = MatMul("m", ("rows", "turned"), "out")
+    model = model_of([of_two_ranges(rows, 2), turned, product], x=((2,), *ENDS[0]), y=((2,), *ENDS[1]))
+    found = analyze(model)["out"]
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            all_corners = corners(ENDS[row], ENDS[column])
+            assert (found.low[0, i, j], found.high[0, i, j]) == (2 * min(all_corners), 2 * max(all_corners))
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda op: type(op).__name__)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())

@@ -142,7 +142,8 @@ class Builder:
 
     def constraints(self) -> Sides:
         """The three sides of all constraints so far, one row a constraint."""
-        self._a, self._b, self._c = ([join_rows(parts)] for parts in (self._a, self._b, self._c))
+        for parts in (self._a, self._b, self._c):  # one by one: the parts of one side go before the next is joined
+            parts[:] = [join_rows(parts)]
         return self._a[0], self._b[0], self._c[0]
 
     # wires that are computed

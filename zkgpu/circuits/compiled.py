@@ -219,7 +219,7 @@ def compile_circuit(builder: Builder) -> CompiledCircuit:
     number[order] = np.arange(builder.n_wires, dtype=np.int32)
     steps, first_steps = in_two_rounds(builder.steps, waits)
     return CompiledCircuit(
-        _r1cs(builder, [side.renumber(number) for side in sides], traced, committed),
+        _r1cs(builder, sides, number, traced, committed),
         tuple(replace(s, first=int(number[s.first]) if s.size else 0) for s in traced),
         steps,
         order,
@@ -242,9 +242,13 @@ def _refuse_late_choice(
 
 
 def _r1cs(
-    builder: Builder, sides: Sequence[LinearCombinations], signals: Sequence[Signal], committed: NDArray[np.int64]
+    builder: Builder,
+    sides: Sequence[LinearCombinations],
+    number: NDArray[np.int32],
+    signals: Sequence[Signal],
+    committed: NDArray[np.int64],
 ) -> R1CS:
-    a, b, c = _pack(builder, sides)
+    a, b, c = _pack(builder, sides, number)
     outputs, public, packed, private = (
         sum(s.size for s in signals if s.kind == kind) for kind in (*_PUBLIC_KINDS, *_INPUT_KINDS)
     )
@@ -284,14 +288,15 @@ def _wire_order(
     return once
 
 
-def _pack(builder: Builder, sides: Sequence[LinearCombinations]) -> list[SparseMatrix]:
-    """Sparse matrices that share one table of just the values in use."""
+def _pack(builder: Builder, sides: Sequence[LinearCombinations], number: NDArray[np.int32]) -> list[SparseMatrix]:
+    """Sparse matrices that share one table of just the values in use, wire w being number[w]."""
     used = _used(builder, sides)
     place = np.zeros(len(builder.coefficients.values), dtype=id_type(used.size))
     place[used] = np.arange(used.size)
     table = builder.field.to_limbs(builder.coefficients.values[i] for i in used)
     shape = (builder.n_constraints, builder.n_wires)
-    return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in sides]
+    renumbered = (side.renumber(number) for side in sides)
+    return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in renumbered]
 
 
 def _arithmetic(builder: Builder, sides: Sequence[LinearCombinations]) -> Arithmetic:

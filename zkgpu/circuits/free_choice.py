@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.combinations import LinearCombinations
-from zkgpu.circuits.program import Marks, Step
+from zkgpu.circuits.program import Marks, Step, marked_rows
 from zkgpu.circuits.r1cs import constraint_name
 from zkgpu.circuits.signals import Signal
 from zkgpu.errors import UsageError
@@ -57,16 +57,15 @@ def find_late_choice(sides: Sides, depends: Marks, fixed: NDArray[np.int64]) -> 
         depends: (n_wires,) L
         fixed: C: the committed and the public wires
     """
-    rows = [side.row_of_term() for side in sides]
     late = np.zeros(sides[0].rows, dtype=bool)
-    for side, row in zip(sides, rows, strict=True):
-        late[row[depends[side.wires]]] = True
+    for side in sides:
+        late |= marked_rows(side, depends[:, None])[:, 0]
     loose = ~depends
     loose[0], loose[fixed] = False, False
     found = []
-    for side, row in zip(sides, rows, strict=True):
-        terms = np.flatnonzero(late[row] & loose[side.wires])
-        found += [(int(row[terms[0]]), int(side.wires[terms[0]]))] if terms.size else []
+    for side in sides:
+        rows = np.flatnonzero(late & marked_rows(side, loose[:, None])[:, 0])[:1]
+        found += [(int(row), int(wires[loose[wires]][0])) for row in rows for wires in [side.take(rows).wires]]
     return min(found, default=None)
 
 

@@ -14,6 +14,7 @@ Machine = NDArray[np.int64]
 Values = NDArray[np.object_]  # of Python integers, as hints and inputs hand them around
 
 PIECE = 1 << 16  # Python integers that become limbs together
+NARROW = (np.int8, np.int16, np.int32)
 WIDE = np.iinfo(np.int64).min  # stands where an element is not small; its magnitude is beyond every limit
 
 
@@ -168,6 +169,12 @@ def nearest_zero(value: int, modulus: int) -> int:
     """The integer of least magnitude that equals `value` modulo the modulus."""
     value %= modulus
     return value - modulus if 2 * value > modulus else value
+
+
+def narrowest(values: NDArray[Any]) -> NDArray[Any]:
+    """The same integers in the narrowest type that holds them, and what is as far on the other side of 0."""
+    most = max(int(values.max()), -int(values.min())) if values.size else 0
+    return values.astype(next((kind for kind in (*NARROW, np.int64) if most <= np.iinfo(kind).max), object), copy=False)
 
 
 def magnitude(values: Machine) -> int:

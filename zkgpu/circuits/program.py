@@ -19,6 +19,7 @@ from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.numbers import Numbers, object_array, ones
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UsageError, ZkgpuError
+from zkgpu.fields.sparse import blocks
 
 HintFunction = Callable[..., object]
 Marks = NDArray[np.bool_]
@@ -60,9 +61,13 @@ class Step(Protocol):
 
 def marked_rows(lc: LinearCombinations, marks: Marks) -> Marks:
     """(rows, instances): whether a combination has a marked wire."""
-    counts = np.zeros((lc.wires.size + 1, marks.shape[1]), dtype=np.int64)
-    np.cumsum(marks[lc.wires], axis=0, out=counts[1:])
-    return counts[lc.indptr[1:]] > counts[lc.indptr[:-1]]
+    out = np.zeros((lc.rows, marks.shape[1]), dtype=bool)
+    for begin, end in blocks(lc.indptr):
+        part = lc.part(begin, end)
+        counts = np.zeros((part.wires.size + 1, marks.shape[1]), dtype=np.int64)
+        np.cumsum(marks[part.wires], axis=0, out=counts[1:])
+        out[begin:end] = counts[part.indptr[1:]] > counts[part.indptr[:-1]]
+    return out
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,11 @@ tensor is one whose range is not symmetric about 0. Every operation reads earlie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +48,19 @@ class Operation:
     inputs: tuple[str, ...]
     output: str
 
+    @cached_property
+    def magnitudes(self) -> Mapping[str, int]:
+        """The largest magnitude of the integers in each parameter: looked for once, as there may be millions."""
+        own = ((f.name, getattr(self, f.name)) for f in fields(self)[len(fields(Operation)) :])
+        parts = {name: value if isinstance(value, tuple) else (value,) for name, value in own}
+        return {name: max(map(largest_of, several), default=0) for name, several in parts.items()}
+
+
+def largest_of(values: Any) -> int:
+    """The largest magnitude of integers, 0 where there are none."""
+    array = np.asarray(() if values is None else values)
+    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Arrange(Operation):
@@ -63,7 +78,7 @@ class Linear(Operation):
     """multiplier * (x @ weight + bias), for x of shape (g, m, k), group by group.
 
     Attributes:
-        weight: (g, k, n), 8 bits each
+        weight: (g, k, n), of whatever type of integers holds them
         multiplier: (g, n), positive: brings the channels, each with a scale of its own, to one scale
         bias: (g, n)
         places: (m,) from 0 on, no two alike, and

@@ -7,7 +7,7 @@ too wide for the field, an index that could leave its table, an integer of the m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -158,15 +158,14 @@ def after(operation: Operation, inputs: Sequence[Interval], limb: int) -> Interv
 
 def _require_integers_in_range(operation: Operation) -> None:
     """Raises FormatError for an integer of the operation whose magnitude is beyond LARGEST."""
-    for parameter in fields(operation)[len(fields(Operation)) :]:
-        value, most = getattr(operation, parameter.name), LARGEST.get(parameter.name, LARGEST["other"])
-        for array in value if isinstance(value, tuple) else (value,):
-            if array is not None and semantics.largest_of(np.asarray(array)) > most:
-                size = f"above {most}" if most < 1 << 20 else f"of more than {most.bit_length()} bits"
-                raise FormatError(
-                    f"layer '{operation.layer}': its {parameter.name} holds an integer {size}: the sizes of its "
-                    "numbers lie too far apart, scale its weights"
-                )
+    for name, largest in operation.magnitudes.items():
+        most = LARGEST.get(name, LARGEST["other"])
+        if largest > most:
+            size = f"above {most}" if most < 1 << 20 else f"of more than {most.bit_length()} bits"
+            raise FormatError(
+                f"layer '{operation.layer}': its {name} holds an integer {size}: the sizes of its "
+                "numbers lie too far apart, scale its weights"
+            )
 
 
 def _within_field(layer: str, found: Interval, limb: int) -> Interval:
@@ -187,14 +186,27 @@ def _arrange(operation: Arrange, *inputs: Interval) -> Interval:
 
 
 def _linear(operation: Linear, x: Interval) -> Interval:
-    if x.shape[1] > 1 and all((end == end[:, :1]).all() for end in _ends(x)):  # rows alike: one stands for all
-        one = _linear(operation, Interval(x.low[:, :1], x.high[:, :1]))
-        return one.map(lambda v: np.repeat(v, x.shape[1], axis=1))
-    up, down = np.maximum(operation.weight, 0), np.minimum(operation.weight, 0)
-    bias = operation.bias[:, None, :]
-    low = semantics.added(semantics.matrix_product(x.low, up), semantics.matrix_product(x.high, down), bias)
-    high = semantics.added(semantics.matrix_product(x.high, up), semantics.matrix_product(x.low, down), bias)
-    return Interval(low, high).map(lambda v: semantics.product(v, operation.multiplier[:, None, :]))
+    """With ends m - r and m + r of the inputs, those of the sums are m W - r |W| and m W + r |W|: here twice these."""
+    rows, like = _unlike(x, 1)
+    low, high = x.low[:, rows], x.high[:, rows]
+    weight, largest = operation.weight, operation.magnitudes["weight"]
+    sizes = np.abs(weight, dtype=np.int64 if largest >> 31 else np.int32)
+    middle = semantics.matrix_product(semantics.added(low, high), weight, largest)
+    reach = semantics.matrix_product(semantics.added(high, -low), sizes, largest)
+    ends = Interval(semantics.added(middle, -reach), semantics.added(middle, reach))
+    sums = ends.map(lambda v: semantics.added(v >> 1, operation.bias[:, None, :]))
+    return sums.map(lambda v: semantics.product(v, operation.multiplier[:, None, :])[:, like])
+
+
+def _unlike(x: Interval, axis: int) -> tuple[list[int], list[int]]:
+    """Along an axis, which entries have other ends than all before them, and for each entry which of these it is like.
+
+    Places of a sequence, and patches of an image, mostly are of a few kinds.
+    """
+    low, high = (np.moveaxis(end, axis, 0) for end in _ends(x))
+    found: dict[tuple[bytes, bytes], int] = {}
+    like = [found.setdefault((a.tobytes(), b.tobytes()), len(found)) for a, b in zip(low, high, strict=True)]
+    return np.unique(like, return_index=True)[1].tolist(), like
 
 
 def _combine(operation: Combine, *inputs: Interval) -> Interval:
@@ -215,11 +227,10 @@ def _ends(x: Interval) -> tuple[Array, Array]:
 
 
 def _matmul(operation: MatMul, x: Interval, y: Interval) -> Interval:
-    terms = _times(
-        Interval(x.low[..., :, None], x.high[..., :, None]), Interval(y.low[..., None, :, :], y.high[..., None, :, :])
-    )
-    low, high = (semantics.total(np.moveaxis(end, -2, -1)) for end in _ends(terms))
-    return Interval(low, high)
+    (rows, like_rows), (columns, like_columns) = _unlike(x, -2), _unlike(y, -1)
+    terms = _times(x.map(lambda v: v[..., rows, :, None]), y.map(lambda v: v[..., None, :, columns]))
+    sums = terms.map(lambda v: semantics.total(np.moveaxis(v, -2, -1)))
+    return sums.map(lambda v: v[..., like_rows, :][..., like_columns])
 
 
 def _requantize(operation: Requantize, x: Interval) -> Interval:
@@ -248,7 +259,7 @@ def _lookup(operation: Lookup, x: Interval) -> Interval:
 
 def _rows(operation: Rows, x: Interval) -> Interval:
     """Places outside of the table are refused when it is read: by the semantics, and by the circuit's lookup."""
-    ends = operation.table.min(axis=0), operation.table.max(axis=0)
+    ends = (end.astype(np.int64) for end in (operation.table.min(axis=0), operation.table.max(axis=0)))
     low, high = (np.broadcast_to(end, (*x.shape, end.size)) for end in ends)
     return Interval(low, high)
 

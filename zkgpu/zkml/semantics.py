@@ -36,6 +36,7 @@ from zkgpu.zkml.operations import (
     Tensor,
     TopK,
     Total,
+    largest_of,
 )
 
 Array = NDArray[Any]  # of int64, or of Python integers
@@ -88,11 +89,6 @@ def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
 # arithmetic that does not overflow
 
 
-def largest_of(array: Array) -> int:
-    """The largest magnitude, 0 for no entries."""
-    return max(abs(int(array.max())), abs(int(array.min()))) if array.size else 0
-
-
 def bits_of(*arrays: Array) -> int:
     """Bits that the largest magnitude needs, summed over the arrays."""
     return sum(largest_of(array).bit_length() for array in arrays)
@@ -124,14 +120,18 @@ def product(x: Array, y: Array) -> Array:
     return narrowed(x * y)
 
 
-def matrix_product(x: Array, y: Array) -> Array:
+def matrix_product(x: Array, y: Array, largest_of_y: int | None = None) -> Array:
     """x @ y, exactly, by products of floating-point matrices whose sums stay below 2^53.
 
     Where entries are too wide for that, they are cut into digits as many as needed. The products of digits are added up
     modulo 2^64, which is exact where the sum in floating point says that nothing leaves int64; elsewhere as Python
     integers, of which there are as many as entries of the result.
+
+    Args:
+        largest_of_y: the largest magnitude in y, where it is known
     """
-    pieces_of_x, pieces_of_y = _pieces(largest_of(x).bit_length(), largest_of(y).bit_length(), x.shape[-1])
+    most = largest_of(y) if largest_of_y is None else largest_of_y
+    pieces_of_x, pieces_of_y = _pieces(largest_of(x).bit_length(), most.bit_length(), x.shape[-1])
     products = [
         (i + j, np.rint(a @ b).astype(np.int64))
         for i, a in _digits(x, *pieces_of_x)
@@ -192,7 +192,8 @@ def _arrange(operation: Arrange, *inputs: Array) -> Array:
 
 
 def _linear(operation: Linear, x: Array) -> Array:
-    sums = added(matrix_product(x, operation.weight), operation.bias[:, None, :])
+    products = matrix_product(x, operation.weight, operation.magnitudes["weight"])
+    sums = added(products, operation.bias[:, None, :])
     return product(sums, operation.multiplier[:, None, :])
 
 
@@ -232,7 +233,7 @@ def _rows(operation: Rows, x: Array) -> Array:
             f"{operation.first} to {last}",
             values=f"it is {x[tuple(at)]}",
         )
-    return operation.table[(x - operation.first).astype(np.int64)]
+    return operation.table[(x - operation.first).astype(np.int64)].astype(np.int64)
 
 
 def _top_k(operation: TopK, x: Array) -> Array:

@@ -108,7 +108,6 @@ def parse(data: bytes, name: str, memory: int | None = None) -> CompiledModel:
     try:
         _require_integers(arrays)
         description = json.loads(arrays.pop("description").tobytes())
-        arrays = {key: array.astype(np.int64) for key, array in arrays.items()}  # once, however often they are named
         if description.get("zkgpu model") != _VERSION:
             raise FormatError("its version is not the one this program writes")
         return _compiled(description, arrays, memory)
@@ -203,10 +202,17 @@ def _value(name: str, value: Any, arrays: Arrays) -> Any:
     if isinstance(value, list):
         return tuple(_value(name, item, arrays) for item in value)
     if isinstance(value, dict):
-        return arrays[value["array"]]
+        return _array(name, value["array"], arrays)
     if value is not None and (type(value) is not int or abs(value) > LARGEST.get(name, LARGEST["other"])):
         raise FormatError(f"{name} is not an integer in range")
     return value
+
+
+def _array(name: str, key: str, arrays: Arrays) -> NDArray[Any]:
+    """In the type that the rules of an operation take: made once, however often it is named."""
+    if not (name == "weight" or (name == "table" and arrays[key].ndim == 2)):
+        arrays[key] = arrays[key].astype(np.int64, copy=False)
+    return arrays[key]
 
 
 def _check(model: IntegerModel, memory: int | None) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.coefficients import integer_array
 from zkgpu.circuits.gadgets.evaluations import powers
-from zkgpu.circuits.numbers import WIDE, Values, inverses_or_zeros, nearest_zero
+from zkgpu.circuits.numbers import NARROW, WIDE, Values, inverses_or_zeros, narrowest, nearest_zero
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires, concatenate, stack
 from zkgpu.errors import UnsatisfiedError, UsageError
@@ -32,8 +32,6 @@ Integers = NDArray[Any]  # int64, or Python integers
 Places = NDArray[np.int64]
 
 LOOKUP_POINT = "lookup"
-
-_NARROW = (np.int8, np.int16, np.int32)
 
 
 class Table:
@@ -54,9 +52,9 @@ class Table:
     KEPT = ("name", "columns")  # what it is made of again from a file
 
     def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]] | Integers) -> None:
-        is_narrow = isinstance(columns, np.ndarray) and columns.dtype in _NARROW
+        is_narrow = isinstance(columns, np.ndarray) and columns.dtype in NARROW
         self.name = name
-        self.columns: Integers = np.atleast_2d(columns if is_narrow else _narrowest(integer_array(columns)))
+        self.columns: Integers = np.atleast_2d(columns if is_narrow else narrowest(integer_array(columns)))
         if not self.columns.size:
             raise UsageError(f"table '{name}' needs at least one row")
         if not _ascend(self.columns[0]) and len(distinct(self.columns)[0]) != self.size:
@@ -212,12 +210,6 @@ def _quotients(
     inverses = inverses_or_zeros(field, denominators % field.modulus)
     out[some] = numerators[first[some]].astype(object) * inverses % field.modulus
     return out[which]
-
-
-def _narrowest(columns: Integers) -> Integers:
-    """The same in the narrowest type that holds them, and what is as far on the other side of 0."""
-    most = max(int(columns.max()), -int(columns.min())) if columns.size else 0
-    return columns.astype(next((kind for kind in (*_NARROW, np.int64) if most <= np.iinfo(kind).max), object))
 
 
 def _negated_above_ones(columns: Integers) -> Integers:

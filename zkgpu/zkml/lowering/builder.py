@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from zkgpu.circuits.numbers import narrowest
 from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibration import Calibration
@@ -175,6 +176,10 @@ class Builder:
                 "weights, biases and values lie too far apart, scale them"
             )
         return np.asarray(array, dtype=np.int64)
+
+    def weights(self, values: object) -> Integers:
+        """As `rounded`, in the narrowest type that holds them: a language model has hundreds of millions."""
+        return narrowest(self.rounded(values))
 
     # what is known of a tensor
 

@@ -38,7 +38,7 @@ def rows(builder: Builder, node: Node) -> Quantized:
         found = _product_with_table(builder, node, x, table, first)
     else:
         unit = unit_of(builder, node, table)
-        found = builder.add(Rows, [x], unit, table=builder.rounded(table / unit), first=first)
+        found = builder.add(Rows, [x], unit, table=builder.weights(table / unit), first=first)
     return laid_out(builder, found, builder.shape(x), data.shape[:axis], data.shape[axis + 1 :])
 
 

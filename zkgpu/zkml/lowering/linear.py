@@ -117,7 +117,7 @@ def linear(
     per_channel, scale = sum_scale(builder, node, x, weight)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
-    integers = builder.rounded(weight * x.scale / units[:, None, :])
+    integers = builder.weights(weight * x.scale / units[:, None, :])
     offset = builder.rounded(bias / units)
     places, shifts = walk or (None, None)
     out = builder.add(

@@ -257,7 +257,7 @@ def _dense(builder: Builder, node: Node) -> Quantized:
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
     is_own = given or (x.rows is None and np.abs(bias / units).max() < 2.0**_LONGEST)
-    integers = builder.rounded(weight[None] * (x.scale / units[:, None, :]))
+    integers = builder.weights(weight[None] * (x.scale / units[:, None, :]))
     offset = builder.rounded(bias[None] / units if is_own else np.zeros((1, n)))
     out = builder.add(Linear, [rows], scale, weight=integers, multiplier=multiplier, bias=offset)
     out = Quantized(builder.reshape(out, (*shape[:-1], n)).name, scale, x.rows)
