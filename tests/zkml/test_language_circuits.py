@@ -10,9 +10,11 @@ import pytest
 from tests.circuits.mutation import assert_every_wire_is_pinned, assert_forgery_fails
 from tests.zkml.networks import compiled, model_of, unpublished
 from tests.zkml.test_counting import assert_same, sizes
+from tests.zkml.test_residual_streams import llama, sentences
 from tests.zkml.test_second_witnesses import forged
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.circuits.program import Multiply
+from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.tables import Tables, table_key
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Rows, Total
@@ -53,6 +55,13 @@ def test_an_embedding_is_counted_exactly_its_entries_too() -> None:
 
 def test_an_embedding_comes_back_from_a_file() -> None:
     assert_kept(embedding(), {"x": np.array(TOKENS)})
+
+
+def test_a_whole_language_model_is_counted_exactly_and_comes_back_from_a_file() -> None:
+    model = compile_model(llama(every_position=False), sentences(32), bits="stream", limb=8)
+    integers = model.quantized(sentences(1, seed=7))
+    assert_same(*sizes(model.model, model.visibilities))
+    assert_kept(model.model, integers)
 
 
 def test_layers_that_read_equal_tables_share_one() -> None:

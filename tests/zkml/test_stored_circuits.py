@@ -22,7 +22,7 @@ from zkgpu.store.functions import describe_function, restore_function
 from zkgpu.zkml import compiled as compiling
 from zkgpu.zkml.operations import IntegerModel
 
-tested, checked = challenged.tested, convolutions.checked  # fixtures
+tested, checked, scored = challenged.tested, convolutions.checked, challenged.scored  # fixtures
 MAGIC, STAMP = b"zkgpu circuit  1", bytes(32)
 CASES = {**PINNED, **OTHERS}
 
@@ -49,6 +49,13 @@ def assert_kept(integers: IntegerModel, inputs: dict[str, Any], weights: str = "
     challenges = [10 ** (30 + 9 * k) + 7 for k in range(len(circuit._rounds.challenges))]
     answers = [c.witness(given, lambda first: challenges) for c in (circuit, again)]
     assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize("name", challenged.ATTENTION)
+def test_attention_whose_factors_have_no_wires_comes_back_too(scored: None, name: str) -> None:
+    integers = challenged.ATTENTION[name]()
+    shape = integers.inputs[0].shape
+    assert_kept(integers, {"x": np.random.default_rng(4).integers(-8, 8, shape)})
 
 
 @pytest.mark.parametrize("name", CASES)

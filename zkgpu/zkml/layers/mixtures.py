@@ -14,7 +14,7 @@ are those of Y and of O W + b. O takes no test of its own, and no second evaluat
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,8 +118,12 @@ def weighted_mixture(evaluations: Evaluations, mixture: Mixture, p: Wires, v: Wi
     return (mixed * mixture.factor).reshape(1, -1)
 
 
-def mixed_values(mixture: Mixture, p: Integers, v: Integers) -> Integers:
-    """(1, m, c): O, the integers of the semantics."""
-    product = semantics.apply(mixture.product, [p, v])
-    columns = product.swapaxes(1, 2)[mixture.heads, mixture.entries].T[None]
-    return semantics.product(columns, np.array(mixture.factor))
+def mixed_values(mixture: Mixture) -> Callable[[Integers, Integers], Integers]:
+    """What makes O, of shape (1, m, c), of P and V: the integers of the semantics."""
+    product, heads, entries, factor = mixture.product, mixture.heads, mixture.entries, mixture.factor  # as files keep
+
+    def values(p: Integers, v: Integers) -> Integers:
+        columns = semantics.apply(product, [p, v]).swapaxes(1, 2)[heads, entries].T[None]
+        return semantics.product(columns, np.array(factor))
+
+    return values

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -275,7 +274,7 @@ class Network:
     def _mixed(self, operation: Linear, mixture: Mixture) -> Wires:
         p, v = (self.values[name] for name in mixture.product.inputs)
         weighted = weighted_mixture(self._evaluations, mixture, p, v)
-        return tested_linear(self._evaluations, operation, weighted, p.shape[1], [p, v], partial(mixed_values, mixture))
+        return tested_linear(self._evaluations, operation, weighted, p.shape[1], [p, v], mixed_values(mixture))
 
     def _linear(self, operation: Linear) -> Wires:
         x, patches = self._read_by(operation)

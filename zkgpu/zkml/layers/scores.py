@@ -21,9 +21,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -143,7 +142,8 @@ def challenged_scores(evaluations: Evaluations, scores: Scores, x: Wires, z: Wir
         x, z: what the layers of the left and the right factor read: (1, m, k) and (1, n, l)
     """
     circuit, (_, m, n) = evaluations.circuit, scores.lengths
-    out = circuit.hint(partial(_products, scores), [x, z], scores.lengths, "scores", signed=True)
+    sides = tuple((side.layer, side.columns) for side in (scores.left, scores.right))  # as a stored circuit keeps them
+    out = circuit.hint(lambda *given: _products(sides, given), [x, z], scores.lengths, "scores", signed=True)
     circuit.commit(out, "scores")
     left = _weighted(evaluations, scores.left, x, 1, "left")
     right = _weighted(evaluations, scores.right, z, m, "right")
@@ -154,10 +154,9 @@ def challenged_scores(evaluations: Evaluations, scores: Scores, x: Wires, z: Wir
     return out
 
 
-def _products(scores: Scores, x: Integers, z: Integers) -> Integers:
+def _products(sides: Sequence[tuple[Linear, Integers]], given: Sequence[Integers]) -> Integers:
     """The integers of the semantics."""
-    sides = ((scores.left, x), (scores.right, z))
-    q, k = (semantics.apply(side.layer, [v])[0][:, side.columns] for side, v in sides)
+    q, k = (semantics.apply(layer, [v])[0][:, columns] for (layer, columns), v in zip(sides, given, strict=True))
     return semantics.matrix_product(q.swapaxes(0, 1), k.transpose(1, 2, 0))
 
 
