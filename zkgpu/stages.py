@@ -30,7 +30,7 @@ class Cancel(Protocol):
     def is_set(self) -> bool: ...
 
 
-_compiling: list[Callable[[], None]] = []  # of the process: whichever thread comes to a kernel first compiles it
+_compiling: list[Callable[[str], None]] = []  # of the process: whichever thread comes to a kernel first compiles it
 _listener: ContextVar[Listener | None] = ContextVar("stage listener", default=None)
 _meter: ContextVar[Callable[[Steps], None] | None] = ContextVar("listener to steps", default=None)
 _steps: ContextVar[Steps | None] = ContextVar("steps of a stage", default=None)
@@ -129,8 +129,8 @@ def cancellable(cancel: Cancel | None) -> Iterator[None]:
 
 
 @contextmanager
-def hearing_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
-    """While the block runs, the listener is called before each kernel that is compiled, by any thread."""
+def hearing_of_compiling(listener: Callable[[str], None]) -> Iterator[None]:
+    """While the block runs, the listener hears the name of each kernel that any thread is about to compile."""
     _compiling.append(listener)
     try:
         yield
@@ -138,10 +138,10 @@ def hearing_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
         _compiling.remove(listener)
 
 
-def tell_of_compiling() -> None:
+def tell_of_compiling(kernel: str) -> None:
     """A kernel is about to be compiled, which takes up to seconds."""
     for listener in _compiling:
-        listener()
+        listener(kernel)
 
 
 def carried(function: Callable[P, T]) -> Callable[P, T]:

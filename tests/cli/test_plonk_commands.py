@@ -77,7 +77,7 @@ def test_an_unsafe_key_is_called_unsafe_by_every_command_that_reads_it(work: Any
         outcome = command(*arguments)
         assert outcome.code == 0
         assert "UNSAFE" in outcome.err, arguments
-    assert "made by one party  true" in command("inspect", work / "key.zkey").out
+    assert "unsafe key    yes" in command("inspect", work / "key.zkey").out
 
 
 def test_a_proof_of_the_other_system_is_refused_by_name(samples: Path, command: Any) -> None:

@@ -40,7 +40,7 @@ def test_the_mark_travels_from_the_key_to_its_json_its_contract_and_the_verdict(
         assert exported.json["unsafe"] is True
         assert WARNING in exported.err
         assert "UNSAFE SETUP, FOR TESTS ONLY" in (proven / "V.sol").read_text().split("pragma")[0]
-        assert command("--json", "inspect", proven / source).json["made by one party"] is True
+        assert command("--json", "inspect", proven / source).json["unsafe_key"] is True
 
 
 def test_the_mark_is_no_part_of_what_a_key_verifies(proven: Any) -> None:

@@ -199,7 +199,7 @@ def test_an_inspected_key_shows_its_round(ceremonial: ProvingKey, tmp_path: Path
     write_zkey(tmp_path / "key.zkey", ceremonial)
     facts = inspect_file(tmp_path / "key.zkey")
     assert (facts["committed"], facts["challenges"]) == (10, 2)
-    assert facts["public arrays"] == ["x[2] from -3 to 3", "doubled[2] from 0 to 511"]
+    assert facts["public_arrays"] == ["x[2] from -3 to 3", "doubled[2] from 0 to 511"]
 
 
 def section(data: bytes, wanted: int) -> tuple[int, int]:
@@ -262,7 +262,7 @@ def test_json_files_come_back_as_they_were(committed: CommittedStatement, tmp_pa
     assert public_values.read_public_values(public_path) == (public, packed)
     assert verify(vk, public, groth16_json.read_proof(proof_path), packed=packed)
     assert inspect_file(vk_path)["committed"] == 10
-    assert inspect_file(public_path)["packed bytes"] == 6
+    assert inspect_file(public_path)["packed_bytes"] == 6
 
 
 def test_json_of_ordinary_proofs_has_nothing_new(statement: Any) -> None:

@@ -13,7 +13,7 @@ import click
 
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_outputs
-from zkgpu.cli.session import Session, pass_session, show_values_option
+from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
 
@@ -55,7 +55,6 @@ def compile_command(session: Session, source: str, output: str) -> None:
 @click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
 @witness_timeout_option
 @memory_option
-@show_values_option
 @pass_session
 def witness_command(
     session: Session, source: str, inputs: str, output: str, witness_timeout: float, memory: int | None
@@ -105,7 +104,6 @@ def _circom_witness(calculator: str, inputs: str, limits: Limits) -> tuple[Field
 @click.option("--tries", type=click.IntRange(min=0), default=2000, show_default=True, help="Lying provers to try.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of what is tried.")
 @sym_option
-@show_values_option
 @pass_session
 def check_command(
     session: Session, circuit: str, witness: str, soundness: bool, tries: int, seed: int, sym: str | None

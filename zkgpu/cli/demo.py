@@ -100,4 +100,4 @@ def _report(session: Session, depth: int, r1cs: Any, device: str, output: str | 
         session.warn(UNSAFE_WARNING)
     result = {"constraints": r1cs.n_constraints, "device": device, "valid": True, "unsafe": True, "output": output}
     line = "valid proof; 256 bytes, and a contract that accepts it"
-    session.finish({**result, "seconds": total, "stages": session.stage_seconds}, line)
+    session.finish({**result, "seconds": total, "stages": session.stages()}, line)

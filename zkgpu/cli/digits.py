@@ -52,7 +52,7 @@ def run_digits(session: Session, output: str | None, force: bool = False) -> Non
     _show(session, compiled, circuit.r1cs.n_constraints, backend.name, digit, on_chain)
     result = {"digit": digit, "constraints": circuit.r1cs.n_constraints, "device": backend.name, "valid": True}
     costs = {"on_chain": None if on_chain is None else asdict(on_chain)}
-    timings = {"unsafe": True, "output": output, "seconds": session.seconds(), "stages": session.stage_seconds}
+    timings = {"unsafe": True, "output": output, "seconds": session.seconds(), "stages": session.stages()}
     line = f"valid proof that the network's scores of this image are highest for {digit}; " + (
         _NOT_CALLED if on_chain is None else "the contract accepts it, and refuses it beside an altered score"
     )

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT
 from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
-from zkgpu.cli.terminal import message
+from zkgpu.cli.terminal import told
 from zkgpu.errors import InsecureKeyError
 
 if TYPE_CHECKING:
     from zkgpu.provers.proof_system import AnyVerifyingKey
 
 
-@click.group("export", no_args_is_help=False)
+@click.group("export", cls=Group, no_args_is_help=False)
 def export_group() -> None:
     """Export a verifying key, a Solidity verifier, or calldata for it."""
 
@@ -101,6 +101,4 @@ def inspect_command(session: Session, path: str) -> None:
     from zkgpu.systems.inspection import inspect_file
 
     facts: dict[str, Any] = inspect_file(path)
-    width = max(len(name) for name in facts)
-    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    session.finish(facts, *(f"{name:<{width}}  {message(value)}" for name, value in texts.items()))
+    session.finish(facts, *told(facts))

@@ -13,7 +13,9 @@ import click
 
 import zkgpu
 from zkgpu.backend.protocol import Backend
+from zkgpu.cli.parsing import Group
 from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.terminal import told
 from zkgpu.errors import SelfCheckError
 
 OPTIONAL_PACKAGES = {
@@ -32,9 +34,7 @@ def doctor_command(session: Session) -> None:
     with session.working():
         facts |= {"gpu": _gpu(), **self_test(session.backend())}
     missing = {name: why for name, why in OPTIONAL_PACKAGES.items() if importlib.util.find_spec(name) is None}
-    width = max(len(name) for name in facts)
-    lines = [f"{name:<{width}}  {value}" for name, value in facts.items()]
-    lines += [f"not installed: {name}, for {why}" for name, why in missing.items()]
+    lines = told(facts) + [f"not installed: {name}, for {why}" for name, why in missing.items()]
     session.finish({**facts, "missing": missing}, *lines)
 
 
@@ -48,8 +48,8 @@ def _processor() -> dict[str, Any]:
 
     return {
         "cores": os.cpu_count(),
-        "instruction sets": ", ".join(instruction_sets()),
-        "instruction set in use": instruction_set(),
+        "instruction_sets": instruction_sets(),
+        "instruction_set": instruction_set(),
     }
 
 
@@ -65,11 +65,13 @@ def _cache_facts() -> dict[str, Any]:
 
     info = cache_info()
     return {
-        "cache folder": str(info.path),
-        "kernels cached": info.entries,
-        "outdated kernels": f"{info.outdated} folders of other versions, {info.outdated_bytes:,} bytes",
-        "prepared keys": f"{info.prepared}, {info.prepared_bytes:,} bytes",
-        "cache bytes": info.bytes,
+        "cache_folder": str(info.path),
+        "cached_kernels": info.entries,
+        "outdated_folders": info.outdated,
+        "outdated_bytes": info.outdated_bytes,
+        "prepared_keys": info.prepared,
+        "prepared_bytes": info.prepared_bytes,
+        "cache_bytes": info.bytes,
     }
 
 
@@ -92,10 +94,10 @@ def self_test(backend: Backend) -> dict[str, Any]:
     proof = Prover(key, backend).prove(assignment, _blinding=blinding)
     if Prover(key, open_backend("reference", curve=backend.curve)).prove(assignment, _blinding=blinding) != proof:
         raise SelfCheckError(f"{backend.name} and the reference give different proofs: do not trust this machine")
-    return {"device": backend.name, "self-test": f"passed in {time.perf_counter() - start:.1f} s"}
+    return {"device": backend.name, "self_test": "passed", "self_test_seconds": time.perf_counter() - start}
 
 
-@click.group("cache", no_args_is_help=False)
+@click.group("cache", cls=Group, no_args_is_help=False)
 def cache_group() -> None:
     """The cache of compiled kernels and of opened keys."""
 
@@ -105,7 +107,7 @@ def cache_group() -> None:
 def cache_info_command(session: Session) -> None:
     """Say where the cache is and what it holds. What nothing used for a month is removed."""
     facts = _cache_facts()
-    session.finish(facts, *(f"{name:<16}  {value}" for name, value in facts.items()))
+    session.finish(facts, *told(facts))
 
 
 @cache_group.command("clear")

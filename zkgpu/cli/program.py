@@ -15,11 +15,10 @@ from typing import Any
 import click
 
 import zkgpu
-from zkgpu.cli.limits import require_addresses, require_threads
-from zkgpu.cli.session import Session, show_values_option
+from zkgpu.cli.parsing import Group, with_global_options
+from zkgpu.cli.session import SCHEMA, Session
 from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
-from zkgpu.stages import hearing_of_compiling
 
 EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -44,10 +43,23 @@ COMMANDS = {
     "zkml": "zkml.zkml_group",
     "demo": "demo.demo_command",
 }
+_HEADINGS = {  # in order of use
+    "A first proof": ("demo",),
+    "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export"),
+    "Neural networks": ("zkml",),
+    "This machine, and files": ("inspect", "doctor", "cache"),
+}
 
 
-class Commands(click.Group):
-    """The commands by name; the module of one is imported when it is called."""
+def by_heading() -> dict[str, list[str]]:
+    """The names of all commands, in order of use."""
+    listed = {heading: [name for name in names if name in COMMANDS] for heading, names in _HEADINGS.items()}
+    others = [name for name in COMMANDS if not any(name in names for names in listed.values())]
+    return {**listed, **({"Others": others} if others else {})}
+
+
+class Commands(Group):
+    """The commands by name; the module of one is imported when it is called. Each takes the global options too."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The docstring, with the names of the proof systems and curves that there are."""
@@ -60,53 +72,34 @@ class Commands(click.Group):
         super().format_help_text(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [name for names in by_heading().values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(".")
         command: click.Command = getattr(import_module(f"zkgpu.cli.{module}"), name)
-        return command
+        return with_global_options(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in order of use, under headings."""
+        for heading, names in by_heading().items():
+            with formatter.section(heading):
+                commands = [(name, self.get_command(ctx, name)) for name in names]
+                formatter.write_dl([(name, c.get_short_help_str(90)) for name, c in commands if c is not None])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(zkgpu.__version__, prog_name="zkgpu")
-@click.option("--device", default="auto", metavar="auto|cpu|cuda[:N]", help="Where to compute.")
-@click.option("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")
-@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
-@click.option("-v", "--verbose", count=True, help="Say more on standard error; twice for all.")
-@click.option("--no-progress", is_flag=True, help="No progress display, even on a terminal.")
-@click.option("--timings", is_flag=True, help="Say how long each stage took.")
-@show_values_option
-@click.pass_context
-def cli(
-    context: click.Context,
-    device: str,
-    threads: int | None,
-    as_json: bool,
-    quiet: bool,
-    verbose: int,
-    no_progress: bool,
-    timings: bool,
-) -> None:
+def cli() -> None:
     """Zero-knowledge proofs: {systems} over {curves}, from circuits in Python or circom to a Solidity verifier.
 
     Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
     device, package, memory or room, 6 self-check failed, 70 bug, 130 interrupted, 141 nobody reads the output.
     """
-    session = context.ensure_object(Session)
-    session.device, session.threads, session.json, session.timings = device, threads, as_json, timings
-    session.quiet, session.verbosity, session.progress = quiet, verbose, not no_progress
-    session.start_logging()
-    context.with_resource(hearing_of_compiling(session.on_compiling))
-    require_addresses()
-    if threads is not None:
-        from zkgpu.backend.beside import at_most
 
-        require_threads(threads)
-        context.with_resource(at_most(threads))
+
+with_global_options(cli).epilog = None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,14 +119,15 @@ def _run(arguments: list[str]) -> int:
     except (ClosedPipe, SystemExit):  # so click and Rich say that nobody reads standard output
         return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):
-        return _fail(as_json, "interrupted: nothing half-made stays: run the command again", EXIT_INTERRUPTED)
+        text = "interrupted: nothing half-made stays: run the command again"
+        return _fail(session.json or as_json, text, EXIT_INTERRUPTED)
     except Exception as error:  # the last resort of a command line is one line, not a traceback
         if os.environ.get("ZKGPU_TRACEBACK"):
             for line in "".join(_traceback(error, session.show_values)).splitlines():
                 complain(line)
         text, code = describe(error)
         values = _values(error) if session.show_values else ""
-        return _fail(as_json, text, code, values, getattr(error, "details", {}))
+        return _fail(session.json or as_json, text, code, values, getattr(error, "details", {}))
 
 
 def describe(error: BaseException) -> tuple[str, int]:
@@ -179,6 +173,12 @@ def _fail(as_json: bool, text: str, code: int, values: str = "", details: Mappin
     if as_json:
         shown = {"values": values} if values else {}
         with contextlib.suppress(ClosedPipe, ZkgpuError):  # the exit code says it all the same
-            say([json.dumps({"ok": False, "error": line, **shown, "exit_code": code, **(details or {})})])
+            say(
+                [
+                    json.dumps(
+                        {"schema": SCHEMA, "ok": False, "error": line, **shown, "exit_code": code, **(details or {})}
+                    )
+                ]
+            )
     complain(message(f"error: {line} ({values})" if values else f"error: {line}"))
     return code

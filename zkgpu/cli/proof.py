@@ -9,7 +9,7 @@ import click
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_outputs
-from zkgpu.cli.session import Session, pass_session, show_values_option
+from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
@@ -35,7 +35,6 @@ insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accep
 @circuit_option
 @sym_option
 @insecure_option
-@show_values_option
 @pass_session
 def prove_command(
     session: Session,
@@ -68,7 +67,6 @@ def prove_command(
 @witness_timeout_option
 @memory_option
 @insecure_option
-@show_values_option
 @pass_session
 def fullprove_command(
     session: Session,

@@ -8,23 +8,29 @@ import json
 import logging
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
 
 import click
 
+from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.terminal import complain, message, say
-from zkgpu.stages import listening, measuring
+from zkgpu.stages import Steps, hearing_of_compiling, listening, measuring
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from zkgpu.backend.protocol import Backend
+    from zkgpu.cli.progress import Display
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
+SCHEMA = 1  # of what --json prints: another number when a key goes or means something else (docs/cli.md)
 COMPILING = "compiling kernels once for this machine (about 12 s)"
-_EXPECTED, _BAR = 24, 16  # kernels of a first proof; characters of the bar
+_EXPECTED = 24  # kernels of a first proof
 VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -33,7 +39,9 @@ class Session:
     """One run of the command line.
 
     Attributes:
+        device, threads, ..: what the global options say (cli.parsing)
         show_values: errors and logs may show values of witnesses and inputs
+        given: by option, the value that it was given with
     """
 
     device: str = "auto"
@@ -47,16 +55,33 @@ class Session:
     stage_seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     _backend: Backend | None = None
+    given: dict[str, Any] = field(default_factory=dict)
     _work: contextlib.ExitStack | None = None
-    _show: Callable[[str], None] | None = None
+    _display: Display | None = None
     _kernels: int = 0
-    _stage: str = ""
+    _stage: str = "starting"
+    _has_begun: bool = False
 
     @functools.cached_property
     def console(self) -> Console:
         from rich.console import Console
 
         return Console(stderr=True, highlight=False, quiet=self.quiet)
+
+    def begin(self, context: click.Context) -> None:
+        """Does what the global options ask for, once: they may stand before and after the command."""
+        if self._has_begun:
+            return
+        self._has_begun, root = True, context.find_root()
+        self.start_logging()
+        root.with_resource(hearing_of_compiling(self.on_compiling))
+        root.with_resource(self.showing_warnings())
+        require_addresses()
+        if self.threads is not None:
+            from zkgpu.backend.beside import at_most
+
+            require_threads(self.threads)
+            root.with_resource(at_most(self.threads))
 
     def backend(self) -> Backend:
         """The device of the options, opened once."""
@@ -78,43 +103,49 @@ class Session:
     def working(self) -> Iterator[None]:
         """Stages of the block are shown while they run (on a terminal) and their seconds kept."""
         with contextlib.ExitStack() as stack:
-            wanted = self.progress and not self.quiet and sys.stderr.isatty()
-            show = self._spinner(stack) if wanted and self.console.is_terminal else None
-            stack.enter_context(listening(lambda name, seconds: self._on_stage(name, seconds, show)))
-            if show:
-                stack.enter_context(measuring(lambda done: show(f"{self._stage}: {done}")))
-            self._show = show
+            if self.progress and not self.quiet and _is_terminal(sys.stderr):
+                self._display = self._shown(stack)
+            stack.enter_context(listening(self._on_stage))
             self._work = stack
-            yield
-            self._work = self._show = None
+            try:
+                yield
+            finally:
+                self._work = self._display = None
 
-    def _spinner(self, stack: contextlib.ExitStack) -> Callable[[str], None]:
-        status = stack.enter_context(self.console.status("starting"))
-        return status.update
+    def _shown(self, stack: contextlib.ExitStack) -> Display | None:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
+            return None
+        from zkgpu.cli.progress import Display
 
-    def _on_stage(self, name: str, seconds: float | None, show: Callable[[str], None] | None) -> None:
+        display = Display(self.console)
+        stack.enter_context(display.shown())
+        stack.enter_context(measuring(display.steps))
+        return display
+
+    def _on_stage(self, name: str, seconds: float | None) -> None:
         if seconds is None:
             self._stage = name
-            if show:
-                show(name)
+            if self._display:
+                self._display.stage(name)
             return
         self.stage_seconds[name] = self.stage_seconds.get(name, 0.0) + seconds
         logging.getLogger("zkgpu.stages").info("%s: %.3f s", name, seconds)
 
-    def on_compiling(self) -> None:
-        """Says that a kernel is compiled, once, or on a terminal how far it is."""
-        done = min(_BAR * self._kernels // _EXPECTED, _BAR)
-        if self._show:
-            self._show(f"{COMPILING} {'█' * done}{'░' * (_BAR - done)}")
-        elif not self._kernels and not self.quiet:
-            complain(COMPILING)
+    def on_compiling(self, kernel: str = "") -> None:
+        """Says that kernels are compiled, once, or on a terminal how far that is; and with -v which."""
         self._kernels += 1
+        if self._display:
+            self._display.stage(COMPILING)
+            self._display.steps(Steps(max(_EXPECTED, self._kernels), self._kernels))
+        elif self._kernels == 1 and not self.quiet:
+            complain(COMPILING)
+        logging.getLogger("zkgpu").info("compiling kernel %d: %s", self._kernels, kernel)
 
     def finish(self, result: dict[str, Any], *lines: str) -> None:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""
         if self.json:
-            timings = {"seconds": self.seconds(), "stages": self.stage_seconds} if self.timings else {}
-            say([json.dumps({"ok": True, **result, **timings})])
+            timings = {"seconds": self.seconds(), "stages": self.stages()} if self.timings else {}
+            say([json.dumps({"schema": SCHEMA, "ok": True, **result, **timings})])
             return
         if not self.quiet:
             say(lines)
@@ -123,6 +154,10 @@ class Session:
 
     def seconds(self) -> float:
         return time.perf_counter() - self.started
+
+    def stages(self) -> list[dict[str, Any]]:
+        """What each stage took, as JSON has it."""
+        return [{"stage": name, "seconds": seconds} for name, seconds in self.stage_seconds.items()]
 
     def _print_timings(self) -> None:
         width = max((len(name) for name in self.stage_seconds), default=5)
@@ -133,6 +168,13 @@ class Session:
         """A line on standard error that no option but -q silences."""
         if not self.quiet:
             complain(message(f"warning: {text}"))
+
+    @contextlib.contextmanager
+    def showing_warnings(self) -> Iterator[None]:
+        """In the block Python's warnings, of a circuit's file say, are lines as others."""
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda text, kind, file, line, *_: self.warn(f"{file}:{line}: {text}")
+            yield
 
     def start_logging(self) -> None:
         level = {0: logging.WARNING, 1: logging.INFO}.get(self.verbosity, logging.DEBUG)
@@ -167,15 +209,18 @@ class _Handler(logging.Handler):
             self._session.warn("what the circuit's log() printed may be secret: --show-values shows it")
 
 
-def _show_values(context: click.Context, _: click.Parameter, wanted: bool) -> None:
-    context.ensure_object(Session).show_values |= wanted
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
-show_values_option = click.option(
-    "--show-values",
-    is_flag=True,
-    expose_value=False,
-    callback=_show_values,
-    help="Show values of witnesses and inputs in errors and logs.",
-)
-pass_session = click.make_pass_decorator(Session, ensure=True)
+def pass_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
+    """A command that gets the session, which begins then: all options are read."""
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **named: P.kwargs) -> T:
+        context = click.get_current_context()
+        session = context.ensure_object(Session)
+        session.begin(context)
+        return context.invoke(function, session, *arguments, **named)
+
+    return call

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
+from zkgpu.cli.parsing import Choice
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -30,7 +31,7 @@ def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None
 
 @click.command("setup")
 @click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs [POT.ptau] KEY.zkey")
-@click.option("--protocol", type=click.Choice(NAMES), default="groth16", show_default=True)
+@click.option("--protocol", type=Choice(NAMES), default="groth16", show_default=True)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
 @force_option

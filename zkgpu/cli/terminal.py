@@ -4,10 +4,12 @@ standard output means."""
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TextIO
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, TextIO
 
 from zkgpu.errors import ResourceError
 
@@ -15,6 +17,7 @@ EXIT_CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE (13) ended
 _MOST = 500  # characters of a message
 _LOOKED_AT = 20 * _MOST
 _CUT = " [..] "
+_apart: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
 
 
 class ClosedPipe(Exception):
@@ -48,6 +51,20 @@ def aligned(rows: Sequence[Sequence[str]], room: int = 100) -> list[str]:
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
+def told(facts: Mapping[str, Any]) -> list[str]:
+    """A line for each fact, in words."""
+    width = max(map(len, facts))
+    return [f"{name.replace('_', ' '):<{width}}  {message(_word(value))}" for name, value in facts.items()]
+
+
+def _word(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def say(lines: Iterable[str]) -> None:
     """Print lines on standard output, `plain` each.
 
@@ -69,6 +86,17 @@ def complain(line: str) -> None:
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
             _echo(plain(line), err=True)
+
+
+@contextlib.contextmanager
+def lines_apart(way: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
+    """While the block runs, each line is printed in a block of `way`, which keeps it off what a terminal shows."""
+    global _apart
+    before, _apart = _apart, way
+    try:
+        yield
+    finally:
+        _apart = before
 
 
 def hold_standard_streams() -> None:
@@ -102,12 +130,13 @@ def settled(code: int) -> int:
 
 
 def _echo(line: str, *, err: bool) -> None:
-    stream = sys.stderr if err else sys.stdout
-    try:
-        stream.write(line + "\n")
-    except UnicodeEncodeError:  # not a terminal of UTF-8
-        stream.write(line.encode("ascii", "backslashreplace").decode() + "\n")
-    stream.flush()
+    with _apart():
+        stream = sys.stderr if err else sys.stdout
+        try:
+            stream.write(line + "\n")
+        except UnicodeEncodeError:  # not a terminal of UTF-8
+            stream.write(line.encode("ascii", "backslashreplace").decode() + "\n")
+        stream.flush()
 
 
 def _give_up(stream: TextIO) -> None:

@@ -14,8 +14,9 @@ import click
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import force_option, require_disk, require_outputs, require_replaceable
+from zkgpu.cli.parsing import Choice, Group
 from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import Session, pass_session, show_values_option
+from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
 from zkgpu.cli.terminal import aligned
 from zkgpu.errors import EXIT_INVALID_PROOF, FormatError, UsageError
@@ -32,7 +33,7 @@ FOLDER = click.Path(file_okay=False)
 binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
 
 weights_option = click.option(
-    "--weights", type=click.Choice(["public", "private", "hashed"]), default="public", show_default=True
+    "--weights", type=Choice(["public", "private", "hashed"]), default="public", show_default=True
 )
 
 _options = (
@@ -56,7 +57,7 @@ _options = (
     click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
     click.option("--percentile", type=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
     click.option("--labels", multiple=True, metavar="OUTPUT=A,B,..", help="What an output's entries, or classes, are."),
-    click.option("--bind", type=click.Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
+    click.option("--bind", type=Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
     memory_option,
 )
 
@@ -78,7 +79,7 @@ def compile_options(command: Any) -> Any:
     return command
 
 
-@click.group("zkml", no_args_is_help=False)
+@click.group("zkml", cls=Group, no_args_is_help=False)
 def zkml_group() -> None:
     """Prove what a neural network answers: compile, setup, prove, verify."""
 
@@ -245,7 +246,6 @@ def report_command(session: Session, build: str, output: str) -> None:
 @memory_option
 @binding_option
 @insecure_option
-@show_values_option
 @pass_session
 def prove_command(
     session: Session,

@@ -26,15 +26,15 @@ def _describe_key(key: groth16.ProvingKey) -> Facts:
         **_describe_round(key.verifying_key),
         "domain": key.domain_size,
         **_describe_matrices(key),
-        "circuit hash": key.circuit_hash.hex(),
+        "circuit_hash": key.circuit_hash.hex(),
         "contributions": [f"{describe_contribution(c)} {contribution_hash(c).hex()}" for c in key.contributions],
     }
 
 
 def _describe_matrices(key: groth16.ProvingKey) -> Facts:
     if key.circuit_digest is not None:
-        return {"A, B": f"those of the circuit {key.circuit_digest.hex()}"}
-    return {"entries of A, B": [key.a.entries, key.b.entries]}
+        return {"circuit_digest": key.circuit_digest.hex()}
+    return {"entries": [key.a.entries, key.b.entries]}
 
 
 def _describe_round(key: groth16.VerifyingKey) -> Facts:
@@ -42,7 +42,7 @@ def _describe_round(key: groth16.VerifyingKey) -> Facts:
     for commitment in key.commitments:
         round_ = commitment.round
         arrays = [f"{a.name}{list(a.shape)} from {a.low} to {a.high}" for a in round_.arrays]
-        facts |= {"committed": round_.n_committed, "challenges": round_.n_challenges, "public arrays": arrays}
+        facts |= {"committed": round_.n_committed, "challenges": round_.n_challenges, "public_arrays": arrays}
     return facts
 
 

@@ -351,7 +351,7 @@ def _file_lock(path: Path) -> Iterator[None]:
 
 def _compiled(name: str, compiled: Callable[[Target], bytes]) -> bytes:
     """What an entry of the kernel holds, compiled now."""
-    tell_of_compiling()
+    tell_of_compiling(name)
     target = host_targets()[0]
     return packed(compiled(target), name, target)
 

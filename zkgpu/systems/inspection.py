@@ -21,7 +21,8 @@ from zkgpu.systems.registry import TITLES, system_of
 
 
 def inspect_file(path: str | os.PathLike[str]) -> Facts:
-    """Facts about a .r1cs, .wtns, .ptau, .zkey or JSON file, by name; values are strings, numbers and lists of them.
+    """Facts about a .r1cs, .wtns, .ptau, .zkey or JSON file, by name, without spaces; values are strings, numbers,
+    truths, None, and lists of them.
 
     The file is read as for use, so that a damaged one raises FormatError; points of queries are not checked.
     """
@@ -42,10 +43,10 @@ def _describe_r1cs(path: str) -> Facts:
         "field": r1cs.field.name,
         "constraints": r1cs.n_constraints,
         "wires": r1cs.n_wires,
-        "public outputs": r1cs.n_public_outputs,
-        "public inputs": r1cs.n_public_inputs,
-        "private inputs": r1cs.n_private_inputs,
-        "entries of A, B, C": [m.entries for m in (r1cs.a, r1cs.b, r1cs.c)],
+        "public_outputs": r1cs.n_public_outputs,
+        "public_inputs": r1cs.n_public_inputs,
+        "private_inputs": r1cs.n_private_inputs,
+        "entries": [m.entries for m in (r1cs.a, r1cs.b, r1cs.c)],
         "labels": r1cs.n_labels,
     }
 
@@ -61,8 +62,8 @@ def _describe_ptau(path: str) -> Facts:
         "format": "powers of tau (.ptau)",
         "curve": ptau.curve.name,
         "power": ptau.power,
-        "power of the ceremony": ptau.ceremony_power,
-        "prepared for phase 2": ptau.lagrange is not None,
+        "ceremony_power": ptau.ceremony_power,
+        "prepared": ptau.lagrange is not None,
         "contributions": [describe_contribution(c) for c in ptau.contributions],
     }
 
@@ -73,7 +74,7 @@ def _describe_zkey(path: str) -> Facts:
 
 
 def _judgement(key: Any) -> Facts:
-    return {"made by one party": key.is_unsafe, "insecure": key.weakness() or "no"}
+    return {"unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
 
 
 def _describe_json(path: str) -> Facts:
@@ -89,9 +90,9 @@ def _describe_json(path: str) -> Facts:
         return {"format": "public inputs (JSON)", "values": len(read_public(path))}
     if kind == PUBLIC:
         inputs, packed = read_public_values(path)
-        return {"format": "public inputs (JSON)", "values": len(inputs), "packed bytes": len(packed)}
+        return {"format": "public inputs (JSON)", "values": len(inputs), "packed_bytes": len(packed)}
     if kind == PROOF:
-        return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value.get("curve", "not named")}
+        return {"format": f"{TITLES[read_proof(path).protocol]} proof (JSON)", "curve": value.get("curve")}
     key = read_verifying_key(path)
     return {
         "format": f"{TITLES[key.protocol]} verification key (JSON)",
