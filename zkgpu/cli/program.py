@@ -47,7 +47,7 @@ _HEADINGS = {  # in order of use
     "A first proof": ("demo",),
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export"),
     "Neural networks": ("zkml",),
-    "This machine, and files": ("inspect", "doctor", "cache"),
+    "This machine, and files": ("inspect", "profile", "doctor", "cache"),
 }
 
 
