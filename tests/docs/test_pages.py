@@ -1,0 +1,87 @@
+"""The pages under docs: what they tell a reader to do is done, in the order of the page, and the site builds."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.M | re.S)
+RUN = ["tutorials/first-circuit.md", "tutorials/circom.md", "tutorials/scikit-learn.md"]
+RUN += ["how-to/test-a-circuit.md", "how-to/see-where-constraints-go.md"]
+NEEDS = {"tutorials/circom.md": ["wasmtime"], "tutorials/scikit-learn.md": ["sklearn", "skl2onnx", "onnxruntime"]}
+EXAMPLES = {"how-to/see-where-constraints-go.md": ["sh"]}  # kinds of blocks that name files which are not there
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, the file that it is, if it is one, and its lines."""
+
+    language: str
+    file: str
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*found.groups("")) for found in FENCE.finditer(page.read_text())]
+
+
+def follow(page: str, folder: Path, docs: Path = DOCS) -> None:
+    """Does what a page says in an empty folder."""
+    tools = Path(sys.executable).parent
+    environment = {**os.environ, "ZKGPU": str(ROOT), "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
+    environment["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
+    for block in blocks(docs / page):
+        if block.file:
+            (folder / block.file).write_text(block.text)
+        elif block.language in ("sh", "python") and block.language not in EXAMPLES.get(page, ()):
+            lines = [line for line in block.text.splitlines() if not line.startswith("pip install")]
+            script = "\n".join(lines).replace("zkgpu ", f"{sys.executable} -m zkgpu ") if block.language == "sh" else ""
+            program = ["bash", "-euc", script] if script else [sys.executable, "-c", block.text]
+            if block.language == "sh" and not script.strip():
+                continue
+            done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+            assert done.returncode == 0, f"{page}:\n{block.text}\n{done.stdout}{done.stderr}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", RUN)
+def test_what_a_page_says_works(page: str, tmp_path: Path) -> None:
+    for package in NEEDS.get(page, ()):
+        pytest.importorskip(package)
+    follow(page, tmp_path)
+
+
+def test_a_page_that_is_wrong_is_found_out(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("# A page\n\n```sh\ntest -f absent\n```\n")
+    with pytest.raises(AssertionError, match="test -f absent"):
+        follow("page.md", tmp_path, tmp_path)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
+    assert listed == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in DOCS.rglob("*.md"):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            assert link.startswith("https://") or (page.parent / link).is_file(), f"{page}: {link}"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("mkdocs"), reason="no mkdocs: pip install '.[docs]'")
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path)]
+    done = subprocess.run(
+        program, cwd=ROOT, env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert "Verifier" in (tmp_path / "tutorials" / "scikit-learn.html").read_text()
