@@ -83,7 +83,7 @@ def test_witness_runs_circoms_calculator_too(samples: Path, work: Any, command: 
     work.done("witness", folder / "range.wasm", folder / "input.json", "-o", work / "w.wtns")
     assert (work / "w.wtns").read_bytes() == (folder / "witness.wtns").read_bytes()
     outcome = command("witness", work / "none.wasm", folder / "input.json", "-o", work / "again.wtns")
-    assert "none.wasm: no such file" in outcome.error(2)
+    assert "none.wasm' does not exist" in outcome.error(2)
 
 
 def test_an_input_that_is_not_json_is_a_bad_file(work: Any, command: Any) -> None:

@@ -43,7 +43,7 @@ GLOBAL_OPTIONS = (
     GlobalOption("--device", metavar="auto|cpu|cuda[:N]", help="Where to compute; auto by default."),
     GlobalOption("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."),
     GlobalOption("--json", is_flag=True, help="Print one JSON object on standard output."),
-    GlobalOption("-q", "--quiet", is_flag=True, help="Print errors only."),
+    GlobalOption("-q", "--quiet", is_flag=True, help="Print errors, and what is unsafe, only."),
     GlobalOption("-v", "--verbose", "verbosity", count=True, help="Say more on standard error; twice for all."),
     GlobalOption("--no-progress", "progress", is_flag=True, flag_value=False, help="No progress display."),
     GlobalOption("--timings", is_flag=True, help="Say how long each stage took."),

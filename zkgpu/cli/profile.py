@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkgpu.cli.circuit import FILE, OUTPUT, load_circuit, sym_option
+from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.terminal import aligned
 from zkgpu.errors import UsageError
@@ -37,7 +38,7 @@ def profile_command(
     from zkgpu.profile import page, profile
 
     if output:
-        require_outputs([output], [source, source.rpartition(":")[0], calibrate, sym])
+        require_outputs([output], [file_of(source), calibrate, sym])
     with session.working():
         r1cs = _circuit(session, source, calibrate, sym)
         with stage("count constraints"):
@@ -58,7 +59,7 @@ def _circuit(session: Session, source: str, calibrate: str | None, sym: str | No
         raise UsageError(f"--calibrate is for a MODEL.onnx, and {source} is none: leave it out")
     if sym and path.suffix != ".r1cs":
         raise UsageError(f"--sym is for .r1cs files, and {source} is none: leave it out")
-    if ".py:" in source and not path.is_file():
+    if is_program(source):
         return load_circuit(source).r1cs
     if path.is_dir():
         from zkgpu.inference import Folder

@@ -45,7 +45,7 @@ COMMANDS = {
 }
 _HEADINGS = {  # in order of use
     "A first proof": ("demo",),
-    "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export"),
+    "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml",),
     "This machine, and files": ("inspect", "profile", "doctor", "cache"),
 }

@@ -9,27 +9,43 @@ import click
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.python_circuit import (
+    FileOrProgram,
+    file_of,
+    is_program,
+    load_circuit,
+    printing_aside,
+    read_program_inputs,
+    require_own_key,
+)
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
-from zkgpu.errors import EXIT_INVALID_PROOF
+from zkgpu.cli.terminal import counted
+from zkgpu.errors import EXIT_INVALID_PROOF, SelfCheckError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.fields.field import Limbs
     from zkgpu.provers.proof_system import AnyProvingKey
+    from zkgpu.provers.statement import Statement
 
 proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
 public_option = click.option(
     "--public", "public_file", type=OUTPUT, help="public.json beside proof.json, p2.public.json beside p2.json."
 )
-circuit_option = click.option("--circuit", type=FILE, help="The .r1cs file: a wrong witness is named by constraint.")
+circuit_option = click.option(
+    "--circuit",
+    type=FileOrProgram(),
+    metavar="CIRCUIT.r1cs|FILE.py:circuit",
+    help="The .r1cs file, so that a wrong witness is named by constraint; or a Python circuit, that computes it.",
+)
 insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accept a key that lets anyone forge.")
 
 
 @click.command("prove")
 @click.argument("key_file", metavar="KEY.zkey", type=FILE)
-@click.argument("witness", metavar="WITNESS.wtns", type=FILE)
+@click.argument("witness", metavar="WITNESS.wtns|INPUT", type=FILE)
 @proof_option
 @public_option
 @circuit_option
@@ -46,11 +62,18 @@ def prove_command(
     sym: str | None,
     allow_insecure_key: bool,
 ) -> None:
-    """Make a proof, verify it, and write it with its public inputs."""
+    """Make a proof, verify it, and write it with its public inputs.
+
+    With --circuit FILE.py:circuit in place of a witness its inputs are given, in a .json or .npz file.
+    """
     from zkgpu.formats.wtns import read_wtns
 
-    public_file = _outputs(proof_file, public_file, [key_file, witness, circuit, sym])
+    public_file = _outputs(proof_file, public_file, [key_file, witness, file_of(circuit), sym])
     with session.working():
+        if circuit is not None and is_program(circuit):
+            _refuse_names(sym)
+            _prove_program(session, circuit, witness, key_file, proof_file, public_file, allow_insecure_key)
+            return
         key = _read_key(session, key_file, allow_insecure_key)
         assignment = read_wtns(witness)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
@@ -58,7 +81,7 @@ def prove_command(
 
 @click.command("fullprove")
 @click.argument("inputs", metavar="INPUT.json", type=FILE)
-@click.argument("wasm", metavar="CIRCUIT.wasm", type=FILE)
+@click.argument("calculator", metavar="CIRCUIT.wasm|FILE.py:circuit", type=FileOrProgram())
 @click.argument("key_file", metavar="KEY.zkey", type=FILE)
 @proof_option
 @public_option
@@ -71,7 +94,7 @@ def prove_command(
 def fullprove_command(
     session: Session,
     inputs: str,
-    wasm: str,
+    calculator: str,
     key_file: str,
     proof_file: str,
     public_file: str | None,
@@ -81,17 +104,21 @@ def fullprove_command(
     memory: int | None,
     allow_insecure_key: bool,
 ) -> None:
-    """Compute a witness with circom's calculator, then prove as `zkgpu prove` does."""
+    """Compute a witness with circom's calculator or a Python circuit, then prove as `zkgpu prove` does."""
     from zkgpu.circom import compute_witness
     from zkgpu.formats.circuit_inputs import read_inputs
 
-    public_file = _outputs(proof_file, public_file, [inputs, wasm, key_file, circuit, sym])
+    public_file = _outputs(proof_file, public_file, [inputs, file_of(calculator), key_file, circuit, sym])
     with session.working():
+        if is_program(calculator):
+            _refuse_names(sym, circuit)
+            _prove_program(session, calculator, inputs, key_file, proof_file, public_file, allow_insecure_key)
+            return
         key = _read_key(session, key_file, allow_insecure_key)
         limits = witness_limits(witness_timeout, memory, wires=getattr(key, "n_circuit_wires", key.n_wires))
         with stage("compute witness"):
             field = key.verifying_key.curve.scalar_field
-            assignment = compute_witness(wasm, read_inputs(inputs, field), field, limits)
+            assignment = compute_witness(calculator, read_inputs(inputs, field), field, limits)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 
@@ -125,10 +152,48 @@ def _prove(
 ) -> None:
     from zkgpu.systems.registry import system_of
 
-    r1cs, system = _circuit(circuit, sym), system_of(key)
-    prover = system.prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
-    statement = prover.statement(assignment)
+    r1cs = _circuit(circuit, sym)
+    prover = system_of(key).prover(key, session.backend(), circuit=r1cs, allow_insecure_key=allow_insecure_key)
+    _save(session, key, prover.statement(assignment), proof_file, public_file)
+
+
+def _prove_program(
+    session: Session,
+    source: str,
+    inputs: str,
+    key_file: str,
+    proof_file: str,
+    public_file: str,
+    allow_insecure_key: bool,
+) -> None:
+    """Proves for the inputs of a Python circuit, whose challenges come of the proof itself where it has some."""
+    from zkgpu.systems.registry import system_of
+
+    compiled = load_circuit(source)
+    given = read_program_inputs(inputs, compiled.r1cs.field)
+    key = _read_key(session, key_file, allow_insecure_key)
+    require_own_key(key, key_file, compiled, source)
+    prover = system_of(key).prover(key, session.backend(), circuit=compiled.r1cs, allow_insecure_key=allow_insecure_key)
+    with printing_aside():
+        try:
+            statement = prover.prove_circuit(compiled, given)
+        except SelfCheckError as error:
+            raise error.within(f"{key_file}, {source}") from None
+    _save(session, key, statement, proof_file, public_file)
+
+
+def _refuse_names(sym: str | None, circuit: str | None = None) -> None:
+    """A Python circuit names its own constraints."""
+    if sym or circuit:
+        raise UsageError(f"{'--sym' if sym else '--circuit'}: a Python circuit has names of its own: leave it out")
+
+
+def _save(session: Session, key: AnyProvingKey, statement: Statement, proof_file: str, public_file: str) -> None:
+    from zkgpu.systems.registry import system_of
+
     statement.save(proof_file, public_file)
+    device = session.backend().name
+    packed = f" and {len(statement.packed):,} bytes of public arrays" if statement.packed else ""
     session.finish(
         {
             "proof": proof_file,
@@ -136,10 +201,10 @@ def _prove(
             "verified": True,
             "unsafe_key": key.is_unsafe,
             "insecure_key": key.weakness(),
-            "device": prover.backend.name,
+            "device": device,
         },
-        f"{proof_file}: valid {system.title} proof ({prover.backend.name}, {session.seconds():.2f} s)",
-        f"{public_file}: its {len(statement.public_inputs)} public inputs",
+        f"{proof_file}: valid {system_of(key).title} proof ({device}, {session.seconds():.2f} s)",
+        f"{public_file}: its {counted(len(statement.public_inputs), 'public input')}{packed}",
     )
 
 

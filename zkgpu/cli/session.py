@@ -164,9 +164,9 @@ class Session:
         for name, seconds in {**self.stage_seconds, "total": self.seconds()}.items():
             complain(f"{name:<{width}}  {seconds:8.3f} s")
 
-    def warn(self, text: str) -> None:
-        """A line on standard error that no option but -q silences."""
-        if not self.quiet:
+    def warn(self, text: str, *, even_quiet: bool = False) -> None:
+        """A line on standard error that no option but -q silences; nor does that with `even_quiet`."""
+        if even_quiet or not self.quiet:
             complain(message(f"warning: {text}"))
 
     @contextlib.contextmanager

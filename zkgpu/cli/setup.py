@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
 from zkgpu.cli.parsing import Choice
+from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
 from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.terminal import counted
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.systems.registry import NAMES, system
@@ -24,13 +26,14 @@ UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For test
 def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None:
     """Says on stderr what is wrong with a key that is used all the same."""
     if is_unsafe:
-        session.warn(UNSAFE_WARNING)
+        session.warn(UNSAFE_WARNING, even_quiet=True)
     if weakness is not None:
-        session.warn(f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide")
+        text = f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide"
+        session.warn(text, even_quiet=True)
 
 
 @click.command("setup")
-@click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs [POT.ptau] KEY.zkey")
+@click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs|FILE.py:circuit [POT.ptau] KEY.zkey")
 @click.option("--protocol", type=Choice(NAMES), default="groth16", show_default=True)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
@@ -43,28 +46,27 @@ def setup_command(
 
     A Groth16 key is made from a prepared powers-of-tau file and gets one contribution from this machine's randomness.
     A PLONK key follows from the circuit and a powers-of-tau file, prepared or not. With --unsafe no such file is
-    needed, and whoever made the key can forge proofs.
+    needed, and whoever made the key can forge proofs. The key of a Python circuit with challenges (lookups, public
+    arrays, Circuit.commit) holds the circuit's digest and proves beside the circuit: `zkgpu fullprove`.
     """
     if len(files) != (2 if unsafe else 3):
         raise UsageError("give CIRCUIT.r1cs POT.ptau KEY.zkey, or CIRCUIT.r1cs KEY.zkey with --unsafe")
     if name and not system(protocol).records_contributions:
         raise UsageError(f"--name: a {system(protocol).title} key records no contribution, leave the name out")
-    from zkgpu.formats.r1cs import read_r1cs
     from zkgpu.systems.files import write_key
 
     circuit, output = files[0], files[-1]
-    require_outputs([output], files[:-1])
+    require_outputs([output], [file_of(circuit), *files[1:-1]])
     with session.working():
-        with stage("read circuit"):
-            r1cs = read_r1cs(circuit)
-            require_replaceable(output, r1cs, force)
+        r1cs = _circuit(circuit)
+        require_replaceable(output, r1cs, force)
         if unsafe:
-            session.warn(UNSAFE_WARNING)
-            key = system(protocol).unsafe_setup(r1cs, session.backend())
+            session.warn(UNSAFE_WARNING, even_quiet=True)
+            key: Any = system(protocol).unsafe_setup(r1cs, session.backend())
         else:
             key = _key_from_ceremony(r1cs, files[1], session.backend(), protocol, name)
         with stage("write key"):
-            write_key(output, key)
+            write_key(output, key.without_matrices(r1cs) if r1cs.rounds else key)
     title = system(protocol).title
     session.finish(
         {
@@ -74,9 +76,18 @@ def setup_command(
             "domain": key.domain_size,
             "unsafe": key.is_unsafe,
         },
-        f"{output}: {title} key, {key.n_wires:,} wires, {key.n_public:,} public inputs, domain {key.domain_size:,}"
-        + (", UNSAFE" if key.is_unsafe else ""),
+        f"{output}: {title} key, {counted(key.n_wires, 'wire')}, {counted(key.n_public, 'public input')}, "
+        f"domain {key.domain_size:,}" + (", UNSAFE" if key.is_unsafe else ""),
     )
+
+
+def _circuit(source: str) -> R1CS:
+    if is_program(source):
+        return load_circuit(source).r1cs
+    from zkgpu.formats.r1cs import read_r1cs
+
+    with stage("read circuit"):
+        return read_r1cs(source)
 
 
 def _key_from_ceremony(r1cs: R1CS, path: str, backend: Backend, protocol: str, name: str) -> AnyProvingKey:

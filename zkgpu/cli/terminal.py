@@ -51,6 +51,11 @@ def aligned(rows: Sequence[Sequence[str]], room: int = 100) -> list[str]:
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 
 
+def counted(number: int, what: str) -> str:
+    """1 node, 2,345 nodes."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
 def told(facts: Mapping[str, Any]) -> list[str]:
     """A line for each fact, in words."""
     width = max(map(len, facts))

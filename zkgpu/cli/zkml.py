@@ -18,7 +18,7 @@ from zkgpu.cli.parsing import Choice, Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
-from zkgpu.cli.terminal import aligned
+from zkgpu.cli.terminal import aligned, counted
 from zkgpu.errors import EXIT_INVALID_PROOF, FormatError, UsageError
 from zkgpu.stages import stage
 
@@ -107,7 +107,7 @@ def check_command(
         found = check(model, shapes=_shapes(shapes), tensors=tensor or None, weights=weights, memory=memory)
     nodes = sum(found.operators.values())
     verdict = "all supported" if found.is_supported else f"{len(found.obstacles)} not supported"
-    session.finish(found.to_json(), *_obstacles(found), *found.notes, f"{model}: {nodes:,} nodes, {verdict}")
+    session.finish(found.to_json(), *_obstacles(found), *found.notes, f"{model}: {counted(nodes, 'node')}, {verdict}")
     return 0 if found.is_supported else FormatError.exit_code
 
 
@@ -199,7 +199,7 @@ def setup_command(
         _require_room(compiled, folder)
         require_replaceable(folder.key_file, compiled.circuit.r1cs, force)
         if powers is None:
-            session.warn(UNSAFE_WARNING)
+            session.warn(UNSAFE_WARNING, even_quiet=True)
             with large_in_files(folder.path):
                 key = unsafe_setup(compiled, session.backend())
         else:
@@ -210,7 +210,7 @@ def setup_command(
         folder.write_key(key, compiled)
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
-        f"{folder.key_file}: key of {key.n_wires:,} wires" + (", UNSAFE" if key.is_unsafe else ""),
+        f"{folder.key_file}: key of {counted(key.n_wires, 'wire')}" + (", UNSAFE" if key.is_unsafe else ""),
     )
 
 
@@ -231,7 +231,9 @@ def report_command(session: Session, build: str, output: str) -> None:
         costs = estimate(compiled.circuit.r1cs, speed_of_this_machine(), session.threads)
         with stage("write report"), replacing(output, secret=compiled.visibilities.weights != "public") as file:
             file.write(report(compiled, costs, folder.path.resolve().name).encode())
-    session.finish({"output": output, "constraints": costs.constraints}, f"{output}: {costs.constraints:,} constraints")
+    session.finish(
+        {"output": output, "constraints": costs.constraints}, f"{output}: {counted(costs.constraints, 'constraint')}"
+    )
 
 
 @zkml_group.command("prove")
@@ -273,7 +275,7 @@ def prove_command(
         model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
         if key.is_unsafe:
-            session.warn(UNSAFE_WARNING)
+            session.warn(UNSAFE_WARNING, even_quiet=True)
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
         for name, count in _moved(model, samples).items() if clamp else ():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
@@ -285,7 +287,7 @@ def prove_command(
             shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
             facts = {"proof": proof, "public": public, "verified": True, "unsafe_key": key.is_unsafe}
             valid = f"{proof}: valid proof ({session.backend().name}, {session.seconds():.2f} s)"
-            values = f"{public}: its {len(inference.packed):,} bytes of public values"
+            values = f"{public}: its {counted(len(inference.packed), 'byte')} of public values"
             proven.append(({**facts, **shown}, [*lines, valid, values]))
     objects, texts = zip(*proven, strict=True)
     session.finish({"proofs": list(objects)} if is_batch else objects[0], *chain.from_iterable(texts))
@@ -510,8 +512,8 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
     if compiled.recipe.calibration.places:
         lines.append(summary(compiled.recipe.calibration.places))
     lines.append(
-        f"{costs.constraints:,} constraints; about {costs.setup_seconds:.1f} s for setup, {costs.prove_seconds:.2f} s "
-        f"a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
+        f"{counted(costs.constraints, 'constraint')}; about {costs.setup_seconds:.1f} s for setup, "
+        f"{costs.prove_seconds:.2f} s a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
     )
     lines += compiled.account.lines
     if compiled.weights_hash is not None:

@@ -1,4 +1,4 @@
-"""input.json: the named inputs of a circuit."""
+"""input.json, or .npz: the named inputs of a circuit."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from numpy.typing import NDArray
+
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field
 from zkgpu.formats import strict_json
+from zkgpu.formats.arrays import read_arrays
+from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import StrPath
 from zkgpu.formats.strict_json import Misfit
 
@@ -46,6 +50,22 @@ def read_inputs(path: StrPath, field: Field | None = None, *, buses: bool = True
         for leaf in _leaves(name, "", item, buses):
             _judge(os.fspath(path), leaf, field)
     return value
+
+
+def read_integer_arrays(path: StrPath) -> dict[str, NDArray[Any]] | None:
+    """The arrays of an .npz file by name; None for a file of another kind.
+
+    Raises FormatError for one whose arrays are no integers or truths, and for an .npy file, whose array has no name.
+    """
+    if not map_file(path)[:6].tobytes().startswith((b"\x93NUMPY", b"PK\x03\x04")):
+        return None
+    arrays = read_arrays(path)
+    if not isinstance(arrays, dict):
+        raise FormatError(f"{os.fspath(path)}: an array without a name: give an .npz file with the inputs by name")
+    for name, array in arrays.items():
+        if array.dtype.kind not in "biu":
+            raise FormatError(f"{os.fspath(path)}: input '{name}' has the type {array.dtype}: give integers")
+    return arrays
 
 
 def integer_of(value: Any) -> int | None:
