@@ -4,7 +4,7 @@
 
 `python bench/gate.py [sm_90 ...]` compiles all kernels for these architectures, those of the compile gate when none is
 named, and appends a line a kernel to bench/results/gate.jsonl; `python bench/table.py` prints them. What was recorded
-of the same text with the same compiler stays. Minutes for each architecture. Needs `pip install '.[gate]'`.
+of the same text with the same compiler stays. Minutes for each architecture. Needs `pip install 'zkgpu[gate]'`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 from zkgpu.circuits.gadgets import MerkleTree
 from zkgpu.demo.membership import DEPTH, membership_circuit, membership_inputs
 from zkgpu.errors import UnsatisfiedError
+from zkgpu.extras import hint
 
 
 def test_a_circuit_goes_all_the_way_to_a_verified_proof_and_a_contract(work: Any, command: Any) -> None:
@@ -262,7 +263,7 @@ def test_the_demo_asks_the_contract_where_there_is_an_evm(command: Any, monkeypa
     monkeypatch.setitem(sys.modules, "pyrevm", None)
     outcome = command("demo")
     assert (outcome.code, command("--json", "demo").json["on_chain"]) == (0, None)
-    assert "pip install pyrevm" in outcome.out
+    assert hint("evm") in outcome.out
     monkeypatch.undo()
     pytest.importorskip("pyrevm")
     costs = command("--json", "demo").json["on_chain"]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-pyrevm = pytest.importorskip("pyrevm", reason="pyrevm has no wheel for this Python: pip install pyrevm builds one")
+from zkgpu.extras import hint
+
+pyrevm = pytest.importorskip("pyrevm", reason=hint("evm"))
 
 CONTRACTS = Path(__file__).parents[1] / "data" / "solidity"
 CALLER, THIEF = "0x" + "11" * 20, "0x" + "77" * 20

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import ResourceError
+from zkgpu.extras import hint
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 def gpu_problem() -> str | None:
     """Why GPU 0 is not used, in one line; None when it works. Found out once a process, and said in the log."""
     if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed: pip install 'zkgpu[cuda13]' (or cuda12)"
+        return f"CuPy is not installed: {hint('cuda13')}"
     problem = _problem_found()
     if problem is None:
         log.info("auto: computing on cuda:0")

@@ -26,6 +26,7 @@ from zkgpu.circom.guard import Limits
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
+from zkgpu.extras import hint
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
 from zkgpu.formats.kinds import wrong_kind
@@ -125,9 +126,7 @@ def _import_wasmtime() -> ModuleType:
     try:
         import wasmtime
     except ImportError as error:
-        raise ResourceError(
-            "circom witness calculators need the package wasmtime: pip install 'zkgpu[circom]'"
-        ) from error
+        raise ResourceError(f"circom witness calculators need the package wasmtime: {hint('circom')}") from error
     return wasmtime
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from zkgpu.cli.session import Session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import SelfCheckError, UsageError
+from zkgpu.extras import hint
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from zkgpu.provers.statement import Statement
 
 _SHADES = " .:-=+*#@"
-_NOT_CALLED = "the contract was not called: that takes an EVM, `pip install pyrevm`"
 
 
 def run_digits(session: Session, output: str | None, force: bool = False) -> None:
@@ -54,9 +54,13 @@ def run_digits(session: Session, output: str | None, force: bool = False) -> Non
     costs = {"on_chain": None if on_chain is None else asdict(on_chain)}
     timings = {"unsafe": True, "output": output, "seconds": session.seconds(), "stages": session.stages()}
     line = f"valid proof that the network's scores of this image are highest for {digit}; " + (
-        _NOT_CALLED if on_chain is None else "the contract accepts it, and refuses it beside an altered score"
+        _not_called() if on_chain is None else "the contract accepts it, and refuses it beside an altered score"
     )
     session.finish({**result, **costs, **timings}, line)
+
+
+def _not_called() -> str:
+    return f"the contract was not called, which takes an EVM: {hint('evm')}"
 
 
 def _write_files(folder: Path, compiled: CompiledModel, key: ProvingKey, inference: Statement) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import os
 import platform
 import time
@@ -17,13 +16,7 @@ from zkgpu.cli.parsing import Group
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.terminal import told
 from zkgpu.errors import SelfCheckError
-
-OPTIONAL_PACKAGES = {
-    "wasmtime": "circom witness calculators (`zkgpu fullprove`): pip install 'zkgpu[circom]'",
-    "cupy": "NVIDIA GPUs: pip install 'zkgpu[cuda13]' (or cuda12)",
-    "onnx": "ONNX models: pip install 'zkgpu[onnx]'",
-    "pyrevm": "running verifier contracts in tests: pip install 'zkgpu[test]'",
-}
+from zkgpu.extras import missing
 
 
 @click.command("doctor")
@@ -33,9 +26,9 @@ def doctor_command(session: Session) -> None:
     facts = {**_software(), **_processor(), **_cache_facts()}
     with session.working():
         facts |= {"gpu": _gpu(), **self_test(session.backend())}
-    missing = {name: why for name, why in OPTIONAL_PACKAGES.items() if importlib.util.find_spec(name) is None}
-    lines = told(facts) + [f"not installed: {name}, for {why}" for name, why in missing.items()]
-    session.finish({**facts, "missing": missing}, *lines)
+    absent = missing()
+    lines = told(facts) + [f"not installed: {name}, for {why}" for name, why in absent.items()]
+    session.finish({**facts, "missing": absent}, *lines)
 
 
 def _software() -> dict[str, Any]:

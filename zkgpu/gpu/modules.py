@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from zkgpu.errors import FormatError, ResourceError
+from zkgpu.extras import hint
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.architectures import DEFAULT_SHARED, runs_on
 from zkgpu.gpu.cubins import Cubins, read_cubin
@@ -23,7 +24,7 @@ from zkgpu.gpu.source import Source
 log = logging.getLogger(__name__)
 
 THREADS = 8  # most compilations at a time
-INSTALL = "pip install 'zkgpu[cuda13]' (or cuda12), or use --device cpu"
+INSTALL = f"{hint('cuda13')}, or use --device cpu"
 
 
 class Module:

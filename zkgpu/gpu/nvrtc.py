@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zkgpu.errors import ResourceError
+from zkgpu.extras import hint
 from zkgpu.gpu.source import Source
 
 OPTIONS = ("--std=c++17",)  # those of every compilation of a kernel
@@ -69,7 +70,7 @@ def _library() -> ctypes.CDLL:
             return _loaded(name)
         except OSError:
             continue
-    raise ResourceError("NVRTC is not installed: pip install 'zkgpu[gate]'")
+    raise ResourceError(f"NVRTC is not installed: {hint('gate')}")
 
 
 def _loaded(name: str) -> ctypes.CDLL:

@@ -12,6 +12,7 @@ from zkgpu.api import Prover, unsafe_setup, verify
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.errors import FormatError, ResourceError, SelfCheckError
 from zkgpu.evm.in_memory import call_verifier
+from zkgpu.extras import hint
 from zkgpu.provers.proof_system import AnyVerifyingKey
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import verifier_source
@@ -63,7 +64,7 @@ def _call(code: bytes, statement: Statement, altered: Statement | None) -> None:
     valid = statement.calldata()
     other = _with_another_point(valid) if altered is None else altered.calldata()
     if call_verifier(code, valid, other) is None:
-        raise ResourceError("pyrevm is not installed, which runs the contract: pip install pyrevm")
+        raise ResourceError(f"pyrevm is not installed, which runs the contract: {hint('evm')}")
 
 
 def _with_another_point(call: bytes) -> bytes:

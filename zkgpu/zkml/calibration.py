@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.extras import hint
 from zkgpu.stages import stage
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import ROWS, Graph, Node
@@ -186,7 +187,7 @@ def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
 def require_onnxruntime() -> None:
     """Raises ResourceError where it is not installed. It is imported by `onnx_worker` alone, in another process."""
     if importlib.util.find_spec("onnxruntime") is None:
-        raise ResourceError("calibration needs the onnxruntime package: pip install 'zkgpu[onnx]'")
+        raise ResourceError(f"calibration needs the onnxruntime package: {hint('onnx')}")
 
 
 def calibrate(

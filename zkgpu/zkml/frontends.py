@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.errors import UsageError
+from zkgpu.extras import EXTRAS
 from zkgpu.zkml.samples import loaded
 
 _OPSET = 18  # of the operators that estimators become
@@ -37,9 +37,10 @@ def _is_a(source: Any, module: str, name: str) -> bool:
     return any((kind.__module__, kind.__name__) == (module, name) for kind in type(source).__mro__)
 
 
-def _require(package: str, extra: str, what: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise UsageError(f"{what} needs the package {package}: pip install 'zkgpu[{extra}]', or give an ONNX file")
+def _require(extra: str, what: str) -> None:
+    if not EXTRAS[extra].is_installed:
+        needed = EXTRAS[extra]
+        raise UsageError(f"{what} needs the package {needed.package}: {needed.hint()}, or give an ONNX file")
 
 
 def _converted(what: str, error: Exception) -> UsageError:
@@ -52,7 +53,7 @@ def _converted(what: str, error: Exception) -> UsageError:
 
 def _from_estimator(estimator: Any, example: Any) -> Any:
     """One input 'x' of a row of numbers; or one a column, of its name, where the example has columns by name."""
-    _require("skl2onnx", "sklearn", "an estimator of scikit-learn")
+    _require("sklearn", "an estimator of scikit-learn")
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -89,7 +90,7 @@ def _features(estimator: Any, example: Any) -> int:
 
 def _from_module(module: Any, example: Any) -> Any:
     """The module in evaluation mode, traced with the example; inputs have the names of its arguments."""
-    _require("onnxscript", "torch", "a module of PyTorch")
+    _require("torch", "a module of PyTorch")
     import torch
 
     if example is None:

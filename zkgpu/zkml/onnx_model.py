@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.extras import hint
 from zkgpu.formats.container import map_file
 from zkgpu.zkml.external_data import load_weights
 from zkgpu.zkml.graph import Shape
@@ -123,7 +124,7 @@ def import_onnx() -> Any:
         import onnx.checker
         import onnx.shape_inference
     except ImportError as error:
-        raise ResourceError("reading ONNX models needs the onnx package: pip install 'zkgpu[onnx]'") from error
+        raise ResourceError(f"reading ONNX models needs the onnx package: {hint('onnx')}") from error
     return onnx
 
 
