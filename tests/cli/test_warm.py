@@ -81,6 +81,40 @@ def test_what_a_command_does_not_need_is_not_imported(arguments):
     assert not loaded & {"numba", "numpy", "rich", "onnx", "zkgpu.cli.zkml", "zkgpu.plonk", "zkgpu.groth16"}
 
 
+SAMPLE = ROOT / "tests" / "data" / "samples" / "range"
+HEAVY = {  # what compiles, reads models, draws, talks to others, or belongs to other commands
+    *("numba", "llvmlite", "rich", "onnx", "onnxruntime", "cupy", "pydantic", "scipy", "sympy", "wasmtime"),
+    *("numpy.testing", "numpy.ctypeslib", "numpy.random", "numpy.ma", "numpy.polynomial", "numpy.fft", "numpy.f2py"),
+    *("asyncio", "email", "filelock", "http", "multiprocessing", "platformdirs", "socket", "ssl", "subprocess"),
+    *("tempfile", "unittest", "shutil"),
+    *("zkgpu.circuits.builder", "zkgpu.circuits.program", "zkgpu.gpu", "zkgpu.jit.compiling", "zkgpu.jit.emitter"),
+    *("zkgpu.inference", "zkgpu.plonk", "zkgpu.solidity", "zkgpu.zkml", "zkgpu.groth16.setup", "zkgpu.circom"),
+}
+OF_VERIFY = {"concurrent.futures", "secrets", "signal", "zkgpu.backend.cpu", "zkgpu.groth16.proof", "zkgpu.msm"}
+WARM = {
+    "verify": (HEAVY | OF_VERIFY, *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))),
+    "prove": (HEAVY, SAMPLE / "range_groth16.zkey", SAMPLE / "witness.wtns"),
+    "fullprove": (
+        HEAVY - {"wasmtime", "zkgpu.circom", "subprocess"},
+        *(SAMPLE / name for name in ("input.json", "range.wasm", "range_groth16.zkey")),
+    ),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="images, which need no LLVM, are Linux's")
+@pytest.mark.parametrize("command", WARM)
+def test_a_warm_command_imports_nothing_heavy(command, tmp_path):
+    heavy, *files = WARM[command]
+    arguments = ["--device", "cpu", command, *map(str, files)]
+    program = [sys.executable, "-c", PROBE.format(arguments=arguments)]
+    for _ in range(2):  # the first compiles what is not there
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split("\n")[-2].split())
+    assert {"numpy", "zkgpu.groth16.verifier"} <= loaded
+    assert not loaded & heavy
+
+
 @pytest.mark.slow
 def test_two_processes_compile_every_kernel_once(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "ZKGPU_CACHE_DIR": str(tmp_path / "cache")}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_OBJECTS = 20_000  # made between two collections of garbage: importing makes many that stay
+_OBJECTS = 200_000  # made between two collections of garbage: importing makes many that stay
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
-    gc.set_threshold(_OBJECTS)
+    gc.set_threshold(_OBJECTS, 1)
+    atexit.register(gc.freeze)  # the interpreter's last collection would look through all that there is
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:  # at once, without what parses options
         _say_version()

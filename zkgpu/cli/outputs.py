@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
@@ -43,6 +42,8 @@ def require_outputs(
 
 def require_disk(place: StrPath, size: int) -> None:
     """Raises ResourceError where a file of about that many bytes has no room, beside an old one that it replaces."""
+    import shutil
+
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(_above(os.path.abspath(place))))).free
     if size > free:
         raise ResourceError(

@@ -8,9 +8,9 @@ of a recorder they are a program. Constants are plain integers, so coefficients 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, TypeAlias
 
 from zkgpu.fields.field import Field
@@ -33,8 +33,14 @@ class Tower:
         return Fq12.of((1, *[0] * 11), self)
 
     def frobenius_constant(self, k: int, i: int) -> Fq2:
-        """xi^(i (q^k - 1) / 6): what w^i picks up when raised to q^k."""
-        return Fq2(*_power(self.base, self.xi, i * (self.base.modulus**k - 1) // 6))
+        """xi^(i (q^k - 1) / 6): what w^i picks up when raised to q^k.
+
+        For i = 1 it is c * c^q * .. * c^(q^(k-1)) with c = xi^((q - 1) / 6): q-th powers are conjugates.
+        """
+        c = _power(self.base, self.xi, (self.base.modulus - 1) // 6)
+        extension = QuadraticExtension(self.base)
+        conjugates = (c if j % 2 == 0 else extension.conjugate(c) for j in range(k))
+        return Fq2(*_power(self.base, functools.reduce(extension.mul, conjugates), i))
 
 
 @dataclass(frozen=True)
@@ -263,7 +269,7 @@ class Fq12:
         return Fq12.of(map(f, self.coefficients()), self.tower)
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _power(field: Field, base: tuple[int, int], exponent: int) -> tuple[int, int]:
     """A power in Fq2."""
     extension = QuadraticExtension(field)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-import secrets
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -19,7 +19,7 @@ Limbs = NDArray[np.uint64]
 
 def random_bytes(n: int) -> bytes:
     """From the operating system's generator, as all randomness is."""
-    return secrets.token_bytes(n)
+    return os.urandom(n)
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,13 @@ class Field:
 
     def random(self) -> int:
         """A uniform element, from the operating system's generator."""
+        import secrets
+
         return secrets.randbelow(self.modulus)
 
     def random_nonzero(self) -> int:
+        import secrets
+
         return 1 + secrets.randbelow(self.modulus - 1)
 
     def random_weights(self, n: int) -> Limbs:

@@ -14,7 +14,6 @@ import errno
 import itertools
 import os
 import platform
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,6 +150,8 @@ def _install(staged: Mapping[Path, Path], remove: Sequence[Path]) -> None:
 @contextmanager
 def _uninterrupted() -> Iterator[None]:
     """Signals that would end the process wait until the block has ended."""
+    import signal
+
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

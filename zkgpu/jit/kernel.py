@@ -149,6 +149,7 @@ def emitter(isa: InstructionSet, modulus: int, builder: Any) -> Any:
 
 
 known: list[Kernel] = []  # of this process
+_HASHED = tuple(f"{__name__.partition('.')[0]}.{room}." for room in cache.ROOMS)  # see cache.toolchain_digest
 _QUICK = frozenset((int, np.ndarray))  # types of arguments of which a call asks Python nothing
 
 
@@ -232,6 +233,8 @@ def _unique_name(builder: Builder, parameters: tuple[Any, ...]) -> str:
 
 @functools.cache
 def _source_hash(module: str) -> str:
+    if module.startswith(_HASHED):
+        return ""
     return hashlib.sha256(Path(str(sys.modules[module].__file__)).read_bytes()).hexdigest()
 
 

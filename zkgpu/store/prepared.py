@@ -12,19 +12,19 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
 from zkgpu.jit.cache import ROOMS, open_own, own_folder, source_digest, write_private
 from zkgpu.jit.memory import large_in_files
-from zkgpu.store import mapped
+from zkgpu.store import mapped, values
 from zkgpu.store.digests import Bytes
 
 log = logging.getLogger(__name__)
@@ -54,8 +54,7 @@ def load(digest: str, what: str) -> Any | None:
 
 def keep(digest: str, what: str, value: Any) -> None:
     """Keeps a value that `values` can describe. Does nothing when it is small, too large, or cannot be written."""
-    buffers = _packed(value)
-    size = sum(buffer.nbytes for buffer in buffers)
+    size = _bytes_of(value)
     if size < LEAST_BYTES:
         return
     try:
@@ -64,7 +63,7 @@ def keep(digest: str, what: str, value: Any) -> None:
         return
     try:
         if make_room(size):
-            write_private(folder / f"{digest}-{what}.bin", *buffers)
+            write_private(folder / f"{digest}-{what}.bin", *_packed(value))
     except OSError as error:
         log.warning("what was prepared of a key is not kept (%s)", error)
 
@@ -81,8 +80,17 @@ def making() -> Iterator[None]:
         yield
 
 
+def _bytes_of(value: Any) -> int:
+    """Of its arrays."""
+    arrays: list[NDArray[Any]] = []
+    values.describe(value, arrays)
+    return sum(array.nbytes for array in arrays)
+
+
 def make_room(size: int) -> bool:
     """Whether `size` more bytes may be kept, once entries used longest ago are gone."""
+    import shutil
+
     folder = _folder()
     pruning.prune(folder)
     pruning.shrink(folder, MOST_BYTES - size)
