@@ -131,6 +131,18 @@ def test_an_entry_that_is_not_whole_and_the_users_own_is_never_run(entries_of_tw
     assert len(cache.checked(other)) > 100
 
 
+@pytest.mark.skipif(os.name != "posix", reason="owners are POSIX")
+def test_what_another_user_owns_is_never_run(entries_of_two, monkeypatch):
+    folder, names = entries_of_two
+    entry = next(folder.rglob(names[0]))
+    assert len(cache.checked(entry)) > 100
+    monkeypatch.setattr(cache.os, "getuid", lambda: entry.stat().st_uid + 1)
+    with pytest.raises(ValueError, match="only the user may write"):
+        cache.checked(entry)
+    with pytest.raises(ResourceError, match="others can write"):
+        cache.private_folder(entry.parent)
+
+
 def test_entries_that_are_not_used_are_made_anew(cache_folder, entries_of_two):
     shutil.copytree(entries_of_two[0], cache_folder)
     first, second = cache_folder.rglob("*.code")

@@ -1,6 +1,7 @@
 """Kernels that a release ships: run without a compiler, whole or not at all, never for a CPU that lacks features."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,18 @@ def test_what_is_not_right_is_compiled_anew(shipped, tmp_path, how):
     compiled, said = outcome(shipped, tmp_path)
     assert compiled == "compiled"
     assert ("install zkgpu again" in said) == (how in ("damaged", "another kernel's", "for another CPU"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="images are Linux's")
+def test_a_cpu_that_lacks_features_compiles_rather_than_runs_what_needs_them(shipped, tmp_path):
+    best = target.host_targets()[0]
+    if not best.features:
+        pytest.skip("this CPU is of the least level")
+    for folder in shipped.iterdir():
+        if folder != cache.shipped_folder(best):
+            shutil.rmtree(folder)
+    assert outcome(shipped, tmp_path)[0] == "loaded"
+    assert outcome(shipped, tmp_path, NUMBA_CPU_FEATURES="+sse2")[0] == "compiled"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="images are Linux's")
