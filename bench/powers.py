@@ -17,9 +17,9 @@ from zkgpu import open_backend
 from zkgpu.backend import Backend
 from zkgpu.backend.protocol import Vector
 from zkgpu.ceremony import ptau
+from zkgpu.ceremony.chain import first_challenge
 from zkgpu.ceremony.challenge import blake2b, encode, hash_to_g2
 from zkgpu.ceremony.contributors import NORMAL, params_bytes
-from zkgpu.ceremony.powers import first_challenge
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import BytesLike, write_container

@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from zkgpu.backend.reference import ReferenceBackend
-from zkgpu.ceremony.powers import (
-    compute_first_challenge,
-    first_challenge,
-    verify_contributions,
-    verify_powers,
-    verify_tau_powers,
-)
+from zkgpu.ceremony.chain import compute_first_challenge, first_challenge, verify_contributions
+from zkgpu.ceremony.powers import verify_powers, verify_tau_powers
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import BN254, G1, G2
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
@@ -61,7 +56,7 @@ def test_powers_nobody_contributed_to_are_insecure():
 
 
 def test_a_file_that_is_not_prepared_says_how_to_prepare_it():
-    with pytest.raises(FormatError, match="snarkjs powersoftau prepare phase2"):
+    with pytest.raises(FormatError, match="zkgpu powers prepare"):
         verify_powers(read_ptau(SAMPLES / "pot6_b.ptau"), 3, BACKEND)
 
 

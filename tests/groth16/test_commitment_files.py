@@ -177,7 +177,8 @@ def test_the_record_of_sigma_starts_from_the_mask_s_point_and_ends_at_its_multip
     assert same_ratio(mask, multiple, G2.generator, vk.required_commitment.sigma_g2)
     for contribution in queries.contributions:
         assert not same_ratio(G1.generator, contribution.delta_after, G2.generator, vk.required_commitment.sigma_g2)
-    contribution = ceremony._sigma_chain(ceremonial, queries).next(5, "", 7)
+    chain = ceremony._sigma_chain(ceremonial, queries)
+    contribution = chain.next(chain.drawn(5, blinding=7), "")
     assert (contribution.g1_s, contribution.g1_sx) == (7 * mask, 35 * mask)
     assert contribution.delta_after == 5 * multiple
 

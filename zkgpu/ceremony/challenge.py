@@ -10,6 +10,9 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Field, Limbs
@@ -32,10 +35,36 @@ def encode(*points: Point) -> bytes:
 def encode_rows(group: Group, rows: Limbs, backend: Backend) -> bytes:
     """The points of a host array as they are hashed, infinity being all zero."""
     base = group.base_field
-    words: Limbs = backend.canonical_rows(group, rows).reshape(len(rows), -1, base.limbs)
+    words = _canonical(group, rows, backend).reshape(len(rows), -1, base.limbs)
     if group.degree == 2:
         words = words[:, [1, 0, 3, 2]]  # the imaginary part first
     return words[:, :, ::-1].astype(">u8").tobytes()
+
+
+def encode_short(group: Group, rows: Limbs, backend: Backend) -> bytes:
+    """The points of a host array as responses are hashed: x alone, the top bit telling the greater of the two y."""
+    base = group.base_field
+    words = _canonical(group, rows, backend).reshape(len(rows), 2, group.degree, base.limbs)
+    words = words[:, :, ::-1]  # the imaginary part first
+    deciding = words[:, 1, 0]
+    if group.degree == 2:
+        deciding = np.where(deciding.any(axis=1, keepdims=True), deciding, words[:, 1, 1])
+    x: Limbs = words[:, 0, :, ::-1].reshape(len(rows), -1).copy()
+    x[:, 0] |= _exceeds(deciding, base.to_limbs([base.modulus // 2])[0]).astype(np.uint64) << np.uint64(63)
+    return x.astype(">u8").tobytes()
+
+
+def _canonical(group: Group, rows: Limbs, backend: Backend) -> Limbs:
+    """Coordinates as plain integers. Rows may start at any byte, as those of a mapped file do."""
+    return backend.canonical_rows(group, np.require(rows, requirements="A"))
+
+
+def _exceeds(values: Limbs, bound: Limbs) -> NDArray[np.bool_]:
+    """Which of (n, limbs) values are above a bound: the highest limb that differs decides."""
+    above = np.zeros(len(values), np.bool_)
+    for k in range(len(bound)):
+        above = (values[:, k] > bound[k]) | (above & (values[:, k] == bound[k]))
+    return above
 
 
 def _encode_coordinates(group: Group, coordinates: Any) -> bytes:

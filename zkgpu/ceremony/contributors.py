@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from zkgpu.curves.points import Point
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats.container import SectionReader
 
 HASH_BYTES = 64  # BLAKE2b-512, of transcripts
 NORMAL, BEACON = 0, 1
 _NAME, _ITERATIONS, _BEACON_HASH = 1, 2, 3
+_MOST = 255  # bytes that one byte can count
 
 
 def read_params(section: SectionReader) -> tuple[int, str, tuple[bytes, int] | None]:
@@ -32,8 +35,10 @@ def read_params(section: SectionReader) -> tuple[int, str, tuple[bytes, int] | N
 
 
 def params_bytes(kind: int, name: str, beacon: tuple[bytes, int] | None) -> bytes:
-    """What `read_params` reads."""
+    """What `read_params` reads. Raises UsageError for a name or a beacon of more than 255 bytes."""
     label = name.encode()
+    if len(label) > _MOST or len(beacon[0] if beacon else b"") > _MOST:
+        raise UsageError(f"the name or beacon of a contribution has more than {_MOST} bytes: give a shorter one")
     params = bytes((_NAME, len(label))) + label if label else b""
     if beacon is not None:
         digest, iterations = beacon
@@ -55,6 +60,12 @@ def _parse_params(section: SectionReader, data: bytes) -> dict[int, bytes]:
             raise section.error(f"parameter {tag} of a contribution is cut off: copy the file again")
         values[tag], at, last = data[start : start + size], start + size, tag
     return values
+
+
+def require_effective(where: str, secret: str, g1_s: Point, g1_sx: Point) -> None:
+    """Raises FormatError where a contribution's secret is 1 or -1, so that it adds none."""
+    if g1_sx in (g1_s, -g1_s):
+        raise FormatError(f"{where}: multiplies {secret} by 1 or -1, which is no contribution: do not use this file")
 
 
 def describe_contribution(contribution: Any) -> str:

@@ -5,37 +5,36 @@ Checked for a circuit of N = 2^log_size rows, on exactly the points a key is mad
  - tau^0 is the generator, tau^i in G1 and G2 and alpha tau^i, beta tau^i are geometric with one ratio tau;
  - beta in G2 is the beta of G1; the Lagrange blocks are the inverse transforms of the powers;
  - each recorded contribution proves knowledge of its factors of tau, alpha and beta, continues the one before, and
-   the last leads to the file's points.
+   the last leads to the file's points (`ceremony.chain`).
 Sums with 128-bit random weights stand for all points of an array: a wrong point passes with probability 2^-128.
 Not checked: the hash that links the file to each contributor's published response, which covers every point of the
-original file and needs the responses themselves; and that a beacon's factors come from the beacon.
+original file and needs the responses themselves; of the last contribution `verify_file` checks it.
 Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zkgpu.backend.protocol import Backend
-from zkgpu.ceremony.challenge import blake2b, encode, hash_to_g2
+from zkgpu.ceremony.chain import verify_contributions, verify_last_challenge
+from zkgpu.ceremony.lagrange import is_lagrange
+from zkgpu.ceremony.ptau import LAGRANGE_NAMES
+from zkgpu.ceremony.published import require_powers
 from zkgpu.ceremony.ratios import require_proper, same_ratio
-from zkgpu.curves.points import Curve, Group, Point
-from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
+from zkgpu.curves.points import Group, Point
+from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.ntt.domain import Domain
+from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.ceremony.ptau import PhaseOneContribution, PowersOfTau, Secret
-
-_TAU, _ALPHA, _BETA = range(3)  # personalizations of the hash to G2
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 
 def verify_powers(ptau: PowersOfTau, log_size: int, backend: Backend) -> None:
     """Raises FormatError or PointError, naming the array, unless the file is what this module's text says."""
-    if log_size > ptau.power:
-        raise UsageError(f"{ptau.path}: has 2^{ptau.power} powers and 2^{log_size} are needed: take a larger file")
+    require_powers(ptau, log_size)
     check = _Check(ptau, backend, log_size)
     check.points()
     check.powers()
@@ -55,6 +54,30 @@ def verify_tau_powers(ptau: PowersOfTau, count: int, backend: Backend) -> None:
     verify_contributions(ptau)
 
 
+def verify_file(ptau: PowersOfTau, backend: Backend) -> None:
+    """As verify_powers, for all that the file has, prepared or not, and for the hash that the last contribution left.
+
+    Of a file with only a part of its ceremony's powers, that hash is of points that are not there. Raises UsageError
+    for a prepared file whose largest block the field has no domain for.
+    """
+    if ptau.lagrange is not None and ptau.power >= ptau.curve.scalar_field.two_adicity:
+        raise UsageError(f"{ptau.path}: 2^{ptau.power} powers have no domain of twice the size: take a smaller file")
+    check = _Check(ptau, backend, ptau.power)
+    with stage("check points"):
+        check.all_points()
+    with stage("check contributions"):
+        verify_contributions(ptau)
+    with stage("check powers"):
+        check.powers()
+    if ptau.lagrange is not None:
+        with stage("check Lagrange points"):
+            for k in range(ptau.power):
+                check.blocks(k)
+            check.lagrange()
+    with stage("hash points"):
+        verify_last_challenge(ptau, backend)
+
+
 @dataclass(frozen=True)
 class _Check:
     """The checks of one file, for circuits of 2^log_size rows."""
@@ -71,6 +94,13 @@ class _Check:
         for name, group, rows in self._arrays():
             self.valid(name, group, rows)
         require_proper(f"{self.ptau.path}: beta", self.ptau.beta_g1, self.ptau.beta_g2)
+
+    def all_points(self) -> None:
+        p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
+        for _, name, group, rows in p.points():
+            self.valid(name, group, rows)
+        for name, group, rows in zip(LAGRANGE_NAMES, (g1, g2, g1, g1), p.lagrange or (), strict=p.lagrange is not None):
+            self.valid(name, group, rows)
 
     def valid(self, name: str, group: Group, rows: Limbs) -> None:
         found = self.backend.first_invalid_point(group, rows)
@@ -101,36 +131,22 @@ class _Check:
         self._require(same_ratio(g1.generator, p.beta_g1, g2.generator, p.beta_g2), "beta in G2")
 
     def lagrange(self) -> None:
-        """sum of w_j L_j(tau) = sum of c_k tau^k, with c the inverse transform of w."""
-        p, k, g1, g2 = self.ptau, self.log_size, self.ptau.curve.g1, self.ptau.curve.g2
+        """Whether the blocks that a circuit of this size takes are those of the powers."""
+        self.blocks(self.log_size)
+        p, k = self.ptau, self.log_size + 1
+        name = "Lagrange points of tau in G1, twice the size"
+        self._require(is_lagrange(self.backend, p.curve.g1, p.lagrange_tau_g1(k), p.tau_g1), name)
+
+    def blocks(self, k: int) -> None:
+        """Whether the blocks of 2^k points are those of the powers."""
+        p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
         for name, group, block, powers in (
             ("Lagrange points of tau in G1", g1, p.lagrange_tau_g1(k), p.tau_g1),
-            ("Lagrange points of tau in G1, twice the size", g1, p.lagrange_tau_g1(k + 1), p.tau_g1),
             ("Lagrange points of tau in G2", g2, p.lagrange_tau_g2(k), p.tau_g2),
             ("Lagrange points of alpha tau", g1, p.lagrange_alpha_g1(k), p.alpha_tau_g1),
             ("Lagrange points of beta tau", g1, p.lagrange_beta_g1(k), p.beta_tau_g1),
         ):
-            n = block.shape[0]
-            weights, coefficients = self._lagrange_weights(n, skip_last=powers.shape[0] < n)
-            left = self._sum(group, block, self.backend.vector(weights))
-            right = self._sum(group, powers[:n], self.backend.vector(coefficients[: powers.shape[0]]))
-            self._require(left == right, name)
-
-    def _lagrange_weights(self, n: int, skip_last: bool) -> tuple[Limbs, Limbs]:
-        """Random w and their inverse transform c; with skip_last, w_0 is chosen so that c_{n-1} = 0.
-
-        The largest block of a file rests on tau^(n-1), one power more than the file has, or infinity in its place.
-        A quotient has no such coefficient, so that point does not matter to any proof.
-        """
-        backend, field = self.backend, self.ptau.curve.scalar_field
-        domain = Domain(field, n)
-        weights = field.random_weights(n)
-        coefficients = backend.intt(backend.vector(weights[domain.bit_reversal]), domain)
-        if skip_last:
-            last = field.from_limbs(backend.limbs(coefficients)[-1:])[0]
-            weights[:1] = field.to_limbs([field.from_limbs(weights[:1])[0] - n * last])
-            coefficients = backend.pointwise(lambda c: c - last, coefficients)
-        return weights, backend.limbs(coefficients)
+            self._require(is_lagrange(self.backend, group, block, powers[: 1 << k]), f"{name}, 2^{k}")
 
     def _arrays(self) -> list[tuple[str, Group, Limbs]]:
         p, n, k, g1, g2 = self.ptau, self.size, self.log_size, self.ptau.curve.g1, self.ptau.curve.g2
@@ -155,76 +171,3 @@ class _Check:
     def _require(self, holds: bool, name: str) -> None:
         if not holds:
             raise FormatError(f"{self.ptau.path}: {name}: not the powers of one tau: do not use this file")
-
-
-def verify_contributions(ptau: PowersOfTau) -> None:
-    """Raises unless each contribution of phase 1 is valid and the last one left the file's tau, alpha and beta."""
-    if not ptau.contributions:
-        raise InsecureKeyError(f"{ptau.path}: nobody contributed, so tau is known to all: take another file")
-    curve, challenge, before = ptau.curve, first_challenge(ptau.curve, ptau.ceremony_power), _start(ptau.curve)
-    for i, contribution in enumerate(ptau.contributions):
-        where = f"{ptau.path}: contribution {i + 1} ({contribution.name!r})"
-        after = _state(contribution)
-        _verify_contribution(where, curve, challenge, before, after, contribution)
-        challenge, before = contribution.next_challenge, after
-    tau_g1, tau_g2 = curve.g1.from_rows(ptau.tau_g1[1:2])[0], curve.g2.from_rows(ptau.tau_g2[1:2])[0]
-    if before != _State(tau_g1, tau_g2, ptau.alpha_g1, ptau.beta_g1, ptau.beta_g2):
-        raise FormatError(f"{ptau.path}: the points are not those the last contribution left: do not use this file")
-
-
-def first_challenge(curve: Curve, power: int) -> bytes:
-    """The hash a ceremony of 2^power powers starts from."""
-    known = dict(curve.first_challenges).get(power)
-    return bytes.fromhex(known) if known else compute_first_challenge(curve, power)
-
-
-def compute_first_challenge(curve: Curve, power: int) -> bytes:
-    """BLAKE2b of the file a ceremony starts from, in which all points are generators: 384 * 2^power bytes."""
-    n, (g1, g2) = 1 << power, (encode(curve.g1.generator), encode(curve.g2.generator))
-    state = hashlib.blake2b(blake2b())
-    for point, count in ((g1, 2 * n - 1), (g2, n), (g1, 2 * n), (g2, 1)):
-        for start in range(0, count, 1 << 14):
-            state.update(point * min(1 << 14, count - start))
-    return state.digest()
-
-
-@dataclass(frozen=True)
-class _State:
-    """Where a ceremony stands."""
-
-    tau_g1: Point
-    tau_g2: Point
-    alpha_g1: Point
-    beta_g1: Point
-    beta_g2: Point
-
-
-def _start(curve: Curve) -> _State:
-    g1, g2 = curve.g1.generator, curve.g2.generator
-    return _State(g1, g2, g1, g1, g2)
-
-
-def _state(c: PhaseOneContribution) -> _State:
-    return _State(c.tau_g1, c.tau_g2, c.alpha_g1, c.beta_g1, c.beta_g2)
-
-
-def _verify_contribution(
-    where: str, curve: Curve, challenge: bytes, before: _State, after: _State, contribution: PhaseOneContribution
-) -> None:
-    require_proper(where, after.tau_g1, after.tau_g2, after.alpha_g1, after.beta_g1, after.beta_g2)
-    factors: tuple[tuple[str, int, Secret, Point, Point], ...] = (
-        ("tau", _TAU, contribution.tau, before.tau_g1, after.tau_g1),
-        ("alpha", _ALPHA, contribution.alpha, before.alpha_g1, after.alpha_g1),
-        ("beta", _BETA, contribution.beta, before.beta_g1, after.beta_g1),
-    )
-    for name, personalization, secret, old, new in factors:
-        require_proper(where, secret.g1_s, secret.g1_sx, secret.g2_spx)
-        digest = blake2b(bytes((personalization,)), challenge, encode(secret.g1_s, secret.g1_sx))
-        g2_sp = hash_to_g2(curve, digest)
-        if not same_ratio(secret.g1_s, secret.g1_sx, g2_sp, secret.g2_spx):
-            raise FormatError(f"{where}: the proof that its maker knew its {name} is wrong: do not use this file")
-        if not same_ratio(old, new, g2_sp, secret.g2_spx):
-            raise FormatError(f"{where}: {name} was not multiplied by its secret: do not use this file")
-    in_g2 = ((contribution.tau, before.tau_g2, after.tau_g2), (contribution.beta, before.beta_g2, after.beta_g2))
-    if not all(same_ratio(secret.g1_s, secret.g1_sx, old, new) for secret, old, new in in_g2):
-        raise FormatError(f"{where}: tau or beta differs between G1 and G2: do not use this file")

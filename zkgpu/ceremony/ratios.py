@@ -16,5 +16,14 @@ def same_ratio(p: Point, p_x: Point, q: Point, q_x: Point) -> bool:
 def require_proper(where: str, *points: Point) -> None:
     """Raises PointError unless the points are in their subgroups and none is infinity, which has any ratio."""
     for point in points:
-        if point.is_infinity or not point.is_on_curve() or not point.is_in_subgroup():
-            raise PointError(f"{where}: {point} is infinity, off its curve or outside the subgroup: do not use it")
+        fault = _fault(point)
+        if fault is not None:
+            raise PointError(f"{where}: {point} is {fault}: do not use it")
+
+
+def _fault(point: Point) -> str | None:
+    if point.is_infinity:
+        return "infinity, so that a secret is 0"
+    if not point.is_on_curve():
+        return "off its curve"
+    return None if point.is_in_subgroup() else f"outside the subgroup {point.group.name}"

@@ -23,7 +23,8 @@ from zkgpu.errors import EXIT_INVALID_PROOF, FormatError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
-    from zkgpu.groth16 import VerifyingKey
+    from zkgpu.ceremony.ptau import PowersOfTau
+    from zkgpu.groth16 import ProvingKey, VerifyingKey
     from zkgpu.inference import CompiledModel, Costs, Folder, ModelCheck, ModelStatement
     from zkgpu.provers.statement import Statement
     from zkgpu.zkml.onnx_model import OnnxModel
@@ -179,23 +180,37 @@ def estimate_command(session: Session, /, model: str, shapes: tuple[str, ...], *
 @click.argument("powers", metavar="[POT.ptau]", type=FILE, required=False)
 @click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
 @click.option("--name", default="", help="A name for the contribution recorded in the key.")
+@click.option("--key", "made", type=FILE, metavar="KEY.zkey", help="Take this one, which others contributed to.")
 @force_option
 @memory_option
 @pass_session
 def setup_command(
-    session: Session, build: str, powers: str | None, unsafe: bool, name: str, force: bool, memory: int | None
+    session: Session,
+    build: str,
+    powers: str | None,
+    unsafe: bool,
+    name: str,
+    made: str | None,
+    force: bool,
+    memory: int | None,
 ) -> None:
-    """Make the keys of a build folder, and its Verifier.sol."""
+    """Make the keys of a build folder, and its Verifier.sol.
+
+    The key has one contribution, of this machine. Others go on from BUILD/key.zkey with `zkgpu key contribute`; what
+    comes out of that is checked against the model and the powers, and put in its place, with --key.
+    """
     from zkgpu.backend.beside import large_in_files
     from zkgpu.ceremony.ptau import read_ptau
     from zkgpu.inference import setup, unsafe_setup
 
     if unsafe == (powers is not None):
         raise UsageError("give a prepared POT.ptau, or --unsafe for a test")
+    if made is not None and (unsafe or name):
+        raise UsageError("--key takes a key as it is: give POT.ptau with it, and neither --unsafe nor --name")
     folder = _folder(build)
     with session.working():
         compiled = folder.read_model(memory)
-        require_outputs(folder.files, [powers])
+        require_outputs(folder.files, [powers, made])
         _require_room(compiled, folder)
         require_replaceable(folder.key_file, compiled.circuit.r1cs, force)
         if powers is None:
@@ -206,12 +221,26 @@ def setup_command(
             with stage("read powers of tau"):
                 ptau = read_ptau(powers)
             with large_in_files(folder.path):
-                key = setup(compiled, ptau, session.backend(), name=name)
+                if made is None:
+                    key = setup(compiled, ptau, session.backend(), name=name)
+                else:
+                    key = _checked_key(session, made, compiled, ptau)
         folder.write_key(key, compiled)
     session.finish(
         {"output": build, "wires": key.n_wires, "domain": key.domain_size, "unsafe": key.is_unsafe},
         f"{folder.key_file}: key of {counted(key.n_wires, 'wire')}" + (", UNSAFE" if key.is_unsafe else ""),
     )
+
+
+def _checked_key(session: Session, path: str, compiled: CompiledModel, ptau: PowersOfTau) -> ProvingKey:
+    """A key that was made elsewhere, once it is known to be the model's."""
+    from zkgpu.groth16.setup import verify_key
+    from zkgpu.groth16.zkey import read_zkey
+
+    with stage("open key"):
+        key = read_zkey(path, session.backend().first_invalid_point)
+    verify_key(key, compiled.circuit.r1cs, ptau, session.backend())
+    return key
 
 
 @zkml_group.command("report")

@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -202,16 +202,27 @@ def write_container(
 ) -> None:
     """Writes (id, contents) sections in the order given; the contents of a section are joined. Whole or not at all."""
     with replacing(path, secret=secret) as stream:
-        stream.write(magic + _u32(version) + _u32(len(sections)))
+        begin_container(stream, magic, version, len(sections))
         for section_id, contents in sections:
-            parts = [content if isinstance(content, Pieces) else Pieces.of(_flat(content)) for content in contents]
-            size = sum(part.nbytes for part in parts)
-            stream.write(_u32(section_id) + size.to_bytes(8, "little"))
-            begin = stream.tell() if stream.seekable() else 0
-            for part in parts:
-                for piece in part.make():
-                    stream.write(_flat(piece))
-            assert not stream.seekable() or stream.tell() - begin == size, f"section {section_id} has another size"
+            write_section(stream, section_id, contents)
+
+
+def begin_container(stream: BinaryIO, magic: bytes, version: int, sections: int) -> None:
+    """The head of a file with so many sections, which `write_section` adds."""
+    stream.write(magic + _u32(version) + _u32(sections))
+
+
+def write_section(stream: BinaryIO, section_id: int, contents: Sequence[BytesLike | Pieces]) -> Section:
+    """One section, of which the contents are joined; and where it lies."""
+    parts = [content if isinstance(content, Pieces) else Pieces.of(_flat(content)) for content in contents]
+    size = sum(part.nbytes for part in parts)
+    stream.write(_u32(section_id) + size.to_bytes(8, "little"))
+    begin = stream.tell() if stream.seekable() else 0
+    for part in parts:
+        for piece in part.make():
+            stream.write(_flat(piece))
+    assert not stream.seekable() or stream.tell() - begin == size, f"section {section_id} has another size"
+    return Section(section_id, begin, size)
 
 
 def _walk(name: str, data: Bytes, count: int) -> tuple[Section, ...]:

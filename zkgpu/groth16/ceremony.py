@@ -14,12 +14,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
+from zkgpu.ceremony.contributors import BEACON, NORMAL, require_effective
+from zkgpu.ceremony.draws import Beacon, beacon_digest
 from zkgpu.ceremony.ratios import require_proper, same_ratio
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import FormatError, InsecureKeyError
@@ -28,7 +30,7 @@ from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentQueries, Contribution, ProvingKey, VerifyingKey
 
 _ROWS_AT_ONCE = 1 << 16
-_MAX_BEACON_EXPONENT = 30  # 2^30 iterations of SHA-256 take minutes
+_DELTA, _SIGMA = "delta", "sigma"
 
 
 def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
@@ -55,13 +57,29 @@ def circuit_hash(key: ProvingKey, h_powers: Limbs, backend: Backend) -> bytes:
     return state.digest()
 
 
-def record_contribution(key: ProvingKey, k: int, *, name: str = "", _blinding: int | None = None) -> ProvingKey:
+@dataclass(frozen=True)
+class Draw:
+    """A contributor's secret k in [1, r), and the point of G1 to show on that it is known.
+
+    Attributes:
+        beacon: the public one that both follow from, if they do
+    """
+
+    k: int = field(repr=False)
+    g1_s: Point = field(repr=False)
+    beacon: Beacon | None = None
+
+
+def record_contribution(
+    key: ProvingKey, k: int, *, name: str = "", beacon: Beacon | None = None, _blinding: int | None = None
+) -> ProvingKey:
     """The key with delta multiplied by k and a contribution that proves it; l_query and h_query stay as they are.
 
-    k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator.
+    k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator, or with
+    k from the beacon (`beacon_secrets`).
     """
-    vk = key.verifying_key
-    contribution = _delta_chain(key).next(k, name, _blinding)
+    vk, chain = key.verifying_key, _delta_chain(key)
+    contribution = chain.next(chain.drawn(k, beacon, _blinding), name)
     return replace(
         key,
         delta_g1=contribution.delta_after,
@@ -70,18 +88,32 @@ def record_contribution(key: ProvingKey, k: int, *, name: str = "", _blinding: i
     )
 
 
-def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "") -> ProvingKey:
+def record_sigma_contribution(key: ProvingKey, k: int, *, name: str = "", beacon: Beacon | None = None) -> ProvingKey:
     """As record_contribution for sigma, in a key with a commitment; knowledge_query stays as it is.
 
     The contribution continues from sigma K_0 as the record has it, so knowledge_query[0] must become its delta_after.
     """
     (queries,), (part,) = key.commitments, key.verifying_key.commitments
-    contribution = _sigma_chain(key, queries).next(k, name)
+    chain = _sigma_chain(key, queries)
+    contribution = chain.next(chain.drawn(k, beacon), name)
     return replace(
         key,
         verifying_key=replace(key.verifying_key, commitments=(replace(part, sigma_g2=k * part.sigma_g2),)),
         commitments=(replace(queries, contributions=(*queries.contributions, contribution)),),
     )
+
+
+def beacon_secrets(key: ProvingKey, beacon: Beacon) -> tuple[int, int]:
+    """What a beacon multiplies delta and sigma by; of a key without a commitment the second means nothing."""
+    curve = key.verifying_key.curve
+    delta, sigma = (_beacon_stream(name, beacon).element(curve.scalar_field) for name in (_DELTA, _SIGMA))
+    return delta, sigma
+
+
+def _beacon_stream(secret: str, beacon: Beacon) -> Stream:
+    """For delta as in snarkjs; sigma has a stream of its own, under a hash of the same."""
+    digest = beacon_digest(beacon)
+    return Stream.seeded(digest if secret == _DELTA else blake2b(secret.encode(), digest))
 
 
 @dataclass(frozen=True)
@@ -103,13 +135,27 @@ class _Chain:
         """The secret times the origin, as the last contribution left it."""
         return self.contributions[-1].delta_after if self.contributions else self.origin
 
-    def next(self, k: int, name: str, blinding: int | None = None) -> Contribution:
-        """A contribution that multiplies the secret by k. Its s is a random multiple of the origin."""
-        g1_s = (blinding or self.curve.scalar_field.random_nonzero()) * self.origin
-        g1_sx = k * g1_s
+    def drawn(self, k: int, beacon: Beacon | None = None, blinding: int | None = None) -> Draw:
+        """The secret k with a point s: a random multiple of the origin, or what follows from the beacon."""
+        if beacon is not None:
+            return self.of_beacon(beacon)
+        return Draw(k, (blinding or self.curve.scalar_field.random_nonzero()) * self.origin)
+
+    def of_beacon(self, beacon: Beacon) -> Draw:
+        """What everybody draws from a beacon; s is a multiple of sigma's origin, for delta any point."""
+        stream = _beacon_stream(self.secret, beacon)
+        k = stream.element(self.curve.scalar_field)
+        if self.secret == _DELTA:
+            return Draw(k, stream.point(self.curve.g1), beacon)
+        return Draw(k, stream.element(self.curve.scalar_field) * self.origin, beacon)
+
+    def next(self, draw: Draw, name: str) -> Contribution:
+        """A contribution that multiplies the secret by what was drawn."""
+        k, g1_s, g1_sx = draw.k, draw.g1_s, draw.k * draw.g1_s
         transcript = _transcript(self.start, self.contributions, g1_s, g1_sx)
         g2_spx = k * hash_to_g2(self.curve, transcript)
-        return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, name=name)
+        kind = NORMAL if draw.beacon is None else BEACON
+        return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, kind, name, draw.beacon)
 
     def verify(self, in_g1: Point, in_g2: Point) -> None:
         """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2.
@@ -129,13 +175,13 @@ class _Chain:
 
 def _delta_chain(key: ProvingKey) -> _Chain:
     curve = key.verifying_key.curve
-    return _Chain("delta", curve, curve.g1.generator, key.circuit_hash, key.contributions)
+    return _Chain(_DELTA, curve, curve.g1.generator, key.circuit_hash, key.contributions)
 
 
 def _sigma_chain(key: ProvingKey, queries: CommitmentQueries) -> _Chain:
     origin, _ = queries.mask_points(key.verifying_key.curve.g1)
-    start = blake2b(b"sigma", key.circuit_hash)
-    return _Chain("sigma", key.verifying_key.curve, origin, start, queries.contributions)
+    start = blake2b(_SIGMA.encode(), key.circuit_hash)
+    return _Chain(_SIGMA, key.verifying_key.curve, origin, start, queries.contributions)
 
 
 def contribution_hash(contribution: Contribution) -> bytes:
@@ -188,16 +234,6 @@ def _require_multiple(name: str, rows: Limbs, multiples: Limbs, k_g2: Point, bac
         raise FormatError(f"{name} was not scaled by the key's secret: do not use this key")
 
 
-def beacon_key(curve: Curve, digest: bytes, exponent: int) -> tuple[int, Point]:
-    """(k, s) of a contribution made from a public random beacon: SHA-256 applied 2^exponent times."""
-    if exponent > _MAX_BEACON_EXPONENT:
-        raise FormatError(f"a beacon of 2^{exponent} iterations: more than 2^{_MAX_BEACON_EXPONENT} are not verified")
-    for _ in range(1 << exponent):
-        digest = hashlib.sha256(digest).digest()
-    stream = Stream.seeded(digest)
-    return stream.element(curve.scalar_field), stream.point(curve.g1)
-
-
 def _transcript(start: bytes, earlier: Sequence[Contribution], g1_s: Point, g1_sx: Point) -> bytes:
     return blake2b(start, *(_record(contribution) for contribution in earlier), encode(g1_s, g1_sx))
 
@@ -211,6 +247,7 @@ def _verify_contribution(before: _Chain, contribution: Contribution) -> None:
     curve, earlier = before.curve, before.contributions
     where = f"contribution {len(earlier) + 1} ({contribution.name!r})"
     require_proper(where, contribution.delta_after, contribution.g1_s, contribution.g1_sx, contribution.g2_spx)
+    require_effective(where, before.secret, contribution.g1_s, contribution.g1_sx)
     if contribution.transcript != _transcript(before.start, earlier, contribution.g1_s, contribution.g1_sx):
         raise FormatError(f"{where}: the transcript is not that of what came before it: do not use this key")
     g2_sp = hash_to_g2(curve, contribution.transcript)
@@ -219,8 +256,8 @@ def _verify_contribution(before: _Chain, contribution: Contribution) -> None:
     if not same_ratio(before.last_g1, contribution.delta_after, g2_sp, contribution.g2_spx):
         raise FormatError(f"{where}: {before.secret} was not multiplied by the secret: do not use this key")
     if contribution.beacon is not None:
-        k, g1_s = beacon_key(curve, *contribution.beacon)
-        if (g1_s, k * g1_s) != (contribution.g1_s, contribution.g1_sx):
+        draw = before.of_beacon(contribution.beacon)
+        if (draw.g1_s, draw.k * draw.g1_s) != (contribution.g1_s, contribution.g1_sx):
             raise FormatError(f"{where}: the secret is not that of its beacon: do not use this key")
 
 

@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.ceremony.draws import Beacon, require_beacon, require_name, secret_of_system
+from zkgpu.ceremony.multiples import progression
 from zkgpu.ceremony.powers import verify_powers
+from zkgpu.ceremony.published import require_powers
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.points import Curve, Point
-from zkgpu.errors import SelfCheckError, UsageError
+from zkgpu.errors import FormatError, SelfCheckError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import ceremony
@@ -136,17 +139,10 @@ def _lagrange_at(backend: Backend, domain: Domain, tau: int, step: int = 1, fact
     out = np.empty((n // step, field.limbs), np.uint64)
     for begin in range(0, len(out), PIECE):
         first = pow(domain.omega, step - 1 + begin * step, field.modulus)
-        points = _progression(backend, first, pow(domain.omega, step, field.modulus), min(PIECE, len(out) - begin))
+        points = progression(backend, first, pow(domain.omega, step, field.modulus), min(PIECE, len(out) - begin))
         inverses = backend.inverse(backend.pointwise(lambda x: tau - x, points))
         out[begin : begin + PIECE] = backend.limbs(backend.pointwise(lambda x, y: scale * x * y, points, inverses))
     return out
-
-
-def _progression(backend: Backend, first: int, ratio: int, n: int) -> Vector:
-    """first, first ratio .. first ratio^(n - 1)."""
-    factors = np.tile(backend.curve.scalar_field.to_limbs([ratio]), (n, 1))
-    factors[:1] = backend.curve.scalar_field.to_limbs([first])
-    return backend.prefix_product(backend.vector(factors))
 
 
 def _over_delta(backend: Backend, ic_and_l: Vector, n_ic: int, delta: int) -> Vector:
@@ -179,31 +175,64 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
     return contribute(key, backend, name=name)
 
 
-def contribute(key: ProvingKey, backend: Backend, *, name: str = "", _secret: int | None = None) -> ProvingKey:
+def contribute(
+    key: ProvingKey,
+    backend: Backend,
+    *,
+    name: str = "",
+    entropy: bytes = b"",
+    beacon: Beacon | None = None,
+    _secret: int | None = None,
+) -> ProvingKey:
     """The key with delta multiplied by a secret k drawn from the operating system, and a record that proves it.
 
     So is sigma, by another secret, when the key has a commitment.
+
+    Args:
+        entropy: mixed into what the operating system gives
+        beacon: gives the secrets instead: the last contribution of a ceremony, which everybody can make again
     """
     field, g1 = backend.curve.scalar_field, backend.curve.g1
-    k = _secret or field.random_nonzero()
+    require_name(name)
+    if beacon is not None:
+        require_beacon(beacon)
+        k, of_sigma = ceremony.beacon_secrets(key, beacon)
+    else:
+        k, of_sigma = _secret or secret_of_system(field, entropy), secret_of_system(field, entropy)
     inverse = field.inverse(k)
-    with stage("contribute"):
+    points = len(key.l_query) + len(key.h_query) + key.n_committed
+    with stage("contribute"), steps(points):
         scaled = replace(
             key,
             l_query=backend.scale_points(g1, key.l_query, inverse),
             h_query=backend.scale_points(g1, key.h_query, inverse),
         )
-        recorded = ceremony.record_contribution(scaled, k, name=name)
-        return _contribute_sigma(recorded, backend, field.random_nonzero(), name)
+        recorded = ceremony.record_contribution(scaled, k, name=name, beacon=beacon)
+        return _contribute_sigma(recorded, backend, of_sigma, name, beacon)
 
 
-def _contribute_sigma(key: ProvingKey, backend: Backend, k: int, name: str) -> ProvingKey:
+def _contribute_sigma(key: ProvingKey, backend: Backend, k: int, name: str, beacon: Beacon | None = None) -> ProvingKey:
     """The key with sigma multiplied by k, and a record of it; a key without a commitment as it is."""
     for queries in key.commitments:
         knowledge = backend.scale_points(backend.curve.g1, queries.knowledge_query, k)
         scaled = replace(key, commitments=(replace(queries, knowledge_query=knowledge),))
-        key = ceremony.record_sigma_contribution(scaled, k, name=name)
+        key = ceremony.record_sigma_contribution(scaled, k, name=name, beacon=beacon)
     return key
+
+
+def verify_key(key: ProvingKey, r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> None:
+    """Raises unless the key is that of the circuit and of these powers of tau, after valid contributions.
+
+    The key is made again from circuit and powers, which are checked, up to where contributions begin. FormatError,
+    PointError or InsecureKeyError name what is wrong: the powers, the circuit, a query, or a contribution.
+    """
+    initial = _key_without_contribution(r1cs, ptau, backend)
+    with stage("check key"):
+        try:
+            whole = key.with_circuit(r1cs)
+        except UsageError as error:
+            raise FormatError(f"the digest of the circuit in the key: {error}") from None
+        ceremony.verify_key(whole, initial, backend)
 
 
 def _key_without_contribution(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
@@ -248,8 +277,4 @@ def _h_powers(backend: Backend, ptau: PowersOfTau, n: int) -> Limbs:
 def _require_fitting(ptau: PowersOfTau, curve: Curve, domain_size: int) -> None:
     if ptau.curve is not curve:
         raise UsageError(f"the powers of tau are for {ptau.curve.name}, the circuit for {curve.name}")
-    if 1 << ptau.power < domain_size:
-        raise UsageError(
-            f"the circuit needs 2^{domain_size.bit_length() - 1} powers of tau and the file has 2^{ptau.power}: "
-            "take a larger ceremony file"
-        )
+    require_powers(ptau, domain_size.bit_length() - 1)

@@ -15,14 +15,16 @@ from zkgpu.msm.horner import Step, evaluate
 from zkgpu.msm.multiples import multiples
 from zkgpu.msm.plan import balanced_bits, signed_digits, sparse_width
 from zkgpu.msm.points import check_rows, from_isa_form, to_isa_form
+from zkgpu.stages import advance
 
 GRAIN = 1 << 11  # points a task
+PIECE = 1 << 17  # points between two words of progress
 
 
 def scale_points(group: Group, rows: Limbs, k: int, isa: InstructionSet, threads: int | None = None) -> Limbs:
     """(n, row_limbs) points rows as by Group.to_rows: k times every point, k taken modulo the group's order.
 
-    Variable time.
+    Variable time. Tells `stages.advance` of each point of a long array, twice of one in an extension field.
     """
     check_rows(group, rows)
     k, width = k % group.order, sparse_width(1, 1, balanced_bits(group.order))
@@ -31,9 +33,13 @@ def scale_points(group: Group, rows: Limbs, k: int, isa: InstructionSet, threads
         digits = [-digit for digit in digits]
     shape = KernelGroup.of(group, isa)
     out = shape.zero_rows(len(rows))
-    parts = ranges(len(rows), 1 + len(rows) // GRAIN)
-    tasks = [partial(_scale, shape, rows[b:e], digits, width, out[b:e]) for b, e in parts if any(digits)]
-    parallel(tasks, threads or available_threads())
+    for begin in range(0, len(rows), PIECE):
+        piece, made = rows[begin : begin + PIECE], out[begin : begin + PIECE]
+        parts = ranges(len(piece), 1 + len(piece) // GRAIN)
+        tasks = [partial(_scale, shape, piece[b:e], digits, width, made[b:e]) for b, e in parts if any(digits)]
+        parallel(tasks, threads or available_threads())
+        if len(rows) > PIECE:
+            advance(len(piece) * group.degree)
     return from_isa_form(shape, out)
 
 

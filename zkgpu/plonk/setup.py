@@ -9,6 +9,7 @@ import numpy as np
 
 from zkgpu.backend.machine import available_memory
 from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.ceremony.published import where_published
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.curves.points import Point
 from zkgpu.errors import ResourceError, UsageError
@@ -39,9 +40,10 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend) -> ProvingKey:
     with stage("check powers of tau"):
         count = (1 << rows.log_size) + EXTRA_POWERS
         if count > len(ptau.tau_g1):
+            larger = where_published(ptau.curve, count.bit_length() - 1)
             raise UsageError(
                 f"{ptau.path}: the circuit takes {rows.n_rows:,} rows, so {count:,} powers of tau, and the file has "
-                f"{len(ptau.tau_g1):,}: take a larger ceremony file"
+                f"{len(ptau.tau_g1):,}: take a larger ceremony file: {larger}"
             )
         srs = Srs.from_powers_of_tau(ptau, count, backend)
     return key_from_rows(rows, srs, backend)

@@ -1,0 +1,119 @@
+"""Powers of tau in Lagrange bases: points of L_j(tau) for a domain of 2^p, out of those of tau^k.
+
+L_j(tau) = 2^-p sum over k of omega^(-j k) tau^k, which is an inverse transform of points. Each of its p stages is
+2^(p-1) times u = a + b, v = (a - b) omega^(-i), and a multiplication of a point takes as long as hundreds of additions.
+Division by 2^p comes first, once for all sizes: a smaller one needs a few doublings more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend
+from zkgpu.ceremony.multiples import progression, times_each
+from zkgpu.curves.points import Group
+from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.ntt.domain import Domain
+from zkgpu.stages import advance
+
+PIECE = 1 << 13  # pairs of points that go through together
+
+
+@dataclass(frozen=True)
+class LagrangeBases:
+    """The Lagrange bases of the first powers, for all sizes up to 2^largest.
+
+    Attributes:
+        powers: (at least 2^largest - 1, row_limbs) the points of tau^k; one that is missing counts as infinity
+    """
+
+    backend: Backend
+    group: Group
+    powers: Limbs
+    largest: int
+
+    @property
+    def steps(self) -> int:
+        """Points that all sizes multiply, counted twice in an extension field."""
+        return self.group.degree * ((1 << self.largest) + sum(p << p >> 1 for p in range(self.largest + 1)))
+
+    def block(self, p: int) -> Limbs:
+        """(2^p, row_limbs): the points of L_j(tau), in natural order."""
+        rows = self.backend.scale_points(self.group, self._divided[: 1 << p], 1 << (self.largest - p))
+        for stage in range(p - 1, -1, -1):
+            self._pass(rows, 1 << stage)
+        return rows[Domain(self.backend.curve.scalar_field, 1 << p).bit_reversal]
+
+    def _pass(self, rows: Limbs, half: int) -> None:
+        """One stage, in place: points a distance of `half` apart meet."""
+        stride = (1 << self.largest) // (2 * half)
+        for begin in range(0, len(rows) // 2, PIECE):
+            pair = np.arange(begin, min(begin + PIECE, len(rows) // 2))
+            within = pair % half
+            low = 2 * pair - within
+            high = low + half
+            met = self._met(np.concatenate([rows[low], rows[high]]))
+            rows[low], differences = met[: len(pair)], met[len(pair) :]
+            factors = self._roots[within * stride]
+            rows[high] = times_each(self.backend, self.group, factors, differences) if half > 1 else differences
+            advance(len(pair) * self.group.degree)
+
+    def _met(self, both: Limbs) -> Limbs:
+        """Sums and differences of the first half of the points and the second."""
+        n, one = len(both) // 2, self.backend.curve.scalar_field.to_limbs([1, -1])
+        columns = np.tile(np.arange(2 * n, dtype=np.int32).reshape(2, n).T.reshape(-1), 2)
+        signs = np.zeros(4 * n, np.uint8)
+        signs[2 * n + 1 :: 2] = 1
+        matrix = SparseMatrix((2 * n, 2 * n), np.arange(0, 4 * n + 1, 2), columns, signs, one)
+        return self.backend.combine_points(self.group, matrix, both)
+
+    @cached_property
+    def _divided(self) -> Limbs:
+        """(2^largest, row_limbs): the points of tau^k / 2^largest."""
+        count, field = 1 << self.largest, self.backend.curve.scalar_field
+        out = np.zeros((count, self.group.row_limbs), np.uint64)
+        for begin in range(0, count, PIECE):
+            piece = self.powers[begin : min(begin + PIECE, count)]
+            out[begin : begin + len(piece)] = self.backend.scale_points(self.group, piece, field.inverse(count))
+            advance(len(piece) * self.group.degree)
+        return out
+
+    @cached_property
+    def _roots(self) -> Limbs:
+        """omega^(-i) of the largest domain, for the first half of it."""
+        domain = Domain(self.backend.curve.scalar_field, 1 << self.largest)
+        return self.backend.limbs(progression(self.backend, 1, domain.field.inverse(domain.omega), domain.size // 2))
+
+
+def is_lagrange(backend: Backend, group: Group, block: Limbs, powers: Limbs) -> bool:
+    """Whether the points of `block` are the Lagrange basis of those of `powers`, of which it may lack the last.
+
+    sum of w_j L_j(tau) = sum of c_k tau^k for random w of 128 bits, with c the inverse transform of w: so a wrong point
+    passes with probability 2^-128.
+    """
+    n = len(block)
+    weights, coefficients = _weights(backend, n, skip_last=len(powers) < n)
+    left = backend.msm(backend.points(group, block), backend.vector(weights))
+    right = backend.msm(backend.points(group, powers[:n]), backend.vector(coefficients[: len(powers)]))
+    return left == right
+
+
+def _weights(backend: Backend, n: int, skip_last: bool) -> tuple[Limbs, Limbs]:
+    """Random w and their inverse transform c; with skip_last, w_0 is chosen so that c_{n-1} = 0.
+
+    The largest block of a file rests on tau^(n-1), one power more than the file has, or infinity in its place.
+    A quotient has no such coefficient, so that point does not matter to any proof.
+    """
+    field = backend.curve.scalar_field
+    domain = Domain(field, n)
+    weights = field.random_weights(n)
+    coefficients = backend.intt(backend.vector(weights[domain.bit_reversal]), domain)
+    if skip_last:
+        last = field.from_limbs(backend.limbs(coefficients)[-1:])[0]
+        weights[:1] = field.to_limbs([field.from_limbs(weights[:1])[0] - n * last])
+        coefficients = backend.pointwise(lambda c: c - last, coefficients)
+    return weights, backend.limbs(coefficients)

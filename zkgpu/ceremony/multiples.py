@@ -1,0 +1,25 @@
+"""Arrays of points times scalars of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.curves.points import Group
+from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
+
+
+def progression(backend: Backend, first: int, ratio: int, n: int) -> Vector:
+    """first, first ratio .. first ratio^(n - 1)."""
+    factors = np.tile(backend.curve.scalar_field.to_limbs([ratio]), (n, 1))
+    factors[:1] = backend.curve.scalar_field.to_limbs([first])
+    return backend.prefix_product(backend.vector(factors))
+
+
+def times_each(backend: Backend, group: Group, scalars: Limbs, rows: Limbs) -> Limbs:
+    """(n, row_limbs) points rows: scalars[i] * points[i]. Variable time."""
+    n = len(rows)
+    places = np.arange(n, dtype=np.int32)
+    matrix = SparseMatrix((n, n), np.arange(n + 1, dtype=np.int64), places, places, scalars)
+    return backend.combine_points(group, matrix, rows)
