@@ -17,14 +17,16 @@ from zkgpu import open_backend
 from zkgpu.backend import Backend
 from zkgpu.backend.protocol import Vector
 from zkgpu.ceremony import ptau
-from zkgpu.ceremony.chain import first_challenge
-from zkgpu.ceremony.challenge import blake2b, encode, hash_to_g2
-from zkgpu.ceremony.contributors import NORMAL, params_bytes
+from zkgpu.ceremony.chain import Draws, first_challenge
+from zkgpu.ceremony.challenge import blake2b
+from zkgpu.ceremony.contributors import NORMAL
+from zkgpu.ceremony.ptau import PowersState
 from zkgpu.curves.points import Point
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import BytesLike, write_container
 from zkgpu.formats.points import point_bytes
 from zkgpu.ntt.domain import Domain
+from zkgpu.store.open_hash import STATE_BYTES
 
 NAME = "UNSAFE bench powers: tau is known to their maker"
 
@@ -50,7 +52,7 @@ class KnownPowers:
         first = self.backend.vector(self.backend.limbs(powers)[:n])
         beta_g2 = self.beta * curve.g2.generator
         sections: list[tuple[int, list[BytesLike]]] = [
-            (ptau.HEADER, [self._header()]),
+            (ptau.HEADER, [ptau.header_bytes(curve, self.power, self.power)]),
             (ptau.TAU_G1, [self._g1(powers)]),
             (ptau.TAU_G2, [self._g2(first)]),
             (ptau.ALPHA_TAU_G1, [self._g1(first, self.alpha)]),
@@ -63,11 +65,6 @@ class KnownPowers:
             (ptau.LAGRANGE_BETA_G1, [self._g1(values, self.beta) for values in self._lagrange(self.power)]),
         ]
         write_container(path, ptau.MAGIC, ptau.VERSION, sections)
-
-    def _header(self) -> bytes:
-        base = self.backend.curve.base_field
-        prime = base.bytes.to_bytes(4, "little") + base.modulus.to_bytes(base.bytes, "little")
-        return prime + 2 * self.power.to_bytes(4, "little")
 
     def _powers(self, count: int) -> Vector:
         """tau^0 .. tau^(count - 1)."""
@@ -89,22 +86,16 @@ class KnownPowers:
         return self.backend.fixed_base(self.backend.curve.g2.generator, scalars)
 
     def _contribution(self, beta_g2: Point) -> bytes:
-        """Section 7: one record, from the generators to this tau, alpha and beta."""
-        g1, g2 = self.backend.curve.g1.generator, self.backend.curve.g2.generator
-        after = (self.tau * g1, self.tau * g2, self.alpha * g1, self.beta * g1, beta_g2)
-        proofs = [self._knowledge(i, secret) for i, secret in enumerate((self.tau, self.alpha, self.beta))]
-        pairs, in_g2 = [p for pair, _ in proofs for p in pair], [p for _, p in proofs]
-        partial_hash, next_challenge = bytes(216), blake2b(NAME.encode())
-        record = point_bytes(*after, *pairs, *in_g2) + partial_hash + next_challenge
-        return (1).to_bytes(4, "little") + record + params_bytes(NORMAL, NAME, None)
-
-    def _knowledge(self, personalization: int, secret: int) -> tuple[tuple[Point, Point], Point]:
-        """(s, secret s) and secret times the hash of both to G2."""
-        curve = self.backend.curve
-        s = curve.scalar_field.random_nonzero() * curve.g1.generator
-        challenge = first_challenge(curve, self.power)
-        digest = blake2b(bytes((personalization,)), challenge, encode(s, secret * s))
-        return (s, secret * s), secret * hash_to_g2(curve, digest)
+        """Section 7: one record, from the generators to this tau, alpha and beta; its hashes are of nothing."""
+        curve, g1, g2 = self.backend.curve, self.backend.curve.g1.generator, self.backend.curve.g2.generator
+        state = PowersState(self.tau * g1, self.tau * g2, self.alpha * g1, self.beta * g1, beta_g2)
+        bases = tuple(curve.scalar_field.random_nonzero() * g1 for _ in range(3))
+        draws = Draws(self.tau, self.alpha, self.beta, bases)
+        tau, alpha, beta = draws.proofs(curve, first_challenge(curve, self.power))
+        hashes = bytes(STATE_BYTES), blake2b(NAME.encode())
+        return ptau.contributions_bytes(
+            [ptau.PhaseOneContribution(*state, tau, alpha, beta, *hashes, NORMAL, NAME, None)]
+        )
 
 
 def main() -> None:

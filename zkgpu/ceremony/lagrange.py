@@ -7,13 +7,15 @@ Division by 2^p comes first, once for all sizes: a smaller one needs a few doubl
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from zkgpu.backend.beside import aligned_empty
 from zkgpu.backend.protocol import Backend
-from zkgpu.ceremony.multiples import progression, times_each
+from zkgpu.ceremony.multiples import progression, times_each, weighted_sum
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
@@ -43,10 +45,12 @@ class LagrangeBases:
 
     def block(self, p: int) -> Limbs:
         """(2^p, row_limbs): the points of L_j(tau), in natural order."""
-        rows = self.backend.scale_points(self.group, self._divided[: 1 << p], 1 << (self.largest - p))
+        rows = aligned_empty((1 << p, self.group.row_limbs))
+        list(self._scale(self._divided[: 1 << p], 1 << (self.largest - p), rows))
         for stage in range(p - 1, -1, -1):
             self._pass(rows, 1 << stage)
-        return rows[Domain(self.backend.curve.scalar_field, 1 << p).bit_reversal]
+        order = Domain(self.backend.curve.scalar_field, 1 << p).bit_reversal
+        return np.take(rows, order, axis=0, out=aligned_empty(rows.shape))
 
     def _pass(self, rows: Limbs, half: int) -> None:
         """One stage, in place: points a distance of `half` apart meet."""
@@ -74,13 +78,19 @@ class LagrangeBases:
     @cached_property
     def _divided(self) -> Limbs:
         """(2^largest, row_limbs): the points of tau^k / 2^largest."""
-        count, field = 1 << self.largest, self.backend.curve.scalar_field
-        out = np.zeros((count, self.group.row_limbs), np.uint64)
-        for begin in range(0, count, PIECE):
-            piece = self.powers[begin : min(begin + PIECE, count)]
-            out[begin : begin + len(piece)] = self.backend.scale_points(self.group, piece, field.inverse(count))
-            advance(len(piece) * self.group.degree)
+        count = 1 << self.largest
+        out = aligned_empty((count, self.group.row_limbs))
+        out[len(self.powers) :] = 0
+        for piece in self._scale(self.powers[:count], self.backend.curve.scalar_field.inverse(count), out):
+            advance(piece * self.group.degree)
         return out
+
+    def _scale(self, points: Limbs, k: int, out: Limbs) -> Iterator[int]:
+        """Writes k times the points; gives out how many, piece by piece."""
+        for begin in range(0, len(points), PIECE):
+            piece = points[begin : begin + PIECE]
+            out[begin : begin + len(piece)] = self.backend.scale_points(self.group, piece, k)
+            yield len(piece)
 
     @cached_property
     def _roots(self) -> Limbs:
@@ -97,9 +107,8 @@ def is_lagrange(backend: Backend, group: Group, block: Limbs, powers: Limbs) -> 
     """
     n = len(block)
     weights, coefficients = _weights(backend, n, skip_last=len(powers) < n)
-    left = backend.msm(backend.points(group, block), backend.vector(weights))
-    right = backend.msm(backend.points(group, powers[:n]), backend.vector(coefficients[: len(powers)]))
-    return left == right
+    left = weighted_sum(backend, group, block, weights)
+    return left == weighted_sum(backend, group, powers[:n], coefficients[: len(powers)])
 
 
 def _weights(backend: Backend, n: int, skip_last: bool) -> tuple[Limbs, Limbs]:

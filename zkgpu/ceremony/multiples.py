@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.backend.protocol import Backend, Vector
-from zkgpu.curves.points import Group
+from zkgpu.curves.points import Group, Point
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
+
+SUMMED = 1 << 20  # points of a sum that are on the device together
 
 
 def progression(backend: Backend, first: int, ratio: int, n: int) -> Vector:
@@ -15,6 +17,15 @@ def progression(backend: Backend, first: int, ratio: int, n: int) -> Vector:
     factors = np.tile(backend.curve.scalar_field.to_limbs([ratio]), (n, 1))
     factors[:1] = backend.curve.scalar_field.to_limbs([first])
     return backend.prefix_product(backend.vector(factors))
+
+
+def weighted_sum(backend: Backend, group: Group, rows: Limbs, weights: Limbs) -> Point:
+    """The sum of weights[i] * points[i], by pieces, so that not all points are on the device."""
+    total = group.infinity
+    for begin in range(0, len(rows), SUMMED):
+        piece, own = rows[begin : begin + SUMMED], weights[begin : begin + SUMMED]
+        total += backend.msm(backend.points(group, piece), backend.vector(own))
+    return total
 
 
 def times_each(backend: Backend, group: Group, scalars: Limbs, rows: Limbs) -> Limbs:

@@ -15,15 +15,16 @@ Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.chain import verify_contributions, verify_last_challenge
 from zkgpu.ceremony.lagrange import is_lagrange
+from zkgpu.ceremony.multiples import weighted_sum
 from zkgpu.ceremony.ptau import LAGRANGE_NAMES
 from zkgpu.ceremony.published import require_powers
 from zkgpu.ceremony.ratios import require_proper, same_ratio
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves.points import Group
 from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.stages import stage
@@ -112,8 +113,8 @@ class _Check:
         p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
         if g1.from_rows(p.tau_g1[:1])[0] != g1.generator or g2.from_rows(p.tau_g2[:1])[0] != g2.generator:
             raise FormatError(f"{p.path}: tau^0 is not the generator: do not use this file")
-        weights = self._weights(rows.shape[0] - 1)
-        low, high = self._sum(g1, rows[:-1], weights), self._sum(g1, rows[1:], weights)
+        weights = self.ptau.curve.scalar_field.random_weights(len(rows) - 1)
+        low, high = (weighted_sum(self.backend, g1, part, weights) for part in (rows[:-1], rows[1:]))
         self._require(same_ratio(low, high, g2.generator, g2.from_rows(p.tau_g2[1:2])[0]), name)
 
     def powers(self) -> None:
@@ -125,8 +126,10 @@ class _Check:
             ("beta times powers", p.beta_tau_g1[:n]),
         ):
             self.geometric(name, rows)
-        weights = self._weights(n)
-        in_g1, in_g2 = self._sum(g1, p.tau_g1[:n], weights), self._sum(g2, p.tau_g2[:n], weights)
+        weights = curve.scalar_field.random_weights(n)
+        in_g1, in_g2 = (
+            weighted_sum(self.backend, group, rows, weights) for group, rows in ((g1, p.tau_g1[:n]), (g2, p.tau_g2[:n]))
+        )
         self._require(same_ratio(g1.generator, in_g1, g2.generator, in_g2), "powers of tau in G2")
         self._require(same_ratio(g1.generator, p.beta_g1, g2.generator, p.beta_g2), "beta in G2")
 
@@ -161,12 +164,6 @@ class _Check:
             ("Lagrange points of alpha tau", g1, p.lagrange_alpha_g1(k)),
             ("Lagrange points of beta tau", g1, p.lagrange_beta_g1(k)),
         ]
-
-    def _weights(self, n: int) -> Any:
-        return self.backend.vector(self.ptau.curve.scalar_field.random_weights(n))
-
-    def _sum(self, group: Group, rows: Limbs, weights: Any) -> Point:
-        return self.backend.msm(self.backend.points(group, rows), weights)
 
     def _require(self, holds: bool, name: str) -> None:
         if not holds:

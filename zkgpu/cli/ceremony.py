@@ -115,13 +115,15 @@ def _contribute_powers(session: Session, powers: str, output: str, force: bool, 
 @pass_session
 def powers_prepare(session: Session, powers: str, output: str, force: bool) -> None:
     """Make a ceremony's last file ready for `zkgpu setup`. Where it is stopped, the same command goes on from there."""
+    from zkgpu.backend.beside import large_in_files
     from zkgpu.ceremony.preparing import prepare_powers
     from zkgpu.ceremony.published import prepared_bytes
 
     with session.working():
         ptau = _read_powers(powers)
         _require_new(output, [powers], force, 2 * prepared_bytes(ptau.curve, ptau.power))
-        prepare_powers(ptau, output, session.backend())
+        with large_in_files(_folder_of(output)):
+            prepare_powers(ptau, output, session.backend())
     session.finish({"output": output, "power": ptau.power}, f"{output}: 2^{ptau.power} powers, prepared for phase 2")
 
 

@@ -66,6 +66,8 @@ def warm(backend: Backend) -> None:
             warm_system(backend, proof_system)
     with stage("warm G2"):
         warm_group(backend, backend.curve.g2)
+    with stage("warm hash"):
+        warm_hash()
 
 
 def warm_group(backend: Backend, group: Group) -> None:
@@ -87,6 +89,18 @@ def warm_group(backend: Backend, group: Group) -> None:
     backend.canonical_rows(group, rows)
     if backend.first_invalid_point(group, backend.scale_points(group, combined, 7)) is not None:
         raise ZkgpuError(f"{backend.name}: a multiple of the generator of {group.name} is not a valid point")
+
+
+def warm_hash() -> None:
+    """Run the kernel of the hash that contributions to powers of tau leave open."""
+    import hashlib
+
+    from zkgpu.store.open_hash import OpenHash
+
+    state = OpenHash()
+    state.update(bytes(1000))
+    if state.digest() != hashlib.blake2b(bytes(1000)).digest():
+        raise ZkgpuError("the hash of contributions is not BLAKE2b")
 
 
 def warm_share(backend: Backend) -> None:

@@ -12,7 +12,7 @@ from zkgpu.faces import names_of
 if TYPE_CHECKING:
     from zkgpu.groth16.keys import Proof, ProvingKey, VerifyingKey
     from zkgpu.groth16.prover import Prover
-    from zkgpu.groth16.setup import contribute, setup, unsafe_setup
+    from zkgpu.groth16.setup import contribute, setup, unsafe_setup, verify_key
     from zkgpu.groth16.verifier import verify, verify_batch
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "unsafe_setup",
     "verify",
     "verify_batch",
+    "verify_key",
 ]
 
 _HOMES = {
@@ -37,5 +38,6 @@ _HOMES = {
     "unsafe_setup": "zkgpu.groth16.setup",
     "verify": "zkgpu.groth16.verifier",
     "verify_batch": "zkgpu.groth16.verifier",
+    "verify_key": "zkgpu.groth16.setup",
 }
 __getattr__ = names_of(__name__, _HOMES)
