@@ -56,7 +56,7 @@ def encode_short(group: Group, rows: Limbs, backend: Backend) -> bytes:
 
 def _canonical(group: Group, rows: Limbs, backend: Backend) -> Limbs:
     """Coordinates as plain integers. Rows may start at any byte and be read-only, as those of a mapped file are."""
-    return backend.canonical_rows(group, np.require(rows, requirements="AW"))
+    return backend.canonical_rows(group, np.require(rows, requirements=["A", "W"]))
 
 
 def _exceeds(values: Limbs, bound: Limbs) -> NDArray[np.bool_]:

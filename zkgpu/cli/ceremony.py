@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.outputs import require_disk, require_outputs
+from zkgpu.cli.parsing import Group
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -32,7 +33,7 @@ entropy_option = click.option(
 replace_option = click.option("--force", is_flag=True, help="Replace the output where there is a file.")
 
 
-@click.group("powers")
+@click.group("powers", cls=Group)
 def powers_group() -> None:
     """Phase 1: powers of tau, for all circuits up to a size. Files are those of snarkjs.
 
@@ -185,7 +186,7 @@ def _contributors(ptau: PowersOfTau) -> list[str]:
     return [f"{i}: {describe_contribution(c)} {c.response_hash().hex()}" for i, c in enumerate(ptau.contributions, 1)]
 
 
-@click.group("key")
+@click.group("key", cls=Group)
 def key_group() -> None:
     """Phase 2: a Groth16 key of one circuit, or of a model. Keys without challenges are those of snarkjs.
 

@@ -49,7 +49,8 @@ _HEADINGS = {  # in order of use
     "A first proof": ("demo",),
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml",),
-    "This machine, and files": ("inspect", "profile", "doctor", "cache"),
+    "Ceremonies": ("powers", "key"),
+    "This machine, and files": ("inspect", "doctor", "cache"),
 }
 
 
