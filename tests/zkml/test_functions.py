@@ -10,6 +10,7 @@ import pytest
 from tests.zkml.models import model, node, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, with_types
 from zkgpu.errors import FormatError
+from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.functions import FUNCTIONS
 
 INT64, INT32, UINT8, UINT16 = (getattr(onnx.TensorProto, n) for n in ("INT64", "INT32", "UINT8", "UINT16"))
@@ -140,3 +141,22 @@ def test_two_computed_operands_are_refused_by_their_node() -> None:
     proto = with_types(proto, {"x": INT64, "y": INT64}, {"out": INT64})
     with pytest.raises(FormatError, match="it is supported only as a part of a function"):
         compiled_right(proto, samples_of(proto, x=(0, 9), y=(0, 9)))
+
+
+@pytest.mark.parametrize("least", [0.3, 1.2])
+def test_a_divisor_that_is_replaced_where_it_is_0_is_so_though_calibration_saw_none(least: float) -> None:
+    """As the converter of scikit-learn writes shares of a sum, which of most rows is far from 0."""
+    nodes = [
+        node("Relu", "x", "r"),
+        node("ReduceSum", "r last", "s", keepdims=1),
+        node("Cast", "s", "b", to=9),
+        node("Not", "b", "n"),
+        node("Cast", "n", "f", to=1),
+        node("Mul", "f three", "k"),
+        node("Add", "s k", "out"),
+    ]
+    weights = {"last": np.array([1]), "three": np.array(3.0)}
+    samples = np.random.default_rng(0).uniform(-0.1, 0.1, (64, 3))
+    samples[:, 0] += least
+    compiled = compile_model(model(nodes, {"x": ("N", 3)}, weights=weights), samples, limb=6)
+    assert compiled.predict(np.full((1, 3), -0.1), clamp=True)["out"] == pytest.approx(3, abs=0.05)

@@ -520,8 +520,8 @@ def _report(compiled: CompiledModel, costs: Costs) -> dict[str, Any]:
     accuracy = compiled.accuracy
     if accuracy is not None:
         report["samples"], report["held_out"] = accuracy.samples, accuracy.held_out
-        report["accuracy"] = {o.name: {"agreement": o.agreement, "error": o.error} for o in accuracy.outputs}
-        report["refused"] = accuracy.refused
+        report["accuracy"] = {o.name: {"agreement": o.agreement, "error": o.farthest} for o in accuracy.outputs}
+        report["refused"], report["clamped"] = accuracy.refused, accuracy.clamped
         report["worst_layer"] = {"name": accuracy.worst_layer[0], "error": accuracy.worst_layer[1]}
     if compiled.recipe.calibration.places:
         report["stream"] = told(compiled.recipe.calibration.places)
@@ -536,7 +536,7 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
     if accuracy is not None:
         for output in accuracy.outputs:
             same = round(output.agreement * 1000) / 10
-            lines.append(f"{output.name}: {same}% of answers as the float model's, error {output.error:.2%}")
+            lines.append(f"{output.name}: {same}% of answers as the float model's, error {output.farthest:.2%}")
         lines.append(f"worst layer: {accuracy.worst_layer[0]}, error {accuracy.worst_layer[1]:.2%}")
     if compiled.recipe.calibration.places:
         lines.append(summary(compiled.recipe.calibration.places))

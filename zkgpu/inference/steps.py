@@ -77,10 +77,11 @@ class Prover:
         with stage("quantize inputs"):
             integers = [self._of_sample(model, samples, i, clamp) for i in range(len(samples))]
             given = [model.circuit_inputs(one, binding) for one in integers]
-        for one, inputs in zip(integers, given, strict=True):
+            wanted = [model.public_values(one, binding) for one in integers]
+        for values, inputs in zip(wanted, given, strict=True):
             statement = self._proven(inputs)
             shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}
-            _require_right_values(model.public_values(one, binding), shown)
+            _require_right_values(values, shown)
             yield statement
 
     def _of_sample(

@@ -14,6 +14,7 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.calibration import FloatModel
+from zkgpu.zkml.clamps import count_clamped, limits
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import IntegerModel, Tensor
 from zkgpu.zkml.quantize import Quantization
@@ -25,6 +26,7 @@ ALLOWED = 0.05  # how far an output may be from the float model's, as a share, u
 WARNED = 0.02  # from where on it is reported
 _OF_LABELS, _OF_SCORES, _OF_LAYERS, _OF_A_NUMBER = 0.01, 0.0005, 0.005, 0.0025  # see Accuracy.distance
 _LUCKY = 8
+_OUTLYING = 10.0  # how much larger than half of the samples one is that says nothing of them
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
 _REFUSED = "{} of {} samples have values beyond what calibration saw, and cannot be proven: calibrate with more"
@@ -41,6 +43,7 @@ class OutputAccuracy:
         clear: as agreement, but the float value at the place may be less than the row's largest by a hundredth of the
             output's largest magnitude, which is what 8 bits do
         named: whether it holds the names or places of classes, or truths as 0 and 1: then only the agreement counts
+        usual: as error, without the samples whose inputs are much larger than those of most; 0 for shares from 0 to 1
     """
 
     name: str
@@ -48,11 +51,17 @@ class OutputAccuracy:
     error: float
     clear: float = 1.0
     named: bool = False
+    usual: float = 0.0
+
+    @property
+    def farthest(self) -> float:
+        """The error, also where a few large samples would hide that of all others."""
+        return max(self.error, self.usual, key=lambda share: math.inf if math.isnan(share) else share)
 
     def amiss(self, samples: int) -> float:
         """How far the output is from the float model's, as a share: 0 is best. One answer of eight or more is luck."""
         luck = 1 / samples if samples >= _LUCKY else 0.0
-        shares = (1 - self.agreement - luck,) if self.named else (self.error, 1 - self.clear - luck)
+        shares = (1 - self.agreement - luck,) if self.named else (self.farthest, 1 - self.clear - luck)
         return max(math.inf if math.isnan(share) else share for share in shares)
 
 
@@ -67,6 +76,7 @@ class Accuracy:
         layers: that error for each tensor of the float model
         held_out: whether the calibration has not seen these samples
         refused: how many more there were that cannot be proven, as a value leaves a range that is not clamped
+        clamped: how many had a value far beyond what calibration saw, which a clamp moved
     """
 
     samples: int
@@ -75,6 +85,7 @@ class Accuracy:
     layers: Mapping[str, float]
     held_out: bool = True
     refused: int = 0
+    clamped: int = 0
 
     @property
     def worst_output(self) -> OutputAccuracy:
@@ -97,7 +108,7 @@ class Accuracy:
         names = any(output.named for output in self.outputs) or any(node.operator == "TopK" for node in graph.nodes)
         single = all(math.prod(graph.shapes[output.name]) == 1 for output in self.outputs)
         allowed = _OF_SCORES if names else _OF_A_NUMBER if single else WARNED
-        shares = [(1 - o.agreement) / _OF_LABELS if o.named else o.error / allowed for o in self.outputs]
+        shares = [(1 - o.agreement) / _OF_LABELS if o.named else o.farthest / allowed for o in self.outputs]
         shares += [self.worst_layer[1] / _OF_LAYERS] if names else []
         return max(math.inf if math.isnan(share) else share for share in shares)
 
@@ -121,7 +132,7 @@ class Accuracy:
         """The output that is farthest from the float model's, and the layer where most goes wrong."""
         output, error = self.worst_output, self.worst_layer[1]
         differs = f"output '{output.name}' agrees in {output.agreement:.1%} of answers with the float model"
-        error_told = "" if output.named else f", its error is {output.error:.2%}"
+        error_told = "" if output.named else f", its error is {output.farthest:.2%}"
         return f"{differs}{error_told}; the worst layer is {layer} with an error of {error:.2%}"
 
 
@@ -131,11 +142,13 @@ def measure(
     """Float and integer model side by side on every sample; entries out of range are brought to its end."""
     ends = tuple(tensor.name for tensor in quantization.model.outputs)
     shared = [name for name in model.tensors if name in quantization.tensors]
-    squares = {name: np.zeros(2) for name in shared}
+    squares: dict[str, list[tuple[float, float]]] = {name: [] for name in shared}
     truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
     answers = {name: _Answers(graph.is_integral(name) or name in truths) for name in ends}
     count = len(next(iter(samples.values())))
     refused: list[semantics.OutOfRange] = []
+    is_usual, proven = of_usual_size(samples), list[int]()
+    ends_of_clamps, clamped = limits(quantization.model), 0
     with stage("measure accuracy"):
         for i in range(count):
             given = sample(samples, i)
@@ -145,20 +158,41 @@ def measure(
             except semantics.OutOfRange as error:
                 refused.append(error)
                 continue
+            proven.append(i)
+            clamped += bool(count_clamped(ends_of_clamps, integers))
             for name in shared:
                 real = _real(quantization, integers, name)
-                squares[name] += _squares(real, floats[name], all_count=name in answers)
+                squares[name].append(_squares(real, floats[name], all_count=name in answers))
                 if name in answers:
                     answers[name].add(real, floats[name])
     if len(refused) == count:
         raise refused[0]
-    errors = {name: float(np.sqrt(e / s)) if s > 0 else float(np.sqrt(e)) for name, (e, s) in squares.items()}
+    errors = {name: _error(np.array(pairs)) for name, pairs in squares.items()}
     named = graph.class_tensors()
     named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
-    outputs = tuple(OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named) for n in ends)
+    usual = {n: 0.0 if answers[n].is_share else _error(np.array(squares[n])[is_usual[proven]]) for n in ends}
+    outputs = tuple(
+        OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named, usual[n]) for n in ends
+    )
     layers = {name: error for name, error in errors.items() if name not in named} or errors
     worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
-    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused))
+    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused), clamped)
+
+
+def _error(squares: Floats) -> float:
+    """Of samples, a row each: the square of the difference, and that of the float values."""
+    difference, size = squares.sum(axis=0)
+    return float(np.sqrt(difference / size if size > 0 else difference))
+
+
+def of_usual_size(samples: Samples) -> NDArray[np.bool_]:
+    """Which samples are not much larger than most, in any input; all of them where they are few."""
+    count = len(next(iter(samples.values())))
+    found = np.ones(count, dtype=bool)
+    for array in samples.values() if count >= _LUCKY else ():
+        sizes = np.sqrt((array.reshape(count, -1).astype(np.float64) ** 2).sum(axis=1))
+        found &= sizes <= _OUTLYING * np.median(sizes)
+    return found
 
 
 def _squares(real: Floats, wanted: Floats, *, all_count: bool) -> tuple[float, float]:
@@ -190,6 +224,7 @@ class _Answers:
         gaps: by sample, how much less than its row's largest the float value is at each place that was answered
         largest: magnitude of the float values
         is_whole: whether all float values are whole numbers
+        least: of the float values
     """
 
     is_integral: bool
@@ -197,10 +232,12 @@ class _Answers:
     gaps: list[Floats] = field(default_factory=list)
     largest: float = 0.0
     is_whole: bool = True
+    least: float = 0.0
 
     def add(self, x: Floats, y: Floats) -> None:
         """One sample: of the integer model, and of the float model."""
         self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
+        self.least = min(self.least, float(y.min(initial=0)))
         self.is_whole = self.is_whole and bool((y == np.rint(y)).all())
         if self.is_integral or y.ndim == 0 or y.shape[-1] == 1:
             self.shares.append(float(np.mean(np.rint(x) == np.rint(y))))
@@ -209,6 +246,11 @@ class _Answers:
         taken = np.take_along_axis(y, places[..., None], axis=-1)[..., 0]
         self.shares.append(float(np.mean(places == np.argmax(y, axis=-1))))
         self.gaps.append(np.where(places == np.argmax(y, axis=-1), 0.0, y.max(axis=-1) - taken))
+
+    @property
+    def is_share(self) -> bool:
+        """Whether all float values lie from 0 to 1: most may be nearly 0, which stands for none."""
+        return self.least == 0.0 and self.largest <= 1.0
 
     @property
     def equal(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +17,7 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
+from zkgpu.zkml.clamps import Limits, count_clamped, limits
 from zkgpu.zkml.counting import Account, account_of
 from zkgpu.zkml.equalizing import channel_axis, has_uneven_channels, pairs
 from zkgpu.zkml.frontends import as_onnx
@@ -36,6 +38,7 @@ from zkgpu.zkml.layers.network import (
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.limbs import best_of
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings
+from zkgpu.zkml.lowering.ramps import has_ramps
 from zkgpu.zkml.lowering.residual import NORMAL_BITS
 from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
@@ -47,6 +50,12 @@ from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes
 from zkgpu.zkml.streams import require_first_position, stream, watched
 from zkgpu.zkml.weights_swap import require_same_architecture
 
+log = logging.getLogger(__name__)
+
+_CLAMPED = (
+    "layer '%s': %d of its values lie far beyond what calibration saw, and are clamped: the answer may be far from the "
+    "float model's. Calibrate with inputs like this one"
+)
 _LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
 _MORE_BITS = 12, 16  # of such a model
@@ -142,8 +151,10 @@ class CompiledModel:
         return ([named], False) if found is None else (list(found), True)
 
     def run(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
-        """The outputs for integer inputs: exactly what a proof will show."""
+        """The outputs for integer inputs: exactly what a proof will show. Values that were clamped are told."""
         values = semantics.run(self.model, integers)
+        for layer, count in count_clamped(self._limits, values).items():
+            log.warning(_CLAMPED, layer, count)
         return {tensor.name: values[tensor.name] for tensor in self.model.outputs}
 
     def predict(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.float64]]:
@@ -226,6 +237,10 @@ class CompiledModel:
     def output_interval(self, tensor: Tensor) -> tuple[int, int]:
         """The integers that an output can be shown as."""
         return packed_interval(self._intervals[tensor.name])
+
+    @cached_property
+    def _limits(self) -> tuple[Limits, ...]:
+        return limits(self.model)
 
     @cached_property
     def _intervals(self) -> Mapping[str, Any]:
@@ -416,6 +431,8 @@ def _of_usual_width(
         made = min(made, attempt(replace(made[1], even=True)), key=_amiss)
     if not made[2].amiss <= WARNED:
         made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
+    if not made[2].amiss <= WARNED:
+        made = min(made, attempt(replace(made[1], ramps=True)), key=_amiss)
     return made
 
 
@@ -431,6 +448,7 @@ def _of_small_table(
     tries = [replace(usual, of_table=True)]
     if _has_uneven_columns(bounds):
         tries.append(replace(tries[0], by_column=True))
+    tries += [replace(tries[-1], ramps=True)] if has_ramps(graph, bounds) else []
     tries += [replace(tries[-1], bits=b, table_bits=min(b - 1, WIDEST_TABLE)) for b in _MORE_BITS]
     made: list[Attempt] = []
     for wanted in tries:
@@ -442,7 +460,10 @@ def _of_small_table(
             continue
         if made[-1][2].distance(graph) <= 1:
             return made[-1]
-    return min(made, key=lambda one: one[2].distance(graph))
+    best = min(made, key=lambda one: one[2].distance(graph))
+    if best[2].clamped and not best[1].ramps:
+        best = min(best, attempt(replace(best[1], ramps=True)), key=lambda one: one[2].distance(graph))
+    return best
 
 
 def _has_uneven_columns(bounds: Calibration) -> bool:

@@ -20,6 +20,9 @@ from zkgpu.errors import ZkgpuError
 Integers = NDArray[np.int64]
 Shape = tuple[int, ...]
 
+SEEN_LOW, SEEN_HIGH = 1, 2
+SEEN = SEEN_LOW | SEEN_HIGH
+
 # The largest magnitude of an integer in an operation, by the name of the parameter: int64 holds any, and the sum of two
 LARGEST = {"shift": 250, "bits": 120, "epsilon": (1 << 120) - 1, "other": (1 << 62) - 1}
 
@@ -118,11 +121,16 @@ class MatMul(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Requantize(Operation):
-    """round_half_up(x / 2^shift), then clamped to [low, high]; None leaves that side open."""
+    """round_half_up(x / 2^shift), then clamped to [low, high]; None leaves that side open.
+
+    Attributes:
+        seen: which ends calibration has set, and not the float model: SEEN_LOW, SEEN_HIGH or both. It changes no value.
+    """
 
     shift: int
     low: int | None = None
     high: int | None = None
+    seen: int = 0
 
 
 @dataclass(frozen=True, eq=False)

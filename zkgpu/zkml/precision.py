@@ -15,7 +15,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import to_integers
+from zkgpu.zkml.accuracy import of_usual_size, to_integers
 from zkgpu.zkml.calibration import Calibration, FloatModel
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings, end_of
@@ -36,8 +36,9 @@ def finer(
     graph: Graph, bounds: Calibration, settings: Settings, model: FloatModel, samples: Samples
 ) -> Iterator[Settings]:
     """Settings with more and more bits for some tensors; none where no bits would help."""
-    groups, count = _groups_and_samples(graph, len(next(iter(samples.values()))))
-    error_of = _measuring(graph, bounds, model, [sample(samples, i) for i in range(count)])
+    usual = np.flatnonzero(of_usual_size(samples))
+    groups, count = _groups_and_samples(graph, len(usual))
+    error_of = _measuring(graph, bounds, model, [sample(samples, i) for i in usual[:count]])
     if error_of is None:
         yield from (replace(settings, bits=b) for b in range(settings.bits + 2, MOST_BITS + 1, 2))
         return

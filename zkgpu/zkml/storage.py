@@ -30,7 +30,7 @@ _VERSION = 2
 _DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses
 _KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in Operation.__subclasses__()}
 _BASE = {"layer", "inputs", "output"}
-_LATER = {"places", "shifts"}  # what earlier programs wrote no word of
+_LATER = {"places", "seen", "shifts"}  # what earlier programs wrote no word of
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -165,8 +165,8 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
     outputs = tuple(OutputAccuracy(**output) for output in value["outputs"])
     name, error = value["worst_layer"]
     layers, held_out = dict(value["layers"]), bool(value.get("held_out", True))
-    refused = int(value.get("refused", 0))
-    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out, refused)
+    refused, clamped = (int(value.get(key, 0)) for key in ("refused", "clamped"))
+    return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out, refused, clamped)
 
 
 def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> IntegerModel:
@@ -195,6 +195,7 @@ def _operation(value: Mapping[str, Any], arrays: Arrays) -> Operation:
     if set(value) != wanted | {"kind"}:
         raise FormatError(f"layer '{value.get('layer')}' has other fields than a {value['kind']}")
     own = {name: _value(name, value[name], arrays) for name in wanted - _BASE}
+    own |= {"seen": own["seen"] or 0} if "seen" in own else {}
     return kind(str(value["layer"]), tuple(str(i) for i in value["inputs"]), str(value["output"]), **own)
 
 

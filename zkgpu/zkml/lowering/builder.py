@@ -16,6 +16,8 @@ from zkgpu.zkml.calibration import Calibration
 from zkgpu.zkml.graph import MOVING, Array, Graph, Node, unsupported
 from zkgpu.zkml.operations import (
     LARGEST,
+    SEEN,
+    SEEN_HIGH,
     Arrange,
     Combine,
     IntegerModel,
@@ -34,6 +36,7 @@ _PLAIN = 8  # bits of weights and activations, above which sums are finer too
 _NEARER = 1 / 4096  # how close scales of what is added must be in a transformer with a residual stream
 _STREAM_WEIGHTS = 10  # bits of the weights of a transformer with a residual stream
 _SPARE = 1  # bits beyond its own that a clamped activation keeps, for inputs that calibration has not seen
+_FAR_SPARE = 8  # the same where activations are to follow what it has not seen
 _HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
 _ROOM = 16  # bits of room that a tensor is left which is rounded as little as need be
 _NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
@@ -69,6 +72,7 @@ class Settings:
         margin: how much farther than they were seen to reach tables go on either side, as a share
         stream: a transformer with a residual stream, whose tensors have widths by their part (lowering.residual)
         finer: width of those tensors that have another one, by the name that they have after Relu and pooling
+        ramps: activations that end in straight lines follow them far beyond what the calibration saw (lowering.ramps)
     """
 
     bits: int = 8
@@ -81,6 +85,7 @@ class Settings:
     margin: float = 0.0
     stream: bool = False
     finer: Mapping[str, int] = field(default_factory=dict)
+    ramps: bool = False
 
 
 @dataclass
@@ -280,11 +285,17 @@ class Builder:
         factor, shift = self.rounding(x, scale)
         return x.scale / factor * 2.0**shift
 
-    def requantize(self, x: Quantized, scale: float, low: int | None = None, high: int | None = None) -> Quantized:
-        """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high]."""
+    def requantize(
+        self, x: Quantized, scale: float, low: int | None = None, high: int | None = None, seen: int = 0
+    ) -> Quantized:
+        """x in units near `scale`, at most a quarter coarser or finer, clamped to [low, high].
+
+        Args:
+            seen: as of `operations.Requantize`
+        """
         key = (x, scale, low, high)
         if key not in self._rounded:
-            self._rounded[key] = self._requantize(x, scale, low, high)
+            self._rounded[key] = self._requantize(x, scale, low, high, seen)
         return self._rounded[key]
 
     def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
@@ -295,7 +306,7 @@ class Builder:
         factor = round(x.scale / scale * 2.0**shift)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
-        return self.add(Requantize, [x], scale, shift=shift, low=low, high=high)
+        return self.add(Requantize, [x], scale, shift=shift, low=low, high=high, seen=SEEN)
 
     def span_of_alike(self, name: str) -> tuple[float, float, int]:
         """(low, high) of all tensors that are alike with one, and how many entries they have together."""
@@ -307,11 +318,11 @@ class Builder:
             self._spans[part] = min(lows), max(highs), entries
         return self._spans[part]
 
-    def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
+    def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None, seen: int) -> Quantized:
         factor, shift = self.rounding(x, scale)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
-        return self.add(Requantize, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high)
+        return self.add(Requantize, [x], x.scale * 2.0**shift, shift=shift, low=low, high=high, seen=seen)
 
     def rounding(self, x: Quantized, scale: float) -> tuple[int, int]:
         """(factor, shift): x times the factor, less so many bits, is x in units near `scale`."""
@@ -343,8 +354,8 @@ class Builder:
     def bounded(self, x: Quantized, scale: float, low: int | None, bits: int) -> Quantized:
         """As requantize, but clamped at the top only when the worst input would need many more bits than these."""
         reach = self.interval(x).greatest * x.scale / scale
-        high = 2 ** (bits + _SPARE) - 1
-        return self.requantize(x, scale, low, high if reach >= 2 ** (bits + _HEADROOM) else None)
+        high = 2 ** (bits + (_FAR_SPARE if self.settings.ramps else _SPARE)) - 1
+        return self.requantize(x, scale, low, high if reach >= 2 ** (bits + _HEADROOM) else None, SEEN_HIGH)
 
     def spare(self, bits: int) -> float:
         """How much finer than an activation a tensor of so many bits may be, where more than usual were asked for."""
@@ -362,7 +373,7 @@ class Builder:
         if self.interval(x).magnitude * x.scale / scale < 2 ** (self.bits(name) + _HEADROOM):
             return self.requantize(x, scale)
         low, high = self.bounds(name)
-        return self.requantize(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale))
+        return self.requantize(x, scale, math.floor(2 * low / scale), math.ceil(2 * high / scale), SEEN)
 
     def constant(self, values: object, scale: float) -> Quantized:
         """A tensor that depends on no input: 0 times an entry of one, and an offset. Integers stay exact at scale 1."""

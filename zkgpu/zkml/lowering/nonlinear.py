@@ -16,6 +16,7 @@ from zkgpu.zkml.lowering.linear import expanded, negated
 from zkgpu.zkml.lowering.masks import hidden
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import (
+    SEEN,
     ArgMax,
     Lookup,
     Maximum,
@@ -27,6 +28,7 @@ from zkgpu.zkml.operations import (
     TopK,
     Total,
 )
+from zkgpu.zkml.ramps import varying
 
 _USUAL = 12, 1 / 32  # bits of the largest entry of a table of exp, and the exponent between neighbors in it, at most
 _OF_TABLE = 14, 1 / 128  # those of a small model of tables, where more bits are wanted
@@ -41,7 +43,7 @@ _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
 _BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _FACTOR = 24  # bits of a factor, above which it is rounded to the width of an activation
 _FACTOR_BY_COLUMN = 48  # the same where columns differ in size, of which the smallest is to keep its steps
-_PROBES, _NARROWINGS = 1 << 12, 3  # of a function, to see where it varies
+_APART, _JUMP = 1, 64  # units from 0 within which a number may round to 0; and how far a function may jump there
 _FINEST = 1 << 24  # units from 0 that a value of a table may be
 _LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
@@ -90,8 +92,8 @@ def clip(builder: Builder, node: Node) -> Quantized:
     if factor > 1:
         x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
     reached = builder.reached_scale(x, scale)
-    ends = (None if b is None else round(b / reached) for b in (low, high))
-    return builder.requantize(x, scale, *ends)
+    first, last = (None if b is None else round(b / reached) for b in (low, high))
+    return builder.requantize(x, scale, first, last)
 
 
 def _is_whole(number: float) -> bool:
@@ -120,15 +122,14 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     index = x if is_exact else _index_of(builder, x, evaluate, name, scale, bits)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
-    is_luck = x.scale != 1.0 and set(values.tolist()) == {0.0, 1.0}  # a truth, at 0, of what was measured apart from it
     points = (np.arange(values.size) + first) * index.scale
-    if (low > 0 or high < 0) and (is_luck or _goes_far(values, points, low, high)):
+    if (low > 0 or high < 0) and _goes_far(values, points, low, high, _JUMP if _is_apart(x, index, low, high) else 1):
         scale = 1.0 if is_exact else (high - low) / (2**bits - 1) or scale
         index = _without_zero(builder, x, scale, low, high)
         first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    unit = _unit(values, math.inf if builder.graph.is_integral(node.output) else 2 ** builder.bits(node.output) - 1)
+    unit = unit_of(values, math.inf if builder.graph.is_integral(node.output) else 2 ** builder.bits(node.output) - 1)
     table = builder.rounded(values / unit)
     return builder.add(Lookup, [index], unit, table=table, first=first)
 
@@ -141,7 +142,10 @@ def _index_of(
     if builder.settings.of_table:
         low, high = _beyond(evaluate, low, high)
     if builder.settings.bits > builder.settings.table_bits:
-        low, high = _where_it_varies(evaluate, low, high, 2**-builder.settings.bits)
+        low, high = varying(evaluate, low, high, 2**-builder.settings.bits)
+    if low > 0 or high < 0:
+        low, high = (min(low, 0.0), max(high, 0.0)) if _jumps_at_zero(evaluate, low, high) else (low, high)
+        scale = max(scale, (high - low) / (2**bits - 1))
     if builder.settings.of_table:
         scale = (high - low) / (2**bits - 1) or scale
     return _indices(builder, x, scale, bits, low, high)
@@ -189,10 +193,19 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     values = np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    unit = _unit(values, 2**builder.settings.bits - 1)
+    unit = unit_of(values, 2**builder.settings.bits - 1)
     index = builder.at_scale(x, scale, first, last)
     out = builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
     return expanded(builder, out, builder.graph.shapes[node.output])
+
+
+def _jumps_at_zero(evaluate: Callable[[Array], Array], low: float, high: float) -> bool:
+    """Whether a function is another at 0 than near it, as of a divisor that is replaced there, but not by far."""
+    nearest = low if low > 0 else high
+    points = np.array([0.0, 1e-6 * nearest, low, high])
+    values = np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
+    jump, reach = abs(values[0] - values[1]), max(float(np.abs(values[1:]).max()), 1.0)
+    return bool(np.isfinite(values).all() and reach / _JUMP < jump <= reach * _JUMP)
 
 
 def _beyond(evaluate: Callable[[Array], Array], low: float, high: float) -> tuple[float, float]:
@@ -204,29 +217,24 @@ def _beyond(evaluate: Callable[[Array], Array], low: float, high: float) -> tupl
     return float(points[0] if steps[0] <= reach else low), float(points[3] if steps[2] <= reach else high)
 
 
-def _where_it_varies(evaluate: Callable[[Array], Array], low: float, high: float, share: float) -> tuple[float, float]:
-    """The part of an interval outside of which a function is, to a share of how far it reaches, what it is at the ends.
+def _is_apart(x: Quantized, index: Quantized, low: float, high: float) -> bool:
+    """Whether nothing that was seen can be taken for 0, where a function may be another: 1 - x, say, of a truth."""
+    return x.scale == 1.0 or max(low, -high) >= _APART * index.scale
 
-    The whole interval where the function is not finite throughout.
+
+def _goes_far(values: Array, points: Array, low: float, high: float, jump: float) -> bool:
+    """Whether values at points outside of [low, high] are far from all those in it, or not finite.
+
+    Args:
+        jump: how much farther the one at 0 may be, of which the float model may say something else than of others
     """
-    for _ in range(_NARROWINGS):
-        points = np.linspace(low, high, _PROBES)
-        values = np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
-        differs = [np.abs(values - end) > share * np.ptp(values) for end in (values[0], values[-1])]
-        if not np.isfinite(values).all() or not all(d.any() for d in differs):
-            break
-        first, last = int(np.argmax(differs[0])) - 1, _PROBES - int(np.argmax(differs[1][::-1]))
-        low, high = float(points[first]), float(points[last])
-    return low, high
-
-
-def _goes_far(values: Array, points: Array, low: float, high: float) -> bool:
-    """Whether values at points outside of [low, high] are far from all those in it, or not finite."""
     inside = values[(points >= low) & (points <= high)]
     if not np.isfinite(values).all() or not inside.size:
         return True
     least, greatest = min(float(inside.min()), 0.0), max(float(inside.max()), 0.0)
-    return bool(max(values.max() - greatest, least - values.min()) > greatest - least)
+    reach = greatest - least or float(set(values.tolist()) == {0.0, 1.0} and jump > 1)
+    farther = np.maximum(values - greatest, least - values)
+    return bool((farther > np.where(points == 0, jump, 1) * reach).any())
 
 
 def _table(builder: Builder, index: Quantized, evaluate: Callable[[Array], Array]) -> tuple[int, Array]:
@@ -245,7 +253,7 @@ def _length(builder: Builder, x: Quantized) -> int:
     return builder.interval(x).greatest - builder.interval(x).least + 1
 
 
-def _unit(values: Array, steps: float) -> float:
+def unit_of(values: Array, steps: float) -> float:
     """What one unit of a table's values stands for: 1 for whole numbers, else what gives so many steps."""
     least, greatest = float(values.min()), float(values.max())
     if greatest - least <= steps and (values == np.rint(values)).all():
@@ -262,14 +270,15 @@ def _indices(builder: Builder, x: Quantized, scale: float, bits: int, low: float
     if interval.bits <= bits or (is_narrow and is_apart(low, high)):
         return x
     reached = builder.reached_scale(x, scale)
-    return builder.requantize(x, scale, math.floor(low / reached), math.ceil(high / reached))
+    return builder.requantize(x, scale, math.floor(low / reached), math.ceil(high / reached), SEEN)
 
 
 def _without_zero(builder: Builder, x: Quantized, scale: float, low: float, high: float) -> Quantized:
     """x requantized and clamped to a calibrated range on one side of 0, at least a unit from it."""
     reached = builder.reached_scale(x, scale)
     first, last = math.floor(low / reached), math.ceil(high / reached)
-    return builder.requantize(x, scale, *((max(first, 1), last) if low > 0 else (first, min(last, -1))))
+    ends = (max(first, 1), last) if low > 0 else (first, min(last, -1))
+    return builder.requantize(x, scale, *ends, seen=SEEN)
 
 
 def names(builder: Builder, node: Node) -> Quantized:
