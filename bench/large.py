@@ -24,7 +24,9 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -38,7 +40,6 @@ import onnx  # noqa: E402
 from harness import Recorder  # noqa: E402
 from inference import on_chain  # noqa: E402
 from measuring import Measurement  # noqa: E402
-from models import Architecture  # noqa: E402
 from models.large import CALIBRATION, LARGE  # noqa: E402
 
 from zkgpu.formats.public_values import read_public_values  # noqa: E402
@@ -113,9 +114,8 @@ def record(name: str, folder: Path, private: bool) -> None:
     Args:
         private: whether only the prover knows the inputs, so that the contract reads nothing but the answer
     """
-    weights, build = LARGE[name]
-    architecture, model, out = build(), folder / "model.onnx", folder / "build"
-    sample = _write(architecture, model, folder)
+    weights, model, out = LARGE[name][0], folder / "model.onnx", folder / "build"
+    sample, parameters = _written_in(name, folder)
     data = ["--calibrate", folder / "calibration.npz", "--test", folder / "test.npz", "--weights", weights]
     data += [option for tensor in sample for option in ("--private", tensor)] if private else []
     compiled = run("zkml", "compile", model, *data, "-o", out, "--force", "--allow-error", 1)
@@ -123,12 +123,12 @@ def record(name: str, folder: Path, private: bool) -> None:
     proof, public = folder / "proof.json", folder / "public.json"
     proofs = [run("zkml", "prove", out, folder / "sample.npz", "-o", proof, "--public", public) for _ in range(PROOFS)]
     checked = run("zkml", "verify", out, proof, "--public", public)
-    distance = _distance(architecture, sample, checked.answer)
+    distance = _distance(model, sample, checked.answer)
     if not distance <= FARTHEST:
         raise SystemExit(f"{name}: the proven answer is {distance:.1%} from onnxruntime's")
     accuracy = list(compiled.answer["accuracy"].values())
     facts = {
-        "parameters": sum(int(np.prod(w.dims)) for w in architecture.model.graph.initializer),
+        "parameters": parameters,
         "constraints": compiled.answer["costs"]["constraints"],
         "domain": made.answer["domain"],
         "key_bytes": (out / "key.zkey").stat().st_size,
@@ -151,23 +151,33 @@ def record(name: str, folder: Path, private: bool) -> None:
     )
 
 
-def _write(architecture: Architecture, model: Path, folder: Path) -> Mapping[str, Any]:
-    """The model, its samples, and one to prove, which is also the answer."""
+def _written_in(name: str, folder: Path) -> tuple[Mapping[str, Any], int]:
+    """The sample that is to be proven, and how many weights the model has, which lies in the folder with its samples.
+
+    By a process of its own: the memory that it takes to make a large model is then free again.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_write, name, folder).result()
+
+
+def _write(name: str, folder: Path) -> tuple[Mapping[str, Any], int]:
+    """Files of the model and its samples; see `_written_in`."""
+    architecture = LARGE[name][1]()
     large = architecture.model.ByteSize() > 1 << 30
-    onnx.save(architecture.model, model, save_as_external_data=large)
-    for name, count, seed in (("calibration", CALIBRATION, 1), ("test", TEST, 2), ("sample", 1, 3)):
+    onnx.save(architecture.model, folder / "model.onnx", save_as_external_data=large)
+    for file, count, seed in (("calibration", CALIBRATION, 1), ("test", TEST, 2), ("sample", 1, 3)):
         drawn = architecture.draw(count, np.random.default_rng(seed))
         given = drawn if isinstance(drawn, Mapping) else {architecture.model.graph.input[0].name: drawn}
-        given = {key: value[0] for key, value in given.items()} if name == "sample" else given
-        np.savez(folder / f"{name}.npz", **given)
-    return given
+        given = {key: value[0] for key, value in given.items()} if file == "sample" else given
+        np.savez(folder / f"{file}.npz", **given)
+    return given, sum(int(np.prod(w.dims)) for w in architecture.model.graph.initializer)
 
 
-def _distance(architecture: Architecture, sample: Mapping[str, Any], answer: Mapping[str, Any]) -> float:
-    """How far the proven outputs are from onnxruntime's, as a share of their size."""
+def _distance(model: Path, sample: Mapping[str, Any], answer: Mapping[str, Any]) -> float:
+    """How far the proven outputs are from onnxruntime's, as a share of their size; tokens are the same or not."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(architecture.model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     kinds = {"tensor(int64)": np.int64}
     fed = {
         info.name: np.asarray(sample[info.name]).reshape(info.shape).astype(kinds.get(info.type, np.float32))
@@ -179,7 +189,9 @@ def _distance(architecture: Architecture, sample: Mapping[str, Any], answer: Map
         if tensor["role"] == "output":
             floats = np.asarray(wanted[tensor["name"]], dtype=np.float64)
             shown = np.asarray(tensor["real"]).reshape(floats.shape)
-            farthest = max(farthest, float(np.linalg.norm(shown - floats) / np.linalg.norm(floats)))
+            is_token = wanted[tensor["name"]].dtype.kind == "i"
+            away = (shown != floats).mean() if is_token else np.linalg.norm(shown - floats) / np.linalg.norm(floats)
+            farthest = max(farthest, float(away))
     return farthest
 
 
@@ -208,9 +220,8 @@ def _verdicts(out: Path, proof: Path, public: Path) -> dict[str, Any]:
 
 def estimated(name: str, folder: Path) -> None:
     """What `zkgpu zkml estimate` says of a model, and how long it takes."""
-    weights, build = LARGE[name]
-    _write(build(), folder / "model.onnx", folder)
-    data = ["--calibrate", folder / "calibration.npz", "--weights", weights]
+    _written_in(name, folder)
+    data = ["--calibrate", folder / "calibration.npz", "--weights", LARGE[name][0]]
     found = run("zkml", "estimate", folder / "model.onnx", *data, "--allow-error", 1)
     told = {"seconds": round(found.seconds, 1), "anonymous_bytes": found.anonymous_bytes}
     print(json.dumps({"model": name, **told, **found.answer}, indent=1))
