@@ -15,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests import soundness
+from tests.json_objects import require_documented
 from zkgpu.cli import main
 from zkgpu.cli.session import COMPILING, VALUES
 
@@ -72,7 +73,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
             main([str(a) for a in arguments])
         printed = capsys.readouterr()
         said = printed.err.replace(f"{COMPILING}\n", "")  # by whichever test needs a kernel first
-        return Outcome(int(ended.value.code or 0), printed.out, said)
+        outcome = Outcome(int(ended.value.code or 0), printed.out, said)
+        if "--json" in arguments and outcome.out.startswith("{"):
+            require_documented([str(a) for a in arguments], outcome.json)
+        return outcome
 
     return run
 

@@ -45,9 +45,21 @@ COMMANDS = {
     "zkml": "zkml.zkml_group",
     "demo": "demo.demo_command",
 }
+EXIT_CODES = {
+    0: "ok",
+    1: "proof invalid",
+    2: "usage",
+    3: "bad file or value",
+    4: "unsatisfied or second witness",
+    5: "no such device, package, memory or room",
+    6: "self-check failed",
+    70: "bug",
+    130: "interrupted",
+    141: "nobody reads the output",
+}
 _HEADINGS = {  # in order of use
     "A first proof": ("demo",),
-    "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
+    "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export"),
     "Neural networks": ("zkml",),
     "Ceremonies": ("powers", "key"),
     "This machine, and files": ("inspect", "doctor", "cache"),
@@ -65,12 +77,14 @@ class Commands(Group):
     """The commands by name; the module of one is imported when it is called. Each takes the global options too."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The docstring, with the names of the proof systems and curves that there are."""
+        """The docstring, with the proof systems, curves and exit codes that there are."""
         from zkgpu.curves import CURVES
         from zkgpu.systems.registry import NAMES, TITLES
 
         self.help = str(self.help).format(
-            systems=" and ".join(TITLES[name] for name in NAMES), curves=" and ".join(curve.title for curve in CURVES)
+            systems=" and ".join(TITLES[name] for name in NAMES),
+            curves=" and ".join(curve.title for curve in CURVES),
+            codes=", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()),
         )
         super().format_help_text(ctx, formatter)
 
@@ -97,8 +111,7 @@ class Commands(Group):
 def cli() -> None:
     """Zero-knowledge proofs: {systems} over {curves}, from circuits in Python or circom to a Solidity verifier.
 
-    Exit codes: 0 ok, 1 proof invalid, 2 usage, 3 bad file or value, 4 unsatisfied or second witness, 5 no such
-    device, package, memory or room, 6 self-check failed, 70 bug, 130 interrupted, 141 nobody reads the output.
+    Exit codes: {codes}.
     """
 
 

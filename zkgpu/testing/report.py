@@ -107,7 +107,7 @@ class SoundnessReport:
             for change in finding["changes"]:
                 del change["honest"], change["forged"]
         free = [asdict(wire) for wire in self.free]
-        tried = dict(self.tried)
+        tried = {kind.replace(" ", "_"): number for kind, number in self.tried.items()}
         return {"sound": self.sound, "tried": tried, "findings": findings, "free": free, "notes": list(self.notes)}
 
     def require_sound(self, where: str = "") -> None:
