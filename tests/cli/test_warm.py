@@ -196,3 +196,15 @@ def test_a_warm_cache_has_every_kernel_that_a_command_needs(tmp_path):
     range_key = samples / "range" / "range_groth16.zkey"
     for command in (["prove", range_key, samples / "range" / "witness.wtns"], ["demo"], ["demo", "--membership"]):
         assert COMPILING not in done(*command), command
+
+
+def test_v_says_what_computes_from_which_kernels_and_what_is_compiled(capsys):
+    session = Session(verbosity=1, device="cpu", threads=1)
+    session.start_logging()
+    session.backend()
+    session.on_compiling("sum_of_points")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "computing on cpu (" in said
+    assert ", 1 thread)" in said
+    assert machine.kernels_in_use().split()[0] in said.partition("kernels: ")[2]
+    assert "compiling kernel 1: sum_of_points" in said

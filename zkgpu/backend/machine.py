@@ -16,6 +16,7 @@ __all__ = [
     "clear_cache",
     "instruction_set",
     "instruction_sets",
+    "kernels_in_use",
     "needs_compiling",
 ]
 
@@ -38,6 +39,14 @@ def needs_compiling() -> bool:
         return False
     folder = folder_in_use()
     return folder is not None and not any(folder.glob(f"*{SUFFIX}"))
+
+
+def kernels_in_use() -> str:
+    """Where this process gets its compiled kernels from, in words."""
+    folder = folder_in_use()
+    shipped = [f"{sum(1 for _ in place.glob(f'*{SUFFIX}'))} shipped in {place}" for place in shipped_folders()]
+    kept = [] if folder is None else [f"{sum(1 for _ in folder.glob(f'*{SUFFIX}'))} kept in {folder}"]
+    return ", ".join([*shipped, *kept]) or "none are kept: there is no folder to keep them in"
 
 
 def available_memory() -> int:

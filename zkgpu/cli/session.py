@@ -86,12 +86,15 @@ class Session:
     def backend(self) -> Backend:
         """The device of the options, opened once."""
         from zkgpu.backend import open_backend
+        from zkgpu.backend.machine import kernels_in_use
         from zkgpu.cli.warm import second_process
 
         if self._backend is None:
             self._backend = open_backend(self.device, threads=self.threads)
             log = logging.getLogger("zkgpu")
             log.info("computing on %s", self._backend.name)
+            if log.isEnabledFor(logging.INFO) and self._backend.name.startswith("cpu"):
+                log.info("kernels: %s", kernels_in_use())
             if self._work is not None:
                 self._work.enter_context(second_process(self._backend))
             said = self.quiet or log.isEnabledFor(logging.INFO)
