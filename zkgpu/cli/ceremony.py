@@ -170,7 +170,7 @@ def powers_inspect(session: Session, powers: str) -> None:
     facts = {
         "curve": ptau.curve.name,
         "power": ptau.power,
-        "power_of_ceremony": ptau.ceremony_power,
+        "ceremony_power": ptau.ceremony_power,
         "prepared": ptau.lagrange is not None,
         "contributions": _contributors(ptau),
     }

@@ -116,6 +116,23 @@ _INSPECTED: Keys = {
     "contributions": ("list", "names and hashes"),
     **_USED_KEY,
 }
+_POWERS: Keys = {**_OUTPUT, "power": ("integer", "for 2^power rows")}
+_CONTRIBUTED: Keys = {
+    "contribution": ("integer", "its number"),
+    "contribution_hash": ("text", "to publish"),
+}
+_HELD_POWERS: Keys = {
+    "power": ("integer", "for 2^power rows"),
+    "prepared": ("truth", "for phase 2"),
+    "contributions": ("list", "names, beacons and hashes"),
+}
+_HELD_KEY: Keys = {
+    "wires": ("integer", ""),
+    "circuit_hash": ("text", ""),
+    "committed_wires": ("integer", ""),
+    **_UNSAFE,
+    "contributions": ("list", "names, beacons and hashes"),
+}
 
 KEYS: Mapping[str, Keys] = {
     "demo": {
@@ -142,6 +159,24 @@ KEYS: Mapping[str, Keys] = {
         "output": ("text?", ""),
         "profile": ("object", "scopes in scopes: name, constraints, entries, children"),
     },
+    "powers new": _POWERS,
+    "powers contribute": {**_POWERS, **_CONTRIBUTED},
+    "powers beacon": {**_POWERS, **_CONTRIBUTED},
+    "powers prepare": _POWERS,
+    "powers verify": {
+        **_HELD_POWERS,
+        "digest": ("text", "BLAKE2b-512 of the file"),
+        "published_as": ("text?", "the file of the Perpetual Powers of Tau that has this digest, or null"),
+    },
+    "powers inspect": {
+        **_HELD_POWERS,
+        "curve": ("text", ""),
+        "ceremony_power": ("integer", "of the ceremony that it was cut from"),
+    },
+    "key contribute": {**_OUTPUT, **_CONTRIBUTED},
+    "key beacon": {**_OUTPUT, **_CONTRIBUTED},
+    "key verify": _HELD_KEY,
+    "key inspect": _HELD_KEY,
     "zkml check": {
         "supported": ("truth", "false with exit code 3"),
         "obstacles": ("list", "operator, nodes, count, reason, instead"),
