@@ -14,6 +14,7 @@ from tests.zkml.networks import proven_output
 from tests.zkml.test_trees import FEATURES, Grown
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.zkml.storage import dump, parse
 
 DRAW = np.random.default_rng(11)
 ROWS = DRAW.normal(size=(48, FEATURES)).astype(np.float32)
@@ -374,6 +375,27 @@ def test_names_are_refused() -> None:
     proto = table([node("OneHotEncoder", "x", "out", **given)], kind=TensorProto.INT64, width=2, rank=3)
     with pytest.raises(FormatError, match=r"'/out'.*cats_strings"):
         compile_model(proto, CATEGORIES)
+
+
+# decimals
+
+BINS = np.array([1.1, 2.7, 5.2, 6.3], np.float32)
+
+
+@pytest.mark.parametrize("operator", ["Less", "LessOrEqual", "Greater", "GreaterOrEqual"])
+@pytest.mark.parametrize("beside", [np.nextafter(BINS, np.float32(-9)), BINS, np.nextafter(BINS, np.float32(9))])
+def test_decimals_are_compared_as_single_precision_has_them(operator: str, beside: np.ndarray) -> None:
+    rows = (np.arange(80)[:, None] / 10).astype(np.float32)
+    nodes = [node(operator, "x bins", "truths"), node("Cast", "truths", "out", to=TensorProto.INT64)]
+    compiled = assert_same(table(nodes, [("out", TensorProto.INT64)], width=1, bins=beside), rows)
+    assert compiled.model.inputs[0].scale == 0.1
+    assert parse(dump(compiled), "model.npz").recipe.calibration.units == {"x": 0.1}
+
+
+@pytest.mark.parametrize("rows", [np.arange(31) / 10, np.arange(80) / 10 + 0.00004, np.arange(80) * 3.0])
+def test_few_numbers_others_than_decimals_and_whole_ones_have_no_unit(rows: np.ndarray) -> None:
+    proto = table([node("Mul", "x w", "out")], width=1, w=np.array([0.37], np.float32))
+    assert not compile_model(proto, rows[:, None].astype(np.float32), limb=8).recipe.calibration.units
 
 
 # precision

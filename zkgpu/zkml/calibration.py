@@ -28,6 +28,8 @@ from zkgpu.zkml.trees import TREES
 Floats = NDArray[np.float64]
 Ends = tuple[Floats, Floats]
 
+_FEWEST_OF_A_UNIT = 32  # samples whose numbers have few decimals by more than chance
+_MOST_DECIMALS, _SINGLE = 4, 2.0**-23  # how far, as a share, a decimal may be from itself in single precision
 _BY_COLUMN = ("Add", "Clip", "Concat", "Div", "Function", "Gather", "Mul", "Reshape", "Scale", "Slice", "Sub", PRODUCT)
 _LARGE = 1 << 16  # entries of weights that are not worth to be looked at
 _NOISE = 1e-6  # of a number in single precision: what is left of one that never changes
@@ -44,6 +46,7 @@ class Calibration:
         channels: of these, and of tensors between layers with weights: the smallest and the largest values of each
             column or channel
         places: of tensors of a residual stream, and of what is computed of it: what they are at each position
+        units: of each input whose numbers all have a few decimals: the power of ten that they are multiples of
     """
 
     low: Mapping[str, float]
@@ -52,6 +55,7 @@ class Calibration:
     columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     channels: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
     places: Mapping[str, Places] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
@@ -232,7 +236,18 @@ def calibrate(
     channels |= {name: _column_ends(samples[name]) for name in rows}
     columns = {name: _reaches(*channels[name]) for name in (*rows, *tables) if name in channels}
     told = {name: (tuple(least.tolist()), tuple(most.tolist())) for name, (least, most) in channels.items()}
-    return Calibration(low, high, integral, columns, told, watched.places)
+    units = {name: _unit(samples[name]) for name in graph.inputs if name not in integral}
+    units = {name: unit for name, unit in units.items() if unit and count >= _FEWEST_OF_A_UNIT}
+    return Calibration(low, high, integral, columns, told, watched.places, units)
+
+
+def _unit(numbers: NDArray[Any]) -> float:
+    """The largest power of ten below 1 that single-precision numbers are multiples of; 0 for none down to 1e-4."""
+    for decimals in range(1, _MOST_DECIMALS + 1):
+        counts = numbers.astype(np.float64) * 10.0**decimals
+        if (np.abs(counts - np.rint(counts)) <= np.abs(counts) * _SINGLE).all():
+            return float(10.0**-decimals)
+    return 0.0
 
 
 def _with_channels(before: Ends | None, value: NDArray[Any], axis: int) -> Ends:

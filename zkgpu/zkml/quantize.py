@@ -244,12 +244,16 @@ def _scale_for_trees(builder: Builder, name: str, read: list[Forest], farthest: 
 
 
 def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:
-    """1 for whole numbers that fit; else what gives 2^bits steps, to the smallest column where they go by column."""
+    """1 for whole numbers that fit; else what gives 2^bits steps, to the smallest column where they go by column.
+
+    Numbers with few decimals stay what they are where their unit is no finer than that.
+    """
     steps, farthest = 2 ** builder.bits(name) - 1, max(high, -low)
     columns = builder.calibration.columns.get(name, ()) if builder.settings.by_column else ()
     if name in builder.calibration.integral and (columns or high - low <= steps) and farthest < _FARTHEST:
         return 1.0
+    unit = builder.calibration.units.get(name, 0.0)
     if not columns and not is_apart(low, high):
-        return fitting_scale(low, high, builder.bits(name))
+        return max(unit, fitting_scale(low, high, builder.bits(name)))
     reach = min((reach for reach in columns if reach > 0), default=high - low)
-    return max(reach / steps, farthest / (_FARTHEST_COLUMN if builder.settings.of_table else _FARTHEST)) or 1.0
+    return max(unit, reach / steps, farthest / (_FARTHEST_COLUMN if builder.settings.of_table else _FARTHEST)) or 1.0

@@ -48,6 +48,7 @@ def dump(compiled: CompiledModel) -> bytes:
             "low": dict(compiled.recipe.calibration.low),
             "high": dict(compiled.recipe.calibration.high),
             "integral": sorted(compiled.recipe.calibration.integral),
+            "units": dict(compiled.recipe.calibration.units),
             "columns": {name: list(reaches) for name, reaches in compiled.recipe.calibration.columns.items()},
             "places": {name: asdict(own) for name, own in compiled.recipe.calibration.places.items()},
             "channels": {name: list(ends) for name, ends in compiled.recipe.calibration.channels.items()},
@@ -143,7 +144,8 @@ def _recipe(recipe: Mapping[str, Any]) -> Recipe:
     columns = {str(k): tuple(map(float, reaches)) for k, reaches in recipe.get("columns", {}).items()}
     channels = {str(k): _ends_of_channels(ends) for k, ends in recipe.get("channels", {}).items()}
     places = {str(k): _places(own) for k, own in recipe.get("places", {}).items()}
-    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns, channels, places)
+    units = {str(k): float(unit) for k, unit in recipe.get("units", {}).items()}
+    calibration = Calibration(low, high, frozenset(recipe["integral"]), columns, channels, places, units)
     return Recipe(calibration, scales, Settings(**recipe["settings"]), tuple(recipe["outputs"]))
 
 

@@ -120,10 +120,16 @@ def _exceeds(builder: Builder, first: str, second: str) -> Quantized:
 
 
 def _in_units(builder: Builder, value: Array, x: Quantized) -> Array:
-    """A constant in units of a tensor, at most a bit beyond what that can hold."""
+    """A constant in units of a tensor, at most a bit beyond what that can hold.
+
+    What differs from a whole number by rounding alone is that number; beside decimals of an input, which the float
+    model has in single precision, it is on the same side of it as there.
+    """
     units = value.astype(np.float64) / x.scale
     near = np.rint(np.nan_to_num(units))
-    units = np.where(np.abs(units - near) <= _SAME * np.maximum(1, np.abs(near)), near, units)
+    is_decimal = x.scale in builder.calibration.units.values()
+    side = np.sign(value.astype(np.float64) - (near * x.scale).astype(np.float32)) if is_decimal else 0
+    units = np.where(np.abs(units - near) <= _SAME * np.maximum(1, np.abs(near)), near + side / 2, units)
     return np.clip(units, builder.interval(x).least - 2, builder.interval(x).greatest + 2)
 
 
