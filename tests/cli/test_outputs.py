@@ -49,6 +49,42 @@ def test_no_output_takes_the_place_of_an_input_or_of_another_output(made: Any, s
     assert contents(made.folder) == before
 
 
+def test_no_output_takes_the_place_of_a_file_of_another_kind(made: Any, samples: Path, command: Any) -> None:
+    r1cs, wtns, key, vk = (made / name for name in ("circuit.r1cs", "witness.wtns", "key.zkey", "vk.json"))
+    inputs, other = made.input(x=3, y=35), samples / "multiplier" / "multiplier_groth16.zkey"
+    (made / "pot.ptau").write_bytes((samples / "pot6_final.ptau").read_bytes())
+    (made / "source.circom").write_text("pragma circom 2.0.0;")
+    lines = [
+        ("compile", made.source(), "-o", key, "a proving key"),
+        ("witness", made.source(), inputs, "-o", made / "pot.ptau", "powers of tau"),
+        ("prove", key, wtns, "--proof", r1cs, "a constraint system"),
+        ("prove", key, wtns, "--proof", inputs, "a JSON file"),
+        ("prove", key, wtns, "--proof", made / "p.json", "--public", vk, "a verification key"),
+        ("prove", key, wtns, "--proof", made / "public.json", "public values"),
+        ("export", "vk", other, made / "proof.json", "a proof"),
+        ("export", "solidity", other, made / "cubic.py", "a source"),
+        ("export", "solidity", other, made / "source.circom", "a source"),
+        ("fullprove", inputs, made.source(), key, "--proof", wtns, "a witness"),
+    ]
+    before = contents(made.folder)
+    for *line, found in lines:
+        assert f"there is {found}" in command(*line).error(2), line
+    assert contents(made.folder) == before
+    (made / "empty").touch()
+    for _ in range(2):  # onto an empty file, and onto what the command made
+        made.done("prove", key, wtns, *made.outputs)
+        made.done("export", "solidity", key, made / "empty")
+
+
+@pytest.mark.parametrize("name", ["-", "--json", "-v"])
+def test_an_option_is_no_output(made: Any, command: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(made.folder)
+    before = made.names()
+    outcome = command("prove", "key.zkey", "witness.wtns", "--proof", name)
+    assert (outcome.code, f"give ./{name}" in outcome.err) == (2, True)
+    assert made.names() == before
+
+
 def test_an_output_that_cannot_be_written_is_found_before_the_work(
     made: Any, command: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
-from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.python_circuit import (
     FileOrProgram,
+    GivenFile,
     file_of,
     is_program,
     load_circuit,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from zkgpu.fields.field import Field, Limbs
     from zkgpu.testing import SoundnessReport
 
-FILE = click.Path(exists=True, dir_okay=False)
+FILE = GivenFile()
 OUTPUT = click.Path(dir_okay=False, writable=True)
 sym_option = click.option(
     "--sym", type=FILE, help="circom's .sym file, for names of signals; the one beside the .r1cs by default."
@@ -40,9 +41,11 @@ sym_option = click.option(
 @pass_session
 def compile_command(session: Session, source: str, output: str) -> None:
     """Compile a Python circuit to a .r1cs file that zkgpu and snarkjs read."""
+    from zkgpu.formats.kinds import R1CS
     from zkgpu.formats.r1cs import write_r1cs
 
     require_outputs([output], [file_of(source)])
+    require_kinds({output: R1CS})
     with session.working():
         r1cs = load_circuit(source).r1cs
         with stage("write circuit"):
@@ -69,9 +72,11 @@ def witness_command(
     Inputs of a Python circuit may come as an .npz file of integers too. One with challenges (lookups, public arrays,
     Circuit.commit) has no witness without a proof: `zkgpu fullprove INPUT FILE.py:circuit KEY.zkey` makes both.
     """
+    from zkgpu.formats.kinds import WITNESS
     from zkgpu.formats.wtns import write_wtns
 
     require_outputs([output], [inputs, file_of(source)])
+    require_kinds({output: WITNESS})
     with session.working():
         if is_program(source):
             field, assignment = _python_witness(source, inputs)

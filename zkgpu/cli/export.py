@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT
-from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
@@ -31,9 +31,11 @@ def export_group() -> None:
 @pass_session
 def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
+    from zkgpu.formats.kinds import KEY
     from zkgpu.systems.files import write_verifying_key
 
     require_outputs([output], [key_file])
+    require_kinds({output: KEY})
     key = _read_verifying_key(session, key_file, allow_insecure_key)
     write_verifying_key(output, key)
     session.finish({"output": output, "public": key.n_public, "unsafe": key.is_unsafe}, f"{output}: verifying key")
@@ -52,6 +54,7 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
     from zkgpu.solidity.form import form_of
 
     require_outputs([output], [key_file])
+    require_kinds({output: "a contract"})
     key = _read_verifying_key(session, key_file, allow_insecure_key)
     name = form_of(key, "VerifyingKey").contract_name if name is None else name
     write_text(output, verifier_source(key, name, allow_insecure=allow_insecure_key))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
 
 StrPath: TypeAlias = str | os.PathLike[str]
+_SOURCES = (".py", ".circom", ".onnx")
 
 force_option = click.option("--force", is_flag=True, help="Replace what is there of another circuit.")
 
@@ -22,14 +23,16 @@ force_option = click.option("--force", is_flag=True, help="Replace what is there
 def require_outputs(
     outputs: Iterable[StrPath], inputs: Iterable[StrPath | None], *, may_make_folders: bool = False
 ) -> None:
-    """Raises UsageError for an output that is an input, or that two share; ResourceError for a place without room.
+    """Raises UsageError for an output that is an input or an option, or that two share.
 
-    Pipes and devices may be shared.
+    Raises ResourceError for a place without room. Pipes and devices may be shared.
     """
     from zkgpu.formats.atomic import is_special, require_writable
 
     places = [os.fspath(path) for path in outputs if not is_special(path)]
     for place in places:
+        if place.startswith("-"):
+            raise UsageError(f"{place}: an output is a file: give ./{place} if this is its name")
         for path in inputs:
             if path is not None and _is_same(place, path):
                 raise UsageError(f"{place}: this is read as well as written: choose another place for the output")
@@ -38,6 +41,31 @@ def require_outputs(
             raise UsageError(f"{other}: two outputs would be written there: choose a place for each")
     for place in places:
         require_writable(_above(place) if may_make_folders else place)
+
+
+def require_kinds(outputs: Mapping[StrPath, str]) -> None:
+    """Raises UsageError for an output that would take the place of a file of another kind: of another command, say.
+
+    Args:
+        outputs: by place, the kind of file as `formats.kinds` calls it
+    """
+    for path, kind in outputs.items():
+        found = _found(path)
+        if found not in (None, kind):
+            raise UsageError(
+                f"{os.fspath(path)}: there is {found}, in whose place {kind} would be written: "
+                "choose another place, or remove it"
+            )
+
+
+def _found(path: StrPath) -> str | None:
+    """What kind of file is there; None where there is none, an empty one, or one of an unknown kind."""
+    from zkgpu.formats.container import map_file
+    from zkgpu.formats.kinds import kind_of
+
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return None
+    return "a source" if os.fspath(path).endswith(_SOURCES) else kind_of(map_file(path))
 
 
 def require_disk(place: StrPath, size: int) -> None:

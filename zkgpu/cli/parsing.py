@@ -94,6 +94,16 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # not generic before clic
             self.fail(error.message + (f" Did you mean {_listed(meant)}?" if meant else ""), param, ctx)
 
 
+def said(error: click.ClickException) -> str:
+    """What click says of a command line; of one with arguments too many or too few, with what the command takes."""
+    text, context = error.format_message(), getattr(error, "ctx", None)
+    if type(error) not in (click.UsageError, click.MissingParameter) or context is None:
+        return text
+    return (
+        f"{text.rstrip('.')}: give {' '.join([context.command_path, *context.command.collect_usage_pieces(context)])}"
+    )
+
+
 def paths(command: click.Command, ctx: click.Context) -> Iterator[str]:
     """The names that lead to each command below this one: `export vk`."""
     if not isinstance(command, click.Group):

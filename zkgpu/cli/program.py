@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 import zkgpu
-from zkgpu.cli.parsing import Group, with_global_options
+from zkgpu.cli.parsing import Group, said, with_global_options
 from zkgpu.cli.session import SCHEMA, Session
 from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
 from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
@@ -151,7 +151,7 @@ def describe(error: BaseException) -> tuple[str, int]:
     if isinstance(error, ZkgpuError):
         return str(error), error.exit_code
     if isinstance(error, click.ClickException):
-        return error.format_message(), UsageError.exit_code
+        return said(error), UsageError.exit_code
     if isinstance(error, MemoryError):
         return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
     if is_shortage(error):

@@ -8,7 +8,7 @@ import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
-from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.python_circuit import (
     FileOrProgram,
     file_of,
@@ -124,10 +124,12 @@ def fullprove_command(
 
 def _outputs(proof_file: str, public_file: str | None, inputs: list[str | None]) -> str:
     """Where public values go, after both places were looked at."""
+    from zkgpu.formats.kinds import PROOF, PUBLIC
     from zkgpu.formats.public_values import public_beside
 
     public = public_file or str(public_beside(proof_file))
     require_outputs([proof_file, public], inputs)
+    require_kinds({proof_file: PROOF, public: PUBLIC})
     return public
 
 

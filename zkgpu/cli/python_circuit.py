@@ -30,11 +30,22 @@ if TYPE_CHECKING:
 _MODULE = "zkgpu_circuit_file"
 
 
-class FileOrProgram(click.Path):
-    """A file that must be there, or FILE.py:name."""
+class GivenFile(click.Path):
+    """A file that must be there."""
 
     def __init__(self) -> None:
         super().__init__(exists=True, dir_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "-":
+            self.fail("standard input is not read: give the name of a file", param, ctx)
+        if ".py:" in value and not Path(value).is_file():
+            self.fail(f"'{value}' is a Python circuit, not a file: check the order of the arguments", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class FileOrProgram(GivenFile):
+    """A file that must be there, or FILE.py:name."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, str) and is_program(value):

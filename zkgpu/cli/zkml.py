@@ -13,7 +13,7 @@ import click
 
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
-from zkgpu.cli.outputs import force_option, require_disk, require_outputs, require_replaceable
+from zkgpu.cli.outputs import force_option, require_disk, require_kinds, require_outputs, require_replaceable
 from zkgpu.cli.parsing import Choice, Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
@@ -296,11 +296,13 @@ def prove_command(
 
     folder, read = _folder(build), [*_folder(build).files, inputs, weights]
     require_outputs(_places(output, public_file, None)[0], read)
+    _require_kinds(_places(output, public_file, None))
     with session.working():
         compiled = folder.read_model(memory)
         samples, is_batch = compiled.samples(read_inputs(inputs, compiled, memory))
         places = _places(output, public_file, len(samples) if is_batch else None)
         require_outputs([path for pair in places for path in pair], read)
+        _require_kinds(places)
         model = compiled.with_weights(weights, memory=memory) if weights else compiled
         key = folder.read_key(session.backend())
         if key.is_unsafe:
@@ -333,6 +335,13 @@ def _places(output: str, public_file: str | None, count: int | None) -> list[tup
     path = Path(output)
     proofs = [str(path.with_name(f"{path.stem}_{i}{path.suffix}")) for i in range(count)]
     return [(proof, str(public_beside(proof))) for proof in proofs]
+
+
+def _require_kinds(places: Sequence[tuple[str, str]]) -> None:
+    from zkgpu.formats.kinds import PROOF, PUBLIC
+
+    for proof, public in places:
+        require_kinds({proof: PROOF, public: PUBLIC})
 
 
 def _moved(model: CompiledModel, samples: Sequence[Mapping[str, Any]]) -> Counter[str]:

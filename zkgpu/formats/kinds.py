@@ -11,16 +11,17 @@ import numpy.typing as npt
 from zkgpu.errors import FormatError
 
 PROOF, KEY, PUBLIC, STATEMENT = "a proof", "a verification key", "public values", "the statement of a model"
+R1CS, WITNESS, PROVING_KEY = "a constraint system (.r1cs)", "a witness (.wtns)", "a proving key (.zkey)"
 _POWERS = "powers of tau (.ptau)"
 _PLURAL = (PUBLIC, _POWERS)
 _SWAPPED = "check the order of the arguments"
 _DOWNLOAD = "download the file itself"
 # the first bytes of a file, what it is, and what to do with it. LFS: git-lfs, docs/spec.md; the others: their formats'
 _SIGNATURES = (
-    (b"r1cs", "a constraint system (.r1cs)", _SWAPPED),
-    (b"wtns", "a witness (.wtns)", _SWAPPED),
+    (b"r1cs", R1CS, _SWAPPED),
+    (b"wtns", WITNESS, _SWAPPED),
     (b"ptau", _POWERS, _SWAPPED),
-    (b"zkey", "a proving key (.zkey)", _SWAPPED),
+    (b"zkey", PROVING_KEY, _SWAPPED),
     (b"\0asm", "a WebAssembly module (.wasm)", _SWAPPED),
     (b"\x93NUMPY", "an array of numpy (.npy)", _SWAPPED),
     (b"PK\x03\x04", "a zip archive or an .npz file", "unpack it first, or check the order of the arguments"),
@@ -72,6 +73,12 @@ def wrong_kind(name: str, data: npt.NDArray[np.uint8], wanted: str, *, is_json: 
     """
     found = signature_kind(data) or (None if is_json else _kind_of_text(data))
     return None if found is None else FormatError(f"{name}: {_instead(found[0], wanted)}: {found[1]}")
+
+
+def kind_of(data: npt.NDArray[np.uint8]) -> str | None:
+    """What a file is: a kind of file that zkgpu knows, a JSON file, or None."""
+    found = signature_kind(data) or _kind_of_text(data)
+    return found and found[0]
 
 
 def json_kind(value: Any) -> str | None:

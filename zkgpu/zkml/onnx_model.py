@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.extras import hint
 from zkgpu.formats.container import map_file
+from zkgpu.formats.kinds import wrong_kind
 from zkgpu.zkml.external_data import load_weights
 from zkgpu.zkml.graph import Shape
 
@@ -38,7 +39,10 @@ class OnnxModel:
     @classmethod
     def read(cls, source: Source) -> OnnxModel:
         """The model that a source holds. Raises FormatError for a damaged one, ResourceError without onnx."""
-        return source if isinstance(source, OnnxModel) else cls(_checked(import_onnx(), source))
+        if isinstance(source, OnnxModel):
+            return source
+        onnx = import_onnx()
+        return cls(_in_file(onnx, source) if isinstance(source, str | Path) else _checked(onnx, source))
 
     @cached_property
     def inputs(self) -> dict[str, int]:
@@ -126,6 +130,18 @@ def import_onnx() -> Any:
     except ImportError as error:
         raise ResourceError(f"reading ONNX models needs the onnx package: {hint('onnx')}") from error
     return onnx
+
+
+def _in_file(onnx: Any, path: str | Path) -> Any:
+    """The checked onnx.ModelProto of a file, which errors name."""
+    name = str(path)
+    other = wrong_kind(name, map_file(path), "an ONNX model", is_json=False)
+    if other is not None:
+        raise other
+    try:
+        return _checked(onnx, path)
+    except FormatError as error:
+        raise (error if str(error).startswith(name) else error.within(name)) from error.__cause__
 
 
 def _checked(onnx: Any, source: Any) -> Any:
