@@ -210,3 +210,15 @@ def test_a_source_that_is_none_is_one_line(work: Any, command: Any, path: str, m
     ):
         assert path.partition(":")[0] in command(*line).err
         assert command(*line).code in (2, 3)
+
+
+def test_a_circuit_with_challenges_has_a_ceremony_of_its_own(
+    work: Any, shown: str, samples: Path, command: Any
+) -> None:
+    powers, key = samples / "pot6_final.ptau", work / "key.zkey"
+    work.done("setup", shown, powers, work / "first.zkey")
+    work.done("key", "contribute", work / "first.zkey", key, "--name", "another")
+    assert len(command("key", "verify", shown, powers, key, "--json").json["contributions"]) == 2
+    assert command("fullprove", work / "input.json", shown, key, *work.outputs).err == "of the user's own\n"
+    (work / "shown.py").write_text(FILE.replace("SCALE = 1", "SCALE = 3"))
+    assert command("key", "verify", shown, powers, key).code != 0

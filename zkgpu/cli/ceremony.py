@@ -9,6 +9,7 @@ import click
 
 from zkgpu.cli.outputs import require_disk, require_outputs
 from zkgpu.cli.parsing import Group
+from zkgpu.cli.python_circuit import FileOrProgram, is_program, load_circuit
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -246,7 +247,7 @@ def _contribute_to_key(session: Session, path: str, output: str, force: bool, **
 
 
 @key_group.command("verify")
-@click.argument("circuit", metavar="CIRCUIT.r1cs|BUILD", type=click.Path(exists=True))
+@click.argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit|BUILD", type=FileOrProgram(dir_okay=True))
 @click.argument("powers", metavar="POT.ptau", type=FILE)
 @click.argument("key", metavar="KEY.zkey", type=FILE)
 @pass_session
@@ -310,6 +311,8 @@ def _hashes_of(key: ProvingKey) -> list[str]:
 def _read_circuit(path: str) -> R1CS:
     from zkgpu.formats.r1cs import read_r1cs
 
+    if is_program(path):
+        return load_circuit(path).r1cs
     if not os.path.isdir(path):
         return read_r1cs(path)
     from pathlib import Path

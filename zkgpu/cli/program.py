@@ -62,7 +62,7 @@ _HEADINGS = {  # in order of use
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml",),
     "Ceremonies": ("powers", "key"),
-    "This machine, and files": ("inspect", "doctor", "cache"),
+    "This machine, and files": ("inspect", "profile", "doctor", "cache"),
 }
 
 

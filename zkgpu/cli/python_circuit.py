@@ -33,8 +33,8 @@ _MODULE = "zkgpu_circuit_file"
 class GivenFile(click.Path):
     """A file that must be there."""
 
-    def __init__(self) -> None:
-        super().__init__(exists=True, dir_okay=False)
+    def __init__(self, dir_okay: bool = False) -> None:
+        super().__init__(exists=True, dir_okay=dir_okay)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "-":
