@@ -62,7 +62,7 @@ _HEADINGS = {  # in order of use
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml",),
     "Ceremonies": ("powers", "key"),
-    "This machine, and files": ("inspect", "profile", "doctor", "cache"),
+    "This machine, and files": ("inspect", "doctor", "cache"),
 }
 
 
@@ -189,12 +189,7 @@ def _fail(as_json: bool, text: str, code: int, values: str = "", details: Mappin
     if as_json:
         shown = {"values": values} if values else {}
         with contextlib.suppress(ClosedPipe, ZkgpuError):  # the exit code says it all the same
-            say(
-                [
-                    json.dumps(
-                        {"schema": SCHEMA, "ok": False, "error": line, **shown, "exit_code": code, **(details or {})}
-                    )
-                ]
-            )
+            found = {"error": line, **shown, "exit_code": code, **(details or {})}
+            say([json.dumps({"schema": SCHEMA, "ok": False, **found})])
     complain(message(f"error: {line} ({values})" if values else f"error: {line}"))
     return code

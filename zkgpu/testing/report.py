@@ -97,7 +97,9 @@ class SoundnessReport:
         if self.free:
             names = ", ".join(f"'{wire.name}'" for wire in self.free[:3])
             return f"{len(self.free)} wires are free next to the honest witness: {names}"
-        tried = ", ".join(f"{count:,} {kind}" for kind, count in self.tried.items())
+        tried = ", ".join(
+            f"{count:,} {kind.removesuffix('s') if count == 1 else kind}" for kind, count in self.tried.items()
+        )
         return f"no second witness found; tried {tried or 'nothing'}"
 
     def as_json(self) -> dict[str, Any]:
