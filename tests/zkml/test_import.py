@@ -135,7 +135,7 @@ def test_without_the_onnx_package_the_message_says_what_to_install(monkeypatch) 
 
 def test_calibration_data_must_fit_the_model() -> None:
     for data, message in (
-        (np.zeros((0, 6)), "at least one sample"),
+        (np.zeros((0, 6)), "without a sample: give one at least"),
         (np.full((3, 6), np.nan), "finite"),
         ({"y": SAMPLES}, "nothing for input 'x'"),
     ):

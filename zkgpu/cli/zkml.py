@@ -477,6 +477,8 @@ def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, An
     """The model, and what `compile_model` takes besides samples."""
     from zkgpu.zkml.onnx_model import OnnxModel
 
+    for name in {*options["private"]} & {*options["hashed"]}:
+        raise UsageError(f"--private {name} and --hashed {name}: give one of them")
     hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
     read = OnnxModel.read(model)
     given = set(read.inputs)

@@ -28,7 +28,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 MAX_TEXT = 1 << 28  # bytes of JSON, or of a table
 _EZKL = "input_data"
-_ARRAYS = (b"\x93NUMPY", b"PK\x03\x04")
+_ARRAYS = (b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")  # the last one of an archive with nothing in it
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)
 _TRUTHS = {"true": 1.0, "false": 0.0}
 _NO_LETTER = re.compile(r"[^0-9A-Za-z]")
@@ -67,6 +67,8 @@ def _from_json(source: Source, inputs: Shapes, most: int) -> Array | dict[str, A
         return _numbers(value, "the list")
     if _EZKL in value and _EZKL not in inputs:
         return _from_ezkl(value[_EZKL], inputs)
+    if value and not value.keys() & inputs.keys():
+        raise UsageError(f"it holds {', '.join(value)}, but the model has the inputs {', '.join(inputs)}")
     return {name: _numbers(item, f"'{name}'") for name, item in value.items() if name in inputs}
 
 
@@ -124,7 +126,9 @@ def _text(data: Bytes, most: int) -> str:
     try:
         return data.tobytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(f"byte {error.start:,} is not UTF-8: give .npy, .npz, .json or .csv") from None
+        raise FormatError(
+            f"byte {error.start:,} is not UTF-8, nor is it an array of NumPy: give .npy, .npz, .json or .csv"
+        ) from None
 
 
 def _from_table(text: str, inputs: Shapes) -> Array | dict[str, Array]:

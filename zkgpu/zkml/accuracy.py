@@ -271,7 +271,7 @@ def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) ->
     found = {}
     for tensor in model.inputs:
         real = _given(tensor, inputs)
-        integers = np.floor(real / tensor.scale + 0.5)
+        integers = _rounded(tensor, real)
         if clamp:
             integers = np.clip(integers, tensor.low, tensor.high)
         else:
@@ -286,14 +286,21 @@ def count_moved(model: IntegerModel, inputs: Samples) -> dict[str, int]:
     found = {}
     for tensor in model.inputs:
         real = _given(tensor, inputs)
-        integers = np.floor(real / tensor.scale + 0.5)
+        integers = _rounded(tensor, real)
         found[tensor.name] = int(((integers < tensor.low) | (integers > tensor.high) | _fractions(tensor, real)).sum())
     return {name: count for name, count in found.items() if count}
 
 
+def _rounded(tensor: Tensor, real: Floats) -> Floats:
+    """Half-way values up; what is beyond all floats is infinite, and out of range."""
+    with np.errstate(over="ignore"):
+        found: Floats = np.floor(real / tensor.scale + 0.5)
+    return found
+
+
 def _given(tensor: Tensor, inputs: Samples) -> Floats:
     if tensor.name not in inputs:
-        raise UsageError(f"missing input '{tensor.name}'")
+        raise UsageError(f"missing input '{tensor.name}': the data hold nothing under that name")
     return _numbers(tensor, np.asarray(inputs[tensor.name]))
 
 

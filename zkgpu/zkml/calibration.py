@@ -120,13 +120,17 @@ class FloatModel:
                 found[info.name] = shape, np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
         return found
 
+    def taken(self, sample: Samples) -> dict[str, NDArray[Any]]:
+        """The sample in the shapes and types of the inputs. Raises UsageError for numbers that a type has not."""
+        return {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
+
     def run(self, sample: Samples) -> dict[str, Floats]:
         """All tensors for one sample, by name. Raises FormatError, with its reason, where onnxruntime fails."""
         return {name: np.asarray(v, dtype=np.float64) for name, v in self.run_as_is(sample).items()}
 
     def run_as_is(self, sample: Samples) -> dict[str, NDArray[Any]]:
         """As `run`, in the types that the model gives."""
-        feed = {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
+        feed = self.taken(sample)
         # without names onnxruntime gives everything
         values = self._session.run(self.tensors, feed) if self.tensors else []
         named = self._model.named_classes
@@ -176,8 +180,12 @@ def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.d
     if value.size != math.prod(shape):
         raise UsageError(f"input '{name}' takes {shape}, but its data hold {value.shape} a sample")
     if kind.kind in "iub" and not (value == value.astype(kind)).all():
-        raise UsageError(f"input '{name}' takes {kind}, but its data hold numbers that are none")
-    return value.reshape(shape).astype(kind)
+        raise UsageError(f"input '{name}' takes {kind}, but its data hold other numbers: round them first")
+    with np.errstate(over="ignore"):
+        found = value.reshape(shape).astype(kind)
+    if not np.isfinite(found).all():
+        raise UsageError(f"input '{name}' takes {kind}, but its data hold numbers too large for it: scale them first")
+    return found
 
 
 def observe(model: FloatModel, sample: Samples) -> dict[str, NDArray[Any]]:
@@ -223,6 +231,7 @@ def calibrate(
     with stage("calibrate"):
         for i in range(count):
             given = sample(samples, i)
+            model.taken(given)  # or refused, also where it is held out
             seen = given if i in held_out else _with_scores(graph, {**given, **model.run(given)})
             for name, value in seen.items():
                 least, greatest = _bounds(np.asarray(value, dtype=np.float64), percentile)

@@ -161,7 +161,8 @@ def _checked(onnx: Any, source: Any) -> Any:
     except Exception as error:
         if type(error).__name__ != "DecodeError":  # protobuf's own, which has no public home
             raise
-        raise FormatError("not an ONNX model: its bytes do not parse") from error
+        name = f"{source}: " if isinstance(source, str | Path) else ""
+        raise FormatError(f"{name}not an ONNX model: its bytes do not parse: export it again") from error
     _refuse_gaps(proto)
     _require_arrays(onnx, proto)
     return proto

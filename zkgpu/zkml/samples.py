@@ -56,11 +56,21 @@ def as_samples(inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
         raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
     samples = {name: np.asarray(data[name]) for name in inputs}
     for name, array in samples.items():
-        if array.ndim < 1 or array.shape[0] == 0 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
-            raise UsageError(f"data for input '{name}' must be finite numbers, with at least one sample")
+        _require_numbers(name, array)
     if len({array.shape[0] for array in samples.values()}) != 1:
         raise UsageError("the inputs have different numbers of samples")
     return samples
+
+
+def _require_numbers(name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "fiub":
+        raise UsageError(f"data for input '{name}' are {array.dtype}, and not real numbers: give floats or integers")
+    if array.ndim < 1 or array.shape[0] == 0:
+        raise UsageError(f"data for input '{name}' have the shape {array.shape}, without a sample: give one at least")
+    for at in np.argwhere(~np.isfinite(array))[:1].tolist():
+        raise UsageError(
+            f"data for input '{name}' are no finite number in sample {at[0]} at index {at[1:]}: leave that sample out"
+        )
 
 
 def shapes_of(samples: Samples, axes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
