@@ -51,6 +51,7 @@ def test_the_report_counts_samples_with_such_values() -> None:
     assert compiled_to([node("Sinh", "h", "out")], {}).accuracy.clamped == 0
     compiled = compiled_to([node("Sinh", "h", "out")], {}, FAR)
     assert compiled.accuracy.clamped == 1
+    assert any(line.startswith("1 of 16 samples have values in the network far") for line in compiled.accuracy.warnings)
     assert parse(dump(compiled), "model").accuracy.clamped == 1
 
 

@@ -30,6 +30,7 @@ _OUTLYING = 10.0  # how much larger than half of the samples one is that says no
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
 _REFUSED = "{} of {} samples have values beyond what calibration saw, and cannot be proven: calibrate with more"
+_CLAMPED = "{} of {} samples have values in the network far beyond what calibration saw, and clamped: give it more"
 _FEW = "accuracy was measured on the {} samples of the calibration: give {} or more, so that some are held out of it"
 
 
@@ -117,6 +118,7 @@ class Accuracy:
         """What whoever relies on the report should know, one line each."""
         found = [] if self.held_out else [_FEW.format(self.samples, FEWEST_SAMPLES)]
         found += [_REFUSED.format(self.refused, self.samples + self.refused)] if self.refused else []
+        found += [_CLAMPED.format(self.clamped, self.samples)] if self.clamped else []
         return (*found, *([] if self.amiss <= WARNED else [self._told(f"'{self.worst_layer[0]}'")]))
 
     def require(self, most: float, graph: Graph) -> None:
