@@ -201,11 +201,18 @@ def test_a_table_holds_its_integers_in_few_bytes_whatever_they_come_as():
         columns = np.array([[0, 1, 2], [-300, 5, 299]], dtype=kind)
         assert Table("rows", columns).columns.dtype.itemsize * 8 == bits
     assert Table("range", range(1 << 12)).columns.dtype == np.int16
-    lowest = Table("lowest", np.array([[0, 1], [-128, 127]]))
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int16, np.int32, np.int64])
+def test_the_lowest_integer_of_a_type_is_looked_up_as_it_is(kind):
+    low, high = int(np.iinfo(kind).min), int(np.iinfo(kind).max)
     c = Circuit()
     x, y = c.private("x"), c.private("y")
-    lowest.look_up(x, y)
-    c.compile().witness({"x": 0, "y": -128})
+    Table("lowest", np.array([[0, 1], [low, high]], dtype=kind)).look_up(x, y)
+    compiled = c.compile()
+    compiled.witness({"x": 0, "y": low})
+    compiled.witness({"x": 1, "y": high})
+    assert_forgery_fails(compiled, {"x": 0, "y": -low}, {"table lowest/multiplicities": lambda *_: [1, 0]})
 
 
 def test_a_wide_table_is_written_and_looked_up_as_arrays():

@@ -213,9 +213,10 @@ def _quotients(
 
 
 def _negated_above_ones(columns: Integers) -> Integers:
-    """(k + 1, rows)."""
-    out = np.ones((len(columns) + 1, columns.shape[1]), dtype=columns.dtype)
-    np.negative(columns, out=out[:-1])
+    """(k + 1, rows), in a type that has the opposite of each."""
+    kind = columns.dtype if columns.dtype == object else np.int32 if columns.itemsize < 4 else np.int64
+    out = np.ones((len(columns) + 1, columns.shape[1]), dtype=kind)
+    np.negative(columns, out=out[:-1], dtype=kind)
     return out
 
 
