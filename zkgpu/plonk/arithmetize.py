@@ -7,7 +7,7 @@ more terms than the row has wires. The order is snarkjs', so that both make the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -65,12 +65,18 @@ def arithmetize(r1cs: R1CS) -> Rows:
         builder.row((wire, 0, 0), ql=1)
     for a, b, c in zip(*(_combinations(r1cs.field, m) for m in (r1cs.a, r1cs.b, r1cs.c)), strict=True):
         builder.constraint(a, b, c)
+    builder.tell_apart_from_public(r1cs.n_public)
     if not builder.wires:
         raise UsageError("the circuit has neither constraints nor public inputs: there is nothing to prove")
     rows = builder.rows(r1cs)
     if rows.log_size + 2 > r1cs.field.two_adicity:
         raise UsageError(f"the circuit takes {rows.n_rows:,} rows, more than {r1cs.field.name} has roots of unity for")
     return rows
+
+
+def binds_first_wire(wires: Sequence[int], selectors: Sequence[int]) -> bool:
+    """Whether a row, its wires and selectors in their order, is the one that binds the first public input."""
+    return tuple(wires) == (1, 0, 0) and tuple(selectors) == (0, 1, 0, 0, 0)
 
 
 def _combinations(field: Field, matrix: SparseMatrix) -> Iterator[Combination]:
@@ -97,6 +103,11 @@ class _Builder:
     def row(self, wires: tuple[int, int, int], qm: int = 0, ql: int = 0, qr: int = 0, qo: int = 0, qc: int = 0) -> None:
         self.wires.append(wires)
         self.selectors.append((qm, ql, qr, qo, qc))
+
+    def tell_apart_from_public(self, n_public: int) -> None:
+        """A first constraint, that wire 1 is 0, has the wire in column b: public inputs have theirs in column a."""
+        if not n_public and self.wires and binds_first_wire(self.wires[0], self.selectors[0]):
+            self.wires[0], self.selectors[0] = (0, 1, 0), (0, 0, 1, 0, 0)
 
     def constraint(self, a: Combination, b: Combination, c: Combination) -> None:
         """A B = C; a sum when A or B is a constant."""

@@ -7,7 +7,7 @@ mapped file. Source: iden3/snarkjs, src/zkey_utils.js (layout only).
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ from zkgpu.formats.container import BytesLike, Container, SectionReader, Source,
 from zkgpu.formats.points import GroupRows, Validator, point_bytes, read_point, read_rows, validate_all
 from zkgpu.formats.primes import read_curve, read_scalar_field
 from zkgpu.formats.zkey import MAGIC, PLONK, PROTOCOL, VERSION, require_protocol
+from zkgpu.plonk.arithmetize import binds_first_wire
 from zkgpu.plonk.keys import (
     EXTENSION,
     EXTRA_POWERS,
@@ -72,11 +73,13 @@ def read_plonk_zkey(path: Source, validate: Validator | None = None) -> ProvingK
     n_lagrange = max(1, header.n_public)
     g1, count = header.curve.g1, header.domain_size + EXTRA_POWERS
     powers = read_rows(file.read(POWERS, "powers of tau"), g1, count)
+    wires = _read_wires(file, header)
+    _require_public_rows(file, header, wires, polynomials)
     key = ProvingKey(
         verifying_key=replace(header.verifying_key, is_unsafe=file.has(UNSAFE)),
         n_wires=header.n_wires,
         additions=_read_additions(file.read(ADDITIONS, "additions"), header),
-        wires=_read_wires(file, header),
+        wires=wires,
         fixed={**polynomials, **dict(zip(SIGMAS, sigmas, strict=True))},
         lagrange=_read_polynomials(file, LAGRANGE, "Lagrange polynomials", header, n_lagrange),
         powers_g1=powers,
@@ -187,6 +190,26 @@ def _read_wires(file: Container, header: Header) -> Index:
             raise section.error(f"row {row:,}: wire {largest:,} is not below {header.n_wires:,}: set up again")
         columns.append(column.astype(np.int32))
     return np.stack(columns)
+
+
+def _require_public_rows(file: Container, header: Header, wires: Index, selectors: Mapping[str, Limbs]) -> None:
+    """The first row is that of a public input just where the header declares any.
+
+    Sizes of sections tell all other numbers of public inputs apart, but not none and one: with that number changed a
+    proof would leave out a public value of 0, or show one of a private wire, and verify with this key alone.
+    """
+    first = binds_first_wire(wires[:, 0].tolist(), _first_selectors(header, selectors))
+    if first != (header.n_public > 0):
+        raise FormatError(
+            f"{file.path}: section {HEADER} (header): {header.n_public:,} public inputs are declared, and the first "
+            f"row is {'' if first else 'not '}that of one: the file is damaged, copy it again"
+        )
+
+
+def _first_selectors(header: Header, selectors: Mapping[str, Limbs]) -> list[int]:
+    """What the selectors are in the first row, by the values beside their coefficients."""
+    field, at = header.curve.scalar_field, header.domain_size
+    return [field.from_montgomery_limbs(selectors[name][at : at + 1])[0] for name in SELECTORS]
 
 
 def _read_polynomials(file: Container, section_id: int, what: str, header: Header, count: int) -> Limbs:
