@@ -15,8 +15,15 @@ import pytest
 
 from tests.cli.test_zkml_refusals import PIXELS, dense, done
 from tests.zkml.models import onnx
-from zkgpu.inference import CompiledModel, Folder, room
+from zkgpu.backend import open_backend
+from zkgpu.formats.r1cs import read_r1cs
+from zkgpu.inference import CompiledModel, Folder
+from zkgpu.provers import room
+from zkgpu.systems.files import write_key
+from zkgpu.systems.registry import NAMES, system
 from zkgpu.zkml.tally import Size
+
+HEADERS = 4096  # bytes of a key that do not grow with its circuit
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +106,33 @@ def test_the_least_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "max").write_text("max\n")
     (tmp_path / "limit").write_text("123456\n")
     monkeypatch.setattr(room, "_CGROUPS", (tmp_path / "max", tmp_path / "none"))
-    assert room.memory_of_this_process() > 1 << 28
+    assert (room.memory_of_this_process() or 0) > 1 << 28
     monkeypatch.setattr(room, "_CGROUPS", (tmp_path / "max", tmp_path / "limit"))
     assert room.memory_of_this_process() == 123456
+
+
+def plain(samples: Path, folder: Path, protocol: str) -> tuple[object, ...]:
+    return ("setup", samples / "range" / "range.r1cs", folder / "key.zkey", "--unsafe", "--protocol", protocol)
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+def test_a_plain_setup_that_memory_or_disk_does_not_hold(
+    samples: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, protocol: str
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 10))
+    line = command(*plain(samples, tmp_path, protocol)).error(5)
+    assert "key.zkey: it would take about" in line
+    monkeypatch.setattr(room, "memory_of_this_process", lambda: 1 << 10)
+    line = command(*plain(samples, tmp_path, protocol)).error(5)
+    assert "constraints take about" in line
+    assert "may have 0.0" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("protocol", NAMES)
+def test_the_disk_that_a_key_takes_is_known_before_it_is_made(samples: Path, tmp_path: Path, protocol: str) -> None:
+    r1cs = read_r1cs(samples / "range" / "range.r1cs")
+    write_key(tmp_path / "key.zkey", system(protocol).unsafe_setup(r1cs, open_backend("cpu", threads=1)))
+    size = (tmp_path / "key.zkey").stat().st_size
+    disk = system(protocol).setup_room(r1cs).disk
+    assert disk <= size <= 1.01 * disk + HEADERS

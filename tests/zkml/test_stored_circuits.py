@@ -15,8 +15,10 @@ from tests.zkml import test_convolutions as convolutions
 from tests.zkml.models import model, node, normal
 from tests.zkml.networks import all_inputs, compiled, model_of
 from tests.zkml.test_layers import OTHERS, PINNED, linear
+from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
-from zkgpu.inference import CompiledModel, Folder, compile_model, stored
+from zkgpu.errors import UsageError
+from zkgpu.inference import CompiledModel, Folder, Prover, compile_model, stored, unsafe_setup
 from zkgpu.store import mapped
 from zkgpu.store.functions import describe_function, restore_function
 from zkgpu.zkml import compiled as compiling
@@ -165,6 +167,21 @@ def test_the_circuit_of_another_model_or_version_is_not_used(
     assert is_opened(folder)
     monkeypatch.setattr(stored, "_sources", lambda: b"another version")
     assert not is_opened(folder)
+
+
+def test_a_circuit_that_passes_for_that_of_the_model_is_not_the_keys(folder: Folder, network: CompiledModel) -> None:
+    """Of the same sizes, with another coefficient, and with the model's own stamp: no proof is made with it."""
+    backend = open_backend("cpu", threads=1)
+    folder.write_key(unsafe_setup(network, backend), network)
+    other = kept(network.circuit, network.model)
+    coefficients = other.r1cs.a.table.copy()
+    coefficients[other.r1cs.a.coefficient[0], 0] ^= 2
+    object.__setattr__(other.r1cs.a, "table", coefficients)
+    data = b"".join(stored.packed_circuit(network.with_circuit(other), (folder.path / "model.npz").read_bytes()))
+    (folder.path / "circuit.bin").write_bytes(data)
+    assert is_opened(folder)
+    with pytest.raises(UsageError, match="another circuit"):
+        Prover(folder.read_model(), folder.read_key(backend), backend)
 
 
 def test_a_circuit_whose_indices_lead_out_of_it_is_not_used(network: CompiledModel, folder: Folder) -> None:

@@ -80,6 +80,16 @@ def require_disk(place: StrPath, size: int) -> None:
         )
 
 
+def require_room(key: StrPath, r1cs: R1CS, protocol: str) -> None:
+    """Raises ResourceError where a setup of the circuit would have no memory, or its key no disk."""
+    from zkgpu.provers.room import require_memory
+    from zkgpu.systems.registry import system
+
+    room = system(protocol).setup_room(r1cs)
+    require_memory(r1cs.n_constraints, room.memory)
+    require_disk(key, room.disk)
+
+
 def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:
     """Raises UsageError where a key would replace something else than a key of the same circuit, without --force."""
     from zkgpu.systems.files import read_key

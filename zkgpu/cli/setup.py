@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
+from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable, require_room
 from zkgpu.cli.parsing import Choice
 from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
 from zkgpu.cli.session import Session, pass_session
@@ -53,6 +54,7 @@ def setup_command(
         raise UsageError("give CIRCUIT.r1cs POT.ptau KEY.zkey, or CIRCUIT.r1cs KEY.zkey with --unsafe")
     if name and not system(protocol).records_contributions:
         raise UsageError(f"--name: a {system(protocol).title} key records no contribution, leave the name out")
+    from zkgpu.backend.beside import large_in_files
     from zkgpu.systems.files import write_key
 
     circuit, output = files[0], files[-1]
@@ -60,11 +62,14 @@ def setup_command(
     with session.working():
         r1cs = _circuit(circuit)
         require_replaceable(output, r1cs, force)
-        if unsafe:
-            session.warn(UNSAFE_WARNING, even_quiet=True)
-            key: Any = system(protocol).unsafe_setup(r1cs, session.backend())
-        else:
-            key = _key_from_ceremony(r1cs, files[1], session.backend(), protocol, name)
+        require_room(output, r1cs, protocol)
+        key: Any
+        with large_in_files(Path(output).absolute().parent):
+            if unsafe:
+                session.warn(UNSAFE_WARNING, even_quiet=True)
+                key = system(protocol).unsafe_setup(r1cs, session.backend())
+            else:
+                key = _key_from_ceremony(r1cs, files[1], session.backend(), protocol, name)
         with stage("write key"):
             write_key(output, key.without_matrices(r1cs) if r1cs.rounds else key)
     title = system(protocol).title

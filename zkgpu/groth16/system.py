@@ -64,6 +64,7 @@ SYSTEM = ProofSystem(
     title="Groth16",
     setup=later("zkgpu.groth16.setup", "setup"),
     unsafe_setup=later("zkgpu.groth16.setup", "unsafe_setup"),
+    setup_room=later("zkgpu.groth16.room", "setup_room"),
     prover=later("zkgpu.groth16.prover", "Prover"),
     verify=verifier.verify,
     verify_batch=verifier.verify_batch,

@@ -19,6 +19,7 @@ import numpy as np
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.groth16.room import key_bytes, setup_memory
 from zkgpu.ntt.domain import Domain
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.check import shapes_of_inputs
@@ -31,12 +32,11 @@ from zkgpu.zkml.tally import Size
 
 _SETUP = (0.2, 6.5e-6, 1.3e-6, 0.07e-6)  # CPU seconds: of every setup, and of a row of the domain, a wire, an entry
 _PROOF = (0.04, 4.7e-6, 0.054e-6)  # CPU seconds: of every proof, and of a constraint, an entry
-_SETUP_MEMORY = (235e6, 250.0, 300.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
-_PROOF_MEMORY = (235e6, 200.0, 150.0, 64.0)  # the same, once the key is prepared; beside what is mapped of files
+_PROOF_MEMORY = (235e6, 200.0, 150.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry,
+# once the key is prepared; beside what is mapped of files
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
-_POINTS, _ROW = 64 * 3 + 128, 64  # bytes in a key: of a wire, a row of the domain; the circuit has the entries
 _GAS = 259_000  # of a proof with a commitment, the whole transaction
 _GAS_PER_INPUT = 7_157  # challenges and digest too
 _GAS_PER_VALUE = 85  # with a byte or two of calldata
@@ -80,7 +80,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     domain = 1 << (size.constraints + size.public).bit_length()
     at_once = speed * (threads or os.cpu_count() or 1) ** _THREADS
     counts = 1, domain, size.wires, size.entries
-    setup_memory, prove_memory = (int(_weighted(weights, *counts)) for weights in (_SETUP_MEMORY, _PROOF_MEMORY))
+    memory = setup_memory(*counts[1:]), int(_weighted(_PROOF_MEMORY, *counts))
     setup = _weighted(_SETUP, *counts)
     proof = _weighted(_PROOF, 1, size.constraints, size.entries)
     return Costs(
@@ -89,12 +89,12 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         entries=size.entries,
         setup_seconds=setup / at_once,
         prove_seconds=proof / at_once,
-        memory=max(setup_memory, prove_memory),
-        key_bytes=size.wires * _POINTS + domain * _ROW,
+        memory=max(memory),
+        key_bytes=key_bytes(domain, size.wires),
         gas=_GAS + _GAS_PER_INPUT * size.public + _GAS_PER_VALUE * size.values,
         public=size.public,
-        setup_memory=setup_memory,
-        prove_memory=prove_memory,
+        setup_memory=memory[0],
+        prove_memory=memory[1],
     )
 
 

@@ -16,9 +16,10 @@ from zkgpu.errors import ResourceError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.ntt.domain import Domain
 from zkgpu.plonk.arithmetize import Rows, arithmetize
-from zkgpu.plonk.keys import EXTENSION, EXTRA_POWERS, FIXED, SELECTORS, SIGMAS, ProvingKey, VerifyingKey
+from zkgpu.plonk.keys import EXTENSION, EXTRA_POWERS, FIXED, MIN_LOG_SIZE, SELECTORS, SIGMAS, ProvingKey, VerifyingKey
 from zkgpu.plonk.permutation import identity_labels, sigma
 from zkgpu.poly import Coefficients, Committer, Srs
+from zkgpu.provers.room import Room
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _tau: int | None = None) -> Pr
     return key_from_rows(rows, srs, backend)
 
 
+def setup_room(r1cs: R1CS) -> Room:
+    """What a setup of the circuit takes at the least: of each constraint it makes a row, and often more."""
+    rows = max(1 << MIN_LOG_SIZE, r1cs.n_constraints + r1cs.n_public)
+    size = _key_bytes((rows - 1).bit_length(), r1cs.n_public, r1cs.field.bytes)
+    return Room(size, size)
+
+
 def _arithmetized(r1cs: R1CS) -> Rows:
     with stage("arithmetize"):
         rows = arithmetize(r1cs)
@@ -74,8 +82,12 @@ def _arithmetized(r1cs: R1CS) -> Rows:
 
 def key_bytes(rows: Rows) -> int:
     """About what a key takes in memory and as a file: EXTENSION vectors for each of its polynomials."""
-    polynomials = len(FIXED) + _n_lagrange(rows)
-    return (polynomials * EXTENSION * rows.field.bytes + _POINT_BYTES) << rows.log_size
+    return _key_bytes(rows.log_size, rows.n_public, rows.field.bytes)
+
+
+def _key_bytes(log_size: int, n_public: int, scalar_bytes: int) -> int:
+    polynomials = len(FIXED) + max(1, n_public)
+    return (polynomials * EXTENSION * scalar_bytes + _POINT_BYTES) << log_size
 
 
 def key_from_rows(rows: Rows, srs: Srs, backend: Backend) -> ProvingKey:

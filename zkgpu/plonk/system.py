@@ -89,6 +89,7 @@ SYSTEM = ProofSystem(
     title="PLONK",
     setup=_setup,
     unsafe_setup=later("zkgpu.plonk.setup", "unsafe_setup"),
+    setup_room=later("zkgpu.plonk.setup", "setup_room"),
     prover=later("zkgpu.plonk.prover", "Prover"),
     verify=_verify,
     verify_batch=_verify_batch,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.curves.points import Curve
+    from zkgpu.provers.room import Room
 
 Facts = dict[str, Any]
 
@@ -102,6 +103,7 @@ class ProofSystem:
         name, title: "groth16", and what messages call it
         setup: setup(r1cs, powers_of_tau, backend, name=...); a name only if `records_contributions`
         unsafe_setup: unsafe_setup(r1cs, backend)
+        setup_room: setup_room(r1cs): what a setup takes at the least, known before it starts
         prover: Prover(key, backend, circuit=..., allow_insecure_key=...), a CheckedProver
         verify: verify(key, public_inputs, proof, packed=..., allow_insecure_key=...)
         verify_batch: verify_batch(key, statements, allow_insecure_key=...)
@@ -116,6 +118,7 @@ class ProofSystem:
     title: str
     setup: Callable[..., Any]
     unsafe_setup: Callable[..., Any]
+    setup_room: Callable[[R1CS], Room]
     prover: Callable[..., Any]
     verify: Callable[..., bool]
     verify_batch: Callable[..., bool]
