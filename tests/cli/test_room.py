@@ -67,8 +67,8 @@ def test_a_circuit_beyond_the_largest_domain(
 def test_a_circuit_that_memory_does_not_hold(
     model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(room, "memory_of_this_process", lambda: 100 << 20)
-    refused(command, model, tmp_path, name, "constraints take about 0.2 GiB of memory", "may have 0.1")
+    monkeypatch.setattr(room, "memory_of_this_process", lambda: 30 << 20)
+    refused(command, model, tmp_path, name, "constraints take about 0.1 GiB of memory", "may have 0.0")
 
 
 @pytest.mark.parametrize("name", ["compile", "setup"])

@@ -553,7 +553,8 @@ def _lines(compiled: CompiledModel, costs: Costs) -> list[str]:
         lines.append(summary(compiled.recipe.calibration.places))
     lines.append(
         f"{counted(costs.constraints, 'constraint')}; about {costs.setup_seconds:.1f} s for setup, "
-        f"{costs.prove_seconds:.2f} s a proof, {costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
+        f"{costs.prove_seconds:.1f} s to prove, {costs.proof_seconds:.2f} s of it the proof; "
+        f"{costs.memory / 2**30:.1f} GB, {costs.gas:,} gas"
     )
     lines += compiled.account.lines
     if compiled.weights_hash is not None:

@@ -10,13 +10,16 @@ from zkgpu.provers.room import Room
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
 
-_MEMORY = (235e6, 250.0, 300.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
+_MEMORY = (150e6, 20.0, 370.0, 36.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
 _WIRE, _COMMITTED, _ROW = 64 + 64 + 128 + 64, 64, 64  # bytes of points: A, B, B in G2, C; one more; H
 _ENTRY = 44  # bytes of an entry of A or B in a key's file
 
 
 def setup_memory(domain: int, wires: int, entries: int) -> int:
-    """Bytes at the peak of a setup, about: fitted to circuits of up to 1.2 million constraints."""
+    """Bytes at the peak of a setup, about: fitted to circuits of up to 3.5 million constraints.
+
+    Most of it is in files without names where large arrays are kept there (`jit.memory.large_in_files`).
+    """
     return int(sum(weight * count for weight, count in zip(_MEMORY, (1, domain, wires, entries), strict=True)))
 
 
@@ -30,10 +33,13 @@ def key_bytes(domain: int, wires: int, committed: int = 0, entries: int = 0) -> 
 
 
 def setup_room(r1cs: R1CS) -> Room:
-    """What a setup of the circuit takes. Raises ResourceError for one beyond the largest domain."""
+    """What a setup of the circuit takes. Raises ResourceError for one beyond the largest domain.
+
+    The command writes keys of circuits with challenges without matrices.
+    """
     domain = domain_for(r1cs.field, r1cs.n_constraints, r1cs.n_public).size
     in_key = r1cs.a.entries + r1cs.b.entries + r1cs.n_public + 1
     return Room(
         setup_memory(domain, r1cs.n_wires, in_key + r1cs.c.entries),
-        key_bytes(domain, r1cs.n_wires, r1cs.n_committed, in_key),
+        key_bytes(domain, r1cs.n_wires, r1cs.n_committed, 0 if r1cs.rounds else in_key),
     )

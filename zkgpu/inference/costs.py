@@ -1,9 +1,8 @@
 """What setup, proof and verification of a circuit will cost, before anything long starts.
 
-CPU seconds are those of a server with AVX-512, fitted to 23 models of up to 1.2 million constraints, and to 33 million
-entries: MLPs, convolutional networks and transformer blocks, with public, private and hashed weights. All setups were
-within a factor of 1.5, and so were proofs of half a second or more, but for two; the README's seconds on two idle cores
-were within 1.6. `speed_of_this_machine` compares with that server.
+CPU seconds are those of a server with AVX-512, which `speed_of_this_machine` compares with. Whole commands, with
+start-up, opening of files and self-check, are fitted to the large models of `bench/results/large.jsonl`, up to 3.5
+million constraints and 34 million entries; a proof alone to 23 models of up to 1.2 million constraints.
 """
 
 from __future__ import annotations
@@ -30,10 +29,11 @@ from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.samples import made_up
 from zkgpu.zkml.tally import Size
 
-_SETUP = (0.2, 6.5e-6, 1.3e-6, 0.07e-6)  # CPU seconds: of every setup, and of a row of the domain, a wire, an entry
-_PROOF = (0.04, 4.7e-6, 0.054e-6)  # CPU seconds: of every proof, and of a constraint, an entry
-_PROOF_MEMORY = (235e6, 200.0, 150.0, 64.0)  # bytes: of the process, and of a row of the domain, a wire, an entry,
-# once the key is prepared; beside what is mapped of files
+# CPU seconds of a command, and of a row of the domain, a constraint, a wire, an entry in it
+_SETUP = (1.1, 5e-6, 4.5e-6, 1.3e-6, 0.19e-6)
+_PROVE = (1.1, 0.0, 4.8e-6, 0.0, 0.095e-6)
+_PROOF = (0.04, 0.0, 4.7e-6, 0.0, 0.054e-6)  # of a proof with an open key
+_PROVE_MEMORY = (60e6, 300.0, 0.0, 10.0, 34.0)  # bytes, beside what is mapped of files
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
@@ -49,9 +49,10 @@ class Costs:
 
     Attributes:
         constraints, wires, entries, public: of the R1CS
-        setup_seconds, prove_seconds: on all cores of this machine, when it has nothing else to do
+        setup_seconds, prove_seconds: of whole commands, on all cores of this machine, when it has nothing else to do
+        proof_seconds: of a proof alone, where the key is open
         memory: bytes, at the peak of setup or proof
-        setup_memory, prove_memory: bytes at the peak of each, beside files that are mapped
+        setup_memory, prove_memory: bytes at the peak of each; of prove, beside files that are mapped
         key_bytes: size of the proving key's file, about
         gas: of the contract's call
     """
@@ -64,6 +65,7 @@ class Costs:
     memory: int
     key_bytes: int
     gas: int
+    proof_seconds: float = 0.0
     public: int = 0
     setup_memory: int = 0
     prove_memory: int = 0
@@ -79,16 +81,16 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     size = circuit if isinstance(circuit, Size) else _size(circuit)
     domain = 1 << (size.constraints + size.public).bit_length()
     at_once = speed * (threads or os.cpu_count() or 1) ** _THREADS
-    counts = 1, domain, size.wires, size.entries
-    memory = setup_memory(*counts[1:]), int(_weighted(_PROOF_MEMORY, *counts))
-    setup = _weighted(_SETUP, *counts)
-    proof = _weighted(_PROOF, 1, size.constraints, size.entries)
+    counts = 1, domain, size.constraints, size.wires, size.entries
+    setup, prove, proof = (_weighted(weights, counts) / at_once for weights in (_SETUP, _PROVE, _PROOF))
+    memory = setup_memory(domain, size.wires, size.entries), int(_weighted(_PROVE_MEMORY, counts))
     return Costs(
         constraints=size.constraints,
         wires=size.wires,
         entries=size.entries,
-        setup_seconds=setup / at_once,
-        prove_seconds=proof / at_once,
+        setup_seconds=setup,
+        prove_seconds=prove,
+        proof_seconds=proof,
         memory=max(memory),
         key_bytes=key_bytes(domain, size.wires),
         gas=_GAS + _GAS_PER_INPUT * size.public + _GAS_PER_VALUE * size.values,
@@ -98,7 +100,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     )
 
 
-def _weighted(weights: tuple[float, ...], *counts: int) -> float:
+def _weighted(weights: tuple[float, ...], counts: tuple[int, ...]) -> float:
     return sum(weight * count for weight, count in zip(weights, counts, strict=True))
 
 
