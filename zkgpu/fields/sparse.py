@@ -109,6 +109,13 @@ class SparseMatrix:
         return SparseMatrix(shape, indptr, columns[order].astype(np.int32), coefficient[order], table)
 
     @staticmethod
+    def diagonal(size: int, value: Limbs) -> SparseMatrix:
+        """(size, size): the value, (1, limbs) canonical, where row and column are equal."""
+        return SparseMatrix(
+            (size, size), np.arange(size + 1), np.arange(size, dtype=np.int32), np.zeros(size, np.uint8), value
+        )
+
+    @staticmethod
     def side_by_side(parts: Sequence[SparseMatrix]) -> SparseMatrix:
         """[M0 | M1 | ...], for matrices of equally many rows."""
         column_offsets = np.cumsum([0] + [m.shape[1] for m in parts])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zkgpu.backend.beside import aligned_empty
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.ceremony.draws import Beacon, require_beacon, require_name, secret_of_system
 from zkgpu.ceremony.multiples import progression
@@ -22,6 +23,7 @@ from zkgpu.errors import FormatError, SelfCheckError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import ceremony
+from zkgpu.groth16.combining import combine_by_pieces
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
@@ -254,24 +256,26 @@ def _combine_lagrange_points(qap: QapMatrices, ptau: PowersOfTau, backend: Backe
     g1, g2 = backend.curve.g1, backend.curve.g2
     log_size = qap.a.shape[0].bit_length() - 1
     a, b, c = (m.transpose() for m in (qap.a, qap.b, qap.c))
-    tau_g1 = ptau.lagrange_tau_g1(log_size)
-    beta_alpha_tau = np.concatenate([ptau.lagrange_beta_g1(log_size), ptau.lagrange_alpha_g1(log_size), tau_g1])
-    return Queries(
-        a=backend.combine_points(g1, a, tau_g1),
-        b_g1=backend.combine_points(g1, b, tau_g1),
-        b_g2=backend.combine_points(g2, b, ptau.lagrange_tau_g2(log_size)),
-        ic_and_l=backend.combine_points(g1, SparseMatrix.side_by_side([a, b, c]), beta_alpha_tau),
-        h=np.ascontiguousarray(ptau.lagrange_tau_g1(log_size + 1)[1::2]),
-    )
+    tau_g1, tau_g2 = ptau.lagrange_tau_g1(log_size), ptau.lagrange_tau_g2(log_size)
+    beta_alpha_tau = [ptau.lagrange_beta_g1(log_size), ptau.lagrange_alpha_g1(log_size), tau_g1]
+    h = aligned_empty(tau_g1.shape)
+    h[:] = ptau.lagrange_tau_g1(log_size + 1)[1::2]
+    with steps(2 * a.entries + 3 * b.entries + c.entries):
+        return Queries(
+            a=combine_by_pieces(backend, g1, [a], [tau_g1]),
+            b_g1=combine_by_pieces(backend, g1, [b], [tau_g1]),
+            b_g2=combine_by_pieces(backend, g2, [b], [tau_g2]),
+            ic_and_l=combine_by_pieces(backend, g1, [a, b, c], beta_alpha_tau),
+            h=h,
+        )
 
 
 def _h_powers(backend: Backend, ptau: PowersOfTau, n: int) -> Limbs:
     """(n - 1, 8): tau^(n + i) - tau^i in G1, the form of h_query that a circuit's hash covers."""
-    i = np.arange(n - 1, dtype=np.int64)
-    shape, rows, columns = (n - 1, 2 * n - 1), np.concatenate([i, i]), np.concatenate([i, i + n])
-    signs = np.repeat(np.arange(2), n - 1)
-    difference = SparseMatrix.from_entries(shape, rows, columns, signs, backend.curve.scalar_field.to_limbs([-1, 1]))
-    return backend.combine_points(backend.curve.g1, difference, ptau.tau_g1[: 2 * n - 1])
+    signs = [SparseMatrix.diagonal(n - 1, backend.curve.scalar_field.to_limbs([sign])) for sign in (-1, 1)]
+    powers = [ptau.tau_g1[: n - 1], ptau.tau_g1[n : 2 * n - 1]]
+    with steps(2 * (n - 1)):
+        return combine_by_pieces(backend, backend.curve.g1, signs, powers)
 
 
 def _require_fitting(ptau: PowersOfTau, curve: Curve, domain_size: int) -> None:
