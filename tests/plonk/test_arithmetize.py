@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.groth16.committed_statement import squares
+from tests.plonk.row_by_row import row_by_row
 from zkgpu.circuits import R1CS, Circuit, SparseMatrix, stack
 from zkgpu.circuits.gadgets import poseidon
 from zkgpu.curves.bn254 import Fr
@@ -70,6 +71,18 @@ witnesses = st.lists(coefficients, min_size=WIRES - 1, max_size=WIRES - 1).map(l
 def test_all_rows_hold_just_when_all_constraints_do(system: list, witness: list[int], n_public: int) -> None:
     holds = all(value(a, witness) * value(b, witness) % r == value(c, witness) for a, b, c in system)
     assert (not any(gates(arithmetize(r1cs(system, n_public)), witness))) == holds
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(constraints, min_size=1, max_size=5), st.integers(0, 2))
+def test_arrays_are_what_one_row_after_another_would_be(system: list, n_public: int) -> None:
+    circuit = r1cs(system, n_public)
+    made, wanted = arithmetize(circuit), row_by_row(circuit)
+    assert np.array_equal(made.wires, wanted.wires)
+    assert np.array_equal(made.additions.wires, wanted.additions.wires)
+    assert np.array_equal(made.additions.factors, wanted.additions.factors)
+    assert np.array_equal(made.additions.table, wanted.additions.table)
+    assert all(np.array_equal(made.selectors[name], wanted.selectors[name]) for name in SELECTORS)
 
 
 @settings(max_examples=60, deadline=None)
