@@ -34,7 +34,7 @@ entropy_option = click.option(
 replace_option = click.option("--force", is_flag=True, help="Replace the output where there is a file.")
 
 
-@click.group("powers", cls=Group)
+@click.group("powers", cls=Group, no_args_is_help=False)
 def powers_group() -> None:
     """Phase 1: powers of tau, for all circuits up to a size. Files are those of snarkjs.
 
@@ -187,7 +187,7 @@ def _contributors(ptau: PowersOfTau) -> list[str]:
     return [f"{i}: {describe_contribution(c)} {c.response_hash().hex()}" for i, c in enumerate(ptau.contributions, 1)]
 
 
-@click.group("key", cls=Group)
+@click.group("key", cls=Group, no_args_is_help=False)
 def key_group() -> None:
     """Phase 2: a Groth16 key of one circuit, or of a model. Keys without challenges are those of snarkjs.
 
