@@ -20,11 +20,6 @@ SAMPLES = Path(__file__).parent.parent / "data" / "samples"
 BACKEND = open_backend("cpu")
 
 
-@pytest.fixture(scope="module")
-def ptau():
-    return read_ptau(SAMPLES / "pot6_final.ptau")
-
-
 def outside_g2() -> Point:
     """A point of the twist, which is not in the subgroup."""
     for x in range(1, 100):
@@ -60,21 +55,21 @@ CHEATS = {
     ),
     "sections 14 and 15 swapped": (lambda p: swapped_lagrange(p, 2, 3), "Lagrange points of alpha tau"),
     "a small block": (lambda p: block_changed(p, 3, 3), r"Lagrange points of beta tau, 2\^2"),
-    "a block of G2": (lambda p: block_changed(p, 1, 40), r"Lagrange points of tau in G2, 2\^5"),
-    "the block of twice the size": (lambda p: block_changed(p, 0, 150), "twice the size"),
+    "a block of G2": (lambda p: block_changed(p, 1, 4), r"Lagrange points of tau in G2, 2\^2"),
+    "the block of twice the size": (lambda p: block_changed(p, 0, 20), "twice the size"),
     "a G2 point outside the subgroup": (
         lambda p: replace(p, tau_g2=with_point(p.tau_g2, 5, G2, outside_g2())),
         r"powers of tau in G2: point 5: .*subgroup",
     ),
     "a Lagrange point outside the subgroup": (
         lambda p: replace(
-            p, lagrange=(p.lagrange[0], with_point(p.lagrange[1], 20, G2, outside_g2()), *p.lagrange[2:])
+            p, lagrange=(p.lagrange[0], with_point(p.lagrange[1], 10, G2, outside_g2()), *p.lagrange[2:])
         ),
-        r"Lagrange points of tau in G2: point 20: .*subgroup",
+        r"Lagrange points of tau in G2: point 10: .*subgroup",
     ),
-    "one power": (lambda p: replace(p, tau_g1=with_point(p.tau_g1, 100, G1, 7 * G1.generator)), "powers of tau in G1"),
+    "one power": (lambda p: replace(p, tau_g1=with_point(p.tau_g1, 9, G1, 7 * G1.generator)), "powers of tau in G1"),
     "beta in G2": (lambda p: replace(p, beta_g2=2 * p.beta_g2), "not those the last contribution left"),
-    "another tau": (lambda p: replace(p, tau_g1=p.beta_tau_g1[:127]), "not those the last contribution left"),
+    "another tau": (lambda p: replace(p, tau_g1=p.beta_tau_g1), "not those the last contribution left"),
     "the last hash": (
         lambda p: replace(p, contributions=(p.contributions[0], replace(p.contributions[1], next_challenge=bytes(64)))),
         "last contribution's hash",
@@ -86,14 +81,15 @@ CHEATS = {
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
-def test_a_changed_file_is_refused_by_what_was_changed(ptau, cheat):
+def test_a_changed_file_is_refused_by_what_was_changed(small, cheat):
     change, message = CHEATS[cheat]
     with pytest.raises((FormatError, InsecureKeyError), match=message):
-        verify_file(change(ptau), BACKEND)
+        verify_file(change(small), BACKEND)
 
 
-def test_the_file_itself_passes(ptau):
-    verify_file(ptau, BACKEND)
+def test_the_files_themselves_pass(small):
+    verify_file(small, BACKEND)
+    verify_file(read_ptau(SAMPLES / "pot6_final.ptau"), BACKEND)
 
 
 def contributed(tau: int, alpha: int, beta: int, *, power: int = 2, beacon=None, base: int = 11):
@@ -141,8 +137,8 @@ def test_a_beacon_whose_secrets_are_the_cheaters_own_is_refused():
         verify_contributions(contributed(5, 6, 7, beacon=(bytes(range(31)), 10)))
 
 
-def test_a_contributions_point_outside_the_subgroup_is_refused(ptau):
-    first, second = ptau.contributions
+def test_a_contributions_point_outside_the_subgroup_is_refused(small):
+    first, second = small.contributions
     forged = replace(second, tau=replace(second.tau, g2_spx=outside_g2()))
     with pytest.raises(PointError, match=r"contribution 2 .*the proof of tau: .*outside the subgroup"):
-        verify_contributions(replace(ptau, contributions=(first, forged)))
+        verify_contributions(replace(small, contributions=(first, forged)))

@@ -23,16 +23,6 @@ BACKEND = open_backend("cpu")
 BEACON = (bytes(range(1, 32)), 10)
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """A ceremony of 2^3 powers with two contributions of zkgpu."""
-    folder = tmp_path_factory.mktemp("small")
-    write_new_powers(folder / "new", BN254, 3)
-    contribute_powers(read_ptau(folder / "new"), folder / "one", BACKEND, name="one")
-    contribute_powers(read_ptau(folder / "one"), folder / "two", BACKEND, name="two", entropy=b"dice")
-    return read_ptau(folder / "two")
-
-
 def test_a_new_file_is_that_of_snarkjs(tmp_path):
     write_new_powers(tmp_path / "new", BN254, 6)
     assert (tmp_path / "new").read_bytes() == (SAMPLES / "pot6_0.ptau").read_bytes()
@@ -55,9 +45,8 @@ def test_contributions_verify_with_all_their_powers_and_hashes(small):
     assert small.state.tau_g1 != G1.generator
 
 
-def test_no_two_contributions_are_the_same_and_none_is_shown(tmp_path, monkeypatch):
-    ptau = read_ptau(SAMPLES / "pot6_final_03.ptau")
-    ptau = replace(ptau, ceremony_power=3, contributions=())
+def test_no_two_contributions_are_the_same_and_none_is_shown(small_folder, tmp_path):
+    ptau = read_ptau(small_folder / "new")
     first, second = (contribute_powers(ptau, tmp_path / name, BACKEND, entropy=b"the same") for name in "ab")
     assert first.tau_g1 != second.tau_g1
     assert not set(first.keys) & set(second.keys)
@@ -120,19 +109,19 @@ def test_a_prepared_file_is_that_of_snarkjs(tmp_path):
     assert os.listdir(tmp_path) == ["final"]
 
 
-def test_powers_that_are_all_equal_can_be_prepared(tmp_path):
+def test_powers_that_are_all_equal_can_be_prepared(small_folder, tmp_path):
     """Sums of a point with itself and its opposite: L_0 of tau = 1 is the generator, all others are infinity."""
-    prepare_powers(read_ptau(SAMPLES / "pot6_0.ptau"), tmp_path / "final", BACKEND)
-    block = read_ptau(tmp_path / "final").lagrange_tau_g1(6)
+    prepare_powers(read_ptau(small_folder / "new"), tmp_path / "final", BACKEND)
+    block = read_ptau(tmp_path / "final").lagrange_tau_g1(3)
     assert G1.from_rows(block[:1]) == [G1.generator]
     assert not block[1:].any()
 
 
 @pytest.fixture
-def interrupted(tmp_path, monkeypatch):
-    """A preparation stopped at its fifth large block; (the powers, the output, the folder of blocks)."""
-    monkeypatch.setattr(preparing, "KEPT_FROM", 3)
-    powers, output = read_ptau(SAMPLES / "pot6_b.ptau"), tmp_path / "final"
+def interrupted(small_folder, tmp_path, monkeypatch):
+    """A preparation stopped at its fifth block that is kept; (the powers, the output, the folder of blocks)."""
+    monkeypatch.setattr(preparing, "KEPT_FROM", 1)
+    powers, output = read_ptau(small_folder / "two"), tmp_path / "final"
     save, saved = preparing._Kept.save, []
 
     def save_four(kept, section, p, block):
@@ -145,7 +134,7 @@ def interrupted(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         prepare_powers(powers, output, BACKEND)
     monkeypatch.setattr(preparing._Kept, "save", save)
-    assert saved == [(12, 3), (12, 4), (12, 5), (12, 6)]
+    assert saved == [(12, 1), (12, 2), (12, 3), (12, 4)]
     return powers, output, tmp_path / "final.blocks"
 
 
@@ -158,44 +147,42 @@ def made_blocks(monkeypatch):
     return made
 
 
-def test_an_interrupted_preparation_goes_on_where_it_stopped(interrupted, monkeypatch):
+def test_an_interrupted_preparation_goes_on_where_it_stopped(interrupted, small_folder, monkeypatch):
     powers, output, blocks = interrupted
     assert not output.exists()
     assert len(list(blocks.iterdir())) == 4
     made = made_blocks(monkeypatch)
     prepare_powers(powers, output, BACKEND)
-    assert [(12, p) for p in (3, 4, 5, 6) if (12, p) in made] == []
-    assert (12, 7) in made
-    assert output.read_bytes() == (SAMPLES / "pot6_final.ptau").read_bytes()
+    assert [p for section, p in made if section == 12] == [0]
+    assert [p for section, p in made if section == 13] == [0, 1, 2, 3]
+    assert output.read_bytes() == (small_folder / "ready").read_bytes()
     assert not blocks.exists()
 
 
-def test_a_kept_block_that_is_wrong_is_made_again(interrupted, monkeypatch):
+def test_a_kept_block_that_is_wrong_is_made_again(interrupted, small_folder, monkeypatch):
     powers, output, blocks = interrupted
-    (place,) = blocks.glob("*-12-4.points")
+    (place,) = blocks.glob("*-12-3.points")
     data = place.read_bytes()
     place.write_bytes(data[64:] + data[:64])
     made = made_blocks(monkeypatch)
     prepare_powers(powers, output, BACKEND)
-    assert (12, 4) in made
-    assert (12, 5) not in made
-    assert output.read_bytes() == (SAMPLES / "pot6_final.ptau").read_bytes()
+    assert [p for section, p in made if section == 12] == [0, 3]
+    assert output.read_bytes() == (small_folder / "ready").read_bytes()
 
 
-def test_blocks_of_other_powers_are_not_taken(interrupted, monkeypatch):
+def test_blocks_of_other_powers_are_not_taken(interrupted, small_folder, monkeypatch):
     _, output, blocks = interrupted
     made = made_blocks(monkeypatch)
-    prepare_powers(read_ptau(SAMPLES / "pot6_1.ptau"), output, BACKEND)
-    assert (12, 6) in made
+    prepare_powers(read_ptau(small_folder / "one"), output, BACKEND)
+    assert [p for section, p in made if section == 12] == [0, 1, 2, 3, 4]
     assert not blocks.exists()
-    verify_file(read_ptau(output), BACKEND)
 
 
-def test_blocks_that_a_device_makes_wrong_are_not_written(tmp_path, monkeypatch):
+def test_blocks_that_a_device_makes_wrong_are_not_written(small, tmp_path, monkeypatch):
     block = preparing.LagrangeBases.block
     monkeypatch.setattr(preparing.LagrangeBases, "block", lambda bases, p: block(bases, p)[::-1])
     with pytest.raises(SelfCheckError, match="made wrong by cpu"):
-        prepare_powers(read_ptau(SAMPLES / "pot6_b.ptau"), tmp_path / "final", BACKEND)
+        prepare_powers(small, tmp_path / "final", BACKEND)
     assert os.listdir(tmp_path) == []
 
 

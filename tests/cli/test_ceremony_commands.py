@@ -44,10 +44,21 @@ def test_phase_one_from_its_first_file_to_a_key(done: Any, command: Any, tmp_pat
     assert (facts["power"], facts["prepared"], len(facts["contributions"])) == (3, True, 3)
     assert facts["contributions"][0] == f"1: 'ann' {first['contribution_hash']}"
     assert "beacon 0102" in facts["contributions"][2]
-    assert facts["published_as"] is None
+    assert (facts["published_as"], facts["last_hash_checked"]) == (None, True)
     assert done("powers", "inspect", end)["contributions"] == facts["contributions"]
     done("setup", MULTIPLIER / "multiplier.r1cs", ready, tmp_path / "key.zkey")
     done("key", "verify", MULTIPLIER / "multiplier.r1cs", ready, tmp_path / "key.zkey")
+
+
+def test_a_part_of_the_powers_is_verified_but_for_the_hash_of_all(command: Any) -> None:
+    outcome = command("powers", "verify", SAMPLES / "pot6_final_03.ptau")
+    assert (outcome.code, "of all 2^6 powers" in outcome.out) == (0, True)
+
+
+def test_a_crash_of_a_contributor_writes_no_memory(command: Any, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")
+    assert command("key", "contribute", MULTIPLIER / "m_0.zkey", tmp_path / "out").code == 0
+    assert resource.getrlimit(resource.RLIMIT_CORE)[0] == 0
 
 
 def test_contributing_to_a_prepared_file_says_that_it_must_be_prepared_again(command: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 FILE = click.Path(exists=True, dir_okay=False)
 OUTPUT = click.Path(dir_okay=False)
 _MOST_ENTROPY = 1 << 20  # bytes that are read of it
+_REDUCED = "the hash that the last contribution left is of all 2^{} powers of the ceremony, and cannot be checked here"
 
 name_option = click.option("--name", default="", help="A name for the contribution, which everybody can read.")
 entropy_option = click.option(
@@ -150,6 +151,7 @@ def powers_verify(session: Session, powers: str) -> None:
         "power": ptau.power,
         "prepared": ptau.lagrange is not None,
         "contributions": _contributors(ptau),
+        "last_hash_checked": not ptau.is_reduced,
         "digest": digest.hex(),
         "published_as": published,
     }
@@ -158,6 +160,7 @@ def powers_verify(session: Session, powers: str) -> None:
         f"valid powers of tau: 2^{ptau.power}, {len(ptau.contributions)} contributions"
         + (", prepared" if facts["prepared"] else ", not prepared"),
         *_contributors(ptau),
+        *([_REDUCED.format(ptau.ceremony_power)] if ptau.is_reduced else []),
         f"BLAKE2b {digest.hex()}" + (f", which is published as {published}" if published else ""),
     )
 

@@ -173,6 +173,7 @@ def setup(r1cs: R1CS, ptau: PowersOfTau, backend: Backend, *, name: str = "") ->
     Raises UsageError when the file is for another curve or too small for the circuit, FormatError when what the
     circuit needs of it are not powers of one tau that others contributed to (`zkgpu.ceremony.powers`).
     """
+    require_name(name)
     key = _key_without_contribution(r1cs, ptau, backend)
     return contribute(key, backend, name=name)
 
