@@ -183,17 +183,16 @@ def test_the_record_of_sigma_starts_from_the_mask_s_point_and_ends_at_its_multip
     assert contribution.delta_after == 5 * multiple
 
 
-def test_a_record_of_sigma_that_starts_from_the_generator_is_refused(ceremonial: ProvingKey) -> None:
+def test_a_record_of_sigma_that_starts_from_the_generator_is_refused(initial: ProvingKey) -> None:
     """As earlier versions kept it: valid on its own, and refused for what it starts from."""
-    rows = np.array(ceremonial.commitments[0].committed_query)
+    rows = np.array(initial.commitments[0].committed_query)
     rows[0] = G1.to_rows([G1.generator])[0]
     multiples = np.array(rows)
-    bare = with_queries(ceremonial, committed_query=rows, knowledge_query=multiples, contributions=())
-    bare = replace(bare, verifying_key=with_part(bare.verifying_key, sigma_g2=G2.generator))
-    earlier = ceremony.record_sigma_contribution(bare, 5)
-    mixed = with_queries(ceremonial, contributions=earlier.commitments[0].contributions)
+    bare = with_queries(initial, committed_query=rows, knowledge_query=multiples)
+    earlier = ceremony.record_contribution(ceremony.record_sigma_contribution(bare, 5), 7)
+    mixed = with_queries(earlier, committed_query=initial.commitments[0].committed_query)
     with pytest.raises(FormatError, match="sigma was not multiplied by the secret"):
-        ceremony.verify_contributions(replace(mixed, verifying_key=earlier.verifying_key))
+        ceremony.verify_contributions(mixed)
 
 
 def test_an_inspected_key_shows_its_round(ceremonial: ProvingKey, tmp_path: Path) -> None:

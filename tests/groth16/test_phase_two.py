@@ -92,18 +92,28 @@ def with_sigma_record(key, change):
     return with_queries(key, contributions=change(queries.contributions))
 
 
-def sigma_one(key):
-    """The commitment as before anybody contributed to it, but for a record that multiplies by 1."""
-    queries, generator = key.commitments[0], BN254.g2.generator
-    bare = with_queries(key, knowledge_query=queries.committed_query, contributions=())
-    bare = replace(bare, verifying_key=with_part(bare.verifying_key, sigma_g2=generator))
-    return ceremony.record_sigma_contribution(bare, 1, name="eve")
+def with_sigma(key, k, name):
+    """A further contribution to sigma alone, rightly recorded."""
+    knowledge = BACKEND.scale_points(G1, key.commitments[0].knowledge_query, k)
+    return ceremony.record_sigma_contribution(with_queries(key, knowledge_query=knowledge), k, name=name)
+
+
+def anothers_sigma(key, names):
+    """The same delta, and a sigma that one party made from nothing, in the names of those who contributed."""
+    bare = with_queries(key, knowledge_query=key.commitments[0].committed_query, contributions=())
+    bare = replace(bare, verifying_key=with_part(bare.verifying_key, sigma_g2=BN254.g2.generator))
+    for i, name in enumerate(names):
+        bare = with_sigma(bare, 5 + i, name)
+    return bare
 
 
 CHEATS = {
     "delta times 1": (lambda k: ceremony.record_contribution(k, 1, name="eve"), "'eve'.*delta by 1 or -1"),
     "delta times -1": (lambda k: own_delta(k, BN254.scalar_field.modulus - 1), "'eve'.*delta by 1 or -1"),
-    "delta left undivided": (lambda k: ceremony.record_contribution(k, 5, name="eve"), "l_query was not scaled"),
+    "delta left undivided": (
+        lambda k: ceremony.record_contribution(with_sigma(k, 5, "eve"), 5, name="eve"),
+        "l_query was not scaled",
+    ),
     "delta 0": (
         lambda k: replace(
             k, contributions=(*k.contributions[:-1], replace(k.contributions[-1], delta_after=G1.infinity))
@@ -118,15 +128,20 @@ CHEATS = {
         lambda k: replace(own_delta(k, 7), contributions=(*k.contributions, own_delta(k, 9).contributions[-1])),
         "delta in G1 is not the one the last contribution left",
     ),
-    "sigma times 1": (sigma_one, "'eve'.*sigma by 1 or -1"),
+    "sigma times 1": (lambda k: own_delta(with_sigma(k, 1, "eve"), 7), "'eve'.*sigma by 1 or -1"),
     "a missing link of sigma": (
         lambda k: with_sigma_record(k, lambda c: c[:2] + c[3:]),
         "contribution 3 .*transcript",
     ),
     "the end of sigma left out": (
         lambda k: with_sigma_record(k, lambda c: c[:-1]),
-        "sigma in G1 is not the one the last contribution left",
+        "contribution 4 .*transcript",
     ),
+    "another's sigma in place of all": (
+        lambda k: anothers_sigma(k, [c.name for c in k.contributions]),
+        "contribution 1 .'one'.*transcript",
+    ),
+    "a contribution to delta alone": (lambda k: own_delta(k, 7), "delta has 5 contributions and sigma 4"),
     "nobody's sigma": (lambda k: with_sigma_record(k, lambda c: ()), "commitment's key has no contribution"),
     "a beacon of sigma with another value": (
         lambda k: with_sigma_record(k, lambda c: (*c[:-1], replace(c[-1], beacon=(bytes(31), 10)))),

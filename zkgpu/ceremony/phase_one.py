@@ -1,7 +1,7 @@
 """Phase 1 as those who hold it do it: a new file of powers, and contributions to it, in snarkjs' format.
 
 A contribution multiplies tau, alpha and beta by secrets x, a and b: the i-th power of tau by x^i, alpha's and beta's
-by a x^i and b x^i. It shows to know them (`ceremony.powers` says how that is checked), and hashes:
+by a x^i and b x^i. It shows to know them (`ceremony.chain` says how that is checked), and hashes:
 
     response        BLAKE2b(challenge | new points, x alone | keys)
     next challenge  BLAKE2b(response | new points)
@@ -68,8 +68,8 @@ def write_new_powers(path: StrPath, curve: Curve, power: int) -> None:
 
 def _repeated(point: Point, count: int) -> Pieces:
     row = point.group.to_rows([point])
-    pieces = (min(PIECE, count - begin) for begin in range(0, count, PIECE))
-    return Pieces(count * row.nbytes, lambda: (np.tile(row, (size, 1)) for size in pieces))
+    sizes = [min(PIECE, count - begin) for begin in range(0, count, PIECE)]
+    return Pieces(count * row.nbytes, lambda: (np.tile(row, (size, 1)) for size in sizes))
 
 
 def contribute_powers(
@@ -93,12 +93,7 @@ def contribute_powers(
     require_name(name)
     if beacon is not None:
         require_beacon(beacon)
-    if ptau.is_reduced:
-        raise UsageError(
-            f"{ptau.path}: has 2^{ptau.power} of 2^{ptau.ceremony_power} powers: contribute to the file with all"
-        )
-    if is_special(path):
-        raise UsageError(f"{os.fspath(path)}: is no regular file, and what is written must be read again: name a file")
+    _require_whole(ptau, path)
     before = ptau.contributions
     challenge = before[-1].next_challenge if before else first_challenge(ptau.curve, ptau.power)
     drawn = Draws.of_beacon(ptau.curve, beacon) if beacon else _of_system(ptau.curve, entropy)
@@ -115,6 +110,16 @@ def contribute_powers(
         contribution = replace(contribution, next_challenge=next_challenge(written, contribution, backend))
         write_section(stream, CONTRIBUTIONS, [contributions_bytes((*before, contribution))])
     return contribution
+
+
+def _require_whole(ptau: PowersOfTau, path: StrPath) -> None:
+    """Raises UsageError for a part of a ceremony's powers, or an output that cannot be read again."""
+    if ptau.is_reduced:
+        raise UsageError(
+            f"{ptau.path}: has 2^{ptau.power} of 2^{ptau.ceremony_power} powers: contribute to the file with all"
+        )
+    if is_special(path):
+        raise UsageError(f"{os.fspath(path)}: is no regular file, and what is written must be read again: name a file")
 
 
 def _of_system(curve: Curve, entropy: bytes) -> Draws:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ from zkgpu.stages import advance, stage, steps
 log = logging.getLogger(__name__)
 
 KEPT_FROM = 11  # logarithm of the points of a block that is kept: it takes a second
+_BLOCK = re.compile(r"[0-9a-f]{32}-\d+-\d+\.points", re.ASCII)
 _ROWS_AT_ONCE = 1 << 16
 
 
@@ -126,7 +128,7 @@ class _Kept:
                 state.update(rows[begin : begin + _ROWS_AT_ONCE].tobytes())
         kept = cls(Path(f"{os.fspath(path)}.blocks"), state.hexdigest())
         for file in kept.folder.glob("*.points"):
-            if not file.name.startswith(kept.name):
+            if _BLOCK.fullmatch(file.name) and not file.name.startswith(kept.name):
                 file.unlink()
         return kept
 

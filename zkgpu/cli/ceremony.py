@@ -226,6 +226,7 @@ def key_beacon(session: Session, key: str, output: str, value: str, exponent: in
 
 def _contribute_to_key(session: Session, path: str, output: str, force: bool, **given: Any) -> None:
     from zkgpu.backend.beside import large_in_files
+    from zkgpu.groth16.ceremony import contribution_hash
     from zkgpu.groth16.setup import contribute
     from zkgpu.groth16.zkey import write_zkey
 
@@ -241,11 +242,11 @@ def _contribute_to_key(session: Session, path: str, output: str, force: bool, **
             key = contribute(key, session.backend(), **given)
         with stage("write key"):
             write_zkey(output, key)
-    hashes = _hashes_of(key)[-1]
+    digest = contribution_hash(key.contributions[-1]).hex()
     session.finish(
-        {"output": output, "contribution": len(key.contributions), "contribution_hash": hashes},
+        {"output": output, "contribution": len(key.contributions), "contribution_hash": digest},
         f"{output}: contribution {len(key.contributions)} to a key of {key.n_wires:,} wires",
-        f"its hash, to publish: {hashes}",
+        f"its hash, to publish: {digest}",
     )
 
 
@@ -289,26 +290,17 @@ def key_inspect(session: Session, key: str) -> None:
 
 def _key_facts(key: ProvingKey) -> dict[str, Any]:
     from zkgpu.ceremony.contributors import describe_contribution
+    from zkgpu.groth16.ceremony import contribution_hash
 
-    names = map(describe_contribution, key.contributions)
     return {
         "wires": key.n_wires,
         "circuit_hash": key.circuit_hash.hex(),
         "committed_wires": key.n_committed,
         "unsafe": key.is_unsafe,
         "contributions": [
-            f"{i}: {name} {hashes}" for i, (name, hashes) in enumerate(zip(names, _hashes_of(key), strict=True), 1)
+            f"{i}: {describe_contribution(c)} {contribution_hash(c).hex()}" for i, c in enumerate(key.contributions, 1)
         ],
     }
-
-
-def _hashes_of(key: ProvingKey) -> list[str]:
-    """Of each contribution: the hash of what it did to delta and, where the key has that, of what it did to sigma."""
-    from zkgpu.groth16.ceremony import contribution_hash
-
-    to_delta = [contribution_hash(c).hex() for c in key.contributions]
-    to_sigma = [contribution_hash(c).hex() for queries in key.commitments for c in queries.contributions]
-    return [f"{one} {other}".strip() for one, other in zip(to_delta, to_sigma or [""] * len(to_delta), strict=False)]
 
 
 def _read_circuit(path: str) -> R1CS:

@@ -7,13 +7,14 @@ A circuit with challenges has a second such secret, sigma, with a record of its 
 K_0 = committed_query[0], and knowledge_query and sigma in G2 are multiplied by it. An honest contributor draws s among
 the multiples of K_0 too. So all that the record shows multiplied by sigma in G1 are multiples of K_0, and a pair
 (D, sigma D) can only be made of the points K_i: with (s, sigma s) for another s, D could be s and commit to nothing.
+Each contributor multiplies both, sigma first, and what is hashed for delta covers sigma's record up to there: nobody
+can put another sigma beside contributions to delta of others, and one hash names what a contributor did.
 Bowe, Gabizon, Miers, eprint 2017/1050; record and hashes as in snarkjs' .zkey files.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,7 +77,7 @@ def record_contribution(
     """The key with delta multiplied by k and a contribution that proves it; l_query and h_query stay as they are.
 
     k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator, or with
-    k from the beacon (`beacon_secrets`).
+    k from the beacon (`beacon_secrets`). In a key with a commitment the contribution to sigma comes first.
     """
     vk, chain = key.verifying_key, _delta_chain(key)
     contribution = chain.next(chain.drawn(k, beacon, _blinding), name)
@@ -122,6 +123,7 @@ class _Chain:
 
     Attributes:
         origin: the point of G1 that the record multiplies by the secret
+        beside: contributions to another secret: the transcript of the n-th covers the first n of them
     """
 
     secret: str
@@ -129,6 +131,7 @@ class _Chain:
     origin: Point
     start: bytes
     contributions: tuple[Contribution, ...]
+    beside: tuple[Contribution, ...] = ()
 
     @property
     def last_g1(self) -> Point:
@@ -152,10 +155,15 @@ class _Chain:
     def next(self, draw: Draw, name: str) -> Contribution:
         """A contribution that multiplies the secret by what was drawn."""
         k, g1_s, g1_sx = draw.k, draw.g1_s, draw.k * draw.g1_s
-        transcript = _transcript(self.start, self.contributions, g1_s, g1_sx)
+        transcript = self.transcript(g1_s, g1_sx)
         g2_spx = k * hash_to_g2(self.curve, transcript)
         kind = NORMAL if draw.beacon is None else BEACON
         return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, kind, name, draw.beacon)
+
+    def transcript(self, g1_s: Point, g1_sx: Point) -> bytes:
+        """The hash of all before, and of s and k s, of the next contribution."""
+        before = (*self.contributions, *self.beside[: len(self.contributions) + 1])
+        return blake2b(self.start, *map(_record, before), encode(g1_s, g1_sx))
 
     def verify(self, in_g1: Point, in_g2: Point) -> None:
         """Raises unless all contributions are valid and lead from 1 to the secret that the key has in G1 and G2.
@@ -175,7 +183,8 @@ class _Chain:
 
 def _delta_chain(key: ProvingKey) -> _Chain:
     curve = key.verifying_key.curve
-    return _Chain(_DELTA, curve, curve.g1.generator, key.circuit_hash, key.contributions)
+    beside = tuple(contribution for queries in key.commitments for contribution in queries.contributions)
+    return _Chain(_DELTA, curve, curve.g1.generator, key.circuit_hash, key.contributions, beside)
 
 
 def _sigma_chain(key: ProvingKey, queries: CommitmentQueries) -> _Chain:
@@ -198,10 +207,13 @@ def verify_contributions(key: ProvingKey) -> None:
     vk = key.verifying_key
     if not key.contributions:
         raise InsecureKeyError.because("phase 2 of the setup has no contribution")
+    if not all(queries.contributions for queries in key.commitments):
+        raise InsecureKeyError.because("the commitment's key has no contribution")
     _delta_chain(key).verify(key.delta_g1, vk.delta_g2)
     for queries, commitment in zip(key.commitments, vk.commitments, strict=True):
-        if not queries.contributions:
-            raise InsecureKeyError.because("the commitment's key has no contribution")
+        counts = len(key.contributions), len(queries.contributions)
+        if counts[0] != counts[1]:
+            raise FormatError(f"delta has {counts[0]} contributions and sigma {counts[1]}: do not use this key")
         mask, in_g1 = queries.mask_points(vk.curve.g1)
         require_proper("the mask's point", mask)
         _sigma_chain(key, queries).verify(in_g1, commitment.sigma_g2)
@@ -234,10 +246,6 @@ def _require_multiple(name: str, rows: Limbs, multiples: Limbs, k_g2: Point, bac
         raise FormatError(f"{name} was not scaled by the key's secret: do not use this key")
 
 
-def _transcript(start: bytes, earlier: Sequence[Contribution], g1_s: Point, g1_sx: Point) -> bytes:
-    return blake2b(start, *(_record(contribution) for contribution in earlier), encode(g1_s, g1_sx))
-
-
 def _record(contribution: Contribution) -> bytes:
     points = encode(contribution.delta_after, contribution.g1_s, contribution.g1_sx, contribution.g2_spx)
     return points + contribution.transcript
@@ -248,7 +256,7 @@ def _verify_contribution(before: _Chain, contribution: Contribution) -> None:
     where = f"contribution {len(earlier) + 1} ({contribution.name!r})"
     require_proper(where, contribution.delta_after, contribution.g1_s, contribution.g1_sx, contribution.g2_spx)
     require_effective(where, before.secret, contribution.g1_s, contribution.g1_sx)
-    if contribution.transcript != _transcript(before.start, earlier, contribution.g1_s, contribution.g1_sx):
+    if contribution.transcript != before.transcript(contribution.g1_s, contribution.g1_sx):
         raise FormatError(f"{where}: the transcript is not that of what came before it: do not use this key")
     g2_sp = hash_to_g2(curve, contribution.transcript)
     if not same_ratio(contribution.g1_s, contribution.g1_sx, g2_sp, contribution.g2_spx):

@@ -73,8 +73,8 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit
         key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query, backend))
-    key = ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
-    return _contribute_sigma(key, backend, waste.sigma, UNSAFE_NAME)
+    key = _contribute_sigma(key, backend, waste.sigma, UNSAFE_NAME)
+    return ceremony.record_contribution(key, waste.delta, name=UNSAFE_NAME)
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,8 @@ def contribute(
             l_query=backend.scale_points(g1, key.l_query, inverse),
             h_query=backend.scale_points(g1, key.h_query, inverse),
         )
-        recorded = ceremony.record_contribution(scaled, k, name=name, beacon=beacon)
-        return _contribute_sigma(recorded, backend, of_sigma, name, beacon)
+        scaled = _contribute_sigma(scaled, backend, of_sigma, name, beacon)
+        return ceremony.record_contribution(scaled, k, name=name, beacon=beacon)
 
 
 def _contribute_sigma(key: ProvingKey, backend: Backend, k: int, name: str, beacon: Beacon | None = None) -> ProvingKey:
