@@ -17,7 +17,7 @@ ORDER = (
     *("jit", "fields", "curves", "gpu", "ntt"),
     *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "evm", "provers", "poly", "groth16", "plonk", "systems"),
-    *("circom", "solidity", "zkml", "inference", "profile", "api", "testing", "demo"),
+    *("circom", "solidity", "zkml", "inference", "audit", "profile", "api", "testing", "demo"),
     *("cli", "__main__"),
 )
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

@@ -23,6 +23,7 @@ from zkgpu.solidity import verifier_source
 MADE = (0, 1, 2, 16, 100)
 COMPILER = Path(__file__).with_name("compile.cjs")
 INSECURE, CLASSIFIER, VAULT, PUBLISHED = "uncontributed", "classifier", "vault", "published_model"
+AUDITED = "audited_inference"
 EXAMPLES = Path(__file__).parents[2] / "examples" / "solidity"
 
 
@@ -41,6 +42,7 @@ def sources() -> dict[str, str]:
     texts[CLASSIFIER] = verifier_source(classifier_prover()[1].key.verifying_key, "ClassVerifier")
     texts[VAULT] = (EXAMPLES / "ClassifiedVault.sol").read_text()
     texts[PUBLISHED] = (EXAMPLES / "PublishedModel.sol").read_text()
+    texts[AUDITED] = (EXAMPLES / "AuditedInference.sol").read_text()
     texts[INSECURE] = verifier_source(uncontributed_key(), allow_insecure=True)
     texts |= {i.name: verifier_source(i.verifying_key) for i in plonk_instances()}
     texts["plonk_trapdoor"] = verifier_source(TRAPDOOR.verifying_key)

@@ -1,0 +1,231 @@
+"""The folder of an audit, and its batches: which lines of the log a root stands for, and what was drawn of them.
+
+log.jsonl             the log, for its owner's eyes: it has the inputs
+batch_0.json, ..      {"zkgpu audit batch": 1, "model", "chain", "contract", "batch", "first", "count", "root", "check",
+                      "samples", "block hash"}; the last two are null until the batch is drawn
+batch_0/              the answers that were proven, and their calls
+A folder is for one contract, which numbers batches from 0. A batch whose root never got there is taken back by
+removing its file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from zkgpu.audit.draw import MOST_SAMPLES, sample, seed_of
+from zkgpu.audit.log import Inference, LoggedLine, read_log
+from zkgpu.audit.tree import MOST, Tree, domain_of, leaf_of
+from zkgpu.errors import FormatError, UsageError
+from zkgpu.formats import strict_json
+from zkgpu.formats.json_values import located
+from zkgpu.stages import stage
+
+_TITLE, _VERSION = "zkgpu audit batch", 1
+_LINES_BEFORE = 2  # the first inference of a log is on this line
+_HEX = re.compile(r"0x[0-9a-f]+", re.ASCII)
+_BYTES = {"model": 32, "contract": 20, "root": 32, "check": 16, "block hash": 32}
+_NUMBERS = {"chain": 1 << 64, "batch": 1 << 32, "first": 1 << 48, "count": MOST + 1, "samples": MOST_SAMPLES + 1}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inferences of a log that were committed to together.
+
+    Attributes:
+        model: the model's hash
+        chain, contract: where it was committed to
+        number: the contract's
+        first: inferences of the log before it
+        check: the log's, at its last line
+        samples: how many the contract draws of a batch, once that is known; fewer where a batch has no more
+        block_hash: that drew them
+    """
+
+    model: bytes
+    chain: int
+    contract: int
+    number: int
+    first: int
+    count: int
+    root: bytes
+    check: bytes
+    samples: int | None = None
+    block_hash: bytes | None = None
+
+    @property
+    def end(self) -> int:
+        """Inferences of the log up to its last."""
+        return self.first + self.count
+
+    @property
+    def domain(self) -> bytes:
+        return domain_of(self.chain, self.contract, self.model, self.number)
+
+    def with_draw(self, block_hash: bytes, samples: int) -> Batch:
+        """The batch, drawn. Raises UsageError for what no contract draws, or when it was drawn otherwise before."""
+        if len(block_hash) != 32 or not any(block_hash):
+            raise UsageError("a block's hash has 32 bytes, not all of them zero")
+        if not 0 < samples <= MOST_SAMPLES:
+            raise UsageError(f"a contract draws 1 to {MOST_SAMPLES} samples of a batch, not {samples:,}")
+        if self.samples is not None and (self.samples, self.block_hash) != (samples, block_hash):
+            raise UsageError(f"batch {self.number} was drawn by another block, or of other samples: there is one draw")
+        return replace(self, block_hash=block_hash, samples=samples)
+
+    @property
+    def drawn(self) -> list[int]:
+        """Which of its inferences must be proven, by position. Raises UsageError before they are drawn."""
+        if self.samples is None or self.block_hash is None:
+            raise UsageError(f"batch {self.number} is not drawn: run `zkgpu audit draw` first")
+        seed = seed_of(self.domain, self.block_hash, self.root, self.count)
+        return sample(seed, self.count, min(self.samples, self.count))
+
+    def leaf(self, index: int, one: Inference) -> bytes:
+        return leaf_of(self.domain, index, one.request, one.inputs, one.outputs)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object of a batch's file."""
+        values = [self.model, self.chain, self.contract.to_bytes(20, "big"), self.number, self.first, self.count]
+        values += [self.root, self.check, self.samples, self.block_hash]
+        shown = [f"0x{v.hex()}" if isinstance(v, bytes) else v for v in values]
+        return {_TITLE: _VERSION, **dict(zip(_NAMES, shown, strict=True))}
+
+    @classmethod
+    def from_json(cls, value: Any) -> Batch:
+        """The batch of a parsed file. Raises FormatError for anything else."""
+        try:
+            if value[_TITLE] != _VERSION or set(value) != {_TITLE, *_NAMES}:
+                raise ValueError
+            given = {name: _read(name, value[name]) for name in _NAMES}
+            if (given["samples"] is None) != (given["block hash"] is None) or not given["count"]:
+                raise ValueError
+        except (KeyError, TypeError, ValueError) as error:
+            raise FormatError("not the file of an audit's batch: restore it from a copy") from error
+        contract = int.from_bytes(given.pop("contract"), "big")
+        named = {"number": given.pop("batch"), "block_hash": given.pop("block hash")}
+        return cls(contract=contract, **named, **given)
+
+
+_NAMES = ("model", "chain", "contract", "batch", "first", "count", "root", "check", "samples", "block hash")
+
+
+def _read(name: str, value: Any) -> Any:
+    if value is None and name in ("samples", "block hash"):
+        return None
+    if name in _NUMBERS:
+        if type(value) is not int or not 0 <= value < _NUMBERS[name]:
+            raise ValueError
+        return value
+    if not isinstance(value, str) or not _HEX.fullmatch(value) or len(value) != 2 + 2 * _BYTES[name]:
+        raise ValueError
+    return bytes.fromhex(value[2:])
+
+
+@dataclass(frozen=True)
+class AuditFolder:
+    """The folder of an audit; see the head of this file."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.jsonl"
+
+    def batch_file(self, number: int) -> Path:
+        return self.path / f"batch_{number}.json"
+
+    def answers(self, number: int) -> Path:
+        """The folder of a batch's answers."""
+        return self.path / f"batch_{number}"
+
+    def batches(self) -> list[Batch]:
+        """All that were committed to. Raises FormatError for a damaged file, or one that does not follow the others."""
+        found: list[Batch] = []
+        for number in count():
+            if not self.batch_file(number).is_file():
+                return found
+            batch = self.batch(number)
+            if (batch.number, batch.first) != (number, found[-1].end if found else 0):
+                raise FormatError(f"{self.batch_file(number)}: it does not follow the batch before it")
+            found.append(batch)
+        raise AssertionError
+
+    def batch(self, number: int) -> Batch:
+        """Raises UsageError where there is none."""
+        path = self.batch_file(number)
+        if not path.is_file():
+            raise UsageError(f"{self.path}: there is no batch {number}: run `zkgpu audit commit` first")
+        return located(path, Batch.from_json, strict_json.load(path, "a batch of an audit"))
+
+    def write(self, batch: Batch) -> None:
+        strict_json.dump(self.batch_file(batch.number), batch.to_json())
+
+
+def commit(folder: AuditFolder, model: bytes, *, chain: int, contract: int, most: int | None = None) -> Batch:
+    """Makes a batch of the inferences since the last one, and writes its file.
+
+    Args:
+        model: the model's hash
+        most: how many of them to take; all when not given
+
+    Raises FormatError, naming the line, for a log that is damaged, of another model, shorter than batches before, or
+    without new inferences, or with more than a batch may have. UsageError for another contract than theirs.
+    """
+    before = folder.batches()
+    if any((b.chain, b.contract) != (chain, contract) for b in before):
+        raise UsageError(f"{folder.path}: its batches are for another contract: give each contract a folder")
+    number, first = len(before), before[-1].end if before else 0
+    domain, check = domain_of(chain, contract, model, number), b""
+    leaves: list[bytes] = []
+    with stage("read log"):
+        for index, line in enumerate(_checked_lines(folder.log, model, before)):
+            if index >= first and (most is None or len(leaves) < most):
+                one = line.inference
+                if len(leaves) == MOST:
+                    raise FormatError(
+                        f"{folder.log}: line {line.number:,} is one more than the {MOST:,} inferences of a batch: "
+                        "take fewer with --most"
+                    )
+                leaves.append(leaf_of(domain, len(leaves), one.request, one.inputs, one.outputs))
+                check = line.check
+    if not leaves:
+        raise FormatError(f"{folder.log}: nothing was logged after line {first + _LINES_BEFORE - 1:,}: a batch of none")
+    with stage("hash tree"):
+        root = Tree(leaves).root
+    batch = Batch(model, chain, contract, number, first, len(leaves), root, check)
+    folder.write(batch)
+    return batch
+
+
+def lines_of(folder: AuditFolder, batch: Batch) -> list[Inference]:
+    """The inferences of a batch. Raises FormatError, naming the line, where the log has others than were committed."""
+    lines = _checked_lines(folder.log, batch.model, [batch])
+    return [line.inference for i, line in enumerate(lines) if batch.first <= i < batch.end]
+
+
+def tree_of(folder: AuditFolder, batch: Batch, inferences: Sequence[Inference]) -> Tree:
+    """The tree over a batch's inferences. Raises FormatError unless its root is the one that was committed."""
+    with stage("hash tree"):
+        tree = Tree([batch.leaf(i, one) for i, one in enumerate(inferences)])
+    if tree.root != batch.root:
+        raise FormatError(f"{folder.batch_file(batch.number)}: its root is not that of the log's lines: restore both")
+    return tree
+
+
+def _checked_lines(path: Path, model: bytes, batches: Sequence[Batch]) -> Iterator[LoggedLine]:
+    """The lines of a log, which must be those that the batches were made of."""
+    checks, index = {b.end - 1: b for b in batches}, -1
+    for index, line in enumerate(read_log(path, model)):
+        batch = checks.pop(index, None)
+        if batch is not None and batch.check != line.check:
+            raise FormatError(f"{path}: line {line.number:,} is not the one that batch {batch.number} ended with")
+        yield line
+    for end, batch in checks.items():
+        raise FormatError(
+            f"{path}: it ends with line {index + _LINES_BEFORE:,}, and batch {batch.number} was committed up to line "
+            f"{end + _LINES_BEFORE:,}: restore the log from a copy"
+        )
