@@ -14,12 +14,13 @@ import pytest
 from zkgpu.audit.log import Inference, Log, model_of, read_log
 from zkgpu.errors import FormatError, ResourceError, UsageError
 
+_PARTS = ("request", "inputs", "outputs")
 MODEL, OTHER = bytes(range(32)), bytes(range(1, 33))
 
 
 def inference(i: int, data: bytes = b"\x01\x02\x03") -> Inference:
-    parts = [hashlib.sha256(f"{name} {i}".encode()).digest() for name in ("request", "inputs", "outputs")]
-    return Inference(*parts, data)
+    request, inputs, outputs = (hashlib.sha256(f"{name} {i}".encode()).digest() for name in _PARTS)
+    return Inference(request, inputs, outputs, data)
 
 
 def written(path: Path, count: int = 3, start: int = 0, model: bytes = MODEL) -> Path:

@@ -235,10 +235,11 @@ def test_a_proof_under_another_model_s_key_is_refused() -> None:
 @pytest.mark.parametrize("domain", ["chain", "contract", "model", "batch"])
 def test_a_tree_for_elsewhere_has_no_answers_here(domain: str) -> None:
     chain = Chain()
-    own = {"chain": CHAIN, "contract": chain.address, "model": chain.layout.model, "batch": 0}
-    own[domain] = hashlib.sha256(b"other").digest() if domain == "model" else own[domain] + 1
+    own = {"chain": CHAIN, "contract": chain.address, "batch": 0}
+    model = chain.layout.model if domain != "model" else hashlib.sha256(b"other").digest()
+    own |= {domain: own[domain] + 1} if domain != "model" else {}
     operator = Operator(chain, [entry(i) for i in range(8)])
-    named = domain_of(own["chain"], own["contract"], own["model"], own["batch"])
+    named = domain_of(own["chain"], own["contract"], model, own["batch"])
     leaves = [leaf_of(named, i, e.request, e.inputs, e.outputs) for i, e in enumerate(operator.inferences)]
     operator.tree = Tree(leaves)
     operator.batch = replace(operator.batch, root=operator.tree.root)

@@ -108,8 +108,8 @@ def answers(folder: AuditFolder, batch: Batch, model: AuditedModel, prove_each: 
         yield found
 
 
-def receipt(folder: AuditFolder, batch: Batch, request: bytes) -> tuple[int, Inference, tuple[bytes, ...]]:
-    """The place of an inference in a batch, and the path by which its client finds it under the root.
+def receipt(folder: AuditFolder, batch: Batch, request: bytes) -> dict[str, Any]:
+    """What a client asks the contract's `includes` with: batch, index, request, digests and path, as JSON.
 
     Raises UsageError where the batch has no such request.
     """
@@ -117,7 +117,10 @@ def receipt(folder: AuditFolder, batch: Batch, request: bytes) -> tuple[int, Inf
     index = next((i for i, one in enumerate(inferences) if one.request == request), None)
     if index is None:
         raise UsageError(f"batch {batch.number} has no inference of this request")
-    return index, inferences[index], tuple(tree_of(folder, batch, inferences).path(index))
+    one, path = inferences[index], tree_of(folder, batch, inferences).path(index)
+    named = {"request": one.request, "inputs": one.inputs, "outputs": one.outputs}
+    texts = {name: f"0x{value.hex()}" for name, value in named.items()}
+    return {"batch": batch.number, "index": index, **texts, "path": [f"0x{node.hex()}" for node in path]}
 
 
 def is_included(batch: Batch, index: int, one: Inference, path: Sequence[bytes]) -> bool:

@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 _NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = 480  # characters of an error, so that the line with it is a message
 # commands that may multiply matrices of floats: the others need none of the threads that NumPy would start for it
-_WITH_FLOATS = {"compile", "demo", "zkml"}
+_WITH_FLOATS = {"audit", "compile", "demo", "zkml"}
 
 
 COMMANDS = {
@@ -43,6 +43,7 @@ COMMANDS = {
     "doctor": "machine.doctor_command",
     "cache": "machine.cache_group",
     "zkml": "zkml.zkml_group",
+    "audit": "audit.audit_group",
     "demo": "demo.demo_command",
 }
 EXIT_CODES = {

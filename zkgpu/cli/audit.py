@@ -1,0 +1,292 @@
+"""audit: inferences logged, committed to in batches with a bond, and proven where a block draws them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zkgpu.cli.circuit import FILE
+from zkgpu.cli.limits import memory_option
+from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.proof import insecure_option
+from zkgpu.cli.session import Session, pass_session, show_values_option
+from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.errors import UsageError
+from zkgpu.stages import stage
+
+if TYPE_CHECKING:
+    from zkgpu.audit import AuditedModel, AuditFolder, Batch, Sample
+    from zkgpu.inference import Folder
+
+FOLDER = click.Path(file_okay=False)
+_BYTES = re.compile(r"0x([0-9a-fA-F]{2})+", re.ASCII)
+_ADDRESS, _WORD = 20, 32  # bytes
+
+build_argument = click.argument("build", type=FOLDER)
+audit_argument = click.argument("audit", type=FOLDER)
+batch_option = click.option("--batch", "number", type=click.IntRange(min=0), required=True, help="Its number.")
+
+
+@click.group("audit", no_args_is_help=False)
+def audit_group() -> None:
+    """Answer for inferences with a bond, and prove a sample of them: log, commit, draw, answer."""
+
+
+@audit_group.command("terms")
+@build_argument
+@click.option("--verifier", metavar="0x..", required=True, help="The address of the model's own Verifier.sol.")
+@click.option("--bond", type=click.IntRange(min=1), metavar="WEI", required=True, help="What each batch locks.")
+@click.option("--reward", type=click.IntRange(min=0), metavar="WEI", required=True, help="Of it to whoever slashes.")
+@click.option("--samples", type=int, default=16, show_default=True, help="Drawn of each batch.")
+@click.option("--most", type=int, default=1000, show_default=True, help="How many inferences a batch may have.")
+@click.option("--delay", type=int, default=64, show_default=True, help="Blocks from commitment to draw.")
+@click.option("--window", type=int, default=7200, show_default=True, help="Blocks from draw to deadline.")
+@pass_session
+def terms_command(session: Session, /, build: str, verifier: str, **given: int) -> None:
+    """Print what AuditedInference.sol is deployed with, for a model that was set up."""
+    from zkgpu.audit.calls import Terms, constructor_arguments
+
+    with session.working():
+        terms, model = Terms(**given), _model(build)
+        arguments = constructor_arguments(_address(verifier), terms, model.layout)
+    shown = {"model": f"0x{model.hash.hex()}", "arguments": f"0x{arguments.hex()}", "terms": asdict(terms)}
+    session.finish(shown, f"model: {shown['model']}", f"constructor arguments: {shown['arguments']}")
+
+
+@audit_group.command("log")
+@build_argument
+@audit_argument
+@click.argument("inputs", metavar="INPUT", type=FILE)
+@click.option("--request", metavar="0x..", help="32 bytes by which the client knows it; drawn by default.")
+@click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@memory_option
+@show_values_option
+@pass_session
+def log_command(
+    session: Session, build: str, audit: str, inputs: str, request: str | None, clamp: bool, memory: int | None
+) -> None:
+    """Compute a model's answers to one sample of inputs, or to each of a batch, and log them."""
+    from zkgpu.audit import Log
+    from zkgpu.inference.folder import read_inputs
+
+    with session.working():
+        model, folder = _model(build, memory), _audit(audit)
+        samples, _ = model.compiled.samples(read_inputs(inputs, model.compiled, memory))
+        if request is not None and len(samples) != 1:
+            raise UsageError("--request names one inference: leave it out for a batch")
+        named = None if request is None else _bytes(request, _WORD, "--request")
+        with stage("run model"):
+            integers = [model.compiled.quantized(sample, clamp=clamp) for sample in samples]
+            made = [model.inference(one, named) for one in integers]
+            outputs = [model.compiled.run(one) for one in integers]
+        folder.path.mkdir(parents=True, exist_ok=True)
+        with stage("write log"):
+            log = Log(folder.log, model.hash)
+            log.append(made)
+    answers: list[dict[str, Any]] = [
+        {"request": f"0x{one.request.hex()}", "outputs": {name: array.tolist() for name, array in found.items()}}
+        for one, found in zip(made, outputs, strict=True)
+    ]
+    lines = [f"{a['request']}: {_shown(a['outputs'])}" for a in answers]
+    session.finish({"inferences": answers, "logged": log.count}, *lines, f"{folder.log}: {log.count:,} inferences")
+
+
+def _shown(outputs: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {values}" for name, values in outputs.items())
+
+
+@audit_group.command("commit")
+@build_argument
+@audit_argument
+@click.option("--contract", metavar="0x..", required=True, help="The address of AuditedInference.sol.")
+@click.option(
+    "--chain-id", type=click.IntRange(min=0), required=True, help="Of the chain that it is on: 1 for Ethereum."
+)
+@click.option("--most", type=click.IntRange(min=1), help="Take no more than so many; all that are new by default.")
+@pass_session
+def commit_command(session: Session, build: str, audit: str, contract: str, chain_id: int, most: int | None) -> None:
+    """Make a batch of all inferences since the last one; print its root, and the call to send with the bond."""
+    from zkgpu.audit import commit
+
+    with session.working():
+        model, folder = _model(build), _audit(audit)
+        batch = commit(folder, model.hash, chain=chain_id, contract=_address(contract), most=most)
+    _tell_batch(session, folder, batch)
+
+
+def _tell_batch(session: Session, folder: AuditFolder, batch: Batch) -> None:
+    from zkgpu.audit.calls import commit_call
+
+    call = f"0x{commit_call(batch.number, batch.root, batch.count).hex()}"
+    session.finish(
+        {**batch.to_json(), "calldata": call},
+        f"{folder.batch_file(batch.number)}: batch {batch.number} of {batch.count:,} inferences",
+        f"root: 0x{batch.root.hex()}",
+        f"calldata: {call}",
+    )
+
+
+@audit_group.command("draw")
+@audit_argument
+@batch_option
+@click.option("--block-hash", metavar="0x..", required=True, help="Of the block that the commitment named.")
+@click.option("--samples", type=int, required=True, help="How many the contract draws of a batch.")
+@pass_session
+def draw_command(session: Session, audit: str, number: int, block_hash: str, samples: int) -> None:
+    """Say which inferences of a batch a block draws, and print the call that has the contract draw them."""
+    from zkgpu.audit.calls import batch_call
+
+    with session.working():
+        folder = _audit(audit)
+        batch = folder.batch(number).with_draw(_bytes(block_hash, _WORD, "--block-hash"), samples)
+        folder.write(batch)
+    call = f"0x{batch_call('draw', number).hex()}"
+    session.finish(
+        {"batch": number, "drawn": batch.drawn, "calldata": call},
+        f"drawn of batch {number}: {' '.join(map(str, batch.drawn))}",
+        f"calldata: {call}",
+    )
+
+
+@audit_group.command("answer")
+@build_argument
+@audit_argument
+@batch_option
+@click.option("--per-call", type=click.IntRange(1, 64), default=4, show_default=True, help="Answers in one call.")
+@memory_option
+@insecure_option
+@show_values_option
+@pass_session
+def answer_command(
+    session: Session,
+    build: str,
+    audit: str,
+    number: int,
+    per_call: int,
+    memory: int | None,
+    allow_insecure_key: bool,
+) -> None:
+    """Prove exactly the drawn inferences of a batch, and write the calls that answer; goes on where it was stopped."""
+    from zkgpu.audit import answers
+    from zkgpu.inference import Prover
+
+    with session.working():
+        folder, build_folder = _audit(audit), _folder(build)
+        batch, model = folder.batch(number), _model(build, memory)
+        key = build_folder.read_key(session.backend())
+        build_folder.require_whole(key)
+        if key.is_unsafe:
+            session.warn(UNSAFE_WARNING)
+        prover = Prover(model.compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
+        made = list(answers(folder, batch, model, prover.prove_each))
+        calls = _write_calls(folder, number, made, per_call)
+    session.finish(
+        {"batch": number, "drawn": batch.drawn, "calls": [str(path) for path in calls]},
+        f"batch {number}: {len(made)} drawn inferences are proven ({session.seconds():.2f} s)",
+        *(f"{path}: calldata" for path in calls),
+    )
+
+
+def _write_calls(folder: AuditFolder, number: int, made: Sequence[Sample], per_call: int) -> list[Path]:
+    """A file for each call, in hexadecimal; those of an earlier run are replaced."""
+    from zkgpu.audit.calls import answer_call
+    from zkgpu.formats.atomic import write_text
+
+    for old in folder.answers(number).glob("call_*.hex"):
+        old.unlink()
+    paths: list[Path] = []
+    for start in range(0, len(made), per_call):
+        paths.append(folder.answers(number) / f"call_{len(paths)}.hex")
+        write_text(paths[-1], f"0x{answer_call(number, made[start : start + per_call]).hex()}\n")
+    return paths
+
+
+@audit_group.command("receipt")
+@audit_argument
+@batch_option
+@click.option("--request", metavar="0x..", required=True, help="The client's name of the inference.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False))
+@pass_session
+def receipt_command(session: Session, audit: str, number: int, request: str, output: str) -> None:
+    """Write where an inference lies in a batch, and its path to the root: what its client checks."""
+    from zkgpu.audit.answers import receipt
+    from zkgpu.formats import strict_json
+
+    folder = _audit(audit)
+    require_outputs([output], [folder.log, folder.batch_file(number)])
+    with session.working():
+        found = receipt(folder, folder.batch(number), _bytes(request, _WORD, "--request"))
+        strict_json.dump(output, found)
+    index = found["index"]
+    session.finish({"output": output, **found}, f"{output}: inference {index:,} of batch {number}")
+
+
+@audit_group.command("status")
+@audit_argument
+@pass_session
+def status_command(session: Session, audit: str) -> None:
+    """Say what is logged, committed to, drawn and proven; print the calls of batches once more."""
+    from zkgpu.audit.calls import commit_call
+    from zkgpu.audit.log import model_of, read_log
+
+    with session.working():
+        folder = _audit(audit)
+        if not folder.log.is_file():
+            raise UsageError(f"{folder.path}: there is no log in this folder: run `zkgpu audit log` first")
+        batches = folder.batches()
+        logged = sum(1 for _ in read_log(folder.log, model_of(folder.log)))
+        shown = [{**b.to_json(), "answered": _answered(folder, b)} for b in batches]
+        for one, batch in zip(shown, batches, strict=True):
+            one["calldata"] = f"0x{commit_call(batch.number, batch.root, batch.count).hex()}"
+    open_ = logged - (batches[-1].end if batches else 0)
+    session.finish(
+        {"logged": logged, "not_committed": open_, "batches": shown},
+        *(_line(folder, batch) for batch in batches),
+        f"{folder.log}: {logged:,} inferences, {open_:,} of them in no batch",
+    )
+
+
+def _line(folder: AuditFolder, batch: Batch) -> str:
+    state = "not drawn"
+    if batch.samples is not None:
+        state = f"{_answered(folder, batch)} of {min(batch.samples, batch.count)} drawn ones proven"
+    return f"batch {batch.number}: {batch.count:,} inferences, root 0x{batch.root.hex()}, {state}"
+
+
+def _answered(folder: AuditFolder, batch: Batch) -> int:
+    return sum(1 for _ in folder.answers(batch.number).glob("answer_*.json"))
+
+
+def _model(build: str, memory: int | None = None) -> AuditedModel:
+    from zkgpu.audit import AuditedModel
+
+    folder = _folder(build)
+    return AuditedModel.of(folder.read_model(memory), folder.read_verifying_key())
+
+
+def _folder(path: str) -> Folder:
+    from zkgpu.inference import Folder
+
+    return Folder(Path(path))
+
+
+def _audit(path: str) -> AuditFolder:
+    from zkgpu.audit import AuditFolder
+
+    return AuditFolder(Path(path))
+
+
+def _address(text: str) -> int:
+    return int.from_bytes(_bytes(text, _ADDRESS, "an address"), "big")
+
+
+def _bytes(text: str, size: int, what: str) -> bytes:
+    """The bytes of 0x.. . Raises UsageError for anything else."""
+    if not _BYTES.fullmatch(text) or len(text) != 2 + 2 * size:
+        raise UsageError(f"{what} is 0x and {2 * size} hexadecimal digits")
+    return bytes.fromhex(text[2:])
