@@ -13,8 +13,9 @@ import click
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import Session, pass_session, show_values_option
+from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -32,7 +33,7 @@ audit_argument = click.argument("audit", type=FOLDER)
 batch_option = click.option("--batch", "number", type=click.IntRange(min=0), required=True, help="Its number.")
 
 
-@click.group("audit", no_args_is_help=False)
+@click.group("audit", cls=Group, no_args_is_help=False)
 def audit_group() -> None:
     """Answer for inferences with a bond, and prove a sample of them: log, commit, draw, answer."""
 
@@ -65,7 +66,6 @@ def terms_command(session: Session, /, build: str, verifier: str, **given: int) 
 @click.option("--request", metavar="0x..", help="32 bytes by which the client knows it; drawn by default.")
 @click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
 @memory_option
-@show_values_option
 @pass_session
 def log_command(
     session: Session, build: str, audit: str, inputs: str, request: str | None, clamp: bool, memory: int | None
@@ -124,7 +124,7 @@ def _tell_batch(session: Session, folder: AuditFolder, batch: Batch) -> None:
 
     call = f"0x{commit_call(batch.number, batch.root, batch.count).hex()}"
     session.finish(
-        {**batch.to_json(), "calldata": call},
+        {**_facts(batch), "calldata": call},
         f"{folder.batch_file(batch.number)}: batch {batch.number} of {batch.count:,} inferences",
         f"root: 0x{batch.root.hex()}",
         f"calldata: {call}",
@@ -160,7 +160,6 @@ def draw_command(session: Session, audit: str, number: int, block_hash: str, sam
 @click.option("--per-call", type=click.IntRange(1, 64), default=4, show_default=True, help="Answers in one call.")
 @memory_option
 @insecure_option
-@show_values_option
 @pass_session
 def answer_command(
     session: Session,
@@ -240,7 +239,7 @@ def status_command(session: Session, audit: str) -> None:
             raise UsageError(f"{folder.path}: there is no log in this folder: run `zkgpu audit log` first")
         batches = folder.batches()
         logged = sum(1 for _ in read_log(folder.log, model_of(folder.log)))
-        shown = [{**b.to_json(), "answered": _answered(folder, b)} for b in batches]
+        shown = [{**_facts(b), "answered": _answered(folder, b)} for b in batches]
         for one, batch in zip(shown, batches, strict=True):
             one["calldata"] = f"0x{commit_call(batch.number, batch.root, batch.count).hex()}"
     open_ = logged - (batches[-1].end if batches else 0)
@@ -249,6 +248,11 @@ def status_command(session: Session, audit: str) -> None:
         *(_line(folder, batch) for batch in batches),
         f"{folder.log}: {logged:,} inferences, {open_:,} of them in no batch",
     )
+
+
+def _facts(batch: Batch) -> dict[str, Any]:
+    """What a batch's file has, by names as all commands print them."""
+    return {name.replace(" ", "_"): value for name, value in batch.to_json().items() if not name.startswith("zkgpu")}
 
 
 def _line(folder: AuditFolder, batch: Batch) -> str:

@@ -61,7 +61,7 @@ EXIT_CODES = {
 _HEADINGS = {  # in order of use
     "A first proof": ("demo",),
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
-    "Neural networks": ("zkml",),
+    "Neural networks": ("zkml", "audit"),
     "Ceremonies": ("powers", "key"),
     "This machine, and files": ("inspect", "doctor", "cache"),
 }
