@@ -7,6 +7,8 @@ outputs than `answer_of` gives.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -87,9 +89,9 @@ class Chain:
         self.evm.set_balance(WATCHER, 10**20)
         self.evm.set_balance(OPERATOR, 10**24)
         self.block = START
-        arguments = constructor_arguments(int(self.verifier.address, 16), terms, self.layout)
+        self.arguments = constructor_arguments(int(self.verifier.address, 16), terms, self.layout)
         self.at(START)
-        self.contract = Contract(creation_code(AUDITED) + arguments, beside=self.verifier)
+        self.contract = Contract(creation_code(AUDITED) + self.arguments, beside=self.verifier)
         self.evm.set_balance(OPERATOR, 10**24)
 
     @property
@@ -103,6 +105,14 @@ class Chain:
     def at(self, block: int) -> None:
         self.block = block
         self.evm.set_block_env(pyrevm.BlockEnv(number=block, timestamp=12 * block, gas_limit=10**9))
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What the block does to the chain is taken back."""
+        block, before = self.block, self.evm.snapshot()
+        yield
+        self.evm.revert(before)
+        self.at(block)
 
     def hash_of(self, block: int) -> bytes:
         return bytes(self.evm.block_hash(block))
