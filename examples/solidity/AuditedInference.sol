@@ -3,13 +3,14 @@ pragma solidity >=0.8.4 <0.9.0;
 
 /// @title Inferences that are audited by sample, with a bond behind each batch of them.
 /// @notice The operator of one model commits to batches of inferences by a Merkle root, and locks a bond with each. The
-/// hash of a later block draws which of them must be proven, before a deadline, to the verifier that zkgpu wrote for
+/// randomness of a later block draws which of them must be proven, before a deadline, to the verifier that zkgpu wrote for
 /// the model. Whoever shows a batch whose deadline passed with a proof missing takes the reward; the rest of its bond is
 /// burned. Else the operator has the bond back. What is claimed is the entry of the tree: a request, a digest of the
 /// model's inputs and one of its outputs. An answer that its client cannot find in a committed tree is not audited.
 /// @dev docs/audit.md says who could cheat whom, and what stops it. A wrong proof is not punished but refused: the
 /// operator may send a right one until the deadline, and where there is none the batch ends with that one missing.
-/// Batches are counted by blocks: on a chain whose blocks are shorter, take more of them.
+/// Time is counted by blocks. The chain must have headers as Ethereum's, with randomness that no operator chooses in the
+/// place of prevRandao (EIP-4399).
 contract AuditedInference {
     error NotOperator();
     error WrongTerms();
@@ -18,6 +19,7 @@ contract AuditedInference {
     error WrongBond();
     error AlreadyDrawn();
     error NotDrawable();
+    error WrongHeader();
     error NotDrawn();
     error TooLate();
     error TooEarly();
@@ -33,7 +35,7 @@ contract AuditedInference {
     error NotPaid();
 
     event Committed(uint256 indexed batch, bytes32 root, uint256 count, uint256 drawBlock);
-    event Drawn(uint256 indexed batch, bytes32 blockHash);
+    event Drawn(uint256 indexed batch, bytes32 randao);
     event Answered(uint256 indexed batch, uint256 position, uint256 index);
     event Slashed(uint256 indexed batch, address by);
     event Released(uint256 indexed batch);
@@ -43,9 +45,9 @@ contract AuditedInference {
     /// the bond deters him.
     /// @param samples How many inferences of a batch are drawn; all of a smaller batch. At most 256.
     /// @param most How many a batch may have: else the operator hid a lie among any number of true ones.
-    /// @param delay Blocks from the commitment to the one whose hash draws.
+    /// @param delay Blocks from the commitment to the one that draws.
     /// @param window Blocks from there to the last one that takes answers. At least 256, as long as a block's hash is
-    /// known, so that the operator always has as long as that to have it drawn.
+    /// known everywhere, so that the operator always has as long as that to have it drawn.
     struct Terms {
         uint256 bond;
         uint256 reward;
@@ -97,7 +99,10 @@ contract AuditedInference {
 
     bytes32 private constant TAG = keccak256("zkgpu audit 1");
     uint256 private constant MOST = 2 ** 20 - 1;
-    uint256 private constant KNOWN_BLOCKS = 256; // whose hashes the EVM knows
+    uint256 private constant KNOWN_BLOCKS = 256; // whose hashes every EVM knows
+    address private constant HISTORY = 0x0000F90827F1C53a10cb7A02335B175320002935; // EIP-2935: those of 8,191 blocks
+    uint256 private constant FIXED_BYTES = 448; // of a header before its difficulty
+    uint256 private constant FIELDS_BETWEEN = 6; // from there to prevRandao
 
     address public immutable operator;
     address public immutable verifier;
@@ -193,16 +198,20 @@ contract AuditedInference {
 
     // Anybody
 
-    /// @notice Keeps the hash of the block that draws, which the EVM forgets 256 blocks later.
-    /// @dev There is one such block, so there is no second draw: a batch that nobody had drawn in time has no answers,
-    /// and ends as any other whose answers are missing.
-    function draw(uint256 batch) external {
+    /// @notice Keeps the randomness of the block that draws, as long as the EVM knows that block's hash.
+    /// @dev Not the hash itself draws, of which whoever builds the block can try any number. There is one such block, so
+    /// there is no second draw: a batch that nobody had drawn in time has no answers, and ends as any other whose answers
+    /// are missing.
+    /// @param header Of the block, in RLP.
+    function draw(uint256 batch, bytes calldata header) external {
         Batch storage its = batches[batch];
         if (its.seed != 0) revert AlreadyDrawn();
-        bytes32 hash = blockhash(its.drawBlock);
+        bytes32 hash = _hashOf(its.drawBlock);
         if (hash == 0) revert NotDrawable();
-        its.seed = seedOf(batch, hash, its.root, its.count);
-        emit Drawn(batch, hash);
+        if (keccak256(header) != hash) revert WrongHeader();
+        bytes32 randao = randaoOf(header);
+        its.seed = seedOf(batch, randao, its.root, its.count);
+        emit Drawn(batch, randao);
     }
 
     /// @notice Takes the bond of a batch whose deadline passed while answers were missing: the reward goes to whoever
@@ -264,8 +273,20 @@ contract AuditedInference {
         return keccak256(abi.encode(TAG, block.chainid, address(this), model, batch));
     }
 
-    function seedOf(uint256 batch, bytes32 hash, bytes32 root, uint256 count) public view returns (bytes32) {
-        return keccak256(abi.encode(domainOf(batch), hash, root, count));
+    function seedOf(uint256 batch, bytes32 randao, bytes32 root, uint256 count) public view returns (bytes32) {
+        return keccak256(abi.encode(domainOf(batch), randao, root, count));
+    }
+
+    /// @notice prevRandao in a block's header, which has been held against the block's hash.
+    function randaoOf(bytes calldata header) public pure returns (bytes32) {
+        uint256 place = FIXED_BYTES;
+        for (uint256 i = 0; i < FIELDS_BETWEEN; i++) {
+            uint256 first = uint8(header[place]); // of a string: itself below 0x80, else 0x80 and its length
+            if (first > 0xb7) revert WrongHeader();
+            place += first < 0x80 ? 1 : first - 0x7f;
+        }
+        if (uint8(header[place]) != 0xa0) revert WrongHeader();
+        return bytes32(header[place + 1:place + 33]);
     }
 
     /// @notice `wanted` different numbers below `count`, every set of them as likely as any other.
@@ -308,6 +329,14 @@ contract AuditedInference {
             node = keccak256(abi.encodePacked(bytes1(uint8(1)), left, right));
         }
         return node;
+    }
+
+    // 0 for a block to come, and for one whose hash is forgotten.
+    function _hashOf(uint256 number) private view returns (bytes32 hash) {
+        if (number >= block.number) return 0;
+        (bool known, bytes memory said) = HISTORY.staticcall(abi.encode(number));
+        if (known && said.length == 32) hash = abi.decode(said, (bytes32));
+        if (hash == 0) hash = blockhash(number);
     }
 
     // A batch ends once, after its deadline. How many answers are missing.

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.audit.blocks import block_of
 from tests.conftest import Command
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.audit import AuditedModel, AuditFolder, Log, tree
 from zkgpu.audit import batch as batches
+from zkgpu.audit.header import unchecked
 from zkgpu.cli.program import main
 from zkgpu.inference import Folder
+from zkgpu.transcript import keccak256
 
 SAMPLES = np.random.default_rng(1).integers(0, 17, (40, 4))
 CONTRACT = "0x" + "ab" * 20
@@ -76,7 +79,13 @@ class Audit:
         return "answer", self.build / "build", self.folder, "--batch", 0
 
     def draw(self, samples: int = 3) -> dict[str, Any]:
-        return self.ok("draw", self.folder, "--batch", 0, "--block-hash", HASH, "--samples", samples)
+        return self.ok("draw", self.folder, "--batch", 0, "--block", self.block(), "--samples", samples)
+
+    def block(self, height: int = 17, **changes: object) -> Path:
+        """A file as a node's answer."""
+        path = self.folder / f"block_{height}.json"
+        path.write_text(json.dumps({"jsonrpc": "2.0", "id": 1, "result": {**block_of(height), **changes}}))
+        return path
 
 
 @pytest.fixture
@@ -202,7 +211,7 @@ def test_files_that_were_changed_are_refused(audit: Audit) -> None:
         {"count": 8},
         {"first": 1},
         {"samples": None},
-        {"block hash": "0x12"},
+        {"randao": "0x12"},
         {"chain": 1.5},
         {"more": 1},
     ):
@@ -210,30 +219,47 @@ def test_files_that_were_changed_are_refused(audit: Audit) -> None:
         assert audit(*audit.answering).code == 3, change
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        (("--block-hash", "0x12", "--samples", 3), "0x and 64 hexadecimal digits"),
-        (("--block-hash", "0x" + "00" * 32, "--samples", 3), "not all of them zero"),
-        (("--block-hash", HASH, "--samples", 0), "1 to 256 samples"),
-        (("--block-hash", HASH, "--samples", 257), "1 to 256 samples"),
-        (("--block-hash", "0x" + "11" * 32, "--samples", 3), "there is one draw"),
-        (("--block-hash", HASH, "--samples", 4), "there is one draw"),
-    ],
-    ids=str,
-)
-def test_a_draw_that_no_contract_makes_is_refused(audit: Audit, given: tuple[object, ...], said: str) -> None:
+def test_a_draw_that_no_contract_makes_is_refused(audit: Audit) -> None:
     audit.log()
     audit.ok(*audit.committing)
     audit.draw()
-    assert said in audit.refused(2, "draw", audit.folder, "--batch", 0, *given)
+    for block, samples, said in (
+        (audit.block(), 0, "1 to 256 samples"),
+        (audit.block(), 257, "1 to 256 samples"),
+        (audit.block(), 4, "there is one draw"),
+        (audit.block(18), 3, "there is one draw"),
+    ):
+        assert said in audit.refused(2, "draw", audit.folder, "--batch", 0, "--block", block, "--samples", samples)
+
+
+def test_what_is_no_block_draws_nothing(audit: Audit) -> None:
+    audit.log()
+    audit.ok(*audit.committing)
+    for change, said in (
+        ({"mixHash": HASH}, "its hash is not that of its header"),
+        ({"mixHash": "0x12"}, "its mixHash has not as many bytes"),
+        ({"number": 5}, "its number is not written as 0x"),
+        ({"number": None}, "its number is not written as 0x"),
+        ({"extraData": "0x123"}, "its extraData has not as many bytes"),
+    ):
+        block = audit.block(**change)
+        assert said in audit.refused(3, "draw", audit.folder, "--batch", 0, "--block", block, "--samples", 3)
+    for text in ("{}", "[]", "7", '{"result": null}'):
+        block.write_text(text)
+        line = audit.refused(3, "draw", audit.folder, "--batch", 0, "--block", block, "--samples", 3)
+        assert line.endswith("not a block: give what eth_getBlockByNumber returns")
+    zero = {**block_of(17), "mixHash": "0x" + "00" * 32}
+    block.write_text(json.dumps({**zero, "hash": "0x" + keccak256(unchecked(zero)).hex()}))
+    line = audit.refused(2, "draw", audit.folder, "--batch", 0, "--block", block, "--samples", 3)
+    assert "not all of them zero" in line
 
 
 def test_usage_that_makes_no_sense_is_refused(audit: Audit) -> None:
     build = audit.build / "build"
+    (audit.build / "block.json").write_text(json.dumps(block_of(5)))
     assert "there is no log" in audit.refused(2, "status", audit.folder)
     assert "there is no batch 0" in audit.refused(
-        2, "draw", audit.folder, "--batch", 0, "--block-hash", HASH, "--samples", 3
+        2, "draw", audit.folder, "--batch", 0, "--block", audit.build / "block.json", "--samples", 3
     )
     log = ("log", build, audit.folder, audit.build / "nine.npy")
     assert "--request names one inference" in audit.refused(2, *log, "--request", HASH)

@@ -15,6 +15,7 @@ import numpy as np
 from audits import BOND, OPERATOR, REWARD, Chain
 from model_contracts import deployed
 
+from tests.audit.blocks import block_of
 from zkgpu.audit import AuditedModel, Sample, Terms
 from zkgpu.audit.calls import answer_call, batch_call
 from zkgpu.backend import open_backend
@@ -80,8 +81,9 @@ def whole_run(folder: Path, count: int, samples: int, per_call: int, sizes: Sequ
     send("commit", bytes.fromhex(batch["calldata"][2:]), terms.bond)
     block = chain.block + terms.delay
     chain.at(block + 1)
-    hash_ = f"0x{chain.hash_of(block).hex()}"
-    draw = ("draw", audit, "--batch", 0, "--block-hash", hash_, "--samples", samples)
+    chain.header_of(block)
+    (folder / "block.json").write_text(json.dumps(block_of(block)))
+    draw = ("draw", audit, "--batch", 0, "--block", folder / "block.json", "--samples", samples)
     drawn = timed("draw", lambda: zkgpu(*draw))
     send("draw", bytes.fromhex(drawn["calldata"][2:]))
     if chain.ask(batch_call("drawn", 0))[2:] != drawn["drawn"]:

@@ -18,13 +18,16 @@ from contracts import AUDITED
 from Crypto.Hash import keccak
 from evm import CALLER, REVERT, THIEF, Contract, creation_code, pyrevm
 
+from tests.audit.blocks import block_of
 from zkgpu.audit import Batch, Inference, Sample, Terms
-from zkgpu.audit.calls import answer_call, batch_call, commit_call, constructor_arguments
+from zkgpu.audit.calls import answer_call, batch_call, commit_call, constructor_arguments, draw_call
+from zkgpu.audit.header import randao_of, unchecked
 from zkgpu.audit.model import Layout
 from zkgpu.audit.tree import Tree, domain_of
 from zkgpu.evm.abi import selector
 from zkgpu.solidity import calldata
 from zkgpu.systems.registry import contract_form
+from zkgpu.transcript import keccak256
 
 OPERATOR, WATCHER = CALLER, "0x" + "99" * 20
 CHAIN = 1
@@ -76,6 +79,10 @@ def entry(question: int, lie: int = 0) -> Inference:
     return Inference(hashlib.sha256(f"request {question}".encode()).digest(), *digests, b"")
 
 
+HISTORY = "0x0000F90827F1C53a10cb7A02335B175320002935"
+_ANSWERS_WHAT_IS_STORED = bytes.fromhex("5f35545f5260205ff3")  # SLOAD(CALLDATALOAD(0))
+
+
 class Chain:
     """The audit's contract beside its verifier's, and blocks.
 
@@ -90,6 +97,7 @@ class Chain:
         self.evm.set_balance(OPERATOR, 10**24)
         self.block = START
         self.arguments = constructor_arguments(int(self.verifier.address, 16), terms, self.layout)
+        self.evm.insert_account_info(HISTORY, pyrevm.AccountInfo(code=_ANSWERS_WHAT_IS_STORED))
         self.at(START)
         self.contract = Contract(creation_code(AUDITED) + self.arguments, beside=self.verifier)
         self.evm.set_balance(OPERATOR, 10**24)
@@ -114,8 +122,15 @@ class Chain:
         self.evm.revert(before)
         self.at(block)
 
-    def hash_of(self, block: int) -> bytes:
-        return bytes(self.evm.block_hash(block))
+    def header_of(self, block: int, fork: int = 0) -> bytes:
+        """The header of a block, whose hash the chain knows from then on."""
+        made = unchecked(block_of(block, fork))
+        self.evm.insert_account_storage(HISTORY, block, int.from_bytes(keccak256(made), "big"))
+        return made
+
+    def draw(self, block: int, number: int = 0, sender: str = WATCHER, fork: int = 0) -> str:
+        """Has the batch drawn by this block."""
+        return self.send(draw_call(number, self.header_of(block, fork)), sender)
 
     def send(self, data: bytes, sender: str = OPERATOR, value: int = 0, gas: int = 10**8) -> str:
         """ "ok", or what it reverted with."""
@@ -174,8 +189,8 @@ class Operator:
         """Goes on to the block after the one that draws, and has it drawn."""
         block = self.chain.block + self.chain.terms.delay
         self.chain.at(block + 1)
-        assert self.chain.act("draw", self.number, OPERATOR) == "ok"
-        self.batch = self.batch.with_draw(self.chain.hash_of(block), self.chain.terms.samples)
+        assert self.chain.draw(block, self.number, OPERATOR) == "ok"
+        self.batch = self.batch.with_draw(randao_of(self.chain.header_of(block)), self.chain.terms.samples)
 
     def sample(self, position: int, question: int | None = None, **changes: Any) -> Sample:
         """The answer of that position, with the true proof of its question, or of another."""

@@ -12,6 +12,7 @@ from digit_models import PIXELS, deployed_model, other_weights
 
 from zkgpu.audit import AuditedModel, AuditFolder, Log, answers, commit
 from zkgpu.audit.calls import answer_call, batch_call, commit_call
+from zkgpu.audit.header import randao_of
 from zkgpu.errors import FormatError
 
 
@@ -25,8 +26,8 @@ def test_drawn_inferences_are_proven_to_the_contract_with_these_weights_and_no_o
     batch = commit(folder, model.hash, chain=CHAIN, contract=chain.address)
     assert chain.send(commit_call(0, batch.root, batch.count), value=terms.bond) == "ok"
     chain.at(START + terms.delay + 1)
-    assert chain.act("draw") == "ok"
-    batch = batch.with_draw(chain.hash_of(START + terms.delay), terms.samples)
+    assert chain.draw(START + terms.delay) == "ok"
+    batch = batch.with_draw(randao_of(chain.header_of(START + terms.delay)), terms.samples)
     made = list(answers(folder, batch, model, deployed.prover.prove_each))
     assert [one.index for one in made] == chain.ask(batch_call("drawn", 0))[2:]
 

@@ -30,9 +30,11 @@ from committed_instances import made_trapdoor, secrets_of
 from contracts import AUDITED
 from evm import THIEF, Contract, creation_code, pyrevm
 
+from tests.audit.blocks import block_of
 from zkgpu.audit import Inference, Sample, Terms, escape
-from zkgpu.audit.calls import answer_call, batch_call, commit_call, constructor_arguments
+from zkgpu.audit.calls import answer_call, batch_call, commit_call, constructor_arguments, draw_call
 from zkgpu.audit.draw import sample
+from zkgpu.audit.header import encode, randao_of, unchecked
 from zkgpu.audit.tree import Tree, depth_of, domain_of, leaf_of, node_of, words
 from zkgpu.errors import UsageError
 from zkgpu.evm.abi import selector
@@ -52,7 +54,7 @@ def not_in_tree(position: int) -> str:
 def test_an_honest_operator_answers_each_sample_and_has_the_bond_back() -> None:
     operator = drawn(50)
     chain = operator.chain
-    assert chain.act("draw") == error("AlreadyDrawn()")
+    assert chain.draw(START + TERMS.delay) == error("AlreadyDrawn()")
     assert operator.answer(operator.sample(2), operator.sample(0)) == "ok"
     assert operator.answer(operator.sample(3)) == "ok"
     chain.at(DEADLINE)
@@ -369,17 +371,55 @@ def test_a_batch_with_a_number_that_is_not_next_is_refused() -> None:
 
 def test_nothing_is_answered_before_the_draw() -> None:
     operator = committed(Chain(), 4)
-    guess = operator.batch.with_draw(operator.chain.hash_of(START), TERMS.samples)
+    guess = operator.batch.with_draw(bytes(31) + b"\1", TERMS.samples)
     operator.batch = guess
     assert operator.answer(operator.sample(0)) == error("NotDrawn()")
 
 
-def test_the_draw_is_known_from_its_own_block_on_and_for_256_blocks() -> None:
-    for block, verdict in ((10, error("NotDrawable()")), (11, "ok"), (266, "ok"), (267, error("NotDrawable()"))):
+def test_a_block_draws_once_it_is_built_and_as_long_as_its_hash_is_known() -> None:
+    """Without the history of EIP-2935 for 256 blocks; no header is known here that has a hash of this EVM."""
+    for block, is_known in ((9, False), (10, False), (11, True), (266, True), (267, False)):
         chain = Chain()
         committed(chain, 5)
         chain.at(START + block)
-        assert chain.act("draw") == verdict, block
+        data = draw_call(0, str(START + TERMS.delay).encode())  # what this EVM hashes for BLOCKHASH
+        verdict = chain.send(data)
+        assert verdict != "ok"
+        assert (verdict != error("NotDrawable()")) == is_known, block
+        assert verdict != error("WrongHeader()")
+
+
+def test_with_a_history_of_hashes_the_draw_may_come_later() -> None:
+    operator = committed(Chain(), 5)
+    operator.chain.at(START + 300)
+    assert operator.chain.draw(START + TERMS.delay) == "ok"
+
+
+def test_a_block_to_come_does_not_draw_though_its_hash_were_known() -> None:
+    chain = Chain()
+    committed(chain, 5)
+    chain.at(START + TERMS.delay)
+    assert chain.draw(START + TERMS.delay) == error("NotDrawable()")
+
+
+def test_another_block_than_the_named_one_does_not_draw() -> None:
+    chain = Chain()
+    committed(chain, 5)
+    chain.at(START + 50)
+    right = chain.header_of(START + TERMS.delay)
+    changed = bytearray(right)
+    changed[-40] ^= 1
+    for header in (chain.header_of(START + TERMS.delay + 1), bytes(changed), right[:-1], right + b"\0", b""):
+        assert chain.send(draw_call(0, header)) == error("WrongHeader()")
+    assert chain.send(draw_call(0, right)) == "ok"
+
+
+@pytest.mark.parametrize("number", [0, 1, 127, 128, 255, 2**24, 2**64 - 1])
+def test_python_and_the_contract_find_the_same_randomness_in_headers_of_any_length(number: int) -> None:
+    chain, block = Chain(), block_of(number)
+    header = encode(block)
+    (found,) = chain.ask(selector("randaoOf", "bytes", 0) + words(32, len(header)) + header.ljust(1024, b"\0"))
+    assert found.to_bytes(32, "big") == randao_of(header) == bytes.fromhex(block["mixHash"][2:])
 
 
 def test_whoever_calls_and_whenever_the_draw_is_that_of_the_named_block() -> None:
@@ -388,9 +428,11 @@ def test_whoever_calls_and_whenever_the_draw_is_that_of_the_named_block() -> Non
         chain = Chain()
         operator = committed(chain, 500)
         chain.at(START + block)
-        assert chain.act("draw", sender=sender) == "ok"
+        assert chain.draw(START + TERMS.delay, sender=sender) == "ok"
         found.append(chain.ask(batch_call("drawn", 0))[2:])
-        assert found[-1] == operator.batch.with_draw(chain.hash_of(START + TERMS.delay), TERMS.samples).drawn
+        assert (
+            found[-1] == operator.batch.with_draw(randao_of(chain.header_of(START + TERMS.delay)), TERMS.samples).drawn
+        )
     assert found[0] == found[1] == found[2]
 
 
@@ -399,7 +441,7 @@ def test_another_block_root_or_batch_draws_others() -> None:
     operator = drawn(1000)
     batch = operator.batch
     others = [
-        replace(batch, block_hash=operator.chain.hash_of(START)),
+        replace(batch, randao=randao_of(operator.chain.header_of(START + TERMS.delay, fork=1))),
         replace(batch, root=node_of(batch.root, batch.root)),
         replace(batch, number=1),
         replace(batch, contract=5),
@@ -412,16 +454,29 @@ def test_a_batch_that_nobody_has_drawn_in_time_is_slashed_and_never_drawn_again(
     committed(chain, 5)
     for block in (START + 267, DEADLINE, DEADLINE + 1, DEADLINE + 300):
         chain.at(block)
-        assert chain.act("draw") == error("NotDrawable()")
+        assert chain.send(draw_call(0, unchecked(block_of(START + TERMS.delay)))) == error("NotDrawable()")
     assert chain.act("release") == error("NotAllAnswered()")
     assert chain.act("slash") == "ok"
 
 
-@pytest.mark.parametrize("function", ["draw", "slash", "release", "drawn"])
+@pytest.mark.parametrize("function", ["slash", "release", "drawn"])
 def test_a_batch_that_is_not_there_reverts(function: str) -> None:
     chain = Chain()
     chain.at(START + 10**6)
     assert chain.act(function, 3) != "ok"
+    assert chain.draw(START, 3) != "ok"
+
+
+def test_a_fork_in_which_the_block_is_another_draws_again() -> None:
+    """The commitment stays, so nobody gains: the samples are those of the chain that is left."""
+    found = []
+    for fork in (0, 1):
+        chain = Chain()
+        committed(chain, 500)
+        chain.at(START + 11)
+        assert chain.draw(START + TERMS.delay, fork=fork) == "ok"
+        found.append(chain.ask(batch_call("drawn", 0)))
+    assert found[0] != found[1]
 
 
 def test_an_open_batch_keeps_its_bond_whatever_others_bring() -> None:

@@ -2,7 +2,7 @@
 
 log.jsonl             the log, for its owner's eyes: it has the inputs
 batch_0.json, ..      {"zkgpu audit batch": 1, "model", "chain", "contract", "batch", "first", "count", "root", "check",
-                      "samples", "block hash"}; the last two are null until the batch is drawn
+                      "samples", "randao"}; the last two are null until the batch is drawn
 batch_0/              the answers that were proven, and their calls
 A folder is for one contract, which numbers batches from 0. A batch whose root never got there is taken back by
 removing its file.
@@ -28,7 +28,7 @@ from zkgpu.stages import stage
 _TITLE, _VERSION = "zkgpu audit batch", 1
 _LINES_BEFORE = 2  # the first inference of a log is on this line
 _HEX = re.compile(r"0x[0-9a-f]+", re.ASCII)
-_BYTES = {"model": 32, "contract": 20, "root": 32, "check": 16, "block hash": 32}
+_BYTES = {"model": 32, "contract": 20, "root": 32, "check": 16, "randao": 32}
 _NUMBERS = {"chain": 1 << 64, "batch": 1 << 32, "first": 1 << 48, "count": MOST + 1, "samples": MOST_SAMPLES + 1}
 
 
@@ -43,7 +43,7 @@ class Batch:
         first: inferences of the log before it
         check: the log's, at its last line
         samples: how many the contract draws of a batch, once that is known; fewer where a batch has no more
-        block_hash: that drew them
+        randao: the randomness that drew them, of the header of a block
     """
 
     model: bytes
@@ -55,7 +55,7 @@ class Batch:
     root: bytes
     check: bytes
     samples: int | None = None
-    block_hash: bytes | None = None
+    randao: bytes | None = None
 
     @property
     def end(self) -> int:
@@ -66,22 +66,22 @@ class Batch:
     def domain(self) -> bytes:
         return domain_of(self.chain, self.contract, self.model, self.number)
 
-    def with_draw(self, block_hash: bytes, samples: int) -> Batch:
+    def with_draw(self, randao: bytes, samples: int) -> Batch:
         """The batch, drawn. Raises UsageError for what no contract draws, or when it was drawn otherwise before."""
-        if len(block_hash) != 32 or not any(block_hash):
-            raise UsageError("a block's hash has 32 bytes, not all of them zero")
+        if len(randao) != 32 or not any(randao):
+            raise UsageError("the randomness of a block has 32 bytes, not all of them zero")
         if not 0 < samples <= MOST_SAMPLES:
             raise UsageError(f"a contract draws 1 to {MOST_SAMPLES} samples of a batch, not {samples:,}")
-        if self.samples is not None and (self.samples, self.block_hash) != (samples, block_hash):
+        if self.samples is not None and (self.samples, self.randao) != (samples, randao):
             raise UsageError(f"batch {self.number} was drawn by another block, or of other samples: there is one draw")
-        return replace(self, block_hash=block_hash, samples=samples)
+        return replace(self, randao=randao, samples=samples)
 
     @property
     def drawn(self) -> list[int]:
         """Which of its inferences must be proven, by position. Raises UsageError before they are drawn."""
-        if self.samples is None or self.block_hash is None:
+        if self.samples is None or self.randao is None:
             raise UsageError(f"batch {self.number} is not drawn: run `zkgpu audit draw` first")
-        seed = seed_of(self.domain, self.block_hash, self.root, self.count)
+        seed = seed_of(self.domain, self.randao, self.root, self.count)
         return sample(seed, self.count, min(self.samples, self.count))
 
     def leaf(self, index: int, one: Inference) -> bytes:
@@ -90,7 +90,7 @@ class Batch:
     def to_json(self) -> dict[str, Any]:
         """The object of a batch's file."""
         values = [self.model, self.chain, self.contract.to_bytes(20, "big"), self.number, self.first, self.count]
-        values += [self.root, self.check, self.samples, self.block_hash]
+        values += [self.root, self.check, self.samples, self.randao]
         shown = [f"0x{v.hex()}" if isinstance(v, bytes) else v for v in values]
         return {_TITLE: _VERSION, **dict(zip(_NAMES, shown, strict=True))}
 
@@ -101,20 +101,19 @@ class Batch:
             if value[_TITLE] != _VERSION or set(value) != {_TITLE, *_NAMES}:
                 raise ValueError
             given = {name: _read(name, value[name]) for name in _NAMES}
-            if (given["samples"] is None) != (given["block hash"] is None) or not given["count"]:
+            if (given["samples"] is None) != (given["randao"] is None) or not given["count"]:
                 raise ValueError
         except (KeyError, TypeError, ValueError) as error:
             raise FormatError("not the file of an audit's batch: restore it from a copy") from error
         contract = int.from_bytes(given.pop("contract"), "big")
-        named = {"number": given.pop("batch"), "block_hash": given.pop("block hash")}
-        return cls(contract=contract, **named, **given)
+        return cls(contract=contract, number=given.pop("batch"), **given)
 
 
-_NAMES = ("model", "chain", "contract", "batch", "first", "count", "root", "check", "samples", "block hash")
+_NAMES = ("model", "chain", "contract", "batch", "first", "count", "root", "check", "samples", "randao")
 
 
 def _read(name: str, value: Any) -> Any:
-    if value is None and name in ("samples", "block hash"):
+    if value is None and name in ("samples", "randao"):
         return None
     if name in _NUMBERS:
         if type(value) is not int or not 0 <= value < _NUMBERS[name]:

@@ -60,8 +60,14 @@ def commit_call(batch: int, root: bytes, count: int) -> bytes:
 
 
 def batch_call(function: str, batch: int) -> bytes:
-    """draw, slash or release; drawn and deadline, which ask."""
+    """slash or release; drawn and deadline, which ask."""
     return selector(function, "uint256", 0) + words(batch)
+
+
+def draw_call(batch: int, header: bytes) -> bytes:
+    """Has the contract draw, by the header of the block that the commitment named."""
+    head = words(batch, 2 * WORD_BYTES, len(header))
+    return selector("draw", "uint256,bytes", 0) + head + header + bytes(-len(header) % WORD_BYTES)
 
 
 def answer_call(batch: int, answers: Sequence[Sample]) -> bytes:

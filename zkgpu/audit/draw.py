@@ -1,4 +1,4 @@
-"""Which inferences of a batch must be proven: drawn by the hash of a block that was named before it was known.
+"""Which inferences of a batch must be proven: drawn by a block that was named before it was known.
 
 As in the contract: Floyd's algorithm (J. Bentley and R. Floyd, A sample of brilliance, CACM 30, 1987), by which each
 set of the wanted size is as likely as any other, but for the 2^-236 that a remainder of 256 bits leaves.
@@ -12,9 +12,9 @@ from zkgpu.transcript import keccak256
 MOST_SAMPLES = 256
 
 
-def seed_of(domain: bytes, block_hash: bytes, root: bytes, count: int) -> bytes:
+def seed_of(domain: bytes, randao: bytes, root: bytes, count: int) -> bytes:
     """What a batch's samples are drawn from."""
-    return keccak256(words(domain, block_hash, root, count))
+    return keccak256(words(domain, randao, root, count))
 
 
 def sample(seed: bytes, count: int, wanted: int) -> list[int]:

@@ -134,18 +134,23 @@ def _tell_batch(session: Session, folder: AuditFolder, batch: Batch) -> None:
 @audit_group.command("draw")
 @audit_argument
 @batch_option
-@click.option("--block-hash", metavar="0x..", required=True, help="Of the block that the commitment named.")
+@click.option("--block", type=FILE, required=True, help="The block that the commitment named: eth_getBlockByNumber's.")
 @click.option("--samples", type=int, required=True, help="How many the contract draws of a batch.")
 @pass_session
-def draw_command(session: Session, audit: str, number: int, block_hash: str, samples: int) -> None:
+def draw_command(session: Session, audit: str, number: int, block: str, samples: int) -> None:
     """Say which inferences of a batch a block draws, and print the call that has the contract draw them."""
-    from zkgpu.audit.calls import batch_call
+    from zkgpu.audit.calls import draw_call
+    from zkgpu.audit.header import encode, randao_of
+    from zkgpu.formats import strict_json
+    from zkgpu.formats.json_values import located
 
     with session.working():
-        folder = _audit(audit)
-        batch = folder.batch(number).with_draw(_bytes(block_hash, _WORD, "--block-hash"), samples)
+        folder, given = _audit(audit), strict_json.load(block, "a block", keep_misfits=True)
+        answered = given["result"] if isinstance(given, dict) and "result" in given else given
+        header = located(block, encode, answered)
+        batch = folder.batch(number).with_draw(randao_of(header), samples)
         folder.write(batch)
-    call = f"0x{batch_call('draw', number).hex()}"
+    call = f"0x{draw_call(number, header).hex()}"
     session.finish(
         {"batch": number, "drawn": batch.drawn, "calldata": call},
         f"drawn of batch {number}: {' '.join(map(str, batch.drawn))}",
