@@ -272,7 +272,9 @@ def test_usage_that_makes_no_sense_is_refused(audit: Audit) -> None:
     assert "batch 0 has no inference of this request" in line
     terms = ("terms", build, "--verifier", CONTRACT, "--bond", 10)
     assert "the reward must be less than the bond" in audit.refused(2, *terms, "--reward", 10)
-    assert len(audit.ok(*terms, "--reward", 4)["arguments"]) == 2 + 2 * 32 * 16
+    done = audit(*terms, "--reward", 4)
+    assert len(done.json["arguments"]) == 2 + 2 * 32 * 16
+    assert "UNSAFE" in done.err
     secret = shutil.copytree(build, audit.folder / "copy")
     (secret / "verification_key.json").unlink()
     assert "zkgpu zkml setup" in audit.refused(2, "terms", secret, *terms[2:], "--reward", 4)

@@ -54,6 +54,8 @@ def terms_command(session: Session, /, build: str, verifier: str, **given: int) 
 
     with session.working():
         terms, model = Terms(**given), _model(build)
+        if model.key.is_unsafe:
+            session.warn(UNSAFE_WARNING)
         arguments = constructor_arguments(_address(verifier), terms, model.layout)
     shown = {"model": f"0x{model.hash.hex()}", "arguments": f"0x{arguments.hex()}", "terms": asdict(terms)}
     session.finish(shown, f"model: {shown['model']}", f"constructor arguments: {shown['arguments']}")
