@@ -179,6 +179,17 @@ def test_a_log_that_becomes_shorter_under_its_writer_is_refused(path: Path) -> N
         log.append([inference(5)])
 
 
+def test_a_writer_that_met_a_damaged_line_goes_on_refusing_it(path: Path) -> None:
+    log = Log(path, MODEL)
+    with path.open("ab") as file:
+        file.write(b"damaged\n")
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(FormatError, match="line 5 is damaged"):
+            log.append([inference(5)])
+    assert path.read_bytes() == before
+
+
 def test_requests_and_digests_of_other_lengths_are_refused() -> None:
     with pytest.raises(UsageError, match="32 bytes"):
         Inference(bytes(31), bytes(32), bytes(32), b"")

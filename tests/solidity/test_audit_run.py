@@ -13,7 +13,7 @@ from digit_models import PIXELS, deployed_model, other_weights
 from zkgpu.audit import AuditedModel, AuditFolder, Log, answers, commit
 from zkgpu.audit.calls import answer_call, batch_call, commit_call
 from zkgpu.audit.header import randao_of
-from zkgpu.errors import FormatError
+from zkgpu.errors import FormatError, SelfCheckError
 
 
 def test_drawn_inferences_are_proven_to_the_contract_with_these_weights_and_no_others(tmp_path: Path) -> None:
@@ -28,6 +28,12 @@ def test_drawn_inferences_are_proven_to_the_contract_with_these_weights_and_no_o
     chain.at(START + terms.delay + 1)
     assert chain.draw(START + terms.delay) == "ok"
     batch = batch.with_draw(randao_of(chain.header_of(START + terms.delay)), terms.samples)
+    for service, said in (
+        (lambda _: iter(()), "no valid proof came back"),
+        (lambda inputs: deployed.prover.prove_each(inputs[::-1]), "is of another inference than the logged one"),
+    ):
+        with pytest.raises(SelfCheckError, match=said):
+            list(answers(folder, batch, model, service))
     made = list(answers(folder, batch, model, deployed.prover.prove_each))
     assert [one.index for one in made] == chain.ask(batch_call("drawn", 0))[2:]
 

@@ -21,6 +21,7 @@ from zkgpu.audit.tree import Tree, depth_of, leaf_of, root_of
 from zkgpu.errors import FormatError, SelfCheckError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
 from zkgpu.formats.json_values import located
+from zkgpu.inference import verify
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 
@@ -80,13 +81,14 @@ def answers(folder: AuditFolder, batch: Batch, model: AuditedModel, prove_each: 
     """The answers to all samples of a batch, in order. Those that were proven before are taken from the folder.
 
     Raises FormatError, naming the line, before anything is proven, where the model answers otherwise than was logged,
-    and for a log that is not the one that was committed.
+    and for a log that is not the one that was committed; SelfCheckError for a proof that is wrong, or of another
+    inference than was asked for.
     """
     if batch.model != model.hash:
         raise FormatError(f"{folder.batch_file(batch.number)}: its root is over another model's inferences")
     drawn = batch.drawn
     with stage("read log"):
-        inferences = lines_of(folder, batch)
+        inferences = lines_of(folder, batch, drawn)
     tree = tree_of(folder, batch, inferences)
     places = {position: folder.answers(batch.number) / f"answer_{position}.json" for position in range(len(drawn))}
     wanted = [p for p, path in places.items() if not path.is_file()]
@@ -97,7 +99,7 @@ def answers(folder: AuditFolder, batch: Batch, model: AuditedModel, prove_each: 
     for position, index in enumerate(drawn):
         one, path = inferences[index], places[position]
         if position in wanted:
-            found = _answer(position, index, one, tree, next(made))
+            found = _answer(position, index, one, tree, _valid(next(made, None), model))
             _require_right(batch, found, model, one)
             strict_json.dump(path, found.to_json())
         else:
@@ -113,7 +115,7 @@ def receipt(folder: AuditFolder, batch: Batch, request: bytes) -> dict[str, Any]
 
     Raises UsageError where the batch has no such request.
     """
-    inferences = lines_of(folder, batch)
+    inferences = lines_of(folder, batch, ())
     index = next((i for i, one in enumerate(inferences) if one.request == request), None)
     if index is None:
         raise UsageError(f"batch {batch.number} has no inference of this request")
@@ -148,6 +150,13 @@ def _provable(
 
 def _answer(position: int, index: int, one: Inference, tree: Tree, proven: Statement) -> Sample:
     return Sample(position, index, one.request, tuple(tree.path(index)), proven.calldata())
+
+
+def _valid(proven: Statement | None, model: AuditedModel) -> Statement:
+    """The proof that was made. Raises SelfCheckError where there is none, or a wrong one."""
+    if proven is None or not verify(model.key, proven, allow_insecure_key=True):
+        raise SelfCheckError("no valid proof came back of a drawn inference: prove it again")
+    return proven
 
 
 def _require_right(batch: Batch, found: Sample, model: AuditedModel, one: Inference) -> None:

@@ -11,7 +11,7 @@ removing its file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -200,10 +200,14 @@ def commit(folder: AuditFolder, model: bytes, *, chain: int, contract: int, most
     return batch
 
 
-def lines_of(folder: AuditFolder, batch: Batch) -> list[Inference]:
-    """The inferences of a batch. Raises FormatError, naming the line, where the log has others than were committed."""
-    lines = _checked_lines(folder.log, batch.model, [batch])
-    return [line.inference for i, line in enumerate(lines) if batch.first <= i < batch.end]
+def lines_of(folder: AuditFolder, batch: Batch, wanted: Container[int]) -> list[Inference]:
+    """The inferences of a batch, those that are wanted with their inputs.
+
+    Raises FormatError, naming the line, where the log has others than were committed to.
+    """
+    lines = enumerate(_checked_lines(folder.log, batch.model, [batch]), -batch.first)
+    found = ((i, line.inference) for i, line in lines if 0 <= i < batch.count)
+    return [one if i in wanted else replace(one, data=b"") for i, one in found]
 
 
 def tree_of(folder: AuditFolder, batch: Batch, inferences: Sequence[Inference]) -> Tree:

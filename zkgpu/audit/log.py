@@ -16,7 +16,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +35,7 @@ _HASH, _CHECK = r"[0-9a-f]{64}", r"[0-9a-f]{32}"
 _HEADER = re.compile(rf'\{{"zkgpu audit log":1,"model":"({_HASH})","check":"({_CHECK})"\}}\n'.encode())
 _LINE = re.compile(
     rf'\{{"model":"({_HASH})","request":"({_HASH})","inputs":"({_HASH})","outputs":"({_HASH})",'
-    rf'"data":"([A-Za-z0-9+/]*=*)","check":"({_CHECK})"\}}\n'.encode()
+    rf'"data":"((?:[A-Za-z0-9+/]{{4}})*(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?)","check":"({_CHECK})"\}}\n'.encode()
 )
 _START = b'{"zkgpu audit log":1,'
 _CHECK_BYTES = len('"check":""}\n') + 32
@@ -78,36 +78,31 @@ class _Reader:
     requests: dict[bytes, int] = field(default_factory=dict)
 
     def feed(self, line: bytes) -> Inference | None:
-        """The inference of the next line; None for the first. Raises FormatError naming the line."""
-        self.number += 1
-        self.end += len(line)
+        """The inference of the next line; None for the first. Raises FormatError naming the line, and is as it was."""
         if not line.endswith(b"\n"):
-            raise self._wrong(
-                "is cut short: what appends next puts it aside, and an inference that was logged is not it"
-            )
-        found = (_HEADER if self.number == 1 else _LINE).fullmatch(line)
+            raise self._wrong("is cut short: the next `zkgpu audit log` puts it aside; its inference was not logged")
+        found = (_LINE if self.number else _HEADER).fullmatch(line)
         if found is None:
             raise self._wrong("is damaged: restore the log from a copy")
         if bytes.fromhex(found[1].decode()) != self.model:
             raise self._wrong("is of another model: give the build folder that the log was written with")
-        self._follow(line, found[found.re.groups])
-        return None if self.number == 1 else self._inference(found)
-
-    def _follow(self, line: bytes, said: bytes) -> None:
         check = _check(self.check, line[:-_CHECK_BYTES])
-        if check.hex().encode() != said:
+        if check.hex().encode() != found[found.re.groups]:
             raise self._wrong("was changed, or lines before it are missing: restore the log from a copy")
-        self.check = check
+        inference = self._inference(found) if self.number else None
+        self.number, self.end, self.check = self.number + 1, self.end + len(line), check
+        return inference
 
     def _inference(self, found: re.Match[bytes]) -> Inference:
         request, inputs, outputs = (bytes.fromhex(found[i].decode()) for i in (2, 3, 4))
-        before = self.requests.setdefault(request, self.number)
-        if before != self.number:
-            raise self._wrong(f"has the request of line {before:,}: each has one of its own")
-        return Inference(request, inputs, outputs, _decoded(found[5]))
+        if request in self.requests:
+            raise self._wrong(f"has the request of line {self.requests[request]:,}: each has one of its own")
+        data = base64.b64decode(found[5])
+        self.requests[request] = self.number + 1
+        return Inference(request, inputs, outputs, data)
 
     def _wrong(self, what: str) -> FormatError:
-        return FormatError(f"{self.path}: line {self.number:,} {what}")
+        return FormatError(f"{self.path}: line {self.number + 1:,} {what}")
 
 
 class Log:
@@ -215,10 +210,6 @@ def _check(before: bytes, text: bytes) -> bytes:
     return hashlib.sha256(before + text).digest()[:16]
 
 
-def _decoded(data: bytes) -> bytes:
-    return base64.b64decode(data)
-
-
 @contextmanager
 def _locked(path: Path) -> Iterator[BinaryIO]:
     """The file, made for its owner only where there is none, while no other process appends."""
@@ -284,8 +275,9 @@ def _move_aside(file: BinaryIO, reader: _Reader, tail: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with suppress(OSError):  # on a system that cannot
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
