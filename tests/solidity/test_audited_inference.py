@@ -32,6 +32,7 @@ from evm import THIEF, Contract, creation_code, pyrevm
 
 from tests.audit.blocks import block_of
 from zkgpu.audit import Inference, Sample, Terms, escape
+from zkgpu.audit.answers import is_included
 from zkgpu.audit.calls import answer_call, batch_call, commit_call, constructor_arguments, draw_call
 from zkgpu.audit.draw import sample
 from zkgpu.audit.header import encode, randao_of, unchecked
@@ -100,18 +101,31 @@ def test_python_and_the_contract_compute_the_same() -> None:
         assert chain.ask(batch_call("depthOf", count)) == [depth_of(count)]
 
 
+def includes(operator: Operator, index: int, one: Inference, path: list[bytes]) -> int:
+    """What the contract tells a client."""
+    given = words(0, index, one.request, one.inputs, one.outputs, 192, len(path), *path)
+    function = selector("includes", "uint256,uint256,bytes32,bytes32,bytes32,bytes32[]", 0)
+    return operator.chain.ask(function + given)[0]
+
+
 def test_a_client_finds_an_inference_at_its_place_and_nowhere_else() -> None:
     operator = committed(Chain(), 5)
-    function = selector("includes", "uint256,uint256,bytes32,bytes32,bytes32,bytes32[]", 0)
-
-    def includes(index: int, one: Inference, path: list[bytes]) -> int:
-        given = words(0, index, one.request, one.inputs, one.outputs, 192, len(path), *path)
-        return operator.chain.ask(function + given)[0]
-
     path = operator.tree.path(4)
-    assert includes(4, entry(4), path) == 1
-    assert not any(includes(i, entry(4), path) for i in (0, 3, 5, 12))
-    assert includes(4, entry(4, lie=1), path) == includes(4, entry(3), path) == includes(4, entry(4), path[1:]) == 0
+    assert includes(operator, 4, entry(4), path) == 1
+    assert not any(includes(operator, i, entry(4), path) for i in (0, 3, 5, 12))
+    assert not includes(operator, 4, entry(4, lie=1), path)
+    assert not includes(operator, 4, entry(3), path)
+    assert not includes(operator, 4, entry(4), path[1:])
+
+
+def test_a_client_is_not_shown_a_leaf_behind_the_count_which_nothing_draws() -> None:
+    operator = Operator(Chain(), [entry(i) for i in range(8)])
+    operator.batch = replace(operator.batch, count=5)
+    assert operator.commit() == "ok"
+    found = [includes(operator, i, entry(i), operator.tree.path(i)) for i in range(8)]
+    assert found == [1] * 5 + [0] * 3
+    given = [is_included(operator.batch, i, entry(i), operator.tree.path(i)) for i in range(8)]
+    assert given == [True] * 5 + [False] * 3
 
 
 # lies
