@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from functools import cache
 
 import numpy as np
 import pytest
@@ -13,28 +13,33 @@ from zkgpu.audit import AuditedModel
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup
+from zkgpu.zkml.layers.network import Visibility
 
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 4))
 BACKEND = open_backend("cpu")
 
 
-def compiled(seed: int = 0, **options: Any) -> CompiledModel:
+def network(seed: int = 0) -> bytes:
     nodes = [node("Gemm", "x w", "z"), node("Relu", "z", "out")]
-    network = model(nodes, {"x": ("N", 4)}, weights={"w": normal(4, 3, seed=seed)})
-    return compile_model(network.SerializeToString(), SAMPLES, **options)
+    made: bytes = model(nodes, {"x": ("N", 4)}, weights={"w": 0.5 * normal(4, 3, seed=seed)}).SerializeToString()
+    return made
 
 
-def audited(made: CompiledModel) -> tuple[AuditedModel, Prover]:
+@cache
+def compiled(weights: Visibility = "public", inputs: Visibility = "public", binding: int = 0) -> CompiledModel:
+    return compile_model(network(), SAMPLES, weights=weights, inputs={"x": inputs}, binding=binding)
+
+
+@cache
+def audited(weights: Visibility = "public", inputs: Visibility = "public") -> tuple[AuditedModel, Prover]:
+    made = compiled(weights, inputs)
     prover = Prover(made, unsafe_setup(made, BACKEND), BACKEND)
     return AuditedModel.of(made, prover.verifying_key), prover
 
 
-FORMS = [{}, {"weights": "hashed", "inputs": {"x": "hashed"}}, {"weights": "hashed", "outputs": {"out": "hashed"}}]
-
-
-@pytest.mark.parametrize("form", FORMS, ids=str)
-def test_the_logged_digests_are_those_of_the_proof_s_own_call(form: dict[str, Any]) -> None:
-    mine, prover = audited(compiled(**form))
+@pytest.mark.parametrize("form", [("public", "public"), ("hashed", "hashed")], ids="-".join)
+def test_the_logged_digests_are_those_of_the_proof_s_own_call(form: tuple[Visibility, Visibility]) -> None:
+    mine, prover = audited(*form)
     integers = mine.compiled.quantized(SAMPLES[0])
     one = mine.inference(integers)
     assert {k: v.tolist() for k, v in mine.integers(one.data).items()} == {"x": [SAMPLES[0].tolist()]}
@@ -50,45 +55,43 @@ def test_the_logged_digests_are_those_of_the_proof_s_own_call(form: dict[str, An
 
 
 def test_another_key_other_weights_or_another_statement_is_another_model() -> None:
-    made = compiled()
-    first, _ = audited(made)
-    again, _ = audited(made)
-    assert first.hash != again.hash  # a key of its own
-    assert AuditedModel.of(made, first.key).hash == first.hash
-    named = replace(made, labels={"out": ("a", "b", "c")})
+    first, _ = audited()
+    again = AuditedModel.of(first.compiled, unsafe_setup(first.compiled, BACKEND).verifying_key)
+    assert first.hash != again.hash
+    assert AuditedModel.of(first.compiled, first.key).hash == first.hash
+    named = replace(first.compiled, labels={"out": ("a", "b", "c")})
     assert AuditedModel.of(named, first.key).hash != first.hash
-    hashed = compiled(weights="hashed")
-    mine, _ = audited(hashed)
-    nodes = [node("Gemm", "x w", "z"), node("Relu", "z", "out")]
-    network = model(nodes, {"x": ("N", 4)}, weights={"w": 0.5 * normal(4, 3)})
-    other = hashed.with_weights(network.SerializeToString())
-    assert AuditedModel.of(other, mine.key).hash != mine.hash
-    assert AuditedModel.of(other, mine.key).layout.weights_hash == other.weights_hash
+    mine, _ = audited("hashed", "hashed")
+    other = AuditedModel.of(mine.compiled.with_weights(network(seed=3)), mine.key)
+    assert other.hash != mine.hash
+    assert other.layout.weights_hash not in (None, mine.layout.weights_hash)
 
 
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        ({"weights": "private"}, "private weights are bound by nothing"),
-        ({"inputs": {"x": "private"}}, "'x' is private"),
-        ({"binding": 20}, "--bind"),
+        (("private", "public", 0), "private weights are bound by nothing"),
+        (("public", "private", 0), "'x' is private"),
+        (("public", "public", 20), "--bind"),
     ],
     ids=str,
 )
-def test_a_model_whose_proofs_leave_the_inference_open_is_refused(form: dict[str, Any], said: str) -> None:
-    made = compiled(**form)
+def test_a_model_whose_proofs_leave_the_inference_open_is_refused(
+    form: tuple[Visibility, Visibility, int], said: str
+) -> None:
+    first, _ = audited()
     with pytest.raises(UsageError, match=said):
-        AuditedModel.of(made, unsafe_setup(made, BACKEND).verifying_key)
+        AuditedModel.of(compiled(*form), first.key)
 
 
 def test_the_key_of_a_model_of_another_form_is_refused() -> None:
-    mine, _ = audited(compiled())
+    first, _ = audited()
     with pytest.raises(FormatError, match="statement is not that of the verifying key"):
-        AuditedModel.of(compiled(weights="hashed"), mine.key)
+        AuditedModel.of(audited("hashed", "hashed")[0].compiled, first.key)
 
 
 def test_inputs_that_are_none_of_the_model_are_refused() -> None:
-    mine, _ = audited(compiled())
+    mine, _ = audited()
     data = mine.inference(mine.compiled.quantized(SAMPLES[0])).data
     for wrong in (data[:-1], data + b"\0", b"\xff" * len(data)):
         with pytest.raises(FormatError):

@@ -180,7 +180,7 @@ def require_stated_frequency(draws: int, count: int, lies: int, samples: int) ->
 
 
 def test_lies_are_found_as_often_as_stated_in_a_few_draws() -> None:
-    require_stated_frequency(150, count=20, lies=1, samples=4)
+    require_stated_frequency(100, count=20, lies=1, samples=4)
 
 
 @pytest.mark.slow
