@@ -226,10 +226,20 @@ def test_a_draw_that_no_contract_makes_is_refused(audit: Audit) -> None:
     for block, samples, said in (
         (audit.block(), 0, "1 to 256 samples"),
         (audit.block(), 257, "1 to 256 samples"),
-        (audit.block(), 4, "there is one draw"),
-        (audit.block(18), 3, "there is one draw"),
+        (audit.block(), 4, "was drawn by another block"),
+        (audit.block(18), 3, "was drawn by another block"),
     ):
         assert said in audit.refused(2, "draw", audit.folder, "--batch", 0, "--block", block, "--samples", samples)
+
+
+def test_a_draw_by_a_wrong_block_can_be_mended(audit: Audit) -> None:
+    audit.log()
+    audit.ok(*audit.committing)
+    wrong = audit.draw()["drawn"]
+    other = ("draw", audit.folder, "--batch", 0, "--block", audit.block(18), "--samples", 3)
+    right = audit.ok(*other, "--again")["drawn"]
+    assert right != wrong
+    assert audit.ok(*other)["drawn"] == right
 
 
 def test_what_is_no_block_draws_nothing(audit: Audit) -> None:

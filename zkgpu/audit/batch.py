@@ -73,8 +73,12 @@ class Batch:
         if not 0 < samples <= MOST_SAMPLES:
             raise UsageError(f"a contract draws 1 to {MOST_SAMPLES} samples of a batch, not {samples:,}")
         if self.samples is not None and (self.samples, self.randao) != (samples, randao):
-            raise UsageError(f"batch {self.number} was drawn by another block, or of other samples: there is one draw")
+            raise UsageError(f"batch {self.number} was drawn by another block, or of other samples: give that one")
         return replace(self, randao=randao, samples=samples)
+
+    def undrawn(self) -> Batch:
+        """The batch as it was committed to."""
+        return replace(self, randao=None, samples=None)
 
     @property
     def drawn(self) -> list[int]:

@@ -138,8 +138,9 @@ def _tell_batch(session: Session, folder: AuditFolder, batch: Batch) -> None:
 @batch_option
 @click.option("--block", type=FILE, required=True, help="The block that the commitment named: eth_getBlockByNumber's.")
 @click.option("--samples", type=int, required=True, help="How many the contract draws of a batch.")
+@click.option("--again", is_flag=True, help="Replace a draw by what was not the named block, or not the contract's.")
 @pass_session
-def draw_command(session: Session, audit: str, number: int, block: str, samples: int) -> None:
+def draw_command(session: Session, audit: str, number: int, block: str, samples: int, again: bool) -> None:
     """Say which inferences of a batch a block draws, and print the call that has the contract draw them."""
     from zkgpu.audit.calls import draw_call
     from zkgpu.audit.header import encode, randao_of
@@ -150,7 +151,8 @@ def draw_command(session: Session, audit: str, number: int, block: str, samples:
         folder, given = _audit(audit), strict_json.load(block, "a block", keep_misfits=True)
         answered = given["result"] if isinstance(given, dict) and "result" in given else given
         header = located(block, encode, answered)
-        batch = folder.batch(number).with_draw(randao_of(header), samples)
+        before = folder.batch(number).undrawn() if again else folder.batch(number)
+        batch = before.with_draw(randao_of(header), samples)
         folder.write(batch)
     call = f"0x{draw_call(number, header).hex()}"
     session.finish(
