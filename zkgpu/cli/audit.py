@@ -91,10 +91,10 @@ def log_command(
             log = Log(folder.log, model.hash)
             log.append(made)
     answers: list[dict[str, Any]] = [
-        {"request": f"0x{one.request.hex()}", "outputs": {name: array.tolist() for name, array in found.items()}}
+        {"request": f"0x{one.request.hex()}", "values": {name: array.tolist() for name, array in found.items()}}
         for one, found in zip(made, outputs, strict=True)
     ]
-    lines = [f"{a['request']}: {_shown(a['outputs'])}" for a in answers]
+    lines = [f"{a['request']}: {_shown(a['values'])}" for a in answers]
     session.finish({"inferences": answers, "logged": log.count}, *lines, f"{folder.log}: {log.count:,} inferences")
 
 

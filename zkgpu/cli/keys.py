@@ -133,6 +133,19 @@ _HELD_KEY: Keys = {
     **_UNSAFE,
     "contributions": ("list", "names, beacons and hashes"),
 }
+_BATCH: Keys = {
+    "model": ("text", "its hash, 0x.."),
+    "chain": ("integer", "its number"),
+    "contract": ("text", "the address of AuditedInference.sol"),
+    "batch": ("integer", "its number"),
+    "first": ("integer", "inferences of the log before it"),
+    "count": ("integer", "of its inferences"),
+    "root": ("text", ""),
+    "check": ("text", "the log's, at its last line"),
+    "samples": ("integer?", "how many the contract draws; null before the draw, as the next one"),
+    "randao": ("text?", "the randomness that drew"),
+    "calldata": ("text", "to send with the bond"),
+}
 
 KEYS: Mapping[str, Keys] = {
     "demo": {
@@ -198,6 +211,40 @@ KEYS: Mapping[str, Keys] = {
         "proof_valid": ("truth", "valid, whatever weights and binding"),
         **_USED_KEY,
         **_SHOWN,
+    },
+    "audit terms": {
+        "model": ("text", "its hash, 0x.."),
+        "arguments": ("text", "of the contract's constructor"),
+        "terms": ("object", "bond, reward, samples, most, delay, window"),
+    },
+    "audit log": {
+        "inferences": ("list", "request, and values: integers by output"),
+        "logged": ("integer", "inferences of the log"),
+    },
+    "audit commit": _BATCH,
+    "audit draw": {
+        "batch": ("integer", ""),
+        "drawn": ("list", "places in the batch, by position"),
+        "calldata": ("text", ""),
+    },
+    "audit answer": {
+        "batch": ("integer", ""),
+        "drawn": ("list", "places in the batch, by position"),
+        "calls": ("list", "files of calldata"),
+    },
+    "audit receipt": {
+        **_OUTPUT,
+        "batch": ("integer", ""),
+        "index": ("integer", "its place in the batch"),
+        "request": ("text", ""),
+        "inputs": ("text", "their digest"),
+        "outputs": ("text", "their digest"),
+        "path": ("list", "nodes beside the way to the root, the lowest first"),
+    },
+    "audit status": {
+        "logged": ("integer", "inferences of the log"),
+        "not_committed": ("integer", "of them in no batch"),
+        "batches": ("list", "as of audit commit, and answered: how many of its samples are proven"),
     },
     "inspect": _INSPECTED,
     "doctor": {
