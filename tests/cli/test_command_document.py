@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.json_objects import require_documented
 from zkgpu.cli import program
 from zkgpu.cli.documented import document
 from zkgpu.cli.keys import KEYS
+from zkgpu.cli.session import Session
 from zkgpu.errors import ZkgpuError
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -56,6 +58,12 @@ def test_an_object_that_differs_is_seen(found: dict[str, Any]) -> None:
 )
 def test_what_a_file_holds_is_documented(samples: Path, command: Any, file: str) -> None:
     assert command("inspect", samples / file, "--json").json["format"]
+
+
+def test_numbers_that_json_does_not_have_are_null(capsys: Any) -> None:
+    Session(json=True).finish({"error": float("inf"), "of": [{"x": float("nan")}, 1.5, (2, None)]})
+    found = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+    assert (found["error"], found["of"]) == (None, [{"x": None}, 1.5, [2, None]])
 
 
 def test_a_machine_is_described_by_numbers(command: Any) -> None:

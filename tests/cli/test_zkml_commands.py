@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.json_objects import require_documented
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.cli.program import main
 
@@ -27,7 +28,9 @@ def run(capsys, *arguments: object) -> tuple[int, dict, str]:
     with pytest.raises(SystemExit) as stopped:
         main(["--json", "--device", "cpu", *map(str, arguments)])
     out, err = capsys.readouterr()
-    return int(stopped.value.code or 0), json.loads(out.splitlines()[-1]), err
+    found = json.loads(out.splitlines()[-1])
+    require_documented([str(a) for a in arguments], found)
+    return int(stopped.value.code or 0), found, err
 
 
 @pytest.fixture

@@ -330,10 +330,10 @@ def test_a_report_says_where_the_largest_values_are(model: CompiledModel) -> Non
     assert len(members) == 5
     for name in members:
         assert int(np.argmax(report[name]["max"])) == 0
-        assert len(report[name]["max / rms"]) == TOKENS
+        assert len(report[name]["max_over_rms"]) == TOKENS
     assert "at the first position" in summary(places)
     one = {"x": Places((-6.0, 0.0), (3.0, 1.0), (2.0, 0.5))}
-    assert told(one) == {"x": {"max": [6.0, 1.0], "max / rms": [3.0, 2.0]}}
+    assert told(one) == {"x": {"max": [6.0, 1.0], "max_over_rms": [3.0, 2.0]}}
     assert summary(one).startswith("residual stream: up to 6 at the first position ('x'), 1 at others ('x')")
 
 

@@ -23,8 +23,8 @@ an input. Names that are nearly right are answered by the right ones.
 _JSON = """## JSON
 
 With `--json` a command prints one object in one line on standard output, also where it fails. Keys have no spaces,
-numbers are numbers; those that may be larger than 2^53, as elements of fields, are decimal or 0x texts. A command
-leaves out the keys that have nothing to say.
+numbers are numbers; those that may be larger than 2^53, as elements of fields, are decimal or 0x texts. A number that
+is not finite is null. A command leaves out the keys that have nothing to say.
 """
 
 

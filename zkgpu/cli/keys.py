@@ -24,7 +24,7 @@ FAILED: Keys = {
     "exit_code": ("integer", "as the process's own"),
     "values": ("text", "with --show-values: what the line leaves out"),
 }
-NAMED_BY_USER = {"values", "hashes", "accuracy", "operators", "missing"}
+NAMED_BY_USER = {"values", "hashes", "accuracy", "operators", "missing", "stream"}
 """Keys whose objects have keys of the user's own: names of tensors, operators, packages."""
 
 _UNSAFE: Keys = {"unsafe": ("truth", "whether one party made the key, and could forge proofs")}
@@ -82,12 +82,13 @@ _COSTS: Keys = {
     "weights_hash": ("text", "of hashed weights, in decimal"),
     "products": ("list", "how each product is written, and what it takes"),
     "challenges": ("object", "degree and error_bits of what is tested at challenges"),
-    "samples": ("integer", "samples that accuracy was measured with"),
+    "samples": ("integer", "how many accuracy was measured with"),
     "held_out": ("truth", "whether the calibration has not seen them"),
     "accuracy": ("object", "by output: agreement (share of equal answers) and error"),
     "refused": ("integer", "samples that the circuit does not take"),
+    "clamped": ("integer", "samples of which a clamp moved a value far"),
     "worst_layer": ("object", "name and error"),
-    "stream": ("list", "how a residual stream is cut"),
+    "stream": ("object", "by tensor of a residual stream: max at each position, and max_over_rms"),
 }
 _INSPECTED: Keys = {
     "format": ("text", "what the file is"),

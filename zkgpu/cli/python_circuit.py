@@ -152,7 +152,8 @@ def _code_of(path: str) -> Iterator[None]:
     except ZkgpuError as error:
         raise error.within(_place(path, error)) from None
     except (Exception, SystemExit) as error:
-        raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {error}") from error
+        text = error.msg if isinstance(error, SyntaxError) else error
+        raise UsageError(f"{_place(path, error)}: {type(error).__name__}: {text}") from error
 
 
 def _place(path: str, error: BaseException) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import logging
+import math
 import sys
 import time
 import warnings
@@ -148,7 +149,7 @@ class Session:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""
         if self.json:
             timings = {"seconds": self.seconds(), "stages": self.stages()} if self.timings else {}
-            say([json.dumps({"schema": SCHEMA, "ok": True, **result, **timings})])
+            say([json.dumps(finite({"schema": SCHEMA, "ok": True, **result, **timings}), allow_nan=False)])
             return
         if not self.quiet:
             say(lines)
@@ -210,6 +211,15 @@ class _Handler(logging.Handler):
         elif record.levelno >= logging.WARNING and not self._told:
             self._told = True
             self._session.warn("what the circuit's log() printed may be secret: --show-values shows it")
+
+
+def finite(value: Any) -> Any:
+    """The same without numbers that JSON does not have: null in their places."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(item) for name, item in value.items()}
+    return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

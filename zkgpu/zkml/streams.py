@@ -140,7 +140,7 @@ def require_first_position(graph: Graph, samples: Mapping[str, NDArray[np.generi
 
 def told(places: Mapping[str, Places]) -> dict[str, dict[str, list[float]]]:
     """By tensor: the largest magnitude at each position, and how many times the root of the mean square that is."""
-    return {name: {"max": own.reaches.tolist(), "max / rms": own.ratios.tolist()} for name, own in places.items()}
+    return {name: {"max": own.reaches.tolist(), "max_over_rms": own.ratios.tolist()} for name, own in places.items()}
 
 
 def summary(places: Mapping[str, Places]) -> str:
