@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from zkgpu.cli.progress import Display
-from zkgpu.cli.session import Session
+from zkgpu.cli.session import COMPILING, Session
 from zkgpu.cli.terminal import complain, say
 from zkgpu.stages import advance, stage, steps
 
@@ -114,8 +114,11 @@ def test_the_display_follows_steps(as_terminal: Any) -> None:
         assert display is not None
         task = display._progress.tasks[0]
         assert task.total is None
+        session.on_compiling("sum")
+        assert task.description == COMPILING
         advance(50)
         assert (task.total, task.completed, task.fields["left"] > 0) == (200, 50, True)
+        assert task.description == "write points"
         display.stage("another")
         assert (task.total, task.completed) == (None, 0)
 

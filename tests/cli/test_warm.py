@@ -157,10 +157,8 @@ def test_the_display_hears_how_far_compiling_is():
         def __init__(self):
             self.names, self.parts = set(), []
 
-        def stage(self, name):
+        def steps(self, name, steps):
             self.names.add(name)
-
-        def steps(self, steps):
             self.parts.append(steps.done / steps.total)
 
     shown = Display()

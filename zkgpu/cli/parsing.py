@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -74,6 +73,8 @@ class Group(click.Group):
         name = args[0]
         if name.startswith("-") or ctx.resilient_parsing or self.get_command(ctx, name):
             return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
         own = {command: f"{ctx.command_path} {command}" for command in self.list_commands(ctx)}
         meant = _all_named(ctx.find_root(), [name]) or [own[near] for near in get_close_matches(name, own)]
         meant = meant or _all_named(ctx.find_root(), get_close_matches(name, _last_words(ctx.find_root())))
@@ -87,10 +88,12 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # not generic before clic
     """A choice that says which value may be meant."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        meant = get_close_matches(str(value), [str(choice) for choice in self.choices])
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
+            from difflib import get_close_matches
+
+            meant = get_close_matches(str(value), [str(choice) for choice in self.choices])
             self.fail(error.message + (f" Did you mean {_listed(meant)}?" if meant else ""), param, ctx)
 
 

@@ -59,11 +59,12 @@ class Display:
         self._progress.update(self._task, description=name, completed=0, left=None)
         self._progress.tasks[0].total = None
 
-    def steps(self, steps: Steps) -> None:
-        """How far the stage is."""
+    def steps(self, name: str, steps: Steps) -> None:
+        """How far a stage is."""
         seconds = time.perf_counter() - steps.started
         left = (steps.total - steps.done) * seconds / steps.done if steps.done else None
-        self._progress.update(self._task, total=max(steps.total, 1), completed=steps.done, left=left)
+        total = max(steps.total, 1)
+        self._progress.update(self._task, description=name, total=total, completed=steps.done, left=left)
 
     @contextmanager
     def shown(self) -> Iterator[None]:

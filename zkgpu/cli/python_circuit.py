@@ -11,7 +11,6 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Iterator
-from difflib import get_close_matches
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -135,6 +134,8 @@ def _named(module: ModuleType, path: str, name: str) -> Any:
     """What has the name in the file. Raises UsageError with those that it may be."""
     if hasattr(module, name):
         return getattr(module, name)
+    from difflib import get_close_matches
+
     own = [other for other, value in vars(module).items() if _may_be_circuit(value)]
     meant = get_close_matches(name, own) or own[:5]
     raise UsageError(f"{path} has no '{name}'" + (f": did you mean {' or '.join(meant)}?" if meant else ""))

@@ -59,7 +59,7 @@ class Session:
     given: dict[str, Any] = field(default_factory=dict)
     _work: contextlib.ExitStack | None = None
     _display: Display | None = None
-    _kernels: int = 0
+    _kernels: Steps = field(default_factory=lambda: Steps(_EXPECTED))
     _stage: str = "starting"
     _has_begun: bool = False
 
@@ -123,7 +123,7 @@ class Session:
 
         display = Display(self.console)
         stack.enter_context(display.shown())
-        stack.enter_context(measuring(display.steps))
+        stack.enter_context(measuring(lambda done: display.steps(self._stage, done)))
         return display
 
     def _on_stage(self, name: str, seconds: float | None) -> None:
@@ -137,13 +137,14 @@ class Session:
 
     def on_compiling(self, kernel: str = "") -> None:
         """Says that kernels are compiled, once, or on a terminal how far that is; and with -v which."""
-        self._kernels += 1
+        kernels = self._kernels
+        kernels.done += 1
+        kernels.total = max(kernels.total, kernels.done)
         if self._display:
-            self._display.stage(COMPILING)
-            self._display.steps(Steps(max(_EXPECTED, self._kernels), self._kernels))
-        elif self._kernels == 1 and not self.quiet:
+            self._display.steps(COMPILING, kernels)
+        elif kernels.done == 1 and not self.quiet:
             complain(COMPILING)
-        logging.getLogger("zkgpu").info("compiling kernel %d: %s", self._kernels, kernel)
+        logging.getLogger("zkgpu").info("compiling kernel %d: %s", kernels.done, kernel)
 
     def finish(self, result: dict[str, Any], *lines: str) -> None:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""

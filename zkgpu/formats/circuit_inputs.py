@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field
 from zkgpu.formats import strict_json
-from zkgpu.formats.arrays import read_arrays
 from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import StrPath
 from zkgpu.formats.strict_json import Misfit
@@ -59,6 +58,8 @@ def read_integer_arrays(path: StrPath) -> dict[str, NDArray[Any]] | None:
     """
     if not map_file(path)[:6].tobytes().startswith((b"\x93NUMPY", b"PK\x03\x04")):
         return None
+    from zkgpu.formats.arrays import read_arrays  # here, as archives take longer to import than JSON
+
     arrays = read_arrays(path)
     if not isinstance(arrays, dict):
         raise FormatError(f"{os.fspath(path)}: an array without a name: give an .npz file with the inputs by name")
