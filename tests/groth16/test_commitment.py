@@ -384,3 +384,13 @@ def test_several_commitments_are_refused_since_no_transcript_covers_them(
             make()
     with pytest.raises(UsageError, match="give the parts of one key"):
         replace(key, commitments=())
+
+
+def test_committed_wires_are_not_kept_beside_the_assignment(committed: CommittedStatement) -> None:
+    """32 bytes each while the proof is made, whose assignment has them."""
+    backend = open_backend("cpu", threads=1)
+    committer = Committer(committed.key, committed.key.commitments[0], backend)
+    assignment, opening = committer.run(committed.circuit.deferred(INPUTS), 5)
+    assert len(opening.committed) == 0
+    start = committed.key.n_public + 1
+    assert Fr.from_limbs(assignment[start : start + 1]) == [5]

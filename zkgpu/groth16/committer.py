@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -21,13 +21,17 @@ class Opening:
     """What a first round leaves behind: the commitments, and what they open to.
 
     Attributes:
-        committed: (n_committed, 4) uint64: the committed wires with the mask
+        committed: (n_committed, 4) uint64: the committed wires with the mask; none once they are in an assignment
         packed: the public arrays
     """
 
     committed: Limbs = field(repr=False)
     packed: bytes = field(repr=False)
     commitments: tuple[Commitment, ...]
+
+    def without_wires(self) -> Opening:
+        """The same for whoever has the assignment: the wires are in it, and take no memory twice."""
+        return replace(self, committed=self.committed[:0].copy())
 
 
 NOTHING = Opening(np.zeros((0, 0), np.uint64), b"", ())  # of a circuit without challenges
@@ -60,7 +64,7 @@ class Committer:
         assignment = witness(challenges)
         if not openings:
             raise UsageError("the witness took no challenge: it belongs to another circuit")
-        return self._with_mask(assignment, openings[0].committed), openings[0]
+        return self._with_mask(assignment, openings[0].committed), openings[0].without_wires()
 
     def _commit(self, first: FirstRound, mask: int) -> Opening:
         """D and sigma D."""
