@@ -19,7 +19,7 @@ from tests.groth16.committed_statement import INPUTS, squares
 from zkgpu import groth16, plonk
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
-from zkgpu.errors import FormatError, ZkgpuError
+from zkgpu.errors import FormatError, UsageError, ZkgpuError
 from zkgpu.provers.statement import Statement
 from zkgpu.systems.files import read_key, write_key
 from zkgpu.systems.registry import system_of
@@ -209,3 +209,23 @@ def test_a_circuit_that_begins_as_a_public_input_would_has_a_key_that_is_read(tm
     write_key(tmp_path / "key.zkey", key)
     case = Genuine(circuit, {"x": [0, 5]}, key)
     assert case.accepts(case.proven(tmp_path / "key.zkey"))
+
+
+@pytest.mark.parametrize("name", ["groth16-committed", "groth16-committed-bound"])
+@pytest.mark.parametrize(
+    "damage", [(b"doubled", b"dOubled"), (bytes([255, 1]) + bytes(15), bytes([254, 1]) + bytes(15))]
+)
+def test_a_key_whose_public_arrays_are_not_the_circuits_is_refused(
+    name: str, damage: tuple[bytes, bytes], tmp_path: Path
+) -> None:
+    """Their names and intervals change the challenges, and so which verifying key accepts the proof."""
+    case, path = genuine(name), tmp_path / "key.zkey"
+    write_key(path, case.key)
+    ((at, size),) = [(at, size) for number, at, size in sections_of(path.read_bytes()) if number == 100]
+    data = bytearray(path.read_bytes())
+    assert damage[0] in data[at : at + size]
+    data[at : at + size] = data[at : at + size].replace(*damage)
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="public arrays of the key are not those of the circuit"):
+        case.proven(path)
+    assert not system_of(case.key).holds_circuit(read_key(path), case.circuit.r1cs)

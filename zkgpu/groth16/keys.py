@@ -328,6 +328,11 @@ class ProvingKey:
         return sum(int(queries.committed_query.shape[0]) for queries in self.commitments)
 
     @property
+    def rounds(self) -> tuple[CommittedRound, ...]:
+        """What is committed and packed, as the circuit has it."""
+        return tuple(commitment.round for commitment in self.verifying_key.commitments)
+
+    @property
     def circuit_shape(self) -> tuple[int, int, int]:
         """Wires, public inputs and committed wires of the circuit."""
         return self.n_wires, self.n_public, self.n_committed

@@ -53,6 +53,8 @@ def _holds_circuit(key: groth16.ProvingKey, r1cs: R1CS) -> bool:
 
     if (key.n_wires, key.n_public, key.n_committed) != (r1cs.n_wires, r1cs.n_public, r1cs.n_committed):
         return False
+    if key.rounds != r1cs.rounds:
+        return False
     if key.circuit_digest is not None:
         return key.circuit_digest == circuit_digest(r1cs)
     matrices = qap_matrices(r1cs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from zkgpu.errors import InsecureKeyError
 from zkgpu.fields.field import Limbs
 from zkgpu.notebook import table, unsafe_facts
 from zkgpu.ntt.domain import Domain
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.committed import CommittedRound
 
 Index = NDArray[np.int32]
 
@@ -260,6 +263,11 @@ class ProvingKey:
     def n_rows(self) -> int:
         """Rows in use, of domain_size."""
         return int(self.wires.shape[1])
+
+    @property
+    def rounds(self) -> tuple[CommittedRound, ...]:
+        """None: circuits with challenges have no key of PLONK."""
+        return ()
 
     @property
     def circuit_shape(self) -> tuple[int, int, int]:

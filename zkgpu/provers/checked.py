@@ -115,6 +115,7 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
 
         The circuit's program checks its constraints, so it is the key's fault when no proof comes of it.
         """
+        _require_same_rounds(circuit.r1cs, self.key)
         with beside(self.backend):
             witness = circuit.deferred(inputs) if circuit.r1cs.rounds else circuit.witness(inputs)
         return self._prove(witness, _blinding, holds=True)
@@ -213,4 +214,14 @@ def _require_same_shape(circuit: R1CS, key: Any) -> None:
         raise UsageError(
             f"the circuit has {mine[0]} wires, {mine[1]} public inputs and {mine[2]} committed wires, "
             f"the key {other[0]}, {other[1]} and {other[2]}: they do not belong together"
+        )
+    _require_same_rounds(circuit, key)
+
+
+def _require_same_rounds(circuit: R1CS, key: Any) -> None:
+    """What is committed and packed, names and intervals of public arrays too: challenges depend on all of it."""
+    if circuit.rounds != key.rounds:
+        raise UsageError(
+            "challenges or public arrays of the key are not those of the circuit, by number, name, shape or interval: "
+            "the key is damaged or belongs to another circuit, copy it again or set up again"
         )

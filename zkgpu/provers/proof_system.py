@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from zkgpu.circuits.committed import CommittedRound
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.curves.points import Curve
     from zkgpu.provers.room import Room
@@ -71,6 +72,7 @@ class AnyProvingKey(Protocol):
 
     Attributes:
         circuit_shape: wires, public inputs and committed wires of the circuit
+        rounds: those of the circuit, with their public arrays
         domain_size: rows that transforms work on
     """
 
@@ -84,6 +86,8 @@ class AnyProvingKey(Protocol):
     def n_public(self) -> int: ...
     @property
     def circuit_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def rounds(self) -> tuple[CommittedRound, ...]: ...
     @property
     def domain_size(self) -> int: ...
     @property
