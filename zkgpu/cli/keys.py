@@ -86,7 +86,7 @@ _COSTS: Keys = {
     "held_out": ("truth", "whether the calibration has not seen them"),
     "accuracy": ("object", "by output: agreement (share of equal answers) and error"),
     "refused": ("integer", "samples that the circuit does not take"),
-    "clamped": ("integer", "samples of which a clamp moved a value far"),
+    "clamped": ("integer", "samples with values in the network far beyond what calibration saw"),
     "worst_layer": ("object", "name and error"),
     "stream": ("object", "by tensor of a residual stream: max at each position, and max_over_rms"),
 }
