@@ -137,3 +137,35 @@ def test_the_command_refuses_with_exit_3_and_warns_where_it_is_allowed(tmp_path,
     code, errors = run(capsys, *given, "--allow-error", 2)
     assert code == 0
     assert "the worst layer is" in errors
+
+
+def test_what_is_no_sample_of_usual_size_is_told_by_the_inputs() -> None:
+    samples = normal(16, 6)
+    assert report.of_usual_size({"x": samples}).all()
+    samples[3] *= 100
+    assert np.flatnonzero(~report.of_usual_size({"x": samples, "y": normal(16, 2)})).tolist() == [3]
+    assert report.of_usual_size({"x": samples[:4]}).all()  # too few to tell
+    samples[4:] = 0
+    assert report.of_usual_size({"x": samples}).all()  # most are nothing
+
+
+def test_what_is_to_be_0_has_no_error_as_a_share_of_it() -> None:
+    """Each row is a sample: the square of its difference, and that of its float value."""
+    assert report._relative(np.array([[2.0, 0.0], [3.0, 0.0]])) == 0.0
+    assert report._relative(np.array([[1.0, 0.0], [3.0, 16.0]])) == 0.5
+
+
+def test_an_attempt_that_fails_leaves_what_was_made_before(monkeypatch) -> None:
+    from zkgpu.zkml import compiled as compiling
+
+    def failing(*_: object) -> object:
+        raise FormatError("no scale fits")
+
+    proto, samples = bad_scores(), FAR.copy()
+    samples[3] = 2e4
+    monkeypatch.setattr(compiling, "_SMALL", -1)
+    best = compiling._best
+    monkeypatch.setattr(
+        compiling, "_best", lambda g, b, wanted, limb: (failing if wanted.ramps else best)(g, b, wanted, limb)
+    )
+    assert not compile_model(proto, samples, limb=6, allow_error=9).recipe.settings.ramps

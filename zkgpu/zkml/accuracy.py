@@ -172,7 +172,7 @@ def measure(
     errors = {name: _error(np.array(pairs)) for name, pairs in squares.items()}
     named = graph.class_tensors()
     named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
-    usual = {n: 0.0 if answers[n].is_share else _error(np.array(squares[n])[is_usual[proven]]) for n in ends}
+    usual = {n: 0.0 if answers[n].is_share else _relative(np.array(squares[n])[is_usual[proven]]) for n in ends}
     outputs = tuple(
         OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named, usual[n]) for n in ends
     )
@@ -187,13 +187,18 @@ def _error(squares: Floats) -> float:
     return float(np.sqrt(difference / size if size > 0 else difference))
 
 
+def _relative(squares: Floats) -> float:
+    """As `_error`, but nothing of samples whose float values are all 0."""
+    return _error(squares) if squares[:, 1].any() else 0.0
+
+
 def of_usual_size(samples: Samples) -> NDArray[np.bool_]:
     """Which samples are not much larger than most, in any input; all of them where they are few."""
     count = len(next(iter(samples.values())))
     found = np.ones(count, dtype=bool)
     for array in samples.values() if count >= _LUCKY else ():
         sizes = np.sqrt((array.reshape(count, -1).astype(np.float64) ** 2).sum(axis=1))
-        found &= sizes <= _OUTLYING * np.median(sizes)
+        found &= sizes <= (_OUTLYING * float(np.median(sizes)) or np.inf)
     return found
 
 

@@ -432,8 +432,16 @@ def _of_usual_width(
     if not made[2].amiss <= WARNED:
         made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
     if not made[2].amiss <= WARNED:
-        made = min(made, attempt(replace(made[1], ramps=True)), key=_amiss)
+        made = _or_with_ramps(made, attempt, _amiss)
     return made
+
+
+def _or_with_ramps(made: Attempt, attempt: Callable[[Settings], Attempt], key: Callable[[Attempt], float]) -> Attempt:
+    """The closer one of an attempt and one whose activations follow what calibration has not seen, if there is one."""
+    try:
+        return min(made, attempt(replace(made[1], ramps=True)), key=key)
+    except (FormatError, UsageError):
+        return made
 
 
 def _is_small_table(graph: Graph, bounds: Calibration) -> bool:
@@ -460,10 +468,12 @@ def _of_small_table(
             continue
         if made[-1][2].distance(graph) <= 1:
             return made[-1]
-    best = min(made, key=lambda one: one[2].distance(graph))
-    if best[2].clamped and not best[1].ramps:
-        best = min(best, attempt(replace(best[1], ramps=True)), key=lambda one: one[2].distance(graph))
-    return best
+
+    def distance(one: Attempt) -> float:
+        return one[2].distance(graph)
+
+    best = min(made, key=distance)
+    return _or_with_ramps(best, attempt, distance) if best[2].clamped and not best[1].ramps else best
 
 
 def _has_uneven_columns(bounds: Calibration) -> bool:
