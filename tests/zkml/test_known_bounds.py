@@ -34,3 +34,9 @@ def test_a_tensor_that_nothing_tells_the_size_of_is_refused_by_name() -> None:
 def test_one_that_only_moves_numbers_is_as_large_as_what_it_moves() -> None:
     nodes = [node("MatMul", "x w", "h"), node("Transpose", "h", "t", perm=[1, 0]), node("Tanh", "t", "out")]
     quantized_without("t", nodes)
+
+
+def test_rows_of_a_constant_table_are_as_large_as_its_entries() -> None:
+    quantized_without(
+        "g", [node("ArgMax", "x", "p", axis=1, keepdims=0), node("Gather", "w p", "g"), node("Tanh", "g", "out")]
+    )

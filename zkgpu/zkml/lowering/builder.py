@@ -13,7 +13,7 @@ from zkgpu.circuits.numbers import narrowest
 from zkgpu.errors import FormatError
 from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibration import Calibration
-from zkgpu.zkml.graph import MOVING, Array, Graph, Node, unsupported
+from zkgpu.zkml.graph import MOVING, ROWS, Array, Graph, Node, unsupported
 from zkgpu.zkml.operations import (
     LARGEST,
     SEEN,
@@ -231,9 +231,9 @@ class Builder:
 
     def bounds(self, name: str) -> tuple[float, float]:
         """The calibrated bounds of a float tensor; for one that only a rewrite made, those it follows from."""
-        producer = self.graph.producers().get(name)
-        if name in self.graph.constants:
-            value = self.graph.constants[name]
+        producer, constants = self.graph.producers().get(name), self.graph.constants
+        if name in constants:
+            value = constants[name]
             return min(float(value.min(initial=0)), 0.0), max(float(value.max(initial=0)), 0.0)
         if name in self.calibration.low or producer is None:
             return self.calibration.bounds(name)
@@ -243,7 +243,7 @@ class Builder:
             return -_NORMAL_REACH, _NORMAL_REACH
         if producer.operator in (SHARE, UNIT):
             return -1.0, 1.0
-        if producer.operator not in MOVING:
+        if producer.operator not in MOVING and (producer.operator != ROWS or producer.inputs[0] not in constants):
             raise unsupported(producer, f"nothing tells how large the numbers of '{name}' are")
         return self.bounds(producer.inputs[0])
 
