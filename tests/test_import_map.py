@@ -18,6 +18,7 @@ ORDER = (
     *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "evm", "provers", "poly", "groth16", "plonk", "systems"),
     *("circom", "solidity", "zkml", "inference", "audit", "profile", "api", "testing", "demo"),
+    "service",
     *("cli", "__main__"),
 )
 HEAVY = {"numba", "llvmlite", "cupy", "wasmtime", "onnx", "onnxruntime"}

@@ -132,3 +132,32 @@ class CancelledError(ZkgpuError):
     """Work was stopped between two of its stages, as was asked (`stages.cancellable`)."""
 
     exit_code = 130
+
+
+_NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def described(error: BaseException) -> tuple[str, int]:
+    """(one line, exit code) for any exception. The line shows no value of a witness or an input."""
+    if isinstance(error, ZkgpuError):
+        return str(error), error.exit_code
+    if isinstance(error, MemoryError):
+        return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
+    if is_shortage(error):
+        what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip().splitlines()[-1]
+        return f"the system is short of something: {what}: allow this process more of it", ResourceError.exit_code
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        kind_of_error = ResourceError if error.errno in _NO_ROOM else FormatError
+        return f"{where}{error.strerror or type(error).__name__}", kind_of_error.exit_code
+    if isinstance(error, UnicodeError):
+        return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
+    kind = type(error).__name__
+    return f"internal error ({kind}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
+
+
+def error_with(text: str, exit_code: int) -> ZkgpuError:
+    """The error that another process described: one with that exit code."""
+    kinds = (UsageError, FormatError, UnsatisfiedError, ResourceError, SelfCheckError, CancelledError)
+    found = next((kind for kind in kinds if kind.exit_code == exit_code), ZkgpuError)
+    return found(text)

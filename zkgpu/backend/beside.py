@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from zkgpu.jit.memory import aligned_empty, large_in_files
-from zkgpu.jit.threads import at_most
+from zkgpu.jit.threads import at_most, available_threads
 
-__all__ = ["aligned_empty", "at_most", "beside", "large_in_files"]
+__all__ = ["aligned_empty", "at_most", "available_threads", "beside", "large_in_files"]
 
 
 def beside(backend: Any) -> AbstractContextManager[None]:

@@ -57,6 +57,12 @@ _CACHE: Keys = {
     "prepared_bytes": ("integer", ""),
     "cache_bytes": ("integer", "all together"),
 }
+_MANY: Keys = {
+    **_OUTPUT,
+    "made": ("integer", "proofs of this run"),
+    "kept": ("integer", "valid ones that were there"),
+    "failed": ("list", "what came to nothing: {file, error, exit_code}; the command's exit code is that of the worst"),
+}
 _SELF_TEST: Keys = {
     **_DEVICE,
     "self_test": ("text", '"passed"'),
@@ -249,6 +255,9 @@ KEYS: Mapping[str, Keys] = {
         "not_committed": ("integer", "of them in no batch"),
         "batches": ("list", "as of audit commit, and answered: how many of its samples are proven"),
     },
+    "zkml batch": _MANY,
+    "batch": _MANY,
+    "serve": {"url": ("text", "where it listens, from now on"), "keys": ("list", "names")},
     "inspect": _INSPECTED,
     "doctor": {
         "zkgpu": ("text", "its version, as those below"),

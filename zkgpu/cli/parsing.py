@@ -46,6 +46,8 @@ GLOBAL_OPTIONS = (
     GlobalOption("-v", "--verbose", "verbosity", count=True, help="Say more on standard error; twice for all."),
     GlobalOption("--no-progress", "progress", is_flag=True, flag_value=False, help="No progress display."),
     GlobalOption("--timings", is_flag=True, help="Say how long each stage took."),
+    GlobalOption("--server", metavar="URL", is_eager=True, help="Let a `zkgpu serve` there prove or verify."),
+    GlobalOption("--token-file", metavar="FILE", help="The token that it wants."),
     GlobalOption("--show-values", is_flag=True, help="Show values of witnesses and inputs in errors and logs."),
 )
 _EPILOG = "Every command takes --json, -q, -v, --device, --threads and more: see `zkgpu --help`."

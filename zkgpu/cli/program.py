@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import sys
@@ -18,10 +17,9 @@ import zkgpu
 from zkgpu.cli.parsing import Group, said, with_global_options
 from zkgpu.cli.session import SCHEMA, Session
 from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
-from zkgpu.errors import EXIT_OK, FormatError, ResourceError, UsageError, ZkgpuError, is_shortage
+from zkgpu.errors import EXIT_OK, UsageError, ZkgpuError, described
 
 EXIT_INTERRUPTED = 130
-_NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ROOM = 480  # characters of an error, so that the line with it is a message
 # commands that may multiply matrices of floats: the others need none of the threads that NumPy would start for it
 _WITH_FLOATS = {"audit", "compile", "demo", "zkml"}
@@ -44,6 +42,8 @@ COMMANDS = {
     "cache": "machine.cache_group",
     "zkml": "zkml.zkml_group",
     "audit": "audit.audit_group",
+    "batch": "batch.batch_command",
+    "serve": "serve.serve_command",
     "demo": "demo.demo_command",
 }
 EXIT_CODES = {
@@ -63,6 +63,7 @@ _HEADINGS = {  # in order of use
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml", "audit"),
     "Ceremonies": ("powers", "key"),
+    "Many proofs": ("batch", "serve"),
     "This machine, and files": ("inspect", "doctor", "cache"),
 }
 
@@ -148,24 +149,10 @@ def _run(arguments: list[str]) -> int:
 
 
 def describe(error: BaseException) -> tuple[str, int]:
-    """(one line, exit code) for any exception. The line shows no value of a witness or an input."""
-    if isinstance(error, ZkgpuError):
-        return str(error), error.exit_code
+    """`errors.described`, which knows nothing of click."""
     if isinstance(error, click.ClickException):
         return said(error), UsageError.exit_code
-    if isinstance(error, MemoryError):
-        return "out of memory: close other programs or take a smaller circuit", ResourceError.exit_code
-    if is_shortage(error):
-        what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip().splitlines()[-1]
-        return f"the system is short of something: {what}: allow this process more of it", ResourceError.exit_code
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        kind_of_error = ResourceError if error.errno in _NO_ROOM else FormatError
-        return f"{where}{error.strerror or type(error).__name__}", kind_of_error.exit_code
-    if isinstance(error, UnicodeError):
-        return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
-    kind = type(error).__name__
-    return f"internal error ({kind}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
+    return described(error)
 
 
 def _values(error: Exception) -> str:

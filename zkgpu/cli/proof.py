@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zkgpu.cli import remote
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
@@ -18,6 +19,7 @@ from zkgpu.cli.python_circuit import (
     read_program_inputs,
     require_own_key,
 )
+from zkgpu.cli.remote import KeyPath
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import warn_of_key
 from zkgpu.cli.terminal import counted
@@ -44,7 +46,7 @@ insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accep
 
 
 @click.command("prove")
-@click.argument("key_file", metavar="KEY.zkey", type=FILE)
+@click.argument("key_file", metavar="KEY.zkey", type=KeyPath())
 @click.argument("witness", metavar="WITNESS.wtns|INPUT", type=FILE)
 @proof_option
 @public_option
@@ -69,6 +71,10 @@ def prove_command(
     from zkgpu.formats.wtns import read_wtns
 
     public_file = _outputs(proof_file, public_file, [key_file, witness, file_of(circuit), sym])
+    if session.server:
+        remote.refuse(circuit=circuit, sym=sym, allow_insecure_key=allow_insecure_key)
+        remote.prove(session, key_file, witness, proof_file, public_file)
+        return
     with session.working():
         if circuit is not None and is_program(circuit):
             _refuse_names(sym)
@@ -230,6 +236,8 @@ def verify_command(session: Session, key_file: str, public_file: str, proof_file
     from zkgpu.systems.files import read_proof, read_verifying_key
     from zkgpu.systems.registry import system_of
 
+    if session.server:
+        return remote.verify(session, key_file, public_file, proof_file, allow_insecure_key)
     with session.working(), stage("verify"):
         key = read_verifying_key(key_file)
         proof = read_proof(proof_file, key)

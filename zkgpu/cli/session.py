@@ -18,6 +18,7 @@ import click
 
 from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.terminal import complain, message, say
+from zkgpu.errors import UsageError
 from zkgpu.stages import Steps, hearing_of_compiling, listening, measuring
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ T = TypeVar("T")
 SCHEMA = 1  # of what --json prints: another number when a key goes or means something else (docs/cli.md)
 COMPILING = "compiling kernels once for this machine (about 12 s)"
 _EXPECTED = 24  # kernels of a first proof
+_BY_SERVICES = ("prove", "verify", "zkml prove")
 VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -43,6 +45,7 @@ class Session:
         device, threads, ..: what the global options say (cli.parsing)
         show_values: errors and logs may show values of witnesses and inputs
         given: by option, the value that it was given with
+        server, token_file: the service that is to do the work, and the file with what it wants to be shown
     """
 
     device: str = "auto"
@@ -53,6 +56,8 @@ class Session:
     progress: bool = True
     timings: bool = False
     show_values: bool = False
+    server: str | None = None
+    token_file: str | None = None
     stage_seconds: dict[str, float] = field(default_factory=dict)
     started: float = field(default_factory=time.perf_counter)
     _backend: Backend | None = None
@@ -74,6 +79,8 @@ class Session:
         if self._has_begun:
             return
         self._has_begun, root = True, context.find_root()
+        if self.server and " ".join(context.command_path.split()[1:]) not in _BY_SERVICES:
+            raise UsageError("--server: services do prove, verify and zkml prove: leave it out")
         self.start_logging()
         root.with_resource(hearing_of_compiling(self.on_compiling))
         root.with_resource(self.showing_warnings())
@@ -145,6 +152,11 @@ class Session:
         elif kernels.done == 1 and not self.quiet:
             complain(COMPILING)
         logging.getLogger("zkgpu").info("compiling kernel %d: %s", kernels.done, kernel)
+
+    def show(self, text: str) -> None:
+        """Replaces what a terminal shows of the work that is done."""
+        if self._display:
+            self._display.stage(message(text))
 
     def finish(self, result: dict[str, Any], *lines: str) -> None:
         """Print the outcome: `lines` for people, `result` as the one JSON object."""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkgpu.cli import remote
+from zkgpu.cli.batch import zkml_batch_command
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import force_option, require_disk, require_kinds, require_outputs, require_replaceable
@@ -291,12 +293,16 @@ def prove_command(
     allow_insecure_key: bool,
 ) -> None:
     """Prove a model's outputs for one sample of inputs, or for each of a batch: proof_0.json and so on."""
-    from zkgpu.inference import ModelStatement, Prover
+    from zkgpu.inference import ModelStatement, Prover, binding_from
     from zkgpu.inference.folder import read_inputs
 
     folder, read = _folder(build), [*_folder(build).files, inputs, weights]
     require_outputs(_places(output, public_file, None)[0], read)
     _require_kinds(_places(output, public_file, None))
+    if session.server:
+        remote.refuse(weights=weights, memory=memory, allow_insecure_key=allow_insecure_key)
+        _prove_there(session, build, inputs, output, public_file, {"clamp": clamp, "binding": binding})
+        return
     with session.working():
         compiled = folder.read_model(memory)
         samples, is_batch = compiled.samples(read_inputs(inputs, compiled, memory))
@@ -310,16 +316,48 @@ def prove_command(
         prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
         for name, count in _moved(model, samples).items() if clamp else ():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
-        made = prover.prove_each(samples, clamp=clamp, weights=model, binding=_bytes(binding))
+        made = prover.prove_each(samples, clamp=clamp, weights=model, binding=binding_from(binding))
         proven = []
-        for (proof, public), inference in zip(places, made, strict=True):
+        for place, inference in zip(places, made, strict=True):
             folder.require_whole(key)
-            inference.save(proof, public)
-            shown, lines = _told(ModelStatement.of(compiled), key.verifying_key, inference)
-            facts = {"proof": proof, "public": public, "verified": True, "unsafe_key": key.is_unsafe}
-            valid = f"{proof}: valid proof ({session.backend().name}, {session.seconds():.2f} s)"
-            values = f"{public}: its {counted(len(inference.packed), 'byte')} of public values"
-            proven.append(({**facts, **shown}, [*lines, valid, values]))
+            statement = ModelStatement.of(compiled)
+            proven.append(_saved(session, place, inference, statement, key.verifying_key, session.backend().name))
+    _finish_proofs(session, proven, is_batch)
+
+
+def _prove_there(
+    session: Session, build: str, inputs: str, output: str, public_file: str | None, query: dict[str, object]
+) -> None:
+    """By a service. Which numbers a clamp moves is not told."""
+    from zkgpu.groth16.json import verifying_key_from_json
+    from zkgpu.inference import ModelStatement
+
+    with session.working():
+        statements, is_batch, facts = remote.proven(session, build, inputs, query)
+        places = _places(output, public_file, len(statements) if is_batch else None)
+        require_outputs([path for pair in places for path in pair], [inputs])
+        model, key = ModelStatement.from_json(facts["statement"]), verifying_key_from_json(facts["verification_key"])
+        model.require_key(key)
+        proven = []
+        for place, (inference, _) in zip(places, statements, strict=True):
+            proven.append(_saved(session, place, inference, model, key, str(session.server)))
+    _finish_proofs(session, proven, is_batch)
+
+
+def _saved(
+    session: Session, place: tuple[str, str], inference: Statement, model: ModelStatement, key: VerifyingKey, on: str
+) -> tuple[dict[str, Any], list[str]]:
+    """Writes a proof and its public values; what there is to say of it, as JSON and as lines."""
+    proof, public = place
+    inference.save(proof, public)
+    shown, lines = _told(model, key, inference)
+    facts = {"proof": proof, "public": public, "verified": True, "unsafe_key": key.is_unsafe}
+    valid = f"{proof}: valid proof ({on}, {session.seconds():.2f} s)"
+    values = f"{public}: its {counted(len(inference.packed), 'byte')} of public values"
+    return {**facts, **shown}, [*lines, valid, values]
+
+
+def _finish_proofs(session: Session, proven: list[tuple[dict[str, Any], list[str]]], is_batch: bool) -> None:
     objects, texts = zip(*proven, strict=True)
     session.finish({"proofs": list(objects)} if is_batch else objects[0], *chain.from_iterable(texts))
 
@@ -391,6 +429,9 @@ def verify_command(
     return 0 if wanted else EXIT_INVALID_PROOF
 
 
+zkml_group.add_command(zkml_batch_command)
+
+
 def _public_of(proof_file: str) -> Path:
     """The public values beside a proof: under its own name, else public.json."""
     from zkgpu.formats.public_values import public_beside
@@ -412,25 +453,14 @@ def _of_other_weights(hashes: dict[str, int], wanted: str | None) -> list[str]:
 
 def _for_another(key: VerifyingKey, inference: Statement, wanted: str | None) -> list[str]:
     """What is wrong where the proof is for other bytes than the wanted ones."""
-    from zkgpu.inference import binding_of
+    from zkgpu.inference import binding_from, binding_of
 
     if wanted is None:
         return []
     found = binding_of(key, inference)
     if not found:
         raise UsageError("--binding is for models compiled with --bind")
-    return [] if found == _bytes(wanted) else [f"for ANOTHER BINDING, 0x{found.hex()}"]
-
-
-def _bytes(text: str | None) -> bytes:
-    """The bytes of 0x.. . Raises UsageError for anything else."""
-    digits = (text or "0x").removeprefix("0x")
-    try:
-        if text is not None and not text.startswith("0x"):
-            raise ValueError
-        return bytes.fromhex(digits)
-    except ValueError as error:
-        raise UsageError("a binding is written as 0x and two hexadecimal digits a byte") from error
+    return [] if found == binding_from(wanted) else [f"for ANOTHER BINDING, 0x{found.hex()}"]
 
 
 def _told(statement: ModelStatement, key: VerifyingKey, inference: Statement) -> tuple[dict[str, Any], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError
 from zkgpu.fields.field import Field
 from zkgpu.formats import strict_json
-from zkgpu.formats.container import map_file
-from zkgpu.formats.json_values import StrPath
+from zkgpu.formats.container import Source, map_file, name_of
 from zkgpu.formats.strict_json import Misfit
 
 MAX_INPUT_BYTES = 1 << 28
@@ -32,7 +30,7 @@ class _Leaf(NamedTuple):
     value: Any
 
 
-def read_inputs(path: StrPath, field: Field | None = None, *, buses: bool = True) -> dict[str, Any]:
+def read_inputs(source: Source, field: Field | None = None, *, buses: bool = True) -> dict[str, Any]:
     """The input signals of a circuit: names to integers, strings, nested lists, or nested objects for buses.
 
     Args:
@@ -42,30 +40,30 @@ def read_inputs(path: StrPath, field: Field | None = None, *, buses: bool = True
     Raises FormatError, naming file, input and index, for a value that is no integer, nor a decimal or 0x string;
     for fractions, NaN and duplicate names. Integers are exact, whatever their size.
     """
-    value = strict_json.load(path, "a JSON file of inputs", MAX_INPUT_BYTES, keep_misfits=True)
+    value = strict_json.load(source, "a JSON file of inputs", MAX_INPUT_BYTES, keep_misfits=True)
     if not isinstance(value, dict):
-        raise FormatError(f'{os.fspath(path)}: not an object of named inputs: give {{"name": value}}')
+        raise FormatError(f'{name_of(source)}: not an object of named inputs: give {{"name": value}}')
     for name, item in value.items():
         for leaf in _leaves(name, "", item, buses):
-            _judge(os.fspath(path), leaf, field)
+            _judge(name_of(source), leaf, field)
     return value
 
 
-def read_integer_arrays(path: StrPath) -> dict[str, NDArray[Any]] | None:
+def read_integer_arrays(source: Source) -> dict[str, NDArray[Any]] | None:
     """The arrays of an .npz file by name; None for a file of another kind.
 
     Raises FormatError for one whose arrays are no integers or truths, and for an .npy file, whose array has no name.
     """
-    if not map_file(path)[:6].tobytes().startswith((b"\x93NUMPY", b"PK\x03\x04")):
+    if not map_file(source)[:6].tobytes().startswith((b"\x93NUMPY", b"PK\x03\x04")):
         return None
     from zkgpu.formats.arrays import read_arrays  # here, as archives take longer to import than JSON
 
-    arrays = read_arrays(path)
+    arrays = read_arrays(source)
     if not isinstance(arrays, dict):
-        raise FormatError(f"{os.fspath(path)}: an array without a name: give an .npz file with the inputs by name")
+        raise FormatError(f"{name_of(source)}: an array without a name: give an .npz file with the inputs by name")
     for name, array in arrays.items():
         if array.dtype.kind not in "biu":
-            raise FormatError(f"{os.fspath(path)}: input '{name}' has the type {array.dtype}: give integers")
+            raise FormatError(f"{name_of(source)}: input '{name}' has the type {array.dtype}: give integers")
     return arrays
 
 

@@ -16,6 +16,7 @@ from zkgpu.errors import FormatError
 from zkgpu.fields.field import integer
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import is_special
+from zkgpu.formats.container import Source
 from zkgpu.formats.json_values import StrPath, list_of, located, member
 from zkgpu.formats.kinds import PUBLIC, require_kind
 from zkgpu.formats.strict_json import decimal, shown
@@ -28,7 +29,7 @@ def read_public(path: StrPath, curve: Curve = DEFAULT) -> list[int]:
     return located(path, public_from_json, strict_json.load(path, PUBLIC), curve)
 
 
-def read_public_values(path: StrPath, curve: Curve = DEFAULT) -> tuple[list[int], bytes]:
+def read_public_values(path: Source, curve: Curve = DEFAULT) -> tuple[list[int], bytes]:
     """The public inputs in a file, and the packed arrays of a circuit that has some, else no bytes."""
     return located(path, public_values_from_json, strict_json.load(path, PUBLIC), curve)
 

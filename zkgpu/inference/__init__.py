@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from zkgpu.inference.folder import Folder
     from zkgpu.inference.room import require_room
     from zkgpu.inference.statement import ModelStatement, ShownTensor
-    from zkgpu.inference.steps import Prover, binding_of, hashes_of, setup, unsafe_setup, values_of, verify
+    from zkgpu.inference.steps import (
+        Prover,
+        binding_from,
+        binding_of,
+        hashes_of,
+        setup,
+        unsafe_setup,
+        values_of,
+        verify,
+    )
     from zkgpu.zkml.check import ModelCheck, check
     from zkgpu.zkml.compiled import CompiledModel, compile_model
 
@@ -31,6 +40,7 @@ __all__ = [
     "ModelStatement",
     "Prover",
     "ShownTensor",
+    "binding_from",
     "binding_of",
     "check",
     "compile_model",
@@ -53,6 +63,7 @@ _HOMES = {
     "ModelStatement": "zkgpu.inference.statement",
     "Prover": "zkgpu.inference.steps",
     "ShownTensor": "zkgpu.inference.statement",
+    "binding_from": "zkgpu.inference.steps",
     "binding_of": "zkgpu.inference.steps",
     "check": "zkgpu.zkml.check",
     "compile_model": "zkgpu.zkml.compiled",

@@ -14,7 +14,7 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
 from zkgpu.formats.atomic import replacing, together, write_text
-from zkgpu.formats.container import map_file
+from zkgpu.formats.container import Source, map_file
 from zkgpu.formats.json_values import located
 from zkgpu.formats.kinds import STATEMENT
 from zkgpu.formats.samples import read_samples
@@ -152,6 +152,11 @@ class Folder:
         path = self.path / _STATEMENT
         return located(path, ModelStatement.from_json, strict_json.load(path, STATEMENT))
 
+    def require_built(self) -> None:
+        """Raises UsageError unless all is there that a proof takes, and its verifier."""
+        for name, command in ((_MODEL, "compile"), (_STATEMENT, "compile"), (_KEY, "setup"), (_VERIFYING_KEY, "setup")):
+            self._require(name, f"zkgpu zkml {command}")
+
     def _require(self, name: str, command: str) -> None:
         if not (self.path / name).is_file():
             raise UsageError(f"{self.path}: there is no {name} in this folder: run `{command}` first")
@@ -162,7 +167,7 @@ def _numbers(contract: str) -> set[str]:
     return set(_NUMBER.findall(contract))
 
 
-def read_inputs(path: str | os.PathLike[str], compiled: CompiledModel, memory: int | None = None) -> Any:
+def read_inputs(path: Source, compiled: CompiledModel, memory: int | None = None) -> Any:
     """What a file holds for the inputs of a model, by name, or the one array that it is.
 
     Args:

@@ -80,8 +80,7 @@ class Prover:
             wanted = [model.public_values(one, binding) for one in integers]
         for values, inputs in zip(wanted, given, strict=True):
             statement = self._proven(inputs)
-            shown = {**values_of(self.verifying_key, statement), **hashes_of(model.hash_names, statement)}
-            _require_right_values(values, shown)
+            require_shown(model, self.verifying_key, values, statement)
             yield statement
 
     def _of_sample(
@@ -100,7 +99,9 @@ class Prover:
             raise UsageError("the key is damaged or that of another model: set up this one again") from error
 
 
-def _require_right_values(wanted: Mapping[str, Any], shown: Mapping[str, Any]) -> None:
+def require_shown(model: CompiledModel, key: VerifyingKey, wanted: Mapping[str, Any], statement: Statement) -> None:
+    """Raises SelfCheckError unless a statement shows these values (`CompiledModel.public_values`)."""
+    shown: dict[str, Any] = {**values_of(key, statement), **hashes_of(model.hash_names, statement)}
     for name, value in shown.items():
         if not np.array_equal(np.asarray(wanted[name]), value):
             raise SelfCheckError(f"the proof shows other values for '{name}' than the integer model computes")
@@ -118,6 +119,16 @@ def values_of(key: VerifyingKey, statement: Statement) -> dict[str, NDArray[Any]
 def binding_of(key: VerifyingKey, statement: Statement) -> bytes:
     """The bytes that a proof is for; none where the model was compiled without. Raises as `values_of`."""
     return bytes(int(v) for v in values_of(key, statement).get(BINDING, ()))
+
+
+def binding_from(text: str | None) -> bytes:
+    """The bytes that 0x.. spells, none where there is no text. Raises UsageError for anything else."""
+    try:
+        if text and not text.startswith("0x"):
+            raise ValueError
+        return bytes.fromhex((text or "").removeprefix("0x"))
+    except ValueError as error:
+        raise UsageError("a binding is written as 0x and two hexadecimal digits a byte") from error
 
 
 def hashes_of(names: Sequence[str], statement: Statement) -> dict[str, int]:

@@ -74,6 +74,7 @@ class AnyProvingKey(Protocol):
         circuit_shape: wires, public inputs and committed wires of the circuit
         rounds: those of the circuit, with their public arrays
         domain_size: rows that transforms work on
+        file_digest: of the file that it was read from, all of which was checked, or None
     """
 
     @property
@@ -92,6 +93,8 @@ class AnyProvingKey(Protocol):
     def domain_size(self) -> int: ...
     @property
     def is_unsafe(self) -> bool: ...
+    @property
+    def file_digest(self) -> str | None: ...
 
     def weakness(self) -> str | None:
         """Why anyone could forge proofs for this key, or read what they hide, or None."""
