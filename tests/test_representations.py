@@ -19,15 +19,16 @@ from zkgpu.jit.isa import choose
 from zkgpu.msm.scalars import Balanced, Digits
 from zkgpu.plonk import prover as plonk
 from zkgpu.poly.polynomials import Coefficients
-from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.compiled import Recipe
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.layers.hashing import Ranged
-from zkgpu.zkml.layers.network import Visibilities
-from zkgpu.zkml.lowering.builder import Builder, Settings
+from zkgpu.zkml.lowering.builder import Builder
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import Combine, IntegerModel, Linear, Lookup, Softmax
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
+from zkgpu.zkml.visibility import Visibilities
 
 CANARY = 1234567891234567
 SECRET = np.array([[[CANARY]]])

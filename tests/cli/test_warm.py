@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zkgpu.backend import machine, open_backend
@@ -105,14 +106,42 @@ WARM = {
 @pytest.mark.parametrize("command", WARM)
 def test_a_warm_command_imports_nothing_heavy(command, tmp_path):
     heavy, *files = WARM[command]
-    arguments = ["--device", "cpu", command, *map(str, files)]
-    program = [sys.executable, "-c", PROBE.format(arguments=arguments)]
-    for _ in range(2):  # the first compiles what is not there
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
-    loaded = set(done.stdout.split("\n")[-2].split())
+    loaded = modules_of(tmp_path, command, *files)
     assert {"numpy", "zkgpu.groth16.verifier"} <= loaded
     assert not loaded & heavy
+
+
+def modules_of(tmp_path, *arguments):
+    """What a second run of a command imports: the first compiles the kernels that are not there."""
+    arguments = ["--device", "cpu", *map(str, arguments)]
+    program = [sys.executable, "-c", PROBE.format(arguments=arguments)]
+    for _ in range(2):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+    return set(done.stdout.split("\n")[-2].split())
+
+
+OF_COMPILE = {
+    *("numba", "llvmlite", "rich", "onnx", "onnxruntime", "wasmtime", "scipy", "numpy.random", "numpy.ma"),
+    *("zkgpu.zkml.calibration", "zkgpu.zkml.counting", "zkgpu.zkml.layers.network", "zkgpu.zkml.lowering.builder"),
+    *("zkgpu.zkml.onnx_import", "zkgpu.zkml.onnx_worker", "zkgpu.zkml.precision", "zkgpu.zkml.quantize"),
+}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="images, which need no LLVM, are Linux's")
+def test_proving_a_compiled_model_imports_nothing_that_compiles_one(tmp_path, command):
+    pytest.importorskip("onnx")
+    from tests.cli.test_zkml_refusals import PIXELS, dense, onnx
+
+    onnx.save(dense(), tmp_path / "m.onnx")
+    np.save(tmp_path / "m.npy", PIXELS)
+    np.save(tmp_path / "one.npy", PIXELS[:1])
+    build = tmp_path / "built"
+    assert command("zkml", "compile", tmp_path / "m.onnx", "--calibrate", tmp_path / "m.npy", "-o", build).code == 0
+    assert command("zkml", "setup", build, "--unsafe").code == 0
+    loaded = modules_of(tmp_path, "zkml", "prove", build, tmp_path / "one.npy")
+    assert {"zkgpu.zkml.storage", "zkgpu.groth16.proof"} <= loaded
+    assert not loaded & OF_COMPILE
 
 
 @pytest.mark.slow

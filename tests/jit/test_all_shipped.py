@@ -58,9 +58,11 @@ def release(tmp_path_factory):
 @pytest.fixture
 def without_compiler(release, tmp_path):
     """The search path of a machine that has the release and cannot compile."""
-    (tmp_path / "numba.py").write_text(BLOCKED)
-    (tmp_path / "llvmlite.py").write_text(BLOCKED)
-    return os.pathsep.join((str(tmp_path), str(release), str(ROOT)))
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    for name in ("numba", "llvmlite"):
+        (blocked / f"{name}.py").write_text(BLOCKED)
+    return os.pathsep.join((str(blocked), str(release), str(ROOT)))
 
 
 def environment(level, path, cache):
@@ -70,7 +72,7 @@ def environment(level, path, cache):
 @pytest.mark.parametrize("level", shipping.levels())
 def test_every_shipped_kernel_leaves_the_bytes_of_one_compiled_here(release, without_compiler, tmp_path, level):
     def outcome(path, cache):
-        command = [sys.executable, "-c", PROGRAM, shipping.instructions_of(level)]
+        command = [sys.executable, "-P", "-c", PROGRAM, shipping.instructions_of(level)]
         return json.loads(subprocess.check_output(command, env=environment(level, path, cache), cwd=tmp_path))
 
     shipped, used_numba = outcome(without_compiler, tmp_path / "none")
@@ -85,7 +87,7 @@ def test_every_shipped_kernel_leaves_the_bytes_of_one_compiled_here(release, wit
 @pytest.mark.parametrize("level", shipping.levels())
 def test_the_laws_hold_over_shipped_kernels_alone(without_compiler, tmp_path, level):
     kernels = f"cpu-{shipping.instructions_of(level)}"
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=", "-m", ""]
+    command = [sys.executable, "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=", "-m", ""]
     done = subprocess.run(
         [*command, "tests/laws", "-k", kernels],
         env=environment(level, without_compiler, tmp_path / "none"),
@@ -109,7 +111,7 @@ def test_a_cpu_of_a_lesser_level_runs_none_of_the_others(release, without_compil
         if folder.name[25:] == least:
             shutil.rmtree(folder)
     path = without_compiler.replace(str(release), str(crippled))
-    command = [sys.executable, "-c", PROGRAM, shipping.instructions_of(least)]
+    command = [sys.executable, "-P", "-c", PROGRAM, shipping.instructions_of(least)]
     done = subprocess.run(
         command,
         env=environment(least, path, tmp_path / "none"),

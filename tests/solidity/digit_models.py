@@ -19,9 +19,9 @@ from zkgpu.groth16 import VerifyingKey
 from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup, verify
 from zkgpu.provers.statement import Statement
 from zkgpu.solidity import calldata
-from zkgpu.zkml.layers.network import Visibilities, Visibility
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.storage import parse
+from zkgpu.zkml.visibility import Visibilities, Visibility
 
 DENSE = Path(__file__).parents[2] / "examples" / "models" / "digits_dense.onnx"
 PIXELS = np.random.default_rng(5).integers(0, 17, (12, 64))

@@ -15,8 +15,9 @@ from tests.zkml.random_models import Kind, random_inputs, random_model, with_oth
 from zkgpu.errors import ZkgpuError
 from zkgpu.testing import Draws, Finding, Forger, HintAttack, Spot
 from zkgpu.zkml import semantics
-from zkgpu.zkml.layers.network import Visibilities, build_circuit
+from zkgpu.zkml.layers.network import build_circuit
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Lookup, Normalize, Requantize, RootMeanSquare, Softmax
+from zkgpu.zkml.visibility import Visibilities
 
 WEIGHTS = ("public", "public", "public", "private", "private", "hashed")
 LIES_A_MODEL = 240

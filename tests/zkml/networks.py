@@ -9,10 +9,11 @@ import numpy as np
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.matrices import private_values
-from zkgpu.zkml.layers.network import Network, Visibilities, build_circuit
+from zkgpu.zkml.layers.network import Network, build_circuit
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.operations import IntegerModel, Linear, Operation, Tensor
 from zkgpu.zkml.ranges import analyze
+from zkgpu.zkml.visibility import Visibilities
 
 PRIVATE = {"x": "private", "y": "private"}
 

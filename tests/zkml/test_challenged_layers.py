@@ -18,10 +18,10 @@ from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.counting import NetworkTally, account_of, size_of
 from zkgpu.zkml.layers import products
-from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.scores import Scores, field_products
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Lookup, MatMul, Operation, Requantize
+from zkgpu.zkml.visibility import Visibilities
 
 draw = np.random.default_rng(8)
 PRIVATE = Visibilities(inputs={"x": "private"})

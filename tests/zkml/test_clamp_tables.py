@@ -14,9 +14,10 @@ from zkgpu.errors import UnsatisfiedError
 from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.layers import clamp_tables as tables
 from zkgpu.zkml.layers.clamp_tables import clamp_tables
-from zkgpu.zkml.layers.network import Network, Visibilities
+from zkgpu.zkml.layers.network import Network
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Requantize
 from zkgpu.zkml.ranges import analyze
+from zkgpu.zkml.visibility import Visibilities
 
 BYTES = np.arange(-128, 128)
 

@@ -9,8 +9,8 @@ from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, 
 from tests.zkml.test_layers_have_one_witness import assert_one_witness
 from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.layers import composition, normalize
-from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Normalize, Operation, Total
+from zkgpu.zkml.visibility import Visibilities
 
 draw = np.random.default_rng(3)
 PRIVATE = Visibilities(inputs={"x": "private"})

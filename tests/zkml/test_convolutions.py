@@ -27,9 +27,10 @@ from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.graph import Node
 from zkgpu.zkml.layers import evaluated
 from zkgpu.zkml.layers.convolution import Patches, patches_of
-from zkgpu.zkml.layers.network import Visibilities, build_circuit
+from zkgpu.zkml.layers.network import build_circuit
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import Arrange, IntegerModel, Linear
+from zkgpu.zkml.visibility import Visibilities
 
 LOW, HIGH = -8, 7
 

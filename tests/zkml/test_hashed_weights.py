@@ -17,9 +17,10 @@ from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UnsatisfiedError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
-from zkgpu.zkml.layers.network import WEIGHTS_HASH, Visibilities, build_circuit, hash_names, require_names
+from zkgpu.zkml.layers.network import build_circuit
 from zkgpu.zkml.layers.weights import hashed_parts
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalize, Tensor
+from zkgpu.zkml.visibility import WEIGHTS_HASH, Visibilities, hash_names, require_names
 
 rng = np.random.default_rng(7)
 R = Fr.modulus

@@ -15,9 +15,9 @@ from tests.zkml.test_second_witnesses import forged
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.circuits.program import Multiply
 from zkgpu.zkml.compiled import compile_model
-from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.tables import Tables, table_key
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Rows, Total
+from zkgpu.zkml.visibility import Visibilities
 
 VOCABULARY, WIDTH = 60, 12
 EMBEDDING = np.random.default_rng(1).integers(-400, 400, (VOCABULARY, WIDTH))

@@ -11,7 +11,7 @@ import pytest
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError
 from zkgpu.inference import compile_model
-from zkgpu.zkml import compiled, limbs
+from zkgpu.zkml import limbs
 from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.onnx_model import OnnxModel
 
@@ -26,17 +26,18 @@ FILES = [
 def observed(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """By call of best_of: widths that were quantized, constraints of all, told and counted, and which was taken."""
     seen: list[dict[str, Any]] = []
+    best_of = limbs.best_of
 
     def watched(quantized: Any, given: bool) -> Any:
         tried: list[int] = []
-        width, found = limbs.best_of(lambda limb: (tried.append(limb), quantized(limb))[1], given)
+        width, found = best_of(lambda limb: (tried.append(limb), quantized(limb))[1], given)
         sizes = {limb: size_of(quantized(limb).model).constraints for limb in limbs.WIDTHS}
         sketch = limbs._sketched(quantized(1))
         told = {limb: sketch.constraints_with(limb, given) for limb in limbs.WIDTHS}
         seen.append({"tried": tried, "sizes": sizes, "width": width, "told": told})
         return width, found
 
-    monkeypatch.setattr(compiled, "best_of", watched)
+    monkeypatch.setattr(limbs, "best_of", watched)
     return seen
 
 
@@ -64,8 +65,7 @@ def test_formulas_tell_convolutions_exactly_but_for_inputs_and_products(monkeypa
     monkeypatch.setattr(limbs, "_SMALL", 0)
     weights = {"k": normal(6, 2, 3, 3), "w": normal(6 * 25, 20), "v": normal(20, 4)}
     seen = observed(monkeypatch)
-    for place in ("zkgpu.zkml.compiled.build_circuit", "zkgpu.zkml.layers.network.build_circuit"):
-        monkeypatch.setattr(place, lambda *_: pytest.fail("a circuit was built"))
+    monkeypatch.setattr("zkgpu.zkml.layers.network.build_circuit", lambda *_: pytest.fail("a circuit was built"))
     compile_model(model(nodes, {"x": ("N", 2, 12, 12)}, weights=weights), normal(9, 2, 12, 12), bits=8, allow_error=9)
     for found in seen:
         assert len(set(found["tried"])) == 2
@@ -83,13 +83,14 @@ def test_a_width_whose_numbers_are_too_wide_is_passed_over() -> None:
         return real[limb]
 
     real: dict[int, Any] = {}
+    best_of = limbs.best_of
 
     def watched(quantized: Any, given: bool) -> Any:
         real.update({limb: quantized(limb) for limb in (1, 4, 5)})
-        return limbs.best_of(quantized, given)
+        return best_of(quantized, given)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled, "best_of", watched)
+        patch.setattr(limbs, "best_of", watched)
         compile_model(proto, normal(40, 6), bits=8)
     width, found = limbs.best_of(quantized)
     assert width in (4, 5)

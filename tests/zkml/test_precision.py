@@ -9,7 +9,7 @@ from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml import compiled as compiling
 from zkgpu.zkml.compiled import CompiledModel, compile_model
-from zkgpu.zkml.lowering.builder import Settings
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.precision import MOST_BITS, _shared_out
 from zkgpu.zkml.storage import dump, parse
 

@@ -27,11 +27,11 @@ from zkgpu.testing import attack_circuit  # noqa: E402
 from zkgpu.zkml import semantics, storage  # noqa: E402
 from zkgpu.zkml.compiled import CompiledModel, compile_model  # noqa: E402
 from zkgpu.zkml.counting import size_of  # noqa: E402
-from zkgpu.zkml.layers.network import Visibilities  # noqa: E402
 from zkgpu.zkml.onnx_import import read_graph  # noqa: E402
 from zkgpu.zkml.onnx_model import OnnxModel  # noqa: E402
 from zkgpu.zkml.operations import Combine, Linear, Lookup, Requantize, Rescale, Rows, Softmax  # noqa: E402
 from zkgpu.zkml.streams import Places, require_first_position, stream, summary, told  # noqa: E402
+from zkgpu.zkml.visibility import Visibilities  # noqa: E402
 
 TOKENS = 5
 LITTLE = Shape(layers=2, width=8, heads=2, key_heads=1, hidden=12, vocabulary=16)

@@ -11,8 +11,8 @@ import pytest
 
 from tests.circuits.mutation import assert_every_wire_is_pinned
 from zkgpu.inference import CompiledModel, compile_model
-from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.storage import parse
+from zkgpu.zkml.visibility import Visibilities
 
 FOLDER = Path(__file__).parents[1] / "data" / "onnx"
 random = np.random.default_rng(4)

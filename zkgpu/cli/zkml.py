@@ -442,7 +442,7 @@ def _public_of(proof_file: str) -> Path:
 
 def _of_other_weights(hashes: dict[str, int], wanted: str | None) -> list[str]:
     """What is wrong where the weights have another hash than the wanted one."""
-    from zkgpu.zkml.layers.network import WEIGHTS_HASH
+    from zkgpu.zkml.visibility import WEIGHTS_HASH
 
     if wanted is None:
         return []

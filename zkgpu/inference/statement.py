@@ -25,8 +25,8 @@ from zkgpu.circuits.committed import MOST_AXES, PublicArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.zkml.compiled import CompiledModel
-from zkgpu.zkml.layers.network import BINDING, hash_name
 from zkgpu.zkml.operations import Tensor
+from zkgpu.zkml.visibility import BINDING, hash_name
 
 _VERSION = 2
 _TITLE = "zkgpu statement"

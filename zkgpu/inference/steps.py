@@ -17,7 +17,7 @@ from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
-from zkgpu.zkml.layers.network import BINDING
+from zkgpu.zkml.visibility import BINDING
 
 
 def setup(compiled: CompiledModel, powers: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:

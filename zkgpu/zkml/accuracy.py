@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.clamps import count_clamped, limits
-from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.operations import IntegerModel, Tensor
-from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.samples import Samples, sample
+
+if TYPE_CHECKING:
+    from zkgpu.zkml.calibration import FloatModel
+    from zkgpu.zkml.graph import Graph
+    from zkgpu.zkml.quantize import Quantization
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -15,13 +14,14 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.extras import hint
 from zkgpu.stages import stage
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import ROWS, Graph, Node
 from zkgpu.zkml.machines import PRODUCT
 from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session
 from zkgpu.zkml.samples import Samples, sample
-from zkgpu.zkml.streams import Places, Watched
+from zkgpu.zkml.streams import Watched
 from zkgpu.zkml.tabular import MAGNITUDE
 from zkgpu.zkml.trees import TREES
 
@@ -34,39 +34,6 @@ _BY_COLUMN = ("Add", "Clip", "Concat", "Div", "Function", "Gather", "Mul", "Resh
 _LARGE = 1 << 16  # entries of weights that are not worth to be looked at
 _NOISE = 1e-6  # of a number in single precision: what is left of one that never changes
 _SMALLEST = float(np.finfo(np.float32).tiny)  # of values; those below it are 0
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The smallest and largest value of each tensor, over all samples, and which inputs held integers only.
-
-    Attributes:
-        columns: of each input that is one row, and of what is made of it column by column before a layer with weights:
-            how far the values of each column reach, 0 for one that is always 0
-        channels: of these, and of tensors between layers with weights: the smallest and the largest values of each
-            column or channel
-        places: of tensors of a residual stream, and of what is computed of it: what they are at each position
-        units: of each input whose numbers all have a few decimals: the power of ten that they are multiples of
-    """
-
-    low: Mapping[str, float]
-    high: Mapping[str, float]
-    integral: frozenset[str]
-    columns: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    channels: Mapping[str, tuple[tuple[float, ...], tuple[float, ...]]] = field(default_factory=dict)
-    places: Mapping[str, Places] = field(default_factory=dict)
-    units: Mapping[str, float] = field(default_factory=dict)
-
-    def bounds(self, name: str) -> tuple[float, float]:
-        """(low, high), widened to hold 0. Raises UsageError for a tensor that was not seen."""
-        low, high = self.seen(name)
-        return min(low, 0.0), max(high, 0.0)
-
-    def seen(self, name: str) -> tuple[float, float]:
-        """(low, high) as they were. Raises UsageError for a tensor that was not seen."""
-        if name not in self.low:
-            raise UsageError(f"tensor '{name}' was not calibrated")
-        return self.low[name], self.high[name]
 
 
 class FloatModel:

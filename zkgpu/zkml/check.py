@@ -17,11 +17,12 @@ import numpy as np
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.notebook import listed, table
-from zkgpu.zkml.calibration import Calibration, FloatModel
+from zkgpu.zkml.calibrated import Calibration
+from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Graph, Node, Shape, Unsupported
 from zkgpu.zkml.honored import require_honored
-from zkgpu.zkml.lowering.builder import Settings
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.onnx_import import expanded, faults_of_the_file, folded, in_floats, raw_graph
 from zkgpu.zkml.onnx_model import OnnxModel, Source
 from zkgpu.zkml.patterns import simplify

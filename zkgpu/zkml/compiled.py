@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,39 +16,31 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel, calibrate, observe
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.clamps import Limits, count_clamped, limits
-from zkgpu.zkml.counting import Account, account_of
-from zkgpu.zkml.equalizing import channel_axis, has_uneven_channels, pairs
-from zkgpu.zkml.frontends import as_onnx
-from zkgpu.zkml.graph import Graph
-from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
-from zkgpu.zkml.layers.matrices import private_values
-from zkgpu.zkml.layers.network import (
+from zkgpu.zkml.lowering.settings import Settings
+from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
+from zkgpu.zkml.ranges import analyze
+from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes_of
+from zkgpu.zkml.streams import require_first_position, stream, watched
+from zkgpu.zkml.visibility import (
     BINDING,
     WEIGHTS_HASH,
     Visibilities,
     Visibility,
-    build_circuit,
     hash_name,
     hash_names,
     packed_interval,
     require_names,
 )
-from zkgpu.zkml.layers.weights import hashed_parts
-from zkgpu.zkml.limbs import best_of
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings
-from zkgpu.zkml.lowering.ramps import has_ramps
-from zkgpu.zkml.lowering.residual import NORMAL_BITS
-from zkgpu.zkml.onnx_import import expanded, read_graph
-from zkgpu.zkml.onnx_model import OnnxModel, Source
-from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
-from zkgpu.zkml.precision import MOST_BITS, finer
-from zkgpu.zkml.quantize import Quantization, quantize
-from zkgpu.zkml.ranges import analyze
-from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes_of
-from zkgpu.zkml.streams import require_first_position, stream, watched
 from zkgpu.zkml.weights_swap import require_same_architecture
+
+if TYPE_CHECKING:
+    from zkgpu.zkml.counting import Account
+    from zkgpu.zkml.graph import Graph
+    from zkgpu.zkml.layers.hashing import Ranged
+    from zkgpu.zkml.onnx_model import Source
+    from zkgpu.zkml.quantize import Quantization
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +56,7 @@ _MARGIN = 0.25  # of tables, where inputs that calibration has not seen lead bey
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
 
 
-Attempt: TypeAlias = tuple[Quantization, Settings, Accuracy]
+Attempt: TypeAlias = "tuple[Quantization, Settings, Accuracy]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,12 +101,16 @@ class CompiledModel:
     @cached_property
     def circuit(self) -> CompiledCircuit:
         """The constraints and the witness program. With private or hashed weights the same for all weights."""
+        from zkgpu.zkml.layers.network import build_circuit
+
         with stage("build circuit"):
             return build_circuit(self.reference or self.model, self.visibilities).compile()
 
     @cached_property
     def account(self) -> Account:
         """The size of the circuit, by formulas: nothing of it is built."""
+        from zkgpu.zkml.counting import account_of
+
         return account_of(self.reference or self.model, self.visibilities)
 
     def with_circuit(self, circuit: CompiledCircuit) -> CompiledModel:
@@ -190,6 +186,8 @@ class CompiledModel:
         if self.visibilities.weights == "hashed":
             return {name: part.values for name, part in self._hashed_parts.items()}
         if self.visibilities.weights == "private":
+            from zkgpu.zkml.layers.matrices import private_values
+
             linear = (op for op in self.model.operations if isinstance(op, Linear))
             given = [(op.output, private_values(op, self._rows(op))) for op in linear]
             return {f"{o}.{name}": v for o, values in given for name, v in zip(("weight", "bias"), values, strict=True)}
@@ -198,6 +196,8 @@ class CompiledModel:
     @cached_property
     def _hashed_parts(self) -> dict[str, Ranged[NDArray[Any]]]:
         """The arrays that the hash of the weights covers, in order, by the names of the circuit's signals."""
+        from zkgpu.zkml.layers.weights import hashed_parts
+
         pairs = zip(self.model.operations, (self.reference or self.model).operations, strict=True)
         layers = [
             (op.output, hashed_parts(op, self._rows(op), its))
@@ -215,6 +215,8 @@ class CompiledModel:
         """The Poseidon hash that a proof shows of these weights, or None unless weights are "hashed"."""
         if self.visibilities.weights != "hashed":
             return None
+        from zkgpu.zkml.layers.hashing import hash_of_values
+
         return hash_of_values(list(self._hashed_parts.values()))
 
     @property
@@ -253,6 +255,8 @@ class CompiledModel:
             return {}
         if visibility == "public":
             return {tensor.name: value}
+        from zkgpu.zkml.layers.hashing import Ranged, hash_of_values
+
         low, high = ends or (tensor.low, tensor.high)
         return {hash_name(tensor.name): hash_of_values([Ranged(value, low, high)])}
 
@@ -264,6 +268,12 @@ class CompiledModel:
 
         Raises UsageError when weights are public, when the architecture differs, or when the weights do not fit.
         """
+        from zkgpu.zkml.calibration import FloatModel, observe
+        from zkgpu.zkml.frontends import as_onnx
+        from zkgpu.zkml.onnx_import import expanded, read_graph
+        from zkgpu.zkml.onnx_model import OnnxModel
+        from zkgpu.zkml.quantize import quantize
+
         if not self.visibilities.weights_are_given:
             raise UsageError("weights that are public are part of the circuit: compile the other model on its own")
         shapes = {tensor.name: tensor.shape for tensor in self.model.inputs}
@@ -331,6 +341,15 @@ def compile_model(
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.
     """
+    from zkgpu.zkml.calibration import FloatModel, calibrate, observe
+    from zkgpu.zkml.equalizing import channel_axis, pairs
+    from zkgpu.zkml.frontends import as_onnx
+    from zkgpu.zkml.lowering.builder import WIDEST_TABLE
+    from zkgpu.zkml.lowering.residual import NORMAL_BITS
+    from zkgpu.zkml.onnx_import import expanded, read_graph
+    from zkgpu.zkml.onnx_model import OnnxModel
+    from zkgpu.zkml.precision import finer
+
     _require_share(allow_error)
     read = OnnxModel.read(as_onnx(source, calibration if example is None else example))
     axes = read.inputs
@@ -378,6 +397,8 @@ def compile_model(
 
 def _members(graph: Graph, bits: int | str, samples: Samples) -> tuple[str, ...]:
     """The residual stream, where it may get widths of its own. Raises UsageError where one is asked for and missing."""
+    from zkgpu.zkml.precision import MOST_BITS
+
     members = stream(graph) if bits in ("auto", "stream") else ()
     if bits == "stream" and not members:
         raise UsageError(
@@ -400,6 +421,8 @@ def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, N
 
 
 def _width(bits: int | str) -> int:
+    from zkgpu.zkml.precision import MOST_BITS
+
     if bits in ("auto", "stream"):
         return _USUAL
     if type(bits) is not int or not 2 <= bits <= MOST_BITS:
@@ -424,6 +447,8 @@ def _of_usual_width(
     attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
 ) -> Attempt:
     """The first attempt without a warning, or the closest: each more may cost constraints, but no wider numbers."""
+    from zkgpu.zkml.equalizing import has_uneven_channels
+
     made = attempt(usual)
     if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
         made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
@@ -453,6 +478,9 @@ def _of_small_table(
     attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
 ) -> Attempt:
     """The first attempt that is close enough, else the closest: at the usual width, by columns, with more bits."""
+    from zkgpu.zkml.lowering.builder import WIDEST_TABLE
+    from zkgpu.zkml.lowering.ramps import has_ramps
+
     tries = [replace(usual, of_table=True)]
     if _has_uneven_columns(bounds):
         tries.append(replace(tries[0], by_column=True))
@@ -509,6 +537,8 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
 
 def _best(graph: Graph, bounds: Calibration, wanted: Settings, limb: int | None) -> tuple[Quantization, Settings]:
     """The quantization with limbs of that width, or of the one that takes the fewest constraints."""
+    from zkgpu.zkml.limbs import best_of
+    from zkgpu.zkml.quantize import quantize
 
     def quantized(width: int) -> Quantization:
         return quantize(graph, bounds, replace(wanted, limb=width))

@@ -27,7 +27,7 @@ from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
-from zkgpu.zkml.layers.network import Network, Visibilities, packed_interval, rounded_only_for_tables
+from zkgpu.zkml.layers.network import Network, rounded_only_for_tables
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.scores import Scores, scores_of
@@ -59,6 +59,7 @@ from zkgpu.zkml.operations import (
 from zkgpu.zkml.ranges import Interval, analyze, with_reach
 from zkgpu.zkml.semantics import inverse_root
 from zkgpu.zkml.tally import Integers, Size, Sums, Tally
+from zkgpu.zkml.visibility import Visibilities, packed_interval
 
 _WAYS = {
     "exact": "weights in exact rows",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import Array, Graph, Node
 
 _PASSING = ("AveragePool", "GlobalAveragePool", "GlobalMaxPool", "LeakyRelu", "MaxPool", "Relu")

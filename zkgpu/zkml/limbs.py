@@ -18,13 +18,13 @@ from zkgpu.circuits.gadgets.limbs import plan_limbs
 from zkgpu.errors import FormatError
 from zkgpu.zkml.counting import NetworkTally
 from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
-from zkgpu.zkml.layers.network import Visibilities
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all, table_key
 from zkgpu.zkml.operations import Arrange, Combine, Linear, MatMul, Maximum, Multiply, Operation, Requantize, Total
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.tally import Integers, Sums
+from zkgpu.zkml.visibility import Visibilities
 
 WIDTHS = range(4, 19)
 _SMALL, _SLACK = 1 << 12, 1.1  # constraints up to which the formulas are trusted within this factor

@@ -16,9 +16,11 @@ import numpy as np
 from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import of_usual_size, to_integers
-from zkgpu.zkml.calibration import Calibration, FloatModel
+from zkgpu.zkml.calibrated import Calibration
+from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.graph import Graph
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Settings, end_of
+from zkgpu.zkml.lowering.builder import WIDEST_TABLE, end_of
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.quantize import quantize
 from zkgpu.zkml.samples import Samples, sample
 

@@ -12,7 +12,7 @@ from zkgpu.errors import FormatError
 from zkgpu.stages import stage
 from zkgpu.zkml import machines as vector_machines
 from zkgpu.zkml import tabular
-from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.equalizing import equalized
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
 from zkgpu.zkml.lowering import (
@@ -29,7 +29,8 @@ from zkgpu.zkml.lowering import (
     shares,
     trees,
 )
-from zkgpu.zkml.lowering.builder import Builder, Quantized, Settings, fitting_scale, is_apart
+from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale, is_apart
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.restated import SCATTER

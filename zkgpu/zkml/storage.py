@@ -17,14 +17,14 @@ from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml import operations
 from zkgpu.zkml.accuracy import Accuracy, OutputAccuracy
-from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.compiled import CompiledModel, Recipe
-from zkgpu.zkml.layers.network import Visibilities, require_names
-from zkgpu.zkml.lowering.builder import Settings
+from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.sizes import require_room
 from zkgpu.zkml.streams import Places
+from zkgpu.zkml.visibility import Visibilities, require_names
 
 _VERSION = 2
 _DTYPES = {"|u1", "|i1", "<i2", "<i4", "<i8"}  # of the description, and of what `_smallest` chooses

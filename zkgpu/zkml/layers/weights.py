@@ -24,7 +24,6 @@ from zkgpu.zkml.semantics import bits_of
 
 _SPARE = 2  # bits that other weights' multipliers and biases may need beyond those of the compiled ones
 
-PARTS = ("weight", "multiplier", "bias")  # what a prover gives for a layer, where weights are hashed
 Parts = Mapping[str, Ranged[Integers]]
 
 

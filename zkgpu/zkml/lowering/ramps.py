@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from zkgpu.zkml.calibration import Calibration
+from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.lowering import nonlinear
 from zkgpu.zkml.lowering.builder import Builder, Quantized
