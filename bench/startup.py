@@ -1,8 +1,11 @@
 """What a process pays before it computes: imports, cached kernels, and compiling everything the first time.
 
 `python bench/startup.py` prints a table and appends to bench/results/startup.jsonl. Modules are byte-compiled first, as
-they are wherever pip installed them; a warm cache is one that `zkgpu cache warm` filled. `python bench/startup.py
-stages` shows where the time of warm commands goes instead: see `stages`.
+they are wherever pip installed them; a warm cache is one that `zkgpu cache warm` filled.
+
+    python bench/startup.py stages                       # where the time of warm commands goes: see `stages`
+    python bench/startup.py aims [NODE_MODULES] [SIZE..] # warm commands, in turns with snarkjs', proofs of 2^SIZE too
+    python bench/startup.py cold                         # a machine's first demo, without shipped kernels and with
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from harness import ROOT, Recorder
-from measuring import Measurement
+from measuring import Measurement, measure_interleaved
 
 MAIN = "from zkgpu.cli import main; main()"
 CORES = os.cpu_count()
@@ -118,6 +123,66 @@ def stages(cache: str, *arguments: object) -> dict[str, float]:
     return {name: round(statistics.median(r.get(name, 0.0) for r in runs), 1) for name in runs[-1]}
 
 
+def aims(recorder: Recorder, cache: str, node_modules: str, sizes: Sequence[int]) -> None:
+    """Whole commands with a warm cache, each in turns with snarkjs' where there is one."""
+    from chain import chain_files
+    from programs import ZKGPU, Program, run_program
+
+    from zkgpu import open_backend
+
+    os.environ["ZKGPU_CACHE_DIR"] = cache
+
+    def together(what: str, **programs: Program) -> None:
+        chosen = {name: p for name, p in programs.items() if name == "zkgpu" or node_modules}
+        taken = measure_interleaved({name: partial(run_program, p) for name, p in chosen.items()}, REPEATS)
+        for name, measurement in taken.items():
+            recorder.add(measurement, what=what, program=name, threads=CORES, cache="warm", checked=True)
+
+    snarkjs = ["node", Path(node_modules, "snarkjs", "build", "cli.cjs"), "groth16"]
+    verified = [SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof")]
+    together("--version", zkgpu=[*ZKGPU, "--version"])
+    together("verify", zkgpu=[*ZKGPU, "verify", *verified], snarkjs=[*snarkjs, "verify", *verified])
+    with TemporaryDirectory() as folder:
+        proof, public = Path(folder, "proof.json"), Path(folder, "public.json")
+        ours = ["--proof", proof, "--public", public]
+        given = [SAMPLE / name for name in ("input.json", "range.wasm", "range_groth16.zkey")]
+        theirs: Program = [*snarkjs, "fullprove", *given, proof, public]
+        together("fullprove, 575 constraints", zkgpu=[*ZKGPU, "fullprove", *given, *ours], snarkjs=theirs)
+        build, image = Path(folder, "build"), Path(folder, "image.npz")
+        run(cache, "demo", "--output", build)
+        _write_image(image)
+        together("zkml prove, digits CNN", zkgpu=[*ZKGPU, "zkml", "prove", build, image, "-o", proof])
+        for log_size in sizes:
+            with chain_files(log_size, open_backend("cpu")) as files:
+                own: Program = [*ZKGPU, "prove", files.key, files.witness, *ours]
+                theirs = [*snarkjs, "prove", files.key, files.witness, proof, public]
+                together(f"prove, 2^{log_size}", zkgpu=own, snarkjs=theirs)
+
+
+def _write_image(path: Path) -> None:
+    """The demo's image, as an input of its model."""
+    import numpy as np
+
+    from zkgpu.demo.digits import IMAGE, model
+
+    np.savez(path, **{model().model.inputs[0].name: np.asarray(IMAGE)})
+
+
+def first_demos(recorder: Recorder) -> None:
+    """The demo on a machine that never ran it: seconds, and what it says of compiling."""
+    from zkgpu.backend import shipping
+
+    for kernels in ("compiled", "shipped"):
+        if kernels == "shipped":
+            subprocess.run([sys.executable, "-m", "zkgpu.cli.kernels"], cwd=ROOT, capture_output=True, check=True)
+        try:
+            with TemporaryDirectory() as cache:
+                said = run(cache, "demo").strip()
+            recorder.add(cold("demo"), what="demo", kernels=kernels, cache="empty", said=said, checked=True)
+        finally:
+            shipping.clear()
+
+
 def _owner(module: str) -> str:
     name = module.partition(".")[0]
     return name if name in ("zkgpu", "numpy", "click") else "others"
@@ -125,7 +190,16 @@ def _owner(module: str) -> str:
 
 def main() -> None:
     compileall.compile_dir(ROOT / "zkgpu", quiet=2)
-    recorder = Recorder("startup")
+    recorder, (mode, *given) = Recorder("startup"), (*sys.argv[1:], "")
+    if mode == "cold":
+        first_demos(recorder)
+        return
+    if mode == "aims":
+        sizes = [int(word) for word in given if word.isdigit()]
+        with TemporaryDirectory() as cache:
+            run(cache, "cache", "warm")
+            aims(recorder, cache, next((word for word in given if not word.isdigit()), ""), sizes or [12, 14])
+        return
     verify: list[object] = ["verify", *(SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof"))]
     recorder.add(Measurement(tuple(import_seconds() for _ in range(9))), what="import zkgpu", checked=True)
     recorder.add(warm("", "--version"), what="zkgpu --version", checked=True)
@@ -137,7 +211,7 @@ def main() -> None:
         demos: dict[str, list[object]] = {name: [*name.split()] for name in ("demo", "demo --membership")}
         proofs = {"prove, 575 constraints": prove, "fullprove, 575 constraints": fullprove}
         run(cache, "cache", "warm")
-        if sys.argv[1:] == ["stages"]:
+        if mode == "stages":
             for what, command in {"verify": verify, **proofs}.items():
                 parts = stages(cache, *command)
                 seconds = Measurement((parts["total"] / 1e3,))

@@ -42,8 +42,12 @@ class Worker:
 
     def prove(self) -> dict[str, Any]:
         """One proof, written to `proof` and `public`: the seconds it took, and what else the prover reports."""
+        return self.ask(f"prove {self.proof} {self.public}")
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """What it answers to a line."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"prove {self.proof} {self.public}\n")
+        self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
         return self._answer()
 
