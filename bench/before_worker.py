@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,6 @@ from zkgpu.backend import Backend
 from zkgpu.curves.bn254 import G1, Fr
 from zkgpu.ntt.domain import Domain
 
-Run = Callable[[], str]
 BACKEND = open_backend("cpu", threads=int(sys.argv[1]))
 
 
@@ -46,7 +46,7 @@ def total(backend: Backend, log_size: int) -> Callable[[], object]:
 def prepared(what: str, log_size: int) -> tuple[Callable[[], object], str]:
     """What is to be timed, and the hash of what it gives."""
     run = {"ntt": transform, "msm": total}[what](BACKEND, log_size)
-    value = run()
+    value: Any = run()
     data = BACKEND.limbs(value).tobytes() if what == "ntt" else repr(value).encode()
     return run, hashlib.sha256(data).hexdigest()
 

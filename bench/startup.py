@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from harness import ROOT, Recorder
 from measuring import Measurement, measure_interleaved
@@ -165,7 +166,8 @@ def _write_image(path: Path) -> None:
 
     from zkgpu.demo.digits import IMAGE, model
 
-    np.savez(path, **{model().model.inputs[0].name: np.asarray(IMAGE)})
+    image: dict[str, Any] = {model().model.inputs[0].name: np.asarray(IMAGE)}
+    np.savez(path, **image)
 
 
 def first_demos(recorder: Recorder) -> None:
