@@ -13,7 +13,7 @@ from zkgpu.audit import AuditedModel
 from zkgpu.backend import open_backend
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup
-from zkgpu.zkml.layers.network import Visibility
+from zkgpu.zkml.visibility import Visibility
 
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 4))
 BACKEND = open_backend("cpu")

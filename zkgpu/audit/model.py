@@ -26,7 +26,7 @@ from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.inference import CompiledModel, ModelStatement
 from zkgpu.systems.registry import contract_form
 from zkgpu.transcript import Transcript, keccak256
-from zkgpu.zkml.layers.network import WEIGHTS_HASH, hash_name
+from zkgpu.zkml.visibility import WEIGHTS_HASH, hash_name
 
 _TAG = b"zkgpu audited model 1"
 _PROOF_WORDS, _COMMITMENT_WORDS = 8, 4
