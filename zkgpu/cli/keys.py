@@ -187,7 +187,6 @@ KEYS: Mapping[str, Keys] = {
         **_HELD_POWERS,
         "last_hash_checked": ("truth", "false for a part of a ceremony's powers, which does not show the last hash"),
         "digest": ("text", "BLAKE2b-512 of the file"),
-        "last_hash_checked": ("truth", "false for a part of a ceremony's powers: the hash is of all of them"),
         "published_as": ("text?", "the file of the Perpetual Powers of Tau that has this digest, or null"),
     },
     "powers inspect": {
