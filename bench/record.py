@@ -1,4 +1,4 @@
-"""Records everything that the README's figures and pictures come from, one bench after another: half an hour.
+"""Records everything that the figures and pictures of README and docs come from, one bench after another: half an hour.
 
     python bench/record.py --node-modules node_modules --groth16py peers/bin/python [--only groth16 peers]
 

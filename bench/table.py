@@ -1,4 +1,4 @@
-"""Prints the README's tables, in Markdown, from the newest line of each figure in bench/results/*.jsonl.
+"""Prints the tables of docs/reference, in Markdown, from the newest line of each figure in bench/results/*.jsonl.
 
 `python bench/table.py --aims` prints what was aimed at, what was measured, and the best other prover.
 """

@@ -50,12 +50,14 @@ EXTRAS = {
         Extra("sklearn", "skl2onnx", "estimators of scikit-learn"),
         Extra("torch", "onnxscript", "modules of PyTorch"),
         Extra("evm", "pyrevm", "calling verifier contracts (`zkgpu demo`)", newest=(3, 12)),
+        Extra("serve", "starlette", "a resident prover (`zkgpu serve`)"),
+        Extra("cluster", "ray", "proving on a Ray cluster (`--cluster`)"),
         Extra("cuda13", "cupy", "NVIDIA GPUs", other="cuda12"),
         Extra("cuda12", "cupy", "NVIDIA GPUs with drivers of CUDA 12", other="cuda13"),
         Extra("gate", "nvidia", "compiling CUDA kernels without a GPU"),
     )
 }
-_TOLD = ("circom", "onnx", "evm", "cuda13")  # by `zkgpu doctor`: what commands take
+_TOLD = ("circom", "onnx", "evm", "serve", "cuda13")  # by `zkgpu doctor`: what commands take
 
 
 def hint(name: str) -> str:

@@ -15,6 +15,7 @@ from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import size
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import ResourceError
+from zkgpu.extras import hint
 
 if TYPE_CHECKING:
     from zkgpu.service.places import Place
@@ -148,4 +149,4 @@ def _say_where(session: Session, address: tuple[Any, ...], names: list[str]) -> 
 def _require_packages(needed: tuple[str, ...], extra: str) -> None:
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
-        raise ResourceError(f"this needs {', '.join(missing)}: pip install 'zkgpu[{extra}]'")
+        raise ResourceError(f"this needs {', '.join(missing)}: {hint(extra)}")
