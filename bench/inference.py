@@ -3,11 +3,11 @@
     python bench/inference.py                                  # all of them
     python bench/inference.py --model cnn --weights private    # one of them
 
-appends a line each to bench/results/inference.jsonl; `python bench/table.py` makes rows of docs/how-to/prove-a-model.md of them. Each
-pair of model and weights has a process of its own, so that its peak memory is its own. Compiled kernels are loaded
-before anything is timed; seconds of a line are those of a proof, witness and self-check included. Every proof is
-checked, changed outputs are refused, and where the circuit has no weights another model's are proven under the same
-key. Gas is that of a transaction to the model's contract, where node, solc and pyrevm are there.
+appends a line each to bench/results/inference.jsonl; `python bench/table.py` makes rows of docs/how-to/prove-a-model.md
+of them. Each pair of model and weights has a process of its own, so that its peak memory is its own. Compiled kernels
+are loaded before anything is timed; seconds of a line are those of a proof, witness and self-check included. Every
+proof is checked, changed outputs are refused, and where the circuit has no weights another model's are proven under the
+same key. Gas is that of a transaction to the model's contract, where node, solc and pyrevm are there.
 """
 
 from __future__ import annotations
