@@ -8,6 +8,7 @@ import pytest
 from tests.zkml.models import model, node, normal
 from tests.zkml.test_right_or_refused import assert_right
 from zkgpu.zkml import compiled as compiling
+from zkgpu.zkml import equalizing
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
@@ -62,7 +63,7 @@ NETWORKS = {
 
 
 def without(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "has_uneven_channels", lambda *_: False)
+    monkeypatch.setattr(equalizing, "has_uneven_channels", lambda *_: False)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

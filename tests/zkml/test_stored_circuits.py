@@ -21,7 +21,7 @@ from zkgpu.errors import UsageError
 from zkgpu.inference import CompiledModel, Folder, Prover, compile_model, stored, unsafe_setup
 from zkgpu.store import mapped
 from zkgpu.store.functions import describe_function, restore_function
-from zkgpu.zkml import compiled as compiling
+from zkgpu.zkml.layers import network as layers_of_networks
 from zkgpu.zkml.operations import IntegerModel
 
 tested, checked, scored = challenged.tested, convolutions.checked, challenged.scored  # fixtures
@@ -125,7 +125,7 @@ def is_opened(folder: Folder) -> bool:
 def test_a_build_folder_opens_its_circuit_without_writing_it_again(
     folder: Folder, network: CompiledModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiling, "build_circuit", None)
+    monkeypatch.setattr(layers_of_networks, "build_circuit", None)
     again = folder.read_model()
     assert again.circuit.r1cs.is_same(network.circuit.r1cs)
     integers = again.quantized(np.zeros((1, 8)))

@@ -47,7 +47,7 @@ def first_state(digest_bytes: int = 64) -> Words:
 
 
 def compress(state: Words, blocks: Words, done: int, last: int | None = None) -> None:
-    """Takes (n, 16) blocks into the state (8,), which is changed.
+    """Takes blocks of 16 words, (n, words), into the state (8,), which is changed.
 
     Args:
         done: bytes that were taken in before
