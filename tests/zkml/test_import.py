@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
@@ -292,3 +293,13 @@ def test_a_softmax_of_one_entry_is_a_constant(operator: str, axis: int, opset: i
     graph = graph_of(proto)
     assert ("s" in graph.constants) == is_constant
     assert not is_constant or (graph.constants["s"] == float(operator == "Softmax")).all()
+
+
+@pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Hardmax"])
+@pytest.mark.parametrize("opset", [11, 12, 13, 18])
+def test_a_softmax_of_a_constant_means_what_its_opset_says(operator: str, opset: int) -> None:
+    nodes = [node(operator, "w", "s"), node("Add", "s x", "out")]
+    proto = model(nodes, {"x": (2, 1, 3, 1)}, weights={"w": normal(2, 1, 3, 1)}, opset=opset)
+    session = onnxruntime.InferenceSession(proto.SerializeToString())
+    (wanted,) = session.run(None, {"x": np.zeros((2, 1, 3, 1), np.float32)})
+    assert graph_of(proto).constants["s"] == pytest.approx(wanted, abs=1e-6)

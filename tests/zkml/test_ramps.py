@@ -130,3 +130,11 @@ def test_lines_and_rest_are_the_function(function, slopes: tuple[int, int], reac
 @pytest.mark.parametrize("function", [np.exp, np.sqrt, np.square, np.sin, np.sign, np.log, lambda x: 1 / x])
 def test_what_has_no_straight_ends_has_no_lines(function) -> None:
     assert ramps_of(function, -100.0, 100.0, 2.0**-8, 0.5) is None
+
+
+@pytest.mark.parametrize("reach", [0.99, 1.0, 1.2])
+@pytest.mark.parametrize(
+    "pole", [np.cos, lambda x: 2 - np.exp(x / 3), lambda x: x * x - 7], ids=["cos", "exp", "square"]
+)
+def test_a_function_with_poles_beyond_what_was_seen_has_no_lines(pole, reach: float) -> None:
+    assert ramps_of(lambda x: -0.2 / pole(x), -reach, reach, 2.0**-12, 2.0) is None

@@ -282,14 +282,15 @@ def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[
         part, opset_imports=model.proto.opset_import, ir_version=model.proto.ir_version, functions=model.proto.functions
     )
     feed = {n: known[n] for n in names}
+    outputs = [out for out in node.outputs if out]
     try:
-        values = evaluate(alone.SerializeToString(), feed)
-    except FormatError as error:
-        try:  # onnx's evaluator fails at a few nodes that onnxruntime knows
-            values = Session(alone.SerializeToString()).run(node.outputs, feed)
-        except FormatError:
+        values = Session(alone.SerializeToString()).run(outputs, feed)
+    except FormatError:
+        try:  # onnx's evaluator knows types that onnxruntime does not, but of a softmax the newest meaning alone
+            values = [v for out, v in zip(node.outputs, evaluate(alone.SerializeToString(), feed), strict=True) if out]
+        except FormatError as error:
             raise unsupported(node, f"it has constant inputs, but cannot be computed: {error}") from error
-    return {out: value for out, value in zip(node.outputs, values, strict=True) if out}
+    return dict(zip(outputs, values, strict=True))
 
 
 def _first_line(error: Exception) -> str:

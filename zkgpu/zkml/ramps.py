@@ -20,6 +20,7 @@ _PROBES, _NARROWINGS = 1 << 12, 3  # of a function, to see where it varies
 _FAR, _FARTHER = 4.0, 64.0  # times the farthest number seen: up to where the rest is probed, and where slopes are taken
 _NEARER = 5  # power of evenly spread numbers, that lie closer near 0
 _SHORTEST = 2.0**-20  # of what was seen: an interval of a rest that a table is made of
+_WILD = 4.0  # times what the function does where numbers were seen: how far the rest may reach, which poles exceed
 _FLAT = 2.0**-14  # of a function's reach: what a slope adds to it that is none
 
 
@@ -53,7 +54,9 @@ def ramps_of(function: Function, low: float, high: float, share: float, longest:
             return np.asarray(function(x), dtype=np.float64) - left * np.minimum(x, 0) - right * np.maximum(x, 0)
 
         first, last = varying(rest, *_part(rest, points, share), share)
-    is_worth_it = _SHORTEST * (high - low) < last - first < longest * (high - low)
+        reached = np.ptp(rest(np.linspace(first, last, _PROBES)))
+        is_tame = reached <= _WILD * np.ptp(function(np.linspace(low, high, _PROBES)))
+    is_worth_it = is_tame and _SHORTEST * (high - low) < last - first < longest * (high - low)
     return Ramps(left, right, first, last, rest) if is_worth_it else None
 
 
