@@ -303,3 +303,12 @@ def test_a_softmax_of_a_constant_means_what_its_opset_says(operator: str, opset:
     session = onnxruntime.InferenceSession(proto.SerializeToString())
     (wanted,) = session.run(None, {"x": np.zeros((2, 1, 3, 1), np.float32)})
     assert graph_of(proto).constants["s"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_a_function_whose_constants_have_more_axes_is_calibrated_in_its_own_shape() -> None:
+    nodes = [node("Mean", "x c", "m"), node("ReduceL2", "m", "out", axes=[-4, -3, -2], keepdims=0)]
+    proto = model(nodes, {"x": (1, 2, 4)}, weights={"c": np.full((1, 1, 1, 1), -0.6)}, opset=14)
+    samples = normal(64, 1, 2, 4)
+    compiled = compile_model(proto, samples)
+    wanted = np.sqrt((((samples[0] - 0.6) / 2) ** 2).sum(axis=(0, 1)))
+    assert compiled.predict(samples[0])["out"] == pytest.approx(wanted, abs=0.1)

@@ -323,7 +323,9 @@ _VALUES: Mapping[str, Callable[[Graph, Node, Mapping[str, Floats]], Floats]] = {
     **dict.fromkeys(BINARY, _of_many),
     "Dense": _dense,
     "Equal": _equal,
-    "Function": lambda graph, node, found: node.attributes["function"](_read(graph, node.inputs[0], found)),
+    "Function": lambda graph, node, found: np.broadcast_to(  # constants in it may have more axes
+        node.attributes["function"](_read(graph, node.inputs[0], found)), graph.shapes[node.output]
+    ),
     "Neg": lambda graph, node, found: -_read(graph, node.inputs[0], found),
     "ReduceMax": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.max),
     "ReduceSum": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.sum),
