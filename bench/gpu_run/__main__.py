@@ -26,7 +26,7 @@ from gpu_run.results import ROOT, Results, folder, lines_of
 LOG = "gpu.log"
 SAMPLED = "timestamp,clocks.sm,clocks.mem,power.draw,temperature.gpu,utilization.gpu,memory.used"
 LEAST = 5.0  # seconds that a step needs to be begun
-FIGURES = ("rates", "bench", "groth16", "zkml", "plonk")
+FIGURES = ("rates", "bench", "tiles", "groth16", "zkml", "plonk")
 TESTS = ("tests/cuda", "tests/laws")
 SANITIZERS = ("memcheck", "racecheck", "initcheck", "synccheck")
 SECTIONS = (
@@ -56,6 +56,7 @@ ALONE = (
     Step("smoke", 90, vital=True),
     Step("rates", 30),
     Step("bench", 80),
+    Step("tiles", 15),
     Step("groth16", 80),
     Step("zkml", 25),
     Step("plonk", 25),

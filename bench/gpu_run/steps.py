@@ -244,6 +244,14 @@ def bench() -> None:
     do_all(results, gpu.work(driver, results, (4,) if EMULATED else gpu.SIZES, gpu.peaks_in(results.path)))
 
 
+def tiles() -> None:
+    """Products of bytes, by our kernel and by the tile language's."""
+    from gpu_run.tiles import work
+
+    driver, results = device_and_results("tiles")
+    do_all(results, work(driver, results))
+
+
 def proofs(name: str) -> None:
     """Figures of whole proofs, by gpu_run/proofs.py."""
     from gpu_run.proofs import WORK
@@ -253,7 +261,7 @@ def proofs(name: str) -> None:
 
 
 STEPS: dict[str, Callable[[], None]] = {
-    **{step.__name__: step for step in (environment, smoke, sizes, rates, bench, tiny, once)},
+    **{step.__name__: step for step in (environment, smoke, sizes, rates, bench, tiles, tiny, once)},
     **{name: partial(proofs, name) for name in ("groth16", "zkml", "plonk")},
 }
 

@@ -65,12 +65,15 @@ class Usage:
 
     @property
     def multiply_slots(self) -> int:
-        """Slots of the integer multiplier: a wide multiply-add takes two."""
-        wide = sum(n for name, n in self.instructions.items() if name.startswith("IMAD.WIDE"))
-        high = sum(n for name, n in self.instructions.items() if name.startswith("IMAD.HI"))
-        # IMAD.MOV and IMAD.X move and add; IMAD.SHL shifts: they take a slot, but are no products
-        plain = self.instructions["IMAD"]
-        return 2 * wide + high + plain
+        return multiply_slots(self.instructions)
+
+
+def multiply_slots(instructions: Counter[str]) -> int:
+    """Slots of the integer multiplier: a wide multiply-add takes two."""
+    wide = sum(n for name, n in instructions.items() if name.startswith("IMAD.WIDE"))
+    high = sum(n for name, n in instructions.items() if name.startswith("IMAD.HI"))
+    # IMAD.MOV and IMAD.X move and add; IMAD.SHL shifts: they take a slot, but are no products
+    return 2 * wide + high + instructions["IMAD"]
 
 
 def missing() -> str | None:
@@ -87,7 +90,8 @@ def version() -> str:
     return "NVRTC {}.{}".format(*nvrtc.version())
 
 
-def _find(pattern: str) -> Path:
+def package_file(pattern: str) -> Path:
+    """A file of NVIDIA's packages, such as bin/cuobjdump. Raises FileNotFoundError."""
     found = [path for folder in nvrtc.package_folders() for path in folder.glob(pattern)]
     if not found:
         raise FileNotFoundError(f"{pattern} is not installed: pip install 'zkgpu[gate]'")
@@ -96,7 +100,7 @@ def _find(pattern: str) -> Path:
 
 @lru_cache
 def _tools() -> tuple[Path, Path]:
-    return _find("bin/cuobjdump"), _find("bin/nvdisasm")
+    return package_file("bin/cuobjdump"), package_file("bin/nvdisasm")
 
 
 @lru_cache
@@ -108,11 +112,11 @@ def compiled(source: Source, architecture: str) -> tuple[bytes, str]:
 def usages(source: Source, architecture: str) -> list[Usage]:
     """What each kernel of a source takes on an architecture."""
     cubin, log = compiled(source, architecture)
-    resources, instructions = _resources(cubin), _instructions(cubin)
+    found, instructions = resources(cubin), _instructions(cubin)
     spills = _spills(log)
     return [
         Usage(name, r["REG"], r["STACK"], r["SHARED"], r["LOCAL"], spills[name], instructions[name])
-        for name, r in resources.items()
+        for name, r in found.items()
     ]
 
 
@@ -125,21 +129,27 @@ def _run_tool(tool: Path, option: str, cubin: bytes) -> str:
         return subprocess.run([tool, option, file.name], capture_output=True, text=True, check=True, env=path).stdout
 
 
-def _resources(cubin: bytes) -> dict[str, dict[str, int]]:
+def resources(cubin: bytes) -> dict[str, dict[str, int]]:
+    """What each kernel takes: REG, STACK, SHARED, LOCAL."""
     text = _run_tool(_tools()[0], "--dump-resource-usage", cubin)
     found = re.findall(r"Function (\w+):\s+(.*)", text)
     return {name: {k: int(v) for k, v in re.findall(r"(\w+):(\d+)", line)} for name, line in found}
 
 
-def _instructions(cubin: bytes) -> dict[str, Counter[str]]:
-    counts: dict[str, Counter[str]] = {}
-    current: Counter[str] = Counter()
+def listings(cubin: bytes) -> dict[str, list[tuple[int, str, str]]]:
+    """(address, instruction, operands) of each kernel, in order."""
+    found: dict[str, list[tuple[int, str, str]]] = {}
+    current: list[tuple[int, str, str]] = []
     for line in _run_tool(_tools()[0], "--dump-sass", cubin).splitlines():
         if named := re.search(r"Function : (\w+)", line):
-            current = counts.setdefault(named[1], Counter())
-        elif found := re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]+)", line):
-            current[found[1]] += 1
-    return counts
+            current = found.setdefault(named[1], [])
+        elif one := re.search(r"/\*([0-9a-f]{4,})\*/\s+(?:@!?U?P\w+\s+)?([A-Z][A-Z0-9_.]+)([^;]*)", line):
+            current.append((int(one[1], 16), one[2], one[3]))
+    return found
+
+
+def _instructions(cubin: bytes) -> dict[str, Counter[str]]:
+    return {kernel: Counter(name for _, name, _ in listing) for kernel, listing in listings(cubin).items()}
 
 
 def _spills(log: str) -> dict[str, int]:
