@@ -35,6 +35,12 @@ def with_point(rows, index, group, point):
     return changed
 
 
+def swapped(rows):
+    changed = np.array(rows)
+    changed[[3, 4]] = changed[[4, 3]]
+    return changed
+
+
 def swapped_lagrange(ptau, i, j):
     parts = list(ptau.lagrange)
     parts[i], parts[j] = parts[j], parts[i]
@@ -55,6 +61,14 @@ CHEATS = {
     ),
     "sections 14 and 15 swapped": (lambda p: swapped_lagrange(p, 2, 3), "Lagrange points of alpha tau"),
     "a small block": (lambda p: block_changed(p, 3, 3), r"Lagrange points of beta tau, 2\^2"),
+    "blocks of two sections changed alike": (
+        lambda p: block_changed(block_changed(p, 2, 3), 3, 3),
+        r"Lagrange points of alpha tau, 2\^2",
+    ),
+    "points of two powers changed alike": (
+        lambda p: replace(p, alpha_tau_g1=swapped(p.alpha_tau_g1), beta_tau_g1=swapped(p.beta_tau_g1)),
+        "alpha times powers",
+    ),
     "a block of G2": (lambda p: block_changed(p, 1, 4), r"Lagrange points of tau in G2, 2\^2"),
     "the block of twice the size": (lambda p: block_changed(p, 0, 20), "twice the size"),
     "a G2 point outside the subgroup": (

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.curves.oracle import DATA, Q, R, evm_vectors, fq12_to_ecc, pairing_of_ecc, pairs_of_evm, reduced
 from zkgpu.curves import BN254, Point, bn254
 from zkgpu.curves.pairing import is_in_subgroup_g2, pairing, pairing_product_is_one
+from zkgpu.curves.sums import times_cofactor
 from zkgpu.errors import FormatError, UsageError
 
 G1, G2 = BN254.g1.generator, BN254.g2.generator
@@ -129,6 +130,14 @@ def test_other_points_of_the_twist_are_not_in_the_subgroup(seed: int) -> None:
     assert not point.is_in_subgroup()
     assert not is_in_subgroup_g2(point)
     assert not is_in_subgroup_g2(G2 + point)
+
+
+def test_the_cofactor_is_no_scalar_to_reduce() -> None:
+    group, point = BN254.g2, point_of_the_twist(1)
+    cleared = times_cofactor(point)
+    assert cleared == multiple(point, group.cofactor)
+    assert cleared != multiple(point, group.cofactor % R)
+    assert times_cofactor(group.infinity).is_infinity
 
 
 @pytest.mark.parametrize("seed", range(3))

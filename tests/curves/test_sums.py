@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from tests.curves.oracle import R, evm_vectors, g1_of_evm
 from zkgpu.curves import BN254
 from zkgpu.curves.points import Group, sum_points
-from zkgpu.curves.sums import multiply_many, small_msm, window_digits
+from zkgpu.curves.sums import multiply_many, small_msm, small_msms, window_digits
 from zkgpu.errors import FormatError, LengthError, UsageError
 
 GROUPS = [BN254.g1, BN254.g2]
@@ -42,6 +43,14 @@ def test_two_hundred_points_sum_as_one_multiple() -> None:
     factors = [pow(7, i + 200, R) for i in range(200)]
     total = sum((i + 1) * k for i, k in enumerate(factors))
     assert small_msm(points, factors) == BN254.g1.generator * total
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda g: g.name)
+def test_sums_of_several_targets_are_those_of_each(group: Group) -> None:
+    points, factors = [group.generator * k for k in range(1, 6)], [3, R - 1, 2**200, 0, 7]
+    first, second, third = small_msms(points, factors, np.array([0, 0, 1, 2, 2]))
+    assert first == small_msm(points[:2], factors[:2])
+    assert (second, third) == (points[2] * factors[2], points[4] * 7)
 
 
 def test_lengths_must_agree_and_not_be_zero() -> None:

@@ -9,6 +9,7 @@ Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from zkgpu.backend.protocol import Backend
@@ -16,8 +17,9 @@ from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_
 from zkgpu.ceremony.contributors import require_effective
 from zkgpu.ceremony.draws import Beacon, beacon_digest
 from zkgpu.ceremony.ptau import PhaseOneContribution, PowersOfTau, PowersState, Secret
-from zkgpu.ceremony.ratios import require_proper, same_ratio
+from zkgpu.ceremony.ratios import Ratio, require_proper, require_ratios
 from zkgpu.curves.points import Curve, Point
+from zkgpu.curves.sums import multiply_many
 from zkgpu.errors import FormatError, InsecureKeyError
 
 _SECRETS = ("tau", "alpha", "beta")  # in the order of their numbers in hashes to G2
@@ -28,14 +30,18 @@ def verify_contributions(ptau: PowersOfTau) -> None:
     """Raises unless each contribution of phase 1 is valid and the last one left the file's tau, alpha and beta."""
     if not ptau.contributions:
         raise InsecureKeyError(f"{ptau.path}: nobody contributed, so tau is known to all: take another file")
-    curve, before = ptau.curve, PowersState.first(ptau.curve)
-    challenge = first_challenge(curve, ptau.ceremony_power)
+    require_ratios(_ratios(ptau))
+    if ptau.contributions[-1].state != ptau.state:
+        raise FormatError(f"{ptau.path}: the points are not those the last contribution left: do not use this file")
+
+
+def _ratios(ptau: PowersOfTau) -> Iterator[Ratio]:
+    """What must hold of all contributions. Raises for what can be seen without a pairing."""
+    before, challenge = PowersState.first(ptau.curve), first_challenge(ptau.curve, ptau.ceremony_power)
     for i, contribution in enumerate(ptau.contributions):
         where = f"{ptau.path}: contribution {i + 1} ({contribution.name!r})"
-        _Link(where, curve, challenge, before, contribution).verify()
+        yield from _Link(where, ptau.curve, challenge, before, contribution).ratios()
         challenge, before = contribution.next_challenge, contribution.state
-    if before != ptau.state:
-        raise FormatError(f"{ptau.path}: the points are not those the last contribution left: do not use this file")
 
 
 def verify_last_challenge(ptau: PowersOfTau, backend: Backend) -> None:
@@ -91,11 +97,10 @@ class Draws(NamedTuple):
 
     def proofs(self, curve: Curve, challenge: bytes) -> list[Secret]:
         """That the secrets are known, for this challenge."""
-        made = []
-        for number, (secret, g1_s) in enumerate(zip(self[:3], self.bases, strict=True)):
-            g1_sx = secret * g1_s
-            made.append(Secret(g1_s, g1_sx, secret * _knowledge_base(curve, number, challenge, g1_s, g1_sx)))
-        return made
+        secrets, known = self[:3], multiply_many(self.bases, self[:3])
+        pairs = list(zip(self.bases, known, strict=True))
+        bases = [_knowledge_base(curve, number, challenge, *pair) for number, pair in enumerate(pairs)]
+        return [Secret(*pair, g2) for pair, g2 in zip(pairs, multiply_many(bases, secrets), strict=True)]
 
 
 def _knowledge_base(curve: Curve, number: int, challenge: bytes, g1_s: Point, g1_sx: Point) -> Point:
@@ -112,35 +117,29 @@ class _Link(NamedTuple):
     before: PowersState
     contribution: PhaseOneContribution
 
-    def verify(self) -> None:
+    def ratios(self) -> Iterator[Ratio]:
+        """What must hold of its points. Raises for what can be seen without a pairing."""
         before, after = self.before, self.contribution.state
         for name, point in after._asdict().items():
             require_proper(f"{self.where}: {name}", point)
         for number, (old, new) in enumerate(
             ((before.tau_g1, after.tau_g1), (before.alpha_g1, after.alpha_g1), (before.beta_g1, after.beta_g1))
         ):
-            self._verify_secret(number, old, new)
-        for secret, old, new in (
-            (self.contribution.tau, before.tau_g2, after.tau_g2),
-            (self.contribution.beta, before.beta_g2, after.beta_g2),
-        ):
-            if not same_ratio(secret.g1_s, secret.g1_sx, old, new):
-                raise self._error("tau or beta differs between G1 and G2")
+            yield from self._ratios_of_secret(number, old, new)
+        one_g1, one_g2 = self.curve.g1.generator, self.curve.g2.generator
+        for in_g1, in_g2 in ((after.tau_g1, after.tau_g2), (after.beta_g1, after.beta_g2)):
+            yield Ratio(one_g1, in_g1, one_g2, in_g2, self._said("tau or beta differs between G1 and G2"))
         self._verify_beacon()
 
-    def _verify_secret(self, number: int, old: Point, new: Point) -> None:
+    def _ratios_of_secret(self, number: int, old: Point, new: Point) -> Iterator[Ratio]:
         """That its maker knew the secret, and that this is what the points were multiplied by."""
-        name, secret = (
-            _SECRETS[number],
-            (self.contribution.tau, self.contribution.alpha, self.contribution.beta)[number],
-        )
+        name, secret = _SECRETS[number], self.contribution.secrets[number]
         require_proper(f"{self.where}: the proof of {name}", secret.g1_s, secret.g1_sx, secret.g2_spx)
         require_effective(self.where, name, secret.g1_s, secret.g1_sx)
-        g2_sp = _knowledge_base(self.curve, number, self.challenge, secret.g1_s, secret.g1_sx)
-        if not same_ratio(secret.g1_s, secret.g1_sx, g2_sp, secret.g2_spx):
-            raise self._error(f"the proof that its maker knew its {name} is wrong")
-        if not same_ratio(old, new, g2_sp, secret.g2_spx):
-            raise self._error(f"{name} was not multiplied by its secret")
+        g2 = _knowledge_base(self.curve, number, self.challenge, secret.g1_s, secret.g1_sx), secret.g2_spx
+        said = self._said(f"the proof that its maker knew its {name} is wrong")
+        yield Ratio(secret.g1_s, secret.g1_sx, *g2, said)
+        yield Ratio(old, new, *g2, self._said(f"{name} was not multiplied by its secret"))
 
     def _verify_beacon(self) -> None:
         contribution = self.contribution
@@ -148,7 +147,7 @@ class _Link(NamedTuple):
             return
         expected = Draws.of_beacon(self.curve, contribution.beacon).proofs(self.curve, self.challenge)
         if tuple(expected) != contribution.secrets:
-            raise self._error("the secrets are not those of its beacon")
+            raise FormatError(self._said("the secrets are not those of its beacon"))
 
-    def _error(self, what: str) -> FormatError:
-        return FormatError(f"{self.where}: {what}: do not use this file")
+    def _said(self, what: str) -> str:
+        return f"{self.where}: {what}: do not use this file"

@@ -7,15 +7,16 @@ Division by 2^p comes first, once for all sizes: a smaller one needs a few doubl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from zkgpu.backend.beside import aligned_empty
 from zkgpu.backend.protocol import Backend
-from zkgpu.ceremony.multiples import progression, times_each, weighted_sum
+from zkgpu.ceremony.multiples import Term, progression, times_each, weighted_sums
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
@@ -99,6 +100,19 @@ class LagrangeBases:
         return self.backend.limbs(progression(self.backend, 1, domain.field.inverse(domain.omega), domain.size // 2))
 
 
+class Blocks(NamedTuple):
+    """Points that are to be the Lagrange bases of others, one block for each of some sizes in their order.
+
+    Attributes:
+        rows: of all blocks
+        powers: at least as many as the largest block has
+    """
+
+    group: Group
+    rows: Limbs
+    powers: Limbs
+
+
 def is_lagrange(backend: Backend, group: Group, block: Limbs, powers: Limbs) -> bool:
     """Whether the points of `block` are the Lagrange basis of those of `powers`, of which it may lack the last.
 
@@ -107,11 +121,40 @@ def is_lagrange(backend: Backend, group: Group, block: Limbs, powers: Limbs) -> 
     """
     n = len(block)
     weights, coefficients = _weights(backend, n, skip_last=len(powers) < n)
-    left = weighted_sum(backend, group, block, weights)
-    return left == weighted_sum(backend, group, powers[:n], coefficients[: len(powers)])
+    terms = [Term(group, block, weights), Term(group, powers[:n], coefficients[: len(powers)])]
+    left, right = weighted_sums(backend, terms)
+    return left == right
 
 
-def _weights(backend: Backend, n: int, skip_last: bool) -> tuple[Limbs, Limbs]:
+def are_lagrange(backend: Backend, bases: Sequence[Blocks], smallest: int, largest: int) -> list[bool]:
+    """For each, whether its blocks are the Lagrange bases of its powers for the sizes 2^smallest .. 2^largest.
+
+    As is_lagrange, with the same weights for all arrays: each is looked at by itself.
+    """
+    weights, coefficients = _weights_of_blocks(backend, smallest, largest)
+    terms = [
+        term
+        for of in bases
+        for term in (Term(of.group, of.rows, weights), Term(of.group, of.powers[: 1 << largest], coefficients))
+    ]
+    sums = weighted_sums(backend, terms)
+    return [left == right for left, right in zip(sums[::2], sums[1::2], strict=True)]
+
+
+def _weights_of_blocks(backend: Backend, smallest: int, largest: int) -> tuple[Limbs, Limbs]:
+    """Random w for the points of all blocks, and the sum of their inverse transforms, on the powers."""
+    parts, total = [], np.zeros((0, backend.curve.scalar_field.limbs), np.uint64)
+    for k in range(smallest, largest + 1):
+        weights, coefficients = _weights(backend, 1 << k)
+        padded = np.pad(total, ((0, (1 << k) - len(total)), (0, 0)))
+        total = backend.limbs(
+            backend.pointwise(lambda c, t: c + t, backend.vector(coefficients), backend.vector(padded))
+        )
+        parts.append(weights)
+    return np.concatenate(parts), total
+
+
+def _weights(backend: Backend, n: int, skip_last: bool = False) -> tuple[Limbs, Limbs]:
     """Random w and their inverse transform c; with skip_last, w_0 is chosen so that c_{n-1} = 0.
 
     The largest block of a file rests on tau^(n-1), one power more than the file has, or infinity in its place.

@@ -42,6 +42,7 @@ from zkgpu.ceremony.ptau import (
     header_bytes,
 )
 from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.curves.sums import multiply_many
 from zkgpu.errors import PointError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.atomic import is_special, replacing
@@ -124,7 +125,7 @@ def _require_whole(ptau: PowersOfTau, path: StrPath) -> None:
 
 def _of_system(curve: Curve, entropy: bytes) -> Draws:
     tau, alpha, beta, *logarithms = (secret_of_system(curve.scalar_field, entropy) for _ in range(6))
-    return Draws(tau, alpha, beta, tuple(k * curve.g1.generator for k in logarithms))
+    return Draws(tau, alpha, beta, tuple(multiply_many([curve.g1.generator] * 3, logarithms)))
 
 
 def _write_multiplied(

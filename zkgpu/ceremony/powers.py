@@ -14,16 +14,17 @@ Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.chain import verify_contributions, verify_last_challenge
-from zkgpu.ceremony.lagrange import is_lagrange
-from zkgpu.ceremony.multiples import weighted_sum
+from zkgpu.ceremony.lagrange import Blocks, are_lagrange, is_lagrange
+from zkgpu.ceremony.multiples import Term, weighted_sums
 from zkgpu.ceremony.ptau import LAGRANGE_NAMES
 from zkgpu.ceremony.published import require_powers
-from zkgpu.ceremony.ratios import require_proper, same_ratio
+from zkgpu.ceremony.ratios import Ratio, require_proper, require_ratios
 from zkgpu.curves.points import Group
 from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.fields.field import Limbs
@@ -39,7 +40,7 @@ def verify_powers(ptau: PowersOfTau, log_size: int, backend: Backend) -> None:
     check = _Check(ptau, backend, log_size)
     check.points()
     check.powers()
-    check.lagrange()
+    check.lagrange(log_size)
     verify_contributions(ptau)
 
 
@@ -51,7 +52,7 @@ def verify_tau_powers(ptau: PowersOfTau, count: int, backend: Backend) -> None:
     g1, g2 = ptau.curve.g1, ptau.curve.g2
     check.valid("powers of tau in G1", g1, ptau.tau_g1[:count])
     check.valid("powers of tau in G2", g2, ptau.tau_g2[:2])
-    check.geometric("powers of tau in G1", ptau.tau_g1[:count])
+    require_ratios(check.geometric({"powers of tau in G1": ptau.tau_g1[:count]}))
     verify_contributions(ptau)
 
 
@@ -72,9 +73,7 @@ def verify_file(ptau: PowersOfTau, backend: Backend) -> None:
         check.powers()
     if ptau.lagrange is not None:
         with stage("check Lagrange points"):
-            for k in range(ptau.power):
-                check.blocks(k)
-            check.lagrange()
+            check.lagrange(smallest=0)
     with stage("hash points"):
         verify_last_challenge(ptau, backend)
 
@@ -108,48 +107,62 @@ class _Check:
         if found is not None:
             raise PointError(f"{self.ptau.path}: {name}: point {found[0]:,}: {found[1]}: copy the file again")
 
-    def geometric(self, name: str, rows: Limbs) -> None:
-        """Whether each point is tau times the one before it, and tau^0 is the generator in both groups."""
+    def geometric(self, arrays: Mapping[str, Limbs]) -> list[Ratio]:
+        """That in each array a point is tau times the one before it, and tau^0 is the generator in both groups."""
         p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
         if g1.from_rows(p.tau_g1[:1])[0] != g1.generator or g2.from_rows(p.tau_g2[:1])[0] != g2.generator:
             raise FormatError(f"{p.path}: tau^0 is not the generator: do not use this file")
-        weights = self.ptau.curve.scalar_field.random_weights(len(rows) - 1)
-        low, high = (weighted_sum(self.backend, g1, part, weights) for part in (rows[:-1], rows[1:]))
-        self._require(same_ratio(low, high, g2.generator, g2.from_rows(p.tau_g2[1:2])[0]), name)
+        field, lengths = self.ptau.curve.scalar_field, {len(rows) for rows in arrays.values()}
+        weights = {length: field.random_weights(length - 1) for length in lengths}
+        parts = [Term(g1, part, weights[len(rows)]) for rows in arrays.values() for part in (rows[:-1], rows[1:])]
+        sums, tau_g2 = weighted_sums(self.backend, parts), g2.from_rows(p.tau_g2[1:2])[0]
+        return [
+            Ratio(low, high, g2.generator, tau_g2, self._said(name))
+            for name, low, high in zip(arrays, sums[::2], sums[1::2], strict=True)
+        ]
 
     def powers(self) -> None:
-        p, n, curve = self.ptau, self.size, self.ptau.curve
-        g1, g2 = curve.g1, curve.g2
-        for name, rows in (
-            ("powers of tau in G1", p.tau_g1[: 2 * n - 1]),
-            ("alpha times powers", p.alpha_tau_g1[:n]),
-            ("beta times powers", p.beta_tau_g1[:n]),
-        ):
-            self.geometric(name, rows)
-        weights = curve.scalar_field.random_weights(n)
-        in_g1, in_g2 = (
-            weighted_sum(self.backend, group, rows, weights) for group, rows in ((g1, p.tau_g1[:n]), (g2, p.tau_g2[:n]))
+        """Whether the powers in both groups, and those times alpha and beta, are of one tau and one beta."""
+        p, n, g1, g2 = self.ptau, self.size, self.ptau.curve.g1, self.ptau.curve.g2
+        geometric = self.geometric(
+            {
+                "powers of tau in G1": p.tau_g1[: 2 * n - 1],
+                "alpha times powers": p.alpha_tau_g1[:n],
+                "beta times powers": p.beta_tau_g1[:n],
+            }
         )
-        self._require(same_ratio(g1.generator, in_g1, g2.generator, in_g2), "powers of tau in G2")
-        self._require(same_ratio(g1.generator, p.beta_g1, g2.generator, p.beta_g2), "beta in G2")
+        weights = self.ptau.curve.scalar_field.random_weights(n)
+        of_tau = weighted_sums(self.backend, [Term(g1, p.tau_g1[:n], weights), Term(g2, p.tau_g2[:n], weights)])
+        pairs = {"powers of tau in G2": of_tau, "beta in G2": [p.beta_g1, p.beta_g2]}
+        one_g1, one_g2 = g1.generator, g2.generator
+        same = [Ratio(one_g1, x, one_g2, y, self._said(name)) for name, (x, y) in pairs.items()]
+        require_ratios([*geometric, *same])
 
-    def lagrange(self) -> None:
-        """Whether the blocks that a circuit of this size takes are those of the powers."""
-        self.blocks(self.log_size)
-        p, k = self.ptau, self.log_size + 1
-        name = "Lagrange points of tau in G1, twice the size"
-        self._require(is_lagrange(self.backend, p.curve.g1, p.lagrange_tau_g1(k), p.tau_g1), name)
+    def lagrange(self, smallest: int) -> None:
+        """Whether the blocks of 2^smallest points and more, up to those for this size of circuit, are the powers'."""
+        p, largest = self.ptau, self.log_size
+        right = are_lagrange(self.backend, self._blocks(smallest, largest), smallest, largest)
+        for name, is_right in zip(LAGRANGE_NAMES, right, strict=True):
+            if not is_right:
+                raise FormatError(self._said(f"{name}, 2^{self._wrong_block(name, smallest)}"))
+        if not is_lagrange(self.backend, p.curve.g1, p.lagrange_tau_g1(largest + 1), p.tau_g1):
+            raise FormatError(self._said(f"{LAGRANGE_NAMES[0]}, twice the size"))
 
-    def blocks(self, k: int) -> None:
-        """Whether the blocks of 2^k points are those of the powers."""
+    def _blocks(self, smallest: int, largest: int) -> list[Blocks]:
+        """Of each Lagrange section those of some sizes."""
         p, g1, g2 = self.ptau, self.ptau.curve.g1, self.ptau.curve.g2
-        for name, group, block, powers in (
-            ("Lagrange points of tau in G1", g1, p.lagrange_tau_g1(k), p.tau_g1),
-            ("Lagrange points of tau in G2", g2, p.lagrange_tau_g2(k), p.tau_g2),
-            ("Lagrange points of alpha tau", g1, p.lagrange_alpha_g1(k), p.alpha_tau_g1),
-            ("Lagrange points of beta tau", g1, p.lagrange_beta_g1(k), p.beta_tau_g1),
-        ):
-            self._require(is_lagrange(self.backend, group, block, powers[: 1 << k]), f"{name}, 2^{k}")
+        powers = ((g1, p.tau_g1), (g2, p.tau_g2), (g1, p.alpha_tau_g1), (g1, p.beta_tau_g1))
+        rows = (p.lagrange_blocks(which, smallest, largest) for which in range(len(powers)))
+        return [Blocks(group, blocks, of) for (group, of), blocks in zip(powers, rows, strict=True)]
+
+    def _wrong_block(self, name: str, smallest: int) -> int:
+        """The first size whose block is not that of the powers, in a section that has such a one."""
+        which = LAGRANGE_NAMES.index(name)
+        sizes = (k for k in range(smallest, self.log_size) if not self._is_right(which, k))
+        return next(sizes, self.log_size)
+
+    def _is_right(self, which: int, k: int) -> bool:
+        return are_lagrange(self.backend, [self._blocks(k, k)[which]], k, k)[0]
 
     def _arrays(self) -> list[tuple[str, Group, Limbs]]:
         p, n, k, g1, g2 = self.ptau, self.size, self.log_size, self.ptau.curve.g1, self.ptau.curve.g2
@@ -165,6 +178,5 @@ class _Check:
             ("Lagrange points of beta tau", g1, p.lagrange_beta_g1(k)),
         ]
 
-    def _require(self, holds: bool, name: str) -> None:
-        if not holds:
-            raise FormatError(f"{self.ptau.path}: {name}: not the powers of one tau: do not use this file")
+    def _said(self, name: str) -> str:
+        return f"{self.ptau.path}: {name}: not the powers of one tau: do not use this file"

@@ -165,29 +165,34 @@ class PowersOfTau:
 
     def lagrange_tau_g1(self, log_size: int) -> Limbs:
         """(2^log_size, 8): L_j(tau) in natural order, for log_size up to power + 1."""
-        return self._block(0, log_size, self.power + 1)
+        return self._block(0, log_size)
 
     def lagrange_tau_g2(self, log_size: int) -> Limbs:
         """(2^log_size, 16): L_j(tau)."""
-        return self._block(1, log_size, self.power)
+        return self._block(1, log_size)
 
     def lagrange_alpha_g1(self, log_size: int) -> Limbs:
         """(2^log_size, 8): alpha L_j(tau)."""
-        return self._block(2, log_size, self.power)
+        return self._block(2, log_size)
 
     def lagrange_beta_g1(self, log_size: int) -> Limbs:
         """(2^log_size, 8): beta L_j(tau)."""
-        return self._block(3, log_size, self.power)
+        return self._block(3, log_size)
 
-    def _block(self, which: int, log_size: int, largest: int) -> Limbs:
+    def lagrange_blocks(self, which: int, smallest: int, largest: int) -> Limbs:
+        """The blocks of 2^smallest .. 2^largest points of one of the four sections, one after another."""
+        most = self.power + (which == 0)
         if self.lagrange is None:
             raise FormatError(
                 f"{self.path}: section 12 (Lagrange points) is missing: the file is not prepared; "
                 f"run `zkgpu powers prepare` on it; {where_published(self.curve, self.power)}, prepared"
             )
-        if not 0 <= log_size <= largest:
-            raise UsageError(f"{self.path}: 2^{log_size} points are wanted and the file has 2^{largest}: take a larger")
-        return self.lagrange[which][2**log_size - 1 : 2 ** (log_size + 1) - 1]
+        if not 0 <= smallest <= largest <= most:
+            raise UsageError(f"{self.path}: 2^{largest} points are wanted and the file has 2^{most}: take a larger")
+        return self.lagrange[which][2**smallest - 1 : 2 ** (largest + 1) - 1]
+
+    def _block(self, which: int, log_size: int) -> Limbs:
+        return self.lagrange_blocks(which, log_size, log_size)
 
 
 def header_bytes(curve: Curve, power: int, ceremony_power: int) -> bytes:

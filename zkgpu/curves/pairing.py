@@ -7,15 +7,16 @@ Points are public here: time varies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from zkgpu.curves.ate import pairing_calls, pairing_machine, subgroup_calls, twist_of
 from zkgpu.curves.execution import run
 from zkgpu.curves.points import Group, Point
-from zkgpu.curves.sums import multiply_many, small_msm
+from zkgpu.curves.sums import multiply_many, small_msm, small_msms
 from zkgpu.curves.tower import Fq12
 from zkgpu.errors import UsageError
 
-__all__ = ["is_in_subgroup_g2", "multiply_many", "pairing", "pairing_product_is_one", "small_msm"]
+__all__ = ["is_in_subgroup_g2", "multiply_many", "pairing", "pairing_product_is_one", "small_msm", "small_msms"]
 
 
 def pairing_product_is_one(pairs: Sequence[tuple[Point, Point]]) -> bool:
@@ -48,6 +49,12 @@ def is_in_subgroup_g2(point: Point) -> bool:
     twist_of(point.group)
     if point.is_infinity or not point.is_on_curve():
         return point.is_infinity
+    return _has_order_r(point)
+
+
+@lru_cache(maxsize=256)
+def _has_order_r(point: Point) -> bool:
+    """Of a finite point of the twist. Points of keys are looked at by whoever reads them and by whoever uses them."""
     calls = subgroup_calls(point.group)
     *_, z0, z1 = run(pairing_machine(point.group), calls, [*point.coordinates(), 1, 0], 6)
     return z0 == z1 == 0

@@ -86,7 +86,11 @@ class Group:
 
     def clear_cofactor(self, point: Point) -> Point:
         """cofactor * point: a point of the subgroup, from any point of the curve."""
-        return _multiply(point, self.cofactor)
+        if self.twist is None:
+            return _multiply(point, self.cofactor)
+        from zkgpu.curves.sums import times_cofactor
+
+        return times_cofactor(point)
 
     def to_rows(self, points: Iterable[Point]) -> Limbs:
         """(n, row_limbs) uint64: x then y (c0 before c1), Montgomery as by Field; infinity is a zero row."""

@@ -28,19 +28,33 @@ def small_msm(points: Sequence[Point], scalars: Sequence[int]) -> Point:
 
     Scalars are taken modulo the group's order. Raises LengthError when the two differ in length or are empty.
     """
-    return _sums(points, scalars, np.zeros(len(points), dtype=np.int64))[0]
+    return small_msms(points, scalars, np.zeros(len(points), dtype=np.int64))[0]
 
 
 def multiply_many(points: Sequence[Point], scalars: Sequence[int]) -> list[Point]:
     """[scalars[i] * points[i]], for at least one point, all of one group. As small_msm else."""
-    return _sums(points, scalars, np.arange(len(points)))
+    return small_msms(points, scalars, np.arange(len(points)))
+
+
+def small_msms(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
+    """For each target, the sum of the multiples that belong to it. As small_msm else.
+
+    Args:
+        targets: for each point which sum it belongs to: 0, 1 and so on, in this order
+    """
+    group = _common_group(points, scalars)
+    return _sums(points, [k % group.order for k in scalars], targets)
+
+
+def times_cofactor(point: Point) -> Point:
+    """The cofactor times any point of the curve that the group is on, which must have an odd number of points."""
+    return _sums([point], [point.group.cofactor], np.zeros(1, dtype=np.int64))[0]
 
 
 def _sums(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
-    """For each target, the sum of the multiples that belong to it."""
-    group = _common_group(points, scalars)
-    digits = window_digits([k % group.order for k in scalars], -(-group.order.bit_length() // 8))
-    sums = int(targets[-1]) + 1
+    """As small_msms, for scalars that are not reduced, none below 0."""
+    group, sums = points[0].group, int(targets[-1]) + 1
+    digits = window_digits(scalars, -(-max(group.order, *scalars).bit_length() // 8))
     starts = [_homogeneous(p) for p in [group.infinity] * sums + list(points)]
     width = len(starts[0])
     slots = [c for start in starts for c in start]

@@ -50,7 +50,7 @@ def take_rows(section: SectionReader, group: Group, count: int) -> Limbs:
 def read_point(section: SectionReader, group: Group, name: str) -> Point:
     """The next point, on the curve and in the subgroup. Raises PointError when it is not."""
     point = read_curve_point(section, group, name)
-    if not point.is_in_subgroup():
+    if not group.has(point):
         raise section.error(f"{name} is outside the prime-order subgroup of {group.name}: do not use it", PointError)
     return point
 

@@ -15,6 +15,7 @@ Bowe, Gabizon, Miers, eprint 2017/1050; record and hashes as in snarkjs' .zkey f
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -23,8 +24,9 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.ceremony.challenge import Stream, blake2b, encode, encode_rows, hash_to_g2
 from zkgpu.ceremony.contributors import BEACON, NORMAL, require_effective
 from zkgpu.ceremony.draws import Beacon, beacon_digest
-from zkgpu.ceremony.ratios import require_proper, same_ratio
+from zkgpu.ceremony.ratios import Ratio, require_proper, require_ratios, same_ratio
 from zkgpu.curves.points import Curve, Group, Point
+from zkgpu.curves.sums import multiply_many, small_msm
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
@@ -84,7 +86,9 @@ def record_contribution(
     return replace(
         key,
         delta_g1=contribution.delta_after,
-        verifying_key=replace(vk, delta_g2=k * vk.delta_g2, is_unsafe=vk.is_unsafe or name == UNSAFE_NAME),
+        verifying_key=replace(
+            vk, delta_g2=small_msm([vk.delta_g2], [k]), is_unsafe=vk.is_unsafe or name == UNSAFE_NAME
+        ),
         contributions=(*key.contributions, contribution),
     )
 
@@ -142,7 +146,7 @@ class _Chain:
         """The secret k with a point s: a random multiple of the origin, or what follows from the beacon."""
         if beacon is not None:
             return self.of_beacon(beacon)
-        return Draw(k, (blinding or self.curve.scalar_field.random_nonzero()) * self.origin)
+        return Draw(k, small_msm([self.origin], [blinding or self.curve.scalar_field.random_nonzero()]))
 
     def of_beacon(self, beacon: Beacon) -> Draw:
         """What everybody draws from a beacon; s is a multiple of sigma's origin, for delta any point."""
@@ -154,11 +158,12 @@ class _Chain:
 
     def next(self, draw: Draw, name: str) -> Contribution:
         """A contribution that multiplies the secret by what was drawn."""
-        k, g1_s, g1_sx = draw.k, draw.g1_s, draw.k * draw.g1_s
+        k, g1_s = draw.k, draw.g1_s
+        g1_sx, after = multiply_many([g1_s, self.last_g1], [k, k])
         transcript = self.transcript(g1_s, g1_sx)
-        g2_spx = k * hash_to_g2(self.curve, transcript)
+        g2_spx = small_msm([hash_to_g2(self.curve, transcript)], [k])
         kind = NORMAL if draw.beacon is None else BEACON
-        return Contribution(k * self.last_g1, g1_s, g1_sx, g2_spx, transcript, kind, name, draw.beacon)
+        return Contribution(after, g1_s, g1_sx, g2_spx, transcript, kind, name, draw.beacon)
 
     def transcript(self, g1_s: Point, g1_sx: Point) -> bytes:
         """The hash of all before, and of s and k s, of the next contribution."""
@@ -171,14 +176,17 @@ class _Chain:
         Args:
             in_g1, in_g2: the secret times the origin, and times the generator of G2
         """
+        require_ratios(self._ratios(in_g1, in_g2))
+
+    def _ratios(self, in_g1: Point, in_g2: Point) -> Iterator[Ratio]:
         before = replace(self, contributions=())
         for contribution in self.contributions:
-            _verify_contribution(before, contribution)
+            yield from _ratios_of_contribution(before, contribution)
             before = replace(before, contributions=(*before.contributions, contribution))
         if self.last_g1 != in_g1:
             raise FormatError(f"{self.secret} in G1 is not the one the last contribution left: do not use this key")
-        if not same_ratio(self.origin, in_g1, self.curve.g2.generator, in_g2):
-            raise FormatError(f"{self.secret} in G2 is not the {self.secret} in G1: do not use this key")
+        said = f"{self.secret} in G2 is not the {self.secret} in G1: do not use this key"
+        yield Ratio(self.origin, in_g1, self.curve.g2.generator, in_g2, said)
 
 
 def _delta_chain(key: ProvingKey) -> _Chain:
@@ -251,18 +259,19 @@ def _record(contribution: Contribution) -> bytes:
     return points + contribution.transcript
 
 
-def _verify_contribution(before: _Chain, contribution: Contribution) -> None:
+def _ratios_of_contribution(before: _Chain, contribution: Contribution) -> Iterator[Ratio]:
+    """What must hold of its points. Raises for what can be seen without a pairing."""
     curve, earlier = before.curve, before.contributions
     where = f"contribution {len(earlier) + 1} ({contribution.name!r})"
     require_proper(where, contribution.delta_after, contribution.g1_s, contribution.g1_sx, contribution.g2_spx)
     require_effective(where, before.secret, contribution.g1_s, contribution.g1_sx)
     if contribution.transcript != before.transcript(contribution.g1_s, contribution.g1_sx):
         raise FormatError(f"{where}: the transcript is not that of what came before it: do not use this key")
-    g2_sp = hash_to_g2(curve, contribution.transcript)
-    if not same_ratio(contribution.g1_s, contribution.g1_sx, g2_sp, contribution.g2_spx):
-        raise FormatError(f"{where}: the proof that its maker knew the secret is wrong: do not use this key")
-    if not same_ratio(before.last_g1, contribution.delta_after, g2_sp, contribution.g2_spx):
-        raise FormatError(f"{where}: {before.secret} was not multiplied by the secret: do not use this key")
+    g2 = hash_to_g2(curve, contribution.transcript), contribution.g2_spx
+    said = f"{where}: the proof that its maker knew the secret is wrong: do not use this key"
+    yield Ratio(contribution.g1_s, contribution.g1_sx, *g2, said)
+    said = f"{where}: {before.secret} was not multiplied by the secret: do not use this key"
+    yield Ratio(before.last_g1, contribution.delta_after, *g2, said)
     if contribution.beacon is not None:
         draw = before.of_beacon(contribution.beacon)
         if (draw.g1_s, draw.k * draw.g1_s) != (contribution.g1_s, contribution.g1_sx):
