@@ -104,7 +104,7 @@ def sample_of(samples: Any, i: int) -> Any:
 
 def require_answers(architecture: Architecture, compiled: CompiledModel, sample: Any, shown: Mapping[str, Any]) -> None:
     """Raises SystemExit unless a proof shows what the integer model computes, and about what onnxruntime does."""
-    integers, wanted = compiled.run(compiled.quantized(sample, clamp=True)), answers(architecture, sample)
+    integers, wanted = compiled.run(compiled.quantized(sample, clamp=True), clamp=True), answers(architecture, sample)
     named = {o.name for o in compiled.accuracy.outputs if o.named} if compiled.accuracy else set()
     for tensor in compiled.model.outputs:
         value = shown[tensor.name]

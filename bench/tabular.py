@@ -6,8 +6,10 @@
 
 prints a line a pair and appends it to bench/results/tabular.jsonl; then the counts. Models are fitted to three quarters
 of a table, converted with the converters' defaults but zipmap, compiled with zkgpu's, and asked for rows of the last
-quarter: by onnxruntime, and by the integers that a proof would show. What compile refuses is no failure, but its reason
-is told. Needs scikit-learn and skl2onnx, and for their kinds xgboost, lightgbm and onnxmltools.
+quarter: by onnxruntime, and by the integers that a proof would show. Numbers out of an input's range are brought to its
+end (`clamped_rows`); rows are refused, and not compared, where a clamp would move values within the model far
+(`refused_rows`). What compile refuses is no failure, but its reason is told. Needs scikit-learn and skl2onnx, and for
+their kinds xgboost, lightgbm and onnxmltools.
 """
 
 from __future__ import annotations
@@ -150,11 +152,12 @@ def _compared(kind: Kind, compiled: CompiledModel, model: Any, given: Table) -> 
 
 
 def _predicted(compiled: CompiledModel, row: NDArray[Any]) -> dict[str, NDArray[Any]] | None:
-    """The answers for a row; None where it cannot be proven."""
+    """The answers for a row whose inputs are brought to the ends of their ranges; None where it is refused."""
     try:
-        return compiled.predict(row[None], clamp=True)
+        found = compiled.run(compiled.quantized(row[None], clamp=True))
     except UsageError:
         return None
+    return {t.name: np.asarray(found[t.name], dtype=np.float64) * t.scale for t in compiled.model.outputs}
 
 
 def _agreement(wanted: NDArray[Any], found: NDArray[Any]) -> float:

@@ -1,4 +1,4 @@
-"""Values far beyond what calibration saw are told where a clamp changes them, and only there."""
+"""Values beyond what calibration saw are refused where a clamp moves a layer's numbers far, unless it is asked for."""
 
 from __future__ import annotations
 
@@ -6,79 +6,124 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal
-from zkgpu.zkml.clamps import limits
+from zkgpu.backend import open_backend
+from zkgpu.errors import UsageError
+from zkgpu.inference import Prover, unsafe_setup
+from zkgpu.zkml import semantics
+from zkgpu.zkml.clamps import FARTHEST, clamped, limited
 from zkgpu.zkml.compiled import CompiledModel, compile_model
-from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, IntegerModel, Lookup, Requantize, Tensor
+from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, IntegerModel, Requantize, Tensor
 from zkgpu.zkml.storage import dump, parse
 
 LOGGER = "zkgpu.zkml.compiled"
-
-
 FAR = np.full((1, 6), 2.0)
 
 
-def compiled_to(nodes: list, weights: dict, held_out: np.ndarray = -FAR / 9) -> CompiledModel:
+def compiled_to(nodes: list, weights: dict, held_out: np.ndarray = -FAR / 9, width: int = 2) -> CompiledModel:
     """Of sums of numbers up to 3 that are at most 1 in the calibration, but for those of one sample."""
     samples = np.clip(normal(64, 6), -3, 3)
     samples -= (samples.mean(axis=1) - np.linspace(-1, 1, 64) / 6)[:, None]
     samples[3] = held_out
-    proto = model([node("MatMul", "x w", "h"), *nodes], {"x": ("N", 6)}, weights={"w": np.ones((6, 2)), **weights})
+    proto = model([node("MatMul", "x w", "h"), *nodes], {"x": ("N", 6)}, weights={"w": np.ones((6, width)), **weights})
     return compile_model(proto, samples, limb=6, allow_error=np.inf, bits=8)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_a_value_beyond_a_table_is_told_by_its_layer(sign: int, caplog) -> None:
-    compiled = compiled_to([node("Sinh", "h", "out")], {})
+@pytest.mark.parametrize(
+    ("operator", "sign"), [("Sinh", 1), ("Sinh", -1), ("Floor", 1), ("Round", -1), ("Sin", 1), ("Softplus", 1)]
+)
+def test_a_value_far_beyond_a_table_is_refused_by_its_layer(operator: str, sign: int, caplog) -> None:
+    compiled = compiled_to([node(operator, "h", "out")], {})
+    with pytest.raises(UsageError, match=r"^layer '/out': the value at index \[0, 0\] is outside of \[.*--clamp\)$"):
+        compiled.predict(sign * FAR, clamp=False)
+    assert not caplog.messages
     compiled.predict(sign * FAR, clamp=True)
-    assert caplog.messages[0].startswith("layer '/out': 2 of its values lie far beyond what calibration saw, and are")
+    assert caplog.messages[0].startswith("layer '/out': 2 of its values lie beyond what calibration saw, and are")
     assert {record.name for record in caplog.records} == {LOGGER}
 
 
-@pytest.mark.parametrize("operator", ["Sigmoid", "Relu", "HardSigmoid"])
+def test_a_proof_of_such_a_value_is_made_only_where_it_is_asked_for() -> None:
+    compiled = compiled_to([node("Sinh", "h", "out")], {}, width=1)
+    backend = open_backend("cpu")
+    prover = Prover(compiled, unsafe_setup(compiled, backend), backend)
+    near, far = np.full((1, 6), 0.1), np.array([[2.0, 2, 2, -1, -1, -1]])
+    with pytest.raises(UsageError, match=r"^sample 1: layer '/out': the value"):
+        prover.prove(np.stack([near, far]))
+    assert prover.prove(far, clamp=True)
+    assert prover.prove(near)
+
+
+@pytest.mark.parametrize("operator", ["Sigmoid", "Relu", "HardSigmoid", "Sign"])
 def test_what_the_float_model_clamps_too_is_not_told(operator: str, caplog) -> None:
     compiled = compiled_to([node("Mul", "h k", "m"), node(operator, "m", "out")], {"k": np.array(9.0)})
     compiled.predict(-FAR, clamp=True)
+    compiled.run(compiled.quantized(-FAR, clamp=True))
     assert not caplog.messages
 
 
 def test_ends_of_a_clip_are_no_ends_of_the_calibration(caplog) -> None:
     compiled = compiled_to([node("Clip", "h lo hi", "out")], {"lo": np.array(-1.0), "hi": np.array(1.0)})
-    assert compiled.predict(FAR, clamp=True)["out"] == pytest.approx(1, abs=0.02)
+    found = compiled.run(compiled.quantized(FAR, clamp=True))["out"] * compiled.model.outputs[0].scale
+    assert found == pytest.approx(1, abs=0.02)
     assert not caplog.messages
+
+
+def test_an_index_that_a_still_function_shares_is_refused_for_the_other(caplog) -> None:
+    """Both read one clamp; of the first alone nothing would be said."""
+    nodes = [node("Sign", "h", "sign"), node("Sinh", "h", "sinh"), node("Add", "sign sinh", "out")]
+    with pytest.raises(UsageError, match="is outside of"):
+        compiled_to(nodes, {}).predict(FAR)
+
+
+def test_one_of_many_values_that_is_a_little_too_large_is_told_only(caplog) -> None:
+    x = np.sin(np.arange(4000.0))
+    tensor = Tensor("x", (4000,), 1.0, -(1 << 20), 1 << 20)
+    integers = np.rint(100 * x).astype(np.int64)
+    integers[7] = 130
+    found = of_run(Requantize("c", ("x",), "out", 0, -100, 100, SEEN), tensor, integers)
+    assert (found.count, found.far, found.index, found.value, found.is_refused) == (1, 1, (7,), 130, False)
+    assert found.share == pytest.approx(29 / np.sqrt(4000 * 5000), rel=0.05)
 
 
 def test_the_report_counts_samples_with_such_values() -> None:
     assert compiled_to([node("Sinh", "h", "out")], {}).accuracy.clamped == 0
     compiled = compiled_to([node("Sinh", "h", "out")], {}, FAR)
     assert compiled.accuracy.clamped == 1
-    assert any(line.startswith("1 of 16 samples have values in the network far") for line in compiled.accuracy.warnings)
+    assert any(
+        line.startswith("1 of 16 samples have values in the network beyond") for line in compiled.accuracy.warnings
+    )
     assert parse(dump(compiled), "model").accuracy.clamped == 1
 
 
-def test_a_stored_model_tells_the_same(caplog) -> None:
+def test_a_stored_model_refuses_the_same() -> None:
     stored = parse(dump(compiled_to([node("Sinh", "h", "out")], {})), "model")
-    stored.predict(FAR, clamp=True)
-    assert len(caplog.messages) == 1
+    with pytest.raises(UsageError, match="layer '/out'"):
+        stored.predict(FAR)
 
 
-def model_of(*operations) -> IntegerModel:
-    return IntegerModel((Tensor("x", (4,), 1.0, -999, 999),), (Tensor("out", (4,), 1.0, -999, 999),), operations, 6)
+def of_run(operation: Requantize, tensor: Tensor, integers: np.ndarray):
+    """What is said of a clamp, if anything."""
+    network = IntegerModel((tensor,), (Tensor("out", tensor.shape, 1.0, -999, 999),), (operation,), 6)
+    found = clamped(limited(network), semantics.run(network, {"x": integers}))
+    return found[0] if found else None
 
 
-TABLE = np.minimum(np.arange(33), 25)
+X = Tensor("x", (1,), 1.0, -999, 999)
 
 
-@pytest.mark.parametrize(
-    ("seen", "ends"), [(0, []), (SEEN_LOW, [(-19, None)]), (SEEN_HIGH, [(None, 19)]), (SEEN, [(-19, 19)])]
-)
-def test_limits_lie_a_sixteenth_beyond_the_ends_that_calibration_has_set(seen, ends) -> None:
-    found = limits(model_of(Requantize("c", ("x",), "out", 0, -16, 16, seen)))
-    assert [(one.low, one.high) for one in found] == ends
+@pytest.mark.parametrize(("seen", "told"), [(0, []), (SEEN_LOW, [-40]), (SEEN_HIGH, [40]), (SEEN, [-40, 40])])
+def test_only_ends_that_calibration_has_set_are_told(seen, told) -> None:
+    clamp = Requantize("c", ("x",), "out", 0, -16, 16, seen)
+    assert [x for x in (-40, 40) if of_run(clamp, X, np.array([x])) is not None] == told
 
 
-def test_a_table_that_is_constant_at_an_end_has_no_limit_there() -> None:
-    clamp = Requantize("c", ("x",), "y", 0, -16, 16, SEEN)
-    (found,) = limits(model_of(clamp, Lookup("t", ("y",), "out", TABLE, -16)))
-    assert (found.low, found.high) == (-19, None)
-    both = limits(model_of(clamp, Lookup("t", ("y",), "z", TABLE, -16), Requantize("r", ("y",), "out", 1)))
-    assert [(one.low, one.high) for one in both] == [(-19, 19)]
+def test_a_sixteenth_of_what_a_value_is_may_be_clamped() -> None:
+    clamp = Requantize("c", ("x",), "out", 0, -320, 320, SEEN)
+    refused = [x for x in range(320, 380) if (found := of_run(clamp, X, np.array([x]))) and found.is_refused]
+    least = next(x for x in range(320, 380) if (x - 320 - 1) / x > FARTHEST)
+    assert refused == list(range(least, 380))
+
+
+@pytest.mark.parametrize(("low", "high", "value"), [(300, 340, 370), (-340, -300, -370), (300, 340, 270)])
+def test_ranges_far_from_0_are_measured_from_their_nearest_end(low: int, high: int, value: int) -> None:
+    found = of_run(Requantize("c", ("x",), "out", 0, low, high, SEEN), X, np.array([value]))
+    assert found.is_refused

@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.models import model, node, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, with_types
-from zkgpu.errors import FormatError
+from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.functions import FUNCTIONS
 
@@ -160,3 +160,16 @@ def test_a_divisor_that_is_replaced_where_it_is_0_is_so_though_calibration_saw_n
     samples[:, 0] += least
     compiled = compile_model(model(nodes, {"x": ("N", 3)}, weights=weights), samples, limb=6)
     assert compiled.predict(np.full((1, 3), -0.1), clamp=True)["out"] == pytest.approx(3, abs=0.05)
+
+
+def test_a_pole_between_what_was_seen_makes_no_steps_coarse() -> None:
+    """Of 1 / (x^2 - 1/4), for numbers from 1 to 2 and from -2 to -1; what is near the pole is refused."""
+    nodes = [node("Mul", "x x", "s"), node("Sub", "s c", "d"), node("Reciprocal", "d", "out")]
+    proto = model(nodes, {"x": (1, 6)}, weights={"c": np.array(0.25)})
+    x = np.random.default_rng(1).uniform(1, 2, (48, 1, 6)) * np.random.default_rng(2).choice([-1, 1], (48, 1, 6))
+    compiled = compile_model(proto, x, limb=6, bits=8)
+    assert compiled.accuracy.worst_output.error < 0.02
+    near = x[0].copy()
+    near[0, 2] = 0.51
+    with pytest.raises(UsageError, match=r"^layer '/out': the value at index \[0, 2\] is outside of"):
+        compiled.predict(near)

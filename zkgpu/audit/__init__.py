@@ -5,7 +5,7 @@ log    = Log(folder.log, model.hash)
 log.append([model.inference(integers)])                     # one for each answer that is served
 batch  = commit(folder, model.hash, chain=1, contract="0x..")
 batch  = batch.with_draw(randao_of(header), samples=16)
-for sample in answers(folder, batch, model, prover.prove_each): ...
+for sample in answers(folder, batch, model, partial(prover.prove_each, clamp=True)): ...
 
 `calls` makes the calls of examples/solidity/AuditedInference.sol, and docs/audit.md says what all of it is worth.
 """

@@ -1,7 +1,8 @@
 """Answers to a draw: the proofs of exactly the drawn inferences, each kept as soon as it is made.
 
 Who proves is a function, so that it may be a prover of this process, a service or several machines: it is given real
-inputs, and yields a statement for each in their order, as `zkgpu.inference.Prover.prove_each` does.
+inputs, and yields a statement for each in their order, as `zkgpu.inference.Prover.prove_each` does with `clamp`, since
+what was logged is to be proven as it was logged.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def _provable(
     where = f"{folder.log}: line {batch.first + index + 2:,}"
     try:
         integers = model.integers(one.data)
-        again = model.inference(integers, one.request)
+        again = model.inference(integers, one.request, clamp=True)
     except ZkgpuError as error:
         raise FormatError(f"{where}: {error}") from error
     if again.inputs != one.inputs:

@@ -109,14 +109,17 @@ class AuditedModel:
             sizes["output"],
         )
 
-    def inference(self, integers: Mapping[str, NDArray[Any]], request: bytes | None = None) -> Inference:
+    def inference(
+        self, integers: Mapping[str, NDArray[Any]], request: bytes | None = None, *, clamp: bool = False
+    ) -> Inference:
         """What the log keeps of one inference.
 
         Args:
             integers: the inputs, as `CompiledModel.quantized` gives them
             request: 32 bytes by which the client knows it; drawn when not given
+            clamp: as of `CompiledModel.run`
         """
-        shown = self.compiled.public_values(dict(integers))
+        shown = self.compiled.public_values(dict(integers), clamp=clamp)
         public_inputs = [int(shown[name]) for name in self.statement.public_inputs]
         packed = b"".join(_array(t).pack(np.ravel(shown[t.name]).tolist()) for t in self.statement.packed)
         digests = self.layout.digests(public_inputs, packed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def terms_command(session: Session, /, build: str, verifier: str, **given: int) 
 @audit_argument
 @click.argument("inputs", metavar="INPUT", type=FILE)
 @click.option("--request", metavar="0x..", help="32 bytes by which the client knows it; drawn by default.")
-@click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
 @memory_option
 @pass_session
 def log_command(
@@ -84,8 +85,8 @@ def log_command(
         named = None if request is None else _bytes(request, _WORD, "--request")
         with stage("run model"):
             integers = [model.compiled.quantized(sample, clamp=clamp) for sample in samples]
-            made = [model.inference(one, named) for one in integers]
-            outputs = [model.compiled.run(one) for one in integers]
+            made = [model.inference(one, named, clamp=clamp) for one in integers]
+            outputs = [model.compiled.run(one, clamp=clamp) for one in integers]
         folder.path.mkdir(parents=True, exist_ok=True)
         with stage("write log"):
             log = Log(folder.log, model.hash)
@@ -191,7 +192,7 @@ def answer_command(
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING)
         prover = Prover(model.compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        made = list(answers(folder, batch, model, prover.prove_each))
+        made = list(answers(folder, batch, model, partial(prover.prove_each, clamp=True)))
         calls = _write_calls(folder, number, made, per_call)
     session.finish(
         {"batch": number, "drawn": batch.drawn, "calls": [str(path) for path in calls]},

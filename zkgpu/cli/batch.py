@@ -70,7 +70,7 @@ def batch_command(
 @click.argument("build", type=FOLDER)
 @click.argument("inputs", metavar="INPUT", type=FILE)
 @click.option("-o", "--output", required=True, type=FOLDER, help="Where proofs go: proof_0.json and so on.")
-@click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
 @click.option("--binding", metavar="0x..", help="The bytes that each proof is for.")
 @device_options
 @pass_session
@@ -150,7 +150,7 @@ def _is_of_sample(
 
     try:
         integers = compiled.quantized(sample, clamp=clamp)
-        wanted = compiled.public_values(integers, binding)
+        wanted = compiled.public_values(integers, binding, clamp=clamp)
         require_shown(compiled, folder.read_verifying_key(), wanted, statement)
     except SelfCheckError:
         return False

@@ -92,7 +92,10 @@ _COSTS: Keys = {
     "held_out": ("truth", "whether the calibration has not seen them"),
     "accuracy": ("object", "by output: agreement (share of equal answers) and error"),
     "refused": ("integer", "samples that the circuit does not take"),
-    "clamped": ("integer", "samples with values in the network far beyond what calibration saw"),
+    "clamped": (
+        "integer",
+        "samples that are proven with --clamp only, for values in the network beyond what calibration saw",
+    ),
     "worst_layer": ("object", "name and error"),
     "stream": ("object", "by tensor of a residual stream: max at each position, and max_over_rms"),
 }

@@ -275,7 +275,7 @@ def report_command(session: Session, build: str, output: str) -> None:
 @click.option(
     "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
 )
-@click.option("--clamp", is_flag=True, help="Bring inputs out of range to its end, rather than refuse them.")
+@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
 @memory_option
 @binding_option
 @insecure_option

@@ -54,11 +54,13 @@ class Prover:
 
         Args:
             inputs: as of `CompiledModel.samples`
-            clamp: bring numbers outside of the calibrated range to its end, rather than refuse them
+            clamp: bring numbers outside of the calibrated range to its end, rather than refuse them, in the network
+                too (`CompiledModel.run`)
             weights: the model whose weights to use, if not the compiled ones
             binding: the bytes that each proof is for, where the model was compiled with some
 
-        Raises UsageError for inputs out of range, by index, and for the key of another model.
+        Raises UsageError for inputs out of range, by index, for values in the network that a clamp would move far, and
+        for the key of another model.
         """
         samples, is_batch = self.compiled.samples(inputs)
         made = self.prove_each(samples, clamp=clamp, weights=weights, binding=binding)
@@ -75,19 +77,19 @@ class Prover:
         """The proofs of samples, as they are made, when all of them fit. Arguments and errors as of `prove`."""
         model = weights or self.compiled
         with stage("quantize inputs"):
-            integers = [self._of_sample(model, samples, i, clamp) for i in range(len(samples))]
-            given = [model.circuit_inputs(one, binding) for one in integers]
-            wanted = [model.public_values(one, binding) for one in integers]
-        for values, inputs in zip(wanted, given, strict=True):
+            asked = [self._of_sample(model, samples, i, clamp, binding) for i in range(len(samples))]
+        for inputs, values in asked:
             statement = self._proven(inputs)
             require_shown(model, self.verifying_key, values, statement)
             yield statement
 
     def _of_sample(
-        self, model: CompiledModel, samples: Sequence[Mapping[str, Any]], i: int, clamp: bool
-    ) -> dict[str, NDArray[np.int64]]:
+        self, model: CompiledModel, samples: Sequence[Mapping[str, Any]], i: int, clamp: bool, binding: bytes
+    ) -> tuple[dict[str, object], dict[str, Any]]:
+        """What the circuit's witness is computed from, and what its proof is to show."""
         try:
-            return model.quantized(samples[i], clamp=clamp)
+            integers = model.quantized(samples[i], clamp=clamp)
+            return model.circuit_inputs(integers, binding), model.public_values(integers, binding, clamp=clamp)
         except UsageError as error:
             raise error if len(samples) == 1 else error.within(f"sample {i}") from None
 

@@ -25,7 +25,7 @@ class Ask(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     deadline: (
         Annotated[float, Meta(gt=0, le=1e7, description="Seconds from now until a proof is of no use.")] | None
     ) = None
-    clamp: Annotated[bool, Meta(description="Bring a model's inputs out of range to its end.")] = False
+    clamp: Annotated[bool, Meta(description="Bring what is out of a model's ranges to its end.")] = False
     binding: Annotated[str, Meta(max_length=66, description="The bytes that a model's proof is for: 0x..")] = ""
     witness_timeout: Annotated[
         float, Meta(gt=0, le=86400, description="Seconds that a circuit's calculator may run.")

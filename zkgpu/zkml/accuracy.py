@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.clamps import count_clamped, limits
+from zkgpu.zkml.clamps import clamped, limited
 from zkgpu.zkml.operations import IntegerModel, Tensor
 from zkgpu.zkml.samples import Samples, sample
 
@@ -32,7 +32,7 @@ _OUTLYING = 10.0  # how much larger than half of the samples one is that says no
 _WHOLE = 1e-6  # how far a whole number may be from an integer
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
 _REFUSED = "{} of {} samples have values beyond what calibration saw, and cannot be proven: calibrate with more"
-_CLAMPED = "{} of {} samples have values in the network far beyond what calibration saw, and clamped: give it more"
+_CLAMPED = "{} of {} samples have values in the network beyond what calibration saw, and are proven with --clamp only"
 _FEW = "accuracy was measured on the {} samples of the calibration: give {} or more, so that some are held out of it"
 
 
@@ -79,7 +79,7 @@ class Accuracy:
         layers: that error for each tensor of the float model
         held_out: whether the calibration has not seen these samples
         refused: how many more there were that cannot be proven, as a value leaves a range that is not clamped
-        clamped: how many had a value far beyond what calibration saw, which a clamp moved
+        clamped: how many had values beyond what calibration saw that a clamp moves so far that they must be asked for
     """
 
     samples: int
@@ -152,7 +152,7 @@ def measure(
     count = len(next(iter(samples.values())))
     refused: list[semantics.OutOfRange] = []
     is_usual, proven = of_usual_size(samples), list[int]()
-    ends_of_clamps, clamped = limits(quantization.model), 0
+    clamps, moved = limited(quantization.model), 0
     with stage("measure accuracy"):
         for i in range(count):
             given = sample(samples, i)
@@ -163,7 +163,7 @@ def measure(
                 refused.append(error)
                 continue
             proven.append(i)
-            clamped += bool(count_clamped(ends_of_clamps, integers))
+            moved += any(one.is_refused for one in clamped(clamps, integers))
             for name in shared:
                 real = _real(quantization, integers, name)
                 squares[name].append(_squares(real, floats[name], all_count=name in answers))
@@ -180,7 +180,7 @@ def measure(
     )
     layers = {name: error for name, error in errors.items() if name not in named} or errors
     worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
-    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused), clamped)
+    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused), moved)
 
 
 def _error(squares: Floats) -> float:

@@ -1,79 +1,103 @@
-"""Values far beyond what calibration saw, which a clamp brings to its end: how many a run has, by layer.
+"""Values beyond what calibration saw, which a clamp brings to its end: how far it moves those of a run, by layer.
 
-Those are clamps whose ends calibration has set: those of Relu and Clip are the float model's own. One in front of a
-table that is constant at its end changes nothing.
+Those are clamps whose ends calibration has set: those of Relu and Clip are the float model's own, and one in front of a
+table whose function stays what it is at the end changes nothing (lowering.nonlinear). How far is told of all values of
+a clamp together: the root of the sum of the squares of how far each is moved, as a share of the same of the values. So
+one of ten thousand values that is a little too large is no matter, and the one value that decides an answer is.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zkgpu.zkml.operations import SEEN_HIGH, SEEN_LOW, IntegerModel, Lookup, Operation, Requantize
-from zkgpu.zkml.semantics import Array, round_half_up
+from zkgpu.zkml.operations import SEEN_HIGH, SEEN_LOW, IntegerModel, Requantize
+from zkgpu.zkml.semantics import Array, OutOfRange, round_half_up
 
-_NEAR = 16  # a part of a clamp's interval: how far beyond it a value is far, and how far within a table has one value
-_ONE_VALUE = 256  # a part of a table's reach that counts as none
+FARTHEST = 1 / 16  # how far the values of a layer may be moved, as a share
+_NEAR = 16  # a part of a clamp's interval: how far beyond its end a value is far
 
 
 @dataclass(frozen=True)
-class Limits:
-    """How far a layer's rounded values may go before a clamp changes what the float model says.
+class Clamped:
+    """What a clamp does to the values of a run.
 
     Attributes:
-        low, high: None where they may go anywhere
+        count: how many it moves
+        share: how far, all together
+        index, value: of the one that is moved farthest
+        far: how many lie far beyond the clamp's ends
     """
 
     operation: Requantize
-    low: int | None
-    high: int | None
+    count: int
+    share: float
+    index: tuple[int, ...]
+    value: int
+    far: int
 
-    def count(self, values: Mapping[str, Array]) -> int:
-        """How many values went farther."""
-        rounded = round_half_up(values[self.operation.inputs[0]], self.operation.shift)
-        below = 0 if self.low is None else (rounded < self.low).sum()
-        return int(below + (0 if self.high is None else (rounded > self.high).sum()))
+    @property
+    def is_refused(self) -> bool:
+        """Whether the answer is no longer the float model's."""
+        return self.share > FARTHEST
 
-
-def limits(model: IntegerModel) -> tuple[Limits, ...]:
-    """Those of each clamp that has some."""
-    shown, readers = {tensor.name for tensor in model.outputs}, dict[str, list[Operation]]()
-    for operation in model.operations:
-        for name in operation.inputs:
-            readers.setdefault(name, []).append(operation)
-    clamps = (op for op in model.operations if isinstance(op, Requantize) and op.seen)
-    found = (_limits(op, [] if op.output in shown else readers.get(op.output, [])) for op in clamps)
-    return tuple(one for one in found if one.low is not None or one.high is not None)
-
-
-def _limits(operation: Requantize, readers: list[Operation]) -> Limits:
-    """Somewhat beyond each end that calibration has set; none where only tables read the values, constant there."""
-    low = operation.low if operation.seen & SEEN_LOW else None
-    high = operation.high if operation.seen & SEEN_HIGH else None
-    near = 1 if operation.low is None or operation.high is None else 1 + (operation.high - operation.low) // _NEAR
-    if low is not None:
-        low = None if _is_constant(readers, low, low + near) else low - near
-    if high is not None:
-        high = None if _is_constant(readers, high - near, high) else high + near
-    return Limits(operation, low, high)
+    def refusal(self) -> OutOfRange:
+        low, high = self.operation.low, self.operation.high
+        return OutOfRange(
+            f"layer '{self.operation.layer}': the value at index {list(self.index)} is outside of [{_end(low)}, "
+            f"{_end(high)}], the range that it was calibrated for, and a clamp moves the layer's values by "
+            f"{self.share:.0%}: calibrate with inputs like this one, or clamp it (--clamp)",
+            values=f"it is {self.value}",
+        )
 
 
-def _is_constant(readers: list[Operation], first: int, last: int) -> bool:
-    """Whether the numbers from one to another are read, and by tables that have nearly one value for them."""
-    return bool(readers) and all(isinstance(op, Lookup) and _has_one_value(op, first, last) for op in readers)
+def _end(end: int | None) -> str:
+    return ".." if end is None else str(end)
 
 
-def _has_one_value(operation: Lookup, first: int, last: int) -> bool:
-    values = operation.table[max(first - operation.first, 0) : max(last + 1 - operation.first, 0)]
-    return not values.size or int(np.ptp(values)) <= max(1, int(np.ptp(operation.table)) // _ONE_VALUE)
+def limited(model: IntegerModel) -> tuple[Requantize, ...]:
+    """The clamps that have an end which calibration has set."""
+    return tuple(op for op in model.operations if isinstance(op, Requantize) and op.seen)
 
 
-def count_clamped(limits: Sequence[Limits], values: Mapping[str, Array]) -> dict[str, int]:
-    """By layer, how many values of a run went beyond the limits."""
-    found = Counter[str]()
-    for one in limits:
-        found[one.operation.layer] += one.count(values)
-    return {layer: count for layer, count in found.items() if count}
+def clamped(operations: Sequence[Requantize], values: Mapping[str, Array]) -> list[Clamped]:
+    """What is to be said of these clamps in a run: those that move a value far, or all of them together."""
+    found = (_clamped(op, values[op.inputs[0]], values[op.output]) for op in operations)
+    return [one for one in found if one is not None and (one.far or one.is_refused)]
+
+
+def _clamped(operation: Requantize, x: Array, kept: Array) -> Clamped | None:
+    """None where nothing is moved."""
+    moved = round_half_up(x, operation.shift) - kept
+    if not operation.seen & SEEN_LOW:
+        moved = np.maximum(moved, 0)
+    if not operation.seen & SEEN_HIGH:
+        moved = np.minimum(moved, 0)
+    if not moved.any():
+        return None
+    far = np.abs(moved)
+    at = np.unravel_index(int(np.argmax(far)), far.shape)
+    return Clamped(
+        operation,
+        int(np.count_nonzero(far)),
+        _share(operation, moved.astype(np.float64), kept.astype(np.float64)),
+        tuple(int(i) for i in at),
+        int(kept[at] + moved[at]),
+        int((far > _near(operation)).sum()),
+    )
+
+
+def _near(operation: Requantize) -> int:
+    """Units beyond an end that are not far."""
+    if operation.low is None or operation.high is None:
+        return 1
+    return 1 + (operation.high - operation.low) // _NEAR
+
+
+def _share(operation: Requantize, moved: Array, kept: Array) -> float:
+    """How far values are moved, as a share of how far they lie from 0, or the end nearest to it. A unit is none."""
+    least, most = (np.inf * sign if end is None else end for sign, end in ((-1, operation.low), (1, operation.high)))
+    whole = np.linalg.norm(kept + moved - np.clip(0.0, least, most))
+    return float(np.linalg.norm(np.maximum(np.abs(moved) - 1, 0)) / whole)

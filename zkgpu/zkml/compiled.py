@@ -17,9 +17,9 @@ from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
 from zkgpu.zkml.calibrated import Calibration
-from zkgpu.zkml.clamps import Limits, count_clamped, limits
+from zkgpu.zkml.clamps import Clamped, clamped, limited
 from zkgpu.zkml.lowering.settings import Settings
-from zkgpu.zkml.operations import IntegerModel, Linear, Tensor
+from zkgpu.zkml.operations import IntegerModel, Linear, Requantize, Tensor
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes_of
 from zkgpu.zkml.streams import require_first_position, stream, watched
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CLAMPED = (
-    "layer '%s': %d of its values lie far beyond what calibration saw, and are clamped: the answer may be far from the "
-    "float model's. Calibrate with inputs like this one"
+    "layer '%s': %d of its values lie beyond what calibration saw, and are clamped, which moves them by %.1f%%: the "
+    "answer may be far from the float model's. Calibrate with inputs like this one"
 )
 _LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
@@ -146,11 +146,16 @@ class CompiledModel:
         found = each(self.model.inputs, named)
         return ([named], False) if found is None else (list(found), True)
 
-    def run(self, integers: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[Any]]:
-        """The outputs for integer inputs: exactly what a proof will show. Values that were clamped are told."""
+    def run(self, integers: Mapping[str, NDArray[np.int64]], *, clamp: bool = False) -> dict[str, NDArray[Any]]:
+        """The outputs for integer inputs: exactly what a proof will show. Values that were clamped are told.
+
+        Args:
+            clamp: tell, rather than refuse, those of a layer that a clamp moves by more than a sixteenth; else
+                UsageError names the layer (`zkgpu.zkml.clamps`)
+        """
         values = semantics.run(self.model, integers)
-        for layer, count in count_clamped(self._limits, values).items():
-            log.warning(_CLAMPED, layer, count)
+        for found in clamped(self._limited, values):
+            _tell(found, clamp=clamp)
         return {tensor.name: values[tensor.name] for tensor in self.model.outputs}
 
     def predict(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.float64]]:
@@ -160,7 +165,7 @@ class CompiledModel:
         return _joined(answers) if is_batch else answers[0]
 
     def _predict_one(self, inputs: Mapping[str, Any], clamp: bool) -> dict[str, NDArray[np.float64]]:
-        outputs = self.run(self.quantized(inputs, clamp=clamp))
+        outputs = self.run(self.quantized(inputs, clamp=clamp), clamp=clamp)
         return {t.name: np.asarray(outputs[t.name], dtype=np.float64) * t.scale for t in self.model.outputs}
 
     def circuit_inputs(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, object]:
@@ -224,9 +229,14 @@ class CompiledModel:
         """What a proof's ordinary public inputs are, in order: hashes of tensors, and of the weights."""
         return hash_names(self.model, self.visibilities)
 
-    def public_values(self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"") -> dict[str, Any]:
-        """What the verifier sees: public tensors and binding as integers, hashes as NAME.hash and weights.hash."""
-        outputs = self.run(integers)
+    def public_values(
+        self, integers: Mapping[str, NDArray[np.int64]], binding: bytes = b"", *, clamp: bool = False
+    ) -> dict[str, Any]:
+        """What the verifier sees: public tensors and binding as integers, hashes as NAME.hash and weights.hash.
+
+        Args and errors as of `run`, and of `circuit_inputs` for the binding.
+        """
+        outputs = self.run(integers, clamp=clamp)
         shown: dict[str, Any] = self._bound(binding)
         shown |= {} if self.weights_hash is None else {WEIGHTS_HASH: self.weights_hash}
         for tensor in self.model.inputs:
@@ -241,8 +251,8 @@ class CompiledModel:
         return packed_interval(self._intervals[tensor.name])
 
     @cached_property
-    def _limits(self) -> tuple[Limits, ...]:
-        return limits(self.model)
+    def _limited(self) -> tuple[Requantize, ...]:
+        return limited(self.model)
 
     @cached_property
     def _intervals(self) -> Mapping[str, Any]:
@@ -290,6 +300,12 @@ class CompiledModel:
         replaced = replace(self, model=other, reference=self.reference or self.model, accuracy=None)
         _ = replaced._given_weights
         return replaced
+
+
+def _tell(found: Clamped, *, clamp: bool) -> None:
+    if found.is_refused and not clamp:
+        raise found.refusal()
+    log.warning(_CLAMPED, found.operation.layer, found.count, 100 * found.share)
 
 
 def compile_model(

@@ -84,9 +84,13 @@ def require_shapes(graph: Graph, refuse: Refusal = refuse) -> None:
                 refuse(unsupported(node, f"the shape of '{name}' cannot be inferred before it runs"))
             elif name in read and 0 in graph.shapes[name]:
                 refuse(unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty"))
+    ends = {name for node in graph.nodes if node.operator == "Clip" for name in node.inputs[1:]}
     for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:
         value = graph.constants[name]
         if value.dtype.kind not in "fiub":
             raise FormatError(f"weights '{name}' are not numbers")
-        if value.dtype.kind == "f" and not np.isfinite(value).all() and not np.isneginf(value).any():
-            raise FormatError(f"weights '{name}' hold a value that is not a number")
+        if (
+            value.dtype.kind == "f"
+            and not (np.isfinite(value) | np.isneginf(value) | (name in ends) & (value > 0)).all()
+        ):
+            raise FormatError(f"weights '{name}' hold a value that is not a finite number")

@@ -265,7 +265,15 @@ class Builder:
         key = (x, scale, low, high)
         if key not in self._rounded:
             self._rounded[key] = self._requantize(x, scale, low, high, seen)
+        self._mark(self._rounded[key], seen)
         return self._rounded[key]
+
+    def _mark(self, x: Quantized, seen: int) -> None:
+        """Ends of a clamp that calibration has set for one of several that read it."""
+        at = next(i for i in reversed(range(len(self.operations))) if self.operations[i].output == x.name)
+        operation = self.operations[at]
+        if isinstance(operation, Requantize) and seen & ~operation.seen:
+            self.operations[at] = replace(operation, seen=operation.seen | seen)
 
     def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
         """As requantize, in units of the wanted scale, within a part in 500."""

@@ -138,6 +138,8 @@ def sum_scale(
     top = 2 ** (builder.weight_bits(node.output) - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n)
     largest = float(per_channel.max())
+    if not math.isfinite(largest):
+        raise FormatError(f"layer '{node.name}': one of its weights is not a finite number")
     scale = builder.scales.setdefault(
         node.output, _scale_of_sums(builder, target or builder.nominal(node.output), largest)
     )

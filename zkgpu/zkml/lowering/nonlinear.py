@@ -17,6 +17,8 @@ from zkgpu.zkml.lowering.masks import hidden
 from zkgpu.zkml.lowering.windows import Windows
 from zkgpu.zkml.operations import (
     SEEN,
+    SEEN_HIGH,
+    SEEN_LOW,
     ArgMax,
     Lookup,
     Maximum,
@@ -46,6 +48,9 @@ _FACTOR_BY_COLUMN = 48  # the same where columns differ in size, of which the sm
 _APART, _JUMP = 1, 64  # units from 0 within which a number may round to 0; and how far a function may jump there
 _FINEST = 1 << 24  # units from 0 that a value of a table may be
 _LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
+_PROBES, _BEYOND = 257, np.array([0, 0.07, 0.13, 0.29, 0.61, 1.3, 2.7, 5.9, 17, 64])  # of a range, and parts beyond it
+_WILD = 16  # times what was seen of a function's values: how far a table of it may reach that has no pole
+_STILL = 1 / 32  # of how far a function reaches in a range: by how much one may change that stays what it is
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
 
@@ -125,13 +130,32 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     points = (np.arange(values.size) + first) * index.scale
     if (low > 0 or high < 0) and _goes_far(values, points, low, high, _JUMP if _is_apart(x, index, low, high) else 1):
         scale = 1.0 if is_exact else (high - low) / (2**bits - 1) or scale
-        index = _without_zero(builder, x, scale, low, high)
+        index = _without_zero(builder, x, evaluate, scale, low, high)
         first, values = _table(builder, index, evaluate)
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
-    unit = unit_of(values, math.inf if builder.graph.is_integral(node.output) else 2 ** builder.bits(node.output) - 1)
-    table = builder.rounded(values / unit)
-    return builder.add(Lookup, [index], unit, table=table, first=first)
+    if builder.graph.is_integral(node.output):
+        return _looked_up(builder, index, first, values, unit_of(values, math.inf))
+    steps, (least, most) = 2 ** builder.bits(node.output) - 1, _reached(builder, node.output)
+    if not np.ptp(values) > _WILD * (most - least) > 0:
+        return _looked_up(builder, index, first, values, unit_of(values, steps))
+    unit = (most - least) / steps
+    farthest = _WILD * 2 * (most - least)  # what lies farther is as far beyond what the clamp lets by
+    out = _looked_up(builder, index, first, np.clip(values, least - farthest, most + farthest), unit)
+    low, high = (round((end + sign * (most - least)) / unit) for end, sign in ((least, -1), (most, 1)))
+    return builder.requantize(out, unit, low, high, SEEN)
+
+
+def _looked_up(builder: Builder, index: Quantized, first: int, values: Array, unit: float) -> Quantized:
+    return builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
+
+
+def _reached(builder: Builder, name: str) -> tuple[float, float]:
+    """What a tensor was seen from and to, with 0 unless it lies far from it; (0, 0) where nothing tells it."""
+    if name not in builder.calibration.low:
+        return 0.0, 0.0
+    low, high = builder.calibration.seen(name)
+    return (low, high) if low < high and is_apart(low, high) else builder.calibration.bounds(name)
 
 
 def _index_of(
@@ -148,7 +172,7 @@ def _index_of(
         scale = max(scale, (high - low) / (2**bits - 1))
     if builder.settings.of_table:
         scale = (high - low) / (2**bits - 1) or scale
-    return _indices(builder, x, scale, bits, low, high)
+    return _indices(builder, x, evaluate, scale, bits, low, high)
 
 
 def by_values(builder: Builder, node: Node) -> Quantized:
@@ -263,22 +287,36 @@ def unit_of(values: Array, steps: float) -> float:
     return max((greatest - least) / steps, max(greatest, -least) / _FINEST)
 
 
-def _indices(builder: Builder, x: Quantized, scale: float, bits: int, low: float, high: float) -> Quantized:
+def _indices(
+    builder: Builder, x: Quantized, evaluate: Callable[[Array], Array], scale: float, bits: int, low: float, high: float
+) -> Quantized:
     """x requantized and clamped to a calibrated range; x itself when it is narrow already."""
     interval = builder.interval(x)
     is_narrow = interval.greatest - interval.least < 2**bits
     if interval.bits <= bits or (is_narrow and is_apart(low, high)):
         return x
     reached = builder.reached_scale(x, scale)
-    return builder.requantize(x, scale, math.floor(low / reached), math.ceil(high / reached), SEEN)
+    return builder.requantize(
+        x, scale, math.floor(low / reached), math.ceil(high / reached), _seen_ends(evaluate, low, high)
+    )
 
 
-def _without_zero(builder: Builder, x: Quantized, scale: float, low: float, high: float) -> Quantized:
+def _without_zero(
+    builder: Builder, x: Quantized, evaluate: Callable[[Array], Array], scale: float, low: float, high: float
+) -> Quantized:
     """x requantized and clamped to a calibrated range on one side of 0, at least a unit from it."""
     reached = builder.reached_scale(x, scale)
     first, last = math.floor(low / reached), math.ceil(high / reached)
     ends = (max(first, 1), last) if low > 0 else (first, min(last, -1))
-    return builder.requantize(x, scale, *ends, seen=SEEN)
+    return builder.requantize(x, scale, *ends, seen=_seen_ends(evaluate, low, high))
+
+
+def _seen_ends(evaluate: Callable[[Array], Array], low: float, high: float) -> int:
+    """The ends of a table's index beyond which its function does not stay what it is there."""
+    inside = np.asarray(evaluate(np.linspace(low, high, _PROBES)), dtype=np.float64)
+    beyond = {SEEN_LOW: low - (high - low) * _BEYOND, SEEN_HIGH: high + (high - low) * _BEYOND}
+    values = {seen: np.asarray(evaluate(points), dtype=np.float64) for seen, points in beyond.items()}
+    return sum(seen for seen, v in values.items() if not np.ptp(v) <= _STILL * np.ptp(inside))
 
 
 def names(builder: Builder, node: Node) -> Quantized:
