@@ -42,6 +42,12 @@ def published() -> dict[str, Any]:
     return figures
 
 
+def macs() -> dict[str, int]:
+    """Multiply-accumulates of the models that large and architectures measure, as macs.py counts them."""
+    counts: dict[str, int] = json.loads((HERE / "macs.json").read_text())
+    return counts
+
+
 def settled_seconds(line: Line) -> float:
     """The median; where more processes were ready to run than there are cores, the best run.
 

@@ -1,6 +1,7 @@
-"""The README's pictures: well-formed, and each mark where a recorded line puts it."""
+"""The README's pictures: drawn from the lines as they are now, and told so by their files."""
 
-import json
+from __future__ import annotations
+
 import re
 import sys
 from pathlib import Path
@@ -11,74 +12,119 @@ import pytest
 BENCH = Path(__file__).parents[2] / "bench"
 sys.path.insert(0, str(BENCH))
 
-from chart import Axes, Point, Series, draw  # noqa: E402
-from lines import RESULTS, published, recorded, settled_seconds  # noqa: E402
-from pictures import CHARTS, PICTURES, picture  # noqa: E402
+from chart import COLORS, THEMES, Bars, Chart, Curve, Panel, digest_in, drawn  # noqa: E402
+from lines import RESULTS, duration, macs, recorded  # noqa: E402
+from pictures import CHARTS, PICTURES, _fit, models  # noqa: E402
 
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def marks(svg):
-    """The circles of an SVG that stand for a line."""
-    return [circle for circle in ElementTree.fromstring(svg).iter(f"{SVG}circle") if circle.get("data-source")]
+FILES = [(name, theme) for name in CHARTS for theme in THEMES]
+STALE = "it shows other lines than bench/results has: run python bench/pictures.py"
 
 
-def point_of(mark):
-    """Size and source, as the mark's own title says them."""
-    return re.fullmatch(r".*, 2\^([\d.]+): .* \((.*)\)", mark.find(f"{SVG}title").text).groups()
+def kept(name: str, theme: str) -> str:
+    return (PICTURES / f"{name}-{theme}.svg").read_text(encoding="utf-8")
 
 
-def published_seconds():
-    """What is published, by the place that a mark names."""
-    published_now = published()
-    figures = {f"{f['peer']}/{f['what']}/{f['threads']}": f["seconds"] for f in published_now["figures"]}
-    return figures | {f"{f['peer']}/{f['what']}": f["seconds"] for f in published_now["on_gpus"]}
+def curves(chart: Chart) -> list[Curve]:
+    return [curve for panel in chart.panels if isinstance(panel, Panel) for curve in panel.curves]
 
 
-@pytest.mark.parametrize("name", CHARTS)
-def test_every_mark_of_a_kept_picture_stands_for_a_line_that_exists(name):
-    drawn = marks((PICTURES / f"{name}.svg").read_text(encoding="utf-8"))
-    assert drawn
-    for mark in drawn:
-        size, source = point_of(mark)
-        file, place = source.split(":")
-        if file == "published.json":
-            assert size in published_seconds()[place]
-        else:
-            line = json.loads((RESULTS / file).read_text().splitlines()[int(place) - 1])
-            assert line["log_size"] == int(size)
+def of(points: tuple[tuple[float, float], ...], **facts: str) -> Chart:
+    line = {"cpu": "A", "cores": 2, "date": "2026-01-01", "commit": "abc", **facts}
+    return Chart(
+        "<Proofs> & more", "", (Panel("seconds", "rows", duration, (Curve("x", "zkgpu", points, lines=(line,)),)),)
+    )
+
+
+@pytest.mark.parametrize(("name", "theme"), FILES)
+def test_a_kept_picture_is_of_the_lines_as_they_are(name: str, theme: str) -> None:
+    assert digest_in(kept(name, theme)) == CHARTS[name]().digest, STALE
+
+
+def test_no_other_picture_is_kept() -> None:
+    assert {path.name for path in PICTURES.iterdir()} == {f"{name}-{theme}.svg" for name, theme in FILES}
+
+
+@pytest.mark.parametrize(("name", "theme"), [("startup", "light"), ("groth16", "dark")])
+def test_drawing_one_again_gives_the_same_bytes(name: str, theme: str) -> None:
+    matplotlib = pytest.importorskip("matplotlib", reason="no matplotlib: pip install '.[docs]'")
+    if f"Matplotlib v{matplotlib.__version__}," not in kept(name, theme):
+        pytest.skip("it was drawn by another version of matplotlib")
+    assert drawn(CHARTS[name](), theme) == kept(name, theme)
+
+
+@pytest.mark.parametrize(("name", "theme"), FILES)
+def test_a_picture_says_what_machine_and_when_and_has_no_ground_of_its_own(name: str, theme: str) -> None:
+    svg = kept(name, theme)
+    texts = {text.text for text in ElementTree.fromstring(svg).iter() if text.tag.endswith(("text", "tspan"))}
+    assert CHARTS[name]().origin in texts
+    assert re.search(r"2 cores.* · 2026-\d\d-\d\d.* · commits? [0-9a-f]{7}", CHARTS[name]().origin)
+    assert "fill: #ffffff" not in svg
+    assert len(svg) < 100_000
+
+
+def test_the_points_of_a_curve_are_the_seconds_of_its_lines() -> None:
+    for curve in curves(CHARTS["groth16"]()):
+        assert len(curve.points) >= 3
+        for (size, seconds), line in zip(curve.points, curve.lines, strict=False):
+            assert size == 2 ** line["log_size"]
             assert line["checked"]
+            assert seconds in (line["seconds"], line["best"], line.get("cpu_seconds"))
 
 
-@pytest.mark.parametrize("name", CHARTS)
-def test_a_picture_can_be_drawn_again_from_the_lines(name):
-    assert len(marks(picture(name))) >= len(marks((PICTURES / f"{name}.svg").read_text(encoding="utf-8")))
+def test_a_digest_is_of_figures_names_and_conditions() -> None:
+    points = ((4.0, 1.0), (8.0, 2.0))
+    digests = {of(points).digest, of(((4.0, 1.0), (8.0, 2.1))).digest, of(points, commit="abd").digest}
+    assert len(digests) == 3
+    assert of(points).digest == of(points).digest
+    assert digest_in("<svg/>") == ""
 
 
-def test_marks_of_curves_are_as_high_as_their_lines_say():
-    drawn = marks(picture("ntt"))
-    heights = {mark.get("data-source"): float(mark.get("cy")) for mark in drawn}
-    lines = [line for line in recorded("primitives") if line["source"] in heights]
-    by_time = sorted(lines, key=settled_seconds)
-    assert len(lines) > 10
-    assert [heights[line["source"]] for line in by_time] == sorted((heights[s["source"]] for s in lines), reverse=True)
+def test_texts_are_escaped_and_found_again() -> None:
+    pytest.importorskip("matplotlib", reason="no matplotlib: pip install '.[docs]'")
+    svg = drawn(of(((4.0, 1.0), (8.0, 2.0))), "light")
+    assert "&lt;Proofs&gt; &amp; more" in svg
+    assert digest_in(svg) == of(((4.0, 1.0), (8.0, 2.0))).digest
 
 
-def test_a_tenfold_time_is_one_decade_up_and_texts_are_escaped():
-    points = tuple(Point(size, 10.0**size, f"a.jsonl:{size}") for size in (-3, -2, -1))
-    svg = draw("<Proofs> & more", "", "rows", [Series("zkgpu", "zkgpu", points), Series("absent", "gnark", ())])
-    low, middle, high = (float(mark.get("cy")) for mark in marks(svg))
-    assert low - middle == pytest.approx(middle - high, abs=0.2)
-    assert ElementTree.fromstring(svg).find(f"{SVG}title").text == "<Proofs> & more"
-    assert "absent" not in svg
+def test_an_exponent_is_fitted_to_a_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pictures.macs", lambda: {"a_1": 10, "a_2": 100, "a_3": 1000})
+    lines = [{"model": f"a_{k}", "y": 5.0 * 10 ** (0.5 * k)} for k in (1, 2, 3)]
+    fit = _fit("a", lines, lambda line: line["y"])
+    assert fit.name == "a: exponent 0.50"
+    assert [x for x, _ in fit.points] == [10, 1000]
+    assert [y for _, y in fit.points] == pytest.approx([5 * 10**0.5, 5 * 10**1.5])
 
 
-def test_axes_end_on_a_one_two_or_five():
-    axes = Axes.around([Point(12, 0.0031, ""), Point(16, 0.13, "")])
-    assert axes.seconds_shown() == [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2]
+def test_models_are_drawn_once_and_all_that_are_recorded() -> None:
+    lines = [line for curve in curves(models()) for line in curve.lines if line["bench"] == "large"]
+    assert {line["model"] for line in lines} == {line["model"] for line in recorded("large")}, (
+        "python bench/macs.py NAME counts the others"
+    )
+    panels = len(models().panels)
+    assert len(lines) == panels * len({(line["model"], line["weights"]) for line in lines})
 
 
-def test_every_time_of_a_bench_tells_what_it_takes_to_compare_it():
+def test_products_are_counted_by_shapes() -> None:
+    pytest.importorskip("onnx")
+    from macs import counted
+
+    for name in ("growth_4", "mlp_million", "bionetta", "lenet"):
+        assert counted(name) == macs()[name]
+    assert macs()["mlp_million"] == 784 * 1024 + 1024 * 256 + 256 * 10
+    assert (
+        macs()["growth_4"]
+        == 32 * 32 * 9 * (3 * 4 + 4 * 4) + 16 * 16 * 9 * (4 * 8 + 8 * 8) + 8 * 8 * 9 * 8 * 16 + 16 * 10
+    )
+
+
+def test_bars_have_colors_of_their_owners() -> None:
+    (bars,) = CHARTS["startup"]().panels
+    assert isinstance(bars, Bars)
+    assert {whose for _, whose, _ in bars.rows} <= set(COLORS)
+    assert len(bars.rows) == len(bars.lines)
+
+
+def test_every_time_of_a_bench_tells_what_it_takes_to_compare_it() -> None:
     of_any, of_cpus = {"checked", "best", "repeats"}, {"calibration_ns", "load", "cores", "threads"}
     timed = 0
     for path in RESULTS.glob("*.jsonl"):

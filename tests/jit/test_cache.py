@@ -227,3 +227,15 @@ def test_a_callee_compiled_by_itself_is_refused():
 
     with pytest.raises(TypeError, match="callee"):
         caller()(1)
+
+
+def test_a_file_of_the_cache_is_opened_as_bytes_where_systems_know_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "entry").write_bytes(b"\x1a\r\n")
+    binary, opened, asked = 1 << 30, os.open, []
+    monkeypatch.setattr(os, "O_BINARY", binary, raising=False)
+    monkeypatch.setattr(os, "open", lambda path, flags: asked.append(flags) or opened(path, flags & ~binary))
+    with cache.open_own(tmp_path / "entry") as file:
+        assert file.read() == b"\x1a\r\n"
+    assert asked[0] & binary

@@ -11,7 +11,10 @@ import pytest
 
 from tests.service.running import running
 from zkgpu import Circuit, open_backend, unsafe_setup
+from zkgpu.cli.serve import places_for
+from zkgpu.cli.session import Session
 from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import ResourceError
 from zkgpu.formats.wtns import write_wtns
 from zkgpu.inference import Folder, compile_model
 from zkgpu.inference import unsafe_setup as set_up_model
@@ -137,3 +140,9 @@ def test_a_service_proves_what_a_model_answers(model: Path, tmp_path: Path, comm
         there_says = command(*there[1:], "gemm", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(2)
         here_says = command("zkml", "prove", model / "build", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(2)
         assert here_says.removeprefix("error: ") in there_says
+
+
+def test_a_system_that_hands_on_no_sockets_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("zkgpu.cli.serve._HANDS_ON_SOCKETS", False)
+    with pytest.raises(ResourceError, match="serve and batch need Linux or macOS"):
+        places_for(Session(), {}, {})

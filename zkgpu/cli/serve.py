@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _DURATION = re.compile(r"(\d{1,9})([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NEEDED = ("starlette", "uvicorn", "prometheus_client", "msgspec")
+_HANDS_ON_SOCKETS = os.name == "posix"  # subprocess' pass_fds
 _ASKS = "import zkgpu.backend as b; print(b.open_backend('auto').name.partition(' ')[0])"
 
 
@@ -103,7 +105,9 @@ def serve_command(
 
 
 def places_for(session: Session, served: dict[str, Served], options: dict[str, Any]) -> Callable[[], list[Place]]:
-    """What starts the places that the options ask for."""
+    """What starts the places that the options ask for. Raises ResourceError where no socket can be handed on."""
+    if not _HANDS_ON_SOCKETS:
+        raise ResourceError("serve and batch need Linux or macOS: this system hands no sockets to processes")
     from zkgpu.backend.beside import available_threads
     from zkgpu.service.processes import Plan, places_of
 

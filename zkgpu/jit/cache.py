@@ -103,8 +103,9 @@ def open_own(path: Path) -> BinaryIO:
     Raises FileNotFoundError, and ValueError for a link, a pipe, and a file that another user owns or may write to.
     """
     try:
-        # a pipe would wait for its writer
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        # a pipe would wait for its writer, and Windows would take bytes for text
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
     except OSError as error:
         if isinstance(error, FileNotFoundError) or error.errno != errno.ELOOP:
             raise
