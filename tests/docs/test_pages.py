@@ -85,3 +85,8 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     assert "Verifier" in (tmp_path / "tutorials" / "scikit-learn.html").read_text()
+    assert '<tr class="newest">' in (tmp_path / "reference" / "history.html").read_text()
+    for page in tmp_path.rglob("*.html"):
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="([^"]+)"|<link[^>]* href="([^"]+)"', page.read_text())
+        assert not [one for pair in loaded for one in pair if one.startswith(("http", "//"))], page
+        assert "<blockquote>" not in page.read_text(), f"{page}: an example of a docstring without its heading"

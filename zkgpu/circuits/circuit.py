@@ -24,16 +24,17 @@ Build: TypeAlias = "Callable[[Circuit, Wires], Wires]"
 class Circuit:
     """A circuit being written.
 
-    >>> circuit = Circuit()
-    >>> x, y = circuit.private("x"), circuit.public("y")
-    >>> circuit.assert_equal(x**3 + x + 5, y, label="cubic")
-    >>> compiled = circuit.compile()
-    >>> compiled
-    <compiled circuit of y, x: 2 constraints>
-    >>> assignment = compiled.witness({"x": 3, "y": 35})
-    >>> compiled.witness({"x": 3, "y": 36})
-    Traceback (most recent call last):
-    zkgpu.errors.UnsatisfiedError: constraint 1 'cubic': A * B is not C
+    Examples:
+        >>> circuit = Circuit()
+        >>> x, y = circuit.private("x"), circuit.public("y")
+        >>> circuit.assert_equal(x**3 + x + 5, y, label="cubic")
+        >>> compiled = circuit.compile()
+        >>> compiled
+        <compiled circuit of y, x: 2 constraints>
+        >>> assignment = compiled.witness({"x": 3, "y": 35})
+        >>> compiled.witness({"x": 3, "y": 36})
+        Traceback (most recent call last):
+        zkgpu.errors.UnsatisfiedError: constraint 1 'cubic': A * B is not C
 
     Args:
         field: the scalar field of the curve that will prove it

@@ -40,10 +40,11 @@ def check_circuit(
     where a verifier is wrong, ResourceError where pyrevm or the compiler is missing, UsageError for inputs that cannot
     be the circuit's. An attack that finds nothing is no proof.
 
-    >>> circuit = Circuit()
-    >>> root, square = circuit.private("root"), circuit.public("square")
-    >>> circuit.assert_equal(root * root, square)
-    >>> check_circuit(circuit, valid=[{"root": 3, "square": 9}], invalid=[{"root": 3, "square": 10}])
+    Examples:
+        >>> circuit = Circuit()
+        >>> root, square = circuit.private("root"), circuit.public("square")
+        >>> circuit.assert_equal(root * root, square)
+        >>> check_circuit(circuit, valid=[{"root": 3, "square": 9}], invalid=[{"root": 3, "square": 10}])
     """
     compiled = circuit.compile() if isinstance(circuit, Circuit) else circuit
     if not isinstance(compiled, CompiledCircuit):

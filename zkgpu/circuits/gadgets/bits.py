@@ -32,11 +32,12 @@ def to_bits(x: Operand, bits: int | None = None) -> Wires:
     sum in the field; at the full width `_assert_bits_at_most` leaves those of sums below the modulus.
     bits + 1 constraints an entry; at the full width one more for each one bit of modulus - 1.
 
-    >>> circuit = Circuit()
-    >>> bits = circuit.output("bits", to_bits(circuit.private("x"), 4))
-    >>> compiled = circuit.compile()
-    >>> compiled.value("bits", compiled.witness({"x": 11})).tolist()
-    [1, 1, 0, 1]
+    Examples:
+        >>> circuit = Circuit()
+        >>> bits = circuit.output("bits", to_bits(circuit.private("x"), 4))
+        >>> compiled = circuit.compile()
+        >>> compiled.value("bits", compiled.witness({"x": 11})).tolist()
+        [1, 1, 0, 1]
     """
     circuit = Circuit.of(x)
     bits = circuit.field.bits if bits is None else bits

@@ -46,12 +46,13 @@ def less_than(x: Operand, y: Operand, bits: int) -> Wires:
     bits + 2 constraints an entry besides the operands' range checks. Raises UsageError when 2^(bits + 1)
     exceeds the modulus: differences would wrap around it.
 
-    >>> circuit = Circuit()
-    >>> x = circuit.private("x", 3)
-    >>> small = circuit.output("small", less_than(x, 10, bits=8))
-    >>> compiled = circuit.compile()
-    >>> compiled.value("small", compiled.witness({"x": [9, 10, 255]})).tolist()
-    [1, 0, 0]
+    Examples:
+        >>> circuit = Circuit()
+        >>> x = circuit.private("x", 3)
+        >>> small = circuit.output("small", less_than(x, 10, bits=8))
+        >>> compiled = circuit.compile()
+        >>> compiled.value("small", compiled.witness({"x": [9, 10, 255]})).tolist()
+        [1, 0, 0]
     """
     _require_room(x.builder.field, bits)
     x, y = x.aligned(y)

@@ -39,13 +39,14 @@ def integer_divide(x: Operand, y: Operand, bits: int) -> tuple[Wires, Wires]:
     power of two, a range check of its exponent), and the sum in the field, which has one solution as it is below r / 4.
     Raises UsageError when quotient * y could reach a quarter of the modulus, or when a constant y is 0.
 
-    >>> circuit = Circuit()
-    >>> quotient, remainder = integer_divide(circuit.private("x"), 10, bits=16)
-    >>> out = circuit.output("quotient", quotient), circuit.output("remainder", remainder)
-    >>> compiled = circuit.compile()
-    >>> assignment = compiled.witness({"x": 1234})
-    >>> int(compiled.value("quotient", assignment)), int(compiled.value("remainder", assignment))
-    (123, 4)
+    Examples:
+        >>> circuit = Circuit()
+        >>> quotient, remainder = integer_divide(circuit.private("x"), 10, bits=16)
+        >>> out = circuit.output("quotient", quotient), circuit.output("remainder", remainder)
+        >>> compiled = circuit.compile()
+        >>> assignment = compiled.witness({"x": 1234})
+        >>> int(compiled.value("quotient", assignment)), int(compiled.value("remainder", assignment))
+        (123, 4)
     """
     x, y = x.aligned(y)
     _require_room(x, y, bits)

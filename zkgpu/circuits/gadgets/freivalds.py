@@ -28,12 +28,13 @@ def matmul(a: Operand, b: Operand, label: str | None = None) -> Wires:
     m k + (m + k)(n - 1) or, on the other side, k n + (k + n)(m - 1); whichever is the least. With the test, the wires
     of a and b are committed, so they may not depend on a challenge.
 
-    >>> circuit = Circuit()
-    >>> a, b = circuit.private("a", (2, 2)), circuit.private("b", (2, 2))
-    >>> product = circuit.output("product", matmul(a, b))
-    >>> compiled = circuit.compile()
-    >>> compiled.value("product", compiled.witness({"a": [[1, 2], [3, 4]], "b": [[5, 6], [7, 8]]})).tolist()
-    [[19, 22], [43, 50]]
+    Examples:
+        >>> circuit = Circuit()
+        >>> a, b = circuit.private("a", (2, 2)), circuit.private("b", (2, 2))
+        >>> product = circuit.output("product", matmul(a, b))
+        >>> compiled = circuit.compile()
+        >>> compiled.value("product", compiled.witness({"a": [[1, 2], [3, 4]], "b": [[5, 6], [7, 8]]})).tolist()
+        [[19, 22], [43, 50]]
     """
     if a.ndim < 2 or b.ndim != a.ndim or a.shape[:-2] != b.shape[:-2] or a.shape[-1] != b.shape[-2]:
         raise UsageError(f"shapes {a.shape} and {b.shape} do not fit a matrix product")

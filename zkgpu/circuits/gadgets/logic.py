@@ -44,12 +44,13 @@ def select(condition: Operand, x: Operand, y: Operand) -> Wires:
     Args:
         condition: booleans, constrained to be such; shapes broadcast as in numpy.where
 
-    >>> circuit = Circuit()
-    >>> which, x = circuit.private("which"), circuit.private("x", 2)
-    >>> chosen = circuit.output("chosen", select(which, x[0], x[1]))
-    >>> compiled = circuit.compile()
-    >>> int(compiled.value("chosen", compiled.witness({"which": 0, "x": [7, 8]})))
-    8
+    Examples:
+        >>> circuit = Circuit()
+        >>> which, x = circuit.private("which"), circuit.private("x", 2)
+        >>> chosen = circuit.output("chosen", select(which, x[0], x[1]))
+        >>> compiled = circuit.compile()
+        >>> int(compiled.value("chosen", compiled.witness({"which": 0, "x": [7, 8]})))
+        8
     """
     assert_boolean(condition)
     chosen: Wires = condition * (x - y) + y

@@ -30,13 +30,14 @@ def assert_permutation(a: Sequence[Wires], b: Sequence[Wires], label: str | None
     Two constraints a row, one more for each column of wires after the first, and one. All their wires are committed.
     Raises UsageError for columns of several shapes, and when compiling a value that depends on a challenge.
 
-    >>> circuit = Circuit()
-    >>> x, y = circuit.private("x", 3), circuit.private("y", 3)
-    >>> assert_permutation([x], [y])
-    >>> total = circuit.output("total", x.sum())
-    >>> compiled = circuit.compile()
-    >>> compiled.value("total", compiled.witness({"x": [5, 7, 5], "y": [5, 5, 7]})).tolist()
-    17
+    Examples:
+        >>> circuit = Circuit()
+        >>> x, y = circuit.private("x", 3), circuit.private("y", 3)
+        >>> assert_permutation([x], [y])
+        >>> total = circuit.output("total", x.sum())
+        >>> compiled = circuit.compile()
+        >>> compiled.value("total", compiled.witness({"x": [5, 7, 5], "y": [5, 5, 7]})).tolist()
+        17
     """
     if len(a) != len(b) or not a or len({column.shape for column in (*a, *b)}) != 1 or not a[0].ndim:
         raise UsageError("a permutation is of as many columns on both sides, all of one shape")

@@ -78,11 +78,12 @@ def poseidon(inputs: Wires) -> Wires:
 
     Three constraints an S-box: 213 for one input, 240 for two, 264 for three.
 
-    >>> circuit = Circuit()
-    >>> digest = circuit.output("digest", poseidon(circuit.private("x", 2)))
-    >>> compiled = circuit.compile()
-    >>> int(compiled.value("digest", compiled.witness({"x": [1, 2]}))) == poseidon_hash([1, 2])
-    True
+    Examples:
+        >>> circuit = Circuit()
+        >>> digest = circuit.output("digest", poseidon(circuit.private("x", 2)))
+        >>> compiled = circuit.compile()
+        >>> int(compiled.value("digest", compiled.witness({"x": [1, 2]}))) == poseidon_hash([1, 2])
+        True
     """
     circuit = Circuit.of(inputs)
     if not inputs.shape:
