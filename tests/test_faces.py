@@ -35,3 +35,34 @@ module 'zkgpu.groth16' has no attribute 'nothing'
 def test_a_function_is_found_beside_a_file_of_its_name(first, second):
     program = PROGRAM.format(first=first, second=second)
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == SAID
+
+
+PUT_OFF = """
+import sys
+from zkgpu.faces import is_put_off, put_off
+put_off("xml")
+put_off("numpy")
+put_off("there is no such package")
+import numpy, xml
+print(is_put_off("numpy"), is_put_off("xml"), "numpy._core" in sys.modules)
+{use}
+print(is_put_off("numpy"), numpy is sys.modules["numpy"], type(numpy).__name__, numpy.add(1, 1), len(numpy.__path__))
+put_off("numpy")
+print(is_put_off("numpy"), is_put_off("xml"))
+"""
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "numpy.zeros(3)",
+        "from numpy import array",
+        "import numpy.linalg",
+        "from numpy.typing import NDArray",
+        "numpy.__version__",
+        "import zkgpu.fields.cpu",
+    ],
+)
+def test_a_package_that_is_put_off_is_loaded_whole_when_it_is_used(use):
+    said = subprocess.check_output([sys.executable, "-c", PUT_OFF.format(use=use)], text=True)
+    assert said == "True True False\nFalse True module 2 1\nFalse True\n"

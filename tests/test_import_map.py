@@ -13,7 +13,7 @@ import zkgpu
 PACKAGE = Path(zkgpu.__file__).parent
 
 ORDER = (
-    *("errors", "stages", "notebook", "faces", "extras"),
+    *("records", "errors", "stages", "notebook", "faces", "extras"),
     *("jit", "fields", "curves", "gpu", "ntt"),
     *("circuits", "msm", "store", "backend"),
     *("formats", "ceremony", "transcript", "evm", "provers", "poly", "groth16", "plonk", "systems"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from dataclasses import dataclass
+
+from zkgpu.records import dataclass
 
 Version = tuple[int, int]
 

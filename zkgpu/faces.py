@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 
 class _Face(ModuleType):
@@ -29,6 +30,38 @@ def names_of(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         return getattr(import_module(homes[name]), name)
 
     return find
+
+
+class _Absent(ModuleType):
+    """A module that is loaded when one of its names is asked for."""
+
+    loader: ClassVar[Any]
+    search_path: ClassVar[list[str]]
+
+    def __getattr__(self, name: str) -> Any:
+        self.__path__ = self.search_path  # missing until here, so that imports of its modules load it first
+        loader = self.loader
+        object.__setattr__(self, "__class__", ModuleType)  # from here on it is as any other
+        loader.exec_module(self)
+        return getattr(self, name)
+
+
+def put_off(name: str) -> None:
+    """Has a package load when its first name is used and not when it is imported, unless it is there already.
+
+    For a process that may need none of it. Other threads must not use it before it is loaded.
+    """
+    spec = None if name in sys.modules else find_spec(name)
+    if spec is not None:
+        module = module_from_spec(spec)
+        module.__class__ = type("Absent", (_Absent,), {"loader": spec.loader, "search_path": module.__path__})
+        del module.__path__
+        sys.modules[name] = module
+
+
+def is_put_off(name: str) -> bool:
+    """Whether nothing has used the package yet."""
+    return isinstance(sys.modules.get(name), _Absent)
 
 
 def later(module: str, name: str) -> Callable[..., Any]:

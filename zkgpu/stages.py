@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
 from zkgpu.errors import CancelledError
+from zkgpu.records import dataclass
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -19,7 +19,7 @@ G1, G2 = BN254.g1.generator, BN254.g2.generator
 @pytest.fixture(params=[0, sys.maxsize], ids=["kernel", "python"])
 def budget(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     monkeypatch.setattr(execution, "PYTHON_CALLS", request.param)
-    monkeypatch.setattr(execution, "_is_compiled", lambda machine: False)
+    monkeypatch.setattr(execution, "_is_compiled", lambda field: False)
     return request.param
 
 
@@ -34,7 +34,7 @@ def test_both_ways_give_the_same_verdicts(budget: int) -> None:
 
 def test_both_ways_give_the_same_value(monkeypatch: pytest.MonkeyPatch) -> None:
     values = []
-    monkeypatch.setattr(execution, "_is_compiled", lambda machine: False)
+    monkeypatch.setattr(execution, "_is_compiled", lambda field: False)
     for budget in (0, sys.maxsize):
         monkeypatch.setattr(execution, "PYTHON_CALLS", budget)
         values.append(pairing(G1 * 77, G2 * 88))
@@ -60,9 +60,9 @@ print(verdict, "numba" in sys.modules)
 
 
 def test_a_long_product_goes_to_the_kernel_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    compiled, used = execution.run_compiled, []
+    compiled, used = execution.run_bound, []
     monkeypatch.setattr(execution, "_spent", execution._Spent())
-    monkeypatch.setattr(execution, "run_compiled", lambda *a: used.append(a) or compiled(*a))
+    monkeypatch.setattr(execution, "run_bound", lambda *a: used.append(a) or compiled(*a))
     assert pairing_product_is_one([(G1, G2), (-G1, G2)] * 40)
     assert len(used) == 1
 

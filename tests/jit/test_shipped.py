@@ -11,6 +11,7 @@ import pytest
 
 from tests.jit.test_images import fill
 from zkgpu.backend import shipping
+from zkgpu.curves import kept
 from zkgpu.curves.bn254 import Fr
 from zkgpu.fields.cpu import CpuField
 from zkgpu.fields.kernels import multiply_by_progression
@@ -39,6 +40,7 @@ def shipped(tmp_path, monkeypatch):
     cache.shipped_folders()  # as this process found them: none of these
     fill(4)(np.ones(6, np.uint64), 1)
     monkeypatch.setattr(kernel, "known", [fill(4)])
+    monkeypatch.setattr(kept, "met", {})
     shipping.build()
     return tmp_path / "kernels"
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -24,6 +23,7 @@ from zkgpu.formats import strict_json
 from zkgpu.formats.json_values import located
 from zkgpu.inference import verify
 from zkgpu.provers.statement import Statement
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 ProveEach: TypeAlias = Callable[[Sequence[Mapping[str, NDArray[Any]]]], Iterator[Statement]]

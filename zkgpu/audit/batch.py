@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from zkgpu.audit.tree import MOST, Tree, domain_of, leaf_of
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.json_values import located
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 _TITLE, _VERSION = "zkgpu audit batch", 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 
 from zkgpu.audit.answers import Sample
 from zkgpu.audit.draw import MOST_SAMPLES
@@ -11,6 +11,7 @@ from zkgpu.audit.model import Layout
 from zkgpu.audit.tree import MOST, words
 from zkgpu.errors import UsageError
 from zkgpu.evm.abi import WORD_BYTES, selector
+from zkgpu.records import dataclass
 
 LEAST_WINDOW = 256  # blocks whose hashes the EVM knows
 

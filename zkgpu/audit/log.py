@@ -17,11 +17,12 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import BinaryIO
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.records import dataclass
 
 try:
     import fcntl

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +23,7 @@ from zkgpu.formats import strict_json
 from zkgpu.groth16.commitment import key_digest
 from zkgpu.groth16.keys import VerifyingKey
 from zkgpu.inference import CompiledModel, ModelStatement
+from zkgpu.records import dataclass
 from zkgpu.systems.registry import contract_form
 from zkgpu.transcript import Transcript, keccak256
 from zkgpu.zkml.visibility import WEIGHTS_HASH, hash_name

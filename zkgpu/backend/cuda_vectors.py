@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.gpu.catalogue import expression_source
 from zkgpu.gpu.elements import number, scalar, scalar_source
 from zkgpu.gpu.program import U32, U64, DeviceArray, Grid, Programs, allocate, upload
+from zkgpu.records import dataclass
 
 LONGEST_ROW = 64  # entries a thread sums; longer rows are cut into pieces
 INVERSIONS = 1 << 16  # threads that keep a device busy, when there are so many entries

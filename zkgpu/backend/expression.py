@@ -7,10 +7,10 @@ of provers and setups are few and known beforehand (cuda/expressions.txt), and a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from zkgpu.fields.trace import Program, Tracer
+from zkgpu.records import dataclass
 
 _FUNCTIONS = {"+": "add", "-": "sub", "*": "mul"}
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -19,6 +18,7 @@ from zkgpu.errors import LengthError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,13 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path
 
+from zkgpu.curves import kept
 from zkgpu.jit import cache, kernel
 from zkgpu.jit.isa import LEVELS, supported
 from zkgpu.jit.signature import Kind
 from zkgpu.jit.target import FEATURES_VARIABLE, LINUX, Target, host_targets
 
-__all__ = ["build", "clear", "environment_of", "instructions_of", "levels"]
+__all__ = ["build", "clear", "environment_of", "instructions_of", "is_kernel", "levels"]
 
 
 def levels() -> list[str]:
@@ -37,13 +38,29 @@ def environment_of(level: str) -> dict[str, str]:
 
 
 def build(only: Collection[str] | None = None) -> list[Path]:
-    """Files of all kernels that this process has met, on the instruction set of each level, or of these alone.
+    """Files of all kernels that this process has met, on the instruction set of each level, or of these alone; and of
+    the schedules that it has run.
 
     Levels whose instruction set this process lacks are left out: their kernels cannot be met here.
     """
     able, wanted_levels = {isa.name for isa in supported()}, [t for t in LINUX if only is None or t.name in only]
     targets = [target for target in wanted_levels if instructions_of(target.name) in able]
-    return [path for target in targets for wanted in kernel.known for path in _written(wanted, target)]
+    kernels = [path for target in targets for wanted in kernel.known for path in _written(wanted, target)]
+    return [*kernels, *(path for folder in sorted({path.parent for path in kernels}) for path in _schedules(folder))]
+
+
+def is_kernel(path: Path) -> bool:
+    """Whether a file that was built is one, and not a schedule."""
+    return path.suffix == cache.SUFFIX
+
+
+def _schedules(folder: Path) -> list[Path]:
+    """Written beside the kernels, the same for all."""
+    paths = []
+    for name, bound in kept.met.items():
+        paths.append(folder / kept.file_of(name))
+        paths[-1].write_bytes(cache.sealed(paths[-1].name, kept.packed(bound)))
+    return paths
 
 
 def _written(wanted: kernel.Kernel, target: Target) -> list[Path]:

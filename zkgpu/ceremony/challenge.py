@@ -7,7 +7,6 @@ infinity is all zero. The formats are those of snarkjs' ceremonies.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from zkgpu.backend.protocol import Backend
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
+from zkgpu.records import dataclass
 
 
 def blake2b(*parts: bytes) -> bytes:

@@ -8,7 +8,6 @@ Division by 2^p comes first, once for all sizes: a smaller one needs a few doubl
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 from zkgpu.stages import advance
 
 PIECE = 1 << 13  # pairs of points that go through together

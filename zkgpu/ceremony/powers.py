@@ -15,7 +15,6 @@ Bowe, Gabizon, Miers, eprint 2017/1050, section 4; formats as in snarkjs.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from zkgpu.backend.protocol import Backend
@@ -28,6 +27,7 @@ from zkgpu.ceremony.ratios import Ratio, require_proper, require_ratios
 from zkgpu.curves.points import Group
 from zkgpu.errors import FormatError, PointError, UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +35,7 @@ from zkgpu.errors import PointError, SelfCheckError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.atomic import is_special, replacing
 from zkgpu.formats.container import BytesLike, Pieces, write_container
+from zkgpu.records import dataclass
 from zkgpu.stages import advance, stage, steps
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,6 @@ p = 0 .. power, and one more for tau in G1. Source: iden3/snarkjs, src/powersoft
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from zkgpu.ceremony.challenge import encode
@@ -20,6 +19,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Container, SectionReader, Source, open_container
 from zkgpu.formats.points import point_bytes, read_curve_point, read_rows
 from zkgpu.formats.primes import read_curve
+from zkgpu.records import dataclass
 from zkgpu.store.open_hash import STATE_BYTES, OpenHash
 
 MAGIC, VERSION = b"ptau", 1

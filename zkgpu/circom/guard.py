@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar
 
 from zkgpu.errors import FormatError, ResourceError
+from zkgpu.records import dataclass
 
 T = TypeVar("T")
 

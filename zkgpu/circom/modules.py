@@ -9,13 +9,13 @@ from __future__ import annotations
 import atexit
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from zkgpu.circom import guard
+from zkgpu.records import dataclass
 from zkgpu.store import native
 
 MOST_AT_HAND = 8

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
 from zkgpu.fields.sparse import blocks, id_type, pointer_type
+from zkgpu.records import dataclass
 
 Index = NDArray[np.int64]
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import TypeAlias
+from dataclasses import field
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zkgpu.circuits.numbers import Values, object_array
 from zkgpu.errors import FormatError, LengthError, UsageError
 from zkgpu.fields.field import Limbs, integer
+from zkgpu.records import dataclass
+
+if TYPE_CHECKING:
+    from zkgpu.circuits.numbers import Values
 
 WIDTHS = (1, 2, 4, 8, 16)  # bytes of a packed value
 MOST_AXES = 32  # of a public array
@@ -110,6 +113,8 @@ class PublicArray:
             self.require_inside(values)
         except UsageError as error:
             raise FormatError(f"packed public values: {error}", values=error.values) from None
+        from zkgpu.circuits.numbers import object_array
+
         return object_array(values, self.shape)
 
 

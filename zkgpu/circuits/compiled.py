@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix, id_type
 from zkgpu.notebook import listed, table
+from zkgpu.records import dataclass
 
 _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from zkgpu.circuits.numbers import Numbers, object_array, ones
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.fields.sparse import blocks
+from zkgpu.records import dataclass
 
 HintFunction = Callable[..., object]
 Marks = NDArray[np.bool_]

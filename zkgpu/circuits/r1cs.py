@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +17,7 @@ from zkgpu.errors import FormatError, LengthError, UnsatisfiedError, ZkgpuError
 from zkgpu.fields.cpu import computes
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import Index, SparseMatrix
+from zkgpu.records import dataclass
 
 _MOST_SIGNALS = 6  # named in a message
 _CHUNK = 1 << 17  # rows checked at a time: bounds the memory that it takes

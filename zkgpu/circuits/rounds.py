@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from zkgpu.circuits.committed import PublicArray
 from zkgpu.circuits.program import Step
 from zkgpu.circuits.signals import Signal
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 
 # The challenge whose powers weigh the entries of arrays, vectors and table rows. All arguments may share it: each fails
 # for few of its values, whatever was committed, and these few add up.

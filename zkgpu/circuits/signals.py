@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits.numbers import Numbers, object_array
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
+from zkgpu.records import dataclass
 
 Kind = Literal["output", "public", "packed", "private"]
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from zkgpu.circuits.numbers import (
     surely_below,
 )
 from zkgpu.fields.sparse import BLOCK, Ids, Index, Pointers, blocks
+from zkgpu.records import dataclass
 
 _FRACTION_BITS = 60
 

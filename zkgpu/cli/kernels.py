@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from zkgpu.backend import open_backend
-from zkgpu.backend.shipping import build, clear, environment_of, instructions_of, levels
+from zkgpu.backend.shipping import build, clear, environment_of, instructions_of, is_kernel, levels
 from zkgpu.cli.warm import warm
 from zkgpu.errors import UsageError, ZkgpuError
 
@@ -45,7 +45,8 @@ def _built() -> str:
         built = [path for paths in pool.map(_built_level, able) for path in paths]
     lacking = [level for level in LEVELS if not any(path.parent.name.endswith(f"-{level}") for path in built)]
     without = f"; this CPU cannot run {', '.join(lacking)}" if lacking else ""
-    return f"{len(built)} kernels, {sum(path.stat().st_size for path in built):,} bytes{without}"
+    kernels = sum(is_kernel(path) for path in built)
+    return f"{kernels} kernels, {sum(path.stat().st_size for path in built):,} bytes{without}"
 
 
 def _built_level(level: str) -> list[Path]:

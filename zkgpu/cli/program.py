@@ -18,6 +18,7 @@ from zkgpu.cli.parsing import Group, said, with_global_options
 from zkgpu.cli.session import SCHEMA, Session
 from zkgpu.cli.terminal import EXIT_CLOSED_PIPE, ClosedPipe, complain, hold_standard_streams, message, say, settled
 from zkgpu.errors import EXIT_OK, UsageError, ZkgpuError, described
+from zkgpu.faces import is_put_off
 
 EXIT_INTERRUPTED = 130
 _ROOM = 480  # characters of an error, so that the line with it is a message
@@ -129,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(arguments: list[str]) -> int:
     """The exit code; 1 is a command's own word that a proof is invalid, and nothing else."""
     as_json, session = "--json" in arguments, Session()
-    if "numpy" not in sys.modules and not _WITH_FLOATS & set(arguments):
+    if ("numpy" not in sys.modules or is_put_off("numpy")) and not _WITH_FLOATS & set(arguments):
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)

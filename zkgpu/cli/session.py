@@ -11,7 +11,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
 
 import click
@@ -19,6 +19,7 @@ import click
 from zkgpu.cli.limits import require_addresses, require_threads
 from zkgpu.cli.terminal import complain, message, say
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 from zkgpu.stages import Steps, hearing_of_compiling, listening, measuring
 
 if TYPE_CHECKING:

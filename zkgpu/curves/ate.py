@@ -23,11 +23,9 @@ from zkgpu.curves.formulas import (
     twist_frobenius,
 )
 from zkgpu.curves.machine import Calls, Machine, Schedule, link
-from zkgpu.curves.points import Group
+from zkgpu.curves.points import Group, twist_of
 from zkgpu.curves.recorder import Argument, Symbol, record
 from zkgpu.curves.tower import Coefficient, Fq2, Fq12, Tower
-from zkgpu.curves.twist import Twist
-from zkgpu.errors import UsageError
 
 Symbols = Sequence[Symbol]
 Formula = Callable[..., list[Coefficient]]
@@ -64,13 +62,6 @@ def _map(width: int, arity: int) -> list[Argument]:
 
 
 F12, T, Q, P = Argument(12, 12), Argument(6, 6), Argument(4, 0), Argument(2, 0)
-
-
-def twist_of(group: Group) -> Twist:
-    """What is known of the twist that the group is on. Raises UsageError for a group that is no second argument."""
-    if group.twist is None:
-        raise UsageError(f"{group.name} is no second argument of a pairing: give a group on a twist")
-    return group.twist
 
 
 def sum_programs(group: Group) -> list[Recipe]:

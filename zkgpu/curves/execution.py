@@ -8,10 +8,15 @@ there the first calls run on Python integers, then the kernel takes over for goo
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from zkgpu.curves.machine import Calls, Machine
+from zkgpu.fields.field import Field
+from zkgpu.records import dataclass
+
+if TYPE_CHECKING:
+    from zkgpu.curves.machine import Calls, Machine
+    from zkgpu.curves.machine_cpu import Bound
 
 PYTHON_CALLS = 4000  # about two verifications of a proof
 
@@ -26,6 +31,44 @@ class _Spent:
 _spent = _Spent()
 
 
+@dataclass(eq=False)
+class Recipe:
+    """A schedule that is made when it is first run, and then kept on disk; without a name in the process alone."""
+
+    name: str | None
+    field: Field
+    make: Callable[[], tuple[Machine, Calls]]
+
+    @functools.cached_property
+    def made(self) -> tuple[Machine, Calls]:
+        return self.make()
+
+    @functools.cached_property
+    def bound(self) -> Bound:
+        """As the kernel takes it."""
+        from zkgpu.curves import kept
+        from zkgpu.curves.machine_cpu import bind
+
+        found = None if self.name is None else kept.load(self.name, self.field)
+        if found is None:
+            found = bind(*self.made)
+            if self.name is not None:
+                kept.keep(self.name, found)
+        if self.name is not None:
+            kept.met[self.name] = found
+        return found
+
+
+def run_recipe(recipe: Recipe, slots: Sequence[int], results: int) -> list[int]:
+    """As `run`; it makes nothing where a kernel and the schedule are kept."""
+    if _spent.calls <= PYTHON_CALLS and not _is_compiled(recipe.field):
+        machine, calls = recipe.made
+        _spent.calls += len(calls.table)
+        if _spent.calls <= PYTHON_CALLS:
+            return _run_python(machine, calls, slots, results)
+    return run_bound(recipe.bound, slots, results)
+
+
 def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
     """The first `results` slots after the calls, canonical.
 
@@ -33,30 +76,34 @@ def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> l
         slots: values of the first slots; the rest start as 0
     """
     _spent.calls += len(calls.table)
-    if _spent.calls > PYTHON_CALLS or _is_compiled(machine):
-        return run_compiled(machine, calls, slots, results)
+    if _spent.calls <= PYTHON_CALLS and not _is_compiled(machine.field):
+        return _run_python(machine, calls, slots, results)
+    from zkgpu.curves.machine_cpu import bind
+
+    return run_bound(bind(machine, calls), slots, results)
+
+
+def _run_python(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
     from zkgpu.curves import machine_python
 
     return machine_python.run(machine, calls, slots)[:results]
 
 
 @functools.cache
-def _is_compiled(machine: Machine) -> bool:
+def _is_compiled(field: Field) -> bool:
     """Whether the kernel is there, looked up once."""
     from zkgpu.curves import machine_cpu
 
-    return machine_cpu.is_compiled(machine)
+    return machine_cpu.is_compiled(field)
 
 
 def use_kernel() -> None:
     """From now on schedules run on the kernel, which is compiled if need be."""
-    _spent.calls = PYTHON_CALLS
+    _spent.calls = PYTHON_CALLS + 1
 
 
-def run_compiled(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
-    """As run, on the kernel, which is loaded or compiled if need be."""
+def run_bound(bound: Bound, slots: Sequence[int], results: int) -> list[int]:
+    """As `run`, on the kernel, which is loaded or compiled if need be."""
     from zkgpu.curves import machine_cpu
 
-    field = machine.field
-    memory = machine_cpu.run(machine, calls, field.to_montgomery_limbs(slots))
-    return field.from_montgomery_limbs(memory[:results])
+    return machine_cpu.run(bound, slots, results)

@@ -12,22 +12,22 @@ a slot may therefore be read and written by the same call.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zkgpu.curves.layout import MAX_ARGUMENTS, READS, WRITES
 from zkgpu.curves.recorder import Argument, Opcode, Routine
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.trace import Program
+from zkgpu.records import dataclass
 
-MAX_ARGUMENTS = 4
-Table = NDArray[np.int32]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-# columns of Machine.headers
-FIRST_GROUP, END_GROUP, FIRST_RESULT, READS, WRITES = 0, 1, 2, 3, 3 + MAX_ARGUMENTS
+Table: TypeAlias = "NDArray[np.int32]"
 
 
 @dataclass(frozen=True)

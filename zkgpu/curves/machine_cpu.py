@@ -1,63 +1,82 @@
-"""The register machine compiled: one kernel that runs tables of calls on Montgomery arithmetic."""
+"""The register machine compiled: one kernel that runs tables of calls on Montgomery arithmetic. Needs no NumPy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from zkgpu.curves.machine import (
-    END_GROUP,
-    FIRST_GROUP,
-    FIRST_RESULT,
-    MAX_ARGUMENTS,
-    READS,
-    WRITES,
-    Calls,
-    Machine,
-    Table,
-)
-from zkgpu.curves.recorder import Opcode
+from zkgpu.curves.layout import ADD, END_GROUP, FIRST_GROUP, FIRST_RESULT, MULTIPLY, READS, WRITES
 from zkgpu.errors import UsageError
-from zkgpu.fields.field import Limbs
+from zkgpu.fields.field import Field
 from zkgpu.jit.isa import PORTABLE
 from zkgpu.jit.kernel import is_kept, kernel, operation
+from zkgpu.jit.signature import PlainArray
+from zkgpu.records import dataclass
+
+if TYPE_CHECKING:
+    from zkgpu.curves.machine import Calls, Machine
 
 
-def run(machine: Machine, calls: Calls, slots: Limbs) -> Limbs:
-    """(n, limbs) uint64: all slots after the calls.
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """A schedule and its machine as the kernel takes them, checked to stay inside their memory.
+
+    Attributes:
+        constants: of the first registers, in Montgomery form
+        first_slot, size: registers before the slots, and of the whole memory
+        tables: int32: calls, then headers, groups, operands and results of the machine
+    """
+
+    field: Field
+    constants: bytes
+    first_slot: int
+    size: int
+    tables: tuple[PlainArray, ...]
+
+
+def bind(machine: Machine, calls: Calls) -> Bound:
+    """The schedule, checked. Raises UsageError for a call that does not fit its memory."""
+    machine.check(calls)
+    constants, tables = _of_machine(machine)
+    return Bound(machine.field, constants, machine.first_slot, calls.size, (_plain(calls.table), *tables))
+
+
+@functools.lru_cache(maxsize=16)
+def _of_machine(machine: Machine) -> tuple[bytes, tuple[PlainArray, ...]]:
+    tables = (machine.headers, machine.groups, machine.operands, machine.results)
+    return machine.constant_limbs.tobytes(), tuple(map(_plain, tables))
+
+
+def _plain(table: Any) -> PlainArray:
+    return PlainArray(bytearray(table.tobytes()), "<i4", table.shape)
+
+
+def run(bound: Bound, slots: Sequence[int], results: int) -> list[int]:
+    """The first `results` slots after the calls, canonical.
 
     Args:
-        slots: (k, limbs) uint64, canonical Montgomery limbs of the first slots as by Field; the rest start as 0
+        slots: values of the first slots; the rest start as 0
 
-    Raises UsageError when a call or the slots do not fit the memory. Variable time.
+    Raises UsageError for more registers than the schedule has. Variable time.
     """
-    machine.check(calls)
-    given = machine.first_slot + len(slots)
-    if given > calls.size:
+    field, width = bound.field, bound.field.bytes
+    if bound.first_slot + max(len(slots), results) > bound.size:
         raise UsageError("more registers are given than the schedule has slots")
-    memory = _empty_memory(machine, calls.size)
-    memory[: len(machine.constants)] = machine.constant_limbs
-    memory[machine.first_slot : given] = slots
-    _run_kernel(machine.field.modulus)(*_arguments(machine, calls.table, memory))
-    return memory[machine.first_slot :]
+    at, memory = width * bound.first_slot, bytearray(width * bound.size)
+    memory[: len(bound.constants)] = bound.constants
+    memory[at : at + width * len(slots)] = b"".join([field.to_montgomery(v).to_bytes(width, "little") for v in slots])
+    registers = PlainArray(memory, "<u8", (bound.size, field.limbs))
+    _run_kernel(field.modulus)(*bound.tables, registers, len(bound.constants) // width)
+    words = (memory[k : k + width] for k in range(at, at + width * results, width))
+    return [field.from_montgomery(int.from_bytes(word, "little")) for word in words]
 
 
-def is_compiled(machine: Machine) -> bool:
+def is_compiled(field: Field) -> bool:
     """Whether `run` has its kernel, in this process or on disk."""
-    table = np.zeros((0, 1 + MAX_ARGUMENTS), np.int32)
-    return is_kept(_run_kernel(machine.field.modulus), *_arguments(machine, table, _empty_memory(machine, 0)))
-
-
-def _empty_memory(machine: Machine, size: int) -> Limbs:
-    return np.zeros((size, machine.field.limbs), dtype=np.uint64)
-
-
-def _arguments(machine: Machine, table: Table, memory: Limbs) -> tuple[Any, ...]:
-    """Of the kernel."""
-    tables = (machine.headers, machine.groups, machine.operands, machine.results)
-    return table, *tables, memory, len(machine.constants)
+    rows, numbers = (PlainArray(bytearray(), "<i4", shape) for shape in ((0, 1), (0,)))
+    registers = PlainArray(bytearray(), "<u8", (0, field.limbs))
+    return is_kept(_run_kernel(field.modulus), rows, rows, rows, rows, numbers, registers, 0)
 
 
 @kernel
@@ -79,7 +98,7 @@ def _run_kernel(modulus: int) -> Callable[..., Any]:
         e.store(e.load(memory, source), memory, out)
 
     words = PORTABLE.over(modulus).limbs
-    product, total, arguments = int(Opcode.MULTIPLY), int(Opcode.ADD), WRITES - READS
+    product, total, arguments = MULTIPLY, ADD, WRITES - READS
 
     def run_calls(
         calls: Any, headers: Any, groups: Any, operands: Any, results: Any, memory: Any, scratch: int

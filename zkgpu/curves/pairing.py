@@ -7,14 +7,19 @@ Points are public here: time varies.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-from zkgpu.curves.ate import pairing_calls, pairing_machine, subgroup_calls, twist_of
-from zkgpu.curves.execution import run
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves.execution import Recipe, run_recipe
+from zkgpu.curves.points import Group, Point, twist_of
 from zkgpu.curves.sums import multiply_many, small_msm, small_msms
 from zkgpu.curves.tower import Fq12
 from zkgpu.errors import UsageError
+
+if TYPE_CHECKING:
+    from zkgpu.curves.machine import Calls, Machine
+
+MOST_KEPT = 8  # pairings of a product whose schedule is kept on disk: verifiers take up to six
 
 __all__ = ["is_in_subgroup_g2", "multiply_many", "pairing", "pairing_product_is_one", "small_msm", "small_msms"]
 
@@ -55,8 +60,7 @@ def is_in_subgroup_g2(point: Point) -> bool:
 @lru_cache(maxsize=256)
 def _has_order_r(point: Point) -> bool:
     """Of a finite point of the twist. Points of keys are looked at by whoever reads them and by whoever uses them."""
-    calls = subgroup_calls(point.group)
-    *_, z0, z1 = run(pairing_machine(point.group), calls, [*point.coordinates(), 1, 0], 6)
+    *_, z0, z1 = run_recipe(_subgroup(point.group), [*point.coordinates(), 1, 0], 6)
     return z0 == z1 == 0
 
 
@@ -65,7 +69,31 @@ def _product(pairs: Sequence[tuple[Point, Point]]) -> Fq12:
     group = pairs[0][1].group
     tower, points = twist_of(group).tower, [c for p, q in pairs for c in (*p.coordinates(), *q.coordinates(), 1, 0)]
     slots = [*tower.one.coefficients(), *points]
-    return Fq12.of(run(pairing_machine(group), pairing_calls(group, len(pairs)), slots, 12), tower)
+    return Fq12.of(run_recipe(_pairings(group, len(pairs)), slots, 12), tower)
+
+
+@lru_cache(maxsize=8)
+def _pairings(group: Group, pairs: int) -> Recipe:
+    """`ate.pairing_calls`, which are kept of few."""
+
+    def make() -> tuple[Machine, Calls]:
+        from zkgpu.curves.ate import pairing_calls, pairing_machine
+
+        return pairing_machine(group), pairing_calls(group, pairs)
+
+    return Recipe(f"{group!r}: {pairs} pairings" if pairs <= MOST_KEPT else None, group.base_field, make)
+
+
+@cache
+def _subgroup(group: Group) -> Recipe:
+    """`ate.subgroup_calls`."""
+
+    def make() -> tuple[Machine, Calls]:
+        from zkgpu.curves.ate import pairing_machine, subgroup_calls
+
+        return pairing_machine(group), subgroup_calls(group)
+
+    return Recipe(f"{group!r}: subgroup", group.base_field, make)
 
 
 def _one(group: Group) -> Fq12:

@@ -6,16 +6,17 @@ Bulk work belongs to a backend; this arithmetic serves the handful of points a p
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from zkgpu.curves.twist import Twist
-from zkgpu.errors import PointError
+from zkgpu.errors import PointError, UsageError
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.quadratic import QuadraticExtension
+from zkgpu.records import dataclass
 
 Coordinate: TypeAlias = Any  # int for G1, (int, int) for G2
 CoordinateField: TypeAlias = Any  # Field for G1, QuadraticExtension for G2
@@ -110,6 +111,13 @@ class Group:
         if len(c) == 2:
             return Point(self, c[0], c[1])
         return Point(self, (c[0], c[1]), (c[2], c[3]))
+
+
+def twist_of(group: Group) -> Twist:
+    """What is known of the twist that the group is on. Raises UsageError for a group that is no second argument."""
+    if group.twist is None:
+        raise UsageError(f"{group.name} is no second argument of a pairing: give a group on a twist")
+    return group.twist
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
 from zkgpu.fields.trace import Operator, Program, Step, Symbol, Tracer
+from zkgpu.records import dataclass
 
 __all__ = ["Argument", "Opcode", "Routine", "Symbol", "record"]
 

@@ -8,17 +8,22 @@ Variable time: it shows which digits are zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zkgpu.curves.ate import sum_machine
 from zkgpu.curves.execution import run
-from zkgpu.curves.machine import MAX_ARGUMENTS, Calls, Table
-from zkgpu.curves.points import Group, Point
+from zkgpu.curves.layout import MAX_ARGUMENTS
+from zkgpu.curves.points import Group, Point, sum_points
 from zkgpu.errors import LengthError, UsageError
+from zkgpu.faces import is_put_off
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from zkgpu.curves.machine import Calls, Machine, Table
+
+FEW = 16  # points that are multiplied on Python integers sooner than NumPy is imported
 WINDOW = 4
 MULTIPLES = 1 << WINDOW
 
@@ -28,6 +33,9 @@ def small_msm(points: Sequence[Point], scalars: Sequence[int]) -> Point:
 
     Scalars are taken modulo the group's order. Raises LengthError when the two differ in length or are empty.
     """
+    if is_put_off("numpy") and len(points) <= FEW:
+        group = _common_group(points, scalars)
+        return sum_points(group, (k * point for k, point in zip(scalars, points, strict=True)))
     return small_msms(points, scalars, np.zeros(len(points), dtype=np.int64))[0]
 
 
@@ -53,12 +61,15 @@ def times_cofactor(point: Point) -> Point:
 
 def _sums(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
     """As small_msms, for scalars that are not reduced, none below 0."""
+    from zkgpu.curves.ate import sum_machine
+
     group, sums = points[0].group, int(targets[-1]) + 1
     digits = window_digits(scalars, -(-max(group.order, *scalars).bit_length() // 8))
     starts = [_homogeneous(p) for p in [group.infinity] * sums + list(points)]
     width = len(starts[0])
     slots = [c for start in starts for c in start]
-    memory = run(sum_machine(group), _calls(group, digits, targets), slots, sums * width)
+    machine = sum_machine(group)
+    memory = run(machine, _calls(machine, width, digits, targets), slots, sums * width)
     return [_to_affine(group, memory[i : i + width]) for i in range(0, sums * width, width)]
 
 
@@ -84,12 +95,13 @@ def _homogeneous(point: Point) -> list[int]:
     return [*zero, *one, *zero] if point.is_infinity else [*point.coordinates(), *one]
 
 
-def _calls(group: Group, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
+def _calls(m: Machine, width: int, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
     """The multiples that digits select, then window by window four doublings and one addition a digit.
 
     Slots: the sums, the points, and room for the multiples 2 to 15 of each point.
     """
-    m, width = sum_machine(group), 3 * group.degree
+    from zkgpu.curves.machine import Calls
+
     add, double = m.numbers["add"], m.numbers["double"]
     sums, points = int(targets[-1]) + 1, len(digits)
     sum_at = m.first_slot + width * np.arange(sums)

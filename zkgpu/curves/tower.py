@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from zkgpu.fields.field import Field
 from zkgpu.fields.quadratic import QuadraticExtension
+from zkgpu.records import dataclass
 
 Coefficient: TypeAlias = Any  # an integer, or a symbol
 Invert: TypeAlias = Callable[[Coefficient], Coefficient]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from zkgpu.curves.tower import Fq2, Tower
+from zkgpu.records import dataclass
 
 
 @dataclass(frozen=True)

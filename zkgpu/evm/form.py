@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from zkgpu.circuits.committed import CommittedRound
+from zkgpu.records import dataclass
 
 Substitutions = dict[str, object]
 

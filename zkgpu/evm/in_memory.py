@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from zkgpu.errors import SelfCheckError
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 _CALLER = "0x" + "11" * 20

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
 
@@ -24,6 +23,7 @@ from zkgpu.fields.trace import Program, trace
 from zkgpu.jit.isa import InstructionSet, Layout, choose
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.threads import available_threads, parallel, ranges
+from zkgpu.records import dataclass
 
 # below this many elements a second thread costs more than it saves
 PARALLEL_SIZE = 1 << 13

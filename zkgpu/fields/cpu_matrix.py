@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from zkgpu.fields.sparse import Ids
 from zkgpu.fields.sparse import Pointers as AnyPointers
 from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.threads import parallel, ranges
+from zkgpu.records import dataclass
 
 Pointers = NDArray[np.int32]
 Indices = NDArray[np.int32]

@@ -7,7 +7,7 @@ Python integers join the handful of chains, and a second pass starts each one fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,7 @@ from zkgpu.fields.field import Limbs, batch_inverse
 from zkgpu.fields.scan_kernels import Rule
 from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.threads import parallel, ranges
+from zkgpu.records import dataclass
 
 
 def inverse(cpu: CpuField, vector: CpuVector) -> CpuVector:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LIMB_BITS = 64
-Limbs = NDArray[np.uint64]
+Limbs: TypeAlias = "NDArray[np.uint64]"
 
 
 def random_bytes(n: int) -> bytes:
@@ -155,9 +158,11 @@ class Field:
 
     def elements(self, values: object, what: str) -> list[int]:
         """As `element` for each of a sequence or array; messages number them."""
-        if not isinstance(values, Sequence | np.ndarray) or isinstance(values, str | bytes | bytearray):
+        several = isinstance(values, Sequence) or isinstance(values, np.ndarray)  # noqa: SIM101 - NumPy may not be loaded
+        if not several or isinstance(values, str | bytes | bytearray):
             raise UsageError(f"{what}s are given as a {type(values).__name__}: give a list of integers")
-        return [self.element(value, f"{what} {i}") for i, value in enumerate(values)]
+        given: Any = values
+        return [self.element(value, f"{what} {i}") for i, value in enumerate(given)]
 
     # limb arrays
 

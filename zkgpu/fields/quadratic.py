@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 from zkgpu.fields.field import Field
+from zkgpu.records import dataclass
 
 Fq2: TypeAlias = tuple[int, int]
 

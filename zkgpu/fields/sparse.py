@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zkgpu.fields.field import Limbs
+from zkgpu.records import dataclass
 
-Index = NDArray[np.int64]
-Pointers = NDArray[np.signedinteger[Any]]  # int32 where the entries are few enough, else int64
-Ids = NDArray[np.integer[Any]]  # uint8 or uint16 where the table is small enough, else int32
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Index: TypeAlias = "NDArray[np.int64]"
+Pointers: TypeAlias = "NDArray[np.signedinteger[Any]]"  # int32 where the entries are few enough, else int64
+Ids: TypeAlias = "NDArray[np.integer[Any]]"  # uint8 or uint16 where the table is small enough, else int32
 
 BLOCK = 1 << 20  # entries that are worked on at a time: bounds what it takes beside its results
 

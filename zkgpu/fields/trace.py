@@ -7,10 +7,10 @@ kernel (backend/expression.py), and the pairing's formulas become the register m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 
 Operator: TypeAlias = Literal["+", "-", "*"]
 Step: TypeAlias = tuple[Operator, int, int]  # values[left] (operator) values[right]; the result is the next value

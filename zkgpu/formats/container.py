@@ -10,21 +10,24 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from zkgpu.errors import FormatError, ResourceError, UsageError, is_shortage
 from zkgpu.formats.atomic import replacing
 from zkgpu.formats.kinds import container_name, wrong_kind
+from zkgpu.records import dataclass
 
-Bytes = npt.NDArray[np.uint8]
-Limbs = npt.NDArray[np.uint64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Bytes: TypeAlias = "npt.NDArray[np.uint8]"
+Limbs: TypeAlias = "npt.NDArray[np.uint64]"
 Source: TypeAlias = str | os.PathLike[str] | bytes  # a path, or the bytes of a file
-BytesLike: TypeAlias = bytes | npt.NDArray[Any]
+BytesLike: TypeAlias = "bytes | npt.NDArray[Any]"
 
 MAX_SECTIONS = 256  # the richest file in use has 17; a walk over millions of empty sections would be a way to hang us
 _FILE_HEADER = 12
@@ -155,18 +158,37 @@ def map_file(source: Source) -> Bytes:
         if not source:
             raise FormatError("bytes: there are none: give all of a file's")
         return np.frombuffer(source, dtype=np.uint8)
-    return _mapped(source)
+    with _opened(source) as stream:
+        # the plain ndarray behind the memmap: slices of np.memmap are several times slower to make
+        return np.asarray(np.memmap(stream, dtype=np.uint8, mode="r"))
 
 
-def _mapped(path: str | os.PathLike[str]) -> Bytes:
+def read_file(source: Source, most: int) -> bytes:
+    """The bytes of a regular file that is to be small. Raises as `map_file`, and FormatError for more than `most`."""
+    if isinstance(source, bytes):
+        _require_size(source, len(source), most)
+        return source
+    with _opened(source) as stream:
+        _require_size(source, os.fstat(stream.fileno()).st_size, most)
+        return stream.read(most)
+
+
+def _require_size(source: Source, size: int, most: int) -> None:
+    if not size:
+        raise FormatError("bytes: there are none: give all of a file's")
+    if size > most:
+        raise FormatError(f"{name_of(source)}: {size:,} bytes, more than the {most:,} allowed: is this the right file?")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # before opening: a pipe would wait for its writer
             raise UsageError(f"{os.fspath(path)}: is not a regular file: give the path of a file")
         with open(path, "rb") as stream:
             if os.fstat(stream.fileno()).st_size == 0:
                 raise FormatError(f"{os.fspath(path)}: the file is empty: copy it again")
-            # the plain ndarray behind the memmap: slices of np.memmap are several times slower to make
-            return np.asarray(np.memmap(stream, dtype=np.uint8, mode="r"))
+            yield stream
     except OSError as error:
         if is_shortage(error):
             raise ResourceError(

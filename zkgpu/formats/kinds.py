@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zkgpu.errors import FormatError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 PROOF, KEY, PUBLIC, STATEMENT = "a proof", "a verification key", "public values", "the statement of a model"
 R1CS, WITNESS, PROVING_KEY = "a constraint system (.r1cs)", "a witness (.wtns)", "a proving key (.zkey)"
@@ -45,15 +46,17 @@ _MEMBERS = {
 _HEAD = 1 << 10
 _MOST_JSON = 1 << 24
 
+Head: TypeAlias = "bytes | npt.NDArray[np.uint8]"
+
 
 def container_name(magic: bytes) -> str:
     """What a file that begins with these four bytes is."""
     return _CONTAINERS[magic]
 
 
-def signature_kind(data: npt.NDArray[np.uint8]) -> tuple[str, str] | None:
+def signature_kind(data: Head) -> tuple[str, str] | None:
     """What a file is and how to mend that it is not another, from its first bytes; None for JSON and the unknown."""
-    head = data[:_HEAD].tobytes()
+    head = bytes(data[:_HEAD])
     for signature, what, mend in _SIGNATURES:
         if head.startswith(signature):
             return what, mend
@@ -65,7 +68,7 @@ def signature_kind(data: npt.NDArray[np.uint8]) -> tuple[str, str] | None:
     return None
 
 
-def wrong_kind(name: str, data: npt.NDArray[np.uint8], wanted: str, *, is_json: bool) -> FormatError | None:
+def wrong_kind(name: str, data: Head, wanted: str, *, is_json: bool) -> FormatError | None:
     """The error that a file is something else than what is wanted; None where that is not known.
 
     Args:
@@ -75,7 +78,7 @@ def wrong_kind(name: str, data: npt.NDArray[np.uint8], wanted: str, *, is_json: 
     return None if found is None else FormatError(f"{name}: {_instead(found[0], wanted)}: {found[1]}")
 
 
-def kind_of(data: npt.NDArray[np.uint8]) -> str | None:
+def kind_of(data: Head) -> str | None:
     """What a file is: a kind of file that zkgpu knows, a JSON file, or None."""
     found = signature_kind(data) or _kind_of_text(data)
     return found and found[0]
@@ -101,10 +104,10 @@ def _instead(found: str, wanted: str) -> str:
     return f"{is_} {found}; {wanted} {was} expected"
 
 
-def _kind_of_text(data: npt.NDArray[np.uint8]) -> tuple[str, str] | None:
+def _kind_of_text(data: Head) -> tuple[str, str] | None:
     """The same for a JSON file."""
     try:
-        value = json.loads(data.tobytes()) if data.size <= _MOST_JSON else None
+        value = json.loads(bytes(data)) if len(data) <= _MOST_JSON else None
     except (ValueError, RecursionError):
         return None
     return (json_kind(value) or "a JSON file", _SWAPPED) if isinstance(value, list | dict) else None

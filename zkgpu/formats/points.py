@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from zkgpu.curves.points import Group, Point
 from zkgpu.errors import PointError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.container import Container, SectionReader
+from zkgpu.records import dataclass
 
 Validator: TypeAlias = Callable[[Group, Limbs], tuple[int, str] | None]
 

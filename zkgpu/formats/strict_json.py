@@ -6,13 +6,12 @@ import json
 import os
 import re
 from collections import Counter
+from itertools import accumulate
 from typing import Any, NoReturn
-
-import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.formats.atomic import write_text
-from zkgpu.formats.container import Bytes, Source, map_file, name_of
+from zkgpu.formats.container import Source, name_of, read_file
 from zkgpu.formats.kinds import wrong_kind
 
 MAX_BYTES = 1 << 24  # keys and proofs are a few kilobytes; 16 MiB allow for 60,000 public inputs
@@ -22,6 +21,7 @@ _MAX_DEPTH = 32
 _ESCAPED, _STRING, _NO_BRACKET = re.compile(r"\\.", re.DOTALL), re.compile(r'"[^"]*(?:"|\Z)'), re.compile(r"[^][{}]+")
 # of escapes, each looked at once: pairs of surrogates, single ones, and all others
 _SURROGATES = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(u[dD][89a-fA-F])|.)", re.DOTALL)
+_DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
 _SHOWN = 40  # characters of a wrong value that a message repeats
 
 
@@ -44,18 +44,16 @@ def load(source: Source, wanted: str = "a JSON file", max_bytes: int = MAX_BYTES
         wanted: what messages say was expected, where the file is none of JSON
         keep_misfits: numbers that are not integers, or of absurd length, are left to the caller, as Misfit
     """
-    name, data = name_of(source), map_file(source)
-    if data.size > max_bytes:
-        raise FormatError(f"{name}: {data.size:,} bytes, more than the {max_bytes:,} allowed: is this the right file?")
+    name, data = name_of(source), read_file(source, max_bytes)
     try:
         return _load(name, data, keep_misfits)
     except FormatError as error:
         raise wrong_kind(name, data, wanted, is_json=True) or error from None
 
 
-def _load(name: str, data: Bytes, keep_misfits: bool) -> Any:
+def _load(name: str, data: bytes, keep_misfits: bool) -> Any:
     try:
-        return parse(data.tobytes().decode(), keep_misfits=keep_misfits)
+        return parse(data.decode(), keep_misfits=keep_misfits)
     except FormatError as error:
         raise error.within(name) from None
     except UnicodeDecodeError as error:
@@ -112,9 +110,8 @@ def shown(value: Any) -> str:
 def _require_shallow(text: str) -> None:
     """Each step looks at the text once: what a string holds, closed or not, costs no second look."""
     without_strings = _STRING.sub("", _ESCAPED.sub("", text))
-    brackets = np.frombuffer(_NO_BRACKET.sub("", without_strings).encode(), dtype=np.uint8)
-    steps = np.where((brackets == ord("[")) | (brackets == ord("{")), 1, -1)
-    if np.cumsum(steps).max(initial=0) > _MAX_DEPTH:
+    brackets = _NO_BRACKET.sub("", without_strings)
+    if max(accumulate(map(_DEEPER.__getitem__, brackets)), default=0) > _MAX_DEPTH:
         raise FormatError(f"values are nested more than {_MAX_DEPTH} deep: is this the right file?")
 
 

@@ -9,7 +9,7 @@ capability X.z where z >= y", and "is not supported for Tegra" (the same guide, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from zkgpu.records import dataclass
 
 KIB = 1024
 WARP = 32

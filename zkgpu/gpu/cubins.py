@@ -13,12 +13,12 @@ import hashlib
 import os
 import zlib
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.gpu.architectures import Architecture
 from zkgpu.gpu.source import Source
+from zkgpu.records import dataclass
 
 ELF = b"\x7fELF"
 FIRST_CUDA = 12  # the oldest major version that CuPy 14 supports

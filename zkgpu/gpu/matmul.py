@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import LengthError
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.gpu.source import load
+from zkgpu.records import dataclass
 
 Bytes = NDArray[np.int8]
 

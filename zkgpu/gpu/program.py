@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import ZkgpuError
 from zkgpu.gpu.driver import CountsBlocks, Driver
 from zkgpu.gpu.source import Parameter, Signature, Source
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 WARP = 32

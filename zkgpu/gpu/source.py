@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from zkgpu.errors import ResourceError
+from zkgpu.records import dataclass
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"$', re.MULTILINE)
 _FILE = re.compile(r"\w+\.cuh?")

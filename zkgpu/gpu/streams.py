@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.program import DeviceArray
+from zkgpu.records import dataclass
 
 T = TypeVar("T")
 

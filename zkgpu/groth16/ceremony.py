@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentQueries, Contribution, ProvingKey, VerifyingKey
+from zkgpu.records import dataclass
 
 _ROWS_AT_ONCE = 1 << 16
 _DELTA, _SIGMA = "delta", "sigma"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.commitment import CommitmentTranscript
 from zkgpu.groth16.keys import Commitment, CommitmentQueries, ProvingKey
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 

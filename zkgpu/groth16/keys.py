@@ -5,7 +5,7 @@ Letters as in Groth's paper (eprint 2016/260), section 3.2; layout of the querie
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,6 +18,7 @@ from zkgpu.errors import FormatError, InsecureKeyError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.notebook import listed, table, unsafe_facts
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zkgpu.circuits.assignment import require_canonical
 from zkgpu.curves.pairing import small_msm
@@ -10,6 +10,7 @@ from zkgpu.curves.points import Point
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.groth16.keys import Proof
 from zkgpu.groth16.resident import ResidentKey
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 

@@ -6,7 +6,6 @@ hold the public wires alone, which makes their polynomials independent and so bi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +15,7 @@ from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS

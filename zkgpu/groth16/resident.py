@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from zkgpu.backend.beside import aligned_empty
@@ -12,6 +10,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.qap import Qap
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 from zkgpu.store import prepared
 
 LARGE = 1 << 18  # rows of a domain from which a key that was just prepared is mapped from where it was kept

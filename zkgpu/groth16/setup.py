@@ -6,7 +6,7 @@ Lagrange points, see `ProvingKey`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,7 @@ from zkgpu.groth16.combining import combine_by_pieces
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
 from zkgpu.groth16.qap import QapMatrices, qap_matrices
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 from zkgpu.stages import stage, steps
 
 if TYPE_CHECKING:

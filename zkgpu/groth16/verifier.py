@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from zkgpu.circuits.committed import require_bytes
@@ -12,9 +12,9 @@ from zkgpu.curves.points import Point, sum_points
 from zkgpu.curves.proper import require_point
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Field
-from zkgpu.groth16.commitment import CommitmentTranscript
 from zkgpu.groth16.keys import Commitment, Proof, VerifyingKey
 from zkgpu.provers.statement import Statement
+from zkgpu.records import dataclass
 
 
 def verify(
@@ -85,6 +85,8 @@ def _equation(key: VerifyingKey, statement: Statement) -> _Equation:
     public, proof, packed = statement
     if not proof.commitments:
         return _Equation(public)
+    from zkgpu.groth16.commitment import CommitmentTranscript
+
     said = CommitmentTranscript(key, proof.commitments[0].point, public, packed)
     return _Equation(said.all_public_inputs(), proof.commitments, said.fold(proof))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +43,7 @@ from zkgpu.groth16.zkey_commitment import (
     read_commitment_queries,
     read_committed_rows,
 )
+from zkgpu.records import dataclass
 from zkgpu.store import digests as checked
 from zkgpu.store import prepared
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -20,6 +20,7 @@ from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.groth16.room import key_bytes, setup_memory
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.check import shapes_of_inputs
 from zkgpu.zkml.compiled import CompiledModel, compile_model

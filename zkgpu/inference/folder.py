@@ -6,7 +6,6 @@ import logging
 import math
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from zkgpu.groth16.keys import ProvingKey, VerifyingKey
 from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import ModelStatement
 from zkgpu.inference.stored import open_circuit, packed_circuit
+from zkgpu.records import dataclass
 from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits.committed import MOST_AXES, PublicArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.groth16.keys import VerifyingKey
+from zkgpu.records import dataclass
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.operations import Tensor
 from zkgpu.zkml.visibility import BINDING, hash_name

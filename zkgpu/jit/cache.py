@@ -29,17 +29,16 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.linking import Image, link
-from zkgpu.jit.loading import Entry, load_image, load_object
+from zkgpu.jit.loading import Entry, Image, load_image, load_object
 from zkgpu.jit.pruning import size_of
 from zkgpu.jit.signature import Kind
 from zkgpu.jit.target import Target, host_targets, is_runnable
+from zkgpu.records import dataclass
 from zkgpu.stages import tell_of_compiling
 
 log = logging.getLogger(__name__)
@@ -183,12 +182,20 @@ def _is_empty_file(path: Path) -> bool:
 
 def source_digest(package: Path, rooms: Sequence[str] = ROOMS) -> str:
     """Digest of every Python file in these rooms, by default those that emit code."""
-    digest = hashlib.sha256()
+    digest, base = hashlib.sha256(), os.fspath(package)
     for room in rooms:
-        for source in sorted((package / room).glob("**/*.py")):
-            text = source.read_bytes()
-            digest.update(f"{source.relative_to(package).as_posix()} {len(text)}\n".encode() + text)
+        for source in sorted(_sources(os.path.join(base, room))):
+            with open(source, "rb", buffering=0) as file:
+                text = file.read()
+            name = source[len(base) + 1 :].replace(os.sep, "/")
+            digest.update(f"{name} {len(text)}\n".encode() + text)
     return digest.hexdigest()
+
+
+def _sources(folder: str) -> Iterator[str]:
+    """Of a folder and those in it. Plain strings: a command waits for this, and paths take five times as long."""
+    for place, _, files in os.walk(folder):
+        yield from (os.path.join(place, name) for name in files if name.endswith(".py"))
 
 
 @functools.cache
@@ -317,6 +324,28 @@ def _load(path: Path) -> Entry | None:
         return None
 
 
+def kept_file(file: str) -> bytes | None:
+    """What a file beside the kernels holds, of the release or the user's cache; None where there is none whole."""
+    for folder in shipped_folders():
+        try:
+            return opened(file, (folder / file).read_bytes())
+        except (OSError, ValueError):
+            continue
+    folder_of_user = None if shipped_folders() else folder_in_use()
+    try:
+        return checked(folder_of_user / file) if folder_of_user else None
+    except (OSError, ValueError):
+        return None
+
+
+def keep_file(file: str, payload: bytes) -> None:
+    """Keeps it in the user's cache, where there are no kernels of a release, which has its own."""
+    folder = None if shipped_folders() else folder_in_use()
+    if folder is not None:
+        with contextlib.suppress(OSError):  # a full disk costs only the caching
+            write_private(folder / file, sealed(file, payload))
+
+
 def kept(name: str, kinds: tuple[Kind, ...]) -> bytes | None:
     """What the user's cache holds of a kernel, whole and trusted; None when it does not."""
     folder = folder_in_use()
@@ -361,6 +390,8 @@ def packed(code: bytes, name: str, target: Target) -> bytes:
     """What an entry holds of an object file: how to load it, as a line of JSON, and the code."""
     facts: dict[str, Any] = {"entry": name, "needs": target.features}
     if target.makes_images:
+        from zkgpu.jit.linking import link
+
         image = link(code, name)
         facts |= {"entry": image.entry, "imports": image.imports}
         code = image.code

@@ -15,8 +15,10 @@ serves G1 and G2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.jit.emitter import Emitter

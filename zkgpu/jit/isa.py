@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import functools
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from zkgpu.errors import ResourceError, UsageError
 from zkgpu.jit.target import LINUX, is_runnable
+from zkgpu.records import dataclass
 
 ENVIRONMENT_VARIABLE = "ZKGPU_CPU_PATH"
 

@@ -42,7 +42,7 @@ import numpy as np
 from zkgpu.jit import cache
 from zkgpu.jit.isa import FMA, IFMA, InstructionSet
 from zkgpu.jit.rounding import require_rounding
-from zkgpu.jit.signature import KNOWN, LOOK, OTHER_KINDS, Kind, kind_of, quick_words, take
+from zkgpu.jit.signature import KNOWN, LOOK, OTHER_KINDS, Kind, PlainArray, kind_of, quick_words, take
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
@@ -150,7 +150,12 @@ def emitter(isa: InstructionSet, modulus: int, builder: Any) -> Any:
 
 known: list[Kernel] = []  # of this process
 _HASHED = tuple(f"{__name__.partition('.')[0]}.{room}." for room in cache.ROOMS)  # see cache.toolchain_digest
-_QUICK = frozenset((int, np.ndarray))  # types of arguments of which a call asks Python nothing
+
+
+@functools.cache
+def _quick() -> frozenset[type]:
+    """Types of arguments of which a call asks Python nothing."""
+    return frozenset((int, np.ndarray))
 
 
 class Kernel:
@@ -190,7 +195,7 @@ class Kernel:
         key = tuple([take(argument, words) for argument in arguments])
         entry, pack = found = self._entries.get(key) or self._entry(key, len(words))
         types = tuple(map(type, arguments))
-        if _QUICK.issuperset(types):
+        if PlainArray not in types and _quick().issuperset(types):
             self._latest[types] = found
         return entry(pack(KNOWN, *words))
 

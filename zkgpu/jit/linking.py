@@ -2,17 +2,18 @@
 
 An ELF object of one kernel (Tool Interface Standard, "ELF Specification" 1.2; System V ABI, AMD64 supplement 1.0 table
 4.10; "ELF for the Arm 64-bit Architecture", 2023) has code and constants, and relocations between them. All lie in one
-image here, so every distance is known. Calls that leave the image can only go to the functions of `IMPORTS`, through a
-slot each, which whoever loads the image fills in. Anything else is refused by name.
+image here, so every distance is known. Calls that leave the image can only go to the functions of `loading.IMPORTS`,
+through a slot each, which whoever loads the image fills in. Anything else is refused by name.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
-IMPORTS = ("memcpy", "memmove", "memset")  # of the C library: what LLVM makes of loops that copy or fill
+from zkgpu.jit.loading import IMPORTS, Image
+from zkgpu.records import dataclass
+
 SECTION_ALIGNMENT = 64
 _ALLOCATED, _WRITABLE = 2, 1  # SHF_ALLOC, SHF_WRITE
 _SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8  # SHT_SYMTAB, SHT_RELA, SHT_NOBITS
@@ -22,20 +23,6 @@ _X86_64, _AARCH64 = 62, 183
 
 class LinkError(Exception):
     """An object that no image can be made of."""
-
-
-@dataclass(frozen=True)
-class Image:
-    """Code and constants that run at any page.
-
-    Attributes:
-        entry: offset of the function to call
-        imports: (offset of eight bytes, name of the function whose address they are to be)
-    """
-
-    code: bytes = field(repr=False)
-    entry: int
-    imports: tuple[tuple[int, str], ...]
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,31 @@ import ctypes
 import functools
 import mmap
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any
 
-import numpy as np
+from zkgpu.records import dataclass
 
-from zkgpu.jit.linking import IMPORTS, Image
+IMPORTS = ("memcpy", "memmove", "memset")  # of the C library: what LLVM makes of loops that copy or fill
 
 Entry = Callable[[bytes], int]  # the words of the arguments -> 0, or another number where the kernel failed
 
 _ENTRY_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_char_p)
 _loaded: list[Any] = []  # what functions lie in: for as long as the process lives
+
+
+@dataclass(frozen=True)
+class Image:
+    """Code and constants that run at any page.
+
+    Attributes:
+        entry: offset of the function to call
+        imports: (offset of eight bytes, name of the function whose address they are to be)
+    """
+
+    code: bytes = field(repr=False)
+    entry: int
+    imports: tuple[tuple[int, str], ...]
 
 
 def load_image(image: Image) -> Entry:
@@ -42,7 +57,9 @@ def _keep_freed_memory() -> None:
     It does so up to the size of the largest piece that was ever freed, of at most 32 MiB (mallopt(3),
     M_MMAP_THRESHOLD). Sums of points free and take a few hundred kilobytes each, whose pages cost a third of the time.
     """
-    np.empty(31 << 20, np.uint8)
+    libc = _libc()
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free(ctypes.c_void_p(libc.malloc(ctypes.c_size_t(31 << 20))))
 
 
 def load_object(code: bytes, entry: str) -> Entry:

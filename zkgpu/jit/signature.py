@@ -9,13 +9,15 @@ it was compiled for, and does nothing when they are not.
 from __future__ import annotations
 
 import ctypes
+import functools
+import math
 import struct
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from zkgpu.errors import ResourceError
+from zkgpu.records import dataclass
 
 DATA, NDIM, SHAPE, STRIDES, DESCRIPTOR, FLAGS = 0, 1, 2, 3, 5, 6  # words of an array's fields
 TYPE = 3  # the word of a dtype that says which it is (PyArray_Descr): kind, char, byteorder, flags, int num
@@ -42,6 +44,28 @@ class ArrayKind:
         return _ALIGNED | self.is_contiguous * _C_CONTIGUOUS | self.is_writable * _WRITABLE
 
 
+class PlainArray:
+    """A buffer as an array without NumPy, contiguous and writable: importing NumPy takes longer than a pairing.
+
+    Args:
+        buffer: memory that begins at a multiple of 8 bytes, and stays
+        dtype: "<i4" or "<u8"
+        shape: of as many integers as the buffer has
+    """
+
+    def __init__(self, buffer: bytearray | memoryview, dtype: str, shape: tuple[int, ...]) -> None:
+        size = int(dtype[2:]) * math.prod(shape)
+        if size != len(buffer):
+            raise ValueError(f"{len(buffer):,} bytes for an array of {size:,}")
+        self.buffer, self.shape = buffer, shape
+        self.kind = ArrayKind(dtype, len(shape), is_contiguous=True, is_writable=True)
+        self._data = (ctypes.c_char * size).from_buffer(buffer)
+        self._lengths = (ctypes.c_int64 * len(shape))(*shape)
+        # the first fields of NumPy's arrays; a kernel that is told the kinds reads no others of a contiguous one
+        self._fields = (ctypes.c_uint64 * 3)(ctypes.addressof(self._data), len(shape), ctypes.addressof(self._lengths))
+        self.word = ctypes.addressof(self._fields)
+
+
 Kind: TypeAlias = "ArrayKind | str | tuple[Kind, ...]"
 INTEGER = "int64"
 LOOK, KNOWN = 1, 0  # first word: whether the kernel looks at the kinds, or they are known to be right
@@ -61,12 +85,15 @@ def quick_words(arguments: tuple[Any, ...]) -> list[int]:
 def take(argument: Any, words: list[int]) -> Any:
     """Appends the words of an argument, and gives the key of its kind: equal for arguments of one kind alone.
 
-    Raises TypeError for anything but arrays, 64-bit integers, and tuples of these.
+    Raises TypeError for anything but arrays, those without NumPy too, 64-bit integers, and tuples of these.
     """
     kind = type(argument)
     if kind is int:
         words.append(argument)
         return None
+    if isinstance(argument, PlainArray):
+        words.append(argument.word)
+        return argument.kind
     if isinstance(argument, np.ndarray):
         words.append(id(argument) + FIELDS)
         return argument.dtype, argument.flags.num & SEEN | argument.ndim << _NDIM
@@ -82,8 +109,11 @@ def kind_of(key: Any) -> Kind:
     """The kind that `take` gave the key of. Raises TypeError for an array that no kernel takes."""
     if key is None:
         return INTEGER
+    if isinstance(key, ArrayKind):
+        return key
     if not isinstance(key[0], np.dtype):
         return tuple(map(kind_of, key))
+    _require_fields()
     dtype, flags = key
     if dtype.kind not in "iu" or not dtype.isnative or not flags & _ALIGNED:
         raise TypeError(f"an array of {dtype} that is not of aligned integers")
@@ -93,6 +123,7 @@ def kind_of(key: Any) -> Kind:
 _STRANGE = "this NumPy keeps its arrays in a way that zkgpu does not know: take NumPy 1.26 to 2.x"
 
 
+@functools.cache
 def _require_fields() -> None:
     """Raises ResourceError where arrays are kept in another way than kernels read them."""
     probe = np.zeros((3, 5), np.int64)
@@ -104,6 +135,3 @@ def _require_fields() -> None:
     (found,) = struct.unpack_from("<Q", ctypes.string_at(fields[DESCRIPTOR] + 8 * TYPE, 8))
     if (*shape, *strides, found & TYPE_MASK) != (*probe.shape, *probe.strides, type_word(probe.dtype)):
         raise ResourceError(_STRANGE)
-
-
-_require_fields()

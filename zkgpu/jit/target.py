@@ -14,8 +14,9 @@ import hashlib
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from zkgpu.records import dataclass
 
 FEATURES_VARIABLE = "NUMBA_CPU_FEATURES"  # +avx2,+fma: takes the place of what the CPU says of itself
 

@@ -7,7 +7,6 @@ pays for them once however many entries it has. Coefficients such as 1 and -1 ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -29,6 +28,7 @@ from zkgpu.msm.points import check_rows, from_isa_form, to_isa_form
 from zkgpu.msm.scalars import balanced, digits_in_order
 from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
+from zkgpu.records import dataclass
 
 SEGMENTS = 1 << 13  # sums a task makes at once, which bounds its memory
 

@@ -7,7 +7,7 @@ buckets with signed digits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial, reduce
 from operator import add
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from zkgpu.msm.scalars import Balanced, Digits, balanced, digits
 from zkgpu.msm.scratch import ScratchPool
 from zkgpu.msm.segments import Workspace, add_segments, workspace
 from zkgpu.msm.sorting import sort_task
+from zkgpu.records import dataclass
 
 # nanoseconds measured on one core of an EPYC (Zen 4); the addition includes cutting and sorting the digit
 COSTS = {

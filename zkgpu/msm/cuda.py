@@ -7,8 +7,6 @@ many equal digits nor scalars that are mostly 0 and 1 leave a warp waiting. Zero
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from zkgpu.curves.points import Curve, Group, Jacobian, Point, sum_jacobians
@@ -19,6 +17,7 @@ from zkgpu.gpu.elements import point, point_source, point_sum, scalar
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.msm.cuda_lists import WorkLists
 from zkgpu.msm.plan import balanced_bits, windows_of
+from zkgpu.records import dataclass
 
 MAX_WIDTH = 22
 ADDITION, BUCKET = 12, 28  # products that an entry takes, sorting included, and a bucket: two additions

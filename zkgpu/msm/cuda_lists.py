@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate
 
 from zkgpu.curves.points import Curve
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, DeviceArray, Grid, Programs, allocate
+from zkgpu.records import dataclass
 
 SCAN_SHARED = 4 * 33  # what block_scan takes
 SCAN_WIDTH = 17  # values a thread: 2^12 in one launch, and odd, see scan_staged

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from zkgpu.jit.element import Fe, Fe2, dot, lin, select
 from zkgpu.msm.group import KernelGroup
+from zkgpu.records import dataclass
 
 Element = Any  # Fe for G1, Fe2 for G2
 LAZY = 8  # bound, in multiples of p, on products that are stored and loaded again

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
 from zkgpu.jit.isa import InstructionSet, Layout
 from zkgpu.jit.memory import CACHE_LINE, aligned_empty, aligned_zeros
+from zkgpu.records import dataclass
 
 LINE_WORDS = CACHE_LINE // 8
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from zkgpu.msm.formulas import Coordinates, Element, Projective
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import CHAINS, chain_offset, invert_totals, reset_totals
 from zkgpu.msm.projective import doubling, mixed_addition, set_infinity
+from zkgpu.records import dataclass
 
 
 @dataclass(frozen=True)

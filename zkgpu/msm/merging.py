@@ -12,7 +12,7 @@ how often scalars are equal, which the buckets of their digits show as well.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -26,6 +26,7 @@ from zkgpu.msm.points import CpuPoints
 from zkgpu.msm.scalars import Balanced, histogram_of
 from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
+from zkgpu.records import dataclass
 
 FEWEST = 1 << 9  # long scalars that are worth a look
 LONG = 64  # bits above which a scalar is long: shorter ones take few additions as it is

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ from zkgpu.jit.threads import ranges
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.scratch import parallel_with_scratch
 from zkgpu.msm.segments import Workspace, add_segments, workspace
+from zkgpu.records import dataclass
 
 GRAIN = 1 << 12  # additions a task
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise, product
+
+from zkgpu.records import dataclass
 
 MAX_WIDTH = 15  # digits are kept as int16
 LEAST_TABLE_WIDTH = 5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.kernel import kernel, on_stack, operation
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.group import KernelGroup
+from zkgpu.records import dataclass
 
 MAX_POINTS = 1 << 30  # a reference is a signed 32-bit number
 COPY_ROWS = 1 << 14

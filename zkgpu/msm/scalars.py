@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from zkgpu.fields.field import LIMB_BITS, Limbs
 from zkgpu.jit.kernel import kernel, on_stack, subroutine
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.msm.plan import balanced_bits, bias, window_sizes
+from zkgpu.records import dataclass
 
 BLOCK = 512  # scalars whose words are kept in cache while their digits are cut
 THREAD_GRAIN = 1 << 13  # fewer scalars than this are not worth another thread

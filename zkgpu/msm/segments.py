@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scrat
 from zkgpu.msm.buckets import CARRY_ROW, FREE_ROW, INFINITY_ROW, SINK_ROW, SIZE_CLASSES
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import invert_totals, reset_totals
+from zkgpu.records import dataclass
 
 CHUNK = 1 << 14  # references summed together: their partial sums stay in the second-level cache
 BATCH = 1 << 11  # additions that share an inversion

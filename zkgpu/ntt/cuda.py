@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from zkgpu.gpu.driver import OutOfMemory
 from zkgpu.gpu.elements import scalar, scalar_source
 from zkgpu.gpu.program import DeviceArray, Grid, Programs, allocate, upload
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 
 LOG_TILE = 10  # 2^10 elements are 36 KiB with their padding: within what every GPU gives a block unasked
 MOST_VECTORS = (1 << 16) - 1  # rows of a grid

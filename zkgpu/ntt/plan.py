@@ -9,13 +9,13 @@ over the whole array.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.jit.threads import ranges
+from zkgpu.records import dataclass
 
 # kinds of pass: 1, 2 and 3 are radix 2, 4 and 8; TAIL the last three stages in tiles; FIRST the first radix 8 over the
 # roots of unity, whose factors are 1; LAST the radix 8 that ends the inverse over another coset

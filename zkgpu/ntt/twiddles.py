@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +13,7 @@ from zkgpu.fields.field import Field
 from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.memory import aligned_empty
 from zkgpu.ntt.plan import RADIX, RADIX_LOG, group_count
+from zkgpu.records import dataclass
 
 Words = NDArray[np.uint64]
 LONG = 20  # log2 of the values of a long transform

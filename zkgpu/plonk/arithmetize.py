@@ -11,7 +11,6 @@ constraints are done at once, as arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix, distinct_rows
 from zkgpu.plonk.keys import MIN_LOG_SIZE, SELECTORS, Additions, Index
 from zkgpu.plonk.values import ONE, ZERO, Ids, Values
+from zkgpu.records import dataclass
 
 Places = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -9,8 +9,9 @@ Whoever evaluates them chooses what the letters are:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+
+from zkgpu.records import dataclass
 
 T = TypeVar("T")
 

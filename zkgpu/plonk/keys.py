@@ -7,7 +7,7 @@ rows with ql = 1, and wire 0 holds 0, constants being in qc.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,7 @@ from zkgpu.errors import InsecureKeyError
 from zkgpu.fields.field import Limbs
 from zkgpu.notebook import table, unsafe_facts
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.circuits.committed import CommittedRound

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from zkgpu.plonk.verifier import verify
 from zkgpu.poly import Coefficients, Committer, batch_quotient, combine, evaluate
 from zkgpu.provers.checked import CheckedProver, Witness
 from zkgpu.provers.statement import Statement
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 

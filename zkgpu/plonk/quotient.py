@@ -11,7 +11,6 @@ than n.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from zkgpu.plonk.assignment import selection
 from zkgpu.plonk.identities import Challenges, PermutationColumns, Selectors, WireColumns, all_identities
 from zkgpu.plonk.keys import EXTRA_POWERS, FIXED, SIGMAS
 from zkgpu.poly import Coefficients, Coset, combine, roots_of_unity
+from zkgpu.records import dataclass
 
 PARTS = 3
 

@@ -6,11 +6,11 @@ As in snarkjs, a challenge covers what was said since the one before, and those 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zkgpu.curves.points import Point
 from zkgpu.plonk.identities import Challenges
 from zkgpu.plonk.keys import EVALUATIONS, Proof, VerifyingKey
+from zkgpu.records import dataclass
 from zkgpu.transcript import Transcript
 
 _ORDER = (*("a", "b", "c"), "z", *("t1", "t2", "t3"), *EVALUATIONS, *("w_zeta", "w_zeta_omega"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from zkgpu.plonk.keys import (
     VerifyingKey,
 )
 from zkgpu.plonk.weakness import mismatch
+from zkgpu.records import dataclass
 from zkgpu.store import digests as checked
 
 HEADER, ADDITIONS, WIRES_A, WIRES_B, WIRES_C, QM, QL, QR, QO, QC, SIGMA, LAGRANGE, POWERS = range(2, 15)

@@ -7,7 +7,6 @@ e(W, tau H) = e(C - y G + x W, H).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import SelfCheckError
 from zkgpu.fields.field import Limbs
 from zkgpu.poly.polynomials import Coefficients, combine, divide_by_linear, evaluate
+from zkgpu.records import dataclass
 
 LOW_TERMS = 6  # a polynomial's terms may have exponents below this; from n on all that the string has
 

@@ -7,11 +7,12 @@ entries, so transforms, commitments and divisions need no copies of other length
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.ntt.domain import Domain
+from zkgpu.records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

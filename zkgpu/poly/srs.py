@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ from zkgpu.ceremony.powers import verify_tau_powers
 from zkgpu.curves.points import Curve, Point
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.ceremony.ptau import PowersOfTau

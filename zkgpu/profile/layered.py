@@ -7,9 +7,10 @@ order by where the nodes lie that they read or feed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
+
+from zkgpu.records import dataclass
 
 _WIDTH, _HEIGHT, _GAP_X, _GAP_Y, _BEND = 150, 36, 22, 26, 24
 _SWEEPS = 6

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 
 from zkgpu.inference import CompiledModel, Costs, ModelStatement
 from zkgpu.profile.layered import Box, svg
 from zkgpu.profile.page import flame, table, whole
 from zkgpu.profile.scopes import Scope, profile
+from zkgpu.records import dataclass
 from zkgpu.zkml.accuracy import Accuracy
 from zkgpu.zkml.operations import Operation
 from zkgpu.zkml.ranges import Interval, analyze

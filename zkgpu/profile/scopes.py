@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.profile.components import component_of_rows
+from zkgpu.records import dataclass
 
 Counts = NDArray[np.int64]  # (4,): constraints, entries of A, of B, of C
 

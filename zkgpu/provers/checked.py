@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 Key = TypeVar("Key", bound=Any)
 Blinding = TypeVar("Blinding")
 Self = TypeVar("Self", bound="CheckedProver[Any, Any]")
-Witness: TypeAlias = Limbs | Callable[[ChallengeSource], Limbs]
+Witness: TypeAlias = "Limbs | Callable[[ChallengeSource], Limbs]"
 
 
 class CheckedProver(ABC, Generic[Key, Blinding]):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from zkgpu.formats import public_values, strict_json
 from zkgpu.formats.atomic import together
 from zkgpu.notebook import listed, table
+from zkgpu.records import dataclass
 
 
 @dataclass(frozen=True)

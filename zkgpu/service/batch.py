@@ -6,12 +6,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from pathlib import Path
 
 from zkgpu.errors import ResourceError, ZkgpuError, described
 from zkgpu.formats.public_values import public_beside, read_public_values
 from zkgpu.provers.statement import Statement
+from zkgpu.records import dataclass
 from zkgpu.service.opened import Options, statement_from, verifying_key_from
 from zkgpu.service.places import Order, Outcome, Place, PlaceLost
 from zkgpu.systems.files import read_proof

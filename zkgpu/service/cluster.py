@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from ray.exceptions import ActorUnavailableError, RayError
 
 from zkgpu.errors import FormatError, ResourceError, described, error_with
 from zkgpu.formats.atomic import replacing
+from zkgpu.records import dataclass
 from zkgpu.service.opened import Options
 from zkgpu.service.places import Order, Outcome, Place, PlaceLost, State
 from zkgpu.service.resident import Residents

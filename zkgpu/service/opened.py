@@ -6,7 +6,6 @@ import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from zkgpu.formats.public_values import public_values_to_json, read_public_value
 from zkgpu.formats.wtns import MAGIC, read_wtns
 from zkgpu.provers.proof_system import AnyProvingKey, AnyVerifyingKey
 from zkgpu.provers.statement import Statement
+from zkgpu.records import dataclass
 from zkgpu.service.served import Served
 from zkgpu.stages import stage
 from zkgpu.systems.files import read_key, read_proof, read_verifying_key

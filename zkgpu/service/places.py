@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Protocol
 
 from zkgpu.errors import ResourceError
+from zkgpu.records import dataclass
 from zkgpu.service.opened import Options
 from zkgpu.stages import Listener
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from multiprocessing.connection import Connection
 from typing import Any
 
 from zkgpu.errors import error_with
+from zkgpu.records import dataclass
 from zkgpu.service.places import Order, Outcome, Place, PlaceLost, State
 from zkgpu.service.served import Served
 from zkgpu.service.worker import Message, receive, send

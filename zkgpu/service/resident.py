@@ -7,10 +7,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from zkgpu.errors import CancelledError, ResourceError, SelfCheckError, ZkgpuError, described
+from zkgpu.records import dataclass
 from zkgpu.service.opened import Devices, OpenKey, Options, facts_of, open_served, size_of
 from zkgpu.service.served import Served
 from zkgpu.stages import Cancel, Listener, cancellable, listening

@@ -6,10 +6,11 @@ import ipaddress
 import os
 import re
 import stat
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 from zkgpu.service.served import Served
 
 DAY = 86400.0

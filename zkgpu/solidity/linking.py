@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from Crypto.Hash import keccak
 
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.evm.abi import WORD_BYTES
 from zkgpu.groth16.keys import VerifyingKey
+from zkgpu.records import dataclass
 from zkgpu.solidity.contract import verifier_source
 
 _PUSH32 = b"\x7f"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from zkgpu.errors import FormatError
 from zkgpu.formats import zkey
 from zkgpu.provers.proof_system import ProofSystem
+from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.evm.form import ContractForm

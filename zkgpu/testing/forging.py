@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.records import dataclass
 
 _CELLS = 1 << 20  # values of all columns that run at once
 _COLUMNS = 64

@@ -8,10 +8,11 @@ at which a linear combination becomes 0 or a power of two. All are taken from th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.records import dataclass
 from zkgpu.testing.names import Names
 
 _WIDTHS = (2, 4, 8, 16, 31, 63, 64, 127, 128)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.records import dataclass
 from zkgpu.testing.draws import Draws
 from zkgpu.testing.names import Names
 from zkgpu.testing.report import Change, Finding

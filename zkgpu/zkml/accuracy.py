@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
 from zkgpu.zkml.clamps import clamped, limited

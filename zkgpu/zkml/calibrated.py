@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 from zkgpu.zkml.streams import Places
 
 

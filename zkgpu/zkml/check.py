@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.notebook import listed, table
+from zkgpu.records import dataclass
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.frontends import as_onnx

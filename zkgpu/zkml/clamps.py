@@ -9,10 +9,10 @@ one of ten thousand values that is a little too large is no matter, and the one 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.operations import SEEN_HIGH, SEEN_LOW, IntegerModel, Requantize
 from zkgpu.zkml.semantics import Array, OutOfRange, round_half_up
 

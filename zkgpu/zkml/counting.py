@@ -8,7 +8,7 @@ sums share wires that no row holds together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
 from zkgpu.curves import DEFAULT
+from zkgpu.records import dataclass
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of

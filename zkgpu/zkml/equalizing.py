@@ -8,10 +8,11 @@ lies between them, Relu and pooling, passes a positive factor on. So each channe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import Array, Graph, Node
 

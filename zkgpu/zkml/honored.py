@@ -7,11 +7,12 @@ an input that depends on the model's inputs where a rule takes a constant, a sec
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Graph, Node, Refusal, Unsupported, one_value, refuse, unsupported
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from zkgpu.circuits.gadgets.limbs import plan_limbs
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 from zkgpu.zkml.counting import NetworkTally
 from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends

@@ -8,11 +8,12 @@ found by halving, with the scaler's own arithmetic, so that every answer is onnx
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.trees import listed
 

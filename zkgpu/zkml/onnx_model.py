@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +12,7 @@ from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.extras import hint
 from zkgpu.formats.container import map_file
 from zkgpu.formats.kinds import wrong_kind
+from zkgpu.records import dataclass
 from zkgpu.zkml.external_data import load_weights
 from zkgpu.zkml.graph import Shape
 

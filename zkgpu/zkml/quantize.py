@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import machines as vector_machines
 from zkgpu.zkml import tabular

@@ -8,10 +8,11 @@ makes the table coarse for them nor leaves it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zkgpu.records import dataclass
 
 Floats = NDArray[np.float64]
 Function = Callable[[Floats], Floats]

@@ -7,7 +7,7 @@ too wide for the field, an index that could leave its table, an integer of the m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.operations import (
     LARGEST,

@@ -8,10 +8,11 @@ well there as elsewhere. Where all p are 0 in single precision each share is one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, one_value
 from zkgpu.zkml.restated import BOOLEAN
 from zkgpu.zkml.tabular import MAGNITUDE, SHARE

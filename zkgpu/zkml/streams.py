@@ -9,12 +9,12 @@ names.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Graph, Node
 
 NORMS = ("Normalize", "RootMeanSquare")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from zkgpu.circuits.gadgets.limbs import LimbPlan, plan_limbs
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
+from zkgpu.records import dataclass
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.operations import Shape
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 
 TREES = "Trees"  # the operator of an ensemble: rows of features to rows of scores

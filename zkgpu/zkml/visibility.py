@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.records import dataclass
 from zkgpu.zkml.operations import IntegerModel, Linear
 from zkgpu.zkml.ranges import Interval
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.gadgets.operands import on_wires
 from zkgpu.circuits.wires import Operand, Wires
 from zkgpu.errors import UsageError
+from zkgpu.records import dataclass
 
 WIDEST_LIMB = 20  # bits of a limb: a table of a million rows
 

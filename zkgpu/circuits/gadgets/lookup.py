@@ -12,7 +12,6 @@ Rows of several columns are first combined with the powers of a second challenge
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -27,6 +26,7 @@ from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.wires import Operand, Wires, concatenate, stack
 from zkgpu.errors import UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field
+from zkgpu.records import dataclass
 
 Integers = NDArray[Any]  # int64, or Python integers
 Places = NDArray[np.int64]

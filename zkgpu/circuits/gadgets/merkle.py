@@ -8,7 +8,6 @@ depth alone, which a circuit fixes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from zkgpu.circuits.circuit import Circuit
 from zkgpu.circuits.gadgets.logic import select
@@ -17,6 +16,7 @@ from zkgpu.circuits.wires import Wires, stack
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
+from zkgpu.records import dataclass
 
 
 def merkle_root(leaf: Wires, index_bits: Wires, siblings: Wires) -> Wires:

@@ -7,7 +7,6 @@ the Grain LFSR (appendix E), the sparse form of the partial rounds after appendi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, batch_inverse
+from zkgpu.records import dataclass
 
 Vector = list[int]
 Matrix = list[list[int]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.expansion.writer import Writer
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 

@@ -7,11 +7,11 @@ not, and those that one has, the product is one of a stack of matrices.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.expansion.writer import Writer
 from zkgpu.zkml.graph import Array, Graph, Node, unsupported
 

@@ -7,10 +7,10 @@ and a reversed one begins at it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.expansion.writer import Writer, integers
 from zkgpu.zkml.graph import Array, Graph, Node, Shape, unsupported
 

@@ -20,13 +20,14 @@ less running time", IFIP Congress 1977; from the left, so that inputs and output
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, stack
 from zkgpu.circuits.gadgets.evaluations import powers, weighted_sum
+from zkgpu.records import dataclass
 from zkgpu.zkml.layers.products import Source
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, matrix_product

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.operations import IntegerModel, Integers, Requantize
 from zkgpu.zkml.ranges import Interval

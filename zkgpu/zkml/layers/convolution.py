@@ -23,7 +23,6 @@ the integer of the semantics follows from ranges, as ever (layers.matrices).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +32,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires, concatenate, stack
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.gadgets.evaluations import powers
+from zkgpu.records import dataclass
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, matrix_product
 

@@ -13,7 +13,7 @@ determine each other.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.circuits.gadgets.poseidon import poseidon, poseidon_hash
 from zkgpu.curves import DEFAULT
+from zkgpu.records import dataclass
 
 _BLOCK = 15
 _BITS = 248  # of a field element that are used

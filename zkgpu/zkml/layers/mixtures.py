@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
+from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.challenged import Evaluations
 from zkgpu.zkml.layers.products import Product, Source, Sources

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.operations import Arrange, IntegerModel, Linear, Shape
 
 LONG = 1 << 18  # entries of a layer from which its outputs get wires, or are tested: below, nothing is worth the while

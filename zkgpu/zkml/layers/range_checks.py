@@ -7,7 +7,6 @@ the widest number it speaks of, loosened range checks and all, and is refused by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.limbs import assert_in_range
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 
 Integers = NDArray[Any]
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.evaluations import powers, weighted_sum
+from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.challenged import Evaluations
 from zkgpu.zkml.layers.products import Product, Source, Sources

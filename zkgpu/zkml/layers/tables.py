@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.circuits.gadgets.lookup import Table
+from zkgpu.records import dataclass
 from zkgpu.zkml.layers.range_checks import Checks, Integers
 from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
 from zkgpu.zkml.ranges import Interval

@@ -6,11 +6,12 @@ Each part is then written in its own way (layers.products, layers.scores). The m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.operations import Arrange, IntegerModel, Linear, Operation
 
 Places = NDArray[np.int64]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 
 import numpy as np
 
 from zkgpu.circuits.numbers import narrowest
 from zkgpu.errors import FormatError
+from zkgpu.records import dataclass
 from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import MOVING, ROWS, Array, Graph, Node, unsupported

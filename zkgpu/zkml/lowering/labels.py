@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Node
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.operations import Requantize

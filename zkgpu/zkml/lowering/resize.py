@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.operations import Integers

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from zkgpu.records import dataclass
 from zkgpu.zkml.graph import Node, Shape, unsupported
 from zkgpu.zkml.operations import Integers
 
