@@ -23,11 +23,11 @@ def run(program: Program) -> str:
 
 
 def run_program(program: Program) -> Measurement:
-    cpu = _cpu_of_ended_children()
+    cpu = cpu_of_ended_children()
     seconds = seconds_of(lambda: run(program))
-    return Measurement((seconds,), (_cpu_of_ended_children() - cpu,))
+    return Measurement((seconds,), (cpu_of_ended_children() - cpu,))
 
 
-def _cpu_of_ended_children() -> float:
+def cpu_of_ended_children() -> float:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime

@@ -61,6 +61,11 @@ def test_an_option_after_the_command_has_its_effect(command: Any, work: Any) -> 
     assert "unknown device" in command("setup", work / "circuit.r1cs", "--unsafe", "k", "--device", "no").error(2)
 
 
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "cuda:-1", "cpu:0", ""])
+def test_a_device_that_is_none_is_refused_by_commands_that_compute_nothing_too(command: Any, device: str) -> None:
+    assert "unknown device" in command("cache", "info", "--device", device).error(2)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [

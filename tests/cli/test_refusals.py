@@ -98,7 +98,7 @@ def test_an_output_that_cannot_be_written_leaves_nothing(
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
-        (["export"], 2, "Missing command"),
+        (["export"], 2, "Missing command: give zkgpu export vk|"),
         (["cache"], 2, "Missing command"),
         (["nonsense"], 2, "nonsense"),
         (["prove", "x"], 2, "'x' does not exist"),
@@ -186,6 +186,14 @@ def test_running_out_of_memory_or_being_interrupted_has_its_own_code(
 
     monkeypatch.setattr(machine, "_cache_facts", fail)
     assert command("cache", "info").error(code)
+
+
+def test_an_interruption_is_one_line(command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(machine, "_cache_facts", fail)
+    assert command("cache", "info").err == "error: interrupted: nothing half-made stays: run the command again\n"
 
 
 def zkgpu(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

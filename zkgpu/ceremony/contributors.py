@@ -68,6 +68,12 @@ def require_effective(where: str, secret: str, g1_s: Point, g1_sx: Point) -> Non
         raise FormatError(f"{where}: multiplies {secret} by 1 or -1, which is no contribution: do not use this file")
 
 
+def contribution_facts(number: int, contribution: Any, digest: bytes) -> dict[str, Any]:
+    """A contribution to either phase as JSON has it; its hash is by the phase's own rule."""
+    beacon = contribution.beacon and {"value": contribution.beacon[0].hex(), "exponent": contribution.beacon[1]}
+    return {"number": number, "name": contribution.name, "beacon": beacon, "hash": digest.hex()}
+
+
 def describe_contribution(contribution: Any) -> str:
     """The name, and the beacon where there is one, of a contribution to either phase."""
     beacon = f", beacon {contribution.beacon[0].hex()} 2^{contribution.beacon[1]}" if contribution.beacon else ""

@@ -135,7 +135,8 @@ def where_published(curve: Curve, power: int) -> str:
     if curve.snarkjs_name != _CURVE or wanted > LARGEST:
         return f"none of 2^{power} is published for {curve.title}: `zkgpu powers new` begins a ceremony"
     size = prepared_bytes(curve, wanted) / 2**20
-    return f"{PLACE}{file_name(wanted)} ({size:,.0f} MiB, BLAKE2b {digest_of(wanted)[:16]}..) has them"
+    shown = f"{size:,.{0 if size >= 10 else 1}f} MiB"
+    return f"{PLACE}{file_name(wanted)} ({shown}, BLAKE2b {digest_of(wanted)[:16]}..) has them"
 
 
 def require_powers(ptau: PowersOfTau, log_size: int) -> None:

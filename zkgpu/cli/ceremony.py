@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,9 +53,9 @@ def powers_group() -> None:
 def powers_new(session: Session, power: int, output: str, curve_name: str | None, force: bool) -> None:
     """Begin a ceremony of 2^POWER powers, which serves circuits of up to 2^POWER constraints."""
     from zkgpu.ceremony.phase_one import write_new_powers
-    from zkgpu.curves import CURVES, DEFAULT, known_curves
+    from zkgpu.curves import DEFAULT, curve_named, known_curves
 
-    curve = next((c for c in CURVES if c.snarkjs_name == curve_name), None) if curve_name else DEFAULT
+    curve = DEFAULT if curve_name is None else curve_named(curve_name)
     if curve is None:
         raise UsageError(f"--curve {curve_name}: is not known: give {known_curves()}")
     _require_new(output, [], force, 384 << power)
@@ -147,10 +148,10 @@ def powers_verify(session: Session, powers: str) -> None:
             digest = blake2b_of(map_file(powers))
     known = power_of(digest)
     published = None if known is None else file_name(known)
-    facts = {
+    facts: dict[str, Any] = {
         "power": ptau.power,
         "prepared": ptau.lagrange is not None,
-        "contributions": _contributors(ptau),
+        "contributions": _contributions(ptau),
         "last_hash_checked": not ptau.is_reduced,
         "digest": digest.hex(),
         "published_as": published,
@@ -159,7 +160,7 @@ def powers_verify(session: Session, powers: str) -> None:
         facts,
         f"valid powers of tau: 2^{ptau.power}, {len(ptau.contributions)} contributions"
         + (", prepared" if facts["prepared"] else ", not prepared"),
-        *_contributors(ptau),
+        *_lines(facts["contributions"], ptau.contributions),
         *([_REDUCED.format(ptau.ceremony_power)] if ptau.is_reduced else []),
         f"BLAKE2b {digest.hex()}" + (f", which is published as {published}" if published else ""),
     )
@@ -171,23 +172,36 @@ def powers_verify(session: Session, powers: str) -> None:
 def powers_inspect(session: Session, powers: str) -> None:
     """Say who contributed to a file, without checking it."""
     ptau = _read_powers(powers)
-    facts = {
+    facts: dict[str, Any] = {
         "curve": ptau.curve.name,
         "power": ptau.power,
         "ceremony_power": ptau.ceremony_power,
         "prepared": ptau.lagrange is not None,
-        "contributions": _contributors(ptau),
+        "contributions": _contributions(ptau),
     }
     prepared = "prepared" if facts["prepared"] else "not prepared"
     part = f", of 2^{ptau.ceremony_power} in the ceremony" if ptau.is_reduced else ""
-    session.finish(facts, f"2^{ptau.power} powers over {ptau.curve.title}{part}, {prepared}", *_contributors(ptau))
+    session.finish(
+        facts,
+        f"2^{ptau.power} powers over {ptau.curve.title}{part}, {prepared}",
+        *_lines(facts["contributions"], ptau.contributions),
+    )
 
 
-def _contributors(ptau: PowersOfTau) -> list[str]:
+def _contributions(ptau: PowersOfTau) -> list[dict[str, Any]]:
+    from zkgpu.ceremony.contributors import contribution_facts
+
+    return [contribution_facts(i, c, c.response_hash()) for i, c in enumerate(ptau.contributions, 1)]
+
+
+def _lines(contributions: list[dict[str, Any]], described: Iterable[Any]) -> list[str]:
     """A line for each contribution: name, beacon and hash."""
     from zkgpu.ceremony.contributors import describe_contribution
 
-    return [f"{i}: {describe_contribution(c)} {c.response_hash().hex()}" for i, c in enumerate(ptau.contributions, 1)]
+    return [
+        f"{facts['number']}: {describe_contribution(c)} {facts['hash']}"
+        for facts, c in zip(contributions, described, strict=True)
+    ]
 
 
 @click.group("key", cls=Group, no_args_is_help=False)
@@ -268,7 +282,7 @@ def key_verify(session: Session, circuit: str, powers: str, key: str) -> None:
     session.finish(
         facts,
         f"valid key: {proving_key.n_wires:,} wires, {len(proving_key.contributions)} contributions",
-        *facts["contributions"],
+        *_lines(facts["contributions"], proving_key.contributions),
     )
 
 
@@ -279,17 +293,18 @@ def key_inspect(session: Session, key: str) -> None:
     """Say who contributed to a key, without checking it."""
     from zkgpu.groth16.zkey import read_zkey
 
-    facts = _key_facts(read_zkey(key))
+    found = read_zkey(key)
+    facts = _key_facts(found)
     session.finish(
         facts,
         f"key of {facts['wires']:,} wires, circuit hash {facts['circuit_hash']}"
         + (", UNSAFE" if facts["unsafe"] else ""),
-        *facts["contributions"],
+        *_lines(facts["contributions"], found.contributions),
     )
 
 
 def _key_facts(key: ProvingKey) -> dict[str, Any]:
-    from zkgpu.ceremony.contributors import describe_contribution
+    from zkgpu.ceremony.contributors import contribution_facts
     from zkgpu.groth16.ceremony import contribution_hash
 
     return {
@@ -297,9 +312,7 @@ def _key_facts(key: ProvingKey) -> dict[str, Any]:
         "circuit_hash": key.circuit_hash.hex(),
         "committed_wires": key.n_committed,
         "unsafe": key.is_unsafe,
-        "contributions": [
-            f"{i}: {describe_contribution(c)} {contribution_hash(c).hex()}" for i, c in enumerate(key.contributions, 1)
-        ],
+        "contributions": [contribution_facts(i, c, contribution_hash(c)) for i, c in enumerate(key.contributions, 1)],
     }
 
 

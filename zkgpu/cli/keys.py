@@ -134,14 +134,14 @@ _CONTRIBUTED: Keys = {
 _HELD_POWERS: Keys = {
     "power": ("integer", "for 2^power rows"),
     "prepared": ("truth", "for phase 2"),
-    "contributions": ("list", "names, beacons and hashes"),
+    "contributions": ("list", "objects: number, name, hash, and value and exponent of a beacon, or null"),
 }
 _HELD_KEY: Keys = {
     "wires": ("integer", ""),
     "circuit_hash": ("text", ""),
     "committed_wires": ("integer", ""),
     **_UNSAFE,
-    "contributions": ("list", "names, beacons and hashes"),
+    "contributions": ("list", "objects: number, name, hash, and value and exponent of a beacon, or null"),
 }
 _BATCH: Keys = {
     "model": ("text", "its hash, 0x.."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -38,8 +39,19 @@ def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         setattr(session, name, one)
 
 
+class _Device(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """The name of a device, which is looked at by commands that compute nothing too."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if re.fullmatch(r"auto|cpu|reference|cuda(:\d+)?", value, re.ASCII) is None:
+            raise UsageError(f"unknown device '{value}': use auto, cpu, cuda or cuda:N")
+        return value
+
+
 GLOBAL_OPTIONS = (
-    GlobalOption("--device", metavar="auto|cpu|cuda[:N]", help="Where to compute; auto by default."),
+    GlobalOption("--device", type=_Device(), metavar="auto|cpu|cuda[:N]", help="Where to compute; auto by default."),
     GlobalOption("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."),
     GlobalOption("--json", is_flag=True, help="Print one JSON object on standard output."),
     GlobalOption("-q", "--quiet", is_flag=True, help="Print errors, and what is unsafe, only."),
@@ -67,7 +79,10 @@ def with_global_options(command: click.Command) -> click.Command:
 
 
 class Group(click.Group):
-    """A group that names the commands which somebody may have meant, here or elsewhere in the program."""
+    """A group whose commands stand in order of use; it names those which somebody may have meant, here or elsewhere."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -104,6 +119,8 @@ def said(error: click.ClickException) -> str:
     text, context = error.format_message(), getattr(error, "ctx", None)
     if type(error) not in (click.UsageError, click.MissingParameter) or context is None:
         return text
+    if isinstance(context.command, click.Group) and text.startswith("Missing command"):
+        return f"Missing command: give {context.command_path} {'|'.join(context.command.list_commands(context))}"
     return (
         f"{text.rstrip('.')}: give {' '.join([context.command_path, *context.command.collect_usage_pieces(context)])}"
     )

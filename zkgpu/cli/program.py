@@ -79,6 +79,13 @@ def by_heading() -> dict[str, list[str]]:
 class Commands(Group):
     """The commands by name; the module of one is imported when it is called. Each takes the global options too."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """An interruption is told of once, in one line: click would print an empty one first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The docstring, with the proof systems, curves and exit codes that there are."""
         from zkgpu.curves import CURVES

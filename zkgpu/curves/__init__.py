@@ -9,7 +9,19 @@ from zkgpu.curves.points import Curve, Group, Point, Precompiles
 from zkgpu.curves.twist import Twist
 from zkgpu.errors import UsageError
 
-__all__ = ["BN254", "CURVES", "DEFAULT", "Curve", "Group", "Point", "Precompiles", "Twist", "curve_of", "known_curves"]
+__all__ = [
+    "BN254",
+    "CURVES",
+    "DEFAULT",
+    "Curve",
+    "Group",
+    "Point",
+    "Precompiles",
+    "Twist",
+    "curve_named",
+    "curve_of",
+    "known_curves",
+]
 
 CURVES: tuple[Curve, ...] = (BN254,)
 DEFAULT = BN254
@@ -21,6 +33,12 @@ def curve_of(group: Group) -> Curve:
         if group in (curve.g1, curve.g2):
             return curve
     raise UsageError(f"{group.name} is no group of a known curve: use {known_curves()}")
+
+
+def curve_named(name: str) -> Curve | None:
+    """The curve that files of snarkjs, gnark or Ethereum call so, in any writing; None where it is not known."""
+    plain = name.lower().replace("_", "").replace("-", "")
+    return next((curve for curve in CURVES if plain in (curve.snarkjs_name, *curve.aliases)), None)
 
 
 def known_curves() -> str:

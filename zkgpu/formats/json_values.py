@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from zkgpu.curves import CURVES, DEFAULT, Curve, Group, Point, known_curves
+from zkgpu.curves import DEFAULT, Curve, Group, Point, curve_named, known_curves
 from zkgpu.errors import FormatError, PointError
 from zkgpu.formats.container import Source, name_of
 from zkgpu.formats.kinds import require_kind
@@ -37,11 +37,10 @@ def require_curve(value: Any, what: str, protocol: str, title: str, default: Cur
         _refuse_misspelled("curve", value)
         return default
     name = value["curve"]
-    plain = name.lower().replace("_", "").replace("-", "") if isinstance(name, str) else ""
-    for curve in CURVES:
-        if plain in (curve.snarkjs_name, *curve.aliases):
-            return curve
-    raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use {known_curves()}")
+    curve = curve_named(name) if isinstance(name, str) else None
+    if curve is None:
+        raise FormatError(f"the curve of the {what} is {shown(name)}, not a supported one: use {known_curves()}")
+    return curve
 
 
 def _refuse_misspelled(key: str, value: dict[str, Any]) -> None:
