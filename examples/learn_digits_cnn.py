@@ -1,11 +1,12 @@
 """Learns the small convolutional network of examples/models from scikit-learn's digits, in NumPy, with Adam.
 
-Run as `python -m examples.learn_digits_cnn`; it writes models/digits_cnn.onnx, and the compiled form that
-`zkgpu demo` proves, and prints the share of right answers on the 360 test images.
+Run as `python -m examples.learn_digits_cnn`; it writes models/digits_cnn.onnx, the compiled form that `zkgpu demo`
+proves, and what `zkgpu samples` writes of both, and prints the share of right answers on the 360 test images.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +15,14 @@ import onnx
 import zkgpu.demo
 from examples.digits import digits
 from examples.networks import Network
+from zkgpu.demo.digits import IMAGE
 from zkgpu.inference import compile_model
 from zkgpu.zkml.storage import dump
 
 CHANNELS, EPOCHS, BATCH, RATE = 8, 40, 32, 0.002
 MODEL = Path(__file__).parent / "models" / "digits_cnn.onnx"
 DEMO = Path(zkgpu.demo.__file__).parent / "digits_cnn.npz"
+SAMPLES = DEMO.parent / "samples"
 WINDOWS = np.lib.stride_tricks.sliding_window_view(np.arange(64).reshape(8, 8), (3, 3)).reshape(36, 9)
 
 Parameters = list[np.ndarray]  # filters (9, channels), their biases, dense weights (9 channels, 10), their biases
@@ -91,4 +94,7 @@ if __name__ == "__main__":
     onnx.save(as_onnx(learnt), MODEL)
     learn_images, test_images = data.learn.reshape(-1, 1, 8, 8), data.test.reshape(-1, 1, 8, 8)
     names = {as_onnx(learnt).graph.output[0].name: [str(digit) for digit in range(10)]}
+    shutil.copy(MODEL, SAMPLES / "model.onnx")
+    np.savez_compressed(SAMPLES / "data.npz", image=learn_images[:128].astype(np.uint8))
+    np.savez_compressed(SAMPLES / "input.npz", image=IMAGE.reshape(1, 1, 8, 8).astype(np.uint8))
     DEMO.write_bytes(dump(compile_model(MODEL, learn_images[:200], test_data=test_images, labels=names)))

@@ -168,6 +168,7 @@ KEYS: Mapping[str, Keys] = {
         "output": ("text?", "the folder of --output"),
         **TIMED,
     },
+    "samples": {**_OUTPUT, "files": ("list", "their names")},
     "compile": {**_OUTPUT, **_SIZES, "public": ("integer", "public values")},
     "witness": {**_OUTPUT, "values": ("integer", "")},
     "check": {"constraints": ("integer", ""), **_SOUNDNESS},

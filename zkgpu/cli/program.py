@@ -46,6 +46,7 @@ COMMANDS = {
     "batch": "batch.batch_command",
     "serve": "serve.serve_command",
     "demo": "demo.demo_command",
+    "samples": "samples.samples_command",
 }
 EXIT_CODES = {
     0: "ok",
@@ -60,7 +61,7 @@ EXIT_CODES = {
     141: "nobody reads the output",
 }
 _HEADINGS = {  # in order of use
-    "A first proof": ("demo",),
+    "A first proof": ("demo", "samples"),
     "Circuits": ("compile", "witness", "check", "setup", "prove", "fullprove", "verify", "export", "profile"),
     "Neural networks": ("zkml", "audit"),
     "Ceremonies": ("powers", "key"),

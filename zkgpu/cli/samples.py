@@ -1,0 +1,36 @@
+"""samples: files to try the other commands with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.session import Session, pass_session
+from zkgpu.errors import UsageError
+
+_ONE_PARTY = "this machine alone made the powers of pot.ptau: for tests, as all keys that are set up with them"
+
+
+@click.command("samples")
+@click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(file_okay=False))
+@click.option("--force", is_flag=True, help="Replace files of the same names.")
+@pass_session
+def samples_command(session: Session, folder: str, force: bool) -> None:
+    """Write files to try the commands with: a circom circuit, a model, their inputs, and powers of tau.
+
+    circuit.circom, .r1cs, .sym and .wasm with input.json; model.onnx, which reads digits, with data.npz to calibrate it
+    and input.npz; pot.ptau for both, which this machine makes alone: for tests.
+    """
+    from zkgpu.demo.samples import NAMES, write_samples
+
+    places = [Path(folder, name) for name in NAMES]
+    there = next((place for place in places if place.exists()), None)
+    if there is not None and not force:
+        raise UsageError(f"{there}: there is a file: --force replaces it")
+    require_outputs(places, [], may_make_folders=True)
+    with session.working():
+        write_samples(Path(folder), session.backend())
+    session.warn(_ONE_PARTY)
+    session.finish({"output": folder, "files": list(NAMES)}, f"{folder}: {', '.join(NAMES)}")
