@@ -38,6 +38,10 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 BACKGROUND = """() => [document.body, document.documentElement]
     .map(part => getComputedStyle(part).backgroundColor.match(/[\\d.]+/g).map(Number))
     .find(([, , , alpha]) => alpha !== 0).slice(0, 3)"""
+# cells whose words are broken into letters
+SQUEEZED = """() => [...document.querySelectorAll("td, th")]
+    .filter(cell => cell.innerText.trim().length > 3 && cell.clientWidth && cell.clientWidth < 40)
+    .map(cell => cell.innerText)"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no Chromium")]
 
@@ -69,7 +73,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install '.[browser]'")
+    driver = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install playwright")
     with driver.sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield opened
@@ -91,9 +95,11 @@ def test_a_page_looks_as_it_should(
     page.goto(f"{address}/{PAGES[name]}", wait_until="networkidle")
     kept = Path(os.environ.get("ZKGPU_SCREENSHOTS", tmp_path))
     page.screenshot(path=kept / f"{name}-{width}-{scheme}.png")
-    said, beyond, background = page.inner_text("body"), page.evaluate(OVERFLOW), page.evaluate(BACKGROUND)
+    said, squeezed = page.inner_text("body"), page.evaluate(SQUEEZED)
+    beyond, background = page.evaluate(OVERFLOW), page.evaluate(BACKGROUND)
     page.close()
     assert wrong == []
     assert len(said.split()) > 30, said
+    assert squeezed == []
     assert beyond <= 0, f"{beyond} pixels wider than the window"
     assert (sum(background) > 3 * 128) == (scheme == "light"), background

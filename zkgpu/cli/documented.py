@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
+from html import escape
 from textwrap import fill
 
 import click
@@ -86,7 +88,13 @@ def _rows(keys: Keys) -> list[tuple[str, str, str]]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return ["| " + " | ".join(map(_cell, line)) + " |" for line in lines]
+
+
+def _cell(text: str) -> str:
+    """Of a table: a | in code is an entity, since readers of Markdown differ on how it is escaped there."""
+    text = re.sub(r"`([^`]*\|[^`]*)`", lambda code: f"<code>{escape(code[1], quote=False)}</code>", text)
+    return text.replace("|", "&#124;")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import chain, repeat
 
 from zkgpu.profile.scopes import Scope
 
@@ -27,27 +28,35 @@ def whole(title: str, body: str, profile: Scope) -> str:
 
 def flame(profile: Scope) -> str:
     """What the script of the page draws a profile into, and the same as a table."""
-    rows = []
+    rows, depths = [], []
     for depth, scope in walk(profile):
         share = f"{scope.constraints / max(profile.constraints, 1):.1%}"
-        rows.append(("\u2003" * depth + scope.name, f"{scope.constraints:,}", share, f"{scope.entries:,}"))
+        rows.append((scope.name, f"{scope.constraints:,}", share, f"{scope.entries:,}"))
+        depths.append(depth)
     heads = ("scope", "constraints", "share", "entries")
-    return _filled("flame.html", {"entries": f"{profile.entries:,}", "table": table(heads, rows)})
+    return _filled("flame.html", {"entries": f"{profile.entries:,}", "table": table(heads, rows, depths=depths)})
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable[int] = (0,)) -> str:
-    """Cells as text; columns in `texts` from the left, others, which are numbers, from the right."""
+def table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], texts: Iterable[int] = (0,), depths: Iterable[int] = ()
+) -> str:
+    """Cells as text; columns in `texts` from the left, others, which are numbers, from the right.
+
+    Args:
+        depths: how far each row is indented, all by none by default
+    """
     left = set(texts)
     kinds = [' class="text"' if column in left else "" for column in range(len(heads))]
     head = "".join(f"<th{kind}>{escape(name)}</th>" for kind, name in zip(kinds, heads, strict=True))
-    body = "\n".join(_row(kinds, row) for row in rows)
+    body = "\n".join(_row(kinds, row, depth) for row, depth in zip(rows, chain(depths, repeat(0)), strict=False))
     return f'<div class="wide"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
 
 
-def _row(kinds: Sequence[str], cells: Sequence[str]) -> str:
+def _row(kinds: Sequence[str], cells: Sequence[str], depth: int) -> str:
     first, *others = (escape(cell) for cell in cells)
     shown = "".join(f"<td{kind}>{cell}</td>" for kind, cell in zip(kinds[1:], others, strict=True))
-    return f'<tr><th scope="row">{first}</th>{shown}</tr>'
+    indent = f' style="padding-left:{depth + 0.6}em"' if depth else ""
+    return f'<tr><th scope="row"{indent}>{first}</th>{shown}</tr>'
 
 
 def walk(scope: Scope, depth: int = 0) -> Iterator[tuple[int, Scope]]:
