@@ -26,6 +26,7 @@ const PLAIN = "groth16", COMMITTED = "groth16-commitment", VERSION = 2;
 const CURVES = ["bn128", "bn254", "altbn128"];
 const TAG = new TextEncoder().encode("zkgpu Groth16 with a commitment, 2");
 const WIDTHS = [1n, 2n, 4n, 8n, 16n]; // bytes of a packed value
+const ROLES = ["input", "output", "binding"];
 const MOST_AXES = 32, MOST_LENGTH = 2 ** 31;
 const G2 = [
   [
@@ -53,6 +54,15 @@ export class InsecureKeyError extends FormatError {
 }
 
 // what files hold
+
+/** A copy of what JSON holds: with no getter, hole or loop in it, whatever a caller gave. */
+function parsed(value, what) {
+  try {
+    return JSON.parse(JSON.stringify(value));
+  } catch {
+    throw new FormatError(`the ${what} is not what a file of JSON holds`);
+  }
+}
 
 function member(value, key) {
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
@@ -117,7 +127,7 @@ function isCommitted(value, what) {
 class PackedArray {
   constructor(value, where) {
     this.name = member(value, "name");
-    if (typeof this.name !== "string") throw new FormatError(`${where}: the name is no text`);
+    if (typeof this.name !== "string" || /\p{Surrogate}/u.test(this.name)) throw new FormatError(`${where}: the name is no text`);
     this.shape = list(member(value, "shape"), `${where}.shape`).map(n => count(n, `${where}.shape`));
     [this.low, this.high] = ["low", "high"].map(key => signed(member(value, key), `${where}.${key}`));
     this.isSigned = this.low < 0n;
@@ -165,7 +175,7 @@ function publicOf(value) {
 }
 
 function bytesOf(text) {
-  if (typeof text !== "string" || !/^0x([0-9a-f]{2})*$/.test(text)) {
+  if (typeof text !== "string" || !text.startsWith("0x") || text.length % 2 || /[^0-9a-f]/.test(text.slice(2))) {
     throw new FormatError('packed: this is no string of bytes such as "0x0aff"');
   }
   const bytes = new Uint8Array((text.length - 2) / 2);
@@ -206,9 +216,11 @@ export class Verifier {
    * Raises FormatError for what is none, InsecureKeyError for one that anybody can forge proofs for.
    */
   constructor(key) {
+    key = parsed(key, "verification key");
     this.isCommitted = isCommitted(key, "verification key");
     /** Whether the key says that one party made it, who can forge proofs. */
-    this.isUnsafe = key.unsafe === true;
+    this.isUnsafe = key.unsafe ?? false;
+    if (typeof this.isUnsafe !== "boolean" || key.unsafe === null) throw new FormatError("unsafe is neither true nor false");
     this.ic = list(member(key, "IC"), "IC").map((point, i) => pointOf(point, `IC[${i}]`, false));
     const nPublic = count(member(key, "nPublic"), "nPublic");
     if (this.ic.length !== nPublic + 1) throw new FormatError(`IC has ${this.ic.length} points, nPublic is ${nPublic}`);
@@ -260,7 +272,8 @@ export class Verifier {
    * Raises FormatError for what is none, or is for a key of another form.
    */
   verify(proof, publicValues) {
-    const { inputs, packed } = publicOf(publicValues);
+    proof = parsed(proof, "proof");
+    const { inputs, packed } = publicOf(parsed(publicValues, "public values"));
     if (isCommitted(proof, "proof") !== this.isCommitted) throw new FormatError("the proof is for another kind of key");
     if (inputs.length !== this.explicit) {
       throw new FormatError(`${inputs.length} public inputs, but the key is for ${this.explicit}`);
@@ -319,15 +332,18 @@ function unpacked(arrays, packed) {
  * verifier: of the same model; the statement must have its arrays
  */
 export function shown(statement, publicValues, verifier) {
+  statement = parsed(statement, "statement");
   if (member(statement, "zkgpu statement") !== 2) throw new FormatError("the statement has another version than 2");
   const tensors = list(member(statement, "tensors"), "tensors").filter(one => member(one, "visibility") === "public");
   const said = JSON.stringify(tensors.map(({ name, shape, low, high }) => [name, shape, low, high]));
   const own = verifier.arrays.map(({ name, shape, low, high }) => [name, shape, String(low), String(high)]);
   if (said !== JSON.stringify(own)) throw new FormatError("the statement is not that of the verifying key");
-  const values = unpacked(verifier.arrays, publicOf(publicValues).packed);
+  const values = unpacked(verifier.arrays, publicOf(parsed(publicValues, "public values")).packed);
   return tensors.map(({ name, role, shape, scale, labels }, i) => {
-    const real = Number(scale);
+    const real = typeof scale === "string" && /^[0-9.e+-]+$/.test(scale) ? Number(scale) : NaN;
     if (!(real > 0 && real < Infinity)) throw new FormatError(`the scale of '${name}' is no positive number`);
-    return { name, role, shape, integers: values[i][1], scale: real, labels: list(labels, "labels") };
+    if (!ROLES.includes(role)) throw new FormatError(`the role of '${name}' is none of ${ROLES.join(", ")}`);
+    if (list(labels, "labels").some(label => typeof label !== "string")) throw new FormatError("a label is no text");
+    return { name, role, shape, integers: values[i][1], scale: real, labels };
   });
 }

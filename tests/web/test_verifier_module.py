@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import zkgpu
 from tests.groth16.committed_statement import make
 from tests.test_verdicts import ACCEPTED, CASES, FORGERY, altered, honest
 from zkgpu.curves.bn254 import BN254, Fq, Fr
@@ -21,7 +23,8 @@ from zkgpu.formats.public_values import public_values_from_json, public_values_t
 from zkgpu.groth16 import verify
 from zkgpu.groth16.json import proof_from_json, proof_to_json, verifying_key_from_json, verifying_key_to_json
 
-MODULE = Path(__file__).parents[2] / "examples" / "web" / "verify.mjs"
+WEB = Path(__file__).parents[2] / "examples" / "web"
+MODULE = WEB / "verify.mjs"
 Question = tuple[Any, Any, Any]  # a parsed verification_key.json, proof.json and public.json
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(shutil.which("node") is None, reason="no node")]
@@ -163,3 +166,71 @@ def test_a_point_of_the_twist_outside_of_the_subgroup_is_told_from_one_in_it(pla
             asked.append((key, proof | {"pi_b": point}, public))
     assert len(asked) > 10
     assert all("pi_b: no point of its group" in answer for answer in verdicts(asked))
+
+
+def test_what_no_file_holds_and_what_is_huge_is_refused_by_name() -> None:
+    program = [shutil.which("node") or "node", str(Path(__file__).with_name("attacks.mjs")), str(WEB)]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["tried"] > 800
+    assert outcome["found"] == []
+
+
+@pytest.mark.parametrize("mark", [None, 1, "true", {}])
+def test_a_mark_that_is_neither_true_nor_false_is_refused(plain: Question, mark: Any) -> None:
+    asked = (plain[0] | {"unsafe": mark}, *plain[1:])
+    assert "neither true nor false" in str(library(asked))
+    assert "neither true nor false" in verdicts([asked])[0]
+
+
+def test_a_name_with_half_a_surrogate_pair_is_refused(committed: Question) -> None:
+    key = deepcopy(committed[0])
+    key["arrays"][0]["name"] = "\ud800"
+    asked = (key, *committed[1:])
+    assert "half a surrogate pair" in str(library(asked))
+    assert "the name is no text" in verdicts([asked])[0]
+
+
+def test_the_package_has_the_librarys_version_and_types_for_what_it_exports() -> None:
+    package = json.loads((WEB / "package.json").read_text())
+    assert package["version"] == zkgpu.__version__
+    assert all((WEB / name).is_file() for name in package["files"])
+    declared = re.findall(r"^export declare (?:class|function) (\w+)", (WEB / "verify.d.ts").read_text(), re.M)
+    assert sorted(declared) == sorted(re.findall(r"^export (?:class|function) (\w+)", MODULE.read_text(), re.M))
+    imported = re.findall(r'from "\./(\w+\.mjs)"', MODULE.read_text())
+    assert set(imported) <= set(package["files"])
+
+
+USE = """
+import { FormatError, Verifier, shown } from "zkgpu-verify";
+import { readFileSync } from "node:fs";
+const read = (name: string): unknown => JSON.parse(readFileSync(`${process.argv[2]}/model/${name}.json`, "utf8"));
+const verifier = new Verifier(read("verification_key"));
+const valid: boolean = verifier.verify(read("proof"), read("public"));
+const [image] = shown(read("statement"), read("public"), verifier);
+const first: bigint = image.integers[1];
+let refused = false;
+try { new Verifier({}); } catch (error) { refused = error instanceof FormatError; }
+console.log(valid, first, refused);
+"""
+
+
+@pytest.mark.slow
+def test_the_package_is_installed_and_used(tmp_path: Path) -> None:
+    if not shutil.which("npm"):
+        pytest.skip("no npm")
+
+    def run(*program: str) -> str:
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("npm", "pack", str(WEB))
+    (packed,) = tmp_path.glob("zkgpu-verify-*.tgz")
+    run("npm", "init", "-y")
+    run("npm", "install", str(packed), "typescript", "@types/node")
+    assert (tmp_path / "node_modules" / "zkgpu-verify" / "LICENSE").is_file()
+    (tmp_path / "use.mts").write_text(USE)
+    run("npx", "tsc", "--strict", "--module", "nodenext", "--types", "node", "use.mts")
+    assert run("node", "use.mjs", str(WEB)) == "true 2n true\n"

@@ -37,7 +37,7 @@ class PublicArray:
     """An array of integers from `low` to `high` that travels packed, each in `width` bytes, big-endian, in C order.
 
     Two's complement when low is negative. Raises UsageError for an interval that 16 bytes cannot hold, for lengths and
-    bounds that are no Python integers, and for more axes than NumPy's arrays have.
+    bounds that are no Python integers, for more axes than NumPy's arrays have, and for a name that is no Unicode text.
     """
 
     name: str
@@ -46,6 +46,8 @@ class PublicArray:
     high: int
 
     def __post_init__(self) -> None:
+        if self.name != self.name.encode(errors="replace").decode():
+            raise UsageError(f"public array {self.name!r} has a name with half a surrogate pair: give it another")
         if not all(type(k) is int for k in (*self.shape, self.low, self.high)) or min(self.shape, default=0) < 0:
             raise UsageError(
                 f"public array '{self.name}' has a bound or length that is no integer, or a negative length"
