@@ -15,7 +15,7 @@ from zkgpu.extras import EXTRAS, hint
 ROOT = Path(__file__).parents[1]
 PACKAGE = Path(zkgpu.__file__).parent
 TEXTS = [ROOT / name for name in ("README.md", "SECURITY.md", "ARCHITECTURE.md", "bench/README.md", "tests/README.md")]
-OWN = ("test", "docs", "browser", "examples", "all", "tile")  # for those who change zkgpu itself: no message asks for them
+OWN = ("test", "docs", "browser", "examples", "all", "tile")  # for those who change zkgpu: no message asks for them
 EXTRA = re.compile(r"^(\w+) = \[(.*?)\]$", re.MULTILINE | re.DOTALL)
 
 
