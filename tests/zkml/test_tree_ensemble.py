@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, numpy_helper
+from onnx.helper import make_node
 
 from tests.zkml.test_tabular import OUT, node, table
 from tests.zkml.test_trees import FEATURES, GRID, MODES, ROWS, Grown, assert_same, made
@@ -98,3 +99,18 @@ def test_numbers_that_were_rounded_are_not_tested_for_equality() -> None:
 def test_a_tree_that_is_one_leaf() -> None:
     compiled = compile_model(ensemble(LEAF), ROWS)
     assert compiled.predict(ROWS[0])["out"].ravel().tolist() == pytest.approx([2.5], abs=1e-3)
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_thresholds_beside_products_of_many_numbers_are_where_they_are(bits: int) -> None:
+    """In units of a product of nine numbers of 12 bits 0.5 is no integer of 62 bits."""
+    proto = ensemble(LEAF, leaf_weights=tensor([2.5, -1.0]), leaf_targetids=[0, 0], nodes_falsenodeids=[1])
+    product = make_node("ReduceProd", ["x"], ["x.product"], axes=[0], keepdims=1)
+    proto.graph.node[0].input[0] = "x.product"
+    proto.graph.node.insert(0, product)
+    proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 9
+    samples = np.random.default_rng(3).normal(size=(400, 9, FEATURES)) * 1.3
+    samples = samples[np.abs(samples[:, :, 0].prod(axis=1) - 0.5) > 0.4][:48]
+    compiled = compile_model(proto, samples, limb=6, bits=bits)
+    found = [float(compiled.predict(one)["out"].ravel()[0]) for one in samples]
+    assert found == pytest.approx([2.5 if one[:, 0].prod() <= 0.5 else -1.0 for one in samples], abs=1e-3)

@@ -39,6 +39,7 @@ from zkgpu.zkml.shares import LOGISTIC_SHARE
 from zkgpu.zkml.trees import TREES, Forest, forests
 
 _FARTHEST = 1 << 24  # units from 0 that an input may be
+_FARTHEST_WHOLE = 1 << 52  # the same of numbers that the file has as integers, which are exact
 _FARTHEST_COLUMN = 1 << 40  # those of a small model of tables, whose columns may differ that much in size
 _SINGLE, _WIDEST = 25, 50  # bits of a threshold, and of an input, up to which trees are exact
 
@@ -221,7 +222,9 @@ def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantized:
         return builder.declare(name, shape, 1.0, 0, 1)
     if name in builder.calibration.integral and name in (lengths := builder.graph.places()):
         return builder.declare(name, shape, 1.0, round(low), max(round(high), lengths[name] - 1))
-    if name in builder.calibration.integral and builder.graph.is_integral(name) and max(high, -low) < _FARTHEST:
+    if name in builder.calibration.integral and builder.graph.is_integral(name):
+        if max(high, -low) >= _FARTHEST_WHOLE:
+            raise FormatError(f"input '{name}' holds integers of more than {_FARTHEST_WHOLE.bit_length() - 1} bits")
         return builder.declare(name, shape, 1.0, round(low), round(high))
     if name in (read := forests(builder.graph)):
         scale = _scale_for_trees(builder, name, read[name], max(high, -low))

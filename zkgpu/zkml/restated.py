@@ -41,12 +41,15 @@ def restate(graph: Graph) -> Graph:
     """The same graph without nodes that mean something else elsewhere."""
     nodes: list[Node] = []
     shapes: dict[str, Shape] = {}
+    types = dict(graph.types)
     for node in graph.nodes:
         _require_real_arithmetic(graph, node)
         made, known = RULES.get(node.operator, _as_it_is)(graph, node)
         nodes += made
         shapes |= known
-    return graph.with_nodes(nodes, shapes=shapes)
+        if node.operator in _IN_PARTS and node.inputs[0] in types:
+            types = {**dict.fromkeys(known, types[node.inputs[0]]), **types}
+    return replace(graph.with_nodes(nodes, shapes=shapes), types=types)
 
 
 def _as_it_is(graph: Graph, node: Node) -> Restated:

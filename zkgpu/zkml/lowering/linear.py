@@ -132,9 +132,13 @@ def sum_scale(
 ) -> tuple[Array, float]:
     """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights).
 
+    Sums of whole numbers that the file has as such are exact.
+
     Args:
         target: the scale that the sums are to reach by dropping whole limbs; that of the layer's output by default
     """
+    if builder.graph.is_integral(node.output) and x.scale == 1.0 and is_whole(weight):
+        return np.ones((len(weight), weight.shape[2])), builder.scales.setdefault(node.output, 1.0)
     top = 2 ** (builder.weight_bits(node.output) - 1) - 1
     per_channel = np.abs(weight).max(axis=1) / top * x.scale  # (g, n)
     largest = float(per_channel.max())

@@ -15,6 +15,7 @@ from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.operations import Integers, Linear, Multiply, Steps
 from zkgpu.zkml.trees import Forest, Level
 
+_WIDEST, _OUTSIDE = 58, 2.0**60  # bits of a feature, as products have more; and a threshold that is beyond all of them
 _LARGEST = (1 << 15) - 1  # of the integers that stand for what a leaf adds
 
 
@@ -87,20 +88,22 @@ def _reached(builder: Builder, level: Level, before: Quantized | None, both: Qua
 
 def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quantized:
     """(rows, tests): 1 where a test holds. x = t is x >= t less x > t."""
+    if (beyond := builder.interval(x).bits - _WIDEST) > 0:
+        x = builder.requantize(x, x.scale * 2.0**beyond)
     if found.equal.any() and x.scale != 1.0 and node.inputs[0] not in builder.graph.inputs:
         raise unsupported(node, "branches of modes BRANCH_EQ and BRANCH_NEQ take inputs of the model or whole numbers")
     above = replace(found, strict=found.strict | found.equal)
     bounds = [_bounds(tests, x.scale, exact=x.scale == 1.0) for tests in (found, above)]
     kinds = np.stack([np.tile(found.features, 2), np.concatenate(bounds)], axis=1)
     distinct, which = np.unique(kinds, axis=0, return_inverse=True)
-    least, beyond = np.split(which.ravel(), 2)
+    least, above_it = np.split(which.ravel(), 2)
     if x.scale != 1.0:
         _require_told_apart(node, found, least)
     steps = builder.add(Steps, [x], 1.0, places=distinct[:, 0], bounds=builder.rounded(distinct[:, 1]))
     holds = _columns(builder, [steps], least)
     if not found.equal.any():
         return holds
-    return builder.combine([holds, _columns(builder, [steps], beyond)], [1, -1 * found.equal], 1.0)
+    return builder.combine([holds, _columns(builder, [steps], above_it)], [1, -1 * found.equal], 1.0)
 
 
 def _bounds(found: Forest, scale: float, *, exact: bool) -> Integers:
@@ -109,7 +112,7 @@ def _bounds(found: Forest, scale: float, *, exact: bool) -> Integers:
     Args:
         exact: whether integers stand for themselves: then no number lies between two of them
     """
-    units = np.clip(found.thresholds / scale, -(2.0**60), 2.0**60)
+    units = np.clip(found.thresholds / scale, -_OUTSIDE, _OUTSIDE)
     if exact:
         return np.where(found.strict, np.floor(units) + 1, np.ceil(units)).astype(np.int64)
     return np.floor(units + 0.5).astype(np.int64) + found.strict
