@@ -127,3 +127,17 @@ def test_a_sixteenth_of_what_a_value_is_may_be_clamped() -> None:
 def test_ranges_far_from_0_are_measured_from_their_nearest_end(low: int, high: int, value: int) -> None:
     found = of_run(Requantize("c", ("x",), "out", 0, low, high, SEEN), X, np.array([value]))
     assert found.is_refused
+
+
+def test_gates_of_a_recurrent_layer_that_are_open_already_are_not_told(caplog) -> None:
+    """They share tables, which with weights that are given end where calibration did."""
+    draw = np.random.default_rng(1)
+    given = {name: 6 * draw.normal(size=size) for name, size in (("w", (1, 12, 2)), ("r", (1, 12, 3)))}
+    proto = model([node("LSTM", "x w r", "y out", hidden_size=3)], {"x": (3, 1, 2)}, weights=given)
+    samples = draw.normal(size=(40, 3, 1, 2))
+    samples = np.concatenate([samples, 2.5 * samples[:8]])
+    options = {"weights": "private", "tensors": ["out"], "bits": 8, "allow_error": np.inf}
+    compiled = compile_model(proto, samples[:40], limb=6, **options)
+    for one in samples[40:]:
+        compiled.run(compiled.quantized(np.clip(one, samples[:40].min(), samples[:40].max())))
+    assert not caplog.messages

@@ -47,9 +47,9 @@ class Clamped:
         low, high = self.operation.low, self.operation.high
         return OutOfRange(
             f"layer '{self.operation.layer}': the value at index {list(self.index)} is outside of [{_end(low)}, "
-            f"{_end(high)}], the range that it was calibrated for, and a clamp moves the layer's values by "
-            f"{self.share:.0%}: calibrate with inputs like this one, or clamp it (--clamp)",
-            values=f"it is {self.value}",
+            f"{_end(high)}], the range that it was calibrated for, so far that a clamp would change the answer: "
+            "calibrate with inputs like this one, or clamp it (--clamp)",
+            values=f"it is {self.value}, and the layer's values would be moved by {self.share:.0%}",
         )
 
 

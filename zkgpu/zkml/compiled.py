@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _CLAMPED = (
-    "layer '%s': %d of its values lie beyond what calibration saw, and are clamped, which moves them by %.1f%%: the "
-    "answer may be far from the float model's. Calibrate with inputs like this one"
+    "layer '%s': %d of its values lie beyond what calibration saw, and are clamped: the answer may be far from the "
+    "float model's. Calibrate with inputs like this one"
 )
 _LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
 _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
@@ -306,7 +306,7 @@ class CompiledModel:
 def _tell(found: Clamped, *, clamp: bool) -> None:
     if found.is_refused and not clamp:
         raise found.refusal()
-    log.warning(_CLAMPED, found.operation.layer, found.count, 100 * found.share)
+    log.warning(_CLAMPED, found.operation.layer, found.count)
 
 
 def compile_model(

@@ -276,7 +276,7 @@ class Builder:
         if isinstance(operation, Requantize) and seen & ~operation.seen:
             self.operations[at] = replace(operation, seen=operation.seen | seen)
 
-    def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None) -> Quantized:
+    def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None, seen: int = SEEN) -> Quantized:
         """As requantize, in units of the wanted scale, within a part in 500."""
         shift = 0
         while abs(round(x.scale / scale * 2.0**shift) * scale / x.scale / 2.0**shift - 1) > CLOSE:
@@ -284,7 +284,7 @@ class Builder:
         factor = round(x.scale / scale * 2.0**shift)
         if factor != 1:
             x = self.combine([x], [factor], x.scale / factor)
-        return self.add(Requantize, [x], scale, shift=shift, low=low, high=high, seen=SEEN)
+        return self.add(Requantize, [x], scale, shift=shift, low=low, high=high, seen=seen)
 
     def span_of_alike(self, name: str) -> tuple[float, float, int]:
         """(low, high) of all tensors that are alike with one, and how many entries they have together."""

@@ -218,7 +218,7 @@ def _shared_function(builder: Builder, node: Node, evaluate: Callable[[Array], A
     if not np.isfinite(values).all():
         raise FormatError(f"layer '{node.name}': its function has no finite value at some input in [{low:g}, {high:g}]")
     unit = unit_of(values, 2**builder.settings.bits - 1)
-    index = builder.at_scale(x, scale, first, last)
+    index = builder.at_scale(x, scale, first, last, _seen_ends(evaluate, first * scale, last * scale))
     out = builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
     return expanded(builder, out, builder.graph.shapes[node.output])
 
