@@ -10,9 +10,9 @@ from zkgpu.backend import open_backend
 from zkgpu.errors import UsageError
 from zkgpu.inference import Prover, unsafe_setup
 from zkgpu.zkml import semantics
-from zkgpu.zkml.clamps import FARTHEST, clamped, limited
+from zkgpu.zkml.clamps import FARTHEST, OF_STEEP, clamped, limited
 from zkgpu.zkml.compiled import CompiledModel, compile_model
-from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, IntegerModel, Requantize, Tensor
+from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, STEEP, IntegerModel, Requantize, Tensor
 from zkgpu.zkml.storage import dump, parse
 
 LOGGER = "zkgpu.zkml.compiled"
@@ -116,10 +116,18 @@ def test_only_ends_that_calibration_has_set_are_told(seen, told) -> None:
     assert [x for x in (-40, 40) if of_run(clamp, X, np.array([x])) is not None] == told
 
 
-def test_a_sixteenth_of_what_a_value_is_may_be_clamped() -> None:
-    clamp = Requantize("c", ("x",), "out", 0, -320, 320, SEEN)
+@pytest.mark.parametrize(("operator", "seen"), [("Sinh", SEEN | STEEP), ("Exp", SEEN_HIGH | STEEP), ("Softsign", SEEN)])
+def test_a_steep_function_allows_less(operator: str, seen: int) -> None:
+    nodes = [node("Mul", "h k", "m"), node(operator, "m", "out")]
+    (clamp,) = limited(compiled_to(nodes, {"k": np.array(3.0)}).model)
+    assert clamp.seen == seen
+
+
+@pytest.mark.parametrize(("seen", "share"), [(SEEN, FARTHEST), (SEEN | STEEP, OF_STEEP)])
+def test_so_much_of_what_a_value_is_may_be_clamped(seen: int, share: float) -> None:
+    clamp = Requantize("c", ("x",), "out", 0, -320, 320, seen)
     refused = [x for x in range(320, 380) if (found := of_run(clamp, X, np.array([x]))) and found.is_refused]
-    least = next(x for x in range(320, 380) if (x - 320 - 1) / x > FARTHEST)
+    least = next(x for x in range(320, 380) if (x - 320 - 1) / x > share)
     assert refused == list(range(least, 380))
 
 

@@ -3,7 +3,8 @@
 Those are clamps whose ends calibration has set: those of Relu and Clip are the float model's own, and one in front of a
 table whose function stays what it is at the end changes nothing (lowering.nonlinear). How far is told of all values of
 a clamp together: the root of the sum of the squares of how far each is moved, as a share of the same of the values. So
-one of ten thousand values that is a little too large is no matter, and the one value that decides an answer is.
+one of ten thousand values that is a little too large is no matter, and the one value that decides an answer is. Where a
+function that is read at them is steep, as exp is, they may be moved less.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from zkgpu.records import dataclass
-from zkgpu.zkml.operations import SEEN_HIGH, SEEN_LOW, IntegerModel, Requantize
+from zkgpu.zkml.operations import SEEN_HIGH, SEEN_LOW, STEEP, IntegerModel, Requantize
 from zkgpu.zkml.semantics import Array, OutOfRange, round_half_up
 
-FARTHEST = 1 / 16  # how far the values of a layer may be moved, as a share
+FARTHEST, OF_STEEP = 1 / 16, 1 / 128  # how far the values of a layer may be moved, as a share
 _NEAR = 16  # a part of a clamp's interval: how far beyond its end a value is far
 
 
@@ -41,7 +42,7 @@ class Clamped:
     @property
     def is_refused(self) -> bool:
         """Whether the answer is no longer the float model's."""
-        return self.share > FARTHEST
+        return self.share > (OF_STEEP if self.operation.seen & STEEP else FARTHEST)
 
     def refusal(self) -> OutOfRange:
         low, high = self.operation.low, self.operation.high

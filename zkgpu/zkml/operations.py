@@ -21,7 +21,7 @@ from zkgpu.records import dataclass
 Integers = NDArray[np.int64]
 Shape = tuple[int, ...]
 
-SEEN_LOW, SEEN_HIGH = 1, 2
+SEEN_LOW, SEEN_HIGH, STEEP = 1, 2, 4
 SEEN = SEEN_LOW | SEEN_HIGH
 
 # The largest magnitude of an integer in an operation, by the name of the parameter: int64 holds any, and the sum of two
@@ -125,7 +125,8 @@ class Requantize(Operation):
     """round_half_up(x / 2^shift), then clamped to [low, high]; None leaves that side open.
 
     Attributes:
-        seen: which ends calibration has set, and not the float model: SEEN_LOW, SEEN_HIGH or both. It changes no value.
+        seen: which ends calibration has set, and not the float model: SEEN_LOW, SEEN_HIGH or both; with STEEP where a
+            function that is steep there reads the values. It changes no value.
     """
 
     shift: int

@@ -258,7 +258,11 @@ _CHECKS: dict[type[Operation], Callable[[Any], bool]] = {
         and (op.places is None) == (op.shifts is None)
         and (op.places is None or _is_walk(op.places, op.shifts, op.weight.shape[1]))
     ),
-    operations.Requantize: lambda op: op.shift >= 0 and (op.low is None or op.high is None or op.low <= op.high),
+    operations.Requantize: lambda op: (
+        op.shift >= 0
+        and (op.low is None or op.high is None or op.low <= op.high)
+        and op.seen in range(2 * operations.STEEP)
+    ),
     operations.Rescale: lambda op: op.shift >= 0 and op.low <= op.high,
     operations.Lookup: lambda op: op.table.ndim == 1 and op.table.size > 0,
     operations.Rows: lambda op: op.table.ndim == 2 and op.table.size > 0,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from zkgpu.errors import FormatError
+from zkgpu.zkml.clamps import FARTHEST
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import Array, Node, one_value, unsupported
 from zkgpu.zkml.lowering import labels
@@ -19,6 +20,7 @@ from zkgpu.zkml.operations import (
     SEEN,
     SEEN_HIGH,
     SEEN_LOW,
+    STEEP,
     ArgMax,
     Lookup,
     Maximum,
@@ -50,6 +52,7 @@ _FINEST = 1 << 24  # units from 0 that a value of a table may be
 _LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
 _PROBES, _BEYOND = 257, np.array([0, 0.07, 0.13, 0.29, 0.61, 1.3, 2.7, 5.9, 17, 64])  # of a range, and parts beyond it
 _WILD = 16  # times what was seen of a function's values: how far a table of it may reach that has no pole
+_STEEP = 1 / 10  # of how far it reaches in a range: how much one that is not steep changes in a clamp's farthest move
 _STILL = 1 / 32  # of how far a function reaches in a range: by how much one may change that stays what it is
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
 
@@ -312,11 +315,17 @@ def _without_zero(
 
 
 def _seen_ends(evaluate: Callable[[Array], Array], low: float, high: float) -> int:
-    """The ends of a table's index beyond which its function does not stay what it is there."""
-    inside = np.asarray(evaluate(np.linspace(low, high, _PROBES)), dtype=np.float64)
+    """The ends of a table's index beyond which its function does not stay what it is there, and if it is steep."""
+    reach, nearest = np.ptp(_at(evaluate, np.linspace(low, high, _PROBES))), min(max(0.0, low), high)
     beyond = {SEEN_LOW: low - (high - low) * _BEYOND, SEEN_HIGH: high + (high - low) * _BEYOND}
-    values = {seen: np.asarray(evaluate(points), dtype=np.float64) for seen, points in beyond.items()}
-    return sum(seen for seen, v in values.items() if not np.ptp(v) <= _STILL * np.ptp(inside))
+    seen = [end for end, points in beyond.items() if not np.ptp(_at(evaluate, points)) <= _STILL * reach]
+    ends = [np.array([end, end + (end - nearest) * FARTHEST]) for end in (low, high)]
+    is_steep = any(not np.ptp(_at(evaluate, points)) <= _STEEP * reach for points in ends)
+    return sum(seen) | (STEEP if seen and is_steep else 0)
+
+
+def _at(evaluate: Callable[[Array], Array], points: Array) -> Array:
+    return np.broadcast_to(np.asarray(evaluate(points), dtype=np.float64), points.shape)
 
 
 def names(builder: Builder, node: Node) -> Quantized:
