@@ -127,7 +127,9 @@ function isCommitted(value, what) {
 class PackedArray {
   constructor(value, where) {
     this.name = member(value, "name");
-    if (typeof this.name !== "string" || /\p{Surrogate}/u.test(this.name)) throw new FormatError(`${where}: the name is no text`);
+    if (typeof this.name !== "string" || /\p{Surrogate}/u.test(this.name)) {
+      throw new FormatError(`${where}: the name is no text`);
+    }
     this.shape = list(member(value, "shape"), `${where}.shape`).map(n => count(n, `${where}.shape`));
     [this.low, this.high] = ["low", "high"].map(key => signed(member(value, key), `${where}.${key}`));
     this.isSigned = this.low < 0n;
@@ -219,8 +221,8 @@ export class Verifier {
     key = parsed(key, "verification key");
     this.isCommitted = isCommitted(key, "verification key");
     /** Whether the key says that one party made it, who can forge proofs. */
-    this.isUnsafe = key.unsafe ?? false;
-    if (typeof this.isUnsafe !== "boolean" || key.unsafe === null) throw new FormatError("unsafe is neither true nor false");
+    this.isUnsafe = key.unsafe === undefined ? false : key.unsafe;
+    if (typeof this.isUnsafe !== "boolean") throw new FormatError("unsafe is neither true nor false");
     this.ic = list(member(key, "IC"), "IC").map((point, i) => pointOf(point, `IC[${i}]`, false));
     const nPublic = count(member(key, "nPublic"), "nPublic");
     if (this.ic.length !== nPublic + 1) throw new FormatError(`IC has ${this.ic.length} points, nPublic is ${nPublic}`);

@@ -185,6 +185,11 @@ def test_values_take_as_few_bytes_as_their_interval_allows(interval, width):
     assert PublicArray("a", (), *interval).width == width
 
 
+def test_a_name_that_is_no_unicode_text_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'\\ud800' has a name with half a surrogate pair"):
+        PublicArray("\ud800", (), 0, 1)
+
+
 def test_values_outside_their_interval_are_refused_with_their_index():
     array = PublicArray("image", (2, 2), -7, 7)
     with pytest.raises(UsageError, match=re.escape("'image'[1, 0] is outside -7 .. 7")) as error:

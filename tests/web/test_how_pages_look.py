@@ -29,6 +29,8 @@ PAGES = {
     "reference": "site/reference/inference.html",
     "operators": "site/operators.html",
     "speed": "site/reference/speed.html",
+    "platforms": "site/reference/platforms.html",
+    "history": "site/reference/history.html",
     "profile": "profile.html",
     "report": "report.html",
     "verify": "web/index.html#model",
@@ -41,6 +43,7 @@ BACKGROUND = """() => [document.body, document.documentElement]
 # cells whose words are broken into letters
 SQUEEZED = """() => [...document.querySelectorAll("td, th")]
     .filter(cell => cell.innerText.trim().length > 3 && cell.clientWidth && cell.clientWidth < 40)
+    .filter(cell => cell.clientHeight > 60)
     .map(cell => cell.innerText)"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="no Chromium")]
