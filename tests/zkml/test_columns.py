@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError
-from zkgpu.zkml import compiled as compiling
+from zkgpu.zkml import choosing
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
@@ -59,7 +59,7 @@ def test_columns_of_any_size_are_near_the_float_model(name: str, weights: str) -
 
 
 def test_with_one_scale_for_all_they_are_refused(monkeypatch) -> None:
-    monkeypatch.setattr(compiling, "_has_uneven_columns", lambda _: False)
+    monkeypatch.setattr(choosing, "_has_uneven_columns", lambda _: False)
     for network in NETWORKS.values():
         with pytest.raises(FormatError, match="worst layer"):
             compile_model(network, TABLE, limb=6, bits=8)

@@ -7,8 +7,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from tests.zkml.test_right_or_refused import assert_right
-from zkgpu.zkml import compiled as compiling
-from zkgpu.zkml import equalizing
+from zkgpu.zkml import choosing, equalizing
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
@@ -18,7 +17,7 @@ SIZES = 10.0 ** np.random.default_rng(0).uniform(-2, 2, size=16)
 @pytest.fixture(autouse=True)
 def _not_a_small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small models of tables get their bits in an order of their own: here they are as others."""
-    monkeypatch.setattr(compiling, "_SMALL", -1)
+    monkeypatch.setattr(choosing, "_SMALL", -1)
 
 
 def dense(between: str = "Relu", seed: int = 0, **attributes: object):

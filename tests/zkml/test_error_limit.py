@@ -156,16 +156,16 @@ def test_what_is_to_be_0_has_no_error_as_a_share_of_it() -> None:
 
 
 def test_an_attempt_that_fails_leaves_what_was_made_before(monkeypatch) -> None:
-    from zkgpu.zkml import compiled as compiling
+    from zkgpu.zkml import choosing
 
     def failing(*_: object) -> object:
         raise FormatError("no scale fits")
 
     proto, samples = bad_scores(), FAR.copy()
     samples[3] = 2e4
-    monkeypatch.setattr(compiling, "_SMALL", -1)
-    best = compiling._best
+    monkeypatch.setattr(choosing, "_SMALL", -1)
+    best = choosing._quantized
     monkeypatch.setattr(
-        compiling, "_best", lambda g, b, wanted, limb: (failing if wanted.ramps else best)(g, b, wanted, limb)
+        choosing, "_quantized", lambda g, b, wanted, limb: (failing if wanted.ramps else best)(g, b, wanted, limb)
     )
     assert not compile_model(proto, samples, limb=6, allow_error=9).recipe.settings.ramps

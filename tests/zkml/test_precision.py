@@ -7,7 +7,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.zkml import compiled as compiling
+from zkgpu.zkml import choosing
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.precision import MOST_BITS, _shared_out
@@ -17,7 +17,7 @@ from zkgpu.zkml.storage import dump, parse
 @pytest.fixture(autouse=True)
 def _not_a_small_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small models of tables get their bits in an order of their own: here they are as others."""
-    monkeypatch.setattr(compiling, "_SMALL", -1)
+    monkeypatch.setattr(choosing, "_SMALL", -1)
 
 
 def deep(layers: int, width: int = 16, seed: int = 0):

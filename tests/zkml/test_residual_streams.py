@@ -133,7 +133,7 @@ def test_massive_activations_at_the_first_position_leave_the_others_as_they_are(
 
 
 def test_8_bits_are_too_few_for_it_and_auto_finds_the_widths_of_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("zkgpu.zkml.compiled._SMALL", 0)  # of a model so small all bits could be 16
+    monkeypatch.setattr("zkgpu.zkml.choosing._SMALL", 0)  # of a model so small all bits could be 16
     coarse = compile_model(llama(), sentences(32), bits=8, allow_error=9.0, limb=8)
     assert coarse.accuracy.amiss > 0.05
     found = compile_model(llama(), sentences(32), limb=8)

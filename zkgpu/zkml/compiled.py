@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits import CompiledCircuit
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import UsageError
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, WARNED, Accuracy, count_moved, measure, to_integers
+from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES, Accuracy, count_moved, to_integers
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.clamps import Clamped, clamped, limited
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, Linear, Requantize, Tensor
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.samples import Samples, as_samples, each, loaded, sample, shapes_of
-from zkgpu.zkml.streams import require_first_position, stream, watched
+from zkgpu.zkml.streams import watched
 from zkgpu.zkml.visibility import (
     BINDING,
     WEIGHTS_HASH,
@@ -37,11 +37,11 @@ from zkgpu.zkml.visibility import (
 from zkgpu.zkml.weights_swap import require_same_architecture
 
 if TYPE_CHECKING:
+    from zkgpu.zkml.calibration import FloatModel
     from zkgpu.zkml.counting import Account
     from zkgpu.zkml.graph import Graph
     from zkgpu.zkml.layers.hashing import Ranged
-    from zkgpu.zkml.onnx_model import Source
-    from zkgpu.zkml.quantize import Quantization
+    from zkgpu.zkml.onnx_model import OnnxModel, Source
 
 log = logging.getLogger(__name__)
 
@@ -49,15 +49,6 @@ _CLAMPED = (
     "layer '%s': %d of its values lie beyond what calibration saw, and are clamped: the answer may be far from the "
     "float model's. Calibrate with inputs like this one"
 )
-_LARGE = 1 << 24  # weights of a transformer from which on widths that will not do are not tried
-_SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost little
-_MORE_BITS = 12, 16  # of such a model
-_USUAL = 8  # bits
-_MARGIN = 0.25  # of tables, where inputs that calibration has not seen lead beyond their ends
-_UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
-
-
-Attempt: TypeAlias = "tuple[Quantization, Settings, Accuracy]"
 
 
 @dataclass(frozen=True, eq=False)
@@ -358,173 +349,66 @@ def compile_model(
     Raises FormatError naming the node for what is not supported, the layer whose values do not fit, and the worst layer
     where the integers are farther from the floats than allowed.
     """
-    from zkgpu.zkml.calibration import FloatModel, calibrate, observe
-    from zkgpu.zkml.equalizing import channel_axis, pairs
+    from zkgpu.zkml.calibration import FloatModel, observe
+    from zkgpu.zkml.choosing import Trials, stream_of
     from zkgpu.zkml.frontends import as_onnx
-    from zkgpu.zkml.lowering.builder import WIDEST_TABLE
-    from zkgpu.zkml.lowering.residual import NORMAL_BITS
     from zkgpu.zkml.onnx_import import expanded, read_graph
     from zkgpu.zkml.onnx_model import OnnxModel
-    from zkgpu.zkml.precision import finer
 
     _require_share(allow_error)
     read = OnnxModel.read(as_onnx(source, calibration if example is None else example))
-    axes = read.inputs
-    samples = as_samples(list(axes), loaded(calibration, read.shapes, memory=memory))
-    fixed = expanded(read.with_shapes(shapes_of(samples, axes)), tensors)
+    samples = _samples(calibration, read, memory)
+    fixed = expanded(read.with_shapes(shapes_of(samples, read.inputs)), tensors)
     model = FloatModel(fixed, memory)
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
-    count = len(next(iter(samples.values())))
-    held_out = range(3, count, 4) if test_data is None and count >= FEWEST_SAMPLES else range(0)
-    between = {name: channel_axis(pair.first) for pair in pairs(graph) for name in pair.tensors}
-    members = _members(graph, bits, samples)
-    bounds = calibrate(graph, model, samples, percentile, held_out, between, watched(graph, members))
+    held_out = _held_out(samples) if test_data is None else range(0)
+    members = stream_of(graph, bits, samples)
+    bounds = _calibrated(graph, model, samples, percentile, held_out, members)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
-    tested = samples if test_data is None else as_samples(list(axes), loaded(test_data, read.shapes, memory=memory))
+    tested = samples if test_data is None else _samples(test_data, read, memory)
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
-    is_fresh = bool(held_out) or test_data is not None
-
-    def attempt(wanted: Settings) -> Attempt:
-        found, settings = _best(graph, bounds, wanted, limb)
-        return found, settings, measure(found, graph, model, tested, held_out=is_fresh)
-
-    usual = Settings(
-        width := _width(bits), table_bits=min(width, WIDEST_TABLE), open_weights=visibilities.weights_are_given
-    )
-    of_stream = replace(usual, bits=NORMAL_BITS, table_bits=WIDEST_TABLE, stream=True)
-    if bits == "stream" or (members and bits == "auto" and _count_of_weights(graph) > _LARGE):
-        made = attempt(of_stream)
-    else:
-        is_small = bits == "auto" and _is_small_table(graph, bounds)
-        made = (_of_small_table if is_small else _of_usual_width)(attempt, usual, graph, bounds)
-        if not made[2].amiss <= WARNED and bits == "auto" and members:
-            made = min(made, attempt(of_stream), key=_amiss)
-        if not made[2].amiss <= WARNED and bits == "auto" and not made[1].stream:
-            made = _with_finer_tensors(made, finer(graph, bounds, made[1], model, tested), attempt)
-    quantization, settings, accuracy = made
+    trials = Trials(graph, bounds, model, members, tested, bool(held_out) or test_data is not None, limb)
+    quantization, settings, accuracy = trials.closest(bits, open_weights=visibilities.weights_are_given)
     require_names(quantization.model, visibilities)
     accuracy.require(ALLOWED if allow_error is None else allow_error, graph)
     recipe = Recipe(bounds, quantization.scales, settings, graph.outputs)
     named = {
         **_fitting(read.class_labels(graph.outputs), graph),
-        **{name: tuple(given) for name, given in (labels or {}).items()},
+        **{name: tuple(entries) for name, entries in (labels or {}).items()},
     }
     return CompiledModel(quantization.model, visibilities, recipe, accuracy, labels=named)
 
 
-def _members(graph: Graph, bits: int | str, samples: Samples) -> tuple[str, ...]:
-    """The residual stream, where it may get widths of its own. Raises UsageError where one is asked for and missing."""
-    from zkgpu.zkml.precision import MOST_BITS
-
-    members = stream(graph) if bits in ("auto", "stream") else ()
-    if bits == "stream" and not members:
-        raise UsageError(
-            "the model has no residual stream, a chain of sums that norms read: leave bits='stream' out, or give a "
-            f"number from 2 to {MOST_BITS}"
-        )
-    if members:
-        require_first_position(graph, samples)
-    return members
+def _samples(data: Any, read: OnnxModel, memory: int | None) -> Samples:
+    return as_samples(list(read.inputs), loaded(data, read.shapes, memory=memory))
 
 
-def _count_of_weights(graph: Graph) -> int:
-    return sum(value.size for value in graph.constants.values())
+def _held_out(samples: Samples) -> range:
+    """Every fourth sample, where there are enough of them."""
+    count = len(next(iter(samples.values())))
+    return range(3, count, 4) if count >= FEWEST_SAMPLES else range(0)
+
+
+def _calibrated(
+    graph: Graph,
+    model: FloatModel,
+    samples: Samples,
+    percentile: float | None,
+    held_out: range,
+    members: tuple[str, ...],
+) -> Calibration:
+    """How far tensors reach, and what evens out channels and watches the stream's members need to know."""
+    from zkgpu.zkml.calibration import calibrate
+    from zkgpu.zkml.equalizing import channel_axis, pairs
+
+    between = {name: channel_axis(pair.first) for pair in pairs(graph) for name in pair.tensors}
+    return calibrate(graph, model, samples, percentile, held_out, between, watched(graph, members))
 
 
 def _joined(answers: Sequence[Mapping[str, NDArray[np.float64]]]) -> dict[str, NDArray[np.float64]]:
     """Answers along a first axis, which is the one that they have where it is a batch of one."""
     found = {name: [answer[name] for answer in answers] for name in answers[0]}
     return {name: np.concatenate(a) if a[0].shape[:1] == (1,) else np.stack(a) for name, a in found.items()}
-
-
-def _width(bits: int | str) -> int:
-    from zkgpu.zkml.precision import MOST_BITS
-
-    if bits in ("auto", "stream"):
-        return _USUAL
-    if type(bits) is not int or not 2 <= bits <= MOST_BITS:
-        raise UsageError(f"{bits} bits: weights and activations take from 2 to {MOST_BITS}, or 'auto', or 'stream'")
-    return bits
-
-
-def _amiss(made: Attempt) -> float:
-    return made[2].amiss
-
-
-def _with_finer_tensors(made: Attempt, finer: Iterable[Settings], attempt: Callable[[Settings], Attempt]) -> Attempt:
-    """The first attempt without a warning, or the closest one."""
-    for settings in finer:
-        made = min(made, attempt(settings), key=_amiss)
-        if made[2].amiss <= WARNED:
-            break
-    return made
-
-
-def _of_usual_width(
-    attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
-) -> Attempt:
-    """The first attempt without a warning, or the closest: each more may cost constraints, but no wider numbers."""
-    from zkgpu.zkml.equalizing import has_uneven_channels
-
-    made = attempt(usual)
-    if not made[2].amiss <= WARNED and _has_uneven_columns(bounds):
-        made = min(made, attempt(replace(usual, by_column=True)), key=_amiss)
-    if not made[2].amiss <= WARNED and has_uneven_channels(graph, bounds):
-        made = min(made, attempt(replace(made[1], even=True)), key=_amiss)
-    if not made[2].amiss <= WARNED:
-        made = min(made, attempt(replace(made[1], margin=_MARGIN)), key=_amiss)
-    if not made[2].amiss <= WARNED:
-        made = _or_with_ramps(made, attempt, _amiss)
-    return made
-
-
-def _or_with_ramps(made: Attempt, attempt: Callable[[Settings], Attempt], key: Callable[[Attempt], float]) -> Attempt:
-    """The closer one of an attempt and one whose activations follow what calibration has not seen, if there is one."""
-    try:
-        return min(made, attempt(replace(made[1], ramps=True)), key=key)
-    except (FormatError, UsageError):
-        return made
-
-
-def _is_small_table(graph: Graph, bounds: Calibration) -> bool:
-    """Whether all inputs are rows of tables, and more bits cost little."""
-    return set(graph.inputs) <= set(bounds.columns) and _count_of_weights(graph) <= _SMALL
-
-
-def _of_small_table(
-    attempt: Callable[[Settings], Attempt], usual: Settings, graph: Graph, bounds: Calibration
-) -> Attempt:
-    """The first attempt that is close enough, else the closest: at the usual width, by columns, with more bits."""
-    from zkgpu.zkml.lowering.builder import WIDEST_TABLE
-    from zkgpu.zkml.lowering.ramps import has_ramps
-
-    tries = [replace(usual, of_table=True)]
-    if _has_uneven_columns(bounds):
-        tries.append(replace(tries[0], by_column=True))
-    tries += [replace(tries[-1], ramps=True)] if has_ramps(graph, bounds) else []
-    tries += [replace(tries[-1], bits=b, table_bits=min(b - 1, WIDEST_TABLE)) for b in _MORE_BITS]
-    made: list[Attempt] = []
-    for wanted in tries:
-        try:
-            made.append(attempt(wanted))
-        except (FormatError, UsageError):
-            if wanted is tries[-1] and not made:
-                raise
-            continue
-        if made[-1][2].distance(graph) <= 1:
-            return made[-1]
-
-    def distance(one: Attempt) -> float:
-        return one[2].distance(graph)
-
-    best = min(made, key=distance)
-    return _or_with_ramps(best, attempt, distance) if best[2].clamped and not best[1].ramps else best
-
-
-def _has_uneven_columns(bounds: Calibration) -> bool:
-    """Whether one scale for all columns of an input leaves some of them few steps."""
-    reaches = [[reach for reach in found if reach > 0] for found in bounds.columns.values()]
-    return any(max(found) > _UNEVEN * min(found) for found in reaches if found)
 
 
 def _fitting(labels: Mapping[str, tuple[str, ...]], graph: Graph) -> dict[str, tuple[str, ...]]:
@@ -550,15 +434,3 @@ def _require_fitting_labels(model: IntegerModel, labels: Mapping[str, Sequence[s
             raise UsageError(f"{len(given)} labels for output '{name}' of shape {tensor.shape}: give {entries}")
         if not all(isinstance(label, str) for label in given):
             raise UsageError(f"the labels of output '{name}' are not all text")
-
-
-def _best(graph: Graph, bounds: Calibration, wanted: Settings, limb: int | None) -> tuple[Quantization, Settings]:
-    """The quantization with limbs of that width, or of the one that takes the fewest constraints."""
-    from zkgpu.zkml.limbs import best_of
-    from zkgpu.zkml.quantize import quantize
-
-    def quantized(width: int) -> Quantization:
-        return quantize(graph, bounds, replace(wanted, limb=width))
-
-    width, found = (limb, quantized(limb)) if limb else best_of(quantized, wanted.open_weights)
-    return found, replace(wanted, limb=width)
