@@ -1,6 +1,7 @@
 """How large the circuit of an integer model will be, by formulas for each operation: nothing of it is built.
 
-Each method says what the function of the same name in `layers` writes, and `zkml.tally` adds up. Constraints are exact
+Each method says what the function of the same name in `layers` writes, and `zkml.tally` adds up; those of roundings,
+lookups and rows are in `zkml.counting_rows`. Constraints are exact
 but where rows of sums of other sums decide whether a layer gets wires of its own; entries are counted twice where two
 sums share wires that no row holds together.
 """
@@ -14,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from zkgpu.circuits import Circuit
-from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT, Table
+from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
 from zkgpu.curves import DEFAULT
 from zkgpu.records import dataclass
+from zkgpu.zkml.counting_rows import RowTally
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
@@ -26,13 +28,10 @@ from zkgpu.zkml.layers.convolution import Patches
 from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import works_in_pairs
-from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
 from zkgpu.zkml.layers.network import Network, rounded_only_for_tables
-from zkgpu.zkml.layers.normalize import has_wire_of_sum
-from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.scores import Scores, scores_of
-from zkgpu.zkml.layers.tables import table_for_all, table_key
+from zkgpu.zkml.layers.tables import table_key
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
@@ -58,8 +57,7 @@ from zkgpu.zkml.operations import (
     Total,
 )
 from zkgpu.zkml.ranges import Interval, analyze, with_reach
-from zkgpu.zkml.semantics import inverse_root
-from zkgpu.zkml.tally import Integers, Size, Sums, Tally
+from zkgpu.zkml.tally import Integers, Size, Sums
 from zkgpu.zkml.visibility import Visibilities, packed_interval
 
 _WAYS = {
@@ -134,7 +132,7 @@ def account_of(model: IntegerModel, visibilities: Visibilities | None = None) ->
     return Account(tally.finished(), tuple(tally.layers))
 
 
-class NetworkTally(Tally):
+class NetworkTally(RowTally):
     """The circuit of a model so far, as `layers.network.Network` writes it, and what is known of each tensor.
 
     Args:
@@ -306,12 +304,6 @@ class NetworkTally(Tally):
         groups = np.take_along_axis(np.array([x.groups for x in parts]), largest[None], axis=0)[0]
         own = np.maximum(terms - inside.max(axis=0), 0)
         return Sums(terms, ids, groups, own, sum(x.support for x in inputs))
-
-    def total(self, _: Total, inputs: list[Sums], __: Any) -> Sums:
-        (x,) = inputs
-        if x.shape[-1] == 1:
-            return x.take((..., 0))
-        return Sums.of(self.united(x), x.support)
 
     def multiply(self, operation: Multiply, inputs: list[Sums], _: Any) -> Sums:
         return self.product(inputs[0], inputs[1], operation.output)
@@ -502,229 +494,6 @@ class NetworkTally(Tally):
     def matmul(self, operation: MatMul, inputs: list[Sums], _: Any) -> Sums:
         scores = self.scores.get(operation.output)
         return self._matmul(*inputs) if scores is None else self._challenged_scores(scores)
-
-    # roundings
-
-    def requantize(self, operation: Requantize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        if (clamp := self.clamps.get(operation.output)) is not None:
-            return self._looked_up(
-                clamp.values, clamp.first, self._rounded(x, operation.shift, interval, checked=False)
-            )
-        given = self.visibilities.weights_are_given
-        least, greatest = rounded_ends(interval, operation.shift)
-        low = operation.low if operation.low is not None and operation.low > least else None
-        high = operation.high if operation.high is not None and operation.high < greatest else None
-        ends = tuple(clipped(end, operation) for end in (least, greatest))
-        if ends[0] == ends[1] != least and not given:
-            return Sums.of(np.zeros(x.shape, dtype=np.int64), 0)
-        if high is not None:
-            y = self._clamped(x, operation.shift, low, high, interval)
-            self.within(y, *ends)
-            return y
-        y = (
-            self._rounded(x, operation.shift, interval)
-            if low is None
-            else self._at_least(x, operation.shift, low, interval)
-        )
-        if given and (low, high) != (operation.low, operation.high):
-            self.within(y, *ends)
-        return y
-
-    def rescale(self, operation: Rescale, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        y = self._rounded(inputs[0], operation.shift, intervals[0], checked=False)
-        self.within(y, operation.low, operation.high)
-        return y
-
-    def _rounded(self, x: Sums, shift: int, interval: Interval, checked: bool = True) -> Sums:
-        if shift == 0:
-            return x
-        y = self.fresh(x.shape)
-        if checked:
-            self.within(y, *rounded_ends(interval, shift), exactly=False)
-        self._bind_remainder(x, shift, 1)
-        return y
-
-    def _bind_remainder(self, x: Sums, shift: int, others: int) -> None:
-        if shift == 0:
-            self.constrain(x.size, x.total() + (others + 1) * x.size)
-            return
-        self.within(x.plus(others), 0, (1 << shift) - 1)
-
-    def _at_least(self, x: Sums, shift: int, low: int, interval: Interval) -> Sums:
-        least, greatest = rounded_ends(interval, shift)
-        bits = max(greatest - low, low - 1 - least, 1).bit_length()
-        self.constrain(x.size, 3 * x.size)
-        self.fresh(x.shape, 1)  # the sign
-        upper = x.plus(1)
-        if shift:
-            lower = self.fresh(x.shape)
-            self.within(lower, 0, (1 << shift) - 1)
-            upper = x.plus(2)
-        self.within(upper, 0, (1 << bits) - 1)
-        self.constrain(x.size, upper.total() + 3 * x.size)
-        y = self.fresh(x.shape)
-        return y if low == 0 else y.plus()
-
-    def _clamped(self, x: Sums, shift: int, low: int | None, high: int | None, interval: Interval) -> Sums:
-        least, greatest = rounded_ends(interval, shift)
-        y = self.fresh(x.shape)
-        for bound, reach in ((high, greatest - (high or 0)), (low, (low or 0) - least)):
-            if bound is not None:
-                excess = self.fresh(x.shape)
-                self.within(excess, 0, reach, exactly=False)
-                self.constrain(x.size, 3 * x.size)
-        self._bind_remainder(x, shift, 1 + (high is not None) + (low is not None))
-        return y
-
-    # tables
-
-    def lookup(self, operation: Lookup, inputs: list[Sums], _: Any) -> Sums:
-        rounding = self.fused.get(operation.inputs[0])
-        if rounding is None:
-            return self._looked_up(operation.table, operation.first, inputs[0])
-        (name,) = rounding.inputs
-        if isinstance(rounding, Rescale):
-            index = self._rounded(self.sums[name], rounding.shift, self.intervals[name], checked=False)
-            return self._looked_up(operation.table, operation.first, index)
-        return self._rounded_look_up(
-            operation.table, operation.first, self.sums[name], self.intervals[name], rounding.shift
-        )
-
-    def _looked_up(self, table: Integers, first: int, x: Sums) -> Sums:
-        y = self.fresh(x.shape)
-        self.look_up(table_key(table, first), len(table), 2, x)
-        return y
-
-    def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
-        least, greatest = rounded_ends(interval, shift)
-        found = table_for_all(table, first, x.size, least, greatest)
-        if found is not None:
-            return self._looked_up(*found, self._rounded(x, shift, interval, checked=False))
-        last = first + len(table) - 1
-        low, high = first if first > least else None, last if last < greatest else None
-        return self._looked_up(table, first, self._clamped(x, shift, low, high, interval))
-
-    def rows(self, operation: Rows, inputs: list[Sums], _: Any) -> Sums:
-        (x,), width = inputs, operation.table.shape[1]
-        y = self.fresh((*x.shape, width))
-        self.look_up(table_key(operation.table, operation.first), len(operation.table), 1 + width, x)
-        return y
-
-    # rows
-
-    def _top_of(self, x: Sums) -> tuple[Sums, Sums]:
-        """(maximum, maximum - x)."""
-        n = x.shape[-1]
-        top = self.fresh(x.shape[:-1])
-        distance = x.plus(1)
-        self.constrain(top.size * max(1, n - 1), distance.total() + 2 * x.size)
-        self.wires += top.size * max(0, n - 2)
-        return top, distance
-
-    def maximum(self, _: Maximum, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        if x.shape[-1] == 1:
-            return x.take((..., 0))
-        top, distance = self._top_of(x)
-        self.within(distance, 0, spread(interval), exactly=False)
-        return top
-
-    def argmax(self, _: ArgMax, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        n = x.shape[-1]
-        if n == 1:
-            return Sums.of(np.zeros(x.shape[:-1], dtype=np.int64), 0)
-        top, distance = self._top_of(x)
-        self.within(distance, 0, n * spread(interval) + n - 1, exactly=False)
-        rest = self.fresh(top.shape)
-        self.within(rest, 0, n - 1)
-        self.within(top.plus(1), interval.least, interval.greatest, exactly=False)
-        return rest.plus()
-
-    def top_k(self, operation: TopK, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        n, count = x.shape[-1], operation.count
-        if n == 1:
-            return self._beside(x, Sums.of(np.zeros(x.shape, dtype=np.int64), 0))
-        values, places, rows = self.fresh(x.shape), self.fresh(x.shape), x.size // n
-        self.challenges |= {LOOKUP_POINT, DIGEST_POINT}
-        self.degree += x.size  # of the products of a permutation's two sides
-        self.constrain(x.size + rows * (2 * n - 2), 12 * x.size + x.total())
-        self.wires += x.size + rows * (2 * n - 3)
-        self.within(values.take((..., slice(1, None))).plus(3), 0, n * (spread(interval) + 1), exactly=False)
-        return self._beside(values.take((..., slice(count))), places.take((..., slice(count))))
-
-    def _beside(self, x: Sums, y: Sums) -> Sums:
-        """Two tensors joined along the last axis."""
-        parts = ((x.terms, y.terms), (x.ids, y.ids), (x.groups, y.groups), (x.own, y.own))
-        terms, ids, groups, own = (np.concatenate(pair, axis=-1) for pair in parts)
-        return Sums(terms, ids, groups, own, x.support + y.support)
-
-    def softmax(self, operation: Softmax, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        _, distance = self._top_of(x)
-        half = 1 << operation.shift - 1 if operation.shift else 0
-        reach = Interval(np.array([-half]), np.array([spread(interval) - half]), 2 * interval.reach + half)
-        e = self._rounded_look_up(np.append(operation.table, 0), 0, distance, reach, operation.shift)
-        most = int(operation.table[0])
-        greatest = most * x.shape[-1]
-        sums = self.total(Total("", (), ""), [e], None)
-        inverse = self.fresh(sums.shape)
-        self.within(inverse, 0, (1 << operation.bits) // most, exactly=False)
-        rest = self.product(inverse, sums)
-        self.within(rest, 0, greatest - 1, exactly=False)
-        self.within(sums.plus(1), 0, greatest - 1, exactly=False)
-        return self.product(e, inverse.take((..., None)), operation.output)
-
-    def normalize(self, operation: Normalize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        n = x.shape[-1]
-        return self._divided_by_root(self._less_mean(x), operation, n * (n * spread(interval)) ** 2 + operation.epsilon)
-
-    def root_mean_square(self, operation: RootMeanSquare, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        return self._divided_by_root(x, operation, x.shape[-1] * interval.magnitude**2 + operation.epsilon)
-
-    def _less_mean(self, x: Sums) -> Sums:
-        """Entries n x less the sum of their row: constant where all entries of it are one wire, or constant."""
-        row = self.united(x)
-        if has_wire_of_sum(x.size, x.shape[-1]) and not x.is_constant:
-            self.constrain(row.size, int(row.sum()) + 2 * row.size)
-            self.fresh(row.shape)
-            return x.plus(1)
-        same = (x.ids == x.ids[..., :1]).all(axis=-1) & (x.ids[..., 0] >= 0)
-        reach = np.where(same | (row == 0) | (x.shape[-1] == 1), 0, row)
-        return self.grouped(reach, x.shape, np.broadcast_to(reach[..., None], x.shape).copy(), x.support)
-
-    def _divided_by_root(self, c: Sums, operation: Normalize | RootMeanSquare, most: int) -> Sums:
-        """Entries by the root of the sum of their squares, and epsilon."""
-        bits = operation.bits
-        variance = self.total(Total("", (), ""), [self.product(c, c)], None).plus()
-        root = self.fresh(variance.shape)
-        top = int(inverse_root(np.array([operation.epsilon]), bits)[0])
-        self.within(root, 0, top, exactly=False)
-        square = self.product(root, root)
-        below, above = self.materialized(square, variance), self.materialized(root, variance)
-        slack = (2 << bits) * (1 << (most.bit_length() + 1) // 2) + most
-        self.within(below.plus(), 0, slack, exactly=False)
-        self.within(above.plus(1), 0, slack, exactly=False)
-        if c.is_constant:
-            return c
-        return self.product(c, root.take((..., None)), operation.output)
-
-    def steps(self, operation: Steps, inputs: list[Sums], intervals: list[Interval]) -> Sums:
-        (x,), (interval,) = inputs, intervals
-        count, places = x.size // x.shape[-1], operation.places
-        starts = np.flatnonzero(np.diff(places, prepend=-1))
-        answers = self.fresh((*x.shape[:-1], places.size), 1)
-        self.constrain(count * (places.size + len(starts)), 5 * count * (places.size + len(starts)))
-        low = min(interval.least, int(operation.bounds.min()) - 1)
-        end = max(interval.greatest, int(operation.bounds.max())) + 1
-        compared = x.take((..., places[starts])).plus(places.size // len(starts))
-        for _ in range(2):
-            self.within(compared, 0, end - low, exactly=False)
-        return answers
 
 
 _RULES: Mapping[type[Operation], str] = {
