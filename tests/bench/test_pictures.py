@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ sys.path.insert(0, str(BENCH))
 
 from chart import COLORS, THEMES, Bars, Chart, Curve, Panel, digest_in, drawn  # noqa: E402
 from lines import RESULTS, duration, macs, recorded  # noqa: E402
-from pictures import CHARTS, PICTURES, _fit, models  # noqa: E402
+from pictures import CHARTS, PICTURES, _fit  # noqa: E402
 
 FILES = [(name, theme) for name in CHARTS for theme in THEMES]
 STALE = "it shows other lines than bench/results has: run python bench/pictures.py"
@@ -22,6 +23,11 @@ STALE = "it shows other lines than bench/results has: run python bench/pictures.
 
 def kept(name: str, theme: str) -> str:
     return (PICTURES / f"{name}-{theme}.svg").read_text(encoding="utf-8")
+
+
+@functools.cache
+def chart_of(name: str) -> Chart:
+    return CHARTS[name]()
 
 
 def curves(chart: Chart) -> list[Curve]:
@@ -37,33 +43,35 @@ def of(points: tuple[tuple[float, float], ...], **facts: str) -> Chart:
 
 @pytest.mark.parametrize(("name", "theme"), FILES)
 def test_a_kept_picture_is_of_the_lines_as_they_are(name: str, theme: str) -> None:
-    assert digest_in(kept(name, theme)) == CHARTS[name]().digest, STALE
+    assert digest_in(kept(name, theme)) == chart_of(name).digest, STALE
 
 
 def test_no_other_picture_is_kept() -> None:
     assert {path.name for path in PICTURES.iterdir()} == {f"{name}-{theme}.svg" for name, theme in FILES}
 
 
-@pytest.mark.parametrize(("name", "theme"), [("startup", "light"), ("groth16", "dark")])
+@pytest.mark.parametrize(
+    ("name", "theme"), [("startup", "light"), pytest.param("groth16", "dark", marks=pytest.mark.slow)]
+)
 def test_drawing_one_again_gives_the_same_bytes(name: str, theme: str) -> None:
     matplotlib = pytest.importorskip("matplotlib", reason="no matplotlib: pip install '.[docs]'")
     if f"Matplotlib v{matplotlib.__version__}," not in kept(name, theme):
         pytest.skip("it was drawn by another version of matplotlib")
-    assert drawn(CHARTS[name](), theme) == kept(name, theme)
+    assert drawn(chart_of(name), theme) == kept(name, theme)
 
 
 @pytest.mark.parametrize(("name", "theme"), FILES)
 def test_a_picture_says_what_machine_and_when_and_has_no_ground_of_its_own(name: str, theme: str) -> None:
     svg = kept(name, theme)
     texts = {text.text for text in ElementTree.fromstring(svg).iter() if text.tag.endswith(("text", "tspan"))}
-    assert CHARTS[name]().origin in texts
-    assert re.search(r"2 cores.* · 2026-\d\d-\d\d.* · commits? [0-9a-f]{7}", CHARTS[name]().origin)
+    assert chart_of(name).origin in texts
+    assert re.search(r"2 cores.* · 2026-\d\d-\d\d.* · commits? [0-9a-f]{7}", chart_of(name).origin)
     assert "fill: #ffffff" not in svg
     assert len(svg) < 100_000
 
 
 def test_the_points_of_a_curve_are_the_seconds_of_its_lines() -> None:
-    for curve in curves(CHARTS["groth16"]()):
+    for curve in curves(chart_of("groth16")):
         assert len(curve.points) >= 3
         for (size, seconds), line in zip(curve.points, curve.lines, strict=False):
             assert size == 2 ** line["log_size"]
@@ -96,11 +104,11 @@ def test_an_exponent_is_fitted_to_a_family(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_models_are_drawn_once_and_all_that_are_recorded() -> None:
-    lines = [line for curve in curves(models()) for line in curve.lines if line["bench"] == "large"]
+    lines = [line for curve in curves(chart_of("models")) for line in curve.lines if line["bench"] == "large"]
     assert {line["model"] for line in lines} == {line["model"] for line in recorded("large")}, (
         "python bench/macs.py NAME counts the others"
     )
-    panels = len(models().panels)
+    panels = len(chart_of("models").panels)
     assert len(lines) == panels * len({(line["model"], line["weights"]) for line in lines})
 
 
@@ -118,7 +126,7 @@ def test_products_are_counted_by_shapes() -> None:
 
 
 def test_bars_have_colors_of_their_owners() -> None:
-    (bars,) = CHARTS["startup"]().panels
+    (bars,) = chart_of("startup").panels
     assert isinstance(bars, Bars)
     assert {whose for _, whose, _ in bars.rows} <= set(COLORS)
     assert len(bars.rows) == len(bars.lines)

@@ -1,9 +1,8 @@
 """How large the circuit of an integer model will be, by formulas for each operation: nothing of it is built.
 
 Each method says what the function of the same name in `layers` writes, and `zkml.tally` adds up; those of roundings,
-lookups and rows are in `zkml.counting_rows`. Constraints are exact
-but where rows of sums of other sums decide whether a layer gets wires of its own; entries are counted twice where two
-sums share wires that no row holds together.
+lookups and rows are in `zkml.counting_rows`. Constraints are exact but where rows of sums of other sums decide whether
+a layer gets wires of its own; entries are counted twice where two sums share wires that no row holds together.
 """
 
 from __future__ import annotations
