@@ -158,7 +158,10 @@ def _by_size(
     if small:  # which leave no room for names
         curves = [replace(curve, labels=()) for curve in (*curves, _marks("small architectures", "others", small, y))]
         curves[-1] = replace(curves[-1], thin=True)
-    fits = [_fit(family, members, y) for family, members in _families(lines).items()]
+    fits: list[Curve] = []
+    for family, members in _families(lines).items():
+        exponent, curve = _fit(family, members, y)
+        title, fits = f"{title}\n{family}: exponent {exponent:.2f}", [*fits, curve]
     return Panel(title, "multiply-accumulates", text, (*curves, *fits), base=10)
 
 
@@ -182,12 +185,12 @@ def _families(lines: Sequence[Line]) -> dict[str, list[Line]]:
     return {family: members for family, members in found.items() if len(members) >= LEAST_FITTED}
 
 
-def _fit(family: str, lines: list[Line], y: Callable[[Line], float]) -> Curve:
-    """y = c x^e by least squares of the logarithms."""
+def _fit(family: str, lines: list[Line], y: Callable[[Line], float]) -> tuple[float, Curve]:
+    """e, and the curve of y = c x^e, by least squares of the logarithms."""
     xs = [float(macs()[line["model"]]) for line in lines]
     exponent, constant = linear_regression([math.log(x) for x in xs], [math.log(y(line)) for line in lines])
     ends = tuple((x, math.exp(constant) * x**exponent) for x in (min(xs), max(xs)))
-    return Curve(f"{family}: exponent {exponent:.2f}", "others", ends, "fit")
+    return exponent, Curve(f"{family}, fitted", "others", ends, "fit")
 
 
 def startup() -> Chart:

@@ -97,8 +97,8 @@ def test_texts_are_escaped_and_found_again() -> None:
 def test_an_exponent_is_fitted_to_a_family(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pictures.macs", lambda: {"a_1": 10, "a_2": 100, "a_3": 1000})
     lines = [{"model": f"a_{k}", "y": 5.0 * 10 ** (0.5 * k)} for k in (1, 2, 3)]
-    fit = _fit("a", lines, lambda line: line["y"])
-    assert fit.name == "a: exponent 0.50"
+    exponent, fit = _fit("a", lines, lambda line: line["y"])
+    assert (exponent, fit.name) == (pytest.approx(0.5), "a, fitted")
     assert [x for x, _ in fit.points] == [10, 1000]
     assert [y for _, y in fit.points] == pytest.approx([5 * 10**0.5, 5 * 10**1.5])
 
