@@ -72,6 +72,42 @@ def test_a_page_that_is_wrong_is_found_out(tmp_path: Path) -> None:
         follow("page.md", tmp_path, tmp_path)
 
 
+def documented() -> dict[str, str]:
+    """What docs/cli.md, which is made by the program itself, says of each command; "" is for options of all."""
+    head, *sections = re.split(r"^### (zkgpu [\w -]+)$", (DOCS / "cli.md").read_text(), flags=re.M)
+    return {"": head, **dict(zip(sections[::2], sections[1::2], strict=True))}
+
+
+def commands(text: str) -> list[str]:
+    """Lines of code that run zkgpu, without comments, whole where they are continued."""
+    code = "\n".join(re.findall(r"^ *```(?:sh)?\n(.*?)^ *```$", text, re.M | re.S)).replace("\\\n", " ")
+    return [line.partition(" #")[0].strip() for line in code.splitlines() if re.match(r" *zkgpu ", line)]
+
+
+def unknown_in(line: str, told: dict[str, str]) -> list[str]:
+    """The line, if the program does not have its command or an option of it."""
+    bare = re.sub(r"--(?:device|threads|server|token-file) \S+ ", "", line)
+    name = max((name for name in told if name and f"{bare} ".startswith(f"{name} ")), key=len, default="")
+    options = re.findall(r"(?<!\S)--[a-z-]+", bare)
+    return [] if name and all(option in told[name] + told[""] for option in options) else [line]
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(str(p.relative_to(ROOT)) for p in DOCS.rglob("*.md"))])
+def test_commands_of_a_page_are_those_of_the_program(page: str) -> None:
+    told = documented()
+    found = [line for line in commands((ROOT / page).read_text()) if "cli.md" not in page]
+    assert [wrong for line in found for wrong in unknown_in(line, told)] == []
+
+
+def test_a_command_that_there_is_not_is_found_out() -> None:
+    told = documented()
+    assert commands("```sh\nzkgpu prove a b \\\n  --proof c # d\n```") == ["zkgpu prove a b    --proof c"]
+    assert not unknown_in("zkgpu --device cuda doctor", told)
+    assert not unknown_in("zkgpu zkml compile a --calibrate b", told)
+    for line in ("zkgpu provr a", "zkgpu prove a --calibrate b", "zkgpu zkml a"):
+        assert unknown_in(line, told) == [line]
+
+
 def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M))
     assert listed == {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md")}

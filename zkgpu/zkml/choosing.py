@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.records import dataclass
 from zkgpu.zkml import equalizing, limbs
 from zkgpu.zkml.accuracy import WARNED, Accuracy, measure
 from zkgpu.zkml.calibrated import Calibration
