@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from statistics import linear_regression, median
 
 from chart import THEMES, Bars, Chart, Curve, Panel, count, drawn, size_in_bytes, with_powers
@@ -207,6 +208,8 @@ CHARTS: dict[str, Callable[[], Chart]] = {
 
 
 def main() -> None:
+    if find_spec("matplotlib") is None:
+        raise SystemExit("pictures are drawn by matplotlib: pip install '.[docs]', then python bench/pictures.py")
     PICTURES.mkdir(exist_ok=True)
     for name, chart in CHARTS.items():
         for theme in THEMES:
