@@ -191,13 +191,21 @@ def _chosen(builder: Builder, node: Node, condition: Array, names: list[str]) ->
 
 
 def _brought_together(builder: Builder, node: Node, names: list[str]) -> tuple[list[Quantized], float]:
-    """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can show."""
-    parts = builder.read(replace(node, inputs=tuple(names)))
+    """Two tensors, one of which may be a constant, at one scale. A mask is as far below as a softmax can show.
+
+    What nothing but softmaxes read that see no mask is not narrowed: they round it, of what they see alone.
+    """
+    constants, unseen = builder.graph.constants, is_unseen(builder.graph, node.output)
+    parts = (
+        [constants[n] if n in constants else builder.tensors[n] for n in names]
+        if unseen
+        else builder.read(replace(node, inputs=tuple(names)))
+    )
     finest = min((x for x in parts if isinstance(x, Quantized)), key=lambda x: x.scale)
     low, high = (end * finest.scale for end in (builder.interval(finest).least, builder.interval(finest).greatest))
     if is_for_softmax(builder.graph, node.output):
         least = 2 * low - high - 64
-        if is_unseen(builder.graph, node.output):
+        if unseen:
             least = 0.0
             builder.hidden.add(node.output)
         parts = [x if isinstance(x, Quantized) else np.where(x < MASK, np.maximum(x, least), x) for x in parts]
