@@ -29,7 +29,19 @@ from zkgpu.zkml.compiled import CompiledModel, compile_model  # noqa: E402
 from zkgpu.zkml.counting import size_of  # noqa: E402
 from zkgpu.zkml.onnx_import import read_graph  # noqa: E402
 from zkgpu.zkml.onnx_model import OnnxModel  # noqa: E402
-from zkgpu.zkml.operations import Combine, Linear, Lookup, Requantize, Rescale, Rows, Softmax  # noqa: E402
+from zkgpu.zkml.operations import (  # noqa: E402
+    Arrange,
+    Combine,
+    Linear,
+    Lookup,
+    MatMul,
+    Normalize,
+    Requantize,
+    Rescale,
+    RootMeanSquare,
+    Rows,
+    Softmax,
+)
 from zkgpu.zkml.streams import Places, require_first_position, stream, summary, told  # noqa: E402
 from zkgpu.zkml.visibility import Visibilities  # noqa: E402
 
@@ -55,14 +67,20 @@ def model() -> CompiledModel:
 
 
 class Gpt(Exported):
-    """A decoder with layer norms, biases everywhere, learned positions, and GELU by Erf."""
+    """A decoder with layer norms, biases everywhere, learned positions, and GELU by Erf.
+
+    Attributes:
+        offset: about what layer norms add to each channel
+    """
+
+    offset = 0.1
 
     def biased(self, x: str, fan_in: int, fan_out: int) -> str:
         weight = self.constant(self._normal(fan_in, fan_out) * fan_in**-0.5)
         return self.node("Add", self.node("MatMul", x, weight), self.constant(self._normal(fan_out)))
 
     def layer_norm(self, x: str, width: int) -> str:
-        gain, offset = 1 + 0.1 * self._normal(width), 0.1 * self._normal(width)
+        gain, offset = 1 + 0.1 * self._normal(width), self.offset * self._normal(width)
         gain[1] = 0.02
         return self.node("LayerNormalization", x, self.constant(gain), self.constant(offset), axis=-1)
 
@@ -79,8 +97,9 @@ class Gpt(Exported):
         return self.node("Mul", half, self.node("Add", error, self.constant(np.array(1.0))))
 
 
-def gpt() -> Any:
+def gpt(offset: float = Gpt.offset) -> Any:
     width, net = 8, Gpt((1, TOKENS), "ids")
+    net.offset = offset
     net.inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, (1, TOKENS))]
     table = net._normal(LITTLE.vocabulary, width)
     table[0, 1] = 300.0
@@ -144,6 +163,38 @@ def test_8_bits_are_too_few_for_it_and_auto_finds_the_widths_of_a_stream(monkeyp
 def test_layer_norms_biases_and_gelu_keep_up_too() -> None:
     found = compile_model(gpt(), sentences(32), bits="stream", limb=8)
     assert found.accuracy.outputs[0].error < 0.01
+
+
+@pytest.mark.parametrize("offset", [0.1, 20.0])
+def test_a_layer_norm_drops_one_limb_behind_its_root_and_its_offsets_are_biases(offset: float) -> None:
+    found = compile_model(gpt(offset), sentences(32), bits="stream", limb=18)
+    made = {op.output: op for op in found.model.operations}
+    norms = [op for op in made.values() if isinstance(op, Normalize | RootMeanSquare)]
+    assert len(norms) == 2 * 5
+    assert not any(isinstance(op, Normalize) for op in norms)
+    roots = {op.layer for op in norms}
+    rounded = [op for op in made.values() if isinstance(op, Rescale) and _origin(made, op.inputs[0]).layer in roots]
+    assert len(rounded) == 5
+    assert {op.shift for op in rounded} == {18 if offset < 1 else 36}  # an offset takes part of the range
+    assert found.accuracy.amiss < 0.01
+
+
+def _origin(made: dict[str, Any], name: str) -> Any:
+    """The operation behind arrangements and sums, of these that of the first addend."""
+    while isinstance(made[name], Arrange | Combine):
+        name = made[name].inputs[0]
+    return made[name]
+
+
+def test_scores_before_a_mask_are_not_rounded_and_their_addends_no_finer_than_products() -> None:
+    found = compile_model(gpt(), sentences(32), bits="stream", limb=18)
+    clamps = [op for op in found.model.operations if isinstance(op, Requantize) and (op.low, op.high) != (None, None)]
+    assert not clamps
+    made = {op.output: op for op in found.model.operations}
+    factors = [_origin(made, n) for op in made.values() if isinstance(op, MatMul) for n in op.inputs]
+    unrounded = [op for op in factors if isinstance(op, Linear)]
+    assert len(unrounded) == 2 * 3
+    assert all(1 < op.multiplier.max() <= 4 for op in unrounded)
 
 
 def test_the_next_token_alone_is_as_the_float_models() -> None:

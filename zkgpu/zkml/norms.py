@@ -36,11 +36,15 @@ def expand_group_norm(graph: Graph) -> Graph:
 
 
 def _rows(node: Node, inner: Shape, outer: Shape, shapes: dict[str, Shape], nodes: list[Node]) -> str:
-    """Appends reshape, norm, reshape; the name of the last one's output."""
+    """Appends reshape, norm, reshape, or the norm alone where rows lie as they are; the name of what comes out."""
     out = node.output
-    shapes.update({f"{out}.rows": inner, f"{out}.normal": inner, f"{out}.back": outer})
     operator = "RootMeanSquare" if node.operator == "RMSNormalization" else "Normalize"
     epsilon = {"epsilon": node.attributes.get("epsilon", 1e-5)}
+    if inner == outer:
+        shapes[f"{out}.normal"] = inner
+        nodes.append(Node(node.name, operator, node.inputs[:1], (f"{out}.normal",), epsilon))
+        return f"{out}.normal"
+    shapes.update({f"{out}.rows": inner, f"{out}.normal": inner, f"{out}.back": outer})
     nodes += [
         Node(node.name, "Reshape", (node.inputs[0], ""), (f"{out}.rows",), {"shape": np.array(inner)}),
         Node(node.name, operator, (f"{out}.rows",), (f"{out}.normal",), epsilon),

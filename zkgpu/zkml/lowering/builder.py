@@ -68,6 +68,7 @@ class Builder:
         uneven: tensors whose rows may have scales of their own, by the names of the float graph
         hidden: tensors of which some entries are masks, and not what they are in the float graph
         gains: by tensor that dense layers read, what their weights are to be multiplied by, a number for each channel
+        left_out: by such a tensor, what its channels have beside that, which is added to the biases of these layers
         rounded_rows: what was rounded by rows already
     """
 
@@ -87,6 +88,7 @@ class Builder:
     _spans: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     gains: dict[str, Array] = field(default_factory=dict)
+    left_out: dict[str, Array] = field(default_factory=dict)
     rounded_rows: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
 
     @cached_property

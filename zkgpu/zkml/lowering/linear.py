@@ -14,6 +14,7 @@ from zkgpu.zkml.lowering.windows import Walk, Windows, phases
 from zkgpu.zkml.operations import Linear, MatMul, Maximum, Multiply, Total
 
 _FINEST_MULTIPLIER = 2  # of the channel with the largest weights: others have smaller ones
+_MULTIPLIER_OF_UNROUNDED = 4  # the same where sums are not rounded, for channels with smaller weights
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
 _NEGLIGIBLE_IN_STREAMS = 2.0**90  # where what attention gives is not rounded
 WIDEST = 40  # bits of what is multiplied by weights, whose products would be that far below with more
@@ -128,7 +129,7 @@ def linear(
 
 
 def sum_scale(
-    builder: Builder, node: Node, x: Quantized, weight: Array, target: float | None = None
+    builder: Builder, node: Node, x: Quantized, weight: Array, target: float | None = None, *, is_rounded: bool = True
 ) -> tuple[Array, float]:
     """(scales of the products of each channel, scale of the layer's sums, which is that of its first weights).
 
@@ -136,6 +137,7 @@ def sum_scale(
 
     Args:
         target: the scale that the sums are to reach by dropping whole limbs; that of the layer's output by default
+        is_rounded: whether they are rounded at all: else they are only as fine as their products
     """
     if builder.graph.is_integral(node.output) and x.scale == 1.0 and is_whole(weight):
         return np.ones((len(weight), weight.shape[2])), builder.scales.setdefault(node.output, 1.0)
@@ -144,10 +146,11 @@ def sum_scale(
     largest = float(per_channel.max())
     if not math.isfinite(largest):
         raise FormatError(f"layer '{node.name}': one of its weights is not a finite number")
-    scale = builder.scales.setdefault(
-        node.output, _scale_of_sums(builder, target or builder.nominal(node.output), largest)
-    )
-    return per_channel, scale
+    if is_rounded or not largest:
+        scale = _scale_of_sums(builder, target or builder.nominal(node.output), largest)
+    else:
+        scale = largest / _MULTIPLIER_OF_UNROUNDED
+    return per_channel, builder.scales.setdefault(node.output, scale)
 
 
 def _scale_of_sums(builder: Builder, target: float, largest: float) -> float:

@@ -25,12 +25,12 @@ from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.lowering import linear, nonlinear
 from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
 from zkgpu.zkml.lowering.shapes import MOVES
-from zkgpu.zkml.operations import Linear, Lookup, Multiply, Normalize, Rescale, RootMeanSquare
+from zkgpu.zkml.operations import Linear, Lookup, Multiply, Requantize, Rescale, RootMeanSquare, Total
 from zkgpu.zkml.streams import NORMS, is_same_shape
 
 RESIDUAL_BITS, HIDDEN_BITS, NORMAL_BITS = 16, 16, 14
 RANGE_BITS = 18  # of the range checks of all of these: what is above their own width is to spare
-_ROOT_BITS = 12  # of the inverse root of a row that has the largest mean square seen
+_ROOT_BITS = 11  # of the inverse root of a row that has the largest mean square seen
 _FEWEST_GAIN_BITS, _MOST_GAIN_BITS = 3, 10  # of the largest factor of a norm's channels, as an integer
 _LONGEST = 40  # bits of a multiplier
 _SAME = 2.0**-12  # how near to its factor a multiplier must be
@@ -103,10 +103,11 @@ def _source(graph: Graph, name: str) -> str:
 def _wanted(builder: Builder, name: str, bits: int) -> tuple[float, Array | None]:
     """The scale at which a tensor fills its bits, and by how many more bits that of each row is coarser."""
     places, top = builder.calibration.places.get(name), 2 ** (bits - 1) - 1
+    beyond = float(np.abs(builder.left_out.get(name, 0.0)).max())  # it may reach so much farther than what was seen
     if places is None:
         low, high = builder.bounds(name)
-        return fitting_scale(min(low, -high), max(high, -low), bits), None
-    first, others = places.reach
+        return fitting_scale(min(low, -high) - beyond, max(high, -low) + beyond, bits), None
+    first, others = (reach and reach + beyond for reach in places.reach)
     scale = (others or first or 1.0) / top
     rows = np.zeros((len(places.low), 1), dtype=np.int64)
     if first > 0:
@@ -164,7 +165,11 @@ def _less_multiplied(builder: Builder, x: Quantized, factor: Array) -> tuple[Qua
 
 
 def _norm(builder: Builder, node: Node) -> Quantized:
-    """The first row and the others each by an inverse root as fine as they need; a row's own scale falls out."""
+    """The first row and the others each by an inverse root as fine as they need; a row's own scale falls out.
+
+    The mean is taken off rounded to a unit of the row, of which it has thousands: n x less the sum of a row would be
+    longer than x by the bits of n, and all of them would be dropped again behind the root.
+    """
     x, name = _read(builder, node.inputs[0]), node.inputs[0]
     shape = builder.shape(x)
     places, n = builder.calibration.places.get(name), shape[-1]
@@ -172,20 +177,29 @@ def _norm(builder: Builder, node: Node) -> Quantized:
     parts, bits = [], []
     for chosen, at in _groups(shape):
         own = x.scale * 2.0 ** (0 if x.rows is None else int(x.rows[at, 0]))
-        times = n if node.operator == "Normalize" else 1
         reach = (
             max(map(abs, builder.bounds(name))) if places is None else max(places.rms[at:] if at else places.rms[:1])
         )
-        length = max(2.0, reach / own * times * math.sqrt(n))
+        length = max(2.0, reach / own * math.sqrt(n))
         bits.append(math.ceil(math.log2(length)) + _ROOT_BITS)
-        epsilon = max(1, round(node.attributes["epsilon"] * n * (times / own) ** 2))
+        epsilon = max(1, round(node.attributes["epsilon"] * n / own**2))
         rows = builder.arrange([x], positions[chosen])
-        kind = Normalize if node.operator == "Normalize" else RootMeanSquare
-        parts.append(builder.add(kind, [rows], 1.0, bits=bits[-1], epsilon=epsilon))
+        rows = _less_mean(builder, rows) if node.operator == "Normalize" else rows
+        parts.append(builder.add(RootMeanSquare, [rows], 1.0, bits=bits[-1], epsilon=epsilon))
     order = np.concatenate([np.ravel(positions[chosen]) for chosen, _ in _groups(shape)])
     found = builder.arrange(parts, np.argsort(order, kind="stable").reshape(shape))
     exponents = None if len(set(bits)) == 1 else np.array([bits[-1] - bits[0], *[0] * (shape[-2] - 1)])[:, None]
     return Quantized(found.name, math.sqrt(n) / 2.0 ** bits[-1], exponents)
+
+
+def _less_mean(builder: Builder, rows: Quantized) -> Quantized:
+    """Rows less their mean, which is rounded to a unit: the sum times 2^s / n, less s bits."""
+    (count, n), reach = builder.shape(rows), builder.interval(rows).bits
+    shift = builder.whole_limbs(reach + n.bit_length() + 2)
+    total = builder.add(Total, [rows], 1.0)
+    mean = builder.add(Requantize, [builder.combine([total], [round(2**shift / n)], 1.0)], 1.0, shift=shift)
+    repeated = builder.arrange([mean], np.repeat(np.arange(count), n).reshape(count, n))
+    return builder.combine([rows, repeated], [1, -1], 1.0)
 
 
 def _groups(shape: tuple[int, ...]) -> list[tuple[Array, int]]:
@@ -200,10 +214,13 @@ def _gained(builder: Builder, node: Node) -> Quantized:
     (name,) = (name for name in node.inputs if name not in constants)
     factor, *rest = (constants[n].astype(np.float64) for n in node.inputs if n in constants)
     offset, x = rest[0] if rest else np.zeros(1), builder.uneven[name]
-    keeps_shape = builder.shape(x) == builder.graph.shapes[node.output] and not offset.any()
-    is_of_channels = factor.shape[-1:] == builder.shape(x)[-1:] == (factor.size,)
+    keeps_shape = builder.shape(x) == builder.graph.shapes[node.output]
+    is_of_channels = all(a.size == 1 or a.shape[-1:] == builder.shape(x)[-1:] == (a.size,) for a in (factor, offset))
     if keeps_shape and is_of_channels and _source(builder.graph, name) in NORMS and _are_dense(builder, node):
-        return _shared_out(builder, node, x, factor.ravel())
+        return _shared_out(
+            builder, node, x, *(np.broadcast_to(a.ravel(), builder.shape(x)[-1]) for a in (factor, offset))
+        )
+    keeps_shape &= not offset.any()
     if keeps_shape and factor.size == 1 and float(np.ravel(factor)[0]) > 0:
         return Quantized(x.name, x.scale * float(np.ravel(factor)[0]), x.rows)
     rows = 0 if x.rows is None else x.rows
@@ -221,11 +238,13 @@ def _are_dense(builder: Builder, node: Node) -> bool:
     return not is_seen and all(reader.operator == "Dense" for reader in readers)
 
 
-def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array) -> Quantized:
+def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array, offset: Array) -> Quantized:
     """Rows times small integers; what is left of the factors of the channels goes into the weights that follow.
 
-    So few bits are dropped behind it as leave one limb less, and no factor is rounded.
+    So few bits are dropped behind it as leave one limb less, and no factor is rounded. The offsets of the channels go
+    into the biases that follow.
     """
+    builder.left_out[node.output] = offset
     largest = float(np.abs(factor).max()) or 1.0
     scale, rows = _wanted(builder, node.output, NORMAL_BITS)
     dropped = math.log2(scale / (x.scale * largest)) - float(_less(x.rows, rows).min())
@@ -247,13 +266,15 @@ def _product(builder: Builder, node: Node) -> Quantized:
 def _dense(builder: Builder, node: Node) -> Quantized:
     weight, bias = (np.asarray(builder.graph.constants[n], dtype=np.float64) for n in node.inputs[1:3])
     if node.inputs[0] in builder.gains:
+        bias = bias + builder.left_out[node.inputs[0]] @ weight
         weight = weight * builder.gains[node.inputs[0]][:, None]
     x, given = _fed(builder, node), builder.settings.open_weights
     if given and x.rows is not None:  # a bias that the prover gives is one for all rows
         x = _evened(builder, x)
     shape, n = builder.shape(x), weight.shape[1]
     rows = builder.reshape(Quantized(x.name, x.scale), (1, math.prod(shape[:-1]), shape[-1]))
-    per_channel, scale = linear.sum_scale(builder, node, x, weight[None], _sum_target(builder, node, x.rows))
+    target, is_rounded = _sum_target(builder, node, x.rows), not _is_of_products(builder.graph, node.output)
+    per_channel, scale = linear.sum_scale(builder, node, x, weight[None], target, is_rounded=is_rounded)
     multiplier = builder.rounded(np.maximum(1, np.ceil(per_channel / scale - 1e-9)))
     units = multiplier * scale
     is_own = given or (x.rows is None and np.abs(bias / units).max() < 2.0**_LONGEST)
@@ -271,6 +292,21 @@ def _biased(builder: Builder, x: Quantized, bias: Array) -> Quantized:
     constant = builder.constant(np.rint(np.broadcast_to(offset / 2.0**more, builder.shape(x))), 1.0)
     found = builder.combine([x, constant], [1, 1 << more], x.scale)
     return Quantized(found.name, x.scale, x.rows)
+
+
+def _is_of_products(graph: Graph, name: str) -> bool:
+    """Whether nothing but products of two tensors read one, moved or not: queries, keys and values without rotation."""
+    readers = graph.consumers().get(name, [])
+    return (
+        name not in graph.outputs
+        and bool(readers)
+        and all(
+            all(_is_of_products(graph, output) for output in reader.outputs if output in graph.consumers())
+            if reader.operator in MOVES
+            else reader.operator == "MatMul" and not set(reader.inputs) & set(graph.constants)
+            for reader in readers
+        )
+    )
 
 
 def _sum_target(builder: Builder, node: Node, rows: Array | None) -> float | None:
