@@ -183,14 +183,10 @@ class Plausible:
         shift = self._shifts.get(forger.hint(spot).label.rpartition("/")[0])
         return self._around(forger.modulus, self._steps if shift is None else [1 << shift] if shift else [])
 
-    for_clamped = for_excess = for_rounded
-
-    def for_remainder(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
-        return [*((m - 1, False) for m in self._steps), *((sign * m, True) for m in self._steps for sign in (1, -1))]
-
-    def for_sign(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
-        honest = forger.value(spot)
-        return [(1 - honest, False), *((-1 << k, False) for k in (4, 8)), (2, False)]
+    def for_clamped(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
+        """The other choice too: what was clamped where it should not be, and the end where that lies nearer."""
+        others = [(v + k, False) for v in (0, *forger.inputs_of(spot)) for k in (-1, 0, 1)]
+        return [*others, *self.for_rounded(forger, spot)]
 
     def for_maximum(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
         entries = [(v, False) for v in forger.inputs_of(spot)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,10 +53,10 @@ def constantly_shaped(value: int, shape: tuple[int, ...]) -> Callable:
 
 
 @pytest.mark.parametrize("x", [-1, 0, 1, -128, 127])
-def test_the_sign_of_a_relu_is_not_free(x: int) -> None:
-    relu = Requantize("r", ("x",), "out", 0, 0)
-    forged(relu, [x], -128, 127, sign=constantly(int(x >= 0)))
-    forged(relu, [x], -128, 127, sign=constantly(2))
+@pytest.mark.parametrize("y", [-128, -1, 0, 1, 127, 128, R // 2])
+def test_a_relu_takes_neither_the_other_choice_nor_a_third_one(x: int, y: int) -> None:
+    if y != max(x, 0):
+        forged(Requantize("r", ("x",), "out", 0, 0), [x], -128, 127, clamped=constantly(y))
 
 
 @pytest.mark.parametrize("x", [-12, -4, 0, 3, 4, 5, 20])
@@ -64,28 +66,31 @@ def test_a_rounded_value_cannot_be_off(x: int, delta: int) -> None:
 
 
 @pytest.mark.parametrize("x", [-128, -36, -35, 0, 35, 36, 127])
-@pytest.mark.parametrize("delta", [-1, 1])
-def test_a_clamped_value_cannot_be_off(x: int, delta: int) -> None:
+@pytest.mark.parametrize("y", [-16, -5, -4, -3, 0, 3, 4, 5, 16])
+@pytest.mark.parametrize(("low", "high"), [(-4, None), (None, 4)])
+def test_a_clamped_value_is_neither_the_other_choice_nor_a_third_one(x: int, y: int, low: Any, high: Any) -> None:
+    clamp, q = Requantize("r", ("x",), "out", 3, low, high), (x + 4) >> 3
+    if y != np.clip(q, low, high):
+        forged(clamp, [x], -128, 127, clamped=constantly(y))
+        forged(clamp, [x], -128, 127, clamped=constantly(y), rounded=constantly(y))
+
+
+@pytest.mark.parametrize("x", [-128, -36, -35, 0, 35, 36, 127])
+@pytest.mark.parametrize(("first", "second"), [(-4, -4), (4, 4), (0, 0), (3, 4), (5, 4), (16, 4), (-16, -16)])
+def test_a_value_clamped_at_both_ends_is_no_other(x: int, first: int, second: int) -> None:
+    """The answers of both hints are the prover's."""
     q = (x + 4) >> 3
-    y = min(max(q, -4), 4) + delta
-    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
-    excess = {"excess": lambda v: np.array([0], dtype=object)}
-    forged(clamp, [x], -128, 127, clamped=constantly(y))
-    forged(clamp, [x], -128, 127, clamped=constantly(y), **excess)
+    if (first, second) != (max(q, -4), min(max(q, -4), 4)):
+        clamp = Requantize("r", ("x",), "out", 3, -4, 4)
+        forged(clamp, [x], -128, 127, clamped=in_turn(first, second))
 
 
 @pytest.mark.parametrize("x", [-128, -6, -5, 0, 6, 7, 127])
-@pytest.mark.parametrize("delta", [-1, 1])
-def test_a_clamped_value_that_is_not_rounded_cannot_be_off(x: int, delta: int) -> None:
-    clamp = Requantize("r", ("x",), "out", 0, -5, 6)
-    y = min(max(x, -5), 6) + delta
-    forged(clamp, [x], -128, 127, clamped=constantly(y))
-    forged(clamp, [x], -128, 127, clamped=constantly(y), excess=constantly(0))
-
-
-@pytest.mark.parametrize("remainder", [-1, 8, 7, 8 - INVERSE_OF_8])
-def test_the_remainder_of_a_relu_is_the_one_below_the_divisor(remainder: int) -> None:
-    forged(Requantize("r", ("x",), "out", 3, 0), [12], -128, 127, remainder=constantly(remainder))
+@pytest.mark.parametrize("first", [-6, -5, 0, 6, 7, 127])
+@pytest.mark.parametrize("second", [-5, 0, 6, 7])
+def test_a_clamped_value_that_is_not_rounded_cannot_be_off(x: int, first: int, second: int) -> None:
+    if (first, second) != (max(x, -5), min(max(x, -5), 6)):
+        forged(Requantize("r", ("x",), "out", 0, -5, 6), [x], -128, 127, clamped=in_turn(first, second))
 
 
 def test_a_table_gives_no_value_of_another_row() -> None:
@@ -182,29 +187,21 @@ def test_a_sum_of_private_weights_cannot_be_off() -> None:
 # elements of the field that are no small integers
 
 
-def test_a_sign_that_is_no_bit_cannot_turn_a_relu_off() -> None:
-    x, width = 20, 8  # z = x + 4 has 8 bits here without its sign
-    sign = -(x + 4) * pow(1 << width, -1, R)
-    forged(Requantize("r", ("x",), "out", 3, 0), [x], -128, 127, sign=constantly(sign))
+@pytest.mark.parametrize("x", [20, -20])
+@pytest.mark.parametrize("remainder", [0, 3, 5, 7])
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_fraction_cannot_turn_a_relu_off_or_on(x: int, remainder: int, is_on: bool) -> None:
+    """8 q + remainder = x + 4 has a q in the field for each remainder."""
+    q = (x + 4 - remainder) * INVERSE_OF_8
+    if (q - ((x + 4) >> 3)) % R:
+        y = q if is_on else 0
+        forged(Requantize("r", ("x",), "out", 3, 0), [x], -128, 127, rounded=constantly(q), clamped=constantly(y))
 
 
 def in_turn(*answers: int) -> Callable:
-    """A hint that gives one answer after the other."""
-    left = iter(answers)
+    """A hint that gives one answer after the other, again and again."""
+    left = cycle(answers)
     return lambda *_: np.array([next(left) % R], dtype=object)
-
-
-@pytest.mark.parametrize(("y", "over", "under"), [(4, -3, 0), (-4, 0, -5)])
-def test_an_excess_below_zero_cannot_move_a_value_to_an_end(y: int, over: int, under: int) -> None:
-    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
-    forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
-
-
-@pytest.mark.parametrize(("y", "over", "under"), [(0, 1, 0), (-3, 4, 0), (2, 0, 1), (3, 0, 2), (4, 0, 3)])
-def test_only_values_at_an_end_have_an_excess(y: int, over: int, under: int) -> None:
-    clamp = Requantize("r", ("x",), "out", 3, -4, 4)
-    assert y + over - under == 1 == (8 + 4) >> 3
-    forged(clamp, [8], -128, 127, clamped=constantly(y), excess=in_turn(over, under))
 
 
 @pytest.mark.parametrize("delta", [1, 2])
@@ -333,7 +330,7 @@ def test_a_table_that_ends_before_0_is_read_at_the_clamped_value_only(x: int, wr
 def test_a_far_table_with_a_clamp_before_it_is_read_at_the_clamped_value_only(x: int, delta: int) -> None:
     wrong = min(max((x + 1) >> 1, 5), 9) + delta
     forged(FAR, [x], -2000, 2000, clamped=constantly(wrong))
-    forged(FAR, [x], -2000, 2000, clamped=constantly(wrong), excess=constantly(0))
+    forged(FAR, [x], -2000, 2000, clamped=in_turn(max((x + 1) >> 1, 5), wrong))
 
 
 @pytest.mark.parametrize("shift", [0, 3])

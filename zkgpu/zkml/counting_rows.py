@@ -65,15 +65,10 @@ class RowTally(Tally):
         ends = tuple(clipped(end, operation) for end in (least, greatest))
         if ends[0] == ends[1] != least and not given:
             return Sums.of(np.zeros(x.shape, dtype=np.int64), 0)
-        if high is not None:
+        if low is None and high is None:
+            y = self._rounded(x, operation.shift, interval)
+        else:
             y = self._clamped(x, operation.shift, low, high, interval)
-            self.within(y, *ends)
-            return y
-        y = (
-            self._rounded(x, operation.shift, interval)
-            if low is None
-            else self._at_least(x, operation.shift, low, interval)
-        )
         if given and (low, high) != (operation.low, operation.high):
             self.within(y, *ends)
         return y
@@ -89,39 +84,28 @@ class RowTally(Tally):
         y = self.fresh(x.shape)
         if checked:
             self.within(y, *rounded_ends(interval, shift), exactly=False)
-        self._bind_remainder(x, shift, 1)
+        self._bind_remainder(x, shift)
         return y
 
-    def _bind_remainder(self, x: Sums, shift: int, others: int) -> None:
-        if shift == 0:
-            self.constrain(x.size, x.total() + (others + 1) * x.size)
-            return
-        self.within(x.plus(others), 0, (1 << shift) - 1)
-
-    def _at_least(self, x: Sums, shift: int, low: int, interval: Interval) -> Sums:
-        least, greatest = rounded_ends(interval, shift)
-        bits = max(greatest - low, low - 1 - least, 1).bit_length()
-        self.constrain(x.size, 3 * x.size)
-        self.fresh(x.shape, 1)  # the sign
-        upper = x.plus(1)
-        if shift:
-            lower = self.fresh(x.shape)
-            self.within(lower, 0, (1 << shift) - 1)
-            upper = x.plus(2)
-        self.within(upper, 0, (1 << bits) - 1)
-        self.constrain(x.size, upper.total() + 3 * x.size)
-        y = self.fresh(x.shape)
-        return y if low == 0 else y.plus()
+    def _bind_remainder(self, x: Sums, shift: int) -> None:
+        self.within(x.plus(1), 0, (1 << shift) - 1)
 
     def _clamped(self, x: Sums, shift: int, low: int | None, high: int | None, interval: Interval) -> Sums:
+        """`rounding.clamped`."""
         least, greatest = rounded_ends(interval, shift)
+        y = self.fresh(x.shape) if shift else x
+        if low is not None:
+            y, least = self._farther(y, max(greatest - low, low - least)), low
+        if high is not None:
+            y = self._farther(y, max(greatest - high, high - least))
+        if shift:
+            self._bind_remainder(x, shift)
+        return y
+
+    def _farther(self, x: Sums, reach: int) -> Sums:
         y = self.fresh(x.shape)
-        for bound, reach in ((high, greatest - (high or 0)), (low, (low or 0) - least)):
-            if bound is not None:
-                excess = self.fresh(x.shape)
-                self.within(excess, 0, reach, exactly=False)
-                self.constrain(x.size, 3 * x.size)
-        self._bind_remainder(x, shift, 1 + (high is not None) + (low is not None))
+        self.constrain(x.size, x.total() + 2 * x.size)
+        self.within(x.plus(1), 0, reach, exactly=False)
         return y
 
     # tables

@@ -17,8 +17,8 @@ from zkgpu.circuits.gadgets.limbs import plan_limbs
 from zkgpu.errors import FormatError
 from zkgpu.records import dataclass
 from zkgpu.zkml.counting import NetworkTally
-from zkgpu.zkml.layers.clamp_tables import Clamp, rows_of, shared_by
-from zkgpu.zkml.layers.rounding import clipped, rounded_ends
+from zkgpu.zkml.layers.clamp_tables import Clamp, reaches_of, rows_of, shared_by
+from zkgpu.zkml.layers.rounding import rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all, table_key
 from zkgpu.zkml.operations import Arrange, Combine, Linear, MatMul, Maximum, Multiply, Operation, Requantize, Total
 from zkgpu.zkml.quantize import Quantization
@@ -133,10 +133,7 @@ class Sketch(NetworkTally):
         self.roundings.append(Rounding(operation, inputs[0].size, ends, self._here))
         return self.fresh(inputs[0].shape)
 
-    def _bind_remainder(self, x: Sums, shift: int, others: int) -> None:
-        if shift == 0:
-            super()._bind_remainder(x, shift, others)
-            return
+    def _bind_remainder(self, x: Sums, shift: int) -> None:
         self.loose[shift, self._here] += x.size
         self._here = ()  # what is left has the unit that it was to have
 
@@ -194,7 +191,7 @@ class _Cost:
     def _function(self, rounding: Rounding, table: Integers, first: int) -> None:
         found = table_for_all(table, first, rounding.entries, *rounding.ends)
         if found is None:
-            self._by_limbs(rounding.operation, rounding.entries, *rounding.ends, is_checked=False)
+            self._by_limbs(rounding.operation, rounding.entries, *rounding.ends)
         values, start = found or (table, first)
         self._look_up(table_key(values, start), len(values), rounding.entries)
 
@@ -211,21 +208,11 @@ class _Cost:
         self.rows[key] = rows
         self.constraints += 2 * count
 
-    def _by_limbs(self, operation: Requantize, n: int, least: int, greatest: int, is_checked: bool = True) -> None:
-        """`rounding.at_least` and `rounding.clamped`."""
-        low = operation.low if operation.low is not None and operation.low > least else None
-        high = operation.high if operation.high is not None and operation.high < greatest else None
-        if high is None and low is not None and is_checked:
-            self.constraints += 2 * n
-            self.checks[max(greatest - low, low - 1 - least, 1).bit_length()] += n
-            return
-        self.constraints += 0 if operation.shift else n
-        for reach in (greatest - high if high is not None else 0, low - least if low is not None else 0):
-            self.constraints += n if reach else 0
+    def _by_limbs(self, operation: Requantize, n: int, least: int, greatest: int) -> None:
+        """`rounding.clamped`."""
+        for reach in reaches_of(operation, least, greatest):
+            self.constraints += n
             self._check(n, reach.bit_length())
-        if is_checked:
-            left = clipped(greatest, operation) - clipped(least, operation)
-            self.checks[left.bit_length()] += n if _is_full(left) else 2 * n
 
 
 def _is_full(reach: int) -> bool:

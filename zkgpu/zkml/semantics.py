@@ -178,11 +178,6 @@ def round_half_up(x: Array, shift: int) -> Array:
     return narrowed((x + (1 << (shift - 1))) >> shift)
 
 
-def low_bits(x: Array, count: int) -> Array:
-    """x modulo 2^count."""
-    return (x if count <= _SAFE_BITS else x.astype(object)) & ((1 << count) - 1)
-
-
 # operations
 
 

@@ -2,9 +2,9 @@
 
 With q the rounded value of `layers.rounding` and y its clamp, the relation is that (q, y) is a row of the table of
 all pairs (q, clamp(q)) for q from `first` on (`layers.tables.look_up`). It takes 2 constraints an entry whatever the
-clamp, and the table's rows once, in place of a sign, a product and a range check (`rounding.at_least`), or of two
-excesses and the range checks of them and of y (`rounding.clamped`). With the lookup of the remainder a requantized Relu
-takes 3 where there are many, as many as a table has rows or more.
+clamp, and the table's rows once, in place of a product and a range check for each end that clamps
+(`rounding.clamped`): so it is worth the while for two ends, and for one where values reach farther than a limb. With
+the lookup of the remainder a requantized Relu takes 3 where there are many, as many as a table has rows or more.
 
 All with the same ends share a table, from the least to the greatest value that any of them rounds to: one with a longer
 reach than it needs gives the same y. Where the prover gives the weights, values may leave a layer's interval, and the
@@ -130,22 +130,16 @@ def _table(clamps: Sequence[Clamp]) -> ClampTable:
 
 
 def _by_limbs(operation: Requantize, least: int, greatest: int, limb: int) -> int:
-    """Constraints of an entry by range checks, but for the remainder's: about, as tables of odd widths vary."""
-
-    def limbs(reach: int) -> int:
-        return -(-reach.bit_length() // limb)
-
-    low = operation.low if operation.low is not None and operation.low > least else None
-    high = operation.high if operation.high is not None and operation.high < greatest else None
-    equality = 0 if operation.shift else 1
-    if high is None and low is not None:
-        return 2 + limbs(max(greatest - low, low - 1 - least))
-    excesses = [greatest - high] if high is not None else []
-    excesses += [low - least] if low is not None else []
-    left = clipped(greatest, operation) - clipped(least, operation)
-    return equality + sum(1 + limbs(reach) for reach in excesses) + limbs(left) * (1 if _is_full(left) else 2)
+    """Constraints of an entry by range checks, but for the remainder's (`rounding.clamped`)."""
+    return sum(1 - (-reach.bit_length() // limb) for reach in reaches_of(operation, least, greatest))
 
 
-def _is_full(reach: int) -> bool:
-    """Whether a range check of the reach is one of whole bits."""
-    return reach & (reach + 1) == 0
+def reaches_of(operation: Requantize, least: int, greatest: int) -> list[int]:
+    """Of each end that clamps: how far from it the values are that come to it, in the order of `rounding.clamped`."""
+    reaches = []
+    if operation.low is not None and operation.low > least:
+        reaches.append(max(greatest - operation.low, operation.low - least))
+        least = operation.low
+    if operation.high is not None and operation.high < greatest:
+        reaches.append(max(greatest - operation.high, operation.high - least))
+    return reaches

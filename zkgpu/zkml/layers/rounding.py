@@ -15,11 +15,10 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
-from zkgpu.circuits.gadgets.bits import assert_boolean
-from zkgpu.zkml.layers.range_checks import Checks, Integers
+from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Requantize, Rescale
 from zkgpu.zkml.ranges import Interval
-from zkgpu.zkml.semantics import low_bits, round_half_up
+from zkgpu.zkml.semantics import round_half_up
 
 
 def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interval) -> Wires:
@@ -35,14 +34,10 @@ def requantize(checks: Checks, operation: Requantize, x: Wires, interval: Interv
     least_left, greatest_left = (clipped(end, operation) for end in (least, greatest))
     if least_left == greatest_left != least and not checks.weights_are_given:
         return Circuit.of(x).constant(np.full(x.shape, least_left))
-    if high is not None:
-        y = clamped(checks, x, operation.shift, low, high, interval)
-        checks.within(y, least_left, greatest_left)
-        return y
-    if low is not None:
-        y = at_least(checks, x, operation.shift, low, interval)
-    else:
+    if low is None and high is None:
         y = rounded(checks, x, operation.shift, interval)
+    else:
+        y = clamped(checks, x, operation.shift, low, high, interval)
     if checks.weights_are_given and (low, high) != (operation.low, operation.high):
         checks.within(y, least_left, greatest_left)
     return y
@@ -103,74 +98,45 @@ def _bind_remainder(checks: Checks, x: Wires, q: Wires, shift: int, interval: In
         bits: those of the largest magnitude that the other constraints on q let through
     """
     checks.require_room(x, max(interval.reach_bits, shift + bits) + 1)
-    if shift == 0:
-        Circuit.of(x).assert_equal(q, x, label="same")
-        return
     checks.within(x + (1 << shift - 1) - q * (1 << shift), 0, (1 << shift) - 1)
 
 
-def at_least(checks: Checks, x: Wires, shift: int, low: int, interval: Interval) -> Wires:
-    """max(low, rounded x): with z = w - 2^s low in two's complement, the upper part of z where its sign bit is 0.
-
-    z >= 0 or z < 0 is enforced exactly: z + negative 2^(b + s) = 2^s upper + lower, of which the two range checks hold
-    all b + s bits, so that z lies in 0 .. 2^(b + s) - 1 with a sign bit of 0, and just below 0 with one of 1.
-    Two constraints an entry besides the range checks of all of z's bits.
-    """
-    circuit = Circuit.of(x)
-    least, greatest = rounded_ends(interval, shift)
-    half = 1 << shift - 1 if shift else 0
-    z = x + (half - (low << shift))
-    bits = max(greatest - low, low - 1 - least, 1).bit_length()  # of the rounded value less low, without its sign
-    checks.require_room(x, max(interval.reach_bits, low.bit_length() + shift, bits + shift) + 2)
-    negative = circuit.hint(lambda v: v < 0, [z], shape=z.shape, label="sign", signed=True)
-    assert_boolean(negative)
-    u = z + negative * (1 << bits + shift)
-    upper = u
-    if shift:
-        lower = circuit.hint(lambda v: low_bits(v, shift), [u], shape=z.shape, label="remainder", signed=True)
-        checks.within(lower, 0, (1 << shift) - 1)
-        upper = (u - lower) / (1 << shift)
-    checks.within(upper, 0, (1 << bits) - 1)
-    return circuit.materialize((1 - negative) * upper) + low
-
-
 def clamped(checks: Checks, x: Wires, shift: int, low: int | None, high: int | None, interval: Interval) -> Wires:
-    """The rounded x clamped to [low, high], provided the caller constrains it to that interval, cut to the values' own.
+    """The rounded x clamped to [low, high], of which the caller has left out an end beyond the rounded values.
 
-    q = y + over - under. Exactly enforced: q is x rounded (_bind_remainder), over >= 0 and under >= 0 (the low ends of
-    their range checks), and over (high - y) = 0, under (low - y) = 0: so q > high leaves y = high, q < low leaves
-    y = low, and between them both are 0.
+    Exactly enforced: q is x rounded (_bind_remainder), and each end in turn by `_farther`.
     """
-    circuit = Circuit.of(x)
-    least, greatest = rounded_ends(interval, shift)
-
-    def clamp(v: Integers) -> Integers:
-        return np.clip(round_half_up(v, shift), low, high)
-
-    q = y = circuit.hint(clamp, [x], shape=x.shape, label="clamped", signed=True)
-    bits = max(end.bit_length() for end in (least, greatest, low, high) if end is not None)
-    if high is not None:
-        over, over_bits = _excess(checks, x, y, shift, high, greatest, 1)
-        q, bits = q + over, max(bits, over_bits) + 1
+    q, (least, greatest) = _rounded_hint(x, shift) if shift else x, rounded_ends(interval, shift)
+    y, bits = q, max(end.bit_length() for end in (least, greatest))
     if low is not None:
-        under, under_bits = _excess(checks, x, y, shift, low, least, -1)
-        q, bits = q - under, max(bits, under_bits) + 1
-    _bind_remainder(checks, x, q, shift, interval, bits)
+        y, reached = _farther(checks, y, low, max(greatest - low, low - least), 1)
+        bits, least = max(bits, reached), low
+    if high is not None:
+        y, reached = _farther(checks, y, high, max(greatest - high, high - least), -1)
+        bits = max(bits, reached)
+    if shift:
+        _bind_remainder(checks, x, q, shift, interval, bits)
+    else:
+        checks.require_room(x, max(interval.reach_bits, bits) + 1)
     return y
 
 
-def _excess(checks: Checks, x: Wires, y: Wires, shift: int, bound: int, extreme: int, sign: int) -> tuple[Wires, int]:
-    """How far the rounded x lies beyond `bound`, in the direction of `sign`: not negative, and 0 unless y is there.
+def _farther(checks: Checks, q: Wires, bound: int, reach: int, sign: int) -> tuple[Wires, int]:
+    """q or the bound, whichever lies farther in the direction of `sign`: its maximum with a low end, with a high end
+    its minimum.
 
-    Returns it with the bits that its range check lets through.
+    With z = y - bound and p = q - bound, z (z - p) = 0 leaves z = 0 or z = p ("clamp"), and sign (2 z - p), which is
+    the distance |p| of q from the bound where the choice is right and -|p| where it is not, is not negative, by the low
+    end of its range check. The high end only keeps q from wrapping: it lies no farther from the bound than that.
+    One constraint an entry, and the range check of |p|.
+
+    Args:
+        reach: the largest |p| that there can be
+
+    Returns y with the bits of the largest magnitude that q can then have.
     """
-    circuit = Circuit.of(x)
-
-    def beyond(v: Integers) -> Integers:
-        distance: Integers = np.maximum(sign * (round_half_up(v, shift) - bound), 0)
-        return distance
-
-    excess = circuit.hint(beyond, [x], shape=x.shape, label="excess", signed=True)
-    bits = checks.within(excess, 0, sign * (extreme - bound), exactly=False)
-    circuit.assert_product(excess, bound - y, np.zeros(x.shape, dtype=np.int64), label="excess")
-    return excess, bits
+    circuit, choose = Circuit.of(q), np.maximum if sign > 0 else np.minimum
+    y = circuit.hint(lambda v: choose(v, bound), [q], shape=q.shape, label="clamped", signed=True)
+    circuit.assert_product(y - bound, y - q, np.zeros(q.shape, dtype=np.int64), label="clamp")
+    bits = checks.within((y * 2 - q - bound) * sign, 0, reach, exactly=False)
+    return y, max(bits, bound.bit_length()) + 1
