@@ -10,17 +10,30 @@ by limbs or by tables of their own (`layers.clamp_tables`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from zkgpu.circuits.gadgets.limbs import plan_limbs
 from zkgpu.errors import FormatError
 from zkgpu.records import dataclass
 from zkgpu.zkml.counting import NetworkTally
+from zkgpu.zkml.headroom import is_cheaper_open
 from zkgpu.zkml.layers.clamp_tables import Clamp, reaches_of, rows_of, shared_by
 from zkgpu.zkml.layers.rounding import rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all, table_key
-from zkgpu.zkml.operations import Arrange, Combine, Linear, MatMul, Maximum, Multiply, Operation, Requantize, Total
+from zkgpu.zkml.operations import (
+    SEEN_HIGH,
+    Arrange,
+    Combine,
+    Linear,
+    MatMul,
+    Maximum,
+    Multiply,
+    Operation,
+    Requantize,
+    Total,
+)
 from zkgpu.zkml.quantize import Quantization
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.tally import Integers, Sums
@@ -99,6 +112,7 @@ class Sketch(NetworkTally):
 
     Attributes:
         loose, exact: of range checks with a loose high end and others, by their bits and `finer`
+        read_by: by tensor, how many values are computed of it
         finer: by tensor, bits of the sums in it below the unit of what becomes of them, each number of which wider
             limbs bring to a multiple of their width
     """
@@ -111,6 +125,7 @@ class Sketch(NetworkTally):
         layers = {op.layer: plain.finer[op.output] for op in plain.model.operations if op.output in plain.finer}
         sums = [op for op in self.model.operations if isinstance(op, Linear) and op.layer in layers]
         self.finer: dict[str, Finer] = {op.output: (layers[op.layer],) for op in sums}
+        self.read_by = _read_by(self.model.operations, {name: i.low.size for name, i in self.intervals.items()})
         self._here: Finer = ()
 
     def write(self, operation: Operation) -> None:
@@ -147,6 +162,16 @@ class Sketch(NetworkTally):
         return _Cost(self, limb).total(given)
 
 
+def _read_by(operations: Sequence[Operation], sizes: Mapping[str, int]) -> Counter[str]:
+    """By tensor: how many values are computed of it, moved, pooled or as it is."""
+    found: Counter[str] = Counter()
+    for operation in reversed(operations):
+        passes = isinstance(operation, Arrange | Maximum)
+        for name in operation.inputs:
+            found[name] += found[operation.output] if passes else sizes[operation.output]
+    return found
+
+
 class _Cost:
     """Constraints with limbs of a width."""
 
@@ -162,7 +187,7 @@ class _Cost:
         for (bits, finer), count in self.sketch.exact.items():
             self.checks[bits + self._more(finer)] += count
         clamps = []
-        for rounding in self.sketch.roundings:
+        for rounding in map(self._open, self.sketch.roundings):
             self._check(rounding.entries, self._dropped(rounding))
             if rounding.table is not None:
                 self._function(rounding, *rounding.table)
@@ -184,6 +209,13 @@ class _Cost:
     def _check(self, count: int, bits: int) -> None:
         """A range check that may be loose."""
         self.checks[whole_limbs(bits, self.limb)] += count if bits else 0
+
+    def _open(self, rounding: Rounding) -> Rounding:
+        """Without the clamp that limbs of this width leave out (`lowering.builder.Builder.bounded`)."""
+        operation, reach = rounding.operation, max(rounding.ends[1], -rounding.ends[0])
+        read_by = self.sketch.read_by[operation.output]
+        is_open = operation.seen == SEEN_HIGH and is_cheaper_open(reach, rounding.entries, read_by, self.limb)
+        return replace(rounding, operation=replace(operation, high=None)) if is_open else rounding
 
     def _clamp_of(self, rounding: Rounding) -> Clamp | None:
         return Clamp.of(rounding.operation, rounding.entries, rounding.ends, self.limb)

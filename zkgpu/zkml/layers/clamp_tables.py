@@ -20,11 +20,12 @@ from dataclasses import field
 import numpy as np
 
 from zkgpu.records import dataclass
+from zkgpu.zkml.headroom import LONGEST_TABLE
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.operations import IntegerModel, Integers, Requantize
 from zkgpu.zkml.ranges import Interval
 
-LONGEST = 1 << 18  # rows of a table
+LONGEST = LONGEST_TABLE  # rows of a table
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from zkgpu.records import dataclass
 from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import MOVING, ROWS, Array, Graph, Node, unsupported
+from zkgpu.zkml.headroom import is_cheaper_open
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import (
     LARGEST,
@@ -331,11 +332,23 @@ class Builder:
             return self.units_of_offsets if self.interval(x).bits < 16 else 1
         return 1 << max(0, self.settings.bits + 4 - self.interval(x).bits)
 
-    def bounded(self, x: Quantized, scale: float, low: int | None, bits: int) -> Quantized:
-        """As requantize, but clamped at the top only when the worst input would need many more bits than these."""
-        reach = self.interval(x).greatest * x.scale / scale
-        high = 2 ** (bits + (_FAR_SPARE if self.settings.ramps else _SPARE)) - 1
-        return self.requantize(x, scale, low, high if reach >= 2 ** (bits + _HEADROOM) else None, SEEN_HIGH)
+    def bounded(self, x: Quantized, scale: float, low: int | None, bits: int, name: str | None = None) -> Quantized:
+        """As requantize, but clamped at the top only when the worst input would need many more bits than these.
+
+        Args:
+            name: the float tensor that it is: then only where the clamp spares constraints, too (`headroom`)
+        """
+        interval = self.interval(x)
+        is_open = name is not None and self._is_cheaper_open(x, scale, name)
+        is_near = interval.greatest * x.scale / scale < 2 ** (bits + _HEADROOM)
+        high = None if is_near or is_open else 2 ** (bits + (_FAR_SPARE if self.settings.ramps else _SPARE)) - 1
+        return self.requantize(x, scale, low, high, SEEN_HIGH)
+
+    def _is_cheaper_open(self, x: Quantized, scale: float, name: str) -> bool:
+        interval, readers = self.interval(x), self.graph.consumers().get(end_of(self.graph, name), [])
+        reach = max(interval.greatest, -interval.least) * x.scale / self.reached_scale(x, scale)
+        read_by = sum(math.prod(self.graph.shapes[reader.output]) for reader in readers)
+        return is_cheaper_open(math.ceil(reach), interval.low.size, read_by, self.settings.limb)
 
     def spare(self, bits: int) -> float:
         """How much finer than an activation a tensor of so many bits may be, where more than usual were asked for."""

@@ -59,7 +59,7 @@ _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range take
 
 def relu(builder: Builder, node: Node) -> Quantized:
     x = builder.tensors[node.inputs[0]]
-    return builder.bounded(x, builder.nominal(node.output), 0, builder.bits(node.output))
+    return builder.bounded(x, builder.nominal(node.output), 0, builder.bits(node.output), node.output)
 
 
 def leaky_relu(builder: Builder, node: Node) -> Quantized:
