@@ -26,6 +26,7 @@ from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.convolution import Patches
 from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged
+from zkgpu.zkml.layers.long_sums import rounded_at_once
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
 from zkgpu.zkml.layers.network import Network, rounded_only_for_tables
@@ -162,6 +163,7 @@ class NetworkTally(RowTally):
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
         self._unwritten |= read_by_them_only(model, self.evaluated)
+        self._rounded_at_once = rounded_at_once(model, self.products)
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, int]] = set()
         self._sums_of_powers: set[tuple[int, int]] = set()
@@ -358,7 +360,7 @@ class NetworkTally(RowTally):
         reach = self.united(x)
         terms = np.minimum(x.terms @ (operation.weight != 0).astype(np.int64), reach[..., None])
         constants = int((operation.bias != 0).sum()) * x.shape[1]
-        if int(terms.sum()) + constants <= products.LONG:
+        if int(terms.sum()) + constants <= products.LONG or operation.output in self._rounded_at_once:
             return self.grouped(reach, terms.shape, terms, x.support)
         self.constrain(terms.size, int(terms.sum()) + constants + 2 * terms.size)
         return self.fresh(terms.shape)

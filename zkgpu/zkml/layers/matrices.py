@@ -23,18 +23,25 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires, gadgets, stack
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.layers.convolution import Patches, convolution
+from zkgpu.zkml.layers.long_sums import LongSums
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, apply, matrix_product, product, total
 
 Integers = NDArray[Any]
 
 
-def constant_linear(operation: Linear, x: Wires) -> Wires:
-    """multiplier * (x @ weight + bias) as linear combinations."""
+def constant_linear(operation: Linear, x: Wires, *, is_rounded_at_once: bool = False) -> Wires:
+    """multiplier * (x @ weight + bias) as linear combinations.
+
+    Args:
+        is_rounded_at_once: whether these need no wires, however long they are (layers.long_sums)
+    """
     circuit, (weight, bias) = Circuit.of(x), effective_weights(operation)
     sums = stack([x[g] @ weight[g] + bias[g] for g in range(len(weight))])
     if sums.lc.wires.size <= products.LONG:
         return sums
+    if is_rounded_at_once:
+        return LongSums(sums, x, lambda v: apply(operation, [v]))
     # machine integers give their values much sooner than the sums' own terms would
     out = circuit.hint(lambda v: apply(operation, [v]), [x], shape=sums.shape, label="sums", signed=True)
     circuit.assert_equal(sums, out, label="sums")

@@ -15,6 +15,7 @@ from zkgpu.zkml.layers.convolution import Patches, evaluated_linear
 from zkgpu.zkml.layers.division import divide
 from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
+from zkgpu.zkml.layers.long_sums import is_reshape, rounded_at_once
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.mixtures import Mixture, mixed_values, mixtures_of, weighted_mixture
@@ -109,6 +110,7 @@ class Network:
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
         self._unwritten |= read_by_them_only(model, self._evaluated)
+        self._rounded_at_once = rounded_at_once(model, self.products)
         self._evaluations = Evaluations(circuit)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
@@ -206,7 +208,9 @@ class Network:
         if product.way == "challenged" and not x.is_constant:
             return challenged_linear(self._evaluations, operation, x, product.source)
         if self.visibilities.weights == "public":
-            return constant_linear(operation, x) if patches is None else evaluated_linear(operation, x, patches)
+            if patches is not None:
+                return evaluated_linear(operation, x, patches)
+            return constant_linear(operation, x, is_rounded_at_once=operation.output in self._rounded_at_once)
         if self.visibilities.weights == "private":
             return private_linear(operation, x, *declare_weights(self.circuit, operation), patches)
         parts = declare_hashed(self.circuit, self.checks, operation, (patches or x).shape[1])
@@ -272,6 +276,8 @@ def _ends_agree(rounding: Requantize | Rescale, reader: Operation) -> bool:
 
 
 def _arrange(network: Network, operation: Arrange, inputs: list[Wires], _: list[Interval]) -> Wires:
+    if is_reshape(operation) and inputs[0].size == operation.positions.size:
+        return inputs[0].reshape(*operation.positions.shape)
     parts = [x.ravel() for x in inputs]
     if (operation.positions < 0).any():
         parts.append(network.circuit.constant(np.zeros(1, dtype=np.int64)))

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
+from zkgpu.zkml.layers.long_sums import LongSums
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.operations import Requantize, Rescale
 from zkgpu.zkml.ranges import Interval
@@ -88,6 +89,11 @@ def rounded_unchecked(
 
 
 def _rounded_hint(x: Wires, shift: int) -> Wires:
+    if isinstance(x, LongSums):
+        values, shape = x.values, x.shape
+        return Circuit.of(x).hint(
+            lambda v: round_half_up(values(v), shift).reshape(shape), [x.given], shape, label="rounded", signed=True
+        )
     return Circuit.of(x).hint(lambda v: round_half_up(v, shift), [x], shape=x.shape, label="rounded", signed=True)
 
 
@@ -135,8 +141,8 @@ def _farther(checks: Checks, q: Wires, bound: int, reach: int, sign: int) -> tup
 
     Returns y with the bits of the largest magnitude that q can then have.
     """
-    circuit, choose = Circuit.of(q), np.maximum if sign > 0 else np.minimum
-    y = circuit.hint(lambda v: choose(v, bound), [q], shape=q.shape, label="clamped", signed=True)
+    circuit = Circuit.of(q)
+    y = circuit.hint(lambda v: sign * np.maximum(sign * v, sign * bound), [q], q.shape, "clamped", signed=True)
     circuit.assert_product(y - bound, y - q, np.zeros(q.shape, dtype=np.int64), label="clamp")
     bits = checks.within((y * 2 - q - bound) * sign, 0, reach, exactly=False)
     return y, max(bits, bound.bit_length()) + 1
