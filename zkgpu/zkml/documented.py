@@ -56,10 +56,10 @@ _COSTS: Mapping[str, str] = {
     "TopK": "3, and a range check, of each input",
     "Mul": "1; by a constant none",
     "Div": "by a constant none; by a tensor three range checks; of integers as a table",
-    "Relu": "2, and the input's limbs; 2 where a table is less",
+    "Relu": "3 with many: a choice, the limbs of its distance from 0, and of what rounding drops",
     "LeakyRelu": "as Relu",
     "PRelu": "as Relu",
-    "Clip": "as Relu, at each end",
+    "Clip": "as Relu, with a choice and a distance for each end, or 3 by a table",
     **dict.fromkeys(
         ("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min"), "a range check of each input"
     ),
