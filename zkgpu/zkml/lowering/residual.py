@@ -33,6 +33,7 @@ RANGE_BITS = 18  # of the range checks of all of these: what is above their own 
 _ROOT_BITS = 11  # of the inverse root of a row that has the largest mean square seen
 _FEWEST_GAIN_BITS, _MOST_GAIN_BITS = 3, 10  # of the largest factor of a norm's channels, as an integer
 _LONGEST = 40  # bits of a multiplier
+_LONGEST_SHARE = 60  # bits below 1 of the share of one entry in a mean
 _SAME = 2.0**-12  # how near to its factor a multiplier must be
 _FARTHEST = 24  # bits between the scale of the first position and of others
 _BEYOND = 2.0  # times the calibrated range that a table of a function takes
@@ -195,7 +196,8 @@ def _norm(builder: Builder, node: Node) -> Quantized:
 def _less_mean(builder: Builder, rows: Quantized) -> Quantized:
     """Rows less their mean, which is rounded to a unit: the sum times 2^s / n, less s bits."""
     (count, n), reach = builder.shape(rows), builder.interval(rows).bits
-    shift = builder.whole_limbs(reach + n.bit_length() + 2)
+    limb = builder.settings.limb
+    shift = min(builder.whole_limbs(reach + n.bit_length() + 2), _LONGEST_SHARE // limb * limb)
     total = builder.add(Total, [rows], 1.0)
     mean = builder.add(Requantize, [builder.combine([total], [round(2**shift / n)], 1.0)], 1.0, shift=shift)
     repeated = builder.arrange([mean], np.repeat(np.arange(count), n).reshape(count, n))
@@ -215,14 +217,12 @@ def _gained(builder: Builder, node: Node) -> Quantized:
     factor, *rest = (constants[n].astype(np.float64) for n in node.inputs if n in constants)
     offset, x = rest[0] if rest else np.zeros(1), builder.uneven[name]
     keeps_shape = builder.shape(x) == builder.graph.shapes[node.output]
-    is_of_channels = all(a.size == 1 or a.shape[-1:] == builder.shape(x)[-1:] == (a.size,) for a in (factor, offset))
-    if keeps_shape and is_of_channels and _source(builder.graph, name) in NORMS and _are_dense(builder, node):
-        return _shared_out(
-            builder, node, x, *(np.broadcast_to(a.ravel(), builder.shape(x)[-1]) for a in (factor, offset))
-        )
-    keeps_shape &= not offset.any()
-    if keeps_shape and factor.size == 1 and float(np.ravel(factor)[0]) > 0:
+    if keeps_shape and not offset.any() and factor.size == 1 and float(np.ravel(factor)[0]) > 0:
         return Quantized(x.name, x.scale * float(np.ravel(factor)[0]), x.rows)
+    n = builder.shape(x)[-1]
+    is_of_channels = all(array.size == 1 or array.shape[-1:] == (array.size,) == (n,) for array in (factor, offset))
+    if keeps_shape and is_of_channels and _source(builder.graph, name) in NORMS and _are_dense(builder, node):
+        return _shared_out(builder, node, x, *(np.broadcast_to(array.ravel(), n) for array in (factor, offset)))
     rows = 0 if x.rows is None else x.rows
     largest = float(np.abs(factor).max()) or 1.0
     top = linear.units(builder, factor)
