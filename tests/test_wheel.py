@@ -32,8 +32,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in ("zkgpu", "cuda"):
         shutil.copytree(ROOT / name, source / name, ignore=MADE)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+    for path in filter(Path.is_file, ROOT.iterdir()):
+        shutil.copy(path, source)
     run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(out), str(source)], out)
     (made,) = out.glob("*.whl")
     return made
