@@ -37,6 +37,8 @@ def test_numbers_keep_their_values_and_go_through_limbs(field: Field, values: li
     assert held.elements().tolist() == elements(values, field)
     assert [int(v) % field.modulus for v in held.integers()] == elements(values, field)
     assert field.from_limbs(held.limbs(field)) == elements(values, field)
+    places = np.arange(len(values))[::-2]
+    assert field.from_limbs(held.limbs(field, places)) == elements(values, field)[::-2]
     back = Numbers.from_limbs(held.limbs(field), field)
     assert back.small.tolist() == held.small.tolist()
     assert back.elements().tolist() == elements(values, field)

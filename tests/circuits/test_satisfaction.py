@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zkgpu.circuits import Circuit
+from zkgpu.circuits import Circuit, assignment
 from zkgpu.circuits import r1cs as room
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError
@@ -18,10 +18,13 @@ from zkgpu.formats.wtns import read_wtns
 RANGE = Path(__file__).parents[1] / "data/samples/range"
 
 
-@pytest.fixture
-def circuit(monkeypatch):
-    """A circuit that counts as large."""
+@pytest.fixture(params=["kept", "piece by piece"])
+def circuit(monkeypatch, request):
+    """A circuit that counts as large, and one so large that its matrices are not kept."""
     monkeypatch.setattr(room, "MANY_ENTRIES", 1)
+    if request.param != "kept":
+        monkeypatch.setattr(assignment, "KEPT_ENTRIES", 0)
+        monkeypatch.setattr(assignment, "PIECE", 100)
     return read_r1cs(RANGE / "range.r1cs")
 
 

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.fields.cpu import CpuField
+from zkgpu.fields import cpu as cpu_module
+from zkgpu.fields import cpu_matrix as matrix_module
+from zkgpu.fields.cpu import CpuField, borrowed
 from zkgpu.fields.cpu_matrix import cpu_matrix, matvec
 from zkgpu.fields.trace import trace
 from zkgpu.jit.isa import supported
@@ -198,6 +200,26 @@ def test_threads_do_not_change_a_matrix_product(cpu):
         field = CpuField(Fr, cpu.isa, threads)
         matrix = cpu_matrix(field, (rows, columns), indptr, indices, coefficient, Fr.to_limbs(table))
         assert field.to_integers(matvec(field, matrix, field.from_integers(x))) == [v % P for v in expected]
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 200])
+def test_vectors_are_spread_some_elements_at_a_time(cpu, monkeypatch, n):
+    limbs = Fr.to_limbs(range(5, 5 + n))
+    wanted = cpu.spread(cpu.vector(limbs))
+    monkeypatch.setattr(cpu_module, "SPREAD_SIZE", 64)
+    for vector in (cpu.vector(limbs), borrowed(cpu, limbs)):
+        assert np.array_equal(cpu.spread(vector)[:n], wanted[:n])
+
+
+@pytest.mark.parametrize("block", [1, 2, 5, 1000])
+def test_rows_of_each_kind_are_counted_by_blocks(cpu, monkeypatch, block):
+    monkeypatch.setattr(matrix_module, "BLOCK", block)
+    rng = np.random.default_rng(3)
+    indptr = np.concatenate([[0, 0, 0], np.cumsum(rng.integers(0, 4, 20)), [0, 0]])
+    indptr[-2:] = indptr[-3]
+    chosen = rng.integers(0, 2, indptr[-1]).astype(bool)
+    before = np.concatenate([[0], np.cumsum(chosen)])
+    assert matrix_module._pointers(indptr, chosen).tolist() == before[indptr].tolist()
 
 
 PROGRAM = """

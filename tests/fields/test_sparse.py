@@ -1,5 +1,7 @@
 """Sparse matrices in few bytes, and work on them block by block."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,38 @@ def test_rows_are_taken_block_by_block(monkeypatch, most):
     monkeypatch.setattr(sparse, "blocks", lambda indptr: blocks(indptr, most))
     assert np.array_equal(dense(m.take_rows(rows)), dense(m)[rows])
     assert np.array_equal(dense(m.transpose()), dense(m).T)
+
+
+@pytest.mark.parametrize("values", [3, 300, (1 << 16) + 1])
+def test_large_matrices_are_transposed_by_a_kernel_to_the_same_arrays(monkeypatch, values):
+    m = matrix_of(values)
+    wanted = m.transpose()
+    monkeypatch.setattr(sparse, "MANY", 1)
+    monkeypatch.setattr(np, "argsort", lambda *_, **__: pytest.fail("sorted"))
+    found = m.transpose()
+    assert found.shape == wanted.shape
+    for name in ("indptr", "indices", "coefficient"):
+        mine, other = getattr(found, name), getattr(wanted, name)
+        assert np.array_equal(mine, other)
+        assert mine.dtype == other.dtype
+
+
+@pytest.mark.parametrize("column", [-1, 30])
+def test_no_kernel_follows_a_column_that_is_none(monkeypatch, column):
+    monkeypatch.setattr(sparse, "MANY", 1)
+    monkeypatch.setattr(SparseMatrix, "_transposed_by_kernel", lambda _: pytest.fail("followed"))
+    m = matrix_of(3)
+    m.indices[5] = column
+    with suppress(ValueError):
+        assert not m.transpose().is_whole()
+
+
+def test_a_part_is_some_rows_as_views():
+    m = matrix_of(300)
+    part = m.part(7, 31)
+    assert np.array_equal(dense(part), dense(m)[7:31])
+    assert np.shares_memory(part.indices, m.indices)
+    assert np.shares_memory(part.coefficient, m.coefficient)
 
 
 @pytest.mark.parametrize("lengths", [[], [0], [5, 0, 0, 1, 2, 9, 0], [0] * 7, [1] * 10])

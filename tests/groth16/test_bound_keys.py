@@ -17,6 +17,7 @@ from zkgpu.groth16.circuit_digest import circuit_digest
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.proof import Blinding
 from zkgpu.groth16.zkey import read_zkey, write_zkey
+from zkgpu.store import prepared
 from zkgpu.systems.registry import system_of
 
 BACKEND = open_backend("cpu", threads=1)
@@ -60,6 +61,26 @@ def test_with_its_circuit_it_makes_the_same_proof_as_a_whole_key(bare: ProvingKe
         prover = Prover(given, BACKEND, circuit=circuit, allow_insecure_key=True)
         assert prover.prove(witness, _blinding=BLINDING) == wanted
     assert bare.with_circuit(R).file_digest == bare.file_digest is not None
+
+
+def test_a_key_holds_no_copy_of_its_circuits_matrices(bare: ProvingKey, key: ProvingKey) -> None:
+    whole = bare.with_circuit(R)
+    assert whole.circuit is R
+    assert whole.a.entries == whole.b.entries == 0
+    assert all(mine.is_same(other) for mine, other in zip(whole.matrices(), (key.a, key.b), strict=True))
+
+
+def test_what_was_prepared_needs_no_matrices(bare: ProvingKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    monkeypatch.setattr(prepared, "_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(prepared, "LEAST_BYTES", 0)
+    witness = COMPILED.witness(INPUTS)
+    first, second = (Prover(bare.with_circuit(R), BACKEND, allow_insecure_key=True) for _ in range(2))
+    with monkeypatch.context() as none:
+        none.setattr(ProvingKey, "matrices", lambda _: pytest.fail("made again"))
+        third = Prover(bare.with_circuit(R), BACKEND, allow_insecure_key=True)
+    proofs = [prover.prove(witness, _blinding=BLINDING) for prover in (first, second, third)]
+    assert proofs[0] == proofs[1] == proofs[2]
 
 
 def test_without_its_circuit_or_with_another_it_is_refused_by_name(bare: ProvingKey) -> None:

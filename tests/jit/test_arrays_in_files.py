@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 from pathlib import Path
@@ -55,3 +56,16 @@ def test_asking_for_an_array_changes_nothing() -> None:
     memory.will_need(array[3:])
     memory.will_need(array[:0])
     assert not array.any()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the C library keeps nothing to give back")
+def test_freed_memory_goes_back_to_the_system() -> None:
+    held = [bytearray(100_000) for _ in range(1000)]  # below the size from which each has pages of its own
+    del held[1::2], held[:-1]  # what is left lies at the end, and keeps the rest from going by itself
+    before = anonymous_bytes()
+    memory.give_back()
+    assert before - anonymous_bytes() > 40_000_000
+
+
+def anonymous_bytes() -> int:
+    return int(Path("/proc/self/status").read_text().partition("RssAnon:")[2].split()[0]) << 10

@@ -1,5 +1,7 @@
 """Transforms on the CPU against the definition, on all instruction sets."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -186,3 +188,18 @@ def test_of_long_transforms_one_table_is_kept(cpu, monkeypatch):
     again = intt(cpu, ntt(cpu, vector, domain), domain)
     assert np.array_equal(again.blocks, vector.blocks)
     assert twiddles_module._last.cache_info().currsize == 1
+
+
+def test_of_long_transforms_a_table_goes_before_the_next_is_made(cpu, monkeypatch):
+    monkeypatch.setattr(twiddles_module, "LONG", 9)
+    seen, made, vectors = [], [], twiddles_module._powers
+
+    def watched(*arguments):
+        seen.append([table() for table in made])
+        return vectors(*arguments)
+
+    monkeypatch.setattr(twiddles_module, "_powers", watched)
+    for inverse in (False, True, False):
+        made.append(weakref.ref(twiddles_module.twiddles(Fr, cpu.isa, 10, 0, inverse)))
+    assert seen
+    assert not any(table is not None for tables in seen for table in tables)

@@ -6,10 +6,10 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Any
 
-from zkgpu.jit.memory import aligned_empty, large_in_files
+from zkgpu.jit.memory import aligned_empty, give_back, large_in_files
 from zkgpu.jit.threads import at_most, available_threads
 
-__all__ = ["aligned_empty", "at_most", "available_threads", "beside", "large_in_files"]
+__all__ = ["aligned_empty", "at_most", "available_threads", "beside", "give_back", "large_in_files"]
 
 
 def beside(backend: Any) -> AbstractContextManager[None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,9 +10,11 @@ from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import borrowed, on_this_machine
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec_of_rows
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.fields.sparse import SparseMatrix
+from zkgpu.fields.sparse import Pointers, SparseMatrix, blocks
 
 ROWS = 1 << 18  # constraints that are checked together
+PIECE = 1 << 20  # entries of matrices that are not kept, which are checked together
+KEPT_ENTRIES = 1 << 24  # up to which matrices are kept in the form of compiled arithmetic
 MANY_ENTRIES = 1 << 17  # loading the kernels takes as long as this many entries on Python integers
 
 
@@ -37,21 +39,37 @@ def require_canonical(assignment: Limbs, field: Field) -> None:
 
 
 class Constraints:
-    """The three matrices of a circuit for compiled arithmetic; what is wrong, Python integers then name."""
+    """The three matrices of a circuit for compiled arithmetic; what is wrong, Python integers then name.
+
+    They are kept in its form from one assignment to the next; very large ones are brought to it piece by piece each
+    time, which takes a small part of what a proof of such a circuit does, and no memory.
+    """
 
     def __init__(self, field: Field, matrices: Sequence[SparseMatrix]) -> None:
-        self._field = on_this_machine(field)
-        self._matrices = [self._on_cpu(matrix) for matrix in matrices]
+        self._field, self._given = on_this_machine(field), matrices
+        is_kept = sum(matrix.entries for matrix in matrices) <= KEPT_ENTRIES
+        self._kept = [self._on_cpu(matrix) for matrix in matrices if is_kept]
 
     def _on_cpu(self, m: SparseMatrix) -> CpuMatrix:
         return cpu_matrix(self._field, m.shape, m.indptr, m.indices, m.coefficient, m.table)
 
     def hold(self, assignment: Limbs) -> bool:
         """Whether (A w) * (B w) = C w in every row, for canonical limbs w."""
-        w, rows = self._field.spread(borrowed(self._field, assignment)), self._matrices[0].shape[0]
-        return all(self._hold(w, begin, min(begin + ROWS, rows)) for begin in range(0, rows, ROWS))
+        w = self._field.spread(borrowed(self._field, assignment))
+        return all(self._hold(w, part) for part in self._parts())
 
-    def _hold(self, w: Limbs, begin: int, end: int) -> bool:
-        a, b, c = (matvec_of_rows(self._field, matrix.part(begin, end), w) for matrix in self._matrices)
+    def _parts(self) -> Iterator[list[CpuMatrix]]:
+        """Some rows of the three at a time."""
+        if self._kept:
+            rows = self._kept[0].shape[0]
+            for begin in range(0, rows, ROWS):
+                yield [matrix.part(begin, min(begin + ROWS, rows)) for matrix in self._kept]
+            return
+        together: Pointers = np.sum([m.indptr for m in self._given], axis=0, dtype=np.int64)
+        for begin, end in blocks(together, PIECE):
+            yield [self._on_cpu(matrix.part(begin, end)) for matrix in self._given]
+
+    def _hold(self, w: Limbs, matrices: Sequence[CpuMatrix]) -> bool:
+        a, b, c = (matvec_of_rows(self._field, matrix, w) for matrix in matrices)
         difference = self._field.pointwise(lambda a, b, c: a * b - c, a, b, c, out=a)
         return not difference.blocks.any()

@@ -14,18 +14,20 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
-from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows
+from zkgpu.circuits.combinations import LinearCombinations, add, compose, join_rows, join_taking
 from zkgpu.circuits.program import Assign, Hint, HintFunction, Multiply, Replay, Step, Template
 from zkgpu.circuits.rounds import Rounds
 from zkgpu.circuits.signals import Kind, Signal
 from zkgpu.circuits.widths import Widths
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
+from zkgpu.jit.memory import give_back
 
 Shape: TypeAlias = tuple[int, ...]
 Sides: TypeAlias = tuple[LinearCombinations, LinearCombinations, LinearCombinations]
 
 _MAX_WIRES = 2**31 - 1
+MANY_TERMS = 1 << 24  # of one side of the constraints
 
 
 class Product:
@@ -142,8 +144,11 @@ class Builder:
 
     def constraints(self) -> Sides:
         """The three sides of all constraints so far, one row a constraint."""
-        for parts in (self._a, self._b, self._c):  # one by one: the parts of one side go before the next is joined
-            parts[:] = [join_rows(parts)]
+        for parts in (self._a, self._b, self._c):  # one by one, and part by part
+            if len(parts) != 1:
+                parts[:] = [join_taking(parts)]
+                if parts[0].wires.size >= MANY_TERMS:
+                    give_back()
         return self._a[0], self._b[0], self._c[0]
 
     # wires that are computed

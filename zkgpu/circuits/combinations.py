@@ -125,15 +125,24 @@ def of_matrix(ids: Ids) -> LinearCombinations:
 
 def join_rows(parts: Sequence[LinearCombinations]) -> LinearCombinations:
     """The rows of all parts, one after the other."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = [part.lengths for part in parts] or [np.zeros(0, dtype=np.int64)]
-    none = [np.zeros(0, dtype=np.int32)]
-    return LinearCombinations(
-        _offsets(np.concatenate(lengths)),
-        np.concatenate([part.wires for part in parts] or none),
-        np.concatenate([part.coefficients for part in parts] or none),
-    )
+    return parts[0] if len(parts) == 1 else join_taking(list(parts))
+
+
+def join_taking(parts: list[LinearCombinations]) -> LinearCombinations:
+    """The same, of a list that is empty afterwards: each part goes as soon as it is copied."""
+    rows, terms = sum(part.rows for part in parts), sum(part.wires.size for part in parts)
+    indptr = np.zeros(rows + 1, dtype=np.int64)
+    wires, coefficients = np.empty(terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
+    row = at = 0
+    parts.reverse()
+    while parts:
+        part = parts.pop()
+        end, size = row + part.rows, part.wires.size
+        indptr[row : end + 1] = part.indptr
+        indptr[row : end + 1] += at
+        wires[at : at + size], coefficients[at : at + size] = part.wires, part.coefficients
+        row, at = end, at + size
+    return LinearCombinations(indptr, wires, coefficients)
 
 
 def compose(matrix: LinearCombinations, x: LinearCombinations, table: Coefficients) -> LinearCombinations:

@@ -35,10 +35,12 @@ from zkgpu.circuits.signals import Signal, read_inputs
 from zkgpu.circuits.sums import Table
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.fields.sparse import SparseMatrix, id_type
+from zkgpu.fields.sparse import SparseMatrix, blocks, id_type
+from zkgpu.jit.memory import give_back
 from zkgpu.notebook import listed, table
 from zkgpu.records import dataclass
 
+MANY_WIRES = 1 << 20  # of a circuit from which on memory counts
 _PUBLIC_KINDS, _INPUT_KINDS = ("output", "public"), ("packed", "private")  # in the order of their wires
 
 
@@ -140,11 +142,13 @@ class CompiledCircuit:
         does. The mask of the commitment is 0.
         """
         field, values = self.r1cs.field, [self._run(inputs, challenges or self._random_challenges)]
-        assignment = values[0].limbs(field)
+        assignment = values[0].limbs(field, self._order)
         if self.r1cs.is_large:
             values.clear()  # their memory serves the check, which rarely needs them
+        if self.r1cs.n_wires >= MANY_WIRES:
+            give_back()
         if not self.r1cs.is_satisfied_by(assignment):
-            self.r1cs.check_values(values[0] if values else Numbers.from_limbs(assignment, field))
+            self.r1cs.check_values(values[0].take(self._order) if values else Numbers.from_limbs(assignment, field))
         return assignment
 
     def deferred(self, inputs: Mapping[str, object]) -> Callable[[ChallengeSource], Limbs]:
@@ -166,6 +170,7 @@ class CompiledCircuit:
         return self._pack_arrays(values)
 
     def _run(self, inputs: Mapping[str, object], challenges: ChallengeSource) -> Numbers:
+        """The values of the traced wires."""
         values = ones((self.r1cs.n_wires, 1), self.r1cs.field.modulus)
         self._read_inputs(inputs, values)
         for step in self._steps[: self._rounds.first_steps]:
@@ -174,7 +179,7 @@ class CompiledCircuit:
             values.put((list(self._rounds.challenges), 0), self._draw(round_, challenges, values))
         for step in self._steps[self._rounds.first_steps :]:
             step.run(values, self._arithmetic)
-        return values.take((self._order, 0))
+        return values.reshape(-1)
 
     def _read_inputs(self, inputs: Mapping[str, object], values: Numbers) -> None:
         given = [signal for signal in self._traced if signal.kind != "output"]
@@ -296,8 +301,18 @@ def _pack(builder: Builder, sides: Sequence[LinearCombinations], number: NDArray
     place[used] = np.arange(used.size)
     table = builder.field.to_limbs(builder.coefficients.values[i] for i in used)
     shape = (builder.n_constraints, builder.n_wires)
-    renumbered = (side.renumber(number) for side in sides)
-    return [SparseMatrix(shape, s.indptr, s.wires, place[s.coefficients], table) for s in renumbered]
+    return [SparseMatrix(shape, side.indptr, *_numbered(side, number, place), table) for side in sides]
+
+
+def _numbered(
+    side: LinearCombinations, number: NDArray[np.int32], place: NDArray[np.integer[Any]]
+) -> tuple[NDArray[np.int32], NDArray[np.integer[Any]]]:
+    """Columns and ids of the terms, ascending in each row; made by pieces in the types that they are kept in."""
+    wires, ids = np.empty(side.wires.size, dtype=np.int32), np.empty(side.wires.size, dtype=place.dtype)
+    for begin, end in blocks(side.indptr):
+        within, part = slice(int(side.indptr[begin]), int(side.indptr[end])), side.part(begin, end).renumber(number)
+        wires[within], ids[within] = part.wires, place[part.coefficients]
+    return wires, ids
 
 
 def _arithmetic(builder: Builder, sides: Sequence[LinearCombinations]) -> Arithmetic:

@@ -69,9 +69,21 @@ class Numbers:
         wide[rest] = object_array(field.from_limbs(limbs[rest]))
         return cls(field.modulus, small, wide)
 
-    def limbs(self, field: Field) -> Limbs:
-        """(n, limbs) uint64, canonical."""
-        out = np.zeros((len(self.small), field.limbs), dtype=np.uint64)
+    def limbs(self, field: Field, order: NDArray[np.integer[Any]] | None = None) -> Limbs:
+        """(n, limbs) uint64, canonical, of elements along one axis; made by pieces, so that they take little beside it.
+
+        Args:
+            order: the places of those that are wanted, in order; all by default
+        """
+        n = len(self.small) if order is None else len(order)
+        out = np.zeros((n, field.limbs), dtype=np.uint64)
+        for begin in range(0, n, PIECE):
+            within = slice(begin, begin + PIECE)
+            self.take(within if order is None else order[within])._write_limbs(field, out[within])
+        return out
+
+    def _write_limbs(self, field: Field, out: Limbs) -> None:
+        """Into zeros."""
         out[:, 0] = self.small.view(np.uint64)
         negative = np.flatnonzero((self.small < 0) & (self.small != WIDE))
         magnitudes = np.zeros((negative.size, field.limbs), dtype=np.uint64)
@@ -79,10 +91,7 @@ class Numbers:
         out[negative] = difference(_limbs_of(field.modulus, field), magnitudes)
         if self.wide is not None:
             others = np.flatnonzero(self.small == WIDE)
-            for begin in range(0, others.size, PIECE):
-                piece = others[begin : begin + PIECE]
-                out[piece] = field.to_limbs(self.wide[piece])
-        return out
+            out[others] = field.to_limbs(self.wide[others])
 
     # parts
 

@@ -27,6 +27,8 @@ from zkgpu.records import dataclass
 
 # below this many elements a second thread costs more than it saves
 PARALLEL_SIZE = 1 << 13
+# elements that are spread at a time, which bounds what a borrowed vector takes beside its rows: a multiple of all lanes
+SPREAD_SIZE = 1 << 18
 # blocks a pointwise program handles between two steps: a register then takes 5 or 2 KiB of the first-level cache
 CHUNK = {"ifma": 16, "fma": 16, "portable": 64}
 
@@ -146,13 +148,18 @@ class CpuField:
 
     def spread(self, vector: CpuVector) -> Limbs:
         """(n rounded up to whole blocks, row_words) uint64: one canonical element a row, for access in any order."""
+        rows = aligned_empty((self.isa.blocks(vector.n) * self.isa.lanes, self.layout.row_words))
+        for begin in range(0, vector.n, SPREAD_SIZE):
+            self._spread(vector.part(begin, min(begin + SPREAD_SIZE, vector.n)), rows[begin:])
+        return rows
+
+    def _spread(self, vector: CpuVector, rows: Limbs) -> None:
+        """Into the first of the rows."""
         if isinstance(vector, BorrowedVector):
             vector = self.vector(vector.source)
         self.check(vector)
-        rows = aligned_empty((len(vector.blocks) * self.isa.lanes, self.layout.row_words))
         kernel = kernels.spread_rows(self.isa, self._p)
         self._split(vector.n, lambda begin, end: kernel(rows.ctypes.data, vector.blocks, begin, end))
-        return rows
 
     # -- inside
 

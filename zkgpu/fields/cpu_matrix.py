@@ -14,7 +14,7 @@ from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.matvec_kernel import matvec as matvec_kernel
 from zkgpu.fields.matvec_kernel import scratch_words
-from zkgpu.fields.sparse import Ids
+from zkgpu.fields.sparse import BLOCK, Ids
 from zkgpu.fields.sparse import Pointers as AnyPointers
 from zkgpu.jit.memory import aligned_zeros
 from zkgpu.jit.threads import parallel, ranges
@@ -25,6 +25,7 @@ Indices = NDArray[np.int32]
 
 # row ranges a thread: rows are uneven, so more of them than threads keep all of them busy
 RANGES_A_THREAD = 8
+ONE, MINUS_ONE, OTHER = range(3)  # kinds of values
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,16 +80,13 @@ def cpu_matrix(
         raise LengthError(f"{len(indices)} columns but {len(coefficient)} coefficients: each entry needs both")
     if len(indices) >= 1 << 31:
         raise ResourceError(f"a matrix of {len(indices):,} entries: the CPU takes fewer than 2^31, split the circuit")
-    one, minus_one = (_rows_equal_to(cpu.field, table, value)[coefficient] for value in (1, -1))
-    other = ~(one | minus_one)
+    kinds = _kinds(cpu.field, table)[coefficient]
+    ones, minus_ones = (_of_kind(indptr, indices, kinds == kind) for kind in (ONE, MINUS_ONE))
+    other = kinds == OTHER
+    del kinds
     values = cpu.spread(cpu.vector(table))
-    return CpuMatrix(
-        shape,
-        (_pointers(indptr, one), _int32(indices[one])),
-        (_pointers(indptr, minus_one), _int32(indices[minus_one])),
-        (_pointers(indptr, other), _int32(indices[other]), _chosen_ids(coefficient, other, len(table))),
-        values,
-    )
+    others = *_of_kind(indptr, indices, other), _chosen_ids(coefficient, other, len(table))
+    return CpuMatrix(shape, ones, minus_ones, others, values)
 
 
 def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
@@ -125,16 +123,29 @@ def _check_indices(what: str, indices: Ids, bound: int) -> None:
         raise UsageError(f"matrix {what} run from {indices.min()} to {indices.max()}, outside 0 .. {bound - 1}")
 
 
-def _rows_equal_to(field: Field, table: Limbs, value: int) -> NDArray[np.bool_]:
-    equal: NDArray[np.bool_] = (table == field.to_limbs([value])).all(axis=1)
-    return equal
+def _kinds(field: Field, table: Limbs) -> NDArray[np.uint8]:
+    """What kind each value of the table is."""
+    kinds = np.full(len(table), OTHER, np.uint8)
+    for value, kind in ((1, ONE), (-1, MINUS_ONE)):
+        kinds[(table == field.to_limbs([value])).all(axis=1)] = kind
+    return kinds
+
+
+def _of_kind(indptr: AnyPointers, indices: Indices, chosen: NDArray[np.bool_]) -> tuple[Pointers, Indices]:
+    """Row pointers and columns of the chosen entries alone."""
+    return _pointers(indptr, chosen), _int32(indices[chosen])
 
 
 def _pointers(indptr: AnyPointers, chosen: NDArray[np.bool_]) -> Pointers:
-    """Row pointers of the chosen entries alone."""
-    before = np.zeros(chosen.size + 1, dtype=np.int32)
-    np.cumsum(chosen, dtype=np.int32, out=before[1:])
-    return np.ascontiguousarray(before[indptr])
+    """Row pointers of the chosen entries alone; counted by blocks."""
+    out, done, total = np.zeros(len(indptr), dtype=np.int32), 0, 0
+    for begin in range(0, chosen.size, BLOCK):
+        block = chosen[begin : begin + BLOCK]
+        before = np.full(block.size + 1, total, dtype=np.int32)
+        before[1:] += np.cumsum(block, dtype=np.int32)
+        end = int(np.searchsorted(indptr, begin + block.size, side="right"))
+        out[done:end], done, total = before[indptr[done:end] - begin], end, int(before[-1])
+    return out
 
 
 def _chosen_ids(coefficient: Ids, chosen: NDArray[np.bool_], values: int) -> Ids:

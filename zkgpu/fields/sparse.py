@@ -17,6 +17,7 @@ Index: TypeAlias = "NDArray[np.int64]"
 Pointers: TypeAlias = "NDArray[np.signedinteger[Any]]"  # int32 where the entries are few enough, else int64
 Ids: TypeAlias = "NDArray[np.integer[Any]]"  # uint8 or uint16 where the table is small enough, else int32
 
+MANY = 1 << 22  # entries from which on a kernel is worth loading
 BLOCK = 1 << 20  # entries that are worked on at a time: bounds what it takes beside its results
 
 # Odd words that spread the limbs over one; any would do, since a collision is noticed and only costs time.
@@ -80,6 +81,13 @@ class SparseMatrix:
         order = np.lexsort((self.indices, rows))
         return np.stack([rows[order], self.indices[order]]), self.table[self.coefficient[order]]
 
+    def part(self, begin: int, end: int) -> SparseMatrix:
+        """The rows begin .. end; its entries are views."""
+        pointers = self.indptr[begin : end + 1]
+        within = slice(int(pointers[0]), int(pointers[-1]))
+        shape, pointers = (end - begin, self.shape[1]), pointers - pointers[0]
+        return SparseMatrix(shape, pointers, self.indices[within], self.coefficient[within], self.table)
+
     def take_rows(self, rows: Index) -> SparseMatrix:
         """The matrix whose row i is row rows[i] of this one."""
         lengths = np.diff(self.indptr)[rows]
@@ -94,11 +102,24 @@ class SparseMatrix:
 
     def transpose(self) -> SparseMatrix:
         """The matrix with rows and columns exchanged; rows come out with ascending columns."""
+        if self.entries >= MANY and self.is_whole():
+            return self._transposed_by_kernel()
         order = np.argsort(self.indices, kind="stable")
         counts = np.bincount(self.indices, minlength=self.shape[1])
         indptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]).astype(np.int64)
         columns = np.repeat(np.arange(self.shape[0], dtype=np.int32), np.diff(self.indptr))[order]
         return SparseMatrix((self.shape[1], self.shape[0]), indptr, columns, self.coefficient[order], self.table)
+
+    def _transposed_by_kernel(self) -> SparseMatrix:
+        """The same by counting, which takes nothing beside the result."""
+        from zkgpu.fields.transpose_kernel import transposed
+
+        ids = np.require(self.coefficient, np.uint16 if len(self.table) <= 1 << 16 else np.int32, ["C", "W"])
+        indices = np.require(self.indices, np.int32, ["C", "W"])
+        start, columns, chosen = np.zeros(self.shape[1] + 1, np.int64), np.empty_like(indices), np.empty_like(ids)
+        transposed()(self.indptr.astype(np.int64), indices, ids, start, columns, chosen)
+        indptr = np.concatenate([np.zeros(1, np.int64), start[:-1]])
+        return SparseMatrix((self.shape[1], self.shape[0]), indptr, columns, chosen, self.table)
 
     @staticmethod
     def from_entries(

@@ -289,7 +289,7 @@ def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
     for mine, other in zip(key.commitments, initial.commitments, strict=True):
         if not np.array_equal(mine.committed_query, other.committed_query):
             raise FormatError("committed_query is not the one of the circuit: the key is another circuit's, or damaged")
-    if not (_same_matrix(key, initial, "a") and _same_matrix(key, initial, "b")):
+    if not all(_same_matrix(*pair) for pair in zip(key.matrices(), initial.matrices(), strict=True)):
         raise FormatError("the matrices are not those of the circuit: the key is another circuit's, or damaged")
 
 
@@ -302,10 +302,9 @@ def _with_secrets_of(key: VerifyingKey, initial: VerifyingKey) -> VerifyingKey:
     return replace(initial, delta_g2=key.delta_g2, commitments=commitments)
 
 
-def _same_matrix(key: ProvingKey, initial: ProvingKey, name: str) -> bool:
+def _same_matrix(mine: SparseMatrix, other: SparseMatrix) -> bool:
     """Whether two sparse matrices are equal, whatever the order of a row's entries and of the table."""
-    mine, other = (_sorted_entries(getattr(k, name)) for k in (key, initial))
-    return np.array_equal(mine, other)
+    return np.array_equal(_sorted_entries(mine), _sorted_entries(other))
 
 
 def _sorted_entries(matrix: SparseMatrix) -> Limbs:

@@ -32,7 +32,7 @@ def combine_by_pieces(
     out = aligned_empty((matrices[0].shape[0], group.row_limbs))
     together = np.sum([m.indptr.astype(np.int64) for m in matrices], axis=0)
     for begin, end in blocks(together, PIECE):
-        piece = SparseMatrix.side_by_side([_rows(m, begin, end) for m in matrices])
+        piece = SparseMatrix.side_by_side([m.part(begin, end) for m in matrices])
         columns, places = np.unique(piece.indices, return_inverse=True)
         compact = SparseMatrix(
             (end - begin, len(columns)), piece.indptr, places.astype(np.int32), piece.coefficient, piece.table
@@ -40,19 +40,6 @@ def combine_by_pieces(
         out[begin:end] = backend.combine_points(group, compact, _gathered(points, columns))
         advance(piece.entries)
     return out
-
-
-def _rows(matrix: SparseMatrix, begin: int, end: int) -> SparseMatrix:
-    """The rows begin .. end; its entries are views."""
-    pointers = matrix.indptr[begin : end + 1]
-    within = slice(int(pointers[0]), int(pointers[-1]))
-    return SparseMatrix(
-        (end - begin, matrix.shape[1]),
-        pointers - pointers[0],
-        matrix.indices[within],
-        matrix.coefficient[within],
-        matrix.table,
-    )
 
 
 def _gathered(points: Sequence[Limbs], columns: NDArray[np.integer[Any]]) -> Limbs:

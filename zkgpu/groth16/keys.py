@@ -250,7 +250,8 @@ class ProvingKey:
         h_query: (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
         commitments: the queries for committed wires, one such when the circuit has challenges
         circuit_digest: of the circuit that has A and B, in a key that has none of its own (`groth16.circuit_digest`):
-            its matrices have their sizes and no entries. `with_circuit` gives it those of the circuit
+            its matrices have their sizes and no entries
+        circuit: the one with that digest, once `with_circuit` was told
         file_digest: of the file that the key was read from, all of it checked; a key changed by `replace` has none
     """
 
@@ -270,6 +271,7 @@ class ProvingKey:
     contributions: tuple[Contribution, ...]
     commitments: tuple[CommitmentQueries, ...] = ()
     circuit_digest: bytes | None = None
+    circuit: R1CS | None = field(default=None, repr=False, compare=False)
     file_digest: str | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -301,20 +303,33 @@ class ProvingKey:
         """The same key, bound to the circuit that it was made for, which has its matrices."""
         from zkgpu.groth16.circuit_digest import circuit_digest
 
-        return replace(self, a=_empty_like(self.a), b=_empty_like(self.b), circuit_digest=circuit_digest(r1cs))
+        a, b, digest = _empty_like(self.a), _empty_like(self.b), circuit_digest(r1cs)
+        return replace(self, a=a, b=b, circuit_digest=digest, circuit=None)
 
     def with_circuit(self, r1cs: R1CS) -> ProvingKey:
         """The key with matrices: its own, or those of the circuit. Raises UsageError for another circuit."""
         if self.circuit_digest is None:
             return self
         from zkgpu.groth16.circuit_digest import circuit_digest
-        from zkgpu.groth16.qap import qap_matrices
 
         if circuit_digest(r1cs) != self.circuit_digest:
             raise UsageError("the key is that of another circuit: set up this one, or take its own key")
-        matrices = qap_matrices(r1cs)
-        whole = replace(self, a=matrices.a, b=matrices.b, circuit_digest=None)
+        whole = replace(self, circuit=r1cs)
         return whole if self.file_digest is None else whole.read_from(self.file_digest)
+
+    @property
+    def has_matrices(self) -> bool:
+        """Whether A and B are known: the key's own, or its circuit's."""
+        return self.circuit_digest is None or self.circuit is not None
+
+    def matrices(self) -> tuple[SparseMatrix, SparseMatrix]:
+        """A and B as of `a` and `b`; those of a circuit are made for this call, and take memory as long as it does."""
+        if self.circuit is None:
+            return self.a, self.b
+        from zkgpu.groth16.qap import qap_matrices
+
+        made = qap_matrices(self.circuit)
+        return made.a, made.b
 
     @property
     def n_wires(self) -> int:

@@ -24,7 +24,7 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
     """A key of Groth16 at home on a device, for many proofs; arguments and errors are those of `CheckedProver`."""
 
     def _load(self) -> None:
-        if self.key.circuit_digest is not None:
+        if not self.key.has_matrices:
             self.key = self.key.with_circuit(self._required_circuit())
         self._resident = ResidentKey(self.key, self.backend)
         self._committers = [Committer(self.key, queries, self.backend) for queries in self.key.commitments]

@@ -72,9 +72,10 @@ def resident(key: ProvingKey, backend: Backend) -> Resident:
 def _made(key: ProvingKey, backend: Backend) -> Resident:
     g1, g2 = backend.curve.g1, backend.curve.g2
     order = Domain(backend.curve.scalar_field, key.domain_size).bit_reversal
+    a, b = (backend.matrix(matrix.take_rows(order)) for matrix in key.matrices())
     return Resident(
-        a=backend.matrix(key.a.take_rows(order)),
-        b=backend.matrix(key.b.take_rows(order)),
+        a=a,
+        b=b,
         a_query=backend.points(g1, key.a_query),
         b_g1_query=backend.points(g1, key.b_g1_query),
         b_g2_query=backend.points(g2, key.b_g2_query),

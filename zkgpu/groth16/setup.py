@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zkgpu.backend.beside import aligned_empty
-from zkgpu.backend.protocol import Backend, Vector
+from zkgpu.backend.protocol import Backend, Matrix, Vector
 from zkgpu.ceremony.draws import Beacon, require_beacon, require_name, secret_of_system
 from zkgpu.ceremony.multiples import progression
 from zkgpu.ceremony.powers import verify_powers
@@ -25,7 +25,7 @@ from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16 import ceremony
 from zkgpu.groth16.combining import combine_by_pieces
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentKey, CommitmentQueries, ProvingKey, VerifyingKey
-from zkgpu.groth16.qap import QapMatrices, qap_matrices
+from zkgpu.groth16.qap import QapMatrices, domain_for, qap_matrices
 from zkgpu.ntt.domain import Domain
 from zkgpu.records import dataclass
 from zkgpu.stages import stage, steps
@@ -56,21 +56,21 @@ def unsafe_setup(r1cs: R1CS, backend: Backend, *, _waste: ToxicWaste | None = No
 
     The key says so of itself (`ProvingKey.is_unsafe`), and every file made from it.
     """
-    curve, qap = backend.curve, qap_matrices(r1cs)
+    curve, domain = backend.curve, domain_for(r1cs.field, r1cs.n_constraints, r1cs.n_public)
     g1, g2 = curve.g1.generator, curve.g2.generator
     waste = _waste or ToxicWaste.random(curve.scalar_field)
     with stage("evaluate polynomials"):
-        a, b, ic_and_l = _evaluate_at_tau(backend, qap, waste)
+        a, b, ic_and_l = _evaluate_at_tau(backend, domain, r1cs, waste)
         ic_and_l = _over_delta(backend, ic_and_l, r1cs.n_public + 1 + r1cs.n_committed, waste.delta)
-    points = qap.a.shape[0] + qap.a.shape[1] * (3 + backend.curve.g2.degree)
+    points = domain.size + r1cs.n_wires * (3 + backend.curve.g2.degree)
     with stage("multiply generators"), steps(points):
         of_wires = (backend.fixed_base(g1, a), backend.fixed_base(g1, b), backend.fixed_base(g2, b))
         del a, b
         last = backend.fixed_base(g1, ic_and_l)
         del ic_and_l
-        h = _h_scalars(backend, Domain(curve.scalar_field, qap.a.shape[0]), waste)
+        h = _h_scalars(backend, domain, waste)
         queries = Queries(*of_wires, last, backend.fixed_base(g1, h))
-    key = _bare_key(curve, qap, r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
+    key = _bare_key(curve, qap_matrices(r1cs), r1cs, waste.alpha * g1, waste.beta * g1, waste.beta * g2, queries)
     with stage("hash key"):
         # nobody can recompute a one-party key, so any digest of its points may name its circuit
         key = replace(key, circuit_hash=ceremony.circuit_hash(key, key.h_query, backend))
@@ -121,13 +121,21 @@ def _bare_key(
     )
 
 
-def _evaluate_at_tau(backend: Backend, qap: QapMatrices, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
+def _evaluate_at_tau(backend: Backend, domain: Domain, r1cs: R1CS, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
     """For each wire i: A_i(tau), B_i(tau) and beta A_i(tau) + alpha B_i(tau) + C_i(tau)."""
-    field, n = backend.curve.scalar_field, qap.a.shape[0]
-    lagrange = backend.borrowed(_lagrange_at(backend, Domain(field, n), waste.tau))
-    c, b, a = (backend.matvec(backend.matrix(m.transpose()), lagrange) for m in (qap.c, qap.b, qap.a))
+    lagrange = backend.borrowed(_lagrange_at(backend, domain, waste.tau))
+    qap = qap_matrices(r1cs)
+    left = [qap.a, qap.b, qap.c]
+    del qap  # each matrix goes when the next form of it is there
+    c, b, a = (backend.matvec(_transposed(backend, left), lagrange) for _ in range(3))
     alpha, beta = waste.alpha, waste.beta
     return a, b, backend.pointwise(lambda z, x, y: beta * x + alpha * y + z, c, a, b, in_place=True)
+
+
+def _transposed(backend: Backend, left: list[SparseMatrix]) -> Matrix:
+    """The last matrix, which is taken off the list."""
+    transposed = left.pop().transpose()
+    return backend.matrix(transposed)
 
 
 def _lagrange_at(backend: Backend, domain: Domain, tau: int, step: int = 1, factor: int = 1) -> Limbs:

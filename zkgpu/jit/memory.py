@@ -73,6 +73,16 @@ def aligned_zeros(shape: int | tuple[int, ...], dtype: DTypeLike = np.uint64) ->
     return array
 
 
+def give_back() -> None:
+    """Returns to the system what the C library keeps of freed memory, where it does: glibc keeps pieces of up to 32 MB.
+
+    For the moment between two stages of something large, when the first is over and the second takes other arrays.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
 def will_need(array: NDArray[Any]) -> None:
     """Tells the system that a contiguous array, perhaps of a mapped file, is about to be read. Returns at once."""
     if not array.nbytes or not hasattr(mmap, "MADV_WILLNEED"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,8 @@ def twiddles(field: Field, isa: InstructionSet, log_size: int, group: int, inver
     Of long transforms only the last tables are kept: to make them is a hundredth of a proof, and they are as large as
     a vector and a half.
     """
-    kept = _last if log_size >= LONG else _last_few
-    return kept(field, isa, log_size, group, inverse)
+    wanted = field, isa, log_size, group, inverse
+    return _last_few(*wanted) if log_size < LONG else _last_long(*wanted)
 
 
 def _made(field: Field, isa: InstructionSet, log_size: int, group: int, inverse: bool) -> Twiddles:
@@ -52,12 +53,21 @@ def _made(field: Field, isa: InstructionSet, log_size: int, group: int, inverse:
     roots = bit_reversed_roots(cpu, log_size - RADIX_LOG + group, inverse).blocks
     last = _vector(cpu, roots[group * tiles : (group + 1) * tiles])
     few = _vector(cpu, roots[: isa.blocks(groups)])
-    powers = _side_by_side([_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)])
-    tables = _side_by_side([power.blocks for power in _powers(cpu, last, scale if inverse else 1)])
+    powers = _side_by_side((_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)), RADIX - 1)
+    tables = _side_by_side((power.blocks for power in _powers(cpu, last, scale if inverse else 1)), RADIX - 1)
     return Twiddles(powers, tables, _prepared(cpu, cpu.from_integers([scale]), 1))
 
 
 _last, _last_few = lru_cache(maxsize=1)(_made), lru_cache(maxsize=4)(_made)
+_of_last: list[tuple[Any, ...]] = []
+
+
+def _last_long(*wanted: Any) -> Twiddles:
+    """The tables last made; they go before others are made."""
+    if _of_last != [wanted]:
+        _last.cache_clear()
+        _of_last[:] = [wanted]
+    return _last(*wanted)
 
 
 def doubling_factor(field: Field, k: int, inverse: bool) -> int:
@@ -101,13 +111,15 @@ def _prepared(cpu: CpuField, factors: CpuVector, count: int) -> Words:
     multiples = layout.multiples(layout.factor_parts)
     to_plain = pow(layout.montgomery_factor, -1, p)
     parts = [cpu.pointwise(lambda x, c=c: x * (c * to_plain % p), factors).blocks for c in multiples]
-    return _side_by_side([blocks.transpose(0, 2, 1).reshape(-1, layout.limbs)[:count] for blocks in parts])
+    rows = (blocks.transpose(0, 2, 1).reshape(-1, layout.limbs)[:count] for blocks in parts)
+    return _side_by_side(rows, len(multiples))
 
 
-def _side_by_side(tables: list[Words]) -> Words:
-    """Entry (i, j) is entry i of table j; aligned."""
-    count, *entry = tables[0].shape
-    out = aligned_empty((count, len(tables), *entry))
-    for j, table in enumerate(tables):
+def _side_by_side(tables: Iterator[Words], count: int) -> Words:
+    """Entry (i, j) is entry i of table j of so many, which are taken one at a time; aligned."""
+    first = next(tables)
+    out = aligned_empty((len(first), count, *first.shape[1:]))
+    out[:, 0] = first
+    for j, table in enumerate(tables, 1):
         out[:, j] = table
     return out

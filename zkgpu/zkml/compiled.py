@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.backend.beside import give_back
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import UsageError
 from zkgpu.records import dataclass
@@ -95,6 +96,7 @@ class CompiledModel:
         """The constraints and the witness program. With private or hashed weights the same for all weights."""
         from zkgpu.zkml.layers.network import build_circuit
 
+        give_back()
         with stage("build circuit"):
             return build_circuit(self.reference or self.model, self.visibilities).compile()
 
