@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import weakref
 
+import numpy as np
+import pytest
+
+from zkgpu.circuits import combinations as combinations_module
 from zkgpu.circuits.combinations import LinearCombinations, join_rows, join_taking
 
 
@@ -28,3 +32,12 @@ def test_parts_that_are_taken_are_gone() -> None:
     assert join_taking(parts).wires.tolist() == join_rows([combinations(2), combinations(1, 4)]).wires.tolist()
     assert parts == []
     assert join_taking([]).rows == 0
+
+
+def test_of_many_terms_the_memory_goes_back_while_they_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, left = [combinations(*([1] * 10)) for _ in range(5)], []
+    gone = weakref.ref(parts[0])
+    monkeypatch.setattr(combinations_module, "MANY_TERMS", 20)
+    monkeypatch.setattr(combinations_module, "give_back", lambda: left.append((len(parts), gone())))
+    join_taking(parts)
+    assert left == [(3, None), (1, None)]

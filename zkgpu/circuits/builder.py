@@ -21,13 +21,11 @@ from zkgpu.circuits.signals import Kind, Signal
 from zkgpu.circuits.widths import Widths
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field
-from zkgpu.jit.memory import give_back
 
 Shape: TypeAlias = tuple[int, ...]
 Sides: TypeAlias = tuple[LinearCombinations, LinearCombinations, LinearCombinations]
 
 _MAX_WIRES = 2**31 - 1
-MANY_TERMS = 1 << 24  # of one side of the constraints
 
 
 class Product:
@@ -147,8 +145,6 @@ class Builder:
         for parts in (self._a, self._b, self._c):  # one by one, and part by part
             if len(parts) != 1:
                 parts[:] = [join_taking(parts)]
-                if parts[0].wires.size >= MANY_TERMS:
-                    give_back()
         return self._a[0], self._b[0], self._c[0]
 
     # wires that are computed

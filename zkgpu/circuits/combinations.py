@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.coefficients import ONE, ZERO, Coefficients, Ids
 from zkgpu.fields.sparse import blocks, id_type, pointer_type
+from zkgpu.jit.memory import give_back
 from zkgpu.records import dataclass
 
 Index = NDArray[np.int64]
 
 _WIRE_BITS = 32
+MANY_TERMS = 1 << 24  # that are copied, after which the memory of what they were copied from goes back
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def join_taking(parts: list[LinearCombinations]) -> LinearCombinations:
     rows, terms = sum(part.rows for part in parts), sum(part.wires.size for part in parts)
     indptr = np.zeros(rows + 1, dtype=np.int64)
     wires, coefficients = np.empty(terms, dtype=np.int32), np.empty(terms, dtype=np.int32)
-    row = at = 0
+    row = at = given_back = 0
     parts.reverse()
     while parts:
         part = parts.pop()
@@ -142,6 +144,10 @@ def join_taking(parts: list[LinearCombinations]) -> LinearCombinations:
         indptr[row : end + 1] += at
         wires[at : at + size], coefficients[at : at + size] = part.wires, part.coefficients
         row, at = end, at + size
+        del part
+        if at - given_back >= MANY_TERMS:
+            give_back()
+            given_back = at
     return LinearCombinations(indptr, wires, coefficients)
 
 

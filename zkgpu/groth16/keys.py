@@ -328,8 +328,7 @@ class ProvingKey:
             return self.a, self.b
         from zkgpu.groth16.qap import qap_matrices
 
-        made = qap_matrices(self.circuit)
-        return made.a, made.b
+        return qap_matrices(self.circuit)[:2]
 
     @property
     def n_wires(self) -> int:

@@ -6,7 +6,7 @@ hold the public wires alone, which makes their polynomials independent and so bi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -15,14 +15,12 @@ from zkgpu.errors import ResourceError
 from zkgpu.fields.field import Field
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain
-from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
 
 
-@dataclass(frozen=True)
-class QapMatrices:
+class QapMatrices(NamedTuple):
     """A, B and C with domain_size rows, the binding rows included."""
 
     a: SparseMatrix

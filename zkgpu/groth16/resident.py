@@ -72,7 +72,8 @@ def resident(key: ProvingKey, backend: Backend) -> Resident:
 def _made(key: ProvingKey, backend: Backend) -> Resident:
     g1, g2 = backend.curve.g1, backend.curve.g2
     order = Domain(backend.curve.scalar_field, key.domain_size).bit_reversal
-    a, b = (backend.matrix(matrix.take_rows(order)) for matrix in key.matrices())
+    left = list(key.matrices())  # each goes when the next form of it is there
+    b, a = (backend.matrix(left.pop().take_rows(order)) for _ in range(2))
     return Resident(
         a=a,
         b=b,

@@ -10,13 +10,13 @@ from zkgpu.provers.room import Room
 if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
 
-_MEMORY = (150e6, 20.0, 370.0, 36.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
+_MEMORY = (150e6, 20.0, 370.0, 22.0)  # bytes: of the process, and of a row of the domain, a wire, an entry
 _WIRE, _COMMITTED, _ROW = 64 + 64 + 128 + 64, 64, 64  # bytes of points: A, B, B in G2, C; one more; H
 _ENTRY = 44  # bytes of an entry of A or B in a key's file
 
 
 def setup_memory(domain: int, wires: int, entries: int) -> int:
-    """Bytes at the peak of a setup, about: fitted to circuits of up to 3.5 million constraints.
+    """Bytes at the peak of a setup, about: fitted to circuits of up to 8.3 million constraints.
 
     Most of it is in files without names where large arrays are kept there (`jit.memory.large_in_files`).
     """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zkgpu.backend.beside import aligned_empty
-from zkgpu.backend.protocol import Backend, Matrix, Vector
+from zkgpu.backend.protocol import Backend, Vector
 from zkgpu.ceremony.draws import Beacon, require_beacon, require_name, secret_of_system
 from zkgpu.ceremony.multiples import progression
 from zkgpu.ceremony.powers import verify_powers
@@ -124,18 +124,10 @@ def _bare_key(
 def _evaluate_at_tau(backend: Backend, domain: Domain, r1cs: R1CS, waste: ToxicWaste) -> tuple[Vector, Vector, Vector]:
     """For each wire i: A_i(tau), B_i(tau) and beta A_i(tau) + alpha B_i(tau) + C_i(tau)."""
     lagrange = backend.borrowed(_lagrange_at(backend, domain, waste.tau))
-    qap = qap_matrices(r1cs)
-    left = [qap.a, qap.b, qap.c]
-    del qap  # each matrix goes when the next form of it is there
-    c, b, a = (backend.matvec(_transposed(backend, left), lagrange) for _ in range(3))
+    left = list(qap_matrices(r1cs))  # each goes when the next form of it is there
+    c, b, a = (backend.matvec(backend.matrix(left.pop().transpose()), lagrange) for _ in range(3))
     alpha, beta = waste.alpha, waste.beta
     return a, b, backend.pointwise(lambda z, x, y: beta * x + alpha * y + z, c, a, b, in_place=True)
-
-
-def _transposed(backend: Backend, left: list[SparseMatrix]) -> Matrix:
-    """The last matrix, which is taken off the list."""
-    transposed = left.pop().transpose()
-    return backend.matrix(transposed)
 
 
 def _lagrange_at(backend: Backend, domain: Domain, tau: int, step: int = 1, factor: int = 1) -> Limbs:
