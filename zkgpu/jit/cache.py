@@ -205,9 +205,18 @@ def toolchain_digest() -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
+def digest_of_rooms(*rooms: str) -> str:
+    """Of the package's own sources in these rooms, each of which a process reads once."""
+    return hashlib.sha256("".join(map(_room_digest, rooms)).encode()).hexdigest()
+
+
 @functools.cache
+def _room_digest(room: str) -> str:
+    return source_digest(PACKAGE, (room,))
+
+
 def _package_digest() -> str:
-    return source_digest(PACKAGE)
+    return digest_of_rooms(*ROOMS)
 
 
 def _version_of(package: str) -> bytes:

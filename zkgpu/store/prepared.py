@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
-from zkgpu.jit.cache import ROOMS, open_own, own_folder, source_digest, write_private
+from zkgpu.jit.cache import ROOMS, digest_of_rooms, open_own, own_folder, write_private
 from zkgpu.jit.memory import large_in_files
 from zkgpu.store import mapped, values
 from zkgpu.store.digests import Bytes
@@ -118,4 +118,4 @@ def _stamp() -> bytes:
 
 def sources_of(*rooms: str) -> str:
     """A digest of all sources of these rooms: what they wrote, others would read in another way."""
-    return source_digest(_PACKAGE, rooms)
+    return digest_of_rooms(*rooms)
