@@ -174,6 +174,11 @@ def first_demos(recorder: Recorder) -> None:
     """The demo on a machine that never ran it: seconds, and what it says of compiling."""
     from zkgpu.backend import shipping
 
+    found = Path(shipping.__file__).resolve().parents[2]
+    if found != ROOT.resolve():
+        raise SystemExit(f"zkgpu is that of {found}, whose kernels would go: set PYTHONPATH to {ROOT}")
+    if shipping.exist():
+        raise SystemExit(f"{ROOT} has kernels of a release, which this would remove: move zkgpu/kernels away")
     for kernels in ("compiled", "shipped"):
         if kernels == "shipped":
             subprocess.run([sys.executable, "-m", "zkgpu.cli.kernels"], cwd=ROOT, capture_output=True, check=True)

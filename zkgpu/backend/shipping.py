@@ -13,12 +13,17 @@ from zkgpu.jit.isa import LEVELS, supported
 from zkgpu.jit.signature import Kind
 from zkgpu.jit.target import FEATURES_VARIABLE, LINUX, Target, host_targets
 
-__all__ = ["build", "clear", "environment_of", "instructions_of", "is_kernel", "levels"]
+__all__ = ["build", "clear", "environment_of", "exist", "instructions_of", "is_kernel", "levels"]
 
 
 def levels() -> list[str]:
     """Names of the levels whose code this process can run."""
     return [target.name for target in host_targets() if target in LINUX]
+
+
+def exist() -> bool:
+    """Whether anything was built."""
+    return cache.SHIPPED.exists()
 
 
 def clear() -> None:
