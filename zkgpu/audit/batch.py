@@ -4,6 +4,7 @@ log.jsonl             the log, for its owner's eyes: it has the inputs
 batch_0.json, ..      {"zkgpu audit batch": 1, "model", "chain", "contract", "batch", "first", "count", "root", "check",
                       "samples", "randao"}; the last two are null until the batch is drawn
 batch_0/              the answers that were proven, and their calls
+lock, batch_0.lock    held by the process that commits or draws, and by the one that answers
 A folder is for one contract, which numbers batches from 0. A batch whose root never got there is taken back by
 removing its file.
 """
@@ -12,21 +13,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from zkgpu.audit.draw import MOST_SAMPLES, sample, seed_of
 from zkgpu.audit.log import Inference, LoggedLine, read_log
 from zkgpu.audit.tree import MOST, Tree, domain_of, leaf_of
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats import strict_json
 from zkgpu.formats.json_values import located
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
 _TITLE, _VERSION = "zkgpu audit batch", 1
+_PATIENCE = 600  # seconds for another process that commits: some two minutes for the largest batch
 _LINES_BEFORE = 2  # the first inference of a log is on this line
 _HEX = re.compile(r"0x[0-9a-f]+", re.ASCII)
 _BYTES = {"model": 32, "contract": 20, "root": 32, "check": 16, "randao": 32}
@@ -139,6 +144,30 @@ class AuditFolder:
     def log(self) -> Path:
         return self.path / "log.jsonl"
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no other process commits or draws here; it is waited for. Raises ResourceError for one that stays."""
+        try:
+            with FileLock(self.path / "lock", timeout=_PATIENCE, mode=0o600):
+                yield
+        except Timeout:
+            raise ResourceError(f"{self.path}: another process commits here, or draws: wait until it ends") from None
+
+    @contextmanager
+    def answering(self, number: int) -> Iterator[None]:
+        """While a batch's answers are proven. Raises UsageError where another process does that."""
+        self.batch(number)
+        try:
+            with FileLock(self.path / f"batch_{number}.lock", timeout=0, mode=0o600):
+                yield
+        except Timeout:
+            raise UsageError(f"{self.path}: another process answers for batch {number}: wait until it ends") from None
+
+    def require_log(self) -> None:
+        """Raises UsageError where nothing was logged."""
+        if not self.log.is_file():
+            raise UsageError(f"{self.path}: there is no log in this folder: run `zkgpu audit log` first")
+
     def batch_file(self, number: int) -> Path:
         return self.path / f"batch_{number}.json"
 
@@ -165,6 +194,19 @@ class AuditFolder:
             raise UsageError(f"{self.path}: there is no batch {number}: run `zkgpu audit commit` first")
         return located(path, Batch.from_json, strict_json.load(path, "a batch of an audit"))
 
+    def draw(self, number: int, randao: bytes, samples: int, *, again: bool = False) -> Batch:
+        """The batch, drawn, in its file. Raises as `batch` and `Batch.with_draw`.
+
+        Args:
+            again: whether an earlier draw is replaced
+        """
+        self.batch(number)
+        with self.alone():
+            before = self.batch(number)
+            drawn = (before.undrawn() if again else before).with_draw(randao, samples)
+            self.write(drawn)
+        return drawn
+
     def write(self, batch: Batch) -> None:
         strict_json.dump(self.batch_file(batch.number), batch.to_json())
 
@@ -177,8 +219,15 @@ def commit(folder: AuditFolder, model: bytes, *, chain: int, contract: int, most
         most: how many of them to take; all when not given
 
     Raises FormatError, naming the line, for a log that is damaged, of another model, shorter than batches before, or
-    without new inferences, or with more than a batch may have. UsageError for another contract than theirs.
+    without new inferences, or with more than a batch may have. UsageError for another contract than theirs, and
+    where there is no log. One process commits at a time: `AuditFolder.alone`.
     """
+    folder.require_log()
+    with folder.alone():
+        return _committed(folder, model, chain, contract, most)
+
+
+def _committed(folder: AuditFolder, model: bytes, chain: int, contract: int, most: int | None) -> Batch:
     before = folder.batches()
     if any((b.chain, b.contract) != (chain, contract) for b in before):
         raise UsageError(f"{folder.path}: its batches are for another contract: give each contract a folder")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -11,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkgpu.cli import remote
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
+from zkgpu.cli.serve import places_for
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.setup import UNSAFE_WARNING
 from zkgpu.errors import UsageError
@@ -23,6 +27,7 @@ from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.audit import AuditedModel, AuditFolder, Batch, Sample
+    from zkgpu.audit.answers import ProveEach
     from zkgpu.inference import Folder
 
 FOLDER = click.Path(file_okay=False)
@@ -152,9 +157,7 @@ def draw_command(session: Session, audit: str, number: int, block: str, samples:
         folder, given = _audit(audit), strict_json.load(block, "a block", keep_misfits=True)
         answered = given["result"] if isinstance(given, dict) and "result" in given else given
         header = located(block, encode, answered)
-        before = folder.batch(number).undrawn() if again else folder.batch(number)
-        batch = before.with_draw(randao_of(header), samples)
-        folder.write(batch)
+        batch = folder.draw(number, randao_of(header), samples, again=again)
     call = f"0x{draw_call(number, header).hex()}"
     session.finish(
         {"batch": number, "drawn": batch.drawn, "calldata": call},
@@ -168,6 +171,8 @@ def draw_command(session: Session, audit: str, number: int, block: str, samples:
 @audit_argument
 @batch_option
 @click.option("--per-call", type=click.IntRange(1, 64), default=4, show_default=True, help="Answers in one call.")
+@click.option("--workers", type=click.IntRange(1, 1024), help="Processes that prove side by side; or actors.")
+@click.option("--cluster", metavar="ADDRESS|local", help="A Ray cluster, whose nodes prove.")
 @memory_option
 @insecure_option
 @pass_session
@@ -177,28 +182,69 @@ def answer_command(
     audit: str,
     number: int,
     per_call: int,
+    workers: int | None,
+    cluster: str | None,
     memory: int | None,
     allow_insecure_key: bool,
 ) -> None:
-    """Prove exactly the drawn inferences of a batch, and write the calls that answer; goes on where it was stopped."""
-    from zkgpu.audit import answers
-    from zkgpu.inference import Prover
+    """Prove exactly the drawn inferences of a batch, and write the calls that answer; goes on where it was stopped.
 
+    With --server the service proves them, which has the model's key; with --workers or --cluster many at a time.
+    """
+    from zkgpu.audit import answers
+
+    if session.server:
+        remote.refuse(workers=workers, cluster=cluster, memory=memory, allow_insecure_key=allow_insecure_key)
     with session.working():
-        folder, build_folder = _audit(audit), _folder(build)
-        batch, model = folder.batch(number), _model(build, memory)
-        key = build_folder.read_key(session.backend())
-        build_folder.require_whole(key)
-        if key.is_unsafe:
+        folder, batch, model = _audit(audit), _audit(audit).batch(number), _model(build, memory)
+        if model.key.is_unsafe:
             session.warn(UNSAFE_WARNING)
-        prover = Prover(model.compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
-        made = list(answers(folder, batch, model, partial(prover.prove_each, clamp=True)))
-        calls = _write_calls(folder, number, made, per_call)
+        with folder.answering(number), ExitStack() as stack:
+            if session.server:
+                prove_each = stack.enter_context(_there(session, build, model))
+            elif workers or cluster:
+                options = {"devices": (), "workers": workers, "memory": memory, "cluster": cluster}
+                prove_each = stack.enter_context(_side_by_side(session, build, model, options, allow_insecure_key))
+            else:
+                prove_each = _here(session, build, model, allow_insecure_key)
+            made = list(answers(folder, batch, model, prove_each))
+            calls = _write_calls(folder, number, made, per_call)
     session.finish(
         {"batch": number, "drawn": batch.drawn, "calls": [str(path) for path in calls]},
         f"batch {number}: {len(made)} drawn inferences are proven ({session.seconds():.2f} s)",
         *(f"{path}: calldata" for path in calls),
     )
+
+
+def _here(session: Session, build: str, model: AuditedModel, allow_insecure_key: bool) -> ProveEach:
+    """By this process."""
+    from zkgpu.inference import Prover
+
+    key = _folder(build).read_key(session.backend())
+    _folder(build).require_whole(key)
+    prover = Prover(model.compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
+    return partial(prover.prove_each, clamp=True)
+
+
+def _there(session: Session, build: str, model: AuditedModel) -> AbstractContextManager[ProveEach]:
+    """By a service. Raises as `each.by_service`."""
+    from zkgpu.service.each import by_service
+
+    client = remote.client_of(session)
+    return by_service(client, remote.name_of(client, build), model.key, clamp=True)
+
+
+def _side_by_side(
+    session: Session, build: str, model: AuditedModel, options: dict[str, Any], allow_insecure_key: bool
+) -> AbstractContextManager[ProveEach]:
+    """By processes of this machine, or by a cluster."""
+    from zkgpu.service.each import by_places
+    from zkgpu.service.served import Served
+
+    if allow_insecure_key:
+        raise UsageError("--allow-insecure-key: other processes take no such key: leave out --workers and --cluster")
+    served = Served("audited", os.path.abspath(build), is_model=True)
+    return by_places(places_for(session, {served.name: served}, options)(), served.name, model.key, clamp=True)
 
 
 def _write_calls(folder: AuditFolder, number: int, made: Sequence[Sample], per_call: int) -> list[Path]:
@@ -245,8 +291,7 @@ def status_command(session: Session, audit: str) -> None:
 
     with session.working():
         folder = _audit(audit)
-        if not folder.log.is_file():
-            raise UsageError(f"{folder.path}: there is no log in this folder: run `zkgpu audit log` first")
+        folder.require_log()
         batches = folder.batches()
         logged = sum(1 for _ in read_log(folder.log, model_of(folder.log)))
         shown = [{**_facts(b), "answered": _answered(folder, b)} for b in batches]

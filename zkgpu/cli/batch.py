@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -124,11 +123,10 @@ def _is_of_witness(path: Path, served: Served, asked: Options, statement: Statem
 
 
 def _items_of_samples(build: str, inputs: str, output: str, asked: Options) -> list[Item]:
-    import numpy as np
-
     from zkgpu.inference import Folder, binding_from
     from zkgpu.inference.folder import read_inputs
     from zkgpu.service.batch import Item
+    from zkgpu.service.each import file_of
 
     folder = Folder(Path(build))
     folder.require_built()
@@ -136,10 +134,8 @@ def _items_of_samples(build: str, inputs: str, output: str, asked: Options) -> l
     samples, _ = compiled.samples(read_inputs(inputs, compiled))
     items = []
     for i, sample in enumerate(samples):
-        file = io.BytesIO()
-        np.savez(file, allow_pickle=False, **{name: np.asarray(array) for name, array in sample.items()})
         fits = partial(_is_of_sample, compiled, folder, sample, asked.clamp, binding)
-        items.append(Item(f"{inputs}: sample {i}", file.getvalue(), Path(output, f"proof_{i}.json"), fits))
+        items.append(Item(f"{inputs}: sample {i}", file_of(sample), Path(output, f"proof_{i}.json"), fits))
     return items
 
 

@@ -1,4 +1,4 @@
-"""prove, verify and zkml prove by a service, with `--server`: same arguments, same output, same exit codes."""
+"""Commands that a service carries out, with `--server`: same arguments, same output, same exit codes."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def proven(
     from zkgpu.service.opened import statement_from, verifying_key_from
 
     client = client_of(session)
-    name = _name_of(client, place)
+    name = name_of(client, place)
     facts = client.key(name)
     key = verifying_key_from(facts["verification_key"])
     job = client.prove(body, {"key": name, **{k: v for k, v in query.items() if v not in (None, False, "")}})
@@ -99,7 +99,7 @@ def verify(session: Session, key_file: str, public_file: str, proof_file: str, a
     return 0 if said["valid"] else EXIT_INVALID_PROOF
 
 
-def _name_of(client: Client, place: str) -> str:
+def name_of(client: Client, place: str) -> str:
     """What the service calls a key: that of the same bytes, or the name that is given where there is no such file."""
     file = os.path.join(place, _MODEL_KEY) if os.path.isdir(place) else place
     keys = client.keys()

@@ -34,7 +34,7 @@ T = TypeVar("T")
 SCHEMA = 1  # of what --json prints: another number when a key goes or means something else (docs/cli.md)
 COMPILING = "compiling kernels once for this machine (about 12 s)"
 _EXPECTED = 24  # kernels of a first proof
-_BY_SERVICES = ("prove", "verify", "zkml prove")
+_BY_SERVICES = ("prove", "verify", "zkml prove", "audit answer")
 VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -81,7 +81,7 @@ class Session:
             return
         self._has_begun, root = True, context.find_root()
         if self.server and " ".join(context.command_path.split()[1:]) not in _BY_SERVICES:
-            raise UsageError("--server: services do prove, verify and zkml prove: leave it out")
+            raise UsageError("--server: services do prove, verify, zkml prove and audit answer: leave it out")
         self.start_logging()
         root.with_resource(hearing_of_compiling(self.on_compiling))
         root.with_resource(self.showing_warnings())

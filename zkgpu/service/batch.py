@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from typing import Any
 
 from zkgpu.errors import ResourceError, ZkgpuError, described
 from zkgpu.formats.public_values import public_beside, read_public_values
@@ -59,8 +60,7 @@ class Batch:
         self.is_unsafe = bool(facts["unsafe"])
         self._verifying_key = verifying_key_from(facts["verification_key"])
         work = deque(item for item in items if not self._is_there(item))
-        alone = facts["large"] and places[0].is_shared
-        chosen = places[:1] if alone else places[: max(len(work), 1)]
+        chosen = at_work(places, facts)[: max(len(work), 1)]
         pool = ThreadPoolExecutor(len(chosen), "zkgpu-batch")
         running = [pool.submit(self._drain, work, place) for place in chosen]
         try:
@@ -101,17 +101,7 @@ class Batch:
                 item = work.popleft()
             except IndexError:
                 return
-            self._finish(item, self._outcome(item, place))
-
-    def _outcome(self, item: Item, place: Place) -> Outcome:
-        for _ in range(MOST_LOSSES):
-            try:
-                return place.prove(Order(item.name, self._key, item.inputs, self._options), _ignore)
-            except PlaceLost as error:
-                lost: ZkgpuError = error
-            except Exception as error:
-                return _failure(error)
-        return _failure(ResourceError(f"{lost}, {MOST_LOSSES} times"))
+            self._finish(item, outcome_at(place, Order(item.name, self._key, item.inputs, self._options)))
 
     def _finish(self, item: Item, outcome: Outcome) -> None:
         if outcome["ok"]:
@@ -125,6 +115,23 @@ class Batch:
             else:
                 self.failed[item.name] = outcome["error"].removeprefix("bytes: "), outcome["exit_code"]
             self._told(item.name)
+
+
+def at_work(places: Sequence[Place], facts: Mapping[str, Any]) -> Sequence[Place]:
+    """The places that prove by a key at once: one, where a proof has the cores of its machine to itself."""
+    return places[:1] if facts["large"] and places[0].is_shared else places
+
+
+def outcome_at(place: Place, order: Order) -> Outcome:
+    """What came of an order, which is given again where the place is lost; errors are outcomes too."""
+    for _ in range(MOST_LOSSES):
+        try:
+            return place.prove(order, _ignore)
+        except PlaceLost as error:
+            lost: ZkgpuError = error
+        except Exception as error:
+            return _failure(error)
+    return _failure(ResourceError(f"{lost}, {MOST_LOSSES} times"))
 
 
 def _failure(error: Exception) -> Outcome:

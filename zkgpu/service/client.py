@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -49,19 +49,29 @@ class Client:
     def prove(self, body: str | os.PathLike[str], query: Mapping[str, object]) -> Answer:
         """What came of a job, whatever it is. One that is not waited for any more is cancelled."""
         with open(body, "rb") as file:
-            data = file.read()
-        id_ = self._asked("POST", f"/v1/proofs?{urlencode(query)}", data, {"Idempotency-Key": uuid.uuid4().hex})["id"]
+            id_ = self.begin(file.read(), query)
         try:
-            return self._end_of(id_)
+            return self.end_of(id_)
         except KeyboardInterrupt:
-            self._asked("DELETE", f"/v1/proofs/{id_}")
+            self.cancel(id_)
             raise
+
+    def begin(self, body: bytes, query: Mapping[str, object]) -> str:
+        """The id of a job for what a file would hold."""
+        key = {"Idempotency-Key": uuid.uuid4().hex}
+        return str(self._asked("POST", f"/v1/proofs?{urlencode(query)}", body, key)["id"])
+
+    def cancel(self, id_: str) -> None:
+        """Nobody waits for the job any more. Where the service cannot be reached, it is proven all the same."""
+        with suppress(OSError, http.client.HTTPException):
+            self._once("DELETE", f"/v1/proofs/{id_}", b"", {})
 
     def verify(self, question: Answer) -> Answer:
         """As `verdicts.verdict` of such an object."""
         return self._asked("POST", "/v1/verify", json.dumps(question).encode())
 
-    def _end_of(self, id_: str) -> Answer:
+    def end_of(self, id_: str) -> Answer:
+        """What came of a job, whatever it is, once it is over."""
         while True:
             job = self._asked("GET", f"/v1/proofs/{id_}?wait={_WAIT}")
             if job["finished"] is not None:
