@@ -7,8 +7,10 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import closing, suppress
+import weakref
+from collections import deque
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -36,6 +38,8 @@ class Client:
         self.url, self._base, self._patience = url, parts.path.rstrip("/"), patience
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._host, self._port = parts.hostname, parts.port
+        self._idle: deque[http.client.HTTPConnection] = deque()
+        weakref.finalize(self, _close, self._idle)
         self._headers = {"Authorization": f"Bearer {token.decode()}"} if token else {}
 
     def keys(self) -> Answer:
@@ -99,11 +103,29 @@ class Client:
         self, method: str, path: str, body: bytes, headers: Mapping[str, str]
     ) -> tuple[int, float | None, Answer]:
         """(status, seconds after which to ask again where the answer says so, answer)."""
-        with closing(self._kind(self._host, self._port, timeout=_TIMEOUT)) as connection:
-            connection.request(method, self._base + path, body or None, {**self._headers, **headers})
+        asked = method, self._base + path, body or None, {**self._headers, **headers}
+        with suppress(IndexError, OSError, http.client.HTTPException):  # the service closes what is idle
+            return self._over(self._idle.pop(), asked)
+        return self._over(self._kind(self._host, self._port, timeout=_TIMEOUT), asked)
+
+    def _over(
+        self, connection: http.client.HTTPConnection, asked: tuple[str, str, bytes | None, Mapping[str, str]]
+    ) -> tuple[int, float | None, Answer]:
+        """The same over one connection, which is kept for the next question."""
+        try:
+            connection.request(*asked)
             response = connection.getresponse()
-            pause = response.getheader("Retry-After")
-            return response.status, None if pause is None else float(pause), _object(response.read(), response.status)
+            pause, data = response.getheader("Retry-After"), response.read()
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return response.status, None if pause is None else float(pause), _object(data, response.status)
+
+
+def _close(connections: Iterable[http.client.HTTPConnection]) -> None:
+    for connection in connections:
+        connection.close()
 
 
 def _object(data: bytes, status: int) -> Answer:

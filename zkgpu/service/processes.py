@@ -110,7 +110,8 @@ class Process:
         try:
             self._send(order, body)
             while "end" not in (message := receive(self._connection)):
-                listener(message["stage"], message["seconds"])
+                for stage, seconds in message["stages"].items():
+                    listener(stage, seconds)
         except (EOFError, OSError, ValueError) as error:
             self._again()
             raise PlaceLost(f"{self.name}: the process that proved has died") from error

@@ -6,7 +6,7 @@ Messages are JSON. In come what it is to be, then orders; out go stages as they 
     {"open": NAME} | {"prove": NAME, "job": ID, "path": FILE, "options": {..}} | {"cancel": ID}
     {"verify": TEXT, "own_key": {..} or null}
     bytes                                       behind an order to prove without a path: what its file would hold
-    {"stage": NAME, "seconds": S or null}
+    {"stages": {NAME: S or null, ..}}           not more than so many a second, the last of each name
     {"end": {..}, "resident": [NAME, ..], "bytes": B, "device_memory": {..}, "faulty": false}
 
 It ends when the socket does, in the middle of a proof too: whoever waited for that is gone. Signals that end a service
@@ -21,6 +21,8 @@ import queue
 import signal
 import sys
 import threading
+import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,8 @@ from zkgpu.service.served import Served
 
 Message = dict[str, Any]
 
+_PAUSE = 0.1  # seconds between two messages about stages
+
 
 class Worker:
     """Orders from a connection, one after another; a cancel is heeded while another order is carried out."""
@@ -40,13 +44,18 @@ class Worker:
         self._connection, self._sending = connection, threading.Lock()
         self._orders: queue.SimpleQueue[tuple[Message, bytes]] = queue.SimpleQueue()
         self._cancels: dict[str, threading.Event] = {}
+        self._stages: dict[str, float | None] = {}  # that the service was not told of yet
+        self._told, self._news = -_PAUSE, threading.Event()
 
     def run(self) -> None:
         residents = residents_of(receive(self._connection))
-        threading.Thread(target=self._listen, daemon=True).start()
+        for work in (self._listen, self._talk):
+            threading.Thread(target=work, daemon=True).start()
         while not residents.is_faulty:
             end = self._carried_out(residents, *self._orders.get())
-            self._send({"end": end, **state_of(residents)})
+            with self._sending:
+                self._stages = {}
+                send(self._connection, {"end": end, **state_of(residents)})
 
     def _listen(self) -> None:
         try:
@@ -87,11 +96,26 @@ class Worker:
             self._cancels.pop(job, None)
 
     def _tell(self, stage: str, seconds: float | None) -> None:
-        self._send({"stage": stage, "seconds": seconds})
-
-    def _send(self, message: Message) -> None:
+        """Now, or with others in a while: each message wakes the service, which many small proofs keep busy."""
         with self._sending:
-            send(self._connection, message)
+            self._stages[stage] = seconds
+            if time.monotonic() - self._told < _PAUSE:
+                self._news.set()
+            else:
+                self._send_stages()
+
+    def _talk(self) -> None:
+        while True:
+            self._news.wait()
+            time.sleep(_PAUSE)
+            with self._sending, suppress(OSError):  # whoever listens to the connection ends this process
+                self._news.clear()
+                self._send_stages()
+
+    def _send_stages(self) -> None:
+        if self._stages:
+            send(self._connection, {"stages": self._stages})
+            self._stages, self._told = {}, time.monotonic()
 
 
 def _brings_body(order: Message) -> bool:
