@@ -108,6 +108,23 @@ def test_a_service_that_ends_leaves_what_is_not_over_to_the_next(settings: Setti
     assert {body for _, body in other.proven} | {body for _, body in puppet.proven} == {b"\0", b"\1", b"\2"}
 
 
+def test_a_job_waits_for_a_service_that_has_its_key(settings: Settings, puppet: Puppet) -> None:
+    """As where an operator forgot one, and gives it at the next start."""
+    with running(settings, puppet) as serve:
+        ids = [serve.accepted(query=f"key={name}") for name in ("cubic", "other", "other")]
+        serve.service.jobs.is_draining = True
+    less = replace(settings, served={"cubic": settings.served["cubic"]})
+    other = Puppet()
+    other.go.set()
+    with running(less, other) as serve:
+        assert serve.job(ids[0])["state"] == "done"
+        assert serve.job(ids[1], wait=0.1)["state"] == "queued"
+        assert serve.ask("DELETE", f"/v1/proofs/{ids[2]}").json["state"] == "cancelled"
+    with running(settings, other) as serve:
+        assert serve.job(ids[1])["state"] == "done"
+        assert serve.job(ids[2])["state"] == "cancelled"
+
+
 def test_a_drain_waits_for_what_is_proven(settings: Settings, puppet: Puppet) -> None:
     with running(settings, puppet) as serve:
         id_ = serve.accepted()
@@ -140,8 +157,12 @@ def test_a_question_that_makes_no_sense_is_refused_by_name(serve: Running, query
 
 
 def test_what_is_not_there_is_not_found(serve: Running) -> None:
-    for path in ("/v1/proofs/0", "/v1/proofs/..%2f..%2fjobs.sqlite", "/v1/keys/..%2fspool"):
-        assert serve.ask("GET", path).status == 404
+    for path in ("/v1/proofs/0", "/v1/proofs/..%2f..%2fjobs.sqlite", "/v1/keys/..%2fspool", "/nothing"):
+        assert serve.ask("GET", path).error(404, 2)
+    for method, path in (("PUT", "/v1/proofs"), ("POST", "/healthz"), ("DELETE", "/v1/keys/cubic")):
+        other = serve.ask(method, path)
+        assert "method not allowed" in other.error(405, 2)
+        assert other.headers["allow"]
     assert serve.ask("POST", "/v1/proofs?key=cubic", b"").error(400, 2)
 
 

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -60,9 +61,18 @@ def application(service: Service) -> Starlette:
             route("/openapi.json", _openapi),
             route("/docs", _docs),
         ],
+        exception_handlers={HTTPException: _not_there},
         middleware=[Middleware(RequireToken, settings=service.settings)],
         lifespan=lifespan,
     )
+
+
+async def _not_there(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = f"{error.detail}: /docs lists what may be asked, and how".lower()
+    return Refused(
+        error.status_code, said, **{k.replace("-", "_"): v for k, v in (error.headers or {}).items()}
+    ).response()
 
 
 def _answering(service: Service, answer: Answer) -> Callable[[Request], Awaitable[Response]]:

@@ -10,7 +10,7 @@ import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Container, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -35,16 +35,18 @@ class Jobs:
     """All that is not over, in memory and in the spool; places prove it. For one event loop.
 
     Args:
+        served: names of keys; a job of an earlier service by another key stays in the spool for one that has it
         most: how many may wait
         keep: seconds for which results are kept
     """
 
-    def __init__(self, spool: Spool, metrics: Metrics, *, most: int, keep: float) -> None:
-        self._spool, self._metrics, self._most, self._keep = spool, metrics, most, keep
+    def __init__(self, spool: Spool, metrics: Metrics, served: Container[str], *, most: int, keep: float) -> None:
+        self._spool, self._metrics, self._served, self._most, self._keep = spool, metrics, served, most, keep
         self._disk = ThreadPoolExecutor(1, "zkgpu-spool")
         self._places: list[Place] = []
         self._hands: ThreadPoolExecutor | None = None
         self._waiting: list[Job] = []
+        self._keyless: list[Job] = []
         self._running: dict[str, tuple[Job, Place]] = {}
         self._live: dict[str, Job] = {}
         self._ends: dict[str, asyncio.Event] = {}
@@ -58,12 +60,16 @@ class Jobs:
 
     # what comes and goes
 
-    async def recover(self) -> int:
-        """Takes up what an earlier service left. How many jobs that were."""
+    async def recover(self) -> None:
+        """Takes up what an earlier service left."""
         self._sweeper = self._spawn(self._sweep())
         for job in await self._on_disk(self._spool.recover):
             self._take_up(job)
-        return len(self._waiting)
+        if self._waiting:
+            log.warning("%d jobs of an earlier service are taken up", len(self._waiting))
+        if self._keyless:
+            names = ", ".join(sorted({job.key for job in self._keyless}))
+            log.warning("%d jobs wait for a service that has their keys: %s", len(self._keyless), names)
 
     def begin(self, places: list[Place], large: set[str]) -> None:
         """From now on jobs are proven."""
@@ -135,7 +141,7 @@ class Jobs:
 
     def _take_up(self, job: Job) -> None:
         self._live[job.id], self._ends[job.id] = job, asyncio.Event()
-        bisect.insort(self._waiting, job, key=lambda one: one.rank)
+        bisect.insort(self._waiting if job.key in self._served else self._keyless, job, key=lambda one: one.rank)
         if job.deadline is not None:
             late = ResourceError("the job's deadline has passed: give it longer, or the service more places")
             self._timers[job.id] = asyncio.get_running_loop().call_later(
@@ -215,8 +221,9 @@ class Jobs:
 
     async def _stop(self, id_: str, state: str, error: ZkgpuError) -> None:
         job = self._live.get(id_)
-        if job in self._waiting:
-            self._waiting.remove(job)
+        queue = next((queue for queue in (self._waiting, self._keyless) if job in queue), None)
+        if job is not None and queue is not None:
+            queue.remove(job)
             await self._over(job, state, _failure(error))
             self._hand_out()
         elif id_ in self._running:

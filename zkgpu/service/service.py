@@ -39,7 +39,8 @@ class Service:
 
     def __init__(self, settings: Settings, places: Callable[[], list[Place]]) -> None:
         self.settings, self.metrics = settings, Metrics()
-        self.jobs = Jobs(Spool(settings.spool), self.metrics, most=settings.most_waiting, keep=settings.keep)
+        spool = Spool(settings.spool)
+        self.jobs = Jobs(spool, self.metrics, settings.served, most=settings.most_waiting, keep=settings.keep)
         self.facts: dict[str, dict[str, Any]] = {}
         self.failure: Exception | None = None
         self.on_failure: Callable[[], None] = _nobody
@@ -55,9 +56,7 @@ class Service:
 
     async def start(self) -> None:
         """Jobs are taken from now on, and proven once all keys are open."""
-        found = await self.jobs.recover()
-        if found:
-            log.warning("%d jobs of an earlier service are taken up", found)
+        await self.jobs.recover()
         self._opening = asyncio.create_task(self._open())
 
     async def _open(self) -> None:
