@@ -70,9 +70,7 @@ def application(service: Service) -> Starlette:
 async def _not_there(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     said = f"{error.detail}: /docs lists what may be asked, and how".lower()
-    return Refused(
-        error.status_code, said, **{k.replace("-", "_"): v for k, v in (error.headers or {}).items()}
-    ).response()
+    return Refused(error.status_code, said, UsageError.exit_code, **(error.headers or {})).response()
 
 
 def _answering(service: Service, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
