@@ -42,7 +42,8 @@ from zkgpu.systems.files import read_proof, write_key, write_verifying_key
 
 LOGS = (8, 10, 12, 13, 14)  # of the constraints of a load's circuits
 PACE = (12, 14, 16)
-_STARTED = 60.0  # seconds in which a service is to answer
+_STARTED = 300.0  # seconds in which a service is to have its keys open, kernels compiled and a cluster begun
+_ENDED = 60.0  # seconds for one that is asked to end
 
 
 def say(**facts: Any) -> None:
@@ -107,10 +108,19 @@ class Running:
         self.process.kill()
         self.process.wait()
 
+    def end(self) -> None:
+        """As an operator does, so that whatever it has begun ends with it."""
+        self.process.terminate()
+        try:
+            self.process.wait(_ENDED)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.log.close()
+
     def ready(self) -> None:
         until = time.monotonic() + _STARTED
         while self.get("/readyz")[0] != 200:
-            if time.monotonic() > until:
+            if time.monotonic() > until or self.process.poll() is not None:
                 raise SystemExit(f"the service does not start: {self.folder / 'log'}")
             time.sleep(0.1)
 
@@ -125,7 +135,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """Of all its processes, since they began."""
-        return sum(_cpu_seconds(pid) for pid in [self.process.pid, *_children(self.process.pid)])
+        return sum(cpu_seconds_of(pid) for pid in [self.process.pid, *_children(self.process.pid)])
 
     def resident(self) -> int:
         """Bytes that the service's processes have in memory, without what they share by files."""
@@ -139,7 +149,7 @@ def _children(pid: int) -> list[int]:
     return [int(child) for listed in lists for child in listed.read_text().split()]
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds_of(pid: int) -> float:
     user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
@@ -158,7 +168,7 @@ def serving(logs: tuple[int, ...], *options: str) -> Iterator[tuple[list[Files],
         running.ready()
         yield files, running
     finally:
-        running.kill()
+        running.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -198,9 +208,12 @@ class Load:
     def _disturb(self) -> None:
         while self.killed < self._kills and not self._over.wait(0.5):
             if len(self.results) * (self._kills + 1) > self._jobs * self.killed:
-                self._running.kill()
-                self._running.start()
-                self.killed += 1
+                self.killed += self._kill()
+
+    def _kill(self) -> bool:
+        self._running.kill()
+        self._running.start()
+        return True
 
     def _look(self) -> None:
         while not self._over.wait(0.2):

@@ -264,6 +264,19 @@ def test_what_is_no_block_draws_nothing(audit: Audit) -> None:
     assert "not all of them zero" in line
 
 
+def test_batches_of_which_one_is_missing_are_not_gone_on_with(audit: Audit) -> None:
+    """Else its inferences were committed to once more, beside those of the batch after it."""
+    audit.log()
+    for _ in range(3):
+        audit.ok(*audit.committing, "--most", 2)
+    (audit.folder / "batch_1.json").unlink()
+    for command in (audit.committing, ("status", audit.folder)):
+        line = audit.refused(3, *command)
+        assert line.endswith("batch_1.json: it is missing, and batch_2.json is there: restore it")
+    (audit.folder / "batch_2.json").unlink()
+    assert audit.ok(*audit.committing)["count"] == 7
+
+
 def test_usage_that_makes_no_sense_is_refused(audit: Audit) -> None:
     build = audit.build / "build"
     (audit.build / "block.json").write_text(json.dumps(block_of(5)))
@@ -277,6 +290,9 @@ def test_usage_that_makes_no_sense_is_refused(audit: Audit) -> None:
     one = ("log", build, audit.folder, audit.build / "one.npy", "--request", HASH)
     assert "line 2 has this request already" in audit.refused(2, *one)
     assert "an address is 0x and 40" in audit.refused(2, *audit.committing[:3], "--contract", "0x12", "--chain-id", 1)
+    for chain in (2**64, 2**256, 10**100):
+        line = audit.refused(2, *audit.committing[:3], "--contract", CONTRACT, "--chain-id", chain)
+        assert "the number of a chain has at most 64 bits" in line
     audit.ok(*audit.committing)
     line = audit.refused(2, "receipt", audit.folder, "--batch", 0, "--request", "0x" + "11" * 32, "-o", "r.json")
     assert "batch 0 has no inference of this request" in line

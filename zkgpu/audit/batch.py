@@ -15,7 +15,6 @@ import re
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -178,14 +177,24 @@ class AuditFolder:
     def batches(self) -> list[Batch]:
         """All that were committed to. Raises FormatError for a damaged file, or one that does not follow the others."""
         found: list[Batch] = []
-        for number in count():
+        last = max(self._numbers(), default=-1)
+        for number in range(last + 1):
             if not self.batch_file(number).is_file():
-                return found
+                raise FormatError(
+                    f"{self.batch_file(number)}: it is missing, and {self.batch_file(last).name} is there: restore it"
+                )
             batch = self.batch(number)
             if (batch.number, batch.first) != (number, found[-1].end if found else 0):
                 raise FormatError(f"{self.batch_file(number)}: it does not follow the batch before it")
             found.append(batch)
-        raise AssertionError
+        return found
+
+    def _numbers(self) -> Iterator[int]:
+        """Of all files of batches, in no order."""
+        for path in self.path.glob("batch_*.json"):
+            number = path.stem.removeprefix("batch_")
+            if number.isdecimal() and path == self.batch_file(int(number)):
+                yield int(number)
 
     def batch(self, number: int) -> Batch:
         """Raises UsageError where there is none."""
@@ -222,6 +231,8 @@ def commit(folder: AuditFolder, model: bytes, *, chain: int, contract: int, most
     without new inferences, or with more than a batch may have. UsageError for another contract than theirs, and
     where there is no log. One process commits at a time: `AuditFolder.alone`.
     """
+    if not 0 <= chain < _NUMBERS["chain"]:
+        raise UsageError(f"the number of a chain has at most 64 bits: {chain} is none")
     folder.require_log()
     with folder.alone():
         return _committed(folder, model, chain, contract, most)

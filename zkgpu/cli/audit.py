@@ -273,7 +273,7 @@ def receipt_command(session: Session, audit: str, number: int, request: str, out
     from zkgpu.formats import strict_json
 
     folder = _audit(audit)
-    require_outputs([output], [folder.log, folder.batch_file(number)])
+    require_outputs([output], [folder.log, folder.batch_file(number), *folder.answers(number).glob("*")])
     with session.working():
         found = receipt(folder, folder.batch(number), _bytes(request, _WORD, "--request"))
         strict_json.dump(output, found)
