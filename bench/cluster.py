@@ -3,7 +3,8 @@
     python bench/cluster.py [--size 14] [--jobs 200] [--kills 10] [--mebibytes 1024]
 
 Prints lines of JSON, and ends with an error where a job was lost or the key was held twice; about 8 minutes on two idle
-cores, most of them for the large key. Where something else runs, look at the gain by CPU seconds.
+cores, most of them for the large key, which must have 2^18 rows (140 MiB) to be shared. Where something else runs, look
+at the gain by CPU seconds.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 from service import Files, Load, anonymous, cpu_seconds_of, say, serving
 
@@ -53,7 +55,7 @@ class Squares(Files):
     def witness(self, x: int) -> Path:
         path = self._folder / f"{x}.wtns"
         if not path.exists():
-            inputs = {"x": [x] * self._count, "y": self._count * x * x}
+            inputs = {"x": np.full(self._count, x), "y": self._count * x * x}
             write_wtns(path, Fr, self._circuit.witness(inputs))
         return path
 
