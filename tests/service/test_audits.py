@@ -50,6 +50,9 @@ class InProcess:
         return self.residents.facts(key)
 
     def prove(self, order: Order, listener: Listener) -> Outcome:
+        assert (
+            order.options.clamp
+        )  # what was logged is proven as it was logged, inner values that were clamped among it
         self.bodies.append(order.body())
         if self.fails is not None:
             return self.fails if len(self.bodies) == 1 else self._stopped(order.job)

@@ -33,8 +33,11 @@ _AHEAD = 32  # jobs that a service has at a time: enough for its places, and lit
 
 
 @contextmanager
-def by_service(client: Client, name: str, key: AnyVerifyingKey) -> Iterator[ProveEach]:
+def by_service(client: Client, name: str, key: AnyVerifyingKey, *, clamp: bool = False) -> Iterator[ProveEach]:
     """By a service's key of that name.
+
+    Args:
+        clamp: as of `inference.Prover.prove_each`
 
     Raises UsageError where it is another than the caller's; else as `Client`, and what the service's command raises.
     """
@@ -42,7 +45,8 @@ def by_service(client: Client, name: str, key: AnyVerifyingKey) -> Iterator[Prov
     asked: deque[str] = deque()
 
     def prove_each(samples: Sequence[Sample]) -> Iterator[Statement]:
-        jobs = (client.begin(file_of(sample), {"key": name}) for sample in samples)
+        query = {"key": name, "clamp": str(clamp).lower()}
+        jobs = (client.begin(file_of(sample), query) for sample in samples)
         asked.extend(islice(jobs, _AHEAD))
         while asked:
             job = client.end_of(asked[0])
@@ -58,15 +62,19 @@ def by_service(client: Client, name: str, key: AnyVerifyingKey) -> Iterator[Prov
 
 
 @contextmanager
-def by_places(places: Sequence[Place], name: str, key: AnyVerifyingKey) -> Iterator[ProveEach]:
-    """By places that serve a key under that name, all at once; they are closed at the end. Raises as `Place.open`."""
+def by_places(places: Sequence[Place], name: str, key: AnyVerifyingKey, *, clamp: bool = False) -> Iterator[ProveEach]:
+    """By places that serve a key under that name, all at once; they are closed at the end. Raises as `Place.open`.
+
+    Args:
+        clamp: as of `inference.Prover.prove_each`
+    """
     pool = ThreadPoolExecutor(len(places), "zkgpu-each")
     free: SimpleQueue[Place] = SimpleQueue()
 
     def outcome(sample: Sample) -> Outcome:
         place = free.get()
         try:
-            return outcome_at(place, Order("", name, file_of(sample), Options()))
+            return outcome_at(place, Order("", name, file_of(sample), Options(clamp=clamp)))
         finally:
             free.put(place)
 
