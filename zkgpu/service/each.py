@@ -89,9 +89,10 @@ def by_places(places: Sequence[Place], name: str, key: AnyVerifyingKey, *, clamp
             free.put(place)
         yield prove_each
     finally:
+        pool.shutdown(wait=False, cancel_futures=True)
         for place in places:  # which ends what they do
             place.close()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
 
 def file_of(sample: Sample) -> bytes:
