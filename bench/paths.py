@@ -42,9 +42,11 @@ class Reader:
 
     Attributes:
         folder: the clone lies in it, and so does what they make
+        python: which the environment is made of
     """
 
     folder: Path
+    python: str
     recorder: Recorder
 
     @property
@@ -74,7 +76,8 @@ class Reader:
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith(("ZKGPU", "PYTHON", "VIRTUAL"))}
         programs = f"{self.folder / 'venv' / 'bin'}{os.pathsep}{own['PATH']}"
-        return {**own, "PATH": programs, "ZKGPU_CACHE_DIR": str(self.folder / "cache")}
+        places = {"ZKGPU": str(ROOT), "PYTHON": self.python, "ZKGPU_CACHE_DIR": str(self.folder / "cache")}
+        return {**own, "PATH": programs, **places}
 
 
 def blocks(page: Path, language: str = "") -> list[str]:
@@ -82,10 +85,10 @@ def blocks(page: Path, language: str = "") -> list[str]:
     return [text for kind, text in BLOCK.findall(page.read_text()) if kind == language]
 
 
-def walk(reader: Reader, python: str) -> None:
+def walk(reader: Reader) -> None:
     """Every path of the README, in its order; the powers of tau that two of them take are made before these."""
-    reader.types(f"git clone -q {ROOT} zkgpu", reader.folder)
-    reader.types(f"{python} -m venv venv", reader.folder)
+    reader.types('git clone -q "$ZKGPU" zkgpu', reader.folder)
+    reader.types('"$PYTHON" -m venv venv', reader.folder)
     first, circom, model, *_ = blocks(reader.clone / "README.md")
     (ceremony,) = blocks(reader.clone / "docs" / "how-to" / "hold-a-ceremony.md")
     reader.types_all(first, reader.clone)
@@ -124,7 +127,7 @@ def main() -> None:
     options.add_argument("--python", default=sys.executable, help="the Python that the environment is made of")
     chosen = options.parse_args()
     with TemporaryDirectory() as folder:
-        walk(Reader(Path(folder), Recorder("paths")), chosen.python)
+        walk(Reader(Path(folder), chosen.python, Recorder("paths")))
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ def test_every_command_takes_every_global_option_and_every_group_guesses() -> No
         ("dmeo", "`zkgpu demo`"),
         ("verfy vk.json", "`zkgpu verify`"),
         ("zkml chekc", "`zkgpu zkml check`"),
+        ("export sol k.zkey", "`zkgpu export solidity`"),
         ("export solidty", "`zkgpu export solidity`"),
         ("calldata", "`zkgpu export calldata`"),
         ("zkml cache", "`zkgpu cache`"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -93,7 +93,7 @@ class Group(click.Group):
         from difflib import get_close_matches
 
         own = {command: f"{ctx.command_path} {command}" for command in self.list_commands(ctx)}
-        meant = _all_named(ctx.find_root(), [name]) or [own[near] for near in get_close_matches(name, own)]
+        meant = _all_named(ctx.find_root(), [name]) or [own[near] for near in _near(name, own)]
         meant = meant or _all_named(ctx.find_root(), get_close_matches(name, _last_words(ctx.find_root())))
         raise UsageError(
             f"{ctx.command_path}: there is no command '{name}'"
@@ -144,6 +144,15 @@ def _all_named(root: click.Context, names: Sequence[str]) -> list[str]:
 
 def _last_words(root: click.Context) -> set[str]:
     return {path.split()[-1] for path in paths(root.command, root)}
+
+
+def _near(name: str, names: Iterable[str]) -> list[str]:
+    """The names that begin so, or else those that look alike."""
+    from difflib import get_close_matches
+
+    known = list(names)
+    begun = [one for one in known if len(name) > 1 and one.startswith(name)]
+    return begun or get_close_matches(name, known)
 
 
 def _listed(names: Sequence[str]) -> str:
