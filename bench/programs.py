@@ -12,11 +12,20 @@ from measuring import Measurement, seconds_of
 
 ZKGPU = (sys.executable, "-c", "from zkgpu.cli import main; main()")
 Program = Sequence[object]
+LIMIT = 3600  # seconds after which a program hangs
 
 
 def run(program: Program) -> str:
-    """What it prints. Exits when it fails."""
-    done = subprocess.run(list(map(str, program)), cwd=ROOT, capture_output=True, text=True, check=False)
+    """What it prints. Exits when it fails; nothing is there for it to read."""
+    done = subprocess.run(
+        list(map(str, program)),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT,
+    )
     if done.returncode != 0:
         raise SystemExit(f"{program[0]}: {done.stdout}{done.stderr}")
     return done.stdout
