@@ -10,7 +10,7 @@ from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.errors import UsageError
 
-_ONE_PARTY = "this machine alone made the powers of pot.ptau: for tests, as all keys that are set up with them"
+_ONE_PARTY = "unsafe: this machine alone made the powers of pot.ptau; they, and keys set up with them, are for tests"
 
 
 @click.command("samples")
@@ -21,7 +21,7 @@ def samples_command(session: Session, folder: str, force: bool) -> None:
     """Write files to try the commands with: a circom circuit, a model, their inputs, and powers of tau.
 
     circuit.circom, .r1cs, .sym and .wasm with input.json; model.onnx, which reads digits, with data.npz to calibrate it
-    and input.npz; pot.ptau for both, which this machine makes alone: for tests.
+    and input.npz; pot.ptau for both, which this machine makes alone, so that it is unsafe: for tests.
     """
     from zkgpu.demo.samples import NAMES, write_samples
 

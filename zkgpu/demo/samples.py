@@ -16,7 +16,7 @@ from zkgpu.stages import stage
 
 POWERS = "pot.ptau"
 POWER = 11  # the model's circuit has 1,589 constraints
-CONTRIBUTOR = "zkgpu samples, for tests"
+CONTRIBUTOR = "unsafe: zkgpu samples, one party alone"
 # of circom 2.2.3, from circuit.circom; and the digits' network of examples/models, 128 images for it, and a three:
 # scikit-learn's, from UCI's Optical Recognition of Handwritten Digits, CC BY 4.0
 _CIRCOM = ("circuit.circom", "circuit.r1cs", "circuit.sym", "circuit.wasm", "input.json")
