@@ -377,3 +377,11 @@ def test_a_number_far_below_that_is_added_is_a_mask_for_a_softmax_alone(names: s
     values = draw.uniform(19990, 20010, (40, 6)).astype(np.float32)
     compiled = compile_model(proto, values, limb=6, allow_error=1)
     assert_near(proven(compiled, {"x": values[:1]}), floats_of(proto, {"x": values[:1]}))
+
+
+def test_the_place_of_the_only_one_of_a_constant_with_more_axes_and_an_input() -> None:
+    """What is before the sum, and has its shape, is the constant, and no scores."""
+    nodes = [node("Add", "c x", "s"), node("ArgMax", "s", "out", axis=0, keepdims=0)]
+    proto = model(nodes, {"x": (1, 1)}, weights={"c": np.full((1, 1, 1), 0.5)})
+    compiled = compile_model(proto, np.random.default_rng(5).normal(size=(40, 1, 1)), limb=6)
+    assert compiled.predict(np.full((1, 1), 0.1))["out"].tolist() == [[0.0]]

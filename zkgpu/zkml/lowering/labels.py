@@ -61,6 +61,8 @@ def _before(builder: Builder, node: Node, axis: int, found: Behind) -> Behind | 
     """One step back; None where a node may change the order."""
     if builder.graph.shapes.get(node.inputs[0]) != (shape := builder.graph.shapes[node.output]):
         return None
+    if node.inputs[0] in builder.graph.constants:
+        return None
     if node.operator in ("Softmax", UNIT) and int(node.attributes.get("axis", -1)) % len(shape) == axis:
         return Behind(node.inputs[0], found.falls, found.functions)
     if node.operator == "Reshape":
