@@ -57,10 +57,13 @@ Command = Callable[..., Outcome]
 @pytest.fixture(autouse=True)
 def _loggers_of_no_command() -> None:
     """What a command set its loggers to, -q for one, ends with the test or fixture that ran it."""
+    logging.disable(logging.NOTSET)
     for name in ("zkgpu", VALUES):
-        logger = logging.getLogger(name)
-        logger.handlers[:] = []
-        logger.setLevel(logging.NOTSET)
+        logging.getLogger(name).handlers[:] = []
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        if name.partition(".")[0] == "zkgpu" and isinstance(logger, logging.Logger):
+            logger.disabled, logger.propagate = False, name != VALUES
+            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture
