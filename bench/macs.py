@@ -30,8 +30,8 @@ def multiply_accumulates(model: onnx.ModelProto) -> int:
     if found:
         raise ValueError(f"products of {', '.join(sorted(found))} are not counted")
     shapes = _shapes(model.graph)
-    if set(shapes) < {name for node in model.graph.node for name in node.output}:
-        shapes |= _shapes(shape_inference.infer_shapes(_without_weights(model)).graph)
+    if not {name for node in model.graph.node for name in node.output} <= set(shapes):
+        shapes |= _shapes(shape_inference.infer_shapes(_without_weights(model), data_prop=True).graph)
     products = sum(_of_node(node, shapes) for node in model.graph.node)
     if not products:
         raise ValueError("it has no layer of products")
