@@ -2,7 +2,7 @@
 
     python bench/cluster.py [--size 14] [--jobs 200] [--kills 10] [--mebibytes 1024]
 
-Prints lines of JSON, and ends with an error where a job was lost or the key was held twice; about 8 minutes on two idle
+Prints lines of JSON, and ends with an error where a job was lost or the key was held twice; about 3 minutes on two idle
 cores, most of them for the large key, which must have 2^18 rows (140 MiB) to be shared. Where something else runs, look
 at the gain by CPU seconds.
 """

@@ -5,7 +5,7 @@
     python bench/service.py soak  [--jobs 5000]                               # memory of all processes over many proofs
     python bench/service.py idle  [--connections 1000]                        # connections that say nothing
 
-Each prints lines of JSON. Run it where nothing else runs; on two cores they take about 10, 4, 5 and 1 minutes.
+Each prints lines of JSON. Run it where nothing else runs; on two cores they take about 2, 2, 1 and 0.2 minutes.
 Where something else runs, look at the CPU seconds (`cpu_..`): two idle cores prove 2 / cpu_together a second.
 """
 
