@@ -39,7 +39,7 @@ from zkgpu.zkml.tally import Size
 _SETUP = (1.1, 5e-6, 4.5e-6, 1.3e-6, 0.09e-6)
 _PROVE = (1.1, 0.0, 4.8e-6, 0.0, 0.06e-6)
 _PROOF = (0.04, 0.0, 4.7e-6, 0.0, 0.054e-6)  # of a proof with an open key
-_PROVE_MEMORY = (110e6, 175.0, 0.0, 57.0, 6.2)  # bytes, beside what is mapped of files
+_PROVE_MEMORY = (60e6, 175.0, 0.0, 57.0, 6.2)  # bytes, beside what is mapped of files
 _KEPT = 6  # bytes of an entry that is kept for the check of constraints
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
