@@ -102,6 +102,12 @@ class Accuracy:
         luck = 1 / count if count >= _LUCKY else 0.0
         return max(self.worst_output.amiss(self.samples), self.refused / count - luck)
 
+    @property
+    def clamped_share(self) -> float:
+        """The share of samples that must ask for a clamp. One of eight or more is luck."""
+        luck = 1 / self.samples if self.samples >= _LUCKY else 0.0
+        return max(0.0, self.clamped / self.samples - luck)
+
     def distance(self, graph: Graph) -> float:
         """How far answers are off, as shares of what is allowed before more bits are worth it: 1 is close enough.
 

@@ -29,6 +29,7 @@ _SMALL = 1 << 18  # weights of a model of a table, up to which more bits cost li
 _MORE_BITS = 12, 16  # of such a model
 _USUAL = 8  # bits
 _MARGIN = 0.25  # of tables, where inputs that calibration has not seen lead beyond their ends
+_MOST_CLAMPED = 0.1  # of the samples, which a clamp within the model moves so far that they are refused
 _UNEVEN = 4.0  # how much farther than another a column of an input reaches that is worth a finer input
 
 
@@ -39,11 +40,16 @@ class Attempt(NamedTuple):
 
     @property
     def amiss(self) -> float:
-        return self.accuracy.amiss
+        return max(self.accuracy.amiss, WARNED * self.clamped)
+
+    @property
+    def clamped(self) -> float:
+        """The share of samples that are proven with --clamp only, over the largest that is few enough."""
+        return self.accuracy.clamped_share / _MOST_CLAMPED
 
     @property
     def is_close(self) -> bool:
-        """Whether it would be compiled without a warning."""
+        """Whether it would be compiled without a warning of how far off it is, and proves most samples."""
         return self.amiss <= WARNED
 
 
@@ -124,7 +130,7 @@ class Trials:
         return self._or_with_ramps(best, self._distance) if is_clamped else best
 
     def _distance(self, made: Attempt) -> float:
-        return made.accuracy.distance(self.graph)
+        return max(made.accuracy.distance(self.graph), made.clamped)
 
     def _with_finer_tensors(self, made: Attempt, settings: Iterable[Settings]) -> Attempt:
         """The first attempt without a warning, or the closest one."""
