@@ -3,12 +3,16 @@
 Softmax, logistic functions, division by the sum of a row and the like lead the largest entry to the largest one.
 Scores have more steps than probabilities, which tables round, so that of two classes nearly alike the right one is
 taken.
+
+What makes one number of several, as the ends of a HardSigmoid do, or rounding, makes their places ties, of which the
+first counts. At the ends of a range a clamp of the scores makes the same ones, so long as nothing else lies between.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +29,7 @@ Function = Callable[[Singles], Singles]
 
 _PROBES = 1 << 12  # of a function, to see whether it rises or falls throughout
 _HALVINGS = 60
+_FEW = 1 << 16  # integers that are all probed
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class Behind:
     """A tensor whose rows have the same order as those of another, or the opposite one.
 
     Attributes:
-        functions: those of its entries that lie between, of which the last comes first
+        functions: those of its entries that lie between, of which the last comes first. Where they make one number of
+            several, these lie at the ends of what it can hold
     """
 
     name: str
@@ -59,19 +65,26 @@ def scores(builder: Builder, name: str, axis: int) -> tuple[Quantized, str]:
 
 def _before(builder: Builder, node: Node, axis: int, found: Behind) -> Behind | None:
     """One step back; None where a node may change the order."""
-    if builder.graph.shapes.get(node.inputs[0]) != (shape := builder.graph.shapes[node.output]):
+    if builder.graph.shapes.get(node.inputs[0]) != builder.graph.shapes[node.output]:
         return None
     if node.inputs[0] in builder.graph.constants:
         return None
-    if node.operator in ("Softmax", UNIT) and int(node.attributes.get("axis", -1)) % len(shape) == axis:
-        return Behind(node.inputs[0], found.falls, found.functions)
     if node.operator == "Reshape":
         return Behind(node.inputs[0], found.falls, found.functions)
-    if node.operator == LOGISTIC_SHARE and axis == 1:
-        return Behind(node.inputs[0], found.falls, (*found.functions, _logistic))
-    if node.operator in ("Add", "Sub", "Mul", "Div", SHARE):
-        return _beside_one_a_row(builder, node, axis, found)
-    return _of_function(builder, node, found) if node.operator == "Function" else None
+    if node.operator == "Function":
+        return _of_function(builder, node, found)
+    keeps = _keeps_order_of_rows(builder, node, axis) and _tells_apart(builder, found)
+    functions = (_logistic,) if node.operator == LOGISTIC_SHARE else ()
+    return Behind(node.inputs[0], found.falls, functions) if keeps else None
+
+
+def _keeps_order_of_rows(builder: Builder, node: Node, axis: int) -> bool:
+    """Whether what a node makes of an entry depends on the others of its row, which keep their order."""
+    if node.operator in ("Softmax", UNIT):
+        return int(node.attributes.get("axis", -1)) % len(builder.graph.shapes[node.output]) == axis
+    if node.operator == LOGISTIC_SHARE:
+        return axis == 1
+    return node.operator in ("Add", "Sub", "Mul", "Div", SHARE) and _is_beside_one_a_row(builder, node, axis)
 
 
 def _logistic(x: Singles) -> Singles:
@@ -79,21 +92,21 @@ def _logistic(x: Singles) -> Singles:
         return np.asarray(1 / (1 + np.exp(-x)), dtype=x.dtype)
 
 
-def _beside_one_a_row(builder: Builder, node: Node, axis: int, found: Behind) -> Behind | None:
+def _is_beside_one_a_row(builder: Builder, node: Node, axis: int) -> bool:
     """A sum with, or a product with a positive number, that is the same throughout each row along the axis."""
     graph, other = builder.graph, node.inputs[1]
     rank, own = len(graph.shapes[node.output]), graph.shapes[other]
     same = len(own) < rank - axis or own[axis - rank] == 1
-    if not same or (node.operator not in ("Add", "Sub") and not _is_positive(builder, other)):
-        return None
-    return Behind(node.inputs[0], found.falls, found.functions)
+    return same and (node.operator in ("Add", "Sub") or _is_positive(builder, node.operator, other))
 
 
-def _is_positive(builder: Builder, name: str) -> bool:
-    """Whether no number of a tensor is below 0."""
+def _is_positive(builder: Builder, operator: str, name: str) -> bool:
+    """Whether no number of a tensor is below 0, and as a factor none was seen to be 0, of which all products are 0."""
     if name in builder.graph.constants:
         return bool((builder.graph.constants[name] > 0).all())
-    return name in builder.tensors and builder.interval(builder.tensors[name]).least >= 0
+    if name not in builder.tensors or builder.interval(builder.tensors[name]).least < 0:
+        return False
+    return operator != "Mul" or builder.calibration.low.get(name, 0.0) > 0
 
 
 def _of_function(builder: Builder, node: Node, found: Behind) -> Behind | None:
@@ -108,18 +121,47 @@ def _of_function(builder: Builder, node: Node, found: Behind) -> Behind | None:
         return None
     values = values[inside[0] : inside[-1] + 1]
     steps = np.diff(values)
-    if not ((steps >= 0).all() or (steps <= 0).all()):
+    if not ((steps >= 0).all() or (steps <= 0).all()) or not steps.any():
+        return None
+    x, ends = builder.tensors[name], points[inside[[0, -1]]]
+    if any(_is_flat_between(function, ends, x.scale, *part) for part in (ends, _seen(builder, name))):
         return None
     falls = bool(values[-1] < values[0])
     return Behind(node.inputs[0], found.falls != falls, (*found.functions, function))
 
 
+def _is_flat_between(
+    function: Callable[[Any], Any], ends: NDArray[np.float64], unit: float, low: float, high: float
+) -> bool:
+    """Whether neighbors from `low` to `high` have the same value, and none that numbers at the ends have.
+
+    Args:
+        unit: how far neighbors are from each other, or more where there are many
+    """
+    first, last = math.floor(low / unit), math.ceil(high / unit)
+    step = max(1, (last - first) // _FEW)
+    at = (float(first) + float(step) * np.arange((last - first) // step + 1)) * unit
+    with np.errstate(all="ignore"):
+        values, of_ends = (np.broadcast_to(np.asarray(function(x)), x.shape) for x in (at, ends))
+        is_between = ~np.isin(values.astype(np.float32), of_ends.astype(np.float32))
+    return bool((is_between[1:] & (np.diff(values) == 0)).any())
+
+
 def _points(builder: Builder, name: str) -> Singles:
     """Numbers from the least to the largest that a tensor can hold, more of them where the calibration saw it."""
+    ends = (_held(builder, name), _seen(builder, name))
+    return np.unique(np.r_[tuple(np.linspace(*part, _PROBES) for part in ends)].astype(np.float32))
+
+
+def _held(builder: Builder, name: str) -> tuple[float, float]:
+    """The least and the largest number that a tensor can hold."""
     x = builder.tensors[name]
-    low, high = builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale
-    seen = builder.calibration.bounds(name) if name in builder.calibration.low else (low, high)
-    return np.unique(np.r_[np.linspace(low, high, _PROBES), np.linspace(*seen, _PROBES)].astype(np.float32))
+    return builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale
+
+
+def _seen(builder: Builder, name: str) -> tuple[float, float]:
+    """What the calibration saw of a tensor, widened to hold 0; all that it can hold where it saw nothing."""
+    return builder.calibration.bounds(name) if name in builder.calibration.low else _held(builder, name)
 
 
 def _within(builder: Builder, found: Behind) -> Quantized:
@@ -128,31 +170,48 @@ def _within(builder: Builder, found: Behind) -> Quantized:
     Unless all that were seen lie well within.
     """
     x = builder.tensors[found.name]
+    if not found.functions or all(_lie_well_within(builder, found)):
+        return x
+    low, high = _where_told_apart(builder, found)
+    return builder.add(Requantize, [x], x.scale, shift=0, low=low, high=max(low, high))
+
+
+def _tells_apart(builder: Builder, found: Behind) -> bool:
+    """Whether the functions behind a tensor tell apart all numbers that it can hold, or those that were seen by far."""
     if not found.functions:
-        return x
-    low, high = (builder.interval(x).least * x.scale, builder.interval(x).greatest * x.scale)
-    ends = _where_told_apart(found, low, high)
-    seen = builder.calibration.low.get(found.name, low), builder.calibration.high.get(found.name, high)
-    if ends[0] < 2 * seen[0] and 2 * seen[1] < ends[1]:
-        return x
-    return builder.add(
-        Requantize, [x], x.scale, shift=0, low=math.floor(ends[0] / x.scale), high=math.ceil(ends[1] / x.scale)
-    )
+        return True
+    interval = builder.interval(builder.tensors[found.name])
+    low, high = _where_told_apart(builder, found)
+    is_low_well, is_high_well = _lie_well_within(builder, found)
+    return (is_low_well or low <= interval.least) and (is_high_well or high >= interval.greatest)
 
 
-def _where_told_apart(found: Behind, low: float, high: float) -> tuple[float, float]:
-    """The part of an interval below which, and above which, the functions give the same value in single precision."""
-    with np.errstate(all="ignore"):
-        first, last = (found.values(np.array([end], np.float32))[0] for end in (low, high))
-        return _end(found, low, high, first), _end(found, high, low, last)
+def _lie_well_within(builder: Builder, found: Behind) -> tuple[bool, bool]:
+    """Whether the least and the largest number that were seen lie far from where the functions make one of several."""
+    low, high = (end * builder.tensors[found.name].scale for end in _where_told_apart(builder, found))
+    least, most = _held(builder, found.name)
+    least, most = builder.calibration.low.get(found.name, least), builder.calibration.high.get(found.name, most)
+    return low < min(least, 2 * least), max(most, 2 * most) < high
 
 
-def _end(found: Behind, end: float, other: float, value: np.float32) -> float:
-    """The last number from an end of an interval on, towards another, with the value that there is at the end."""
-    for _ in range(_HALVINGS):
-        middle = (end + other) / 2
-        is_same = found.values(np.array([middle], np.float32))[0] == value
-        end, other = (middle, other) if is_same else (end, middle)
+def _where_told_apart(builder: Builder, found: Behind) -> tuple[int, int]:
+    """The integers below which, and above which, the functions give the same value in single precision."""
+    x = builder.tensors[found.name]
+    least, greatest = builder.interval(x).least, builder.interval(x).greatest
+    return _end(found, x.scale, least, greatest), _end(found, x.scale, greatest, least)
+
+
+def _end(found: Behind, unit: float, end: int, other: int) -> int:
+    """The last integer from an end of an interval on, towards another, with the value that there is at the end."""
+
+    def value(number: int) -> float:
+        with np.errstate(all="ignore"):
+            return float(found.values(np.array([number * unit], np.float32)).astype(np.float32)[0])
+
+    wanted = value(end)
+    while abs(other - end) > 1:
+        middle = (end + other) // 2
+        end, other = (middle, other) if value(middle) == wanted else (end, middle)
     return end
 
 

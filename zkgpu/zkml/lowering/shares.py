@@ -32,7 +32,7 @@ def _logarithms(builder: Builder, x: Quantized) -> Quantized:
     reached = builder.reached_scale(x, scale)
     last = math.ceil(_FAR / reached)
     index = builder.requantize(x, scale, -last, last)
-    unit = x.scale if x.scale < reached else reached / 2
+    unit = x.scale if x.scale < reached else min(reached / 2, scale)
     table = builder.rounded(logarithm_beside(np.arange(-last, last + 1) * index.scale) / unit)
     near = builder.add(Lookup, [index], unit, table=table, first=-last)
     multipliers, together = builder.aligned([below, near])
