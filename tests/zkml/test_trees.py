@@ -285,3 +285,24 @@ def test_a_batch_of_rows() -> None:
         (wanted,) = session.run(None, {"x": rows})
         found = proven_output(compiled.circuit, compiled.circuit_inputs(compiled.quantized(rows)))
         assert np.abs(np.asarray(found, dtype=float) * compiled.model.outputs[0].scale - wanted).max() < 1e-3
+
+
+@pytest.mark.parametrize("mode", ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT"])
+def test_means_of_whole_numbers_are_on_the_side_of_thresholds_that_they_are_on(mode: str) -> None:
+    """Halves, with thresholds at and between them: rounded to halves these would be other ones."""
+    draw = np.random.default_rng(3)
+    grown = Grown(4, 3, 2, mode, threshold=lambda: draw.integers(0, 9) / 4)
+    proto = regressor(grown)
+    proto.graph.node[0].input[0] = "features"
+    before = [
+        helper.make_node("ReduceMean", ["x"], ["means"], axes=[1], keepdims=0),
+        helper.make_node("Concat", ["means", "means"], ["twice"], axis=1),
+        helper.make_node("Slice", ["twice", "first", "last"], ["features"]),
+    ]
+    trees = list(proto.graph.node)
+    del proto.graph.node[:]
+    proto.graph.node.extend([*before, *trees])
+    for name, value in (("first", [0, 0]), ("last", [1, FEATURES])):
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(value), name))
+    proto.graph.input[0].CopyFrom(helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 2, FEATURES]))
+    assert_same(proto, draw.integers(0, 4, (60, 2, FEATURES)).astype(np.float32))

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from zkgpu.zkml.graph import Array, Node, unsupported
+from zkgpu.zkml.graph import MOVING, Array, Node, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.operations import Integers, Linear, Multiply, Steps
 from zkgpu.zkml.trees import Forest, Level
 
 _WIDEST, _OUTSIDE = 58, 2.0**60  # bits of a feature, as products have more; and a threshold that is beyond all of them
 _LARGEST = (1 << 15) - 1  # of the integers that stand for what a leaf adds
+_SAME = 1e-6  # of a unit: a threshold this close to an integer is it
+_EXACT = {*MOVING, "Concat", "ReduceMean", "ReduceSum", "ReduceMax", "MaxPool", "GlobalMaxPool"}
+_EXACT |= {"AveragePool", "GlobalAveragePool"}  # of which whole numbers make whole parts of 1
 
 
 def forest(builder: Builder, node: Node) -> Quantized:
@@ -93,11 +96,12 @@ def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quant
     if found.equal.any() and x.scale != 1.0 and node.inputs[0] not in builder.graph.inputs:
         raise unsupported(node, "branches of modes BRANCH_EQ and BRANCH_NEQ take inputs of the model or whole numbers")
     above = replace(found, strict=found.strict | found.equal)
-    bounds = [_bounds(tests, x.scale, exact=x.scale == 1.0) for tests in (found, above)]
+    is_exact = x == builder.tensors[node.inputs[0]] and _is_exact(builder, node.inputs[0])
+    bounds = [_bounds(tests, x.scale, exact=is_exact) for tests in (found, above)]
     kinds = np.stack([np.tile(found.features, 2), np.concatenate(bounds)], axis=1)
     distinct, which = np.unique(kinds, axis=0, return_inverse=True)
     least, above_it = np.split(which.ravel(), 2)
-    if x.scale != 1.0:
+    if not is_exact:
         _require_told_apart(node, found, least)
     steps = builder.add(Steps, [x], 1.0, places=distinct[:, 0], bounds=builder.rounded(distinct[:, 1]))
     holds = _columns(builder, [steps], least)
@@ -106,14 +110,29 @@ def _answers(builder: Builder, node: Node, found: Forest, x: Quantized) -> Quant
     return builder.combine([holds, _columns(builder, [steps], above_it)], [1, -1 * found.equal], 1.0)
 
 
+def _is_exact(builder: Builder, name: str) -> bool:
+    """Whether integers stand for themselves or for parts of 1 that are exact, as the means of whole numbers are."""
+    if name in builder.graph.constants:
+        return False
+    x, node = builder.tensors[name], builder.graph.producers().get(name)
+    if x.scale == 1.0 or node is None or node.operator not in _EXACT:
+        return x.scale == 1.0
+    sources = node.inputs if node.operator == "Concat" else node.inputs[:1]
+    if not all(_is_exact(builder, source) for source in sources):
+        return False
+    parts = np.array([builder.tensors[source].scale for source in sources]) / x.scale
+    return bool((np.abs(parts - np.rint(parts)) <= _SAME).all() and (parts > _SAME).all())
+
+
 def _bounds(found: Forest, scale: float, *, exact: bool) -> Integers:
     """The least integer for which each test holds, of numbers that were rounded as the thresholds are here.
 
     Args:
-        exact: whether integers stand for themselves: then no number lies between two of them
+        exact: whether no number lies between those that two integers next to each other stand for
     """
     units = np.clip(found.thresholds / scale, -_OUTSIDE, _OUTSIDE)
     if exact:
+        units = np.where(np.abs(units - np.rint(units)) <= _SAME, np.rint(units), units)
         return np.where(found.strict, np.floor(units) + 1, np.ceil(units)).astype(np.int64)
     return np.floor(units + 0.5).astype(np.int64) + found.strict
 
