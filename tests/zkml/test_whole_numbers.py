@@ -53,3 +53,34 @@ def test_inputs_that_a_float_does_not_hold_are_refused() -> None:
     proto = of_integers([node("Add", "x c", "out")], (1, 5), c=np.array(1))
     with pytest.raises(FormatError, match=r"^input 'x' holds integers of more than 52 bits$"):
         compile_model(proto, DRAW.integers(2**54, 2**55, (40, 1, 5)))
+
+
+FAR = {
+    "a product": ([node("Mul", "x x", "s"), node("Mul", "s y", "out")], 2**12),
+    "a sum": ([node("Add", "x y", "out")], 2**30),
+    "a difference": ([node("Neg", "y", "n"), node("Sub", "n x", "out")], 2**30 + 1),
+    "a product of matrices": ([node("Transpose", "y", "t", perm=[0, 2, 1]), node("MatMul", "x t", "out")], 2**15),
+    "a layer": ([node("MatMul", "x w", "out")], 2**20),
+    "a running sum": ([node("CumSum", "x axis", "out")], 2**30),
+}
+
+
+@pytest.mark.parametrize("made", FAR)
+def test_integers_that_would_wrap_around_within_their_ranges_are_refused(made: str) -> None:
+    """The largest numbers of the calibration lie in different samples, or entries: in none of them a number wraps."""
+    nodes, top = FAR[made]
+    read = {name for n in nodes for name in n.input} & {"x", "y"}
+    weights = {"w": np.full((3, 2), 1000, np.int32), "axis": np.array(2, np.int32)}
+    proto = model(nodes, dict.fromkeys(sorted(read), (1, 2, 3)), weights=weights)
+    for info in (*proto.graph.input, *proto.graph.output):
+        info.type.tensor_type.elem_type = INT32
+    del proto.graph.value_info[:]
+    samples = {name: DRAW.integers(0, 9, (40, 1, 2, 3)).astype(np.int32) for name in read}
+    for i, name in enumerate(samples):
+        samples[name][i, 0, 0, 0] = top
+    with pytest.raises(
+        FormatError, match=r"^node '/out' \(\w+\): 'out' may reach [\d.e+]+, where int32 wraps around: "
+    ):
+        compile_model(proto, samples, limb=8)
+    small = {name: np.minimum(array, 9) for name, array in samples.items()}
+    assert compile_model(proto, small, limb=8).accuracy.amiss == 0

@@ -22,6 +22,7 @@ from zkgpu.zkml.lowering import (
     linear,
     machines,
     nonlinear,
+    overflow,
     places,
     ramps,
     residual,
@@ -207,6 +208,7 @@ def _lower(builder: Builder, node: Node) -> None:
         found, wanted = builder.uneven.get(name) or builder.tensors.get(name), builder.graph.shapes.get(name)
         if found is not None and builder.shape(found) != wanted:
             raise unsupported(node, f"its output '{name}' would have the shape {builder.shape(found)}, not {wanted}")
+    overflow.require_no_overflow(builder, node)
 
 
 def _input(builder: Builder, name: str, shape: tuple[int, ...]) -> Quantized:
