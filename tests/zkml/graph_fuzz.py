@@ -8,7 +8,7 @@ a wrong rule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from zkgpu.errors import FormatError, UsageError
 from zkgpu.zkml import semantics
 from zkgpu.zkml.clamps import clamped, limited
 from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.zkml.expansion.control import reads, subgraphs
 from zkgpu.zkml.precision import MOST_BITS
 from zkgpu.zkml.samples import sample
 
@@ -69,8 +70,10 @@ class Graph:
 def _line(proto: Any, graph: Graph) -> str:
     shapes = {t.name: tuple(t.dims) for t in graph.model.graph.initializer}
     shapes |= {name: array.shape[1:] for name, array in graph.data.items()}
-    inputs = ", ".join(f"{name}{shapes.get(name, '')}" for name in proto.input)
-    told = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute if a.type != onnx.AttributeProto.TENSOR}
+    inputs = ", ".join(f"{name}{shapes.get(name, '')}" for name in reads(proto))
+    plain = [a for a in proto.attribute if a.type not in (onnx.AttributeProto.TENSOR, onnx.AttributeProto.GRAPH)]
+    told = {a.name: onnx.helper.get_attribute_value(a) for a in plain}
+    told |= {"graphs": [tuple(held(inner)) for inner in subgraphs(proto)]} if list(subgraphs(proto)) else {}
     return f"{', '.join(proto.output)} = {proto.op_type}({inputs}) {told or ''}".strip()
 
 
@@ -239,7 +242,7 @@ def _cut(graph: Graph, nodes: Sequence[Any], outputs: Sequence[str]) -> Graph | 
     if not set(outputs) <= made:
         return None
     constants = {t.name: onnx.numpy_helper.to_array(t) for t in graph.model.graph.initializer}
-    given = {n for proto in nodes for n in proto.input if n and n not in made and n not in constants}
+    given = {n for proto in nodes for n in reads(proto) if n and n not in made and n not in constants}
     sketch = Sketch(np.random.default_rng(0), next(o.version for o in graph.model.opset_import if not o.domain))
     try:
         tensors = tensors_of(graph)
@@ -294,12 +297,20 @@ def fuzz(seed: int, numbers: Sequence[int], operators: Sequence[str] = DRAWN) ->
         weights = "private" if number % 4 == 1 and not has_trees else "public"
         verdict = judge(graph, weights=weights, proves=number % 10 == 0)
         outcome.kinds[verdict.kind] += 1
-        outcome.drawn.update({proto.op_type for proto in graph.model.graph.node})
+        outcome.drawn.update(set(held(graph.model.graph)))
         if verdict.kind in FAULTS:
             outcome.faults.append((number, graph, verdict))
         if verdict.kind == REFUSED:
             outcome.refusals[verdict.told] += 1
     return outcome
+
+
+def held(graph: Any) -> Iterator[str]:
+    """The operators of a graph and of those in its nodes."""
+    for proto in graph.node:
+        yield proto.op_type
+        for inner in subgraphs(proto):
+            yield from held(inner)
 
 
 def report(seed: int, outcome: Outcome, folder: Path) -> str:
