@@ -79,7 +79,8 @@ def _cast(graph: Graph, node: Node) -> Restated:
     wanted, given = np.dtype(_INTEGERS[target]), graph.types.get(source)
     fits = given is not None and (np.can_cast(given, wanted) or (wanted.kind == "i" and wanted.itemsize >= 4))
     if fits and graph.is_integral(source):
-        return _identity(node)
+        copy = [Node(node.name, "Reshape", (source, ""), node.outputs)], {}  # whose range lowering.overflow looks at
+        return _identity(node) if np.can_cast(given, wanted) else copy
     if wanted.kind == "b":
         return [Node(node.name, BOOLEAN, (source,), node.outputs)], {}
     ends = np.iinfo(wanted)

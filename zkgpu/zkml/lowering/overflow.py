@@ -23,4 +23,5 @@ def require_no_overflow(builder: Builder, node: Node) -> None:
         interval, holds = builder.interval(x), np.iinfo(kind)
         if interval.greatest * x.scale > holds.max or interval.least * x.scale < holds.min:
             farthest = max(interval.greatest, -interval.least) * x.scale
-            raise unsupported(node, f"'{name}' may reach {farthest:.4g}, where {kind} wraps around", _LESS)
+            reason = f"'{name}' may reach {farthest:.4g}, where {kind} wraps around"
+            raise unsupported(node, reason, _LESS, f"node '{node.name}': {reason}: {_LESS}")
