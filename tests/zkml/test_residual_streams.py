@@ -35,6 +35,7 @@ from zkgpu.zkml.operations import (  # noqa: E402
     Linear,
     Lookup,
     MatMul,
+    Multiply,
     Normalize,
     Requantize,
     Rescale,
@@ -195,6 +196,28 @@ def test_scores_before_a_mask_are_not_rounded_and_their_addends_no_finer_than_pr
     unrounded = [op for op in factors if isinstance(op, Linear)]
     assert len(unrounded) == 2 * 3
     assert all(1 < op.multiplier.max() <= 4 for op in unrounded)
+
+
+def test_turned_queries_and_keys_and_gated_products_are_not_rounded() -> None:
+    """Norms are, what a function reads and the stream's sums; cosines and sines have 12 bits, in one unit."""
+    found = compile_model(llama(), sentences(32), bits="stream", limb=18).model
+    rounded = [op for op in found.operations if isinstance(op, Requantize | Rescale)]
+    assert len(rounded) == 5 * LITTLE.layers + 1
+    made = {op.output: op for op in found.operations}
+    factors = [n for op in made.values() if isinstance(op, MatMul) for n in op.inputs]
+    assert sum(isinstance(_origin(made, n), Linear) for n in factors) == 3 * LITTLE.layers
+    turned = [op for op in made.values() if isinstance(op, Combine) and op.multipliers[0].shape == (TOKENS, 4)]
+    assert {int(np.abs(op.multipliers[0]).max()) for op in turned} <= set(range(1 << 11, (1 << 12) + 1))
+    assert len(turned) == 4 * LITTLE.layers
+
+
+def test_gated_products_that_are_far_fewer_than_the_sums_behind_them_are_rounded() -> None:
+    """A limb more of each sum would be more than what their rounding takes."""
+    wide = LITTLE._replace(width=40, hidden=4)
+    found = compile_model(llama(wide), sentences(32), bits="stream", limb=8, allow_error=9.0).model
+    made = {op.output: op for op in found.operations}
+    products = {op.output for op in made.values() if isinstance(op, Multiply)}
+    assert sum(isinstance(op, Rescale) and _origin(made, op.inputs[0]).output in products for op in made.values()) == 2
 
 
 def test_the_next_token_alone_is_as_the_float_models() -> None:

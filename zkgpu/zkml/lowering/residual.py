@@ -37,6 +37,8 @@ _LONGEST_SHARE = 60  # bits below 1 of the share of one entry in a mean
 _SAME = 2.0**-12  # how near to its factor a multiplier must be
 _FARTHEST = 24  # bits between the scale of the first position and of others
 _BEYOND = 2.0  # times the calibrated range that a table of a function takes
+_TURNING = {*MOVES, "Add", "Concat", "Mul", "Neg", "Sub"}  # of a tensor's entries by angles, and moves
+_TURN_BITS = 12  # of the cosines and sines of these angles
 _ON_THE_WAY = {*MOVES, "Scale", "Mul"}  # from what was computed to a dense layer
 
 
@@ -78,6 +80,8 @@ def _rule(builder: Builder, node: Node) -> Callable[[Builder, Node], Quantized] 
     computed = [name for name in node.inputs if name not in graph.constants]
     if node.operator == "Mul" and len(computed) == 2 and any(_read(builder, n).rows is not None for n in computed):
         return _product
+    if node.operator == "Mul" and len(computed) == 1 and _is_turned(builder, node, computed[0]):
+        return _turned
     if len(computed) != 1 or computed[0] not in builder.uneven:
         return None
     if is_same_shape(graph, node):
@@ -255,6 +259,22 @@ def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array, offse
     return Quantized(builder.combine([x], [small], 1.0).name, x.scale * largest / top, x.rows)
 
 
+def _is_turned(builder: Builder, node: Node, name: str) -> bool:
+    """Whether a node multiplies by cosines or sines what only products of two tensors read: as rotary embeddings do."""
+    factors = next(builder.graph.constants[n] for n in node.inputs if n != name)
+    is_of_shape = builder.graph.shapes[name] == builder.graph.shapes[node.output]
+    return bool(factors.size > 1 and np.abs(factors).max() <= 1) and is_of_shape and _is_of_products(builder.graph, name)
+
+
+def _turned(builder: Builder, node: Node) -> Quantized:
+    """Entries times numbers up to 1, all of them in one unit, so that what they make can be added as it is."""
+    (name,) = (n for n in node.inputs if n not in builder.graph.constants)
+    factors = next(builder.graph.constants[n] for n in node.inputs if n != name)
+    even(builder, name)
+    x = builder.tensors[name]
+    return builder.combine([x], [factors.astype(np.float64) * 2.0**_TURN_BITS], x.scale / 2.0**_TURN_BITS)
+
+
 def _product(builder: Builder, node: Node) -> Quantized:
     """Of two tensors, row by row at the product of their scales."""
     x, y = (_read(builder, name) for name in node.inputs)
@@ -295,18 +315,17 @@ def _biased(builder: Builder, x: Quantized, bias: Array) -> Quantized:
 
 
 def _is_of_products(graph: Graph, name: str) -> bool:
-    """Whether nothing but products of two tensors read one, moved or not: queries, keys and values without rotation."""
+    """Whether nothing but products of two tensors read one, moved or turned or not: queries, keys, values, gated."""
     readers = graph.consumers().get(name, [])
-    return (
-        name not in graph.outputs
-        and bool(readers)
-        and all(
-            all(_is_of_products(graph, output) for output in reader.outputs if output in graph.consumers())
-            if reader.operator in MOVES
-            else reader.operator == "MatMul" and not set(reader.inputs) & set(graph.constants)
-            for reader in readers
-        )
-    )
+    return name not in graph.outputs and bool(readers) and all(_leads_to_products(graph, r) for r in readers)
+
+
+def _leads_to_products(graph: Graph, node: Node) -> bool:
+    """Whether a node is a product of two tensors, or moves and turns what only such products read."""
+    if node.operator in ("MatMul", "Mul") and not set(node.inputs) & set(graph.constants):
+        return True
+    read = (output for output in node.outputs if output in graph.consumers())
+    return node.operator in _TURNING and all(_is_of_products(graph, output) for output in read)
 
 
 def _sum_target(builder: Builder, node: Node, rows: Array | None) -> float | None:
@@ -326,10 +345,25 @@ def _fed(builder: Builder, node: Node) -> Quantized:
     x, source = _read(builder, name), _source(builder.graph, name)
     if builder.interval(x).bits < RANGE_BITS or source == "MatMul":
         return x
+    if source == "Mul" and _is_read_by_sum(builder, node, x):
+        return x
     if source in NORMS or name in builder.calibration.places:
         return _rounded(builder, x, name, NORMAL_BITS if source in NORMS else HIDDEN_BITS)
     even(builder, name)
     return builder.narrow(builder.tensors[name], name, linear.WIDEST)
+
+
+def _is_read_by_sum(builder: Builder, node: Node, x: Quantized) -> bool:
+    """Whether a dense layer's products of two tensors are better dropped bits of behind it, by the stream's next sum.
+
+    A limb of each of its outputs more for each limb that is not dropped of an input, and no range check of the input.
+    """
+    name = node.inputs[0]
+    if builder.graph.sole_consumer(name) is None or _sum_target(builder, node, x.rows) is None:
+        return False
+    _, shift = builder.rounding(x, _wanted(builder, name, HIDDEN_BITS)[0])
+    limbs, (outputs, inputs) = shift // builder.settings.limb, (builder.graph.shapes[n][-1] for n in (node.output, name))
+    return limbs * outputs < (limbs + 1) * inputs
 
 
 def _function(builder: Builder, node: Node) -> Quantized:
