@@ -32,6 +32,7 @@ from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
 from zkgpu.zkml.layers.network import Network, rounded_only_for_tables
 from zkgpu.zkml.layers.scores import Scores, scores_of
 from zkgpu.zkml.layers.tables import table_key
+from zkgpu.zkml.layers.turned import Factor, Turned, kept_for, turned_of
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
@@ -162,6 +163,9 @@ class NetworkTally(RowTally):
         self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
+        self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
+        self._kept, self._tested = kept_for(self.turned), set[str]()
+        self._weighted_entries: set[tuple[str, int]] = set()
         self._unwritten |= read_by_them_only(model, self.evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
         self.layers: list[LayerCount] = []
@@ -210,7 +214,8 @@ class NetworkTally(RowTally):
     def write(self, operation: Operation) -> None:
         if operation.output in self.fused or operation.output in self._unwritten:
             return
-        if operation.output not in self.scores and operation.output not in self.mixtures:
+        is_weighted = operation.output in self.mixtures or self._is_of_layers(operation.output)
+        if not is_weighted:
             self._shorten(operation)
         before = self.constraints, self.entries
         inputs = [self.sums.get(name) for name in operation.inputs]
@@ -218,7 +223,7 @@ class NetworkTally(RowTally):
         rule = _RULES.get(type(operation), "built")
         self.sums[operation.output] = getattr(self, rule)(operation, inputs, intervals)
         if isinstance(operation, Linear | MatMul):
-            way = "scores" if operation.output in self.scores else "tensors"
+            way = "scores" if self._is_of_layers(operation.output) else "tensors"
             way = self.products[operation.output].way if isinstance(operation, Linear) else way
             way = "mixture" if operation.output in self.mixtures else way
             constraints, entries = self.constraints - before[0], self.entries - before[1]
@@ -385,7 +390,10 @@ class NetworkTally(RowTally):
         groups, _, n = operation.weight.shape
         self.degree += m - 1
         y = self.fresh((groups, m, n))
-        inner, biases = groups * n * (m - 2), int(np.count_nonzero(operation.bias))
+        self._tested.add(operation.output)
+        is_kept, biases = operation.output in self._kept, int(np.count_nonzero(operation.bias))
+        inner = groups * n * (m - 1 if is_kept else m - 2)
+        self._weighted_entries.update({(operation.output, 1)} if is_kept else ())
         self.constrain(inner, 3 * inner)
         self.wires += inner
         weights = int(np.count_nonzero(operation.weight))
@@ -419,6 +427,39 @@ class NetworkTally(RowTally):
         self.constrain(inner + g, 4 * inner + 3 * g)
         self.wires += inner
         return out
+
+    def _is_of_layers(self, output: str) -> bool:
+        return output in self.scores or self._is_turned(output)
+
+    def _is_turned(self, output: str) -> bool:
+        """Whether both layers of such a product have inputs that are not constant, and are tested."""
+        return output in self.turned and self._tested.issuperset(self.turned[output].layers)
+
+    def _challenged_turned(self, turned: Turned) -> Sums:
+        """`turned.challenged_turned`, whose last product of each matrix is its test."""
+        (g, m, n), sides = turned.lengths, (turned.left, turned.right)
+        self.degree += m * n - 1
+        out = self.fresh(turned.lengths)
+        for side, step in zip(sides, (1, m), strict=True):
+            self._weigh_entries(side, step)
+        terms = [int(np.count_nonzero(side.multipliers)) for side in sides]
+        distinct, k = turned.right.distinct[0], turned.left.positions.shape[3]
+        columns, own = distinct.size * k, int(np.count_nonzero(turned.right.multipliers[:, distinct]))
+        self.constrain(columns, own + 2 * columns)
+        self.wires += columns
+        inner = g * (k + m * n - 2)
+        self.constrain(inner + g, terms[0] + 2 * g * k + 4 * g * (m * n - 2) + 3 * g)
+        self.wires += inner
+        return out
+
+    def _weigh_entries(self, factor: Factor, step: int) -> None:
+        """`Evaluations.entries`, of a layer that is tested already."""
+        (_, m, n) = self.intervals[factor.layer.output].shape
+        self.powers_of(m, step)
+        if (factor.layer.output, step) not in self._weighted_entries:
+            self._weighted_entries.add((factor.layer.output, step))
+            self.constrain((m - 1) * n, 3 * (m - 1) * n)
+            self.wires += (m - 1) * n
 
     def _weigh(self, source: products.Source, x: Sums, step: int) -> None:
         """`Evaluations.weighted`: a product for each entry but those of the first row of each group."""
@@ -493,6 +534,8 @@ class NetworkTally(RowTally):
         return self.fresh((m, n))
 
     def matmul(self, operation: MatMul, inputs: list[Sums], _: Any) -> Sums:
+        if self._is_turned(operation.output):
+            return self._challenged_turned(self.turned[operation.output])
         scores = self.scores.get(operation.output)
         return self._matmul(*inputs) if scores is None else self._challenged_scores(scores)
 

@@ -19,13 +19,13 @@ less running time", IFIP Congress 1977; from the left, so that inputs and output
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field
 from typing import Any
 
 import numpy as np
 
-from zkgpu.circuits import Circuit, Wires, stack
+from zkgpu.circuits import Circuit, Wires, concatenate, stack
 from zkgpu.circuits.gadgets.evaluations import powers, weighted_sum
 from zkgpu.records import dataclass
 from zkgpu.zkml.layers.products import Source
@@ -40,11 +40,16 @@ class Evaluations:
     Attributes:
         of: (g, k) wires, by what the tensor is and the power of r whose powers weigh it
         sums_of_powers: by number and step: 1 + s + s^2 + ... of s = r^step
+        kept: the outputs of layers of one group whose sums are tested by their `entries`, which others read too
+        sums: of layers, (g, m, n), tested
     """
 
     circuit: Circuit
+    kept: Collection[str] = ()
     of: dict[tuple[Source, int], Wires] = field(default_factory=dict)
     sums_of_powers: dict[tuple[int, int], Wires] = field(default_factory=dict)
+    sums: dict[str, Wires] = field(default_factory=dict)
+    _entries: dict[tuple[str, int], Wires] = field(default_factory=dict)
 
     def weighted(self, source: Source, x: Wires, step: int = 1) -> Wires:
         """(g, k): sum_t r^(step t) x[:, t, :] for x of shape (g, m, k), which is committed; wires of their own."""
@@ -55,6 +60,16 @@ class Evaluations:
                 weights = powers(self.circuit, x.shape[1], step)
                 self.of[key] = self.circuit.materialize(weighted_sum(x.transpose((0, 2, 1)), weights))
         return self.of[key]
+
+    def entries(self, output: str, step: int = 1) -> Wires:
+        """(m, n): r^(step t) y[t, o] for the sums y of a layer of one group, which is tested; wires of their own."""
+        key = output, step
+        if key not in self._entries:
+            (y,) = self.sums[output]
+            with self.circuit.scope("weighted entries"):
+                weights = powers(self.circuit, len(y), step)[1:].reshape(-1, 1).broadcast_to(y[1:].shape)
+                self._entries[key] = concatenate([y[:1], self.circuit.materialize(y[1:] * weights)])
+        return self._entries[key]
 
     def sum_of_powers(self, count: int, step: int = 1) -> Wires:
         if (count, step) not in self.sums_of_powers:
@@ -98,6 +113,10 @@ def tested_linear(
     wanted = stack([weighted[g] @ operation.weight[g] for g in range(groups)])
     if operation.bias.any():
         wanted = wanted + evaluations.sum_of_powers(m).broadcast_to(wanted.shape) * operation.bias
-    tested = weighted_sum(out.transpose((0, 2, 1)), powers(circuit, m))
+    evaluations.sums[operation.output] = out
+    if operation.output in evaluations.kept:
+        tested = evaluations.entries(operation.output).sum(axis=0).reshape(1, n)
+    else:
+        tested = weighted_sum(out.transpose((0, 2, 1)), powers(circuit, m))
     circuit.assert_equal(tested, wanted, label="challenged product")
     return out * np.broadcast_to(operation.multiplier[:, None, :], out.shape)

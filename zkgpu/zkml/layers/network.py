@@ -28,6 +28,7 @@ from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rounded, look_up_rows, rounded_look_up
+from zkgpu.zkml.layers.turned import challenged_turned, kept_for, turned_of
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
@@ -109,9 +110,10 @@ class Network:
         self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
         self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
         self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
+        self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
         self._unwritten |= read_by_them_only(model, self._evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
-        self._evaluations = Evaluations(circuit)
+        self._evaluations = Evaluations(circuit, kept_for(self.turned))
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
         self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
@@ -158,6 +160,9 @@ class Network:
         if scores is not None:
             given = (self.values[side.layer.inputs[0]] for side in (scores.left, scores.right))
             return challenged_scores(self._evaluations, scores, *given)
+        turned = self.turned.get(operation.output)
+        if turned is not None and set(turned.layers) <= set(self._evaluations.sums):
+            return challenged_turned(self._evaluations, turned)
         mixture = self.mixtures.get(operation.output)
         if mixture is not None and isinstance(operation, Linear):
             return self._mixed(operation, mixture)

@@ -261,9 +261,9 @@ def _shared_out(builder: Builder, node: Node, x: Quantized, factor: Array, offse
 
 def _is_turned(builder: Builder, node: Node, name: str) -> bool:
     """Whether a node multiplies by cosines or sines what only products of two tensors read: as rotary embeddings do."""
-    factors = next(builder.graph.constants[n] for n in node.inputs if n != name)
-    is_of_shape = builder.graph.shapes[name] == builder.graph.shapes[node.output]
-    return bool(factors.size > 1 and np.abs(factors).max() <= 1) and is_of_shape and _is_of_products(builder.graph, name)
+    graph, factors = builder.graph, next(builder.graph.constants[n] for n in node.inputs if n != name)
+    is_of_shape = graph.shapes[name] == graph.shapes[node.output]
+    return bool(factors.size > 1 and np.abs(factors).max() <= 1) and is_of_shape and _is_of_products(graph, name)
 
 
 def _turned(builder: Builder, node: Node) -> Quantized:
@@ -362,7 +362,8 @@ def _is_read_by_sum(builder: Builder, node: Node, x: Quantized) -> bool:
     if builder.graph.sole_consumer(name) is None or _sum_target(builder, node, x.rows) is None:
         return False
     _, shift = builder.rounding(x, _wanted(builder, name, HIDDEN_BITS)[0])
-    limbs, (outputs, inputs) = shift // builder.settings.limb, (builder.graph.shapes[n][-1] for n in (node.output, name))
+    limbs = shift // builder.settings.limb
+    outputs, inputs = (builder.graph.shapes[n][-1] for n in (node.output, name))
     return limbs * outputs < (limbs + 1) * inputs
 
 
