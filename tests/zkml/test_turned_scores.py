@@ -70,7 +70,7 @@ def model_with(operations: list[Operation]) -> IntegerModel:
     return model_of(operations, x=((1, STEPS, 3), -8, 7))
 
 
-def scores(**options: int) -> IntegerModel:
+def scores(**options: Any) -> IntegerModel:
     return model_with(layers_of(**options))
 
 
@@ -104,7 +104,7 @@ def test_turned_scores_are_right_counted_and_pinned(turns: None, name: str) -> N
 
 
 def test_they_come_back_from_a_file_and_have_one_witness(turns: None) -> None:
-    values = {"x": draw.integers(-8, 8, (1, STEPS, 3))}
+    values: dict[str, Any] = {"x": draw.integers(-8, 8, (1, STEPS, 3))}
     assert_kept(scores(), values)
     assert_one_witness(compiled(scores()), values, tries=40)
 

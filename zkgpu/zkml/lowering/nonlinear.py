@@ -36,6 +36,7 @@ from zkgpu.zkml.ramps import varying
 
 _USUAL = 12, 1 / 32  # bits of the largest entry of a table of exp, and the exponent between neighbors in it, at most
 _OF_TABLE = 14, 1 / 128  # those of a small model of tables, where more bits are wanted
+_OF_STREAM = 10, 7  # the first, and bits of the reciprocal, where what the shares weigh is not rounded
 _OPEN = 1e30  # an end of a clip beyond this one is none
 _FEWEST_UNITS = 128  # between the ends of a clip
 _DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
@@ -456,6 +457,9 @@ def softmax(builder: Builder, node: Node) -> Quantized:
 def softmax_of_rows(builder: Builder, rows: Quantized, longest: int = 0) -> Quantized:
     """Of a tensor of shape (rows, entries), along its second axis; its unit is that of rows of `longest` entries."""
     exp_bits, finest = _OF_TABLE if builder.settings.of_table and builder.settings.bits > _FINE else _USUAL
+    guard = _GUARD
+    if builder.settings.stream:
+        exp_bits, guard = _OF_STREAM
     rows, shift = _in_exponent_steps(builder, rows, finest)
     step = rows.scale * 2.0**shift
     length = int((exp_bits * math.log(2) + 1) / step) + 1
@@ -464,7 +468,7 @@ def softmax_of_rows(builder: Builder, rows: Quantized, longest: int = 0) -> Quan
     steps[0] = 0
     table = np.rint(2.0**exp_bits * np.exp(-step * steps)).astype(np.int64)
     table = table[: np.flatnonzero(table)[-1] + 1]
-    bits = exp_bits + (longest or builder.shape(rows)[-1]).bit_length() + _GUARD
+    bits = exp_bits + (longest or builder.shape(rows)[-1]).bit_length() + guard
     return builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
 
 

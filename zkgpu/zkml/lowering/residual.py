@@ -315,14 +315,14 @@ def _biased(builder: Builder, x: Quantized, bias: Array) -> Quantized:
 
 
 def _is_of_products(graph: Graph, name: str) -> bool:
-    """Whether nothing but products of two tensors read one, moved or turned or not: queries, keys, values, gated."""
+    """Whether nothing but products of two tensors, or the place of the largest, read one, moved or turned or not."""
     readers = graph.consumers().get(name, [])
     return name not in graph.outputs and bool(readers) and all(_leads_to_products(graph, r) for r in readers)
 
 
 def _leads_to_products(graph: Graph, node: Node) -> bool:
-    """Whether a node is a product of two tensors, or moves and turns what only such products read."""
-    if node.operator in ("MatMul", "Mul") and not set(node.inputs) & set(graph.constants):
+    """Whether a node is such a product or place, or moves and turns what only such nodes read."""
+    if node.operator == "ArgMax" or (node.operator in ("MatMul", "Mul") and not set(node.inputs) & set(graph.constants)):
         return True
     read = (output for output in node.outputs if output in graph.consumers())
     return node.operator in _TURNING and all(_is_of_products(graph, output) for output in read)
