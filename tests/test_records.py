@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
-from dataclasses import FrozenInstanceError, field
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import FrozenInstanceError, InitVar, field
 from functools import cached_property
 from typing import ClassVar
 
@@ -127,3 +130,60 @@ def test_a_mutable_default_is_refused():
         @records.dataclass
         class Wrong:
             several: list = []  # noqa: RUF012
+
+
+def point_and_below():
+    """Two classes that nothing has used."""
+
+    @records.dataclass(frozen=True)
+    class Point:
+        x: int
+        y: int = 2
+
+    @records.dataclass(frozen=True)
+    class Below(Point):
+        z: int = 3
+
+    return Point, Below
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda point, below: (below(1).z, point(1).y) == (3, 2),
+        lambda point, _: [*inspect.signature(point).parameters] == ["x", "y"],
+        lambda point, _: point.__init__.__qualname__ == f"{point.__qualname__}.__init__",
+        lambda point, _: type("Plain", (point,), {})(4).x == 4,
+        lambda point, _: outcome(lambda: point(1, z=2))[0] is TypeError,
+    ],
+)
+def test_what_makes_instances_is_compiled_when_it_is_first_asked_for(use):
+    point, below = point_and_below()
+    assert all(isinstance(vars(c)["__init__"], records._Init) for c in (point, below))
+    assert use(point, below)
+    assert inspect.isfunction(vars(point)["__init__"]) or inspect.isfunction(vars(below)["__init__"])
+    assert repr(below(1)) == f"{below.__qualname__}(x=1, y=2, z=3)"
+
+
+def test_threads_may_make_the_first_instances_at_once():
+    for _ in range(10):
+        _, below = point_and_below()
+        start = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda x, below=below, start=start: (start.wait(), below(x))[1], range(4)))
+        assert [(value.x, value.z) for value in made] == [(x, 3) for x in range(4)]
+
+
+def test_fields_above_stand_first_and_what_is_no_plain_field_is_left_to_the_standard_library():
+    @records.dataclass(frozen=True)
+    class Given:
+        x: int
+        seed: InitVar[int] = 5
+
+        def __post_init__(self, seed):
+            object.__setattr__(self, "x", self.x + seed)
+
+    assert (Given(1).x, Given(1, 2).x) == (6, 3)
+    _, below = point_and_below()
+    assert [f.name for f in dataclasses.fields(below)] == ["x", "y", "z"]
+    assert [f.type for f in dataclasses.fields(below)] == ["int"] * 3

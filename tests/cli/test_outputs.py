@@ -121,14 +121,18 @@ def test_a_second_proof_has_public_values_of_its_own(made: Any, command: Any) ->
 def test_a_disk_that_fills_up_leaves_the_old_proof_as_it_was(
     made: Any, command: Any, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
-    before, count, fsync = contents(made.folder), iter(range(100)), os.fsync
+    before, count = contents(made.folder), iter(range(100))
 
-    def full(descriptor: int) -> None:
-        if next(count) == failing:
-            raise OSError(28, "No space left on device")
-        fsync(descriptor)
+    def full(call: Any) -> Any:
+        def asked(*arguments: int) -> None:
+            if next(count) == failing:
+                raise OSError(28, "No space left on device")
+            call(*arguments)
 
-    monkeypatch.setattr(os, "fsync", full)
+        return asked
+
+    for name in ("posix_fallocate", "fsync"):
+        monkeypatch.setattr(os, name, full(getattr(os, name)))
     assert "No space left" in command("prove", made / "key.zkey", made / "witness.wtns", *made.outputs).error(5)
     assert contents(made.folder) == before
 

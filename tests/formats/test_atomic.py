@@ -1,5 +1,6 @@
 """Writers leave the whole new file, or the old one as it was, and nothing beside it."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import ResourceError, UsageError
-from zkgpu.formats.atomic import replacing, together, write_text
+from zkgpu.formats.atomic import replacing, require_writable, together, write_text
 from zkgpu.formats.wtns import write_wtns
 
 
@@ -192,6 +193,40 @@ def test_a_process_that_dies_at_any_call_leaves_no_old_file_beside_a_new_one(tmp
     assert seen[0] == {name: "old" for name in ("a", "b", "c", "stale")}
     assert seen[-1] == {name: "new" for name in "abc"}
     assert len(seen) > 15
+
+
+def refused(number):
+    def refuse(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_place_without_room_is_refused_before_the_work(tmp_path, monkeypatch, number):
+    monkeypatch.setattr(os, "posix_fallocate", refused(number))
+    with pytest.raises(ResourceError, match=os.strerror(number)):
+        require_writable(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_place_is_looked_at_without_waiting_for_the_disk_where_the_system_can_reserve_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fsync", refused(errno.EIO))
+    require_writable(tmp_path / "a")
+    monkeypatch.setattr(os, "posix_fallocate", refused(errno.EOPNOTSUPP))
+    with pytest.raises(ResourceError, match="cannot be written"):
+        require_writable(tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_new_files_wait_for_the_disk_as_often_as_they_must(tmp_path, monkeypatch):
+    """Each file and the folder; where old ones go first, the folder twice."""
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), fsync(descriptor)))
+    write_group(tmp_path / "a", tmp_path / "b")
+    assert len(synced) == 3
+    write_group(tmp_path / "a", tmp_path / "b")
+    assert len(synced) == 7
 
 
 def write_group(*paths):

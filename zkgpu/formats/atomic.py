@@ -95,14 +95,30 @@ def require_writable(path: str | os.PathLike[str]) -> None:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with open(part, "xb") as stream:
-            stream.write(_BLOCK)
-            stream.flush()
-            os.fsync(stream.fileno())
+            _fill(stream)
     except OSError as error:
         raise ResourceError(f"{path}: cannot be written ({error.strerror or error}): choose another place") from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _fill(stream: BinaryIO) -> None:
+    """Takes a block of the disk: reserved where the system can do that, which waits for no disk as writing does.
+
+    Either says at once that the disk is full or that the user may have no more of it.
+    """
+    try:
+        os.posix_fallocate(stream.fileno(), 0, len(_BLOCK))
+    except (AttributeError, OSError) as error:
+        if getattr(error, "errno", None) in _FULL:
+            raise
+        stream.write(_BLOCK)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -138,8 +154,9 @@ def _install(staged: Mapping[Path, Path], remove: Sequence[Path]) -> None:
         with part.open("rb") as stream:
             _narrow(stream.fileno(), _mode_of(target))
     with _uninterrupted():
-        if len(targets) > 1 or remove:
-            for target in (*remove, *reversed(targets)):
+        old = [target for target in (*remove, *reversed(targets)) if os.path.lexists(target)]
+        if old and (len(targets) > 1 or remove):
+            for target in old:
                 target.unlink(missing_ok=True)
             _sync_folders(targets)
         for target in targets:
