@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -71,16 +72,27 @@ def test_a_line_that_was_cut_off_is_left_out(gpu_run: Any, tmp_path: Path) -> No
     assert list(gpu_run.lines_of(path)) == [{"a": 1}]
 
 
+def wait_for_lock(file: TextIO) -> None:
+    """Until no other process holds it; one that is ended may take a moment to be gone."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+
 def test_a_step_that_outlasts_its_limit_is_ended_with_its_children(gpu_run: Any, tmp_path: Path) -> None:
     run = gpu_run.Run(60, emulated=True)
-    mark = tmp_path / "still running"
-    child = f"import time, pathlib; time.sleep(3); pathlib.Path({str(mark)!r}).touch()"
-    parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"
+    held = tmp_path / "held"
+    child = f"import fcntl, time; f = open({str(held)!r}, 'w'); fcntl.flock(f, fcntl.LOCK_EX); time.sleep(600)"
+    parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(600)"
     began = time.monotonic()
     assert not run.finish(run.start("slow", python(parent), 1), 1)
-    assert time.monotonic() - began < 3
-    time.sleep(3)
-    assert not mark.exists()
+    assert time.monotonic() - began < 60
+    with held.open("a") as file:
+        wait_for_lock(file)
     assert lines(tmp_path)[-1]["exit"] == "out of time"
 
 

@@ -56,9 +56,13 @@ def gpu(cupy: Any, emulated: EmulatedDriver, monkeypatch: pytest.MonkeyPatch) ->
 def test_without_cupy_auto_is_the_cpu_at_once_and_says_nothing(
     without_cupy: None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    began = time.thread_time()
-    assert "CuPy is not installed" in str(gpu_problem())
-    assert time.thread_time() - began < 0.01
+    def seconds() -> float:
+        gpu_problem.cache_clear()
+        began = time.thread_time()
+        assert "CuPy is not installed" in str(gpu_problem())
+        return time.thread_time() - began
+
+    assert min(seconds() for _ in range(5)) < 0.01  # a collection of garbage may fall into one of them
     assert isinstance(open_backend(), CpuBackend)
     assert caplog.text == ""
     assert describe_gpu() == "none: CuPy is not installed: pip install 'zkgpu[cuda13]' (or cuda12)"

@@ -27,12 +27,12 @@ def refusal(sample, case: Case, folder: Path) -> str:
     """The message of the error that reading the case raises; fails when it is accepted, slow or not one line."""
     path = folder / "bad"
     path.write_bytes(case.data)
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         sample.read(path)
     except FormatError as error:
         message = str(error)
-        assert time.perf_counter() - start < 1, f"{case.name}: slow"
+        assert time.thread_time() - start < 1, f"{case.name}: slow"
         assert message.startswith(f"{path}: "), f"{case.name}: {message}"
         assert "\n" not in message, case.name
         return message
@@ -138,10 +138,10 @@ def test_sections_may_come_in_any_order(sample, tmp_path):
 def test_a_walk_over_millions_of_empty_sections_is_refused(tmp_path):
     count = 2_000_000
     path = _written(tmp_path, b"zkey" + le(1, 4) + le(count, 4) + (le(99, 4) + bytes(8)) * count)
-    start = time.perf_counter()
+    start = time.thread_time()
     with pytest.raises(FormatError, match=str(MAX_SECTIONS)):
         open_container(path, b"zkey", (1,))
-    assert time.perf_counter() - start < 1
+    assert time.thread_time() - start < 1
 
 
 def test_a_header_point_outside_the_subgroup_is_refused(tmp_path):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -166,9 +167,9 @@ def read_kernel(path: Path) -> object:
 def read_prepared(path: Path) -> object:
     from zkgpu.store import prepared
 
-    os.environ["ZKGPU_CACHE_DIR"] = str(path.parent / "cache")
-    os.replace(path, prepared._folder() / f"{'0' * 64}-x.bin")
-    found = prepared.load("0" * 64, "x")
+    with mock.patch.dict(os.environ, {"ZKGPU_CACHE_DIR": str(path.parent / "cache")}):
+        os.replace(path, prepared._folder() / f"{'0' * 64}-x.bin")
+        found = prepared.load("0" * 64, "x")
     if found is None:
         raise FormatError("not used")
     return found
@@ -176,11 +177,8 @@ def read_prepared(path: Path) -> object:
 
 def read_circuit(path: Path) -> object:
     """Opened as that of its model, whose digest is in the file."""
-    import logging
-
     from zkgpu.inference import stored
 
-    logging.getLogger("zkgpu.inference.stored").setLevel(logging.ERROR)
     for compiled, data in zip(networks(), models(), strict=True):
         found = stored.open_circuit(path, compiled, np.frombuffer(data, np.uint8))
         if found is not None:

@@ -99,7 +99,7 @@ class Running:
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         given = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)) as connection:
             connection.request(method, path, body, given)
             response = connection.getresponse()
             return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
@@ -109,7 +109,7 @@ class Running:
         assert answer.status == 202, answer.body
         return str(answer.json["id"])
 
-    def job(self, id_: str, wait: float = 10) -> Any:
+    def job(self, id_: str, wait: float = 60) -> Any:
         return self.ask("GET", f"/v1/proofs/{id_}?wait={wait}").json
 
     def stop(self) -> None:
@@ -118,7 +118,7 @@ class Running:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -61,14 +61,14 @@ def test_a_body_that_is_too_long_is_refused_declared_or_not(guarded: Running) ->
 
 
 def test_a_body_that_comes_too_slowly_is_cut_off(guarded: Running) -> None:
-    with closing(http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=10)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", guarded.port, timeout=60)) as connection:
         connection.putrequest("POST", "/v1/proofs?key=cubic")
         connection.putheader("Authorization", f"Bearer {TOKEN}")
         connection.putheader("Content-Length", "500")
         connection.endheaders(b"only this")
         started, response = time.monotonic(), connection.getresponse()
         assert response.status == 408
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
     assert guarded.service.jobs._uploads == 0
 
 
@@ -79,7 +79,7 @@ def test_idle_connections_are_closed_and_keep_nobody_out(guarded: Running) -> No
             one.sendall(b"GET /v1/keys HTTP/1.1\r\nHost: x\r\n")  # a head that never ends
         assert guarded.ask("GET", "/healthz").status == 200
         for one in idle:
-            one.settimeout(10)
+            one.settimeout(60)
             assert one.recv(100) == b""
 
 
@@ -92,7 +92,7 @@ def test_what_is_no_question_for_a_verdict_is_refused(serve: Running) -> None:
     "head", [b"\x16\x03\x01", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"a" * 50_000 + b" HTTP/1.1\r\n\r\n"]
 )
 def test_what_is_no_http_is_answered_or_closed(serve: Running, head: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", serve.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", serve.port), timeout=60) as connection:
         connection.sendall(head + b"\r\n\r\n")
         assert b"Traceback" not in connection.recv(4096)
     assert serve.ask("GET", "/healthz").status == 200

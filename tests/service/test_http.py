@@ -214,7 +214,9 @@ def test_an_outcome_that_cannot_be_written_is_nobodys_to_see_until_it_can(serve:
 
 
 def test_a_question_for_the_end_comes_back_in_time(serve: Running) -> None:
-    id_, started = serve.accepted(), time.monotonic()
+    id_ = serve.accepted()
+    wait_for(lambda: serve.job(id_, wait=0)["state"] == "running")
+    started = time.monotonic()
     assert serve.job(id_, wait=0.2)["state"] == "running"
     assert 0.15 < time.monotonic() - started < 5
 
