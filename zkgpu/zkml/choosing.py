@@ -12,7 +12,7 @@ from zkgpu.zkml import equalizing, limbs
 from zkgpu.zkml.accuracy import WARNED, Accuracy, measure
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.calibration import FloatModel
-from zkgpu.zkml.graph import Graph
+from zkgpu.zkml.graph import Graph, TooCoarse
 from zkgpu.zkml.lowering.builder import WIDEST_TABLE
 from zkgpu.zkml.lowering.ramps import has_ramps
 from zkgpu.zkml.lowering.residual import NORMAL_BITS
@@ -88,7 +88,8 @@ class Trials:
         if bits == "stream" or (self.members and bits == "auto" and _count_of_weights(self.graph) > _LARGE):
             return self.attempt(of_stream)
         is_small = bits == "auto" and _is_small_table(self.graph, self.bounds)
-        made = self._of_small_table(usual) if is_small else self._of_usual_width(usual)
+        most = MOST_BITS if bits == "auto" else width
+        made = self._of_small_table(usual) if is_small else self._of_usual_width(usual, most)
         if made.is_close or bits != "auto":
             return made
         if self.members:
@@ -97,16 +98,30 @@ class Trials:
             return made
         return self._with_finer_tensors(made, finer(self.graph, self.bounds, made.settings, self.model, self.tested))
 
-    def _of_usual_width(self, usual: Settings) -> Attempt:
-        """The first attempt without a warning, or the closest: each more may cost constraints, but no wider numbers."""
-        made = self.attempt(usual)
+    def _of_usual_width(self, usual: Settings, most: int) -> Attempt:
+        """The first attempt without a warning, or the closest: each more may cost constraints, but no wider numbers.
+
+        Args:
+            most: bits that there may be where the usual ones are too few for a divisor
+        """
+        made = self._wide_enough(usual, most)
         if not made.is_close and _has_uneven_columns(self.bounds):
-            made = min(made, self.attempt(replace(usual, by_column=True)), key=_amiss)
+            made = min(made, self.attempt(replace(made.settings, by_column=True)), key=_amiss)
         if not made.is_close and equalizing.has_uneven_channels(self.graph, self.bounds):
             made = min(made, self.attempt(replace(made.settings, even=True)), key=_amiss)
         if not made.is_close:
             made = min(made, self.attempt(replace(made.settings, margin=_MARGIN)), key=_amiss)
         return made if made.is_close else self._or_with_ramps(made, _amiss)
+
+    def _wide_enough(self, wanted: Settings, most: int) -> Attempt:
+        """With two bits more, and so on, while a divisor is known in too few steps."""
+        try:
+            return self.attempt(wanted)
+        except TooCoarse:
+            bits = wanted.bits + 2
+            if bits > most:
+                raise
+            return self._wide_enough(replace(wanted, bits=bits, table_bits=min(bits, WIDEST_TABLE)), most)
 
     def _of_small_table(self, usual: Settings) -> Attempt:
         """The first attempt that is close enough, else the closest: at the usual width, by columns, with more bits."""

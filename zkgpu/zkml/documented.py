@@ -51,6 +51,8 @@ _COSTS: Mapping[str, str] = {
     **dict.fromkeys(("BatchNormalization", "Resize", "Upsample"), _NONE),
     **dict.fromkeys(("Concat", "CumSum", "Pad"), _NONE),
     **dict.fromkeys(("Gather", "GatherElements"), "none; computed places of computed entries 2 a place there is"),
+    "QuantizeLinear": "the limbs of what rounding drops, and a clamp; behind a function a table",
+    "DequantizeLinear": _NONE,
     "OneHot": "1, and two range checks a place",
     **dict.fromkeys(("Scatter", "ScatterElements", "ScatterND"), "none; max and min a range check of each update"),
     "TopK": "3, and a range check, of each input",

@@ -128,10 +128,12 @@ FUNCTIONS: Mapping[str, Callable[..., Floats]] = {
 """One input, any shape; attributes as keywords. Each costs a table, which may reach a step beyond what was seen."""
 
 CHEAP: Mapping[str, Callable[..., Floats]] = {
+    restated.DEQUANTIZE: lambda x, scale, zero: (x - zero) * scale,
     "Identity": lambda x: x,
     "LeakyRelu": lambda x, alpha=0.01: np.where(x >= 0, x, alpha * x),
     "Neg": lambda x: -x,
     "Not": lambda x: 1.0 - x,
+    restated.QUANTIZE: lambda x, scale, zero, least, greatest: np.clip(np.rint(x / scale) + zero, least, greatest),
     "Relu": lambda x: np.maximum(x, 0),
 }
 """Functions of one input that cost less than a table, but may be part of one."""

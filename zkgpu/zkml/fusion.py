@@ -13,7 +13,7 @@ import numpy as np
 
 from zkgpu.zkml.functions import BINARY, CHEAP, FUNCTIONS, Floats
 from zkgpu.zkml.graph import Graph, Node, one_value
-from zkgpu.zkml.restated import DIVISION, POWER
+from zkgpu.zkml.restated import DIVISION, POWER, QUANTIZE
 
 _CURVED = {"And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Max", "Min", "Mod", "Or", "Pow", "Where", "Xor"}
 _CURVED |= {DIVISION, POWER}  # whose table costs less than their parts
@@ -47,16 +47,20 @@ def _is_square(graph: Graph, node: Node, root: str) -> bool:
 
 def _trace(graph: Graph) -> tuple[dict[str, str], set[str]]:
     """For each tensor the one it is a function of, entry by entry; and those tensors worth a table."""
-    roots = {name: name for name in graph.inputs}
-    worthy: set[str] = set()
+    roots, worthy = {name: name for name in graph.inputs}, set[str]()
+    here = dict(roots)  # the same for those who read a tensor: what a file has quantized starts anew, as it is exact
+    quantized = {node.output for node in graph.nodes if node.operator == QUANTIZE}
     for node in graph.nodes:
-        for out in node.outputs:
-            roots[out] = out
-        sources = _sources(graph, node, roots)
-        if len(sources) == 1:
+        roots |= {out: out for out in node.outputs}
+        sources = _sources(graph, node, here)
+        goes_on = any(name in worthy and here[name] != name for name in node.inputs)
+        is_worthy = goes_on or _worth_a_table(graph, node)
+        if node.operator == QUANTIZE:
+            is_worthy = is_worthy or bool(sources & quantized)
+        if len(sources) == 1 and (is_worthy or node.operator != QUANTIZE):
             roots[node.output] = sources.pop()
-            if _worth_a_table(graph, node) or any(name in worthy for name in node.inputs):
-                worthy.add(node.output)
+            worthy |= {node.output} if is_worthy else set()
+        here |= {out: out if node.operator == QUANTIZE else roots[out] for out in node.outputs}
     return roots, worthy
 
 

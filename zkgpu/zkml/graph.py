@@ -207,14 +207,20 @@ def refuse(error: Unsupported) -> None:
     raise error
 
 
-def unsupported(node: Node, reason: str, instead: str = "", message: str = "") -> Unsupported:
+class TooCoarse(Unsupported):
+    """A node that can be compiled with wider integers."""
+
+
+def unsupported(
+    node: Node, reason: str, instead: str = "", message: str = "", kind: type[Unsupported] = Unsupported
+) -> Unsupported:
     """The error for a node that cannot be compiled.
 
     Args:
         message: in place of the one made of the node's name and operator, the reason, and what would do instead
     """
     text = f"{reason}: {instead}" if instead else reason
-    error = Unsupported(message or f"node '{node.name}' ({node.operator}): {text}")
+    error = kind(message or f"node '{node.name}' ({node.operator}): {text}")
     error.node, error.reason, error.instead = node, reason, instead
     return error
 

@@ -156,7 +156,7 @@ def _checked(onnx: Any, source: Any) -> Any:
         _refuse_external_data(onnx, proto)
         if 0 < proto.ir_version < _FREE_INITIALIZERS:  # onnxruntime takes no less of an old file than of a new one
             proto.ir_version = _FREE_INITIALIZERS
-        onnx.checker.check_model(proto)
+        _check(onnx, proto)
     except (onnx.checker.ValidationError, ValueError, TypeError) as error:
         raise FormatError(f"not a valid ONNX model: {str(error).splitlines()[0]}") from error
     except Exception as error:
@@ -167,6 +167,17 @@ def _checked(onnx: Any, source: Any) -> Any:
     _refuse_gaps(proto)
     _require_arrays(onnx, proto)
     return proto
+
+
+def _check(onnx: Any, proto: Any) -> None:
+    """The checker wants a shape of every output, which onnxruntime infers. Raises onnx.checker.ValidationError."""
+    kinds = [info.type.tensor_type for info in proto.graph.output if info.type.HasField("tensor_type")]
+    without = [kind for kind in kinds if not kind.HasField("shape")]
+    for kind in without:
+        kind.shape.SetInParent()
+    onnx.checker.check_model(proto)
+    for kind in without:
+        kind.ClearField("shape")
 
 
 def _refuse_external_data(onnx: Any, proto: Any) -> None:

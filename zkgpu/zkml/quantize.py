@@ -24,6 +24,7 @@ from zkgpu.zkml.lowering import (
     nonlinear,
     overflow,
     places,
+    quantized,
     ramps,
     residual,
     resize,
@@ -35,7 +36,7 @@ from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale, is_ap
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.ranges import Interval
-from zkgpu.zkml.restated import SCATTER
+from zkgpu.zkml.restated import DEQUANTIZE, QUANTIZE, SCATTER
 from zkgpu.zkml.shares import LOGISTIC_SHARE
 from zkgpu.zkml.trees import TREES, Forest, forests
 
@@ -67,6 +68,8 @@ RULES: Mapping[str, Rule] = {
     "CumSum": linear.running_sums,
     "Concat": shapes.concatenate,
     "Pad": shapes.pad,
+    QUANTIZE: quantized.quantize_linear,
+    **dict.fromkeys((DEQUANTIZE, "DequantizeLinear"), quantized.dequantize_linear),
     "Relu": nonlinear.relu,
     "LeakyRelu": nonlinear.leaky_relu,
     "PRelu": nonlinear.leaky_relu_by_channel,
@@ -253,8 +256,12 @@ def _scale_for_trees(builder: Builder, name: str, read: list[Forest], farthest: 
 def _input_scale(builder: Builder, name: str, low: float, high: float) -> float:
     """1 for whole numbers that fit; else what gives 2^bits steps, to the smallest column where they go by column.
 
-    Numbers with few decimals stay what they are where their unit is no finer than that.
+    Numbers with few decimals stay what they are where their unit is no finer than that; an input that the model itself
+    makes integers of is taken in these.
     """
+    given = quantized.scale_of_reader(builder.graph, name)
+    if given:
+        return given
     steps, farthest = 2 ** builder.bits(name) - 1, max(high, -low)
     columns = builder.calibration.columns.get(name, ()) if builder.settings.by_column else ()
     if name in builder.calibration.integral and (columns or high - low <= steps) and farthest < _FARTHEST:

@@ -19,7 +19,8 @@ Restated = tuple[list[Node], dict[str, Shape]]
 CAST, BOOLEAN, DIVISION, POWER = "Cast to integers", "Cast to bool", "Div of integers", "Pow of integers"
 EXP, LOG = "Exp up to 0", "Log from 1 on"  # of numbers that lie there
 SCATTER = "Scatter to constant places"
-MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS, SELECT, SELECT_ELEMENTS, SCATTER)
+QUANTIZE, DEQUANTIZE = "Quantize by one scale", "Dequantize by one scale"
+MADE = (CAST, BOOLEAN, DIVISION, POWER, EXP, LOG, ROWS, SELECT, SELECT_ELEMENTS, SCATTER, QUANTIZE, DEQUANTIZE)
 
 _FLOATS = {1, 10, 11, 16}  # of onnx.TensorProto: float, float16, double, bfloat16
 _INTEGERS = {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}
@@ -247,6 +248,43 @@ def _with_factors_in_place(graph: Graph, node: Node) -> Restated:
     return nodes, {turned: graph.shapes[x][::-1]}
 
 
+def _quantize_linear(graph: Graph, node: Node) -> Restated:
+    """round(x / scale) + zero point, clamped to the type; a Relu before it lifts the lower end."""
+    scale, zero = _scale_and_zero(graph, node)
+    kind = graph.types.get(node.output)
+    if scale.size != 1 or kind is None or kind.kind not in "iu":
+        raise unsupported(node, "only integers by one scale are supported")
+    ends, x = np.iinfo(kind), node.inputs[0]
+    found = {"scale": float(scale.ravel()[0]), "zero": int(zero.ravel()[0]), "least": ends.min, "greatest": ends.max}
+    before = graph.producers().get(x)
+    if before is not None and before.operator == "Relu" and graph.sole_consumer(x) is node:
+        x, found["least"] = before.inputs[0], max(found["least"], found["zero"])
+    return [Node(node.name, QUANTIZE, (x,), node.outputs, found)], {}
+
+
+def _dequantize_linear(graph: Graph, node: Node) -> Restated:
+    """(x - zero point) * scale; scales that lie along an axis keep their place."""
+    scale, zero = _scale_and_zero(graph, node)
+    if scale.size == 1:
+        found = {"scale": float(scale.ravel()[0]), "zero": int(zero.ravel()[0])}
+        return [Node(node.name, DEQUANTIZE, node.inputs[:1], node.outputs, found)], {}
+    rank = len(graph.shapes[node.output])
+    along = (-1, *(1,) * (rank - 1 - int(node.attributes.get("axis", 1)) % rank))
+    attributes = {"scale": scale.reshape(along), "zero": zero.reshape(along)}
+    return [Node(node.name, node.operator, node.inputs[:1], node.outputs, attributes)], {}
+
+
+def _scale_and_zero(graph: Graph, node: Node) -> tuple[Array, Array]:
+    """In as many entries each. Raises FormatError for scales of blocks."""
+    scale = graph.constants[node.inputs[1]].astype(np.float64)
+    zero = graph.constants.get("".join(node.inputs[2:3]), np.zeros(()))
+    if node.attributes.get("block_size", 0) or scale.ndim > 1 or zero.size not in (1, scale.size):
+        raise unsupported(node, "scales of blocks are not supported where what is scaled is computed")
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        raise unsupported(node, "its scale is not above 0")
+    return scale, np.broadcast_to(zero.astype(np.int64), scale.shape) if zero.size == 1 else zero.astype(np.int64)
+
+
 def _of_many(graph: Graph, node: Node) -> Restated:
     """Of one tensor all of these are the tensor itself."""
     return _identity(node) if len(node.inputs) == 1 else ([node], {})
@@ -255,6 +293,7 @@ def _of_many(graph: Graph, node: Node) -> Restated:
 RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     **dict.fromkeys(("BitShift", "BitwiseNot"), _of_bits),
     "Cast": _cast,
+    "DequantizeLinear": _dequantize_linear,
     "Div": _of_integers(DIVISION),
     "Dropout": lambda graph, node: _identity(node),
     "Gather": _gather,
@@ -267,6 +306,7 @@ RULES: dict[str, Callable[[Graph, Node], Restated]] = {
     "Min": _of_many,
     "PRelu": _prelu,
     "Pow": _of_integers(POWER),
+    "QuantizeLinear": _quantize_linear,
     "ReduceLogSumExp": _log_sum_exp,
     **dict.fromkeys(("Scatter", "ScatterElements"), _scatter_elements),
     "ScatterND": _scatter_nd,

@@ -35,8 +35,8 @@ OPERATORS = tuple(
 
 
 INSTEAD: Mapping[str, str] = {
-    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), "the float model"),
-    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), "the float model"),
+    **dict.fromkeys(("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger"), "the float model, or static scales"),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul"), "QuantizeLinear and DequantizeLinear (QuantFormat.QDQ)"),
     **dict.fromkeys(("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"), "an input instead"),
     **dict.fromkeys(("Bernoulli", "Multinomial"), "an input instead"),
     **dict.fromkeys(("LabelEncoder", "CategoryMapper", "OneHotEncoder", "FeatureVectorizer"), "its result as an input"),

@@ -30,6 +30,7 @@ from zkgpu.zkml.operations import (
     Shape,
     Tensor,
 )
+from zkgpu.zkml.restated import QUANTIZE
 from zkgpu.zkml.tabular import SHARE, UNIT
 
 WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
@@ -192,6 +193,8 @@ class Builder:
     def nominal(self, name: str) -> float:
         """The scale at which a float tensor just fills its bits, measured where its Relu and pooling end.
 
+        What the model itself makes integers of has their scale.
+
         Where they leave nothing, as behind a Relu that never is above 0, it is measured before them.
         """
         here, name = name, end_of(self.graph, name)
@@ -200,6 +203,8 @@ class Builder:
         reader = self.graph.sole_consumer(name)
         if reader is not None and reader.operator == "Function":
             return self.table_scale(name)
+        if reader is not None and reader.operator == QUANTIZE:
+            return float(reader.attributes["scale"])
         return self.nominal_here(name)
 
     def bounds(self, name: str) -> tuple[float, float]:
@@ -279,10 +284,12 @@ class Builder:
         if isinstance(operation, Requantize) and seen & ~operation.seen:
             self.operations[at] = replace(operation, seen=operation.seen | seen)
 
-    def at_scale(self, x: Quantized, scale: float, low: int | None, high: int | None, seen: int = SEEN) -> Quantized:
-        """As requantize, in units of the wanted scale, within a part in 500."""
+    def at_scale(
+        self, x: Quantized, scale: float, low: int | None, high: int | None, seen: int = SEEN, near: float = CLOSE
+    ) -> Quantized:
+        """As requantize, in units of the wanted scale, within a part in 500, or another one."""
         shift = 0
-        while abs(round(x.scale / scale * 2.0**shift) * scale / x.scale / 2.0**shift - 1) > CLOSE:
+        while abs(round(x.scale / scale * 2.0**shift) * scale / x.scale / 2.0**shift - 1) > near:
             shift += self.settings.limb
         factor = round(x.scale / scale * 2.0**shift)
         if factor != 1:

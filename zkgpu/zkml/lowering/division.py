@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from zkgpu.zkml.graph import Node, unsupported
+from zkgpu.zkml.graph import Node, TooCoarse, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.linear import expanded, multiply
 from zkgpu.zkml.lowering.nonlinear import before_squares
@@ -45,7 +45,8 @@ def _terms(builder: Builder, node: Node) -> list[Quantized]:
 def _require_fine(node: Node, least: float, y: Quantized) -> None:
     """Raises FormatError where the least divisor of the calibration is but a few units, by which quotients are luck."""
     if y.scale != 1.0 and least < _FEWEST_UNITS * y.scale:  # whole numbers are exact
-        raise unsupported(node, f"its divisor was seen as small as {least:.3g}, and is known in steps of {y.scale:.3g}")
+        reason = f"its divisor was seen as small as {least:.3g}, and is known in steps of {y.scale:.3g}"
+        raise unsupported(node, reason, "give more bits", kind=TooCoarse)
 
 
 def share(builder: Builder, node: Node) -> Quantized:

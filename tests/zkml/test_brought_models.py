@@ -1,0 +1,49 @@
+"""Models as tools write them that nobody here made: each was refused, or misread, when it was first tried."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.zkml.models import model, node, normal
+from tests.zkml.onnx_oracle import compiled_right, samples_of
+from zkgpu.errors import FormatError
+from zkgpu.zkml.check import check
+from zkgpu.zkml.compiled import compile_model
+
+
+def without_shapes(proto: Any) -> Any:
+    """The model whose outputs have no shape, which onnxruntime infers."""
+    for info in proto.graph.output:
+        info.type.tensor_type.ClearField("shape")
+    return proto
+
+
+def test_an_output_needs_no_shape_in_the_file() -> None:
+    proto = without_shapes(model([node("MatMul", "x w", "out")], {"x": (1, 6)}, weights={"w": normal(6, 3)}))
+    compiled_right(proto, samples_of(proto))
+    assert not check(proto).obstacles
+
+
+def quotient() -> Any:
+    return model([node("Div", "x y", "out")], {"x": (2, 3), "y": (2, 1)})
+
+
+def divisors(low: float) -> dict[str, np.ndarray]:
+    draw = np.random.default_rng(1)
+    return {
+        "x": draw.uniform(-3, 3, (40, 2, 3)).astype(np.float32),
+        "y": draw.uniform(low, 3, (40, 2, 1)).astype(np.float32),
+    }
+
+
+@pytest.mark.parametrize("low", [0.2, 0.5])
+def test_a_divisor_that_8_bits_know_in_few_steps_gets_more(low: float) -> None:
+    compiled_right(quotient(), divisors(low), error=0.01)
+
+
+def test_the_bits_that_were_asked_for_are_kept_for_a_divisor_too() -> None:
+    with pytest.raises(FormatError, match=r"Div.*known in steps of .*: give more bits"):
+        compile_model(quotient(), divisors(0.2), bits=8)
