@@ -109,18 +109,17 @@ def patches(model: IntegerModel) -> Patches:
     return found
 
 
-WEIGHTS = [(name, weights) for name in SHAPES for weights in ("public", "private")] + [("padding", "hashed")]
+WEIGHTS = [(name, weights) for name in SHAPES for weights in ("public", "private")]
 
 
-@pytest.mark.parametrize(("name", "weights"), WEIGHTS)
+@pytest.mark.parametrize(("name", "weights"), [*WEIGHTS, ("padding", "hashed")])
 def test_outputs_are_those_of_the_semantics(checked: None, name: str, weights: str) -> None:
     model = network(SHAPES[name])
     assert evaluated.evaluated(model, public=weights == "public")
     assert_same_as_semantics(model, {"x": image(SHAPES[name])}, weights)
 
 
-@pytest.mark.parametrize("weights", ["public", "private"])
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(("name", "weights"), [*WEIGHTS, ("groups", "hashed")])
 def test_wires_are_counted_exactly(checked: None, name: str, weights: Any) -> None:
     assert_same(*sizes(network(SHAPES[name]), Visibilities(weights, inputs={"x": "private"})))
 
@@ -188,7 +187,7 @@ LIES: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-@pytest.mark.parametrize("weights", ["public", "private"])
+@pytest.mark.parametrize("weights", ["public", "private", "hashed"])
 @pytest.mark.parametrize("lie", LIES)
 def test_no_output_can_be_another(checked: None, lie: str, weights: str) -> None:
     shape = Shape((5, 3), (3, 3), pad=1)
@@ -196,10 +195,29 @@ def test_no_output_can_be_another(checked: None, lie: str, weights: str) -> None
     arranged, conv = model.operations
     forged = LIES[lie](arranged, conv, x)
     assert (forged != _sums(arranged, conv, x)).any()
-    if weights == "private":
+    if weights != "public":
         forged = forged * conv.multiplier[:, None, :]
     given = all_inputs(model, {"x": x}, weights)
     assert_forgery_fails(unpublished(model, weights), given, {"conv/convolution/sums": lambda *_: forged})
+
+
+@pytest.mark.parametrize("factors", [(1, 1), (0, 0), (3, 2), (2, 4), (-2, 3)])
+def test_hashed_multipliers_are_those_of_their_channels(checked: None, factors: tuple[int, int]) -> None:
+    shape = Shape((5, 3), (3, 3), pad=1)
+    model, x = network(shape), image(shape)
+    arranged, conv = model.operations
+    conv = replace(conv, multiplier=np.array([[2, 3]]))
+    model = replace(model, operations=(arranged, conv))
+    forged = _sums(arranged, conv, x) * np.array(factors)
+    given = all_inputs(model, {"x": x}, "hashed")
+    assert_forgery_fails(unpublished(model, "hashed"), given, {"conv/convolution/sums": lambda *_: forged})
+
+
+@pytest.mark.parametrize("name", ["padding", "groups"])
+def test_every_wire_beside_hashed_weights_is_pinned(checked: None, name: str) -> None:
+    model = network(SHAPES[name])
+    given = all_inputs(model, {"x": image(SHAPES[name])}, "hashed")
+    assert_every_wire_is_pinned(unpublished(model, "hashed"), given)
 
 
 OTHERS = [(name, lie) for name in SHAPES for lie in ("the last entry", "a shifted kernel")]

@@ -11,6 +11,7 @@ from tests.zkml.test_layers import OTHERS, PINNED, linear
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.testing import attack_circuit
 from zkgpu.zkml import operations
+from zkgpu.zkml.semantics import run
 
 
 def assert_one_witness(circuit: CompiledCircuit, inputs: dict[str, object], tries: int = 400) -> None:
@@ -35,6 +36,28 @@ def test_rows_of_nearly_equal_entries_have_one_witness(name: str) -> None:
     ((shape, low, high),) = inputs.values()
     values = np.random.default_rng(5).integers(0, 3, shape).clip(low, high)
     assert_one_witness(compiled(model_of(operation, **inputs)), {"x": values}, tries=1000)
+
+
+@pytest.mark.parametrize("image", ["different", "equal"])
+def test_windows_that_overlap_have_one_witness(image: str) -> None:
+    """Rows of three, two apart, and then columns of them: some maxima go into two windows."""
+    rows, columns = (np.arange(2)[:, None] * 2 + np.arange(3) for _ in range(2))
+    along = (np.arange(5)[:, None, None] * 5 + columns).reshape(10, 3)  # (row, window) by entry
+    across = (rows[:, None, :] * 2 + np.arange(2)[:, None]).reshape(4, 3)
+    model = model_of(
+        [
+            operations.Arrange("p", ("x",), "p/0", along),
+            operations.Maximum("p", ("p/0",), "p/1"),
+            operations.Arrange("p", ("p/1",), "p/2", across),
+            operations.Maximum("p", ("p/2",), "out"),
+        ],
+        x=((25,), -8, 7),
+    )
+    x = np.random.default_rng(7).integers(-8, 8, 25) if image == "different" else np.full(25, -8)
+    expected = x.reshape(5, 5)
+    largest = [expected[2 * i : 2 * i + 3, 2 * j : 2 * j + 3].max() for i in range(2) for j in range(2)]
+    assert (run(model, {"x": x})["out"] == largest).all()
+    assert_one_witness(compiled(model), {"x": x})
 
 
 @pytest.mark.parametrize("weights", ["public", "private", "hashed"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import cycle
+from itertools import count, cycle
 from typing import Any
 
 import numpy as np
@@ -101,7 +101,26 @@ def test_a_table_gives_no_value_of_another_row() -> None:
 
 def test_a_maximum_is_neither_another_entry_nor_a_larger_number() -> None:
     for wrong in (4, 2, 6, 0, -1):
-        forged(Maximum("m", ("x",), "out"), [[2, 5, 4]], -8, 7, maximum=constantly(wrong))
+        forged(Maximum("m", ("x",), "out"), [[2, 5, 4]], -8, 7, maximum=constantly_shaped(wrong, (1, 1)))
+
+
+@pytest.mark.parametrize("row", [[2, 5, 4], [-8, -1, -3, 7, 0], [1, 0]])
+def test_the_smaller_of_two_never_goes_on(row: list[int]) -> None:
+    """Of all pairs, or of one of them, the others being compared as they then are."""
+    forged(Maximum("m", ("x",), "out"), [row], -8, 7, maximum=lambda v, w: np.minimum(v, w))
+    for place in range(len(row) - 1):
+        forged(Maximum("m", ("x",), "out"), [row], -8, 7, maximum=_smaller_at(place))
+
+
+def _smaller_at(place: int) -> Callable:
+    """Of the pairs in the order in which they are compared, the wrong one of a single pair."""
+    compared = count()
+
+    def one_wrong(v: np.ndarray, w: np.ndarray) -> np.ndarray:
+        wrong = np.array([next(compared) == place for _ in range(v.size)]).reshape(v.shape)
+        return np.where(wrong, np.minimum(v, w), np.maximum(v, w))
+
+    return one_wrong
 
 
 @pytest.mark.parametrize("place", [0, 2, 3, 4])
@@ -264,7 +283,7 @@ def test_no_other_multiplicities_of_a_function_table_fit(changes: dict[int, int]
 @pytest.mark.parametrize("entries", [[3, 3, 3], [-8, -8, -8], [0, 0, 0]])
 @pytest.mark.parametrize("delta", [-1, 1, -16])
 def test_the_maximum_of_equal_entries_is_no_other_number(entries: list[int], delta: int) -> None:
-    forged(Maximum("m", ("x",), "out"), [entries], -8, 7, maximum=constantly(entries[0] + delta))
+    forged(Maximum("m", ("x",), "out"), [entries], -8, 7, maximum=constantly_shaped(entries[0] + delta, (1, 1)))
 
 
 @pytest.mark.parametrize("place", range(1, 5))

@@ -11,7 +11,8 @@ from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError
 from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.lowering import resize
-from zkgpu.zkml.operations import Arrange, Combine, Linear
+from zkgpu.zkml.operations import Arrange, Combine, Linear, Maximum
+from zkgpu.zkml.ranges import analyze
 
 Variants = list[tuple[str, dict[str, Any], list[Any]]]  # operator, attributes, further inputs
 
@@ -168,6 +169,27 @@ GROUPS = {
 def test_variants_are_as_onnxruntime_has_them(name: str) -> None:
     variants, shape = GROUPS[name]
     assert_right(many(variants, shape), shape)
+
+
+def larger_of_two(compiled: CompiledModel) -> int:
+    """How many times a circuit takes the larger of two."""
+    made = [op for op in compiled.model.operations if isinstance(op, Maximum)]
+    intervals = analyze(compiled.model)
+    return sum(intervals[op.output].low.size * (intervals[op.inputs[0]].shape[-1] - 1) for op in made)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "taken"),
+    [
+        (image([3, 3], strides=[2, 2], pads=[1, 1, 1, 1]), 8 * 4 * 2 + 4 * 4 * 2),  # 16 windows by themselves take 128
+        (image([3, 3], pads=[1, 1, 1, 1]), 8 * 8 * 4),
+        (image([3, 3], strides=[1, 4]), 8 * 2 * 2 + 6 * 2 * 2),  # first along the axis that leaves fewer
+        (image([2, 2], strides=[3, 3]), 6 * 3 + 3 * 3),  # rows that no window reads are left out
+    ],
+)
+def test_windows_that_overlap_share_what_is_largest_along_an_axis(attributes: dict[str, Any], taken: int) -> None:
+    compiled = assert_right(many([("MaxPool", attributes, [])], (1, 1, 8, 8)), (1, 1, 8, 8))
+    assert larger_of_two(compiled) == taken
 
 
 @pytest.mark.parametrize(("opset", "operator"), [(7, "Upsample"), (9, "Upsample"), (10, "Resize")])

@@ -335,11 +335,13 @@ class NetworkTally(RowTally):
             self.within(parts[name], part.low, part.high)
             self._hashed.append(part)
         weight, multiplier, bias = (parts[name] for name in ("weight", "multiplier", "bias"))
+        if patches is not None:
+            return self._convolution(x, patches, weight.shape[2], None, bias.size, multiplier.size)
         factors = multiplier.take((slice(None), None))
         if m > k and not works_in_pairs(m, k, operation.weight.shape[2]):
             scaled = self.product(weight, factors)
-            return self._private_linear(x, scaled, self.product(multiplier, bias), patches)
-        return self.product(self._private_linear(x, weight, bias, patches), factors, operation.output)
+            return self._private_linear(x, scaled, self.product(multiplier, bias))
+        return self.product(self._private_linear(x, weight, bias), factors, operation.output)
 
     def _read_by(self, operation: Linear) -> tuple[Sums, Patches | None]:
         (name,), patches = operation.inputs, self.evaluated.get(operation.output)
@@ -472,12 +474,15 @@ class NetworkTally(RowTally):
         self.constrain(count, x.total() + 3 * count)
         self.wires += count
 
-    def _convolution(self, cells: Sums, patches: Patches, n: int, weight: Integers | None, biases: int) -> Sums:
+    def _convolution(
+        self, cells: Sums, patches: Patches, n: int, weight: Integers | None, biases: int, scaled: int = 0
+    ) -> Sums:
         """`convolution` with n output channels a group.
 
         Args:
             weight: where it is public
             biases: those that are not 0
+            scaled: channels with multipliers that are wires
         """
         groups, m, k = patches.shape
         ends, products = groups * n, 0 if weight is not None else groups * (k + 1) * n
@@ -490,8 +495,8 @@ class NetworkTally(RowTally):
             self.wires += 1
         read = (patches.sizes > 0).reshape(groups, k)
         terms = 4 * products - 2 * int((~read).sum()) * n if weight is None else int((weight[read] != 0).sum()) + biases
-        self.constrain(products + ends * m, terms + ends * (3 * (m - 1) + 2 + m - 1))
-        self.wires += products + ends * (m - 1)
+        self.constrain(products + ends * m + scaled, terms + ends * (3 * (m - 1) + 2 + m - 1) + 3 * scaled)
+        self.wires += products + ends * (m - 1) + scaled
         return self.fresh((groups, m, n))
 
     def _private_linear(self, x: Sums, weight: Sums, bias: Sums, patches: Patches | None = None) -> Sums:

@@ -161,11 +161,15 @@ class RowTally(Tally):
 
     def maximum(self, _: Maximum, inputs: list[Sums], intervals: list[Interval]) -> Sums:
         (x,), (interval,) = inputs, intervals
-        if x.shape[-1] == 1:
-            return x.take((..., 0))
-        top, distance = self._top_of(x)
-        self.within(distance, 0, spread(interval), exactly=False)
-        return top
+        while (n := x.shape[-1]) > 1:
+            paired = n - n % 2
+            left, right = (x.take((..., slice(first, paired, 2))) for first in (0, 1))
+            won = self.fresh(left.shape)
+            distance = Sums.of(left.terms + right.terms + 1, 3 * won.size)
+            self.constrain(won.size, distance.total() + won.size)
+            self.within(distance, 0, spread(interval), exactly=False)
+            x = self._beside(won, x.take((..., slice(paired, None))))
+        return x.take((..., 0))
 
     def argmax(self, _: ArgMax, inputs: list[Sums], intervals: list[Interval]) -> Sums:
         (x,), (interval,) = inputs, intervals

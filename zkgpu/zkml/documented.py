@@ -62,9 +62,8 @@ _COSTS: Mapping[str, str] = {
     "LeakyRelu": "as Relu",
     "PRelu": "as Relu",
     "Clip": "as Relu, with a choice and a distance for each end, or 3 by a table",
-    **dict.fromkeys(
-        ("MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min"), "a range check of each input"
-    ),
+    **dict.fromkeys(("GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min"), "1, and a range check, of each input"),
+    "MaxPool": "1, and a range check, for each entry of a window, one axis after the other",
     **dict.fromkeys(("ArgMax", "ArgMin", "Hardmax"), "a range check of each input"),
     **dict.fromkeys(("Softmax", "LogSoftmax"), "about 11"),
     **dict.fromkeys(("LayerNormalization", "GroupNormalization", "InstanceNormalization"), "2, and some 20 a row"),

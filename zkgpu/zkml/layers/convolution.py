@@ -15,10 +15,11 @@ What is enforced, by name:
     products    x r^e for each entry of the input; sums, in which all of a channel are added up once
     columns     V_j
     channels    the identity above, for each output channel; its last product Y_io u_i needs no wire
-X, Y, and weights that are wires are committed before r is drawn. For wrong Y both sides of some channel are different
-polynomials in r, as no two places are alike: they agree at r with probability at most (largest place + B) / |Fr|
-(Schwartz, J. ACM 27, 1980). An entry is thereby proven as an element of the field, as by a row of its own; that it is
-the integer of the semantics follows from ranges, as ever (layers.matrices).
+    scaled channels    the right side times a channel's multiplier, where the prover gives one: Y is then scaled
+X, Y, and what is a wire of weights, biases and multipliers are committed before r is drawn. For wrong Y both sides of
+some channel are different polynomials in r, as no two places are alike: they agree at r with probability at most
+(largest place + B) / |Fr| (Schwartz, J. ACM 27, 1980). An entry is thereby proven as an element of the field, as by a
+row of its own; that it is the integer of the semantics follows from ranges, as ever (layers.matrices).
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.gadgets.evaluations import powers
 from zkgpu.records import dataclass
 from zkgpu.zkml.operations import Linear
-from zkgpu.zkml.semantics import added, matrix_product
+from zkgpu.zkml.semantics import added, matrix_product, product
 
 Index = NDArray[np.int64]
 Integers = NDArray[Any]  # of int64, or of Python integers
@@ -200,26 +201,28 @@ def evaluated_linear(operation: Linear, cells: Wires, patches: Patches) -> Wires
     return sums * np.broadcast_to(operation.multiplier[:, None, :], sums.shape)
 
 
-def convolution(cells: Wires, patches: Patches, weight: Any, bias: Any) -> Wires:
-    """(g, m, n): patches @ weight + bias.
+def convolution(cells: Wires, patches: Patches, weight: Any, bias: Any, multiplier: Wires | None = None) -> Wires:
+    """(g, m, n): multiplier * (patches @ weight + bias).
 
     Args:
         cells: (cells,): the entries of the input that are read
         weight: (g, k, n), and
         bias: (g, n): integers, or wires
+        multiplier: (g, n), beside weights that are wires; none stands for 1
     """
     circuit, (groups, m, _) = Circuit.of(cells), patches.shape
     is_public, rows = not isinstance(weight, Wires), patches.rows
     known = (weight, bias) if is_public else ()  # a stored circuit keeps the arrays that its hints close over
 
     def sums(cells: Integers, *given: Integers) -> Integers:
-        weights, biases = given or known
-        return added(matrix_product(np.append(cells, 0)[rows], weights), biases[:, None, :])
+        weights, biases, *factors = given or known
+        found = added(matrix_product(np.append(cells, 0)[rows], weights), biases[:, None, :])
+        return product(found, factors[0][:, None, :]) if factors else found
 
     with circuit.scope("convolution"):
-        given = [cells] if is_public else [cells, weight, bias]
+        given = [cells] if is_public else [cells, weight, bias, *([] if multiplier is None else [multiplier])]
         y = circuit.hint(sums, given, (groups, m, weight.shape[2]), "sums", signed=True)
-        for name, wires in zip(("inputs", "weights", "biases"), given, strict=False):
+        for name, wires in zip(("inputs", "weights", "biases", "multipliers"), given, strict=False):
             circuit.commit(wires, name)
         circuit.commit(y, "outputs")
         point = powers(circuit, patches.degree + 1)
@@ -229,6 +232,9 @@ def convolution(cells: Wires, patches: Patches, weight: Any, bias: Any) -> Wires
         if not is_public or bias.any():
             ones = circuit.materialize(at.sum())
             right = right + ones.broadcast_to(bias.shape) * bias
+        if multiplier is not None:
+            with circuit.scope("scaled channels"):
+                right = circuit.materialize(right * multiplier)
         circuit.assert_equal(_weighed(y, at), right, label="channels")
     return y
 

@@ -2,8 +2,10 @@
 
 Two relations make a number the maximum: it equals an entry, as a product of the differences is 0; and no difference
 from an entry is negative. The second is enforced on the differences themselves, by a range check whose low end is exact
-(`maximum`, `argmax`), or by their place in a table from 0 on after rounding *down*, as a floor is negative just where
-the difference is (`softmax`). Rounded to the nearest, a difference of minus half a step would pass for 0.
+(`argmax`), or by their place in a table from 0 on after rounding *down*, as a floor is negative just where the
+difference is (`softmax`). Rounded to the nearest, a difference of minus half a step would pass for 0.
+
+Where only the maximum is wanted, it is that of two at a time (`maximum`, `larger`): n entries take n - 1 range checks.
 """
 
 from __future__ import annotations
@@ -24,11 +26,28 @@ def spread(interval: Interval) -> int:
 
 
 def maximum(checks: Checks, x: Wires, interval: Interval) -> Wires:
-    """The maximum along the last axis: not below any entry, and equal to one of them."""
-    if x.shape[-1] == 1:
-        return x[..., 0]
-    top, distance = top_of(checks, x, interval.reach_bits)
-    checks.within(distance, 0, spread(interval), exactly=False)
+    """The maximum along the last axis: that of neighbors, of these maxima, and so on until one is left."""
+    reach = spread(interval)
+    checks.require_room(x, interval.reach_bits + 1)
+    while (n := x.shape[-1]) > 1:
+        paired = n - n % 2
+        won = larger(checks, x[..., 0:paired:2], x[..., 1:paired:2], reach)
+        x = concatenate([won, x[..., paired:]], axis=-1)
+    return x[..., 0]
+
+
+def larger(checks: Checks, x: Wires, y: Wires, reach: int) -> Wires:
+    """Entry by entry the larger of two, provided the caller has room for their differences.
+
+    With m for it, (m - x) (m - y) = 0 leaves one of them ("one of two"), and 2 m - x - y, which is |x - y| for the
+    larger and -|x - y| for the other, is not negative, by the low end of its range check.
+
+    Args:
+        reach: the largest |x - y| that there can be
+    """
+    top = Circuit.of(x).hint(lambda v, w: np.maximum(v, w), [x, y], x.shape, "maximum", signed=True)
+    Circuit.of(x).assert_product(top - x, top - y, np.zeros(x.shape, dtype=np.int64), label="one of two")
+    checks.within(top * 2 - x - y, 0, reach, exactly=False)
     return top
 
 

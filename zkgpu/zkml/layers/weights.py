@@ -14,7 +14,7 @@ import numpy as np
 
 from zkgpu.circuits import Circuit, Wires
 from zkgpu.errors import UsageError
-from zkgpu.zkml.layers.convolution import Patches
+from zkgpu.zkml.layers.convolution import Patches, convolution
 from zkgpu.zkml.layers.hashing import Ranged
 from zkgpu.zkml.layers.matrices import Integers, private_linear, private_values, works_in_pairs
 from zkgpu.zkml.layers.range_checks import Checks
@@ -87,12 +87,17 @@ def declare_hashed(circuit: Circuit, checks: Checks, operation: Linear, m: int) 
 def hashed_linear(
     operation: Linear, x: Wires, parts: Mapping[str, Ranged[Wires]], patches: Patches | None = None
 ) -> Wires:
-    """multiplier * (x @ weight + bias): the multipliers scale the weights or the sums, whichever are fewer."""
+    """multiplier * (x @ weight + bias): the multipliers scale the weights or the sums, whichever are fewer.
+
+    Those of patches scale what the sums of a channel are tested against (layers.convolution).
+    """
     weight, multiplier, bias = (parts[name].values for name in ("weight", "multiplier", "bias"))
-    groups, m, k = (patches or x).shape
+    if patches is not None:
+        return convolution(x, patches, weight, bias, multiplier)
+    groups, m, k = x.shape
     n = weight.shape[-1]
     if m > k and not works_in_pairs(m, k, n):
         scaled = weight * multiplier.reshape(groups, 1, n).broadcast_to((groups, k, n))
-        return private_linear(operation, x, Circuit.of(x).materialize(scaled), multiplier * bias, patches)
-    sums = private_linear(operation, x, weight, bias, patches)
+        return private_linear(operation, x, Circuit.of(x).materialize(scaled), multiplier * bias)
+    sums = private_linear(operation, x, weight, bias)
     return sums * multiplier.reshape(groups, 1, n).broadcast_to(sums.shape)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from zkgpu.errors import FormatError
-from zkgpu.zkml.graph import Array, Node
+from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.masks import MASK, is_for_softmax, is_unseen
 from zkgpu.zkml.lowering.windows import Walk, Windows, phases
@@ -124,7 +124,7 @@ def linear(
     out = builder.add(
         Linear, [x], scale, weight=integers, multiplier=multiplier, bias=offset, places=places, shifts=shifts
     )
-    builder.finer[out.name] = max(0, round(math.log2(builder.nominal(node.output) / scale)))
+    builder.finer[out.name] = max(0, round(math.log2(_nominal_of_sums(builder, node) / scale)))
     return out
 
 
@@ -147,10 +147,25 @@ def sum_scale(
     if not math.isfinite(largest):
         raise FormatError(f"layer '{node.name}': one of its weights is not a finite number")
     if is_rounded or not largest:
-        scale = _scale_of_sums(builder, target or builder.nominal(node.output), largest)
+        scale = _scale_of_sums(builder, target or _nominal_of_sums(builder, node), largest)
     else:
         scale = largest / _MULTIPLIER_OF_UNROUNDED
     return per_channel, builder.scales.setdefault(node.output, scale)
+
+
+def _nominal_of_sums(builder: Builder, node: Node) -> float:
+    """The scale that a layer's sums are rounded to: that of what they are added up to, where nothing else reads them.
+
+    All layers that are added then have one scale, which is a whole number of limbs above that of the rounded sum.
+    """
+    graph, name = builder.graph, node.output
+    while (reader := graph.sole_consumer(name)) is not None and _is_sum(graph, reader):
+        name = reader.output
+    return builder.nominal(name)
+
+
+def _is_sum(graph: Graph, node: Node) -> bool:
+    return node.operator in ("Add", "Sub") and all(graph.constant(name) is None for name in node.inputs)
 
 
 def _scale_of_sums(builder: Builder, target: float, largest: float) -> float:
@@ -216,7 +231,8 @@ def add(builder: Builder, node: Node) -> Quantized:
     constants = [builder.graph.constant(name) for name in node.inputs]
     if constants[0] is not None or constants[1] is not None:
         return _add_constant(builder, node, constants, sign)
-    pair = [builder.narrow(builder.tensors[name], name) for name in node.inputs]
+    most = max(builder.wide, WIDEST)  # of terms: their sum is narrowed where it is read, by one rounding for both
+    pair = [builder.narrow(builder.tensors[name], name, most) for name in node.inputs]
     multipliers, scale = builder.aligned(pair)
     return builder.combine(pair, [multipliers[0], sign * multipliers[1]], scale)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -353,13 +354,29 @@ def named_function(builder: Builder, node: Node) -> Quantized:
 
 
 def max_pool(builder: Builder, node: Node) -> Quantized:
+    """The largest along one axis after the other: windows that overlap along it share what they have of the others."""
     x = builder.tensors[node.inputs[0]]
     shape = builder.shape(x)
     kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
     windows = Windows.of(node, shape, [int(k) for k in kernel], builder.graph.shapes[node.output][2:])
-    places = _padding_repeats_an_entry(node, windows.places)
-    out = builder.add(Maximum, [builder.arrange([x], places)], x.scale)
-    return builder.reshape(out, builder.graph.shapes[node.output])
+    axes = [_padding_repeats_an_entry(node, places) for places in windows.places_of_axes]
+    read = [np.unique(places) for places in axes]
+    positions = np.arange(math.prod(shape)).reshape(shape)[np.ix_(*map(np.arange, shape[:2]), *read)]
+    axes = [np.searchsorted(own, places) for own, places in zip(read, axes, strict=True)]
+    for axis in min(permutations(range(len(axes))), key=lambda order: _pairs(axes, order)):
+        rows = np.moveaxis(positions.take(axes[axis], axis=2 + axis), 3 + axis, -1)
+        x = builder.add(Maximum, [builder.arrange([x], rows)], x.scale)
+        positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
+    return x
+
+
+def _pairs(axes: Sequence[Array], order: Sequence[int]) -> int:
+    """How many times the larger of two is taken of one channel, where axes come in that order."""
+    lengths, total = [int(places.max()) + 1 for places in axes], 0
+    for axis in order:
+        lengths[axis] = len(axes[axis])
+        total += math.prod(lengths) * (axes[axis].shape[1] - 1)
+    return total
 
 
 def _padding_repeats_an_entry(node: Node, places: Array) -> Array:

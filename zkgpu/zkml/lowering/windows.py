@@ -24,6 +24,7 @@ class Windows:
         places: (batch * channels, windows, entries of a window): positions in the tensor, -1 in the padding
         sizes: (windows,): how many entries of a window lie in the tensor or in its padding
         count_of_axes, shifts_of_axes: windows along each axis, and the shift of each entry of a window along it
+        places_of_axes: along each axis (windows, entries): positions along it, -1 outside of the tensor
     """
 
     places: Integers
@@ -31,6 +32,7 @@ class Windows:
     sizes: Integers
     count_of_axes: Shape
     shifts_of_axes: tuple[Integers, ...]
+    places_of_axes: tuple[Integers, ...]
 
     @property
     def count(self) -> int:
@@ -59,7 +61,10 @@ class Windows:
         chosen = view[key]
         places = chosen.reshape(len(chosen), math.prod(count), -1)
         shifts = tuple(np.arange(k) * d // s for k, d, s in zip(kernel, dilations, strides, strict=True))
-        return cls(np.maximum(places, -1), shape[0], (places[0] != _BEYOND).sum(axis=-1), tuple(count), shifts)
+        sizes = (places[0] != _BEYOND).sum(axis=-1)
+        along = zip(count, strides, kernel, dilations, begin, space, strict=True)
+        own = tuple(_along_axis(*sizes_of_axis) for sizes_of_axis in along)
+        return cls(np.maximum(places, -1), shape[0], sizes, tuple(count), shifts, own)
 
     def patches(self, groups: int) -> Integers:
         """(groups, batch * windows, channels of a group * entries): the rows a convolution's product reads."""
@@ -90,6 +95,12 @@ def walk(batch: int, count: Shape | None, shifts: Sequence[Integers], channels: 
         place = (place[:, None] * n + np.arange(n)).ravel()
         shift = (shift[:, None] * n + along).ravel()
     return place, np.tile(shift, channels)
+
+
+def _along_axis(count: int, stride: int, kernel: int, dilation: int, begin: int, n: int) -> Integers:
+    """(count, kernel): what windows read along one axis of n entries, -1 outside of it."""
+    places = np.arange(count)[:, None] * stride - begin + np.arange(kernel) * dilation
+    return np.where((places >= 0) & (places < n), places, -1)
 
 
 def _padded(images: Integers, widths: Iterable[tuple[int, int]], mark: int) -> Integers:
