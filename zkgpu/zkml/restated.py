@@ -78,10 +78,11 @@ def _cast(graph: Graph, node: Node) -> Restated:
     if target not in _INTEGERS:
         raise unsupported(node, f"a cast to type {target} of ONNX is not supported")
     wanted, given = np.dtype(_INTEGERS[target]), graph.types.get(source)
-    fits = given is not None and (np.can_cast(given, wanted) or (wanted.kind == "i" and wanted.itemsize >= 4))
-    if fits and graph.is_integral(source):
-        copy = [Node(node.name, "Reshape", (source, ""), node.outputs)], {}  # whose range lowering.overflow looks at
-        return _identity(node) if np.can_cast(given, wanted) else copy
+    if given is not None and graph.is_integral(source):
+        if np.can_cast(given, wanted):
+            return _identity(node)
+        if wanted.kind == "i" and wanted.itemsize >= 4:  # a copy, whose range lowering.overflow looks at
+            return [Node(node.name, "Reshape", (source, ""), node.outputs)], {}
     if wanted.kind == "b":
         return [Node(node.name, BOOLEAN, (source,), node.outputs)], {}
     ends = np.iinfo(wanted)

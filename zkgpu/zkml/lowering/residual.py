@@ -322,7 +322,8 @@ def _is_of_products(graph: Graph, name: str) -> bool:
 
 def _leads_to_products(graph: Graph, node: Node) -> bool:
     """Whether a node is such a product or place, or moves and turns what only such nodes read."""
-    if node.operator == "ArgMax" or (node.operator in ("MatMul", "Mul") and not set(node.inputs) & set(graph.constants)):
+    is_product = node.operator in ("MatMul", "Mul") and not set(node.inputs) & set(graph.constants)
+    if is_product or node.operator == "ArgMax":
         return True
     read = (output for output in node.outputs if output in graph.consumers())
     return node.operator in _TURNING and all(_is_of_products(graph, output) for output in read)
