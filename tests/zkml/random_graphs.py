@@ -325,13 +325,19 @@ def comparison(operator: str) -> Generator:
 
 
 def equality(g: Sketch, x: str) -> str:
-    whole = g.tensor("i")
+    whole = g.tensor("i") if g.tensors("i") and g.below(2) else g.add("ArgMax", x, axis=g.axis(x))
     return str(g.add("Equal", *g.either(whole, g.constant(g.below(4), g.values[whole][0].dtype))))
+
+
+def truth(g: Sketch, x: str) -> str:
+    if g.tensors("b") and g.below(2):
+        return g.tensor("b")
+    return str(g.add(g.one_of(["Greater", "Less"]), x, g.constant(g.draws.normal())))
 
 
 def connective(operator: str) -> Generator:
     def add(g: Sketch, x: str) -> str:
-        first = g.tensor("b")
+        first = truth(g, x)
         return str(g.add(operator, *g.either(first, g.truths(g.shape(first)))))
 
     return add
@@ -891,7 +897,7 @@ GENERATORS: dict[str, Generator] = {
     "LpPool": pool("LpPool"),
     "Mod": remainder,
     "Normalizer": normalized,
-    "Not": lambda g, x: g.add("Not", g.tensor("b")),
+    "Not": lambda g, x: g.add("Not", truth(g, x)),
     "OneHot": one_hot,
     "OneHotEncoder": encoded_categories,
     "PRelu": prelu,
