@@ -56,6 +56,19 @@ def beside_ones(g: Sketch, x: str) -> str:
     return str(g.add("Add", x, g.add("EyeLike", x, **g.maybe(k=g.below(3) - 1))))
 
 
+def quantized(g: Sketch, x: str) -> str:
+    """In 8 bits and back, of all entries alike or by those of an axis."""
+    g.require(g.rank(x) > 0)
+    way = {"axis": g.axis(x)} if g.opset > 12 and not g.below(4) else {}
+    reach = max(g.high(x), -g.low(x), 0.1)
+    shape = (g.shape(x)[way["axis"]],) if way else ()
+    steps = g.constant(reach / g.draws.uniform(60, 120, size=shape))
+    zero = g.constant(np.full(shape, g.one_of([0, 100, 128])).astype(np.uint8))
+    if g.below(2):
+        zero = g.constant(np.full(shape, g.one_of([0, -5])).astype(np.int8))
+    return str(g.add("DequantizeLinear", g.add("QuantizeLinear", x, steps, zero, **way), steps, zero, **way))
+
+
 # entries moved
 
 
@@ -281,6 +294,7 @@ PARTICULAR: dict[str, Callable[[Sketch, str], Any]] = {
     "Compress": compressed,
     "EyeLike": beside_ones,
     "FeatureVectorizer": side_by_side,
+    **dict.fromkeys(("DequantizeLinear", "QuantizeLinear"), quantized),
     "If": branched,
     "Loop": looped,
     "ReverseSequence": reversed_parts,
