@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.zkml.models import model, node, normal
+from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of
-from zkgpu.errors import FormatError
+from zkgpu.errors import FormatError, ResourceError
 from zkgpu.zkml.check import check
 from zkgpu.zkml.compiled import compile_model
 
@@ -47,3 +47,39 @@ def test_a_divisor_that_8_bits_know_in_few_steps_gets_more(low: float) -> None:
 def test_the_bits_that_were_asked_for_are_kept_for_a_divisor_too() -> None:
     with pytest.raises(FormatError, match=r"Div.*known in steps of .*: give more bits"):
         compile_model(quotient(), divisors(0.2), bits=8)
+
+
+@pytest.mark.parametrize("places", [[1, 5, 6], [[0, 1], [1, 2], [2, 0]]], ids=["in a row", "by axis"])
+def test_sparse_weights_are_weights(places: Any) -> None:
+    proto = model([node("MatMul", "x w", "out")], {"x": (1, 3)}, weights={"w": np.zeros((3, 3))})
+    del proto.graph.initializer[:]
+    values = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [3], [1.0, -2.0, 0.5])
+    indices = onnx.numpy_helper.from_array(np.array(places), "places")
+    proto.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, indices, [3, 3]))
+    compiled_right(proto, samples_of(proto))
+
+
+def test_sparse_weights_that_no_memory_holds_are_refused() -> None:
+    proto = model([node("MatMul", "x w", "out")], {"x": (1, 3)}, weights={"w": np.zeros((3, 3))})
+    del proto.graph.initializer[:]
+    values = onnx.helper.make_tensor("w", onnx.TensorProto.FLOAT, [1], [1.0])
+    indices = onnx.numpy_helper.from_array(np.array([1]), "places")
+    proto.graph.sparse_initializer.append(onnx.helper.make_sparse_tensor(values, indices, [1 << 20, 1 << 20]))
+    with pytest.raises(ResourceError, match=r"'w' take more than .* with their zeros"):
+        compile_model(proto, np.ones((2, 3)))
+
+
+def test_a_table_behind_layers_that_are_nothing_takes_other_weights() -> None:
+    """A Relu that never opened leaves sums that are always 0, of these weights."""
+    given = {"w": normal(4, 8) / 10, "b": np.full(8, -5.0), "v": normal(8, 3)}
+    nodes = [
+        node("Gemm", "x w b", "g"),
+        node("Relu", "g", "h"),
+        node("MatMul", "h v", "s"),
+        node("Sigmoid", "s", "out"),
+    ]
+    compiled_right(model(nodes, {"x": (1, 4)}, weights=given), {"x": draw(1, 4)}, weights="private")
+
+
+def draw(*shape: int) -> np.ndarray:
+    return np.random.default_rng(1).uniform(-2, 2, (40, *shape)).astype(np.float32)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.extras import hint
 from zkgpu.formats.container import map_file
 from zkgpu.formats.kinds import wrong_kind
 from zkgpu.records import dataclass
-from zkgpu.zkml.external_data import load_weights
+from zkgpu.zkml.external_data import MOST, load_weights
 from zkgpu.zkml.graph import Shape
 
 Source: TypeAlias = "OnnxModel | str | Path | bytes | Any"
@@ -166,6 +169,7 @@ def _checked(onnx: Any, source: Any) -> Any:
         raise FormatError(f"{name}not an ONNX model: its bytes do not parse: export it again") from error
     _refuse_gaps(proto)
     _require_arrays(onnx, proto)
+    _fill_in(onnx, proto)
     return proto
 
 
@@ -213,6 +217,23 @@ def _require_arrays(onnx: Any, proto: Any) -> None:
             onnx.helper.tensor_dtype_to_np_dtype(info.type.tensor_type.elem_type)
         except KeyError as error:
             raise FormatError(f"not a valid ONNX model: input '{info.name}' has no type of numbers") from error
+
+
+def _fill_in(onnx: Any, proto: Any) -> None:
+    """Sparse weights with their zeros, as all others are. Raises ResourceError for more than a model can hold."""
+    left = MOST
+    for sparse in proto.graph.sparse_initializer:
+        values, places = (onnx.numpy_helper.to_array(part) for part in (sparse.values, sparse.indices))
+        left -= math.prod(sparse.dims) * values.itemsize
+        if left < 0:
+            raise ResourceError(f"weights '{sparse.values.name}' take more than {MOST:,} bytes with their zeros")
+        whole = np.zeros(tuple(sparse.dims), dtype=values.dtype)
+        if places.ndim == 1:
+            whole.reshape(-1)[places] = values
+        else:
+            whole[tuple(places.T)] = values
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(whole, sparse.values.name))
+    del proto.graph.sparse_initializer[:]
 
 
 def _tensors(message: Any) -> Iterator[Any]:

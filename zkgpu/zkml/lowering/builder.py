@@ -25,9 +25,15 @@ from zkgpu.zkml.operations import (
     Combine,
     IntegerModel,
     Integers,
+    Linear,
+    Lookup,
+    Normalize,
     Operation,
     Requantize,
+    Rescale,
+    RootMeanSquare,
     Shape,
+    Softmax,
     Tensor,
 )
 from zkgpu.zkml.restated import QUANTIZE
@@ -44,6 +50,7 @@ _FAR_SPARE = 8  # the same where activations are to follow what it has not seen
 _HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
 _ROOM = 16  # bits of room that a tensor is left which is rounded as little as need be
 _NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
+_ENDED = (Lookup, Normalize, Rescale, RootMeanSquare, Softmax)  # operations that give no more, whatever they read
 _PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
 
@@ -167,6 +174,20 @@ class Builder:
 
     def interval(self, x: Quantized) -> ranges.Interval:
         return self.intervals[x.name]
+
+    def is_open(self, x: Quantized) -> bool:
+        """Whether other weights may lead a tensor out of its interval: it follows from sums, with no clamp between."""
+        if not self.settings.open_weights:
+            return False
+        made, todo = {operation.output: operation for operation in self.operations}, [x.name]
+        while todo:
+            operation = made.get(todo.pop())
+            if isinstance(operation, Linear):
+                return True
+            is_clamped = isinstance(operation, Requantize) and operation.low is not None and operation.high is not None
+            if operation is not None and not is_clamped and not isinstance(operation, _ENDED):
+                todo += operation.inputs
+        return False
 
     # widths
 

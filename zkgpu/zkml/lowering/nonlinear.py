@@ -129,6 +129,7 @@ def _table_of(builder: Builder, node: Node, evaluate: Callable[[Array], Array], 
     """
     scale, bits = builder.table_scale(name), builder.table_bits(name)
     is_exact = builder.graph.is_integral(name) and x.scale == 1.0 and _length(builder, x) <= _LONGEST
+    is_exact = is_exact and not builder.is_open(x)
     index = x if is_exact else _index_of(builder, x, evaluate, name, scale, bits)
     first, values = _table(builder, index, evaluate)
     low, high = builder.calibration.seen(name) if name in builder.calibration.low else builder.bounds(name)
@@ -298,7 +299,7 @@ def _indices(
     """x requantized and clamped to a calibrated range; x itself when it is narrow already."""
     interval = builder.interval(x)
     is_narrow = interval.greatest - interval.least < 2**bits
-    if interval.bits <= bits or (is_narrow and is_apart(low, high)):
+    if not builder.is_open(x) and (interval.bits <= bits or (is_narrow and is_apart(low, high))):
         return x
     reached = builder.reached_scale(x, scale)
     return builder.requantize(
