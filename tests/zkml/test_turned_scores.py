@@ -52,7 +52,7 @@ def rotated(name: str, heads: int) -> list[Operation]:
     ]
 
 
-def layers_of(*, shared: bool = True, output: str = "out", **options: int) -> list[Operation]:
+def layers_of(*, shared: bool = True, output: str = "out", **options: Any) -> list[Operation]:
     """Products of turned queries and keys, of which both heads share one or have one each."""
     keys = 1 if shared else HEADS
     found: list[Operation] = [

@@ -21,6 +21,7 @@ from zkgpu.curves import DEFAULT
 from zkgpu.records import dataclass
 from zkgpu.zkml.counting_rows import RowTally
 from zkgpu.zkml.layers import products
+from zkgpu.zkml.layers.challenged import PLAIN
 from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of
 from zkgpu.zkml.layers.convolution import Patches
@@ -30,10 +31,12 @@ from zkgpu.zkml.layers.long_sums import rounded_at_once
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.mixtures import Mixture, mixtures_of
 from zkgpu.zkml.layers.network import Network, rounded_only_for_tables
+from zkgpu.zkml.layers.packing import weighings_of
 from zkgpu.zkml.layers.scores import Scores, scores_of
 from zkgpu.zkml.layers.tables import table_key
 from zkgpu.zkml.layers.turned import Factor, Turned, kept_for, turned_of
 from zkgpu.zkml.layers.unpacking import unpacked
+from zkgpu.zkml.layers.weighing import Weighing
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -166,11 +169,14 @@ class NetworkTally(RowTally):
         self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
         self._kept, self._tested = kept_for(self.turned), set[str]()
         self._weighted_entries: set[tuple[str, int]] = set()
+        self.weighings: Mapping[str, Weighing] = {}
+        if not sketched:
+            self.weighings = weighings_of(model, self.intervals, self.products, self.mixtures, self._kept)
         self._unwritten |= read_by_them_only(model, self.evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
         self.layers: list[LayerCount] = []
-        self._weighted: set[tuple[products.Source, int]] = set()
-        self._sums_of_powers: set[tuple[int, int]] = set()
+        self._weighted: set[tuple[products.Source, Weighing]] = set()
+        self._sums_of_weights: set[tuple[int, Weighing]] = set()
         self.sums: dict[str, Sums] = {}
         self.fused = rounded_only_for_tables(model)
         self.clamps = clamp_tables(model, self.intervals, self.fused, visibilities.weights_are_given)
@@ -374,13 +380,13 @@ class NetworkTally(RowTally):
 
     def _challenged_linear(self, operation: Linear, x: Sums, source: products.Source) -> Sums:
         """`challenged.challenged_linear`."""
-        self._weigh(source, x, 1)
+        self._weigh(source, x, self.weighings.get(operation.output, PLAIN))
         return self._tested_linear(operation, x.shape[1])
 
     def _mixed(self, operation: Linear, mixture: Mixture) -> Sums:
         """`mixtures.weighted_mixture`, which takes a product for each entry of V, and the layer's test."""
         p, v = (self.sums[name] for name in mixture.product.inputs)
-        self._weigh(mixture.source, p, 1)
+        self._weigh(mixture.source, p, self.weighings.get(operation.output, PLAIN))
         columns, k = mixture.heads.size, p.shape[2]
         read = v.terms.swapaxes(1, 2)[mixture.heads, mixture.entries]
         self.constrain(columns * k, int(read.sum()) + columns * (3 * k - 1))
@@ -390,25 +396,27 @@ class NetworkTally(RowTally):
     def _tested_linear(self, operation: Linear, m: int) -> Sums:
         """Each channel's last product is its test."""
         groups, _, n = operation.weight.shape
-        self.degree += m - 1
+        weighing = self.weighings.get(operation.output, PLAIN)
+        powers = weighing.groups(m)
+        self.degree += powers - 1
         y = self.fresh((groups, m, n))
         self._tested.add(operation.output)
         is_kept, biases = operation.output in self._kept, int(np.count_nonzero(operation.bias))
-        inner = groups * n * (m - 1 if is_kept else m - 2)
+        inner = groups * n * (m - 1 if is_kept else max(0, powers - 2))
         self._weighted_entries.update({(operation.output, 1)} if is_kept else ())
-        self.constrain(inner, 3 * inner)
+        self.constrain(inner, 3 * inner + groups * n * (m - powers))
         self.wires += inner
         weights = int(np.count_nonzero(operation.weight))
         self.constrain(groups * n, inner + 3 * groups * n + weights + biases)
         if operation.bias.any():
-            self._sum_powers(m, 1)
+            self._sum_weights(m, weighing)
         return self._times_multiplier(y, operation)
 
-    def _sum_powers(self, count: int, step: int) -> None:
-        """`Evaluations.sum_of_powers`."""
-        if (count, step) not in self._sums_of_powers:
-            self._sums_of_powers.add((count, step))
-            self.constrain(1, count + 2)
+    def _sum_weights(self, rows: int, weighing: Weighing) -> None:
+        """`Evaluations.sum_of_weights`."""
+        if (rows, weighing) not in self._sums_of_weights:
+            self._sums_of_weights.add((rows, weighing))
+            self.constrain(1, weighing.groups(rows) + 2)
             self.wires += 1
 
     def _challenged_scores(self, scores: Scores) -> Sums:
@@ -417,11 +425,12 @@ class NetworkTally(RowTally):
         self.degree += m * n - 1
         out = self.fresh(scores.lengths)
         for side, step in ((scores.left, 1), (scores.right, m)):
-            self._weigh(side.source, self.sums[side.layer.inputs[0]], step)
+            weighing = Weighing(step)
+            self._weigh(side.source, self.sums[side.layer.inputs[0]], weighing)
             chosen = side.distinct
             bias = int(np.count_nonzero(side.layer.bias[0][chosen]))
             if bias:
-                self._sum_powers(self.sums[side.layer.inputs[0]].shape[1], step)
+                self._sum_weights(self.sums[side.layer.inputs[0]].shape[1], weighing)
             weights = int(np.count_nonzero(side.layer.weight[0][:, chosen]))
             self.constrain(chosen.size, weights + bias + 2 * chosen.size)
             self.wires += chosen.size
@@ -463,14 +472,15 @@ class NetworkTally(RowTally):
             self.constrain((m - 1) * n, 3 * (m - 1) * n)
             self.wires += (m - 1) * n
 
-    def _weigh(self, source: products.Source, x: Sums, step: int) -> None:
-        """`Evaluations.weighted`: a product for each entry but those of the first row of each group."""
+    def _weigh(self, source: products.Source, x: Sums, weighing: Weighing) -> None:
+        """`Evaluations.weighted`: a product for each entry of each power but the first, and a wire at least."""
         groups, m, k = x.shape
-        self.powers_of(m, step)
-        if (source, step) in self._weighted:
+        powers = weighing.groups(m)
+        self.powers_of(powers, weighing.step)
+        if (source, weighing) in self._weighted:
             return
-        self._weighted.add((source, step))
-        count = groups * (m - 1) * k
+        self._weighted.add((source, weighing))
+        count = groups * max(1, powers - 1) * k
         self.constrain(count, x.total() + 3 * count)
         self.wires += count
 

@@ -25,6 +25,7 @@ from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.challenged import Evaluations
 from zkgpu.zkml.layers.products import Product, Source, Sources
+from zkgpu.zkml.layers.weighing import Weighing
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, MatMul, Operation, Shape
 
 Integers = NDArray[Any]
@@ -100,15 +101,16 @@ def _is_scale(operation: Combine) -> bool:
     return operation.multipliers[0].size == 1 and not operation.offset.any()
 
 
-def weighted_mixture(evaluations: Evaluations, mixture: Mixture, p: Wires, v: Wires) -> Wires:
+def weighted_mixture(evaluations: Evaluations, mixture: Mixture, weighing: Weighing, p: Wires, v: Wires) -> Wires:
     """(1, c): O'. The last product of a column needs no wire of its own.
 
     Args:
+        weighing: of the layer
         p, v: (g, m, k) and (g, k, n), both committed
     """
     circuit = evaluations.circuit
     circuit.commit(v, "mixed")
-    weights = evaluations.weighted(mixture.source, p)[mixture.heads]
+    weights = evaluations.weighted(mixture.source, p, weighing)[mixture.heads]
     values = v.transpose((0, 2, 1))[mixture.heads, mixture.entries]
     total = weights[:, -1] * values[:, -1]
     if weights.shape[1] > 1:

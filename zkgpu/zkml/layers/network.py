@@ -20,6 +20,7 @@ from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul,
 from zkgpu.zkml.layers.maximum import argmax, maximum
 from zkgpu.zkml.layers.mixtures import Mixture, mixed_values, mixtures_of, weighted_mixture
 from zkgpu.zkml.layers.normalize import normalize, root_mean_square
+from zkgpu.zkml.layers.packing import weighings_of
 from zkgpu.zkml.layers.products import products_of
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize, rescale, rounded_unchecked
@@ -113,7 +114,9 @@ class Network:
         self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
         self._unwritten |= read_by_them_only(model, self._evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
-        self._evaluations = Evaluations(circuit, kept_for(self.turned))
+        kept = kept_for(self.turned)
+        weighings = weighings_of(model, self.intervals, self.products, self.mixtures, kept)
+        self._evaluations = Evaluations(circuit, kept, weighings)
         self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
         self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
@@ -204,7 +207,7 @@ class Network:
 
     def _mixed(self, operation: Linear, mixture: Mixture) -> Wires:
         p, v = (self.values[name] for name in mixture.product.inputs)
-        weighted = weighted_mixture(self._evaluations, mixture, p, v)
+        weighted = weighted_mixture(self._evaluations, mixture, self._evaluations.weighing(operation), p, v)
         return tested_linear(self._evaluations, operation, weighted, p.shape[1], [p, v], mixed_values(mixture))
 
     def _linear(self, operation: Linear) -> Wires:

@@ -33,6 +33,7 @@ from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.challenged import Evaluations
 from zkgpu.zkml.layers.products import Product, Source, Sources
+from zkgpu.zkml.layers.weighing import Weighing
 from zkgpu.zkml.operations import Arrange, IntegerModel, Linear, MatMul, Shape
 
 Places = NDArray[np.int64]
@@ -164,8 +165,9 @@ def _weighted(evaluations: Evaluations, side: Side, x: Wires, step: int, label: 
     """(g, k): the columns' sums, weighted by powers of r^step, each column once a wire of its own."""
     circuit, layer, chosen = evaluations.circuit, side.layer, side.distinct
     weight, bias, modulus = layer.weight[0][:, chosen], layer.bias[0][chosen], circuit.field.modulus
-    given = evaluations.weighted(side.source, x, step)[0]
-    one = evaluations.sum_of_powers(x.shape[1], step) if bias.any() else circuit.constant(0)
+    weighing = Weighing(step)
+    given = evaluations.weighted(side.source, x, weighing)[0]
+    one = evaluations.sum_of_weights(x.shape[1], weighing) if bias.any() else circuit.constant(0)
     sums = circuit.hint(
         lambda x, one: field_products(x, weight, modulus) + one * bias, [given, one], chosen.size, label
     )
