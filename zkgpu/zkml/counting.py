@@ -169,16 +169,16 @@ class NetworkTally(RowTally):
         self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
         self._kept, self._tested = kept_for(self.turned), set[str]()
         self._weighted_entries: set[tuple[str, int]] = set()
+        self.fused = rounded_only_for_tables(model)
         self.weighings: Mapping[str, Weighing] = {}
         if not sketched:
-            self.weighings = weighings_of(model, self.intervals, self.products, self.mixtures, self._kept)
+            self.weighings = weighings_of(model, self.intervals, self.products, self.mixtures, self._kept, self.fused)
         self._unwritten |= read_by_them_only(model, self.evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
         self.layers: list[LayerCount] = []
         self._weighted: set[tuple[products.Source, Weighing]] = set()
         self._sums_of_weights: set[tuple[int, Weighing]] = set()
         self.sums: dict[str, Sums] = {}
-        self.fused = rounded_only_for_tables(model)
         self.clamps = clamp_tables(model, self.intervals, self.fused, visibilities.weights_are_given)
         self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
         shown = [t.name for t in model.outputs if visibilities.of_output(t.name) != "private"]

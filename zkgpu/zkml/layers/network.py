@@ -115,10 +115,10 @@ class Network:
         self._unwritten |= read_by_them_only(model, self._evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
         kept = kept_for(self.turned)
-        weighings = weighings_of(model, self.intervals, self.products, self.mixtures, kept)
+        self._fused = rounded_only_for_tables(model)
+        weighings = weighings_of(model, self.intervals, self.products, self.mixtures, kept, self._fused)
         self._evaluations = Evaluations(circuit, kept, weighings)
         self._hashed_weights: list[Ranged[Wires]] = []
-        self._fused = rounded_only_for_tables(model)
         self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
         self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
 

@@ -20,12 +20,14 @@ by the constraints before it; c_t e_o Y is what the rounding (rounding.rounded_u
     2^shift q + remainder - half - other addends
 
 with a remainder in 0 .. 2^shift - 1 ("top limb"), q in the range of a `Rescale` (checks.within, or the rows of its
-table) and addends that have range checks or tables of their own (_BOUNDED). Outputs that no such rounding reads, and so
+table), or in that of a `Requantize`, up to whole limbs (rounding.rounded, and "clamp" of rounding.clamped) or the rows
+of a table of clamps, and addends that have such constraints of their own. Outputs that no such rounding reads, and so
 could be fractions, are weighed row by row.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,9 +36,10 @@ from numpy.typing import NDArray
 
 from zkgpu.curves import DEFAULT
 from zkgpu.records import dataclass
-from zkgpu.zkml.layers.long_sums import is_reshape
+from zkgpu.zkml.layers.clamp_tables import LONGEST
 from zkgpu.zkml.layers.mixtures import Mixture
 from zkgpu.zkml.layers.products import Product, Source
+from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.weighing import Weighing
 from zkgpu.zkml.operations import (
     Arrange,
@@ -44,9 +47,10 @@ from zkgpu.zkml.operations import (
     IntegerModel,
     Linear,
     Lookup,
-    Operation,
+    Requantize,
     Rescale,
     Rows,
+    Shape,
     largest_of,
 )
 from zkgpu.zkml.ranges import Interval
@@ -54,7 +58,7 @@ from zkgpu.zkml.ranges import Interval
 Integers = NDArray[Any]
 
 _ROOM = DEFAULT.scalar_field.bits - 2  # bits that rows side by side may have
-_BOUNDED = Lookup, Rescale, Rows  # what has constraints that keep each value, whatever it is, in its interval
+_BOUNDED = Lookup, Rescale, Rows  # whose constraints keep each value, whatever it is, in its interval
 
 
 @dataclass(frozen=True)
@@ -94,14 +98,16 @@ def weighings_of(
     products: Mapping[str, Product],
     mixtures: Mapping[str, Mixture],
     others: Collection[str],
+    fused: Collection[str],
 ) -> dict[str, Weighing]:
     """How rows of challenged layers are weighed that take fewer constraints side by side, by output.
 
     Args:
         products, mixtures: how layers are written
         others: outputs of layers whose rows something else weighs too, by powers
+        fused: roundings that are a part of a lookup (layers.network)
     """
-    candidates = _candidates(model, intervals, products, mixtures)
+    candidates = _candidates(model, intervals, products, mixtures, fused)
     packed = {one.layer.output: one for one in candidates if one.layer.output not in others}
     read: dict[Source, list[Linear]] = {}
     for layer in model.operations:
@@ -113,6 +119,19 @@ def weighings_of(
         if chosen and _takes_less(readers, chosen):
             found |= {one.layer.output: one.weighing for one in chosen}
     return found
+
+
+class _Term(NamedTuple):
+    """A layer's outputs as an addend of what is rounded.
+
+    Attributes:
+        multipliers: of each of them, of shape (m, n)
+        others: the magnitude that the rounded number, its remainder and all other addends do not exceed together
+    """
+
+    layer: Linear
+    multipliers: Integers
+    others: int
 
 
 def _source(layer: Linear, products: Mapping[str, Product], mixtures: Mapping[str, Mixture]) -> Source:
@@ -134,75 +153,98 @@ def _takes_less(readers: Sequence[Linear], chosen: Sequence[Packed]) -> bool:
     return of_inputs + of_outputs + of_rest < (rows - 1) * (width + outputs)
 
 
+class _Addends:
+    """What is rounded, and what is added up in it.
+
+    Args:
+        fused: requantizations that are a part of a lookup, which may keep their values in another range
+    """
+
+    def __init__(self, model: IntegerModel, intervals: Mapping[str, Interval], fused: Collection[str]) -> None:
+        self._made_by = {op.output: op for op in model.operations}
+        self._intervals, self._fused, self._limb = intervals, fused, model.limb
+
+    def term(self, rounding: Rescale | Requantize) -> _Term | None:
+        """The one addend that nothing else keeps small, if that is all outputs of a layer, times constants."""
+        reach, (name,) = self._reach(rounding), rounding.inputs
+        if reach is None:
+            return None
+        multipliers, others = np.ones(self._intervals[name].shape, dtype=object), (reach + 1) << rounding.shift
+        while not isinstance(made := self._made_by.get(name), Linear):
+            if isinstance(made, Arrange) and len(made.inputs) == 1:
+                (name,) = made.inputs
+                multipliers = _moved_back(made, multipliers, self._intervals[name].shape)
+                continue
+            free = [x for x in made.inputs if self._bound(x) is None] if isinstance(made, Combine) else []
+            if not isinstance(made, Combine) or len(free) != 1 or self._intervals[free[0]].shape != multipliers.shape:
+                return None
+            largest = int(abs(multipliers).max())
+            added = [(x, m) for x, m in zip(made.inputs, made.multipliers, strict=True) if x != free[0]]
+            others += largest * sum((self._bound(x) or 0) * largest_of(m) for x, m in added)
+            others += largest * largest_of(made.offset)
+            (name,) = free
+            own = made.multipliers[made.inputs.index(name)].astype(object)
+            multipliers = multipliers * np.broadcast_to(own, multipliers.shape)
+        return _Term(made, multipliers.reshape(self._intervals[name].shape[1:]), others)
+
+    def _reach(self, rounding: Rescale | Requantize) -> int | None:
+        """The magnitude of rounded values that constraints let through; None where there may be none."""
+        if isinstance(rounding, Rescale):
+            return max(abs(rounding.low), abs(rounding.high))
+        ends = rounded_ends(self._intervals[rounding.inputs[0]], rounding.shift)
+        is_constant = clipped(ends[0], rounding) == clipped(ends[1], rounding)
+        if rounding.shift == 0 or is_constant or rounding.output in self._fused:
+            return None
+        largest = max(abs(end) for end in (*ends, rounding.low, rounding.high) if end is not None)
+        limbs = -(-(2 * largest).bit_length() // self._limb)
+        return int(largest + max(1 << limbs * self._limb, LONGEST))  # loose by limbs, or by a table that others share
+
+    def _bound(self, name: str) -> int | None:
+        """The magnitude that constraints of its own, or of what it is a combination of, let a tensor have."""
+        made = self._made_by.get(name)
+        if isinstance(made, _BOUNDED):
+            return self._intervals[name].magnitude
+        if isinstance(made, Requantize):
+            return self._reach(made)
+        if not isinstance(made, Arrange | Combine):
+            return None
+        times = made.multipliers if isinstance(made, Combine) else [np.array(1)] * len(made.inputs)
+        parts = [(self._bound(x), largest_of(m)) for x, m in zip(made.inputs, times, strict=True) if m.any()]
+        if any(bound is None for bound, _ in parts):
+            return None
+        return sum((bound or 0) * m for bound, m in parts) + (
+            largest_of(made.offset) if isinstance(made, Combine) else 0
+        )
+
+
+def _moved_back(arranged: Arrange, multipliers: Integers, shape: Shape) -> Integers:
+    """Of the entries of what is arranged, those of the output that they become; 0 for those that are left out."""
+    found = np.zeros(math.prod(shape), dtype=object)
+    is_read = arranged.positions >= 0
+    found[arranged.positions[is_read]] = multipliers[is_read]
+    return found.reshape(shape)
+
+
 def _candidates(
     model: IntegerModel,
     intervals: Mapping[str, Interval],
     products: Mapping[str, Product],
     mixtures: Mapping[str, Mixture],
+    fused: Collection[str],
 ) -> Iterator[Packed]:
     """Layers whose outputs a rounding keeps to integers that are small enough for two rows, or more, side by side."""
-    made_by = {op.output: op for op in model.operations}
-    for rounding in (op for op in model.operations if isinstance(op, Rescale)):
-        term = _term(rounding, made_by, intervals)
+    addends = _Addends(model, intervals, fused)
+    for rounding in model.operations:
+        term = addends.term(rounding) if isinstance(rounding, Rescale | Requantize) else None
         if term is None or products[term.layer.output].way != "challenged" or len(term.layer.weight) != 1:
             continue
-        factors = term.multipliers.reshape(intervals[term.layer.output].shape[1:])
+        factors = term.multipliers
         if not ((factors == factors[:, :1]) & (factors > 0)).all():
             continue
         mixture = mixtures.get(term.layer.output)
         groups, _, width = intervals[mixture.product.inputs[0] if mixture else term.layer.inputs[0]].shape
-        ends = max(abs(rounding.low), abs(rounding.high)) + 1
-        left = (ends << rounding.shift) + term.others
         honest = intervals[term.layer.output].magnitude * int(factors.max())
-        bits = (left + honest).bit_length() + 1
+        bits = (term.others + honest).bit_length() + 1
         if 2 * bits <= _ROOM:
             source = _source(term.layer, products, mixtures)
             yield Packed(term.layer, source, groups * width, bits, tuple(map(int, factors[:, 0])))
-
-
-class _Term(NamedTuple):
-    """A layer's outputs as an addend of what is rounded.
-
-    Attributes:
-        multipliers: of each of them
-        others: the magnitude that all other addends together do not exceed
-    """
-
-    layer: Linear
-    multipliers: Integers
-    others: int
-
-
-def _term(rounding: Rescale, made_by: Mapping[str, Operation], intervals: Mapping[str, Interval]) -> _Term | None:
-    """The one addend that has no range check of its own, if that is a layer's outputs in order, times constants."""
-    (name,) = rounding.inputs
-    multipliers, others = np.ones(intervals[name].shape, dtype=object), 0
-    while not isinstance(made := made_by.get(name), Linear):
-        if isinstance(made, Arrange) and is_reshape(made) and intervals[made.inputs[0]].low.size == multipliers.size:
-            (name,) = made.inputs
-            multipliers = multipliers.reshape(intervals[name].shape)
-            continue
-        unchecked = [x for x in made.inputs if not _is_bounded(x, made_by)] if isinstance(made, Combine) else []
-        if not isinstance(made, Combine) or len(unchecked) != 1 or intervals[unchecked[0]].shape != multipliers.shape:
-            return None
-        parts = dict(zip(made.inputs, made.multipliers, strict=True))
-        if len(parts) != len(made.inputs):
-            return None
-        largest = int(abs(multipliers).max())
-        for x, multiplier in parts.items():
-            others += largest * intervals[x].magnitude * largest_of(multiplier) * (x != unchecked[0])
-        others += largest * largest_of(made.offset)
-        name = unchecked[0]
-        multipliers = multipliers * np.broadcast_to(parts[name].astype(object), multipliers.shape)
-    return _Term(made, multipliers, others)
-
-
-def _is_bounded(name: str, made_by: Mapping[str, Operation]) -> bool:
-    """Whether constraints of its own keep a tensor in its interval, or those that it is a combination of."""
-    made = made_by.get(name)
-    if isinstance(made, Combine):
-        given = zip(made.inputs, made.multipliers, strict=True)
-        return all(_is_bounded(source, made_by) for source, multiplier in given if multiplier.any())
-    if isinstance(made, Arrange):
-        return all(_is_bounded(source, made_by) for source in made.inputs)
-    return isinstance(made, _BOUNDED)
