@@ -141,8 +141,8 @@ def test_what_the_challenge_tests_is_committed(tested: None, monkeypatch: pytest
         unpublished_of_unchecked(model)
 
 
-def halved(name: str) -> list[Operation]:
-    return [Combine("half", (name,), "out", (np.array(2),), np.array(1))]
+def halved(name: str, output: str = "out") -> list[Operation]:
+    return [Combine("half", (name,), output, (np.array(2),), np.array(1))]
 
 
 def unpublished_of_unchecked(model: IntegerModel) -> CompiledCircuit:
@@ -196,7 +196,7 @@ def test_a_layer_is_tested_where_that_is_cheaper() -> None:
 
 
 def test_the_account_says_how_each_product_is_written_and_what_the_challenges_risk(tested: None) -> None:
-    layers = [dense("x", "a", 1, 4, 3), Requantize("round", ("a",), "b", 3, -20, 20), MatMul("two", ("b", "y"), "out")]
+    layers = [dense("x", "a", 1, 4, 3), *halved("a", "b"), MatMul("two", ("b", "y"), "out")]
     account = account_of(model_of(layers, x=((1, 5, 4), -8, 7), y=((1, 3, 4), -8, 7)), PRIVATE)
     assert [(layer.layer, layer.way) for layer in account.layers] == [("dense", "challenged"), ("two", "tensors")]
     assert account.layers[0].constraints == 4 * (4 + 3) + 3 + 1  # with three powers of the challenge and their sum

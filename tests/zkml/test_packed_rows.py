@@ -201,6 +201,12 @@ OTHERS: dict[str, Callable[[], list[Operation]]] = {
 }
 
 
+def test_layers_of_several_groups_are_tested_row_by_row(tested: None) -> None:
+    model = model_of([dense("x", "y", 2, 3, 2), Rescale("round", ("y",), "out", 4, -512, 511)], x=((2, ROWS, 3), -8, 7))
+    assert not weighings(model)
+    assert_same(*sizes(model, PRIVATE))
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_outputs_that_nothing_keeps_small_are_tested_row_by_row(tested: None, name: str) -> None:
     model = model_with(OTHERS[name]())

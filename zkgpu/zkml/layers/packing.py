@@ -122,7 +122,7 @@ def weighings_of(
 
 
 class _Term(NamedTuple):
-    """A layer's outputs as an addend of what is rounded.
+    """The outputs of a layer of one group as an addend of what is rounded.
 
     Attributes:
         multipliers: of each of them, of shape (m, n)
@@ -165,7 +165,7 @@ class _Addends:
         self._intervals, self._fused, self._limb = intervals, fused, model.limb
 
     def term(self, rounding: Rescale | Requantize) -> _Term | None:
-        """The one addend that nothing else keeps small, if that is all outputs of a layer, times constants."""
+        """The one addend that nothing else keeps small, if that is a layer's outputs in any order, times constants."""
         reach, (name,) = self._reach(rounding), rounding.inputs
         if reach is None:
             return None
@@ -185,7 +185,7 @@ class _Addends:
             (name,) = free
             own = made.multipliers[made.inputs.index(name)].astype(object)
             multipliers = multipliers * np.broadcast_to(own, multipliers.shape)
-        return _Term(made, multipliers.reshape(self._intervals[name].shape[1:]), others)
+        return _Term(made, multipliers[0], others) if len(multipliers) == 1 else None
 
     def _reach(self, rounding: Rescale | Requantize) -> int | None:
         """The magnitude of rounded values that constraints let through; None where there may be none."""
@@ -236,7 +236,7 @@ def _candidates(
     addends = _Addends(model, intervals, fused)
     for rounding in model.operations:
         term = addends.term(rounding) if isinstance(rounding, Rescale | Requantize) else None
-        if term is None or products[term.layer.output].way != "challenged" or len(term.layer.weight) != 1:
+        if term is None or products[term.layer.output].way != "challenged":
             continue
         factors = term.multipliers
         if not ((factors == factors[:, :1]) & (factors > 0)).all():
