@@ -16,6 +16,8 @@ from zkgpu.cli.program import COMMANDS, cli
 from zkgpu.cli.session import COMPILING, Session
 from zkgpu.curves import BN254, execution
 from zkgpu.curves.pairing import is_in_subgroup_g2
+from zkgpu.fields import sparse, transpose_kernel
+from zkgpu.jit.kernel import kernel
 
 ROOT = Path(__file__).parents[2]
 
@@ -242,3 +244,16 @@ def test_v_says_what_computes_from_which_kernels_and_what_is_compiled(capsys):
     assert ", 1 thread)" in said
     assert machine.kernels_in_use().split()[0] in said.partition("kernels: ")[2]
     assert "compiling kernel 1: sum_of_points" in said
+
+
+def test_large_matrices_are_transposed_without_compiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = kernel(transpose_kernel.transposed.__wrapped__)  # type: ignore[attr-defined]
+    monkeypatch.setattr(transpose_kernel, "transposed", fresh)
+    monkeypatch.setattr(sparse, "MANY", 0)
+    warm.warm_matrices()
+    compiled = fresh().met()
+    for values in (2, 300, (1 << 16) + 1):
+        ids = np.array([values - 1, 0])
+        table = np.zeros((values, 4), np.uint64)
+        sparse.SparseMatrix((1, 2), np.array([0, 2]), np.array([1, 0], np.int32), ids, table).transpose()
+    assert fresh().met() == compiled

@@ -61,6 +61,7 @@ def warm(backend: Backend) -> None:
         warm_group(backend, backend.curve.g1)
     with stage("warm vectors"):
         warm_vectors(backend)
+        warm_matrices()
     for proof_system in map(system, reversed(NAMES)):  # the default last: it waits for the second process
         with stage(f"warm {proof_system.title}"):
             warm_system(backend, proof_system)
@@ -130,6 +131,20 @@ def warm_vectors(backend: Backend) -> None:
             raise ZkgpuError(f"{backend.name}: a transform is not inverted by its inverse")
     products = backend.prefix_product(backend.inverse(vector))
     backend.divide_by_linear(backend.pointwise(lambda x, y: x * y - x + 1, products, vector), 3)
+
+
+def warm_matrices() -> None:
+    """Run the kernel that transposes large matrices, with narrow ids and with wide ones."""
+    import numpy as np
+
+    from zkgpu.fields.transpose_kernel import transposed
+
+    for kind in (np.uint16, np.int32):
+        columns, ids, start = np.array([1, 0], np.int32), np.array([3, 4], kind), np.zeros(3, np.int64)
+        rows, moved = np.empty_like(columns), np.empty_like(ids)
+        transposed()(np.array([0, 1, 2]), columns, ids, start, rows, moved)
+        if moved.tolist() != [4, 3] or rows.tolist() != [1, 0]:
+            raise ZkgpuError("the transpose of a matrix is not its transpose")
 
 
 def warm_system(backend: Backend, proof_system: ProofSystem) -> None:
