@@ -94,3 +94,26 @@ def test_blocks_are_all_rows_in_order_and_no_longer_than_asked(lengths, most):
     found = list(blocks(indptr, most))
     assert [row for begin, end in found for row in range(begin, end)] == list(range(len(lengths)))
     assert all(indptr[end] - indptr[begin] <= most or end == begin + 1 for begin, end in found)
+
+
+@pytest.mark.parametrize("most", [1, 7, 1000])
+def test_equal_matrices_are_found_so_piece_by_piece_in_any_order(monkeypatch, most):
+    m = matrix_of(300)
+    table_order = np.random.default_rng(3).permutation(300)
+    ids = np.argsort(table_order)[m.coefficient]
+    order = np.concatenate([np.arange(a, b)[::-1] for a, b in zip(m.indptr, m.indptr[1:], strict=False)])
+    other = SparseMatrix(m.shape, m.indptr, m.indices[order], ids[order], m.table[table_order])
+    monkeypatch.setattr(sparse, "blocks", lambda indptr: blocks(indptr, most))
+    assert m.is_same(other)
+    for place in (0, m.entries // 2, m.entries - 1):
+        changed = other.coefficient.copy()
+        changed[place] = (int(changed[place]) + 1) % 300
+        assert not m.is_same(SparseMatrix(m.shape, m.indptr, other.indices, changed, other.table))
+        moved = other.indices.copy()
+        row = int(np.searchsorted(m.indptr, place, side="right")) - 1
+        free = set(range(m.shape[1])) - set(moved[m.indptr[row] : m.indptr[row + 1]].tolist())
+        moved[place] = min(free)
+        assert not m.is_same(SparseMatrix(m.shape, m.indptr, moved, other.coefficient, other.table))
+    lengths = np.diff(m.indptr)
+    shifted = np.concatenate([[0], np.cumsum(lengths[::-1])])
+    assert not m.is_same(SparseMatrix(m.shape, shifted, m.indices, m.coefficient, m.table))

@@ -68,18 +68,23 @@ class SparseMatrix:
         return np.repeat(np.arange(self.shape[0], dtype=np.int64), np.diff(self.indptr))
 
     def is_same(self, other: SparseMatrix) -> bool:
-        """Whether the other matrix has the same entries, in any order within a row."""
-        if self.shape != other.shape or self.entries != other.entries:
-            return False
-        places, values = self._in_order()
-        their_places, their_values = other._in_order()
-        return np.array_equal(places, their_places) and np.array_equal(values, their_values)
+        """Whether the other matrix has the same entries, in any order within a row and of the table.
 
-    def _in_order(self) -> tuple[Index, Limbs]:
-        """Places (2, entries), rows above columns, and values of the entries, by row and column."""
-        rows = self.row_of_entry()
-        order = np.lexsort((self.indices, rows))
-        return np.stack([rows[order], self.indices[order]]), self.table[self.coefficient[order]]
+        Looked at by pieces, so that it takes little beside the matrices.
+        """
+        if self.shape != other.shape or not np.array_equal(self.indptr, other.indptr):
+            return False
+        return all(self.part(*rows)._has_entries_of(other.part(*rows)) for rows in blocks(self.indptr))
+
+    def _has_entries_of(self, other: SparseMatrix) -> bool:
+        """The same for matrices whose rows are equally long."""
+        (columns, values), (their_columns, their_values) = self._in_order(), other._in_order()
+        return np.array_equal(columns, their_columns) and np.array_equal(values, their_values)
+
+    def _in_order(self) -> tuple[NDArray[np.int32], Limbs]:
+        """Columns and values of the entries, by row and column."""
+        order = np.lexsort((self.indices, self.row_of_entry()))
+        return self.indices[order], self.table[self.coefficient[order]]
 
     def part(self, begin: int, end: int) -> SparseMatrix:
         """The rows begin .. end; its entries are views."""

@@ -29,7 +29,6 @@ from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.curves.sums import multiply_many, small_msm
 from zkgpu.errors import FormatError, InsecureKeyError
 from zkgpu.fields.field import Limbs
-from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.groth16.keys import UNSAFE_NAME, CommitmentQueries, Contribution, ProvingKey, VerifyingKey
 from zkgpu.records import dataclass
 
@@ -289,7 +288,7 @@ def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
     for mine, other in zip(key.commitments, initial.commitments, strict=True):
         if not np.array_equal(mine.committed_query, other.committed_query):
             raise FormatError("committed_query is not the one of the circuit: the key is another circuit's, or damaged")
-    if not all(_same_matrix(*pair) for pair in zip(key.matrices(), initial.matrices(), strict=True)):
+    if not all(mine.is_same(other) for mine, other in zip(key.matrices(), initial.matrices(), strict=True)):
         raise FormatError("the matrices are not those of the circuit: the key is another circuit's, or damaged")
 
 
@@ -300,16 +299,3 @@ def _with_secrets_of(key: VerifyingKey, initial: VerifyingKey) -> VerifyingKey:
         both = zip(commitments, key.commitments, strict=True)
         commitments = tuple(replace(mine, sigma_g2=other.sigma_g2) for mine, other in both)
     return replace(initial, delta_g2=key.delta_g2, commitments=commitments)
-
-
-def _same_matrix(mine: SparseMatrix, other: SparseMatrix) -> bool:
-    """Whether two sparse matrices are equal, whatever the order of a row's entries and of the table."""
-    return np.array_equal(_sorted_entries(mine), _sorted_entries(other))
-
-
-def _sorted_entries(matrix: SparseMatrix) -> Limbs:
-    """(entries, 6): row, column and value of each entry, by row and column."""
-    values = matrix.table[matrix.coefficient]
-    entries = np.column_stack([matrix.row_of_entry().view(np.uint64), matrix.indices.astype(np.uint64), values])
-    in_order: Limbs = entries[np.lexsort((entries[:, 1], entries[:, 0]))]
-    return in_order
