@@ -109,8 +109,13 @@ class CompiledModel:
 
     def with_circuit(self, circuit: CompiledCircuit) -> CompiledModel:
         """The same model, whose circuit need not be written: it was kept."""
+        known = {"_intervals": self._intervals} if "_intervals" in self.__dict__ else {}
+        return self.with_known(circuit=circuit, **known)
+
+    def with_known(self, **properties: Any) -> CompiledModel:
+        """The same model, of which these properties are known and need not be computed."""
         same = replace(self)
-        same.__dict__["circuit"] = circuit
+        same.__dict__.update(properties)
         return same
 
     def quantized(self, inputs: Any, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:

@@ -44,6 +44,7 @@ Array = NDArray[Any]  # of int64, or of Python integers
 _SAFE_BITS = 62
 _FLOAT_BITS = 53  # up to 2^53 every integer is a float64
 _MOST_DIGITS = 17
+_BLOCK = 1 << 19  # entries of a matrix whose digits are made together
 _isqrt = np.frompyfunc(isqrt, 1, 1)
 
 
@@ -125,18 +126,25 @@ def matrix_product(x: Array, y: Array, largest_of_y: int | None = None) -> Array
 
     Where entries are too wide for that, they are cut into digits as many as needed. The products of digits are added up
     modulo 2^64, which is exact where the sum in floating point says that nothing leaves int64; elsewhere as Python
-    integers, of which there are as many as entries of the result.
+    integers, of which there are as many as entries of the result. A large y is gone through by columns, so that its
+    digits take little memory.
 
     Args:
         largest_of_y: the largest magnitude in y, where it is known
     """
     most = largest_of(y) if largest_of_y is None else largest_of_y
     pieces_of_x, pieces_of_y = _pieces(largest_of(x).bit_length(), most.bit_length(), x.shape[-1])
-    products = [
-        (i + j, np.rint(a @ b).astype(np.int64))
-        for i, a in _digits(x, *pieces_of_x)
-        for j, b in _digits(y, *pieces_of_y)
-    ]
+    digits = list(_digits(x, *pieces_of_x))
+    columns = max(1, _BLOCK * y.shape[-1] // max(1, y.size))
+    if columns >= y.shape[-1]:
+        return _product_of_digits(digits, y, pieces_of_y)
+    blocks = (y[..., at : at + columns] for at in range(0, y.shape[-1], columns))
+    return np.concatenate([_product_of_digits(digits, block, pieces_of_y) for block in blocks], axis=-1)
+
+
+def _product_of_digits(digits: Sequence[tuple[int, Array]], y: Array, pieces_of_y: tuple[int, int]) -> Array:
+    """The product of a matrix of these digits and y."""
+    products = [(i + j, np.rint(a @ b).astype(np.int64)) for j, b in _digits(y, *pieces_of_y) for i, a in digits]
     if len(products) == 1:
         return products[0][1]
     about = sum(part * 2.0**shift for shift, part in products)

@@ -21,7 +21,7 @@ from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.compiled import CompiledModel, Recipe
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import LARGEST, Arrange, IntegerModel, Operation, Softmax, Tensor
-from zkgpu.zkml.ranges import analyze
+from zkgpu.zkml.ranges import Interval, analyze
 from zkgpu.zkml.sizes import require_room
 from zkgpu.zkml.streams import Places
 from zkgpu.zkml.visibility import Visibilities, require_names
@@ -129,14 +129,14 @@ def _require_integers(arrays: Arrays) -> None:
 
 
 def _compiled(description: Mapping[str, Any], arrays: Arrays, memory: int | None) -> CompiledModel:
-    model = _model(description["model"], arrays, memory)
-    reference = None if description["reference"] is None else _model(description["reference"], arrays, memory)
+    model, intervals = _model(description["model"], arrays, memory)
+    reference = None if description["reference"] is None else _model(description["reference"], arrays, memory)[0]
     visibilities = Visibilities(**description["visibilities"])
     require_names(model, visibilities)
     labels = {name: tuple(given) for name, given in description["labels"].items()}
-    return CompiledModel(
-        model, visibilities, _recipe(description["recipe"]), _accuracy(description["accuracy"]), reference, labels
-    )
+    recipe, accuracy = _recipe(description["recipe"]), _accuracy(description["accuracy"])
+    compiled = CompiledModel(model, visibilities, recipe, accuracy, reference, labels)
+    return compiled if visibilities.weights_are_given else compiled.with_known(_intervals=intervals)
 
 
 def _recipe(recipe: Mapping[str, Any]) -> Recipe:
@@ -171,15 +171,15 @@ def _accuracy(value: Mapping[str, Any] | None) -> Accuracy | None:
     return Accuracy(int(value["samples"]), outputs, (str(name), float(error)), layers, held_out, refused, clamped)
 
 
-def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> IntegerModel:
+def _model(value: Mapping[str, Any], arrays: Arrays, memory: int | None) -> tuple[IntegerModel, Mapping[str, Interval]]:
+    """The model, and what its tensors can hold."""
     limb = value["limb"]
     if type(limb) is not int or not 1 <= limb <= WIDEST_LIMB:
         raise FormatError(f"limbs of {limb} bits")
     inputs, outputs = (tuple(_tensor(item) for item in value[key]) for key in ("inputs", "outputs"))
     steps = tuple(_operation(item, arrays) for item in value["operations"])
     model = IntegerModel(inputs, outputs, steps, limb)
-    _check(model, memory)
-    return model
+    return model, _checked(model, memory)
 
 
 def _tensor(value: Mapping[str, Any]) -> Tensor:
@@ -218,8 +218,8 @@ def _array(name: str, key: str, arrays: Arrays) -> NDArray[Any]:
     return arrays[key]
 
 
-def _check(model: IntegerModel, memory: int | None) -> None:
-    """Names, shapes, positions and tables: the interval analysis runs through all operations."""
+def _checked(model: IntegerModel, memory: int | None) -> Mapping[str, Interval]:
+    """What its tensors can hold, once names, shapes, positions and tables were looked at in all operations."""
     sizes = {tensor.name: int(np.prod(tensor.shape, dtype=object)) for tensor in model.inputs}
     for operation in model.operations:
         if operation.output in sizes or not operation.inputs:
@@ -237,6 +237,7 @@ def _check(model: IntegerModel, memory: int | None) -> None:
     for tensor in model.outputs:
         if intervals[tensor.name].shape != tensor.shape:
             raise FormatError(f"output '{tensor.name}' has another shape")
+    return intervals
 
 
 def _is_walk(places: NDArray[Any], shifts: NDArray[Any], k: int) -> bool:
