@@ -84,3 +84,28 @@ def test_small_files_and_bytes_are_hashed_and_not_noted(file: Path, monkeypatch:
     assert digests.digest_of(DATA, data) == digests.digest(data)
     monkeypatch.setattr(digests, "LARGE", len(DATA) + 1)
     assert [hashed(file, monkeypatch)[1] for _ in range(2)] == [True, True]
+
+
+def test_a_mapped_file_found_whole_needs_no_second_hash_until_it_changes(file: Path) -> None:
+    def is_known() -> bool:
+        with digests.hashed_before(file, len(DATA)) as known:
+            return known
+
+    assert [is_known(), is_known()] == [False, True]
+    file.write_bytes(DATA[::-1])
+    assert [is_known(), is_known()] == [False, True]
+
+
+def test_a_mapped_file_that_was_damaged_is_not_noted_as_whole(file: Path) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="damaged"), digests.hashed_before(file, len(DATA)) as known:
+            raise ValueError(f"{'damaged' if not known else 'known'}")
+
+
+def test_notes_of_one_file_are_apart(file: Path) -> None:
+    made = [
+        digests.noted_of(file, len(DATA), what, lambda digit=digit: digit * 64)
+        for what, digit in ((b"a", "1"), (b"b", "2"))
+    ]
+    again = [digests.noted_of(file, len(DATA), what, lambda: pytest.fail("made again")) for what in (b"a", b"b")]
+    assert made == again == ["1" * 64, "2" * 64]

@@ -17,7 +17,7 @@ from zkgpu.groth16.circuit_digest import circuit_digest
 from zkgpu.groth16.keys import ProvingKey
 from zkgpu.groth16.proof import Blinding
 from zkgpu.groth16.zkey import read_zkey, write_zkey
-from zkgpu.store import prepared
+from zkgpu.store import digests, prepared
 from zkgpu.systems.registry import system_of
 
 BACKEND = open_backend("cpu", threads=1)
@@ -81,6 +81,23 @@ def test_what_was_prepared_needs_no_matrices(bare: ProvingKey, monkeypatch: pyte
         third = Prover(bare.with_circuit(R), BACKEND, allow_insecure_key=True)
     proofs = [prover.prove(witness, _blinding=BLINDING) for prover in (first, second, third)]
     assert proofs[0] == proofs[1] == proofs[2]
+
+
+def test_a_known_file_is_hashed_once_when_it_is_opened(
+    bare: ProvingKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hashed: list[int] = []
+    whole = digests.digest
+    monkeypatch.setattr(digests, "digest", lambda data: (hashed.append(len(data)), whole(data))[1])
+    assert read_zkey(tmp_path / "key.zkey", BACKEND.first_invalid_point).file_digest == bare.file_digest
+    assert len(hashed) == 1
+
+
+def test_a_circuit_with_a_digest_is_not_gone_through_and_a_changed_one_has_none(bare: ProvingKey) -> None:
+    known = R.with_digest(circuit_digest(R))
+    assert bare.with_circuit(known).circuit is known
+    assert circuit_digest(R.with_digest(bytes(32))) == bytes(32)
+    assert circuit_digest(replace(R.with_digest(bytes(32)))) == circuit_digest(R)
 
 
 def test_without_its_circuit_or_with_another_it_is_refused_by_name(bare: ProvingKey) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ from zkgpu.groth16 import Proof, Prover, verify, verify_batch
 from zkgpu.groth16.commitment import CommitmentTranscript, key_digest
 from zkgpu.groth16.committer import Committer, Opening
 from zkgpu.groth16.prover import Blinding
+from zkgpu.groth16.resident import ResidentKey
 from zkgpu.provers.statement import Statement
+from zkgpu.store import prepared
 
 FIXED = Blinding(r=12345, s=67890, mask=13579)
 OTHER = {"x": [2, 0], "y": [4, 0], "total": 4}
@@ -153,10 +156,22 @@ class ChoosingCommitter(Committer):
         return [5, 7]
 
 
+def test_queries_of_commitments_are_kept_with_the_others(
+    committed: CommittedStatement, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").mkdir(mode=0o700)
+    monkeypatch.setattr(prepared, "_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(prepared, "LEAST_BYTES", 0)
+    backend, key = open_backend("cpu"), committed.key.read_from("a" * 64)
+    first = Prover(key, backend).prove_circuit(committed.circuit, INPUTS, _blinding=FIXED)
+    monkeypatch.setattr(type(backend), "points", lambda *_: pytest.fail("made again"))
+    assert Prover(key, backend).prove_circuit(committed.circuit, INPUTS, _blinding=FIXED) == first
+
+
 def test_chosen_challenges_are_refused(committed: CommittedStatement) -> None:
     prover = Prover(committed.key, open_backend("cpu"))
     assert accepts(committed, prover.prove_circuit(committed.circuit, INPUTS))
-    prover._committers = [ChoosingCommitter(committed.key, committed.key.commitments[0], prover.backend)]
+    prover._committers = [ChoosingCommitter(committed.key, prover._resident.commitments[0], prover.backend)]
     with pytest.raises(SelfCheckError):
         prover.prove_circuit(committed.circuit, INPUTS)
 
@@ -216,7 +231,7 @@ class ShiftedCommitter(Committer):
 def shifted_proof(statement: CommittedStatement) -> Statement:
     """A proof whose first equation holds for D + 99 delta, the difference being taken off C."""
     prover = Prover(statement.key, open_backend("cpu"))
-    prover._committers = [ShiftedCommitter(statement.key, statement.key.commitments[0], prover.backend)]
+    prover._committers = [ShiftedCommitter(statement.key, prover._resident.commitments[0], prover.backend)]
     proven = prover._made(statement.circuit.deferred(INPUTS), FIXED)
     return replace(proven, proof=replace(proven.proof, c=proven.proof.c - 99 * G1.generator))
 
@@ -389,7 +404,7 @@ def test_several_commitments_are_refused_since_no_transcript_covers_them(
 def test_committed_wires_are_not_kept_beside_the_assignment(committed: CommittedStatement) -> None:
     """32 bytes each while the proof is made, whose assignment has them."""
     backend = open_backend("cpu", threads=1)
-    committer = Committer(committed.key, committed.key.commitments[0], backend)
+    committer = Committer(committed.key, ResidentKey(committed.key, backend).commitments[0], backend)
     assignment, opening = committer.run(committed.circuit.deferred(INPUTS), 5)
     assert len(opening.committed) == 0
     start = committed.key.n_public + 1

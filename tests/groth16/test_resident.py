@@ -171,6 +171,7 @@ def test_little_is_not_kept_and_never_more_than_the_limit(folder, monkeypatch):
     assert not files(folder)
     monkeypatch.setattr(prepared, "LEAST_BYTES", 0)
     monkeypatch.setattr(prepared, "MOST_BYTES", 20_000)
+    monkeypatch.setattr(prepared, "MOST_OF_DISK", 1 << 60)
     prepared.keep("a" * 64, "x", np.zeros(3000, np.uint64))
     assert not files(folder)
     for k, name in enumerate("abc"):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.cpu import borrowed, on_this_machine
-from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec_of_rows
+from zkgpu.fields.cpu_matrix import CpuMatrix, CpuTable, cpu_matrix, matvec_of_rows
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.fields.sparse import Pointers, SparseMatrix, blocks
+from zkgpu.jit.threads import parallel
 
 ROWS = 1 << 18  # constraints that are checked together
 PIECE = 1 << 20  # entries of matrices that are not kept, which are checked together
@@ -47,29 +49,31 @@ class Constraints:
 
     def __init__(self, field: Field, matrices: Sequence[SparseMatrix]) -> None:
         self._field, self._given = on_this_machine(field), matrices
+        tables = {id(m.table): m.table for m in matrices}  # often one for all three
+        self._tables = {key: CpuTable.of(self._field, table) for key, table in tables.items()}
         is_kept = sum(matrix.entries for matrix in matrices) <= KEPT_ENTRIES
         self._kept = [self._on_cpu(matrix) for matrix in matrices if is_kept]
 
     def _on_cpu(self, m: SparseMatrix) -> CpuMatrix:
-        return cpu_matrix(self._field, m.shape, m.indptr, m.indices, m.coefficient, m.table)
+        return cpu_matrix(self._field, m.shape, m.indptr, m.indices, m.coefficient, self._tables[id(m.table)])
 
     def hold(self, assignment: Limbs) -> bool:
         """Whether (A w) * (B w) = C w in every row, for canonical limbs w."""
         w = self._field.spread(borrowed(self._field, assignment))
-        return all(self._hold(w, part) for part in self._parts())
+        return all(parallel(partial(self._hold, w, begin, end) for begin, end in self._parts()))
 
-    def _parts(self) -> Iterator[list[CpuMatrix]]:
-        """Some rows of the three at a time."""
+    def _parts(self) -> Iterator[tuple[int, int]]:
+        """The rows that are checked together."""
         if self._kept:
             rows = self._kept[0].shape[0]
-            for begin in range(0, rows, ROWS):
-                yield [matrix.part(begin, min(begin + ROWS, rows)) for matrix in self._kept]
-            return
+            return ((begin, min(begin + ROWS, rows)) for begin in range(0, rows, ROWS))
         together: Pointers = np.sum([m.indptr for m in self._given], axis=0, dtype=np.int64)
-        for begin, end in blocks(together, PIECE):
-            yield [self._on_cpu(matrix.part(begin, end)) for matrix in self._given]
+        return blocks(together, PIECE)
 
-    def _hold(self, w: Limbs, matrices: Sequence[CpuMatrix]) -> bool:
+    def _hold(self, w: Limbs, begin: int, end: int) -> bool:
+        """Whether these rows do; a thread brings the matrices to the kernels' form while another multiplies."""
+        kept = [matrix.part(begin, end) for matrix in self._kept]
+        matrices = kept or [self._on_cpu(matrix.part(begin, end)) for matrix in self._given]
         a, b, c = (matvec_of_rows(self._field, matrix, w) for matrix in matrices)
         difference = self._field.pointwise(lambda a, b, c: a * b - c, a, b, c, out=a)
         return not difference.blocks.any()

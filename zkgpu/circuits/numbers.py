@@ -91,7 +91,7 @@ class Numbers:
         out[negative] = difference(_limbs_of(field.modulus, field), magnitudes)
         if self.wide is not None:
             others = np.flatnonzero(self.small == WIDE)
-            out[others] = field.to_limbs(self.wide[others])
+            out[others] = field.limbs_of_elements(self.wide[others].tolist())
 
     # parts
 

@@ -175,10 +175,10 @@ class Hint:
             raise UsageError(f"hint '{self.label}' returned shape {array.shape} in place of {self.shape}")
         if array.dtype.kind in "biu":
             return array.ravel()
-        integers = [int(v) for v in array.ravel().tolist() if isinstance(v, int | np.integer | np.bool_)]
-        if len(integers) != array.size:
+        kinds = set(map(type, array.flat))
+        if not all(issubclass(kind, int | np.integer | np.bool_) for kind in kinds):
             raise UsageError(f"hint '{self.label}' returned something that is not an integer")
-        return object_array(integers)
+        return array.ravel() if kinds <= {int} else object_array(map(int, array.flat))
 
 
 @dataclass(frozen=True)

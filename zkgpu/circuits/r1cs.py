@@ -34,6 +34,8 @@ class R1CS:
     signals names wires of a circuit from a file, {wire: name}, for messages; it may raise as a reader of files does.
     rounds has one when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
     wires come right after the public ones, and private inputs may be among them.
+    digest is the one by which a key names the circuit (`groth16.circuit_digest`), where it was computed before: that
+    takes a while. One changed by `replace` has none.
     """
 
     field: Field
@@ -50,9 +52,16 @@ class R1CS:
     signals: Callable[[Iterable[int]], Mapping[int, str]] | None = dataclasses.field(
         default=None, compare=False, repr=False
     )
+    digest: bytes | None = dataclasses.field(default=None, init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         require_one_round(self.rounds, "the committed rounds of an R1CS are")
+
+    def with_digest(self, digest: bytes) -> R1CS:
+        """The same circuit, known to have this digest."""
+        same = dataclasses.replace(self)
+        object.__setattr__(same, "digest", digest)
+        return same
 
     def __repr__(self) -> str:
         return f"<R1CS, {self.n_constraints:,} constraints, {self.n_wires:,} wires, {self.n_public} public>"

@@ -62,31 +62,55 @@ class CpuMatrix:
         return sum(int(part[0][-1] - part[0][0]) for part in (self.ones, self.minus_ones, self.others))
 
 
+@dataclass(frozen=True, eq=False)
+class CpuTable:
+    """The values that matrices have, which may be many and serve several.
+
+    Attributes:
+        kinds: (k,) ONE, MINUS_ONE or OTHER
+        rows: (k, row_words) as the `table` of a CpuMatrix
+    """
+
+    kinds: NDArray[np.uint8]
+    rows: Limbs
+
+    @classmethod
+    def of(cls, cpu: CpuField, table: Limbs) -> CpuTable:
+        """Of (k, limbs) uint64, canonical little-endian limbs."""
+        return cls(_kinds(cpu.field, table), cpu.spread(cpu.vector(table)))
+
+
 def cpu_matrix(
-    cpu: CpuField, shape: tuple[int, int], indptr: AnyPointers, indices: Indices, coefficient: Ids, table: Limbs
+    cpu: CpuField,
+    shape: tuple[int, int],
+    indptr: AnyPointers,
+    indices: Indices,
+    coefficient: Ids,
+    table: Limbs | CpuTable,
 ) -> CpuMatrix:
     """The matrix of compressed rows, ready for matvec.
 
     Args:
         indptr: (rows + 1,) integers;  indices  (entries,) int32 columns
-        coefficient: (entries,) rows of `table`, which is (k, limbs) uint64, canonical little-endian limbs
+        coefficient: (entries,) rows of `table`, which is (k, limbs) uint64, canonical little-endian limbs, or was
+            made of that before
 
     Raises UsageError for arrays that do not make a matrix of that shape, ResourceError for 2^31 entries.
     """
+    values = table if isinstance(table, CpuTable) else CpuTable.of(cpu, table)
     _check_rows(shape, indptr, len(indices))
     _check_indices("columns", indices, shape[1])
-    _check_indices("coefficients", coefficient, len(table))
+    _check_indices("coefficients", coefficient, len(values.kinds))
     if len(coefficient) != len(indices):
         raise LengthError(f"{len(indices)} columns but {len(coefficient)} coefficients: each entry needs both")
     if len(indices) >= 1 << 31:
         raise ResourceError(f"a matrix of {len(indices):,} entries: the CPU takes fewer than 2^31, split the circuit")
-    kinds = _kinds(cpu.field, table)[coefficient]
+    kinds = values.kinds[coefficient]
     ones, minus_ones = (_of_kind(indptr, indices, kinds == kind) for kind in (ONE, MINUS_ONE))
     other = kinds == OTHER
     del kinds
-    values = cpu.spread(cpu.vector(table))
-    others = *_of_kind(indptr, indices, other), _chosen_ids(coefficient, other, len(table))
-    return CpuMatrix(shape, ones, minus_ones, others, values)
+    others = *_of_kind(indptr, indices, other), _chosen_ids(coefficient, other, len(values.kinds))
+    return CpuMatrix(shape, ones, minus_ones, others, values.rows)
 
 
 def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:

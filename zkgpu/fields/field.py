@@ -168,8 +168,13 @@ class Field:
 
     def to_limbs(self, values: Iterable[int]) -> Limbs:
         """(n, limbs) uint64, the canonical little-endian limbs of each value mod modulus."""
-        modulus, size = self.modulus, self.bytes
-        data = b"".join([(v % modulus).to_bytes(size, "little") for v in values])
+        modulus = self.modulus
+        return self.limbs_of_elements([v % modulus for v in values])
+
+    def limbs_of_elements(self, elements: Iterable[int]) -> Limbs:
+        """The same for integers that are in [0, modulus) already, as is not looked at; twice as fast."""
+        size = self.bytes
+        data = b"".join([v.to_bytes(size, "little") for v in elements])
         limbs: Limbs = np.frombuffer(data, dtype="<u8").reshape(-1, self.limbs).copy()
         return limbs
 

@@ -25,6 +25,8 @@ _VERSION = b"zkgpu circuit 1"
 
 def circuit_digest(r1cs: R1CS) -> bytes:
     """32 bytes: equal for the same constraints on the same wires."""
+    if r1cs.digest is not None:
+        return r1cs.digest
     sizes = (r1cs.n_constraints, r1cs.n_wires, r1cs.n_public, r1cs.n_committed)
     digest = hashlib.sha256(_VERSION + r1cs.field.modulus.to_bytes(r1cs.field.bytes, "little"))
     digest.update(b"".join(size.to_bytes(8, "little") for size in sizes))

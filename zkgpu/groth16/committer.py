@@ -7,12 +7,12 @@ from dataclasses import field, replace
 
 import numpy as np
 
-from zkgpu.backend.protocol import Backend
+from zkgpu.backend.protocol import Backend, Points
 from zkgpu.circuits.committed import ChallengeSource, FirstRound
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.groth16.commitment import CommitmentTranscript
-from zkgpu.groth16.keys import Commitment, CommitmentQueries, ProvingKey
+from zkgpu.groth16.keys import Commitment, ProvingKey
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 
@@ -39,12 +39,15 @@ NOTHING = Opening(np.zeros((0, 0), np.uint64), b"", ())  # of a circuit without 
 
 
 class Committer:
-    """A commitment's queries at home on a device."""
+    """A commitment's queries at home on a device.
 
-    def __init__(self, key: ProvingKey, queries: CommitmentQueries, backend: Backend) -> None:
+    Args:
+        queries: those for D and for sigma D (`ResidentKey.commitments`)
+    """
+
+    def __init__(self, key: ProvingKey, queries: tuple[Points, Points], backend: Backend) -> None:
         self._key, self._backend = key, backend
-        self._committed = backend.points(backend.curve.g1, queries.committed_query)
-        self._knowledge = backend.points(backend.curve.g1, queries.knowledge_query)
+        self._committed, self._knowledge = queries
 
     def run(self, witness: Limbs | Callable[[ChallengeSource], Limbs], mask: int) -> tuple[Limbs, Opening]:
         """The assignment, with the mask in it, and what was committed to.

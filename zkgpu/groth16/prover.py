@@ -27,7 +27,7 @@ class Prover(CheckedProver[ProvingKey, Blinding]):
         if not self.key.has_matrices:
             self.key = self.key.with_circuit(self._required_circuit())
         self._resident = ResidentKey(self.key, self.backend)
-        self._committers = [Committer(self.key, queries, self.backend) for queries in self.key.commitments]
+        self._committers = [Committer(self.key, queries, self.backend) for queries in self._resident.commitments]
 
     def _required_circuit(self) -> R1CS:
         if self._circuit is None:

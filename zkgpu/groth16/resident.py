@@ -25,6 +25,7 @@ class Resident:
         l_query: for a key without a commitment, one point a wire: infinity for the public ones, so that it meets the
             whole assignment as the other queries do
         h_query: in bit-reversed order
+        committed, knowledge: those of its commitments, one each
     """
 
     a: Matrix
@@ -34,6 +35,8 @@ class Resident:
     b_g2_query: Points
     l_query: Points
     h_query: Points
+    committed: tuple[Points, ...]
+    knowledge: tuple[Points, ...]
 
 
 class ResidentKey:
@@ -44,6 +47,11 @@ class ResidentKey:
         self._home = resident(key, backend)
         self._qap = Qap(backend, self._home.a, self._home.b)
         self._l_start = key.n_public + 1 + key.n_committed if key.commitments else 0
+
+    @property
+    def commitments(self) -> list[tuple[Points, Points]]:
+        """For each of its commitments, the queries for D and for sigma D."""
+        return list(zip(self._home.committed, self._home.knowledge, strict=True))
 
     def pairs(self, assignment: Limbs) -> list[tuple[Points, Vector]]:
         """The queries with the scalars they meet: A, B in G1, B in G2, L, H."""
@@ -84,6 +92,8 @@ def _made(key: ProvingKey, backend: Backend) -> Resident:
         h_query=backend.points(
             g1, np.take(key.h_query, order, axis=0, out=aligned_empty(key.h_query.shape), mode="clip")
         ),
+        committed=tuple(backend.points(g1, queries.committed_query) for queries in key.commitments),
+        knowledge=tuple(backend.points(g1, queries.knowledge_query) for queries in key.commitments),
     )
 
 

@@ -128,7 +128,7 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         return key
     if not known:
         _require_matching(file, key)
-    if kept is None or not known:
+    if not known or (kept is None and bound_to is None):
         checked.require_unchanged(file.path, file.data, digest)
     if kept is None and bound_to is None:
         prepared.keep(digest, "matrices", (a, b))

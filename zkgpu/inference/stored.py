@@ -13,7 +13,7 @@ import hashlib
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from zkgpu.circuits.compiled import CompiledCircuit
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.formats.container import map_file
+from zkgpu.groth16.circuit_digest import circuit_digest
 from zkgpu.store import mapped
-from zkgpu.store.digests import Bytes, tree_hash
+from zkgpu.store.digests import LARGE, Bytes, hashed_before, noted_of, tree_hash
 from zkgpu.store.prepared import sources_of
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.operations import IntegerModel
@@ -54,16 +55,26 @@ def open_circuit(path: Path, compiled: CompiledModel, model_file: Bytes) -> Comp
     if not path.is_file():
         return None
     try:
-        found = mapped.unpacked(_MAGIC, _stamp(model_file), map_file(path), _arrays(compiled))
+        data = map_file(path)
+        with hashed_before(path, len(data)) as hashed:
+            found = mapped.unpacked(_MAGIC, _stamp(model_file), data, _arrays(compiled), hashed=hashed)
         if found is None:
             return None
         _require_sound(found)
-        return found  # type: ignore[no-any-return]
+        return _with_digest(found, path, len(data))
     except MemoryError:
         raise
     except Exception as error:  # whatever a damaged file leads to, the circuit can be written again
         log.warning("%s: not used, the circuit is written again (%s)", path, error)
         return None
+
+
+def _with_digest(circuit: CompiledCircuit, path: Path, size: int) -> CompiledCircuit:
+    """The circuit with the digest by which its key names it; of one in a small file that is left to who needs it."""
+    if size < LARGE:
+        return circuit
+    digest = noted_of(path, size, b"circuit", lambda: circuit_digest(circuit.r1cs).hex())
+    return replace(circuit, r1cs=circuit.r1cs.with_digest(bytes.fromhex(digest)))
 
 
 def _require_sound(circuit: Any) -> None:

@@ -12,7 +12,8 @@ import os
 import re
 import stat
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -43,24 +44,52 @@ def digest_of(path: str | os.PathLike[str] | bytes, data: Bytes) -> str:
 
     That is known of files that only the user may write, and that were left alone for a while when they were hashed.
     """
-    identity = None if isinstance(path, bytes) or len(data) < LARGE else _identity(path, len(data))
+    return digest(data) if isinstance(path, bytes) else noted_of(path, len(data), b"", lambda: digest(data))
+
+
+def noted_of(path: str | os.PathLike[str], size: int, what: bytes, make: Callable[[], str]) -> str:
+    """The SHA-256 that `make` computes of a mapped file, in hexadecimal, once while the file stays as it is.
+
+    Args:
+        size: bytes that are mapped
+        what: tells it from others of the same file
+
+    Noted as of `digest_of`.
+    """
+    identity = _identity(path, size, what) if size >= LARGE else None
     noted = _noted(identity) if identity else None
     if noted is not None:
         return noted
-    found = digest(data)
-    if identity and _identity(os.fspath(path), len(data)) == identity:
+    found = make()
+    if identity and _identity(path, size, what) == identity:
         _note(identity, found)
     return found
 
 
-def _identity(path: str | bytes | os.PathLike[str], size: int) -> str | None:
+@contextmanager
+def hashed_before(file: str | os.PathLike[str] | int, size: int) -> Iterator[bool]:
+    """Whether a mapped file was found whole before, and stayed as it is since: its bytes need no hash again.
+
+    Args:
+        file: its path, or a descriptor of it
+
+    When the block ends without an error, so it is noted, on the conditions of `digest_of`.
+    """
+    identity = _identity(file, size, b"whole") if size >= LARGE else None
+    known = identity is not None and is_known(identity)
+    yield known
+    if identity and not known and _identity(file, size, b"whole") == identity:
+        remember(identity)
+
+
+def _identity(path: str | os.PathLike[str] | int, size: int, what: bytes) -> str | None:
     """A name for the file as it is; None where it could change without a trace of that in its status."""
     status = os.stat(path)
     settled = time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) >= SETTLED_NANOSECONDS
     if os.name != "posix" or not stat.S_ISREG(status.st_mode) or not is_own(status) or not settled:
         return None
     facts = (status.st_dev, status.st_ino, size, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return hashlib.sha256(_CHECKS + repr(facts).encode()).hexdigest()
+    return hashlib.sha256(_CHECKS + what + repr(facts).encode()).hexdigest()
 
 
 def _noted(identity: str) -> str | None:

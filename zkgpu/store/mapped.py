@@ -39,11 +39,14 @@ def packed(magic: bytes, stamp: bytes, value: Any, known: Sequence[NDArray[Any]]
     return buffers
 
 
-def unpacked(magic: bytes, stamp: bytes, data: Bytes, known: Sequence[NDArray[Any]] = ()) -> Any | None:
+def unpacked(
+    magic: bytes, stamp: bytes, data: Bytes, known: Sequence[NDArray[Any]] = (), *, hashed: bool = False
+) -> Any | None:
     """The value, or None when the file belongs to something else. Raises when it is damaged: ValueError, or any other.
 
     Args:
         known: the arrays that were known to `packed`
+        hashed: the parts need no hash: they were found whole before (`digests.hashed_before`)
     """
     table_hash, size = data[16:48].tobytes(), int.from_bytes(data[48:_TABLE].tobytes(), "little")
     table = data[_TABLE : _TABLE + size].tobytes()
@@ -55,7 +58,7 @@ def unpacked(magic: bytes, stamp: bytes, data: Bytes, known: Sequence[NDArray[An
     for begin in range(STAMP_BYTES, size, 8 + _HASH_BYTES):
         at += -at % _ALIGNMENT
         part = data[at : at + int.from_bytes(table[begin : begin + 8], "little")]
-        if _hash(part) != table[begin + 8 : begin + 8 + _HASH_BYTES]:
+        if not hashed and _hash(part) != table[begin + 8 : begin + 8 + _HASH_BYTES]:
             raise ValueError(f"the bytes from {at:,} on are damaged")
         parts.append(part)
         at += len(part)

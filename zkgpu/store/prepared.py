@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,12 +26,14 @@ from zkgpu.jit import pruning
 from zkgpu.jit.cache import ROOMS, digest_of_rooms, open_own, own_folder, write_private
 from zkgpu.jit.memory import large_in_files
 from zkgpu.store import mapped, values
-from zkgpu.store.digests import Bytes
+from zkgpu.store.digests import Bytes, hashed_before
 
 log = logging.getLogger(__name__)
 
 LEAST_BYTES = 1 << 20  # less is made anew within milliseconds
-MOST_BYTES = 8 << 30  # of all entries together; those used longest ago give way
+MOST_BYTES = 8 << 30  # of all entries together, or this share of the disk where that is more
+MOST_OF_DISK = 8  # one part in so many; entries used longest ago give way
+USE_SECONDS = 3600  # how exactly the last use of an entry is noted
 
 _MAGIC = b"zkgpu prepared 1"
 _PACKAGE = Path(__file__).parents[1]
@@ -42,9 +45,11 @@ def load(digest: str, what: str) -> Any | None:
     try:
         path = _folder() / f"{digest}-{what}.bin"
         with open_own(path) as file:
-            value = _unpacked(np.asarray(np.memmap(file, dtype=np.uint8, mode="c")))
-        os.utime(path)  # its last use, for pruning
-        return value
+            data = np.asarray(np.memmap(file, dtype=np.uint8, mode="c"))
+            if time.time() - os.fstat(file.fileno()).st_mtime > USE_SECONDS:
+                os.utime(path)  # its last use, for pruning; after that the file counts as another, to be hashed again
+            with hashed_before(file.fileno(), len(data)) as hashed:
+                return _unpacked(data, hashed=hashed)
     except (OSError, ResourceError):  # not there, or no folder to keep anything in
         return None
     except Exception as error:  # whatever a damaged file leads to, the key can be prepared again
@@ -92,9 +97,10 @@ def make_room(size: int) -> bool:
     import shutil
 
     folder = _folder()
+    most = max(MOST_BYTES, shutil.disk_usage(folder).total // MOST_OF_DISK)
     pruning.prune(folder)
-    pruning.shrink(folder, MOST_BYTES - size)
-    return size <= MOST_BYTES and size <= shutil.disk_usage(folder).free // 2
+    pruning.shrink(folder, most - size)
+    return size <= most and size <= shutil.disk_usage(folder).free // 2
 
 
 def _folder() -> Path:
@@ -105,8 +111,8 @@ def _packed(value: Any) -> list[memoryview]:
     return mapped.packed(_MAGIC, _stamp(), value)
 
 
-def _unpacked(data: Bytes) -> Any | None:
-    return mapped.unpacked(_MAGIC, _stamp(), data)
+def _unpacked(data: Bytes, *, hashed: bool = False) -> Any | None:
+    return mapped.unpacked(_MAGIC, _stamp(), data, hashed=hashed)
 
 
 @functools.cache
