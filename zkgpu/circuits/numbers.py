@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.fields.field import Field, Limbs, batch_inverse
+from zkgpu.jit.threads import parallel
 
 Machine = NDArray[np.int64]
 Values = NDArray[np.object_]  # of Python integers, as hints and inputs hand them around
@@ -77,9 +79,12 @@ class Numbers:
         """
         n = len(self.small) if order is None else len(order)
         out = np.zeros((n, field.limbs), dtype=np.uint64)
-        for begin in range(0, n, PIECE):
+
+        def write(begin: int) -> None:
             within = slice(begin, begin + PIECE)
             self.take(within if order is None else order[within])._write_limbs(field, out[within])
+
+        parallel(partial(write, begin) for begin in range(0, n, PIECE))
         return out
 
     def _write_limbs(self, field: Field, out: Limbs) -> None:

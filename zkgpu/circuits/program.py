@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +20,10 @@ from zkgpu.circuits.numbers import Numbers, object_array, ones
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.fields.sparse import blocks
+from zkgpu.jit.threads import parallel
 from zkgpu.records import dataclass
 
+_TOGETHER = 1 << 16  # products that a thread makes at a time
 HintFunction = Callable[..., object]
 Marks = NDArray[np.bool_]
 
@@ -110,8 +113,16 @@ class Multiply:
         return self.a, self.b, self.plus
 
     def run(self, values: Numbers, arithmetic: Arithmetic) -> None:
-        a, b, plus = (arithmetic.of(lc, values) for lc in (self.a, self.b, self.plus))
-        values.put(slice(self.first, self.first + self.a.rows), a.times_plus(b, plus))
+        most = max(1, _TOGETHER // values.small.shape[1])
+        rows = [(begin, min(begin + most, self.a.rows)) for begin in range(0, self.a.rows, most)]
+        made = parallel(partial(self._products, values, arithmetic, *part) for part in rows)
+        for (begin, end), products in zip(rows, made, strict=True):
+            values.put(slice(self.first + begin, self.first + end), products)
+
+    def _products(self, values: Numbers, arithmetic: Arithmetic, begin: int, end: int) -> Numbers:
+        """Those of some of its rows, as one thread makes them."""
+        a, b, plus = (arithmetic.of(lc.part(begin, end), values) for lc in (self.a, self.b, self.plus))
+        return a.times_plus(b, plus)
 
     def mark(self, marks: Marks) -> None:
         a, b, plus = (marked_rows(lc, marks) for lc in (self.a, self.b, self.plus))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,12 @@ from zkgpu.circuits.numbers import (
     ones,
     surely_below,
 )
-from zkgpu.fields.sparse import BLOCK, Ids, Index, Pointers, blocks
+from zkgpu.fields.sparse import Ids, Index, Pointers, blocks
+from zkgpu.jit.threads import parallel
 from zkgpu.records import dataclass
 
 _FRACTION_BITS = 60
+_TERMS = 1 << 17  # that are worked on together: threads share them out among them, and each has its own in a cache
 
 
 @dataclass(frozen=True)
@@ -119,12 +122,13 @@ def combine(rows: Rows, table: Table, numbers: Numbers) -> Numbers:
         numbers: (n_wires, ...): further axes are independent instances
     """
     shape = numbers.small.shape[1:]
-    most = BLOCK // max(1, math.prod(shape))
+    most = _TERMS // max(1, math.prod(shape))
     if rows.wires.size <= most:
         return _combined(rows, table, numbers)
-    out = ones((len(rows.indptr) - 1, *shape), numbers.modulus)
-    for begin, end in blocks(rows.indptr, most):
-        out.put(slice(begin, end), _combined(rows.part(begin, end), table, numbers))
+    out, parts = ones((len(rows.indptr) - 1, *shape), numbers.modulus), list(blocks(rows.indptr, most))
+    made = parallel(partial(_combined, rows.part(begin, end), table, numbers) for begin, end in parts)
+    for (begin, end), values in zip(parts, made, strict=True):
+        out.put(slice(begin, end), values)
     return out
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from zkgpu.fields.cpu import CpuField, CpuVector
 from zkgpu.fields.field import Field
 from zkgpu.jit.isa import InstructionSet
 from zkgpu.jit.memory import aligned_empty
+from zkgpu.jit.threads import parallel, ranges
 from zkgpu.ntt.plan import RADIX, RADIX_LOG, group_count
 from zkgpu.records import dataclass
 
 Words = NDArray[np.uint64]
 LONG = 20  # log2 of the values of a long transform
+_TOGETHER = 1 << 14  # blocks of a table that a thread copies at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +122,7 @@ def _side_by_side(tables: Iterator[Words], count: int) -> Words:
     """Entry (i, j) is entry i of table j of so many, which are taken one at a time; aligned."""
     first = next(tables)
     out = aligned_empty((len(first), count, *first.shape[1:]))
-    out[:, 0] = first
-    for j, table in enumerate(tables, 1):
-        out[:, j] = table
+    parts = ranges(len(out), -(-len(out) // _TOGETHER))
+    for j, table in enumerate(chain([first], tables)):
+        parallel(partial(np.copyto, out[begin:end, j], table[begin:end]) for begin, end in parts)
     return out
