@@ -2,7 +2,8 @@
 
     ZkgpuError                       70  (a bug, when raised as itself)
     ├── UsageError                    2  the question makes no sense: lengths differ, an option is unknown
-    │   └── LengthError               2
+    │   ├── LengthError               2
+    │   └── InputError                3  a value given to a circuit or a model is missing, misshapen or out of its range
     ├── FormatError                   3  a file or a value in it is wrong
     │   ├── PointError                3  a point is off its curve or outside the subgroup
     │   └── InsecureKeyError          3  a key whose secrets are public
@@ -71,6 +72,12 @@ class LengthError(UsageError):
     """Two lengths that must agree do not."""
 
 
+class InputError(UsageError):
+    """A value that a circuit or a model was given is missing, misshapen, no number of its kind, or out of its range."""
+
+    exit_code = 3  # as of any bad value: most are in files
+
+
 class FormatError(ZkgpuError):
     """A file, or a value in one, is malformed."""
 
@@ -134,7 +141,12 @@ class CancelledError(ZkgpuError):
     exit_code = 130
 
 
-_NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM = (errno.EBADF, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_MENDS = {
+    **dict.fromkeys(_NO_ROOM, ": choose another place"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), ": allow it to this user, or choose another place"),
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP), ": check the path"),
+}
 
 
 def described(error: BaseException) -> tuple[str, int]:
@@ -149,7 +161,8 @@ def described(error: BaseException) -> tuple[str, int]:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         kind_of_error = ResourceError if error.errno in _NO_ROOM else FormatError
-        return f"{where}{error.strerror or type(error).__name__}", kind_of_error.exit_code
+        mend = _MENDS.get(error.errno or 0, "")
+        return f"{where}{error.strerror or type(error).__name__}{mend}", kind_of_error.exit_code
     if isinstance(error, UnicodeError):
         return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
     kind = type(error).__name__

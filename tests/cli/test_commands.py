@@ -55,9 +55,9 @@ def test_compile_refuses_a_source_without_a_name_or_a_file(work: Any, command: A
 @pytest.mark.parametrize(
     ("values", "code", "reason"),
     [
-        ({"x": 3}, 2, "'y'"),
-        ({"x": 3, "y": 35, "z": 1}, 2, "'z'"),
-        ({"x": [3], "y": 35}, 2, "'x'"),
+        ({"x": 3}, 3, "input.json: missing input 'y'"),
+        ({"x": 3, "y": 35, "z": 1}, 3, "input.json: unknown input 'z'"),
+        ({"x": [3], "y": 35}, 3, "input.json: input 'x'"),
         ({"x": "three", "y": 35}, 3, "'x'"),
         ({"x": 3, "y": 36}, 4, "'cubic'"),
     ],

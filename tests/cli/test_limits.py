@@ -128,6 +128,24 @@ def test_fullprove_refuses_a_witness_of_another_circuits_size(command, tmp_path)
     assert "but the key is for 7" in said
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf", "-inf", "1e999", "0", "-1", "soon", ""])
+@pytest.mark.parametrize("name", ["witness", "fullprove", "batch"])
+def test_a_time_is_above_0_and_ends(command, tmp_path, name, seconds):
+    inputs, wasm, key = SAMPLES / "input.json", SAMPLES / "multiplier.wasm", SAMPLES / "multiplier_groth16.zkey"
+    line = {
+        "witness": (wasm, inputs, "-o", tmp_path / "w.wtns"),
+        "fullprove": (inputs, wasm, key, "--proof", tmp_path / "p.json"),
+        "batch": (key, tmp_path, "-o", tmp_path / "out"),
+    }[name]
+    assert "--witness-timeout': give seconds" in command(name, *line, "--witness-timeout", seconds).error(2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_time_that_no_wait_can_take_is_as_good_as_none(command, tmp_path):
+    line = ("witness", SAMPLES / "multiplier.wasm", SAMPLES / "input.json", "-o", tmp_path / "w.wtns")
+    assert command(*line, "--witness-timeout", "1e300").code == 0
+
+
 def test_fullprove_ends_a_calculator_that_runs_too_long(command, tmp_path):
     said = command(
         "fullprove",

@@ -55,7 +55,8 @@ def test_arrays_that_are_no_samples(samples: np.ndarray, told: str, folder: Path
     np.save(tmp_path / "x.npy", samples)
     given = ["compile", folder / "m.onnx", "--calibrate", tmp_path / "x.npy", "-o", tmp_path / "build"]
     code, line = refused(capsys, *given)
-    assert code == 2
+    assert code == 3
+    assert line.startswith(f"error: {tmp_path / 'x.npy'}: ")
     assert told in line
     assert not (tmp_path / "build").exists()
 
@@ -69,7 +70,7 @@ def empty_archive() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "code", "told"),
     [
-        ("x.json", b'{"y": [[1, 2, 3, 4]]}', 2, "it holds y, but the model has the inputs x"),
+        ("x.json", b'{"y": [[1, 2, 3, 4]]}', 3, "it holds y, but the model has the inputs x"),
         ("x.npz", empty_archive(), 3, "not an .npy or .npz file of numbers, or a damaged one"),
         ("x.npy", b"\x80\x04\x95pickled", 3, "byte 0 is not UTF-8, nor is it an array of NumPy"),
     ],

@@ -246,3 +246,49 @@ def test_proofs_in_one_folder_keep_their_public_values(build: Path, work: Any, c
 
 def test_the_demo_s_folder_is_replaced_by_force_alone(build: Path, command: Any) -> None:
     assert "another circuit: --force" in command("demo", "--output", build).error(2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("samples", ""),
+        ("powers", "new", "3", ""),
+        ("batch", "KEY", "FOLDER", "-o", ""),
+        ("zkml", "compile", "FILE", "--calibrate", "FILE", "-o", ""),
+        ("zkml", "report", ""),
+        ("audit", "status", ""),
+        ("audit", "log", "FOLDER", "", "FILE"),
+        ("demo", "--output", ""),
+        ("prove", "FILE", "FILE", "--proof", ""),
+        ("profile", "FILE", "-o", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_not_the_folder_that_one_is_in(
+    line: tuple[str, ...], command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a shell's variable that is not set."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "folder").mkdir()
+    places = {"FILE": "file", "KEY": "file", "FOLDER": "folder"}
+    assert "the name is empty" in command(*(places.get(word, word) for word in line)).error(2)
+    assert {path.name for path in tmp_path.rglob("*")} == {"file", "folder"}
+
+
+@pytest.mark.parametrize("name", ["batch", "serve", "samples", "demo"])
+def test_a_folder_that_cannot_be_made_is_a_place_to_change(
+    made: Any, command: Any, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("zkgpu.cli.serve._require_packages", lambda *_: None)
+    (tmp_path / "file").write_text("x")
+    place, key = tmp_path / "file" / "folder", made / "key.zkey"
+    lines = {
+        "batch": ("batch", key, made.folder, "-o", place),
+        "serve": ("serve", "--key", f"k={key}", "--spool", place, "--listen", "127.0.0.1:0"),
+        "samples": ("samples", place),
+        "demo": ("demo", "--output", place),
+    }
+    line = command(*lines[name]).error(5)
+    assert str(place) in line
+    assert line.endswith("choose another place")

@@ -232,3 +232,41 @@ def test_a_proof_can_go_down_a_pipe(samples: Path) -> None:
     piped = zkgpu("-q", "prove", *files, "--proof", "/dev/stdout", "--public", os.devnull)
     assert piped.returncode == 0, piped.stderr
     assert json.loads(piped.stdout)["protocol"] == "groth16"
+
+
+_CUT = """
+import builtins, sys
+real = builtins.__import__
+def cut(name, *rest):
+    if name == {name!r} and not cut.done:
+        cut.done = True
+        raise KeyboardInterrupt
+    return real(name, *rest)
+cut.done = False
+builtins.__import__ = cut
+from zkgpu.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("name", ["click", "zkgpu.cli.session", "zkgpu.systems.inspection", "numpy"])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_ctrl_c_while_modules_are_read_is_an_interruption(name: str, options: list[str], key: Path) -> None:
+    command = [sys.executable, "-c", _CUT.format(name=name), "inspect", os.fspath(key), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 130, done.stderr
+    assert done.stderr == "error: interrupted: nothing half-made stays: run the command again\n"
+    assert not options or json.loads(done.stdout)["exit_code"] == 130
+
+
+def test_what_fails_since_an_import_was_cut_short_is_an_interruption(
+    key: Path, command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("CPU dispatcher tracer already initialized")
+
+    monkeypatch.setattr("zkgpu.systems.inspection.inspect_file", cut)
+    assert "interrupted" in command("inspect", key).error(130)

@@ -68,7 +68,7 @@ def test_a_circuit_that_memory_does_not_hold(
     model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(room, "memory_of_this_process", lambda: 30 << 20)
-    refused(command, model, tmp_path, name, "constraints take about 0.1 GiB of memory", "may have 0.0")
+    refused(command, model, tmp_path, name, "MiB of memory, and this process may have 30.0 MiB: take")
 
 
 @pytest.mark.parametrize("name", ["compile", "setup"])
@@ -76,7 +76,7 @@ def test_a_key_that_the_disk_does_not_hold(
     model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1 << 10))
-    refused(command, model, tmp_path, name, "key.zkey", "would take about", "GiB left", "make room")
+    refused(command, model, tmp_path, name, "key.zkey", "would take about", "the disk has 1.0 KiB left: make room")
 
 
 @contextmanager
@@ -125,7 +125,7 @@ def test_a_plain_setup_that_memory_or_disk_does_not_hold(
     monkeypatch.setattr(room, "memory_of_this_process", lambda: 1 << 10)
     line = command(*plain(samples, tmp_path, protocol)).error(5)
     assert "constraints take about" in line
-    assert "may have 0.0" in line
+    assert "may have 1.0 KiB" in line
     assert not list(tmp_path.iterdir())
 
 

@@ -119,8 +119,8 @@ PYTHON_CIRCUITS = [
     ("unsatisfied", {"x": 3, "y": CANARY}, 4),
     ("looked_up", {"x": CANARY}, 4),
     ("ranged", {"x": [CANARY] * 300}, 4),
-    ("published", {"x": [1, CANARY], "y": 1}, 2),
-    ("computed_and_published", {"x": CANARY}, 2),
+    ("published", {"x": [1, CANARY], "y": 1}, 3),
+    ("computed_and_published", {"x": CANARY}, 3),
     ("hinted", {"x": CANARY}, 2),
     ("unsatisfied", {"x": f"{CANARY} ", "y": 35}, 3),
     ("unsatisfied", {"x": {"number": CANARY}, "y": 35}, 3),
@@ -247,7 +247,7 @@ def build(folder: Path, command: Any) -> Path:
 def test_an_input_that_a_model_was_not_calibrated_for_is_not_quoted(folder: Path, command: Any, build: Path) -> None:
     np.save(folder / "one.npy", np.array([0.0, 0.0, CANARY, 0.0]))
     line = ("zkml", "prove", build, folder / "one.npy", "-o", folder / "out" / "p.json")
-    try_at_every_verbosity(folder, command, 2, *line)
+    try_at_every_verbosity(folder, command, 3, *line)
     assert leaks(command("zkml", "prove", "--show-values", *line[2:]).err)
     assert "at index [0, 2] is outside of" in command(*line).err
     tables = (f"{CANARY}", f"{CANARY},x", f"x,{CANARY}\n1,x", f"1,{CANARY}\n2", f"{CANARY},1,2,3\n{CANARY}x,1,2,3")

@@ -52,7 +52,7 @@ def test_an_error_shows_no_escape_of_a_file_and_no_more_than_500_characters(tmp_
     wasm = Path(__file__).parents[1] / "data" / "samples" / "multiplier" / "multiplier.wasm"
     for name in (NAME, "long" * 10000):
         (tmp_path / "in.json").write_text(json.dumps({name: 1}))
-        line = command("witness", wasm, tmp_path / "in.json", "-o", tmp_path / "w").error(2)
+        line = command("witness", wasm, tmp_path / "in.json", "-o", tmp_path / "w").error(3)
         assert not has_controls(line)
         assert len(line) <= 500
         as_json = command("--json", "witness", wasm, tmp_path / "in.json", "-o", tmp_path / "w")
@@ -61,7 +61,8 @@ def test_an_error_shows_no_escape_of_a_file_and_no_more_than_500_characters(tmp_
 
 
 def test_facts_of_a_file_show_no_escape_and_are_cut(tmp_path: Path, command: Any, monkeypatch: Any) -> None:
-    facts = {"format": "key", "contributions": [NAME * 1000], NAME: ESCAPES}
+    contribution = {"number": 1, "name": NAME * 20, "beacon": None, "hash": "ab"}
+    facts = {"format": "key", "public_arrays": [NAME * 1000], NAME: ESCAPES, "contributions": [contribution]}
     monkeypatch.setattr("zkgpu.systems.inspection.inspect_file", lambda _: facts)
     (tmp_path / "file").write_text("x")
     outcome = command("inspect", tmp_path / "file")

@@ -105,7 +105,7 @@ def test_refusals_are_one_line_with_their_exit_code(folder: Path, capsys) -> Non
     assert run(capsys, "zkml", "prove", build, folder / "input.npz")[0] == 2
     assert run(capsys, "zkml", "setup", build, "--unsafe")[0] == 0
     code, failed, _ = run(capsys, "zkml", "prove", build, folder / "far.npy", "-o", folder / "p.json")
-    assert (code, "input 'x' at index [0, 0]" in failed["error"]) == (2, True)
+    assert (code, "input 'x' at index [0, 0]" in failed["error"]) == (3, True)
     assert not (folder / "p.json").exists()
 
 
@@ -254,7 +254,7 @@ def test_a_batch_gives_one_proof_a_sample(folder: Path, capsys) -> None:
         assert Path(answer["proofs"][i]["proof"]) == folder / f"p_{i}.json"
         assert run(capsys, "zkml", "verify", folder / "build", folder / f"p_{i}.json")[1]["valid"]
     assert run(capsys, *prove, "--public", folder / "public.json")[0] == 2
-    assert run(capsys, "zkml", "prove", folder / "build", folder / "p_0.json", "-o", folder / "p.json")[0] == 2
+    assert run(capsys, "zkml", "prove", folder / "build", folder / "p_0.json", "-o", folder / "p.json")[0] == 3
 
 
 def test_more_bits_are_closer_to_the_float_model(folder: Path, capsys) -> None:

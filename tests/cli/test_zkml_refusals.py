@@ -100,13 +100,14 @@ INPUTS = {
 @pytest.mark.parametrize("message", INPUTS)
 def test_inputs_that_do_not_fit_are_refused_with_their_index(copy: Path, command: Any, message: str) -> None:
     np.save(copy / "wrong.npy", INPUTS[message])
-    assert message in command(*prove(copy, copy / "wrong.npy")).error(2).replace("'", "")
+    line = command(*prove(copy, copy / "wrong.npy")).error(3).replace("'", "")
+    assert f"{copy / 'wrong.npy'}: input {message}" in line
     assert not (copy / "new.json").exists()
 
 
 def test_inputs_under_another_name_are_refused(copy: Path, command: Any) -> None:
     np.savez(copy / "wrong.npz", y=PIXELS[0])
-    assert "missing input 'x'" in command(*prove(copy, copy / "wrong.npz")).error(2)
+    assert f"{copy / 'wrong.npz'}: missing input 'x'" in command(*prove(copy, copy / "wrong.npz")).error(3)
 
 
 def damaged(data: bytes) -> dict[str, bytes]:

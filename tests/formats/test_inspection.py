@@ -30,8 +30,21 @@ def test_a_file_is_described(samples, file, facts):
 
 def test_contributions_are_listed_with_name_beacon_and_hash(samples):
     first, beacon = inspect_file(samples / "multiplier" / "multiplier_beacon.zkey")["contributions"]
-    assert first.startswith("'sample' 9eba3639b8ee")
-    assert beacon.startswith("'final beacon', beacon 0102030405")
+    assert (first["number"], first["name"], first["beacon"]) == (1, "sample", None)
+    assert first["hash"].startswith("9eba3639b8ee")
+    assert (beacon["number"], beacon["name"]) == (2, "final beacon")
+    assert beacon["beacon"]["value"].startswith("0102030405")
+
+
+@pytest.mark.parametrize(
+    ("group", "file"), [("key", "multiplier/multiplier_beacon.zkey"), ("powers", "pot6_final.ptau")]
+)
+def test_inspect_tells_contributions_as_the_commands_of_ceremonies_do(samples, command, group, file):
+    wanted = command(group, "inspect", samples / file, "--json").json["contributions"]
+    assert command("inspect", samples / file, "--json").json["contributions"] == wanted != []
+    assert set(command(group, "inspect", samples / file).out.splitlines()[1:]) <= set(
+        command("inspect", samples / file).out.splitlines()
+    )
 
 
 @pytest.mark.parametrize("file", ["multiplier.wasm", "multiplier.circom", "input.json"])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.groth16.committed_statement import INPUTS, squares, with_part, with_queries
 from zkgpu import open_backend
+from zkgpu.ceremony.preparing import prepare_powers
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.curves.bn254 import BN254, G1
 from zkgpu.errors import FormatError, InsecureKeyError, PointError, UsageError
@@ -68,6 +69,12 @@ def test_a_model_kind_of_key_without_matrices_is_verified_by_its_circuit(circuit
     other = replace(key.without_matrices(circuit.r1cs), circuit_digest=bytes(32))
     with pytest.raises(FormatError, match="another circuit"):
         verify_key(other, circuit.r1cs, POWERS, BACKEND)
+
+
+def test_a_key_of_other_powers_is_not_called_another_circuits(circuit, key, tmp_path):
+    prepare_powers(read_ptau(SAMPLES / "pot6_1.ptau"), tmp_path / "other.ptau", BACKEND)
+    with pytest.raises(FormatError, match="the key is of other powers"):
+        verify_key(key, circuit.r1cs, read_ptau(tmp_path / "other.ptau"), BACKEND)
 
 
 def test_a_beacon_multiplies_sigma_by_another_number_than_delta(key):

@@ -137,8 +137,8 @@ def test_a_service_proves_what_a_model_answers(model: Path, tmp_path: Path, comm
         batch = command(*there, "gemm", model / "inputs.npz", "-o", tmp_path / "p.json")
         assert len(batch.json["proofs"]) == 3
         np.savez(tmp_path / "far.npz", x=np.full(3, 1000))
-        there_says = command(*there[1:], "gemm", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(2)
-        here_says = command("zkml", "prove", model / "build", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(2)
+        there_says = command(*there[1:], "gemm", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(3)
+        here_says = command("zkml", "prove", model / "build", tmp_path / "far.npz", "-o", tmp_path / "q.json").error(3)
         assert here_says.removeprefix("error: ") in there_says
 
 

@@ -235,6 +235,13 @@ def test_a_service_that_strangers_reach_does_not_start_without_a_token(folder: P
     assert "--token-file" in command("serve", *key, "--listen", "0.0.0.0:0").error(2)
 
 
+def test_why_a_key_cannot_be_opened_is_told_once(folder: Path, tmp_path: Path, command: Any) -> None:
+    """As the process's last line; another file than a key is seen when it is opened, not before."""
+    line = ("serve", "--listen", "127.0.0.1:0", "--spool", tmp_path, "--workers", "1")
+    outcome = command(*line, "--key", f"k={folder / 'right.wtns'}")
+    assert (outcome.code, outcome.err.count("a proving key")) == (3, 1), outcome.err
+
+
 @pytest.mark.parametrize(
     "key", ["", "=x", "a=", "../a=key", "a b=key", "a=key,x.txt", "a=nothing", "a=key,k.wasm,l.wasm"]
 )

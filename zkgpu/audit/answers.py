@@ -20,6 +20,7 @@ from zkgpu.audit.model import AuditedModel
 from zkgpu.audit.tree import Tree, depth_of, leaf_of, root_of
 from zkgpu.errors import FormatError, SelfCheckError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
+from zkgpu.formats.atomic import make_folder
 from zkgpu.formats.json_values import located
 from zkgpu.inference import verify
 from zkgpu.provers.statement import Statement
@@ -95,7 +96,7 @@ def answers(folder: AuditFolder, batch: Batch, model: AuditedModel, prove_each: 
     wanted = [p for p, path in places.items() if not path.is_file()]
     with stage("run drawn inferences"):
         inputs = [_provable(folder, batch, model, drawn[p], inferences[drawn[p]]) for p in wanted]
-    folder.answers(batch.number).mkdir(exist_ok=True)
+    make_folder(folder.answers(batch.number))
     made = prove_each(inputs)
     for position, index in enumerate(drawn):
         one, path = inferences[index], places[position]

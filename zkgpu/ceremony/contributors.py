@@ -74,7 +74,8 @@ def contribution_facts(number: int, contribution: Any, digest: bytes) -> dict[st
     return {"number": number, "name": contribution.name, "beacon": beacon, "hash": digest.hex()}
 
 
-def describe_contribution(contribution: Any) -> str:
-    """The name, and the beacon where there is one, of a contribution to either phase."""
-    beacon = f", beacon {contribution.beacon[0].hex()} 2^{contribution.beacon[1]}" if contribution.beacon else ""
-    return f"{contribution.name!r}{beacon}"
+def contribution_line(facts: dict[str, Any]) -> str:
+    """Those facts for people: number, name, the beacon where there is one, and hash."""
+    beacon = facts["beacon"]
+    told = f", beacon {beacon['value']} 2^{beacon['exponent']}" if beacon else ""
+    return f"{facts['number']}: {facts['name']!r}{told} {facts['hash']}"

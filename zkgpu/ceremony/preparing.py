@@ -33,7 +33,7 @@ from zkgpu.ceremony.ptau import (
 )
 from zkgpu.errors import PointError, SelfCheckError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.formats.atomic import is_special, replacing
+from zkgpu.formats.atomic import is_special, make_folder, replacing
 from zkgpu.formats.container import BytesLike, Pieces, write_container
 from zkgpu.records import dataclass
 from zkgpu.stages import advance, stage, steps
@@ -146,7 +146,7 @@ class _Kept:
         return None
 
     def save(self, section: int, p: int, block: Limbs) -> None:
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         with replacing(self._place(section, p)) as file:
             file.write(np.ascontiguousarray(block).data)
 

@@ -25,7 +25,7 @@ from zkgpu.circom.early import sizes_in_table
 from zkgpu.circom.guard import Limits
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves import DEFAULT
-from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError, ZkgpuError
+from zkgpu.errors import FormatError, InputError, ResourceError, UnsatisfiedError, ZkgpuError
 from zkgpu.extras import hint
 from zkgpu.fields.field import Field, Limbs
 from zkgpu.formats.container import map_file
@@ -51,12 +51,12 @@ _CIRCOM_1 = ("getPWitness", "getSignalOffset32")  # what circom 1 exports, and c
 _MOST_LINES = 100  # of log() that are kept until an assertion fails
 _ASSERT_FAILED = 4
 _EXCEPTIONS: dict[int, tuple[type[ZkgpuError], str]] = {
-    1: (UsageError, "an input signal is not found"),
-    2: (UsageError, "too many values are given for an input signal"),
-    3: (UsageError, "an input signal is given twice"),
+    1: (InputError, "an input signal is not found"),
+    2: (InputError, "too many values are given for an input signal"),
+    3: (InputError, "an input signal is given twice"),
     _ASSERT_FAILED: (UnsatisfiedError, "the inputs break an assertion of the circuit"),
     5: (ResourceError, "the calculator is out of memory"),
-    6: (UsageError, "an input array is longer than the circuit's"),
+    6: (InputError, "an input array is longer than the circuit's"),
     7: (UnsatisfiedError, "the circuit reads beyond the end of an array"),
 }
 
@@ -97,7 +97,7 @@ class Calculator:
         Args:
             inputs: values by signal name, see `circom.signals.flatten`
 
-        Raises UsageError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
+        Raises InputError for wrong, missing or superfluous inputs, UnsatisfiedError with circom's message for an
         assertion that fails, FormatError when the module is no circom 2 calculator over the field, ResourceError when
         it takes more memory or time than its limits allow.
         """
@@ -171,7 +171,7 @@ class _Run:
             high, low = _halves(name)
             try:
                 self._run(mover["write"], high, low, len(values), self._shared, self._field.bytes)
-            except UsageError as error:
+            except InputError as error:
                 raise error.within(f"input '{name}'") from None
 
     def read_witness(self) -> Limbs:
@@ -237,12 +237,12 @@ class _Run:
         for name, values in signals.items():
             size = sizes.get(name, len(values))
             if size <= 0:  # -1 or 0 by version of circom
-                raise UsageError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
+                raise InputError(f"input '{name}' is not an input signal of {self._path}: remove or rename it")
             if size != len(values):
-                raise UsageError(f"input '{name}' has {len(values):,} values but the circuit takes {size:,}")
+                raise InputError(f"input '{name}' has {len(values):,} values but the circuit takes {size:,}")
         wanted, given = self._call("getInputSize"), sum(len(values) for values in signals.values())
         if wanted != given:
-            raise UsageError(f"{given:,} input values are given but {self._path} takes {wanted:,}: a signal is missing")
+            raise InputError(f"{given:,} input values are given but {self._path} takes {wanted:,}: a signal is missing")
 
     def _input_sizes(self, signals: Mapping[str, list[int]]) -> dict[str, int]:
         """How many values each signal takes, -1 or 0 for one that there is not; of those of which that is known."""

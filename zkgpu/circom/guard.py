@@ -100,7 +100,7 @@ def within(limits: Limits, path: str, engine: Any, task: Callable[[], T]) -> T:
     future: Future[T] = Future()
     threading.Thread(target=_settle, args=(future, task), daemon=True).start()
     try:
-        return future.result(limits.seconds)
+        return future.result(min(limits.seconds, threading.TIMEOUT_MAX))
     except Interrupted:  # for the sake of another thread's
         return within(limits, path, engine, task)
     except BaseException as error:

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError
 from zkgpu.fields.field import Field
 from zkgpu.formats.circuit_inputs import integer_of
 
@@ -15,7 +15,7 @@ def flatten(inputs: Mapping[str, Any], field: Field) -> dict[str, list[int]]:
     """Each signal's values in row-major order, canonical in the field.
 
     A value is an integer, a decimal or 0x string, an array, or a nested list of those; negative ones count from the
-    modulus. A mapping is a bus: its member b of signal a is named a.b, of an array of buses a[0].b. Raises UsageError
+    modulus. A mapping is a bus: its member b of signal a is named a.b, of an array of buses a[0].b. Raises InputError
     naming the signal for anything else, and for values not between -modulus and modulus, which would be reduced.
     """
     signals: dict[str, list[int]] = {}
@@ -49,9 +49,9 @@ def _leaves(name: str, index: str, value: Any, field: Field) -> Iterator[tuple[s
 def _number(where: str, value: Any, field: Field) -> int:
     number = _integer(value)
     if number is None:
-        raise UsageError(f'{where}: a {type(value).__name__} is not an integer: give 42, "42" or "0x2a"')
+        raise InputError(f'{where}: a {type(value).__name__} is not an integer: give 42, "42" or "0x2a"')
     if not -field.modulus < number < field.modulus:
-        raise UsageError(f"{where}: a value is not between -r and r, r = {field.modulus}: reduce it yourself")
+        raise InputError(f"{where}: a value is not between -r and r, r = {field.modulus}: reduce it yourself")
     return number % field.modulus
 
 

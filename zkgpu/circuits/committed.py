@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from zkgpu.errors import FormatError, LengthError, UsageError
+from zkgpu.errors import FormatError, InputError, LengthError, UsageError
 from zkgpu.fields.field import Limbs, integer
 from zkgpu.records import dataclass
 
@@ -100,7 +100,7 @@ class PublicArray:
         for i, value in enumerate(values):
             if not self.low <= value <= self.high:
                 where = [int(k) for k in np.unravel_index(i, self.shape)]
-                raise UsageError(
+                raise InputError(
                     f"'{self.name}'{where if where else ''} is outside {self.low} .. {self.high}",
                     values=f"it is {value!s:.80}",
                 )

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.numbers import Numbers, object_array
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError
 from zkgpu.fields.field import Field
 from zkgpu.records import dataclass
 
@@ -44,28 +44,28 @@ class Signal:
 def read_inputs(signals: Sequence[Signal], inputs: Mapping[str, object], field: Field) -> dict[str, Numbers]:
     """For each signal its values, flat.
 
-    Raises UsageError that names the input when one is missing, unknown, of another shape or not a number.
+    Raises InputError that names the input when one is missing, unknown, of another shape or not a number.
     """
     known = {signal.name for signal in signals}
     unknown = [name for name in inputs if name not in known]
     missing = [signal.name for signal in signals if signal.name not in inputs]
     if unknown:
-        raise UsageError(f"unknown input '{unknown[0]}': the circuit takes {_listing(sorted(known))}")
+        raise InputError(f"unknown input '{unknown[0]}': the circuit takes {_listing(sorted(known))}")
     if missing:
-        raise UsageError(f"missing input {_listing(missing)}")
+        raise InputError(f"missing input {_listing(missing)}")
     return {signal.name: _read(signal, inputs[signal.name], field) for signal in signals}
 
 
 def _read(signal: Signal, value: object, field: Field) -> Numbers:
     array = _as_array(signal.name, value)
     if array.shape != signal.shape:
-        raise UsageError(f"input '{signal.name}' has shape {array.shape}, but the circuit declares {signal.shape}")
+        raise InputError(f"input '{signal.name}' has shape {array.shape}, but the circuit declares {signal.shape}")
     if array.dtype.kind in "biu":
         return Numbers.of(array.ravel(), field.modulus)
     numbers = [_as_integer(signal.name, v) for v in array.ravel()]
     for v in numbers:
         if not -field.modulus < v < field.modulus:
-            raise UsageError(
+            raise InputError(
                 f"input '{signal.name}' holds a value that is not below the modulus of {field.name}", values=_short(v)
             )
     return Numbers.of(object_array(numbers), field.modulus)
@@ -77,9 +77,9 @@ def _as_array(name: str, value: object) -> NDArray[Any]:
     try:
         array = np.array(value, dtype=object)
     except ValueError as error:
-        raise UsageError(f"input '{name}' has rows of different lengths") from error
+        raise InputError(f"input '{name}' has rows of different lengths") from error
     if any(isinstance(v, list | tuple) for v in array.ravel()):
-        raise UsageError(f"input '{name}' has rows of different lengths")
+        raise InputError(f"input '{name}' has rows of different lengths")
     return array
 
 
@@ -89,7 +89,7 @@ def _as_integer(name: str, value: object) -> int:
     if isinstance(value, str) and _NUMERAL.fullmatch(value):
         return int(value, 16 if "x" in value else 10)
     kind = type(value).__name__
-    raise UsageError(
+    raise InputError(
         f"input '{name}' holds a {kind} that is neither an integer nor a decimal or 0x string", values=_short(value)
     )
 

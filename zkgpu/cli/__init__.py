@@ -23,8 +23,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say_version()
     if "verify" in given:  # of one proof needs no NumPy, whose import takes longer
         put_off("numpy")
-    from zkgpu.cli.program import main as run
+    try:
+        from zkgpu.cli.program import main as run
+    except KeyboardInterrupt:  # while the modules were read; they are read again, to say so
+        from zkgpu.cli.program import end_interrupted
 
+        end_interrupted(given)
     run(given)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zkgpu.cli import remote
+from zkgpu.cli.build import FOLDER
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_outputs
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from zkgpu.audit.answers import ProveEach
     from zkgpu.inference import Folder
 
-FOLDER = click.Path(file_okay=False)
 _BYTES = re.compile(r"0x([0-9a-fA-F]{2})+", re.ASCII)
 _ADDRESS, _WORD = 20, 32  # bytes
 
@@ -80,19 +80,22 @@ def log_command(
 ) -> None:
     """Compute a model's answers to one sample of inputs, or to each of a batch, and log them."""
     from zkgpu.audit import Log
+    from zkgpu.formats.atomic import make_folder
+    from zkgpu.formats.container import naming
     from zkgpu.inference.folder import read_inputs
 
     with session.working():
         model, folder = _model(build, memory), _audit(audit)
-        samples, _ = model.compiled.samples(read_inputs(inputs, model.compiled, memory))
+        with naming(inputs):
+            samples, _ = model.compiled.samples(read_inputs(inputs, model.compiled, memory))
         if request is not None and len(samples) != 1:
             raise UsageError("--request names one inference: leave it out for a batch")
         named = None if request is None else _bytes(request, _WORD, "--request")
-        with stage("run model"):
+        with stage("run model"), naming(inputs):
             integers = [model.compiled.quantized(sample, clamp=clamp) for sample in samples]
             made = [model.inference(one, named, clamp=clamp) for one in integers]
             outputs = [model.compiled.run(one, clamp=clamp) for one in integers]
-        folder.path.mkdir(parents=True, exist_ok=True)
+        make_folder(folder.path)
         with stage("write log"):
             log = Log(folder.log, model.hash)
             log.append(made)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zkgpu.cli.build import FOLDER
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import witness_timeout_option
 from zkgpu.cli.serve import device_options, places_for
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from zkgpu.service.served import Served
 
 _NAME = "batch"
-FOLDER = click.Path(file_okay=False)
 output_option = click.option("-o", "--output", required=True, type=FOLDER, help="Where proofs go: a.json for a.wtns.")
 
 
@@ -123,6 +123,7 @@ def _is_of_witness(path: Path, served: Served, asked: Options, statement: Statem
 
 
 def _items_of_samples(build: str, inputs: str, output: str, asked: Options) -> list[Item]:
+    from zkgpu.formats.container import naming
     from zkgpu.inference import Folder, binding_from
     from zkgpu.inference.folder import read_inputs
     from zkgpu.service.batch import Item
@@ -131,7 +132,8 @@ def _items_of_samples(build: str, inputs: str, output: str, asked: Options) -> l
     folder = Folder(Path(build))
     folder.require_built()
     compiled, binding = folder.read_model(), binding_from(asked.binding)
-    samples, _ = compiled.samples(read_inputs(inputs, compiled))
+    with naming(inputs):
+        samples, _ = compiled.samples(read_inputs(inputs, compiled))
     items = []
     for i, sample in enumerate(samples):
         fits = partial(_is_of_sample, compiled, folder, sample, asked.clamp, binding)
@@ -193,7 +195,7 @@ def _places(session: Session, served: Served, options: dict[str, Any]) -> Iterat
 
 
 def _make(folder: str) -> None:
-    from zkgpu.formats.atomic import require_writable
+    from zkgpu.formats.atomic import make_folder, require_writable
 
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     require_writable(Path(folder, "proof.json"))

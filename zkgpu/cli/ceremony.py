@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -160,7 +160,7 @@ def powers_verify(session: Session, powers: str) -> None:
         facts,
         f"valid powers of tau: 2^{ptau.power}, {len(ptau.contributions)} contributions"
         + (", prepared" if facts["prepared"] else ", not prepared"),
-        *_lines(facts["contributions"], ptau.contributions),
+        *contribution_lines(facts),
         *([_REDUCED.format(ptau.ceremony_power)] if ptau.is_reduced else []),
         f"BLAKE2b {digest.hex()}" + (f", which is published as {published}" if published else ""),
     )
@@ -184,7 +184,7 @@ def powers_inspect(session: Session, powers: str) -> None:
     session.finish(
         facts,
         f"2^{ptau.power} powers over {ptau.curve.title}{part}, {prepared}",
-        *_lines(facts["contributions"], ptau.contributions),
+        *contribution_lines(facts),
     )
 
 
@@ -194,14 +194,11 @@ def _contributions(ptau: PowersOfTau) -> list[dict[str, Any]]:
     return [contribution_facts(i, c, c.response_hash()) for i, c in enumerate(ptau.contributions, 1)]
 
 
-def _lines(contributions: list[dict[str, Any]], described: Iterable[Any]) -> list[str]:
-    """A line for each contribution: name, beacon and hash."""
-    from zkgpu.ceremony.contributors import describe_contribution
+def contribution_lines(facts: Mapping[str, Any]) -> list[str]:
+    """A line for each contribution: number, name, beacon and hash."""
+    from zkgpu.ceremony.contributors import contribution_line
 
-    return [
-        f"{facts['number']}: {describe_contribution(c)} {facts['hash']}"
-        for facts, c in zip(contributions, described, strict=True)
-    ]
+    return [contribution_line(one) for one in facts["contributions"]]
 
 
 @click.group("key", cls=Group, no_args_is_help=False)
@@ -282,7 +279,7 @@ def key_verify(session: Session, circuit: str, powers: str, key: str) -> None:
     session.finish(
         facts,
         f"valid key: {proving_key.n_wires:,} wires, {len(proving_key.contributions)} contributions",
-        *_lines(facts["contributions"], proving_key.contributions),
+        *contribution_lines(facts),
     )
 
 
@@ -299,7 +296,7 @@ def key_inspect(session: Session, key: str) -> None:
         facts,
         f"key of {facts['wires']:,} wires, circuit hash {facts['circuit_hash']}"
         + (", UNSAFE" if facts["unsafe"] else ""),
-        *_lines(facts["contributions"], found.contributions),
+        *contribution_lines(facts),
     )
 
 

@@ -87,13 +87,15 @@ def witness_command(
 
 
 def _python_witness(source: str, inputs: str) -> tuple[Field, Limbs]:
+    from zkgpu.formats.container import naming
+
     compiled = load_circuit(source)
     if compiled.r1cs.rounds:
         raise UsageError(
             f"{source} has challenges, which a proof's commitment gives, so its witness is computed with the proof: "
             f"zkgpu fullprove {inputs} {source} KEY.zkey"
         )
-    with stage("compute witness"), printing_aside():
+    with stage("compute witness"), printing_aside(), naming(inputs):
         return compiled.r1cs.field, compiled.witness(read_program_inputs(inputs, compiled.r1cs.field))
 
 
@@ -101,8 +103,9 @@ def _circom_witness(calculator: str, inputs: str, limits: Limits) -> tuple[Field
     from zkgpu.circom import compute_witness
     from zkgpu.curves import DEFAULT
     from zkgpu.formats.circuit_inputs import read_inputs
+    from zkgpu.formats.container import naming
 
-    with stage("compute witness"):
+    with stage("compute witness"), naming(inputs):
         field = DEFAULT.scalar_field
         return field, compute_witness(calculator, read_inputs(inputs, field), field, limits)
 
@@ -148,11 +151,12 @@ def _all_hold(constraints: int) -> str:
 def _check_program(
     source: str, inputs: str, soundness: bool, tries: int, seed: int
 ) -> tuple[int, SoundnessReport | None]:
+    from zkgpu.formats.container import naming
     from zkgpu.testing import attack_circuit
 
     compiled = load_circuit(source)
     given = read_program_inputs(inputs, compiled.r1cs.field)
-    with stage("check constraints"), printing_aside():
+    with stage("check constraints"), printing_aside(), naming(inputs):
         compiled.witness(given)
     if not soundness:
         return compiled.r1cs.n_constraints, None

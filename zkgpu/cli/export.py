@@ -101,7 +101,9 @@ def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -
 @pass_session
 def inspect_command(session: Session, path: str) -> None:
     """Say what a .r1cs, .wtns, .ptau, .zkey or JSON file holds."""
+    from zkgpu.cli.ceremony import contribution_lines
     from zkgpu.systems.inspection import inspect_file
 
     facts: dict[str, Any] = inspect_file(path)
-    session.finish(facts, *told(facts))
+    short = {name: len(value) if name == "contributions" else value for name, value in facts.items()}
+    session.finish(facts, *told(short), *(contribution_lines(facts) if "contributions" in facts else []))

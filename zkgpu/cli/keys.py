@@ -33,6 +33,9 @@ _USED_KEY: Keys = {
     "insecure_key": ("text?", "why anyone can forge proofs for the key, or null"),
 }
 _OUTPUT: Keys = {"output": ("text", "the file or folder written")}
+_CONTRIBUTIONS: Keys = {
+    "contributions": ("list", "objects: number, name, hash, and value and exponent of a beacon, or null"),
+}
 _DEVICE: Keys = {"device": ("text", "what computed")}
 _SIZES: Keys = {"constraints": ("integer", ""), "wires": ("integer", "the constant one among them")}
 _KEY: Keys = {"wires": ("integer", ""), "domain": ("integer", "rows that transforms work on")}
@@ -123,7 +126,7 @@ _INSPECTED: Keys = {
     "public_arrays": ("list", ""),
     "circuit_digest": ("text", "of the circuit that a key is bound to, and has its matrices"),
     "circuit_hash": ("text", ""),
-    "contributions": ("list", "names and hashes"),
+    **_CONTRIBUTIONS,
     **_USED_KEY,
 }
 _POWERS: Keys = {**_OUTPUT, "power": ("integer", "for 2^power rows")}
@@ -134,14 +137,14 @@ _CONTRIBUTED: Keys = {
 _HELD_POWERS: Keys = {
     "power": ("integer", "for 2^power rows"),
     "prepared": ("truth", "for phase 2"),
-    "contributions": ("list", "objects: number, name, hash, and value and exponent of a beacon, or null"),
+    **_CONTRIBUTIONS,
 }
 _HELD_KEY: Keys = {
     "wires": ("integer", ""),
     "circuit_hash": ("text", ""),
     "committed_wires": ("integer", ""),
     **_UNSAFE,
-    "contributions": ("list", "objects: number, name, hash, and value and exponent of a beacon, or null"),
+    **_CONTRIBUTIONS,
 }
 _BATCH: Keys = {
     "model": ("text", "its hash, 0x.."),

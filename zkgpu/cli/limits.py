@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -27,13 +28,24 @@ def size(text: str) -> int:
     return int(found[1]) * _UNITS[found[2].upper()]
 
 
+def _seconds(text: str) -> float:
+    """A time above 0 that ends. Raises click.BadParameter, which names the option."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise click.BadParameter("give seconds, such as 600 or 0.5")
+    return seconds
+
+
 memory_option = click.option(
     "--memory", metavar="SIZE", type=size, help="What files from elsewhere may make of themselves: 4G, say."
 )
 witness_timeout_option = click.option(
     "--witness-timeout",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_seconds,
     default=600,
     show_default=True,
     help="How long a circuit's calculator may run.",

@@ -72,11 +72,13 @@ def require_disk(place: StrPath, size: int) -> None:
     """Raises ResourceError where a file of about that many bytes has no room, beside an old one that it replaces."""
     import shutil
 
+    from zkgpu.provers.room import in_units
+
     free = shutil.disk_usage(os.path.dirname(os.path.abspath(_above(os.path.abspath(place))))).free
     if size > free:
         raise ResourceError(
-            f"{os.fspath(place)}: it would take about {size / 2**30:,.1f} GiB, and the disk has "
-            f"{free / 2**30:,.1f} GiB left: make room, or choose another place"
+            f"{os.fspath(place)}: it would take about {in_units(size)}, and the disk has {in_units(free)} left: "
+            "make room, or choose another place"
         )
 
 

@@ -21,6 +21,7 @@ from zkgpu.errors import EXIT_OK, UsageError, ZkgpuError, described
 from zkgpu.faces import is_put_off
 
 EXIT_INTERRUPTED = 130
+_INTERRUPTED = "interrupted: nothing half-made stays: run the command again"
 _ROOM = 480  # characters of an error, so that the line with it is a message
 # commands that may multiply matrices of floats: the others need none of the threads that NumPy would start for it
 _WITH_FLOATS = {"audit", "compile", "demo", "zkml"}
@@ -146,15 +147,29 @@ def _run(arguments: list[str]) -> int:
     except (ClosedPipe, SystemExit):  # so click and Rich say that nobody reads standard output
         return EXIT_CLOSED_PIPE
     except (KeyboardInterrupt, click.Abort):
-        text = "interrupted: nothing half-made stays: run the command again"
-        return _fail(session.json or as_json, text, EXIT_INTERRUPTED)
+        return _fail(session.json or as_json, _INTERRUPTED, EXIT_INTERRUPTED)
     except Exception as error:  # the last resort of a command line is one line, not a traceback
+        if _is_of_interruption(error):
+            return _fail(session.json or as_json, _INTERRUPTED, EXIT_INTERRUPTED)
         if os.environ.get("ZKGPU_TRACEBACK"):
             for line in "".join(_traceback(error, session.show_values)).splitlines():
                 complain(line)
         text, code = describe(error)
         values = _values(error) if session.show_values else ""
         return _fail(session.json or as_json, text, code, values, getattr(error, "details", {}))
+
+
+def end_interrupted(arguments: list[str]) -> None:
+    """Exits as an interrupted command, of which nothing began."""
+    hold_standard_streams()
+    sys.exit(settled(_fail("--json" in arguments, _INTERRUPTED, EXIT_INTERRUPTED)))
+
+
+def _is_of_interruption(error: BaseException | None) -> bool:
+    """Whether this came of a KeyboardInterrupt: NumPy, say, cannot be imported again where its import was cut short."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def describe(error: BaseException) -> tuple[str, int]:

@@ -113,6 +113,7 @@ def fullprove_command(
     """Compute a witness with circom's calculator or a Python circuit, then prove as `zkgpu prove` does."""
     from zkgpu.circom import compute_witness
     from zkgpu.formats.circuit_inputs import read_inputs
+    from zkgpu.formats.container import naming
 
     public_file = _outputs(proof_file, public_file, [inputs, file_of(calculator), key_file, circuit, sym])
     with session.working():
@@ -122,7 +123,7 @@ def fullprove_command(
             return
         key = _read_key(session, key_file, allow_insecure_key)
         limits = witness_limits(witness_timeout, memory, wires=getattr(key, "n_circuit_wires", key.n_wires))
-        with stage("compute witness"):
+        with stage("compute witness"), naming(inputs):
             field = key.verifying_key.curve.scalar_field
             assignment = compute_witness(calculator, read_inputs(inputs, field), field, limits)
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
@@ -175,6 +176,7 @@ def _prove_program(
     allow_insecure_key: bool,
 ) -> None:
     """Proves for the inputs of a Python circuit, whose challenges come of the proof itself where it has some."""
+    from zkgpu.formats.container import naming
     from zkgpu.systems.registry import system_of
 
     compiled = load_circuit(source)
@@ -182,7 +184,7 @@ def _prove_program(
     key = _read_key(session, key_file, allow_insecure_key)
     require_own_key(key, key_file, compiled, source)
     prover = system_of(key).prover(key, session.backend(), circuit=compiled.r1cs, allow_insecure_key=allow_insecure_key)
-    with printing_aside():
+    with printing_aside(), naming(inputs):
         try:
             statement = prover.prove_circuit(compiled, given)
         except SelfCheckError as error:

@@ -203,7 +203,7 @@ class Session:
 
 
 class _Handler(logging.Handler):
-    """Prints records as Rich does, which is imported when there is one."""
+    """Prints warnings as a command's own, in a line; what -v asks for as Rich does, which is imported then."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -217,7 +217,10 @@ class _Handler(logging.Handler):
         return RichHandler(console=self._session.console, show_path=False, show_time=self._session.verbosity > 1)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if record.name != VALUES:
+        if record.name != VALUES and record.levelno >= logging.WARNING:
+            kind = "error" if record.levelno >= logging.ERROR else "warning"
+            complain(message(f"{kind}: {record.getMessage()}"))  # -q has set the level
+        elif record.name != VALUES:
             record.msg, record.args = message(record.getMessage()), ()
             self._rich.emit(record)
         elif self._session.show_values:
@@ -236,6 +239,13 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
+def _require_names(context: click.Context) -> None:
+    """Raises click.BadParameter for a file or folder without a name, which the system takes for the folder it is in."""
+    for param in context.command.params:
+        if isinstance(param.type, click.Path) and context.params.get(str(param.name)) == "":
+            raise click.BadParameter("the name is empty: is a variable of the shell not set?", context, param)
+
+
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
@@ -246,6 +256,7 @@ def pass_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, 
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> T:
         context = click.get_current_context()
+        _require_names(context)
         session = context.ensure_object(Session)
         session.begin(context)
         return context.invoke(function, session, *arguments, **named)

@@ -87,6 +87,16 @@ def together(
             part.unlink(missing_ok=True)
 
 
+def make_folder(path: str | os.PathLike[str], mode: int = 0o777) -> None:
+    """Makes a folder, and those above it, unless it is there. Raises ResourceError where it cannot be made."""
+    try:
+        Path(path).mkdir(mode, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResourceError(
+            f"{os.fspath(path)}: the folder cannot be made ({error.strerror or error}): choose another place"
+        ) from error
+
+
 def require_writable(path: str | os.PathLike[str]) -> None:
     """Raises ResourceError unless a file can be made where `path` is to be, and a block be written to it."""
     target = Path(os.path.realpath(path))

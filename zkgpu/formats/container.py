@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 
-from zkgpu.errors import FormatError, ResourceError, UsageError, is_shortage
+from zkgpu.errors import FormatError, InputError, ResourceError, UsageError, is_shortage
 from zkgpu.formats.atomic import replacing
 from zkgpu.formats.kinds import container_name, wrong_kind
 from zkgpu.records import dataclass
@@ -132,6 +132,16 @@ class SectionReader:
 def name_of(source: Source) -> str:
     """What messages call it."""
     return "bytes" if isinstance(source, bytes) else os.fspath(source)
+
+
+@contextmanager
+def naming(source: Any) -> Iterator[None]:
+    """In the block what is wrong with given values is said of the file that they are from, if they are from one."""
+    try:
+        yield
+    except InputError as error:
+        name = name_of(source) if isinstance(source, str | os.PathLike | bytes) else ""
+        raise error if not name or str(error).startswith(f"{name}: ") else error.within(name) from None
 
 
 def open_container(source: Source, magic: bytes, versions: Sequence[int]) -> Container:

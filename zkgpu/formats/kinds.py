@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 PROOF, KEY, PUBLIC, STATEMENT = "a proof", "a verification key", "public values", "the statement of a model"
 R1CS, WITNESS, PROVING_KEY = "a constraint system (.r1cs)", "a witness (.wtns)", "a proving key (.zkey)"
-_POWERS = "powers of tau (.ptau)"
-_PLURAL = (PUBLIC, _POWERS)
+_POWERS, NAMES = "powers of tau (.ptau)", "names of signals (.sym)"
+_PLURAL = (PUBLIC, _POWERS, NAMES)
 _SWAPPED = "check the order of the arguments"
 _DOWNLOAD = "download the file itself"
 # the first bytes of a file, what it is, and what to do with it. LFS: git-lfs, docs/spec.md; the others: their formats'

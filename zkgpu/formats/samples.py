@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, UsageError, ZkgpuError
+from zkgpu.errors import FormatError, InputError, ZkgpuError
 from zkgpu.formats import strict_json
 from zkgpu.formats.arrays import read_arrays
 from zkgpu.formats.container import Bytes, Source, map_file, name_of
@@ -44,7 +44,7 @@ def read_samples(
         only: leave out what an .npz file holds besides
         memory: bytes that the arrays of an .npz file may take, and text may have
 
-    Raises FormatError, naming file and place, for anything else; UsageError for a table that does not fit the inputs.
+    Raises FormatError, naming file and place, for anything else; InputError for a table that does not fit the inputs.
     """
     name, data = name_of(source), map_file(source)
     head = data[:64].tobytes()
@@ -68,7 +68,7 @@ def _from_json(source: Source, inputs: Shapes, most: int) -> Array | dict[str, A
     if _EZKL in value and _EZKL not in inputs:
         return _from_ezkl(value[_EZKL], inputs)
     if value and not value.keys() & inputs.keys():
-        raise UsageError(f"it holds {', '.join(value)}, but the model has the inputs {', '.join(inputs)}")
+        raise InputError(f"it holds {', '.join(value)}, but the model has the inputs {', '.join(inputs)}")
     return {name: _numbers(item, f"'{name}'") for name, item in value.items() if name in inputs}
 
 
@@ -108,7 +108,7 @@ def _from_ezkl(value: Any, inputs: Shapes) -> dict[str, Array]:
 def _size(name: str, shape: Sequence[int]) -> int:
     """Numbers of one sample."""
     if not all(shape[1:]):
-        raise UsageError(f"input '{name}' has an axis of no fixed length: give its samples as nested lists, by name")
+        raise InputError(f"input '{name}' has an axis of no fixed length: give its samples as nested lists, by name")
     return math.prod(_inner(shape))
 
 
@@ -138,24 +138,24 @@ def _from_table(text: str, inputs: Shapes) -> Array | dict[str, Array]:
         ((name, shape),) = inputs.items()
         width = 0 if not all(shape[1:]) else _size(name, shape)
         if width not in (0, rows.shape[1]) and (not shape or shape[0] in (0, 1)):
-            raise UsageError(f"{rows.shape[1]} columns, but input '{name}' takes {width} numbers a sample")
+            raise InputError(f"{rows.shape[1]} columns, but input '{name}' takes {width} numbers a sample")
         return rows.reshape(-1, *_inner(shape)) if width and rows.size % width == 0 else rows
     if names is None:
-        raise UsageError(f"the model has {len(inputs)} inputs: a first line must name the columns")
+        raise InputError(f"the model has {len(inputs)} inputs: a first line must name the columns")
     return by_column(names, rows, inputs)
 
 
 def by_column(names: Sequence[str], rows: Array, inputs: Shapes) -> dict[str, Array]:
     """The columns of a table as inputs of one number each; an exporter may have written _ for what is no letter.
 
-    Raises UsageError for an input that no column is, and for one of more numbers.
+    Raises InputError for an input that no column is, and for one of more numbers.
     """
     places = {_plain(name): i for i, name in enumerate(names)} | {name: i for i, name in enumerate(names)}
     for name, shape in inputs.items():
         if name not in places:
-            raise UsageError(f"no column is called '{name}', as an input of the model is")
+            raise InputError(f"no column is called '{name}', as an input of the model is")
         if _size(name, shape) != 1:
-            raise UsageError(f"input '{name}' takes {_size(name, shape)} numbers a sample: a table has one a column")
+            raise InputError(f"input '{name}' takes {_size(name, shape)} numbers a sample: a table has one a column")
     return {name: rows[:, places[name]].reshape(-1, *_inner(shape)) for name, shape in inputs.items()}
 
 

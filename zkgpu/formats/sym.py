@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.formats.container import map_file
 from zkgpu.formats.json_values import StrPath
-from zkgpu.formats.kinds import wrong_kind
+from zkgpu.formats.kinds import NAMES, wrong_kind
 
 Signals: TypeAlias = Callable[[Iterable[int]], dict[int, str]]  # names by wire
 
@@ -40,7 +40,7 @@ def require_sym(path: StrPath) -> None:
     name, data = os.fspath(path), map_file(path)
     first = data[:4096].tobytes().partition(b"\n")[0]
     if len(first.split(b",", 3)) != 4:
-        other = wrong_kind(name, data, "names of signals (.sym)", is_json=False)
+        other = wrong_kind(name, data, NAMES, is_json=False)
         raise other or FormatError(f"{name}: line 1 is not label,wire,component,name: give the file of circom --sym")
 
 

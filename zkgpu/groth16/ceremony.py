@@ -279,6 +279,9 @@ def _ratios_of_contribution(before: _Chain, contribution: Contribution) -> Itera
 
 
 def _require_same_circuit(key: ProvingKey, initial: ProvingKey) -> None:
+    own, begun = key.verifying_key, initial.verifying_key
+    if (own.alpha_g1, own.beta_g2) != (begun.alpha_g1, begun.beta_g2):
+        raise FormatError("the key is of other powers, by alpha and beta: give the .ptau that it was set up from")
     expected = _with_secrets_of(key.verifying_key, initial.verifying_key)
     if key.verifying_key != expected or key.beta_g1 != initial.beta_g1 or key.circuit_hash != initial.circuit_hash:
         raise FormatError("the key's fixed points or circuit hash differ from the circuit's: it is another circuit's")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _describe_key(key: groth16.ProvingKey) -> Facts:
-    from zkgpu.ceremony.contributors import describe_contribution
+    from zkgpu.ceremony.contributors import contribution_facts
     from zkgpu.groth16.ceremony import contribution_hash
 
     return {
@@ -27,7 +27,7 @@ def _describe_key(key: groth16.ProvingKey) -> Facts:
         "domain": key.domain_size,
         **_describe_matrices(key),
         "circuit_hash": key.circuit_hash.hex(),
-        "contributions": [f"{describe_contribution(c)} {contribution_hash(c).hex()}" for c in key.contributions],
+        "contributions": [contribution_facts(i, c, contribution_hash(c)) for i, c in enumerate(key.contributions, 1)],
     }
 
 

@@ -24,9 +24,15 @@ def require_memory(constraints: int, size: int) -> None:
     most = memory_of_this_process()
     if most is not None and size > most:
         raise ResourceError(
-            f"{constraints:,} constraints take about {size / 2**30:,.1f} GiB of memory, and this process may have "
-            f"{most / 2**30:,.1f}: take a smaller circuit or model, or a machine with more memory"
+            f"{constraints:,} constraints take about {in_units(size)} of memory, and this process may have "
+            f"{in_units(most)}: take a smaller circuit or model, or a machine with more memory"
         )
+
+
+def in_units(size: int) -> str:
+    """Bytes as people read them: 1.5 GiB, or those below in MiB or KiB."""
+    name, unit = next(((n, u) for n, u in (("GiB", 1 << 30), ("MiB", 1 << 20)) if size >= u), ("KiB", 1 << 10))
+    return f"{size / unit:,.1f} {name}"
 
 
 def memory_of_this_process() -> int | None:

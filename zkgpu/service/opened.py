@@ -13,6 +13,7 @@ from zkgpu.backend import Backend, open_backend
 from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.fields.field import Limbs
 from zkgpu.formats.circuit_inputs import read_inputs
+from zkgpu.formats.container import naming
 from zkgpu.formats.public_values import public_values_to_json, read_public_values
 from zkgpu.formats.wtns import MAGIC, read_wtns
 from zkgpu.provers.proof_system import AnyProvingKey, AnyVerifyingKey
@@ -117,7 +118,8 @@ def witness_of(body: bytes, key: AnyProvingKey, calculator: str | None, options:
     wires = getattr(key, "n_circuit_wires", key.n_wires)
     with stage("compute witness"):
         limits = Limits(seconds=options.seconds, wires=wires)
-        return compute_witness(calculator, read_inputs(body, field), field, limits)
+        with naming(body):
+            return compute_witness(calculator, read_inputs(body, field), field, limits)
 
 
 class ModelKey(OpenKey):
@@ -145,9 +147,10 @@ class ModelKey(OpenKey):
         from zkgpu.inference import binding_from
         from zkgpu.inference.folder import read_inputs as read_samples
 
-        samples, is_batch = self._compiled.samples(read_samples(body, self._compiled))
-        made = self._prover.prove_each(samples, clamp=options.clamp, binding=binding_from(options.binding))
-        return list(made), is_batch
+        with naming(body):
+            samples, is_batch = self._compiled.samples(read_samples(body, self._compiled))
+            made = self._prover.prove_each(samples, clamp=options.clamp, binding=binding_from(options.binding))
+            return list(made), is_batch
 
 
 def open_served(served: Served, devices: Devices) -> OpenKey:

@@ -43,7 +43,7 @@ class Service:
         self.jobs = Jobs(spool, self.metrics, settings.served, most=settings.most_waiting, keep=settings.keep)
         self.facts: dict[str, dict[str, Any]] = {}
         self.failure: Exception | None = None
-        self.on_failure: Callable[[], None] = _nobody
+        self.on_failure: Callable[[], None] = self._log_failure
         self._is_open, self._start_places = False, places
         self._opening: asyncio.Task[None] | None = None
         self._places: list[Place] = []
@@ -68,12 +68,16 @@ class Service:
                 self.facts[name] = await loop.run_in_executor(None, self._places[0].open, name)
         except Exception as error:
             self.failure = error
-            log.error("%s", described(error)[0])
             self.on_failure()
             return
         self._is_open = True
         self.jobs.begin(self._places, {name for name, facts in self.facts.items() if facts["large"]})
         log.info("ready: %s", ", ".join(self.facts))
+
+    def _log_failure(self) -> None:
+        """Where no server hands the failure on."""
+        if self.failure is not None:
+            log.error("%s", described(self.failure)[0])
 
     async def stop(self) -> None:
         """Ends all that runs; jobs that are not over stay in the spool."""
@@ -115,7 +119,3 @@ def _keep_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(ValueError, TypeError):  # where this is no main thread, or the handler is not Python's
             signal.signal(number, signal.getsignal(number))
-
-
-def _nobody() -> None:
-    pass

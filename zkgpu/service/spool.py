@@ -27,6 +27,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from zkgpu.errors import ResourceError, UsageError
+from zkgpu.formats.atomic import make_folder
 from zkgpu.records import dataclass
 from zkgpu.service.opened import Options
 
@@ -97,7 +98,7 @@ class Spool:
     def __init__(self, folder: Path) -> None:
         self.folder, self._inputs = folder, folder / "inputs"
         for path in (folder, self._inputs):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(path, 0o700)
             path.chmod(0o700)
         self._lock = FileLock(folder / "lock", mode=0o600, thread_local=False)
         try:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from zkgpu.ceremony.contributors import describe_contribution
+from zkgpu.ceremony.contributors import contribution_facts
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.errors import FormatError
 from zkgpu.formats import strict_json
@@ -22,7 +22,7 @@ from zkgpu.systems.registry import TITLES, system_of
 
 def inspect_file(path: str | os.PathLike[str]) -> Facts:
     """Facts about a .r1cs, .wtns, .ptau, .zkey or JSON file, by name, without spaces; values are strings, numbers,
-    truths, None, and lists of them.
+    truths, None, and lists of them, but for contributions, which are objects (`contribution_facts`).
 
     The file is read as for use, so that a damaged one raises FormatError; points of queries are not checked.
     """
@@ -64,7 +64,7 @@ def _describe_ptau(path: str) -> Facts:
         "power": ptau.power,
         "ceremony_power": ptau.ceremony_power,
         "prepared": ptau.lagrange is not None,
-        "contributions": [describe_contribution(c) for c in ptau.contributions],
+        "contributions": [contribution_facts(i, c, c.response_hash()) for i, c in enumerate(ptau.contributions, 1)],
     }
 
 

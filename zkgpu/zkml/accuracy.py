@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, UsageError
+from zkgpu.errors import FormatError, InputError
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
@@ -282,7 +282,7 @@ def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) ->
 
     Args:
         clamp: bring entries out of range to its end, and round those of an input that was calibrated with whole
-            numbers; else they raise UsageError naming the input and the index
+            numbers; else they raise InputError naming the input and the index
     """
     found = {}
     for tensor in model.inputs:
@@ -316,7 +316,7 @@ def _rounded(tensor: Tensor, real: Floats) -> Floats:
 
 def _given(tensor: Tensor, inputs: Samples) -> Floats:
     if tensor.name not in inputs:
-        raise UsageError(f"missing input '{tensor.name}': the data hold nothing under that name")
+        raise InputError(f"missing input '{tensor.name}': the data hold nothing under that name")
     return _numbers(tensor, np.asarray(inputs[tensor.name]))
 
 
@@ -328,7 +328,7 @@ def _fractions(tensor: Tensor, real: Floats) -> NDArray[np.bool_]:
 
 def _refuse_fractions(tensor: Tensor, real: Floats) -> None:
     for at in np.argwhere(_fractions(tensor, real))[:1]:
-        raise UsageError(
+        raise InputError(
             f"input '{tensor.name}' at index {at.tolist()} is no whole number, as all were that it was calibrated "
             "with: calibrate with numbers like this one",
             values=f"it is {real[tuple(at)]:g}",
@@ -336,15 +336,15 @@ def _refuse_fractions(tensor: Tensor, real: Floats) -> None:
 
 
 def _numbers(tensor: Tensor, value: NDArray[Any]) -> Floats:
-    """The value in the tensor's shape. Raises UsageError unless it holds that many finite real numbers."""
+    """The value in the tensor's shape. Raises InputError unless it holds that many finite real numbers."""
     if value.dtype.kind not in "fiub" or value.size != np.prod(tensor.shape, dtype=int):
-        raise UsageError(
+        raise InputError(
             f"input '{tensor.name}' must hold numbers of shape {tensor.shape}, not {value.dtype} of shape {value.shape}"
         )
     real = value.astype(np.float64).reshape(tensor.shape)
     for at in np.argwhere(~np.isfinite(real))[:1]:
         found = f"it is {real[tuple(at)]}"
-        raise UsageError(f"input '{tensor.name}' at index {at.tolist()} is not a finite number", values=found)
+        raise InputError(f"input '{tensor.name}' at index {at.tolist()} is not a finite number", values=found)
     return real
 
 
@@ -352,7 +352,7 @@ def _refuse_out_of_range(tensor: Tensor, integers: Floats) -> None:
     outside = np.argwhere((integers < tensor.low) | (integers > tensor.high))
     if outside.size:
         at = tuple(int(i) for i in outside[0])
-        raise UsageError(
+        raise InputError(
             f"input '{tensor.name}' at index {list(at)} is outside of "
             f"[{tensor.low * tensor.scale:g}, {tensor.high * tensor.scale:g}], the range it was calibrated for",
             values=f"it is {integers[at] * tensor.scale:g}",

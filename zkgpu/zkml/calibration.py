@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.errors import FormatError, InputError, ResourceError, UsageError
 from zkgpu.extras import hint
 from zkgpu.stages import stage
 from zkgpu.zkml.calibrated import Calibration
@@ -88,7 +88,7 @@ class FloatModel:
         return found
 
     def taken(self, sample: Samples) -> dict[str, NDArray[Any]]:
-        """The sample in the shapes and types of the inputs. Raises UsageError for numbers that a type has not."""
+        """The sample in the shapes and types of the inputs. Raises InputError for numbers that a type has not."""
         return {name: _as_input(name, sample[name], *form) for name, form in self.inputs.items()}
 
     def run(self, sample: Samples) -> dict[str, Floats]:
@@ -142,16 +142,16 @@ def _places(texts: NDArray[Any], labels: Sequence[str]) -> NDArray[Any]:
 
 
 def _as_input(name: str, value: NDArray[Any], shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
-    """The value as the model takes it. Raises UsageError for another number of entries, or numbers its type has not."""
+    """The value as the model takes it. Raises InputError for another number of entries, or numbers its type has not."""
     value = np.asarray(value)
     if value.size != math.prod(shape):
-        raise UsageError(f"input '{name}' takes {shape}, but its data hold {value.shape} a sample")
+        raise InputError(f"input '{name}' takes {shape}, but its data hold {value.shape} a sample")
     if kind.kind in "iub" and not (value == value.astype(kind)).all():
-        raise UsageError(f"input '{name}' takes {kind}, but its data hold other numbers: round them first")
+        raise InputError(f"input '{name}' takes {kind}, but its data hold other numbers: round them first")
     with np.errstate(over="ignore"):
         found = value.reshape(shape).astype(kind)
     if not np.isfinite(found).all():
-        raise UsageError(f"input '{name}' takes {kind}, but its data hold numbers too large for it: scale them first")
+        raise InputError(f"input '{name}' takes {kind}, but its data hold numbers too large for it: scale them first")
     return found
 
 

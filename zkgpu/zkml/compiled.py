@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zkgpu.backend.beside import give_back
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.errors import UsageError
+from zkgpu.formats.container import naming
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
@@ -370,7 +371,8 @@ def compile_model(
     graph = read_graph(fixed, tensors, observe(model, sample(samples, 0)))
     held_out = _held_out(samples) if test_data is None else range(0)
     members = stream_of(graph, bits, samples)
-    bounds = _calibrated(graph, model, samples, percentile, held_out, members)
+    with naming(calibration):
+        bounds = _calibrated(graph, model, samples, percentile, held_out, members)
     visibilities = Visibilities(weights, inputs or {}, outputs or {}, binding)
     tested = samples if test_data is None else _samples(test_data, read, memory)
     tested = {name: array[held_out] for name, array in tested.items()} if held_out else tested
@@ -387,7 +389,9 @@ def compile_model(
 
 
 def _samples(data: Any, read: OnnxModel, memory: int | None) -> Samples:
-    return as_samples(list(read.inputs), loaded(data, read.shapes, memory=memory))
+    found = loaded(data, read.shapes, memory=memory)
+    with naming(data):
+        return as_samples(list(read.inputs), found)
 
 
 def _held_out(samples: Samples) -> range:

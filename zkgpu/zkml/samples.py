@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError
 from zkgpu.formats.samples import Shapes, by_column, read_samples
 from zkgpu.zkml.operations import Tensor
 
@@ -45,30 +45,30 @@ def as_samples(inputs: Sequence[str], data: Any) -> dict[str, NDArray[Any]]:
     Args:
         data: an array when the model has one input, else a mapping of names to arrays
 
-    Raises UsageError for names that do not fit, empty data, or values that are not finite numbers.
+    Raises InputError for names that do not fit, empty data, or values that are not finite numbers.
     """
     if not isinstance(data, Mapping):
         if len(inputs) != 1:
-            raise UsageError(f"the model has inputs {', '.join(inputs)}: give data for each, by name")
+            raise InputError(f"the model has inputs {', '.join(inputs)}: give data for each, by name")
         data = {inputs[0]: data}
     missing = [name for name in inputs if name not in data]
     if missing:
-        raise UsageError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
+        raise InputError(f"the data holds nothing for input '{missing[0]}'; it has {', '.join(data) or 'nothing'}")
     samples = {name: np.asarray(data[name]) for name in inputs}
     for name, array in samples.items():
         _require_numbers(name, array)
     if len({array.shape[0] for array in samples.values()}) != 1:
-        raise UsageError("the inputs have different numbers of samples")
+        raise InputError("the inputs have different numbers of samples")
     return samples
 
 
 def _require_numbers(name: str, array: NDArray[Any]) -> None:
     if array.dtype.kind not in "fiub":
-        raise UsageError(f"data for input '{name}' are {array.dtype}, and not real numbers: give floats or integers")
+        raise InputError(f"data for input '{name}' are {array.dtype}, and not real numbers: give floats or integers")
     if array.ndim < 1 or array.shape[0] == 0:
-        raise UsageError(f"data for input '{name}' have the shape {array.shape}, without a sample: give one at least")
+        raise InputError(f"data for input '{name}' have the shape {array.shape}, without a sample: give one at least")
     for at in np.argwhere(~np.isfinite(array))[:1].tolist():
-        raise UsageError(
+        raise InputError(
             f"data for input '{name}' are no finite number in sample {at[0]} at index {at[1:]}: leave that sample out"
         )
 
@@ -76,14 +76,14 @@ def _require_numbers(name: str, array: NDArray[Any]) -> None:
 def shapes_of(samples: Samples, axes: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
     """The shape of each input for one sample; one with as many axes as its samples have together begins with the batch.
 
-    Raises UsageError for samples that lack the axis that counts them.
+    Raises InputError for samples that lack the axis that counts them.
 
     Args:
         axes: how many each input has in the model
     """
     for name, array in samples.items():
         if array.ndim == axes[name] - 1:
-            raise UsageError(
+            raise InputError(
                 f"data for input '{name}' have the shape {array.shape}, but the input has {axes[name]} axes: even one "
                 "sample needs an axis in front, array[numpy.newaxis]"
             )
@@ -98,7 +98,7 @@ def sample(samples: Samples, index: int) -> dict[str, NDArray[Any]]:
 def each(inputs: Sequence[Tensor], given: Samples) -> list[dict[str, NDArray[Any]]] | None:
     """The samples of a batch along axis 0; None where it is one sample, as it is where its size is that of the inputs.
 
-    Raises UsageError where inputs have different numbers of samples, or none.
+    Raises InputError where inputs have different numbers of samples, or none.
     """
     arrays = {tensor.name: np.asarray(given[tensor.name]) for tensor in inputs if tensor.name in given}
     counts = {t.name: _count(arrays[t.name], math.prod(t.shape)) for t in inputs if t.name in arrays}
@@ -106,10 +106,10 @@ def each(inputs: Sequence[Tensor], given: Samples) -> list[dict[str, NDArray[Any
         return None
     if len(set(counts.values())) > 1:
         numbers = ", ".join(f"'{name}' {1 if count is None else count}" for name, count in counts.items())
-        raise UsageError(f"the inputs have different numbers of samples: {numbers}")
+        raise InputError(f"the inputs have different numbers of samples: {numbers}")
     count = next(iter(counts.values()))
     if not count:
-        raise UsageError("a batch without samples: give one at least")
+        raise InputError("a batch without samples: give one at least")
     return [{name: array[i] for name, array in arrays.items()} for i in range(count)]
 
 

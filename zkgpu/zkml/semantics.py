@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError
 from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
@@ -48,14 +48,14 @@ _BLOCK = 1 << 19  # entries of a matrix whose digits are made together
 _isqrt = np.frompyfunc(isqrt, 1, 1)
 
 
-class OutOfRange(UsageError):
+class OutOfRange(InputError):
     """A value that left the range it was calibrated for, where values are not clamped."""
 
 
 def run(model: IntegerModel, inputs: Mapping[str, object]) -> dict[str, Array]:
     """All tensors of the model, by name, for inputs within their ranges.
 
-    Raises UsageError naming the input and the index of the first entry that is out of range.
+    Raises InputError naming the input and the index of the first entry that is out of range.
     """
     values = {tensor.name: checked_input(tensor, inputs) for tensor in model.inputs}
     for operation in model.operations:
@@ -69,18 +69,18 @@ def apply(operation: Operation, inputs: Sequence[Array]) -> Array:
 
 
 def checked_input(tensor: Tensor, inputs: Mapping[str, object]) -> Array:
-    """The integers given for an input. Raises UsageError when missing, misshapen or out of range."""
+    """The integers given for an input. Raises InputError when missing, misshapen or out of range."""
     if tensor.name not in inputs:
-        raise UsageError(f"missing input '{tensor.name}'")
+        raise InputError(f"missing input '{tensor.name}'")
     value = np.asarray(inputs[tensor.name])
     if value.dtype.kind not in "iu" or value.shape != tensor.shape:
-        raise UsageError(
+        raise InputError(
             f"input '{tensor.name}' is {value.dtype} of shape {value.shape}, not integers of shape {tensor.shape}"
         )
     outside = np.argwhere((value < tensor.low) | (value > tensor.high))
     if outside.size:
         at = tuple(int(i) for i in outside[0])
-        raise UsageError(
+        raise InputError(
             f"input '{tensor.name}' at index {list(at)} is outside of [{tensor.low}, {tensor.high}]",
             values=f"it is {value[at]}",
         )
@@ -231,7 +231,7 @@ def _lookup(operation: Lookup, x: Array) -> Array:
 def _rows(operation: Rows, x: Array) -> Array:
     last = operation.first + len(operation.table) - 1
     for at in np.argwhere((x < operation.first) | (x > last))[:1]:
-        raise UsageError(
+        raise InputError(
             f"layer '{operation.layer}': the place at index {at.tolist()} is no row of its table, which has "
             f"{operation.first} to {last}",
             values=f"it is {x[tuple(at)]}",
@@ -296,7 +296,7 @@ def inverse_root(x: Array, bits: int) -> Array:
 def _divide(operation: Divide, x: Array, y: Array) -> Array:
     found = quotient(x, np.maximum(y, 1), operation.shift)
     for at in np.argwhere((y < operation.least) | (found < -operation.most) | (found > operation.most))[:1]:
-        raise UsageError(
+        raise InputError(
             f"layer '{operation.layer}': at index {at.tolist()} it divides by a number that is not above 0, or far "
             "smaller than any that it was calibrated with",
             values=f"{x[tuple(at)]} by {y[tuple(at)]}",
