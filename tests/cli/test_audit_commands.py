@@ -161,18 +161,25 @@ def test_a_log_without_what_was_committed_is_refused_and_nothing_is_proven(audit
     audit.log()
     audit.ok(*audit.committing)
     audit.draw()
+    logging = ("log", audit.build / "build", audit.folder, audit.build / "nine.npy")
     lines = audit.log_file.read_bytes().splitlines(keepends=True)
     for kept, said in (
         (b"".join(lines[:-1]), "it ends with line 9, and batch 0 was committed up to line 10"),
-        (b"".join(lines)[:-20], "line 10 is cut short"),
+        (b"".join(lines)[:-20], "it ends with line 9, and batch 0 was committed up to line 10"),
+        (lines[0], "it ends with line 1, and batch 0 was committed up to line 10"),
         (b"".join([*lines[:4], *lines[5:]]), "line 5 was changed, or lines before it are missing"),
     ):
         audit.log_file.write_bytes(kept)
-        for command in (audit.answering, audit.committing):
+        for command in (audit.answering, audit.committing, logging):
             assert said in audit.refused(3, *command)
+        assert audit.log_file.read_bytes() == kept
     audit.log_file.unlink()
-    audit.log()
-    assert "line 10 is not the one that batch 0 ended with" in audit.refused(3, *audit.answering)
+    assert "it is gone, and batch 0 was made of it" in audit.refused(3, *logging)
+    assert not audit.log_file.exists()
+    audit.ok("log", audit.build / "build", audit.folder.with_name("other"), audit.build / "nine.npy")
+    audit.log_file.write_bytes((audit.folder.with_name("other") / "log.jsonl").read_bytes())
+    for command in (audit.answering, audit.committing, logging):
+        assert "line 10 is not the one that batch 0 ended with" in audit.refused(3, *command)
     assert not list(audit.folder.glob("batch_0/*"))
 
 

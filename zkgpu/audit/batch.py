@@ -12,16 +12,18 @@ removing its file.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from zkgpu.audit.draw import MOST_SAMPLES, sample, seed_of
-from zkgpu.audit.log import Inference, LoggedLine, read_log
+from zkgpu.audit.log import CutShort, Inference, LoggedLine, read_log
 from zkgpu.audit.tree import MOST, Tree, domain_of, leaf_of
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats import strict_json
@@ -167,6 +169,15 @@ class AuditFolder:
         if not self.log.is_file():
             raise UsageError(f"{self.path}: there is no log in this folder: run `zkgpu audit log` first")
 
+    def require_committed(self, model: bytes) -> None:
+        """Raises FormatError where the log has lost what was committed to: nothing may follow what is left of it."""
+        for last in self.batches()[-1:]:
+            if not self.log.is_file():
+                raise FormatError(
+                    f"{self.log}: it is gone, and batch {last.number} was made of it: restore it from a copy"
+                )
+            deque(islice(_checked_lines(self.log, model, [last]), last.end), maxlen=0)
+
     def batch_file(self, number: int) -> Path:
         return self.path / f"batch_{number}.json"
 
@@ -287,11 +298,16 @@ def tree_of(folder: AuditFolder, batch: Batch, inferences: Sequence[Inference]) 
 def _checked_lines(path: Path, model: bytes, batches: Sequence[Batch]) -> Iterator[LoggedLine]:
     """The lines of a log, which must be those that the batches were made of."""
     checks, index = {b.end - 1: b for b in batches}, -1
-    for index, line in enumerate(read_log(path, model)):
-        batch = checks.pop(index, None)
-        if batch is not None and batch.check != line.check:
-            raise FormatError(f"{path}: line {line.number:,} is not the one that batch {batch.number} ended with")
-        yield line
+    try:
+        for index, line in enumerate(read_log(path, model)):
+            batch = checks.pop(index, None)
+            if batch is not None and batch.check != line.check:
+                what = f"line {line.number:,} is not the one that batch {batch.number} ended with"
+                raise FormatError(f"{path}: {what}: restore the log from a copy")
+            yield line
+    except CutShort:
+        if not checks:
+            raise
     for end, batch in checks.items():
         raise FormatError(
             f"{path}: it ends with line {index + _LINES_BEFORE:,}, and batch {batch.number} was committed up to line "

@@ -62,6 +62,10 @@ class Inference:
             raise UsageError(f"a request and digests have {_WORD} bytes each")
 
 
+class CutShort(FormatError):
+    """The last line has no end, as a killed process leaves it."""
+
+
 @dataclass
 class _Reader:
     """What the lines so far have said: feed it one after another.
@@ -81,7 +85,8 @@ class _Reader:
     def feed(self, line: bytes) -> Inference | None:
         """The inference of the next line; None for the first. Raises FormatError naming the line, and is as it was."""
         if not line.endswith(b"\n"):
-            raise self._wrong("is cut short: the next `zkgpu audit log` puts it aside; its inference was not logged")
+            what = "is cut short: the next `zkgpu audit log` puts it aside; its inference was not logged"
+            raise CutShort(str(self._wrong(what)))
         found = (_LINE if self.number else _HEADER).fullmatch(line)
         if found is None:
             raise self._wrong("is damaged: restore the log from a copy")

@@ -97,6 +97,7 @@ def log_command(
             outputs = [model.compiled.run(one, clamp=clamp) for one in integers]
         make_folder(folder.path)
         with stage("write log"):
+            folder.require_committed(model.hash)
             log = Log(folder.log, model.hash)
             log.append(made)
     answers: list[dict[str, Any]] = [
