@@ -34,7 +34,7 @@ NEAR = 0.02  # of an output's largest magnitude
 NOTHING = 1e-5  # what onnxruntime itself may be off by, where the right answer is 0
 FEW = 0.05  # of the entries may be farther than that, at ties and ends of ranges
 _TIMES = 6.0  # how much farther than moved tensors lead rounding may
-_MOVES = 6
+_MOVES = 16  # a move may happen to go the other way than rounding does, where a function has a step
 CALIBRATING, UNSEEN = range(SAMPLES), range(SAMPLES, SAMPLES + FRESH)
 
 Array = np.ndarray

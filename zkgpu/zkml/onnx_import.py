@@ -24,6 +24,7 @@ from zkgpu.zkml.onnx_model import OnnxModel, import_onnx
 from zkgpu.zkml.onnx_worker import Session, evaluate
 from zkgpu.zkml.patterns import simplify
 from zkgpu.zkml.restated import SOFTMAX_BY_AXIS
+from zkgpu.zkml.shape_inference import first_line, infer
 from zkgpu.zkml.supported import require_operators, require_shapes
 
 _KEEP_SHAPE = ("GroupNormalization",)  # operators whose shape onnx does not always infer
@@ -64,7 +65,7 @@ def faults_of_the_file() -> Iterator[None]:
     except (ZkgpuError, MemoryError):
         raise
     except Exception as error:
-        raise FormatError(f"not a valid ONNX model: {_first_line(error)} ({type(error).__name__})") from error
+        raise FormatError(f"not a valid ONNX model: {first_line(error)} ({type(error).__name__})") from error
 
 
 def expanded(model: OnnxModel, outputs: Sequence[str] | None = None, refuse: Refusal = refuse) -> OnnxModel:
@@ -293,10 +294,6 @@ def _evaluate(node: Node, known: Mapping[str, Array], model: OnnxModel) -> dict[
     return dict(zip(outputs, values, strict=True))
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
 def _infer(
     graph: Graph, model: OnnxModel, observed: Mapping[str, Array]
 ) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
@@ -315,13 +312,13 @@ def _infer(
     for node in graph.nodes:
         if _is_uncertain(node) and node.output in observed:
             _tell(onnx, copy, node.output, observed[node.output].shape, observed[node.output].dtype)
-    shapes, types = _inferred(onnx, copy)
+    shapes, types = infer(onnx, copy)
     shapes = {**graph.inputs, **shapes}
     for node in graph.nodes:
         if node.operator in _KEEP_SHAPE and node.output not in shapes and node.inputs[0] in shapes:
             shape = shapes[node.inputs[0]]
             _tell(onnx, copy, node.output, shape)
-            shapes |= {node.output: shape, **_inferred(onnx, copy)[0]}
+            shapes |= {node.output: shape, **infer(onnx, copy)[0]}
     return _with_tables(onnx, graph, copy, shapes, types)
 
 
@@ -337,7 +334,7 @@ def _with_tables(
             return shapes, types
         for name, (shape, kind) in new.items():
             _tell(onnx, proto, name, shape, kind)
-        shapes, types = _inferred(onnx, proto)
+        shapes, types = infer(onnx, proto)
         shapes = {**graph.inputs, **shapes}
         known |= shapes
 
@@ -355,22 +352,6 @@ def _tell(onnx: Any, proto: Any, name: str, shape: Shape, kind: Any = np.float32
         info.type.tensor_type.shape.CopyFrom(known.type.tensor_type.shape)
     if not ends:
         proto.graph.value_info.append(known)
-
-
-def _inferred(onnx: Any, proto: Any) -> tuple[dict[str, Shape], dict[str, np.dtype[Any]]]:
-    try:
-        inferred = onnx.shape_inference.infer_shapes(proto, data_prop=True).graph
-    except (onnx.shape_inference.InferenceError, ValueError) as error:
-        raise FormatError(f"not a valid ONNX model: {_first_line(error)}") from error
-    shapes: dict[str, Shape] = {}
-    types: dict[str, np.dtype[Any]] = {}
-    for info in [*inferred.input, *inferred.value_info, *inferred.output]:
-        kind = info.type.tensor_type
-        if kind.elem_type:
-            types[info.name] = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
-        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-            shapes[info.name] = tuple(dim.dim_value for dim in kind.shape.dim)
-    return shapes, types
 
 
 def _initializer(onnx: Any, name: str, value: Array) -> Any:
