@@ -138,8 +138,8 @@ def attention(g: Sketch, x: str) -> str:
 def rotated(g: Sketch, x: str) -> str:
     """By angles of each place, of pairs in a row or halves apart."""
     x = g.shaped(x, 4)
+    x = g.add("Concat", x, x, axis=3) if g.shape(x)[3] % 2 else x
     batch, _, length, width = g.shape(x)
-    g.require(width % 2 == 0)
     angles = g.draws.uniform(-3, 3, size=(length, width // 2))
     caches = [g.constant(function(angles)) for function in (np.cos, np.sin)]
     places = g.integers_of(np.tile(np.arange(length)[::-1], (batch, 1)))

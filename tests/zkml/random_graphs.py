@@ -22,7 +22,7 @@ from zkgpu.zkml.supported import OPERATORS
 
 MOST_ENTRIES = 160
 LARGEST = 1e4
-OPSETS = (9, *range(9, 19), *range(9, 19), *range(19, 25), 23, 24, 24)
+OPSETS = (9, *range(9, 19), *range(9, 19), *range(19, 25), 23, 23, 24, 24, 24)
 SAMPLES, FRESH = 24, 8  # by which a graph is calibrated, and those that it is tried with
 _IR = 10
 _TRIES = 60  # of operators that may not fit, for one graph
