@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
-from tests.zkml.onnx_oracle import compiled_right, samples_of
+from tests.zkml.onnx_oracle import compiled_right, samples_of, session_of
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.zkml.check import check
 from zkgpu.zkml.compiled import compile_model
@@ -83,3 +83,82 @@ def test_a_table_behind_layers_that_are_nothing_takes_other_weights() -> None:
 
 def draw(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(-2, 2, (40, *shape)).astype(np.float32)
+
+
+NAMES = ("se tosa", "versi", "virg")
+
+
+def ended(nodes: list[Any], label: str, texts: bool = True, **weights: Any) -> Any:
+    """The model with an output of texts, as scikit-learn's exporter ends a classifier whose classes have names."""
+    proto = model([*nodes, node("Identity", label, "out")], {"x": (1, 4)}, weights=weights)
+    if texts:
+        classes = onnx.helper.make_tensor("classes", onnx.TensorProto.STRING, [3], [name.encode() for name in NAMES])
+        proto.graph.initializer.append(classes)
+    del proto.graph.value_info[:]
+    kind = onnx.helper.make_tensor_value_info("out", onnx.TensorProto.STRING, [1])
+    proto.graph.output[0].CopyFrom(kind)
+    return proto
+
+
+def of_attribute() -> Any:
+    """A label of a classifier, which is a copy."""
+    weights: dict[str, Any] = {"coefficients": normal(12).tolist(), "intercepts": [0.0, 0.1, 0.2]}
+    attributes = {"classlabels_strings": list(NAMES), "post_transform": "SOFTMAX", **weights}
+    return ended(
+        [onnx.helper.make_node("LinearClassifier", ["x"], ["l", "p"], name="/l", domain="ai.onnx.ml", **attributes)],
+        "l",
+        texts=False,
+    )
+
+
+def of_trees() -> Any:
+    """A label of a tree."""
+    nodes: dict[str, Any] = {
+        "nodes_treeids": [0] * 5,
+        "nodes_nodeids": list(range(5)),
+        "nodes_featureids": [0, 1, 0, 0, 0],
+    }
+    nodes |= {"nodes_modes": ["BRANCH_LEQ", "BRANCH_LEQ", "LEAF", "LEAF", "LEAF"], "nodes_values": [0.2, -0.3, 0, 0, 0]}
+    nodes |= {"nodes_truenodeids": [1, 3, 0, 0, 0], "nodes_falsenodeids": [2, 4, 0, 0, 0]}
+    leaves: dict[str, Any] = {
+        "class_treeids": [0] * 3,
+        "class_nodeids": [2, 3, 4],
+        "class_ids": [0, 1, 2],
+        "class_weights": [1.0] * 3,
+    }
+    attributes = {**nodes, **leaves, "classlabels_strings": list(NAMES), "post_transform": "NONE"}
+    return ended(
+        [
+            onnx.helper.make_node(
+                "TreeEnsembleClassifier", ["x"], ["l", "p"], name="/l", domain="ai.onnx.ml", **attributes
+            )
+        ],
+        "l",
+        texts=False,
+    )
+
+
+def of_list() -> Any:
+    """An entry of a list of names, at the place of the largest score."""
+    extract = onnx.helper.make_node("ArrayFeatureExtractor", ["classes", "a"], ["e"], name="/e", domain="ai.onnx.ml")
+    nodes = [node("MatMul", "x w", "s"), node("ArgMax", "s", "a", axis=1), extract, node("Reshape", "e r", "l")]
+    return ended(nodes, "l", w=normal(4, 3), r=np.array([-1]))
+
+
+@pytest.mark.parametrize("made", [of_attribute, of_trees, of_list])
+def test_a_name_of_a_class_is_that_of_onnxruntime(made: Any) -> None:
+    proto, given = made(), draw(1, 4)
+    compiled = compile_model(proto, given, limb=8)
+    session = session_of(proto)
+    wanted = [str(session.run(["out"], {"x": sample})[0][0]) for sample in given]
+    assert len(set(wanted)) == len(NAMES)
+    found = [compiled.labels["out"][int(compiled.predict(sample)["out"][0])] for sample in given]
+    assert np.mean([a == b for a, b in zip(found, wanted, strict=True)]) > 0.94
+
+
+def test_a_text_that_is_no_name_of_a_class_is_refused() -> None:
+    proto = model([node("ArgMax", "x", "a", axis=1), node("Cast", "a", "out", to=8)], {"x": (1, 4)})
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.STRING
+    del proto.graph.value_info[:]
+    with pytest.raises(FormatError, match=r"Cast.*type 8"):
+        compile_model(proto, draw(1, 4))

@@ -152,6 +152,11 @@ def measure(
 ) -> Accuracy:
     """Float and integer model side by side on every sample; entries out of range are brought to its end."""
     ends = tuple(tensor.name for tensor in quantization.model.outputs)
+    unknown = sorted(set(ends) - set(model.tensors))
+    if unknown:
+        raise FormatError(
+            f"output '{unknown[0]}' is text, of no classes that the file names: leave it out with --tensor"
+        )
     shared = [name for name in model.tensors if name in quantization.tensors]
     squares: dict[str, list[tuple[float, float]]] = {name: [] for name in shared}
     truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}

@@ -13,7 +13,8 @@ Kind = np.dtype[Any]
 Known = Mapping[str, Shape]
 Told = dict[str, tuple[Shape, Kind]]
 
-_SINGLE, _WHOLE = np.dtype(np.float32), np.dtype(np.int64)
+_SINGLE, _WHOLE, _TEXT = np.dtype(np.float32), np.dtype(np.int64), np.dtype(object)
+_LABELS = ("ints", "int64s", "strings")
 
 
 def shapes_of_tables(
@@ -38,8 +39,6 @@ def _columns(node: Node, shapes: Known, types: Mapping[str, Kind], constants: Ma
     """As many columns as there are places; rows of a list of labels are one."""
     data, places = node.inputs
     kind = constants[data].dtype if data in constants else types.get(data, _SINGLE)
-    if kind.kind not in "fiub":
-        return {}
     rows = shapes[data][:-1] if len(shapes[data]) > 1 else (1,)
     return {node.output: ((*rows, int(np.prod(shapes[places]))), kind)}
 
@@ -57,13 +56,13 @@ def _sums(node: Node, shapes: Known, *_: Any) -> Told:
 
 def _classes(node: Node, shapes: Known, *_: Any) -> Told:
     """A label a row; and scores, where there is one a class."""
-    rows, whole = shapes[node.inputs[0]][0], node.attributes.get("classlabels_ints", ())
-    whole = whole or node.attributes.get("classlabels_int64s", ())
-    if not whole:
+    rows, given = shapes[node.inputs[0]][0], [node.attributes.get(f"classlabels_{kind}", ()) for kind in _LABELS]
+    count = max(map(len, given))
+    if not count:
         return {}
     label, *scores = node.outputs
-    found: Told = {label: ((rows,), _WHOLE)}
-    return found | ({scores[0]: ((rows, len(whole)), _SINGLE)} if scores and len(whole) > 2 else {})
+    found: Told = {label: ((rows,), _TEXT if given[-1] else _WHOLE)}
+    return found | ({scores[0]: ((rows, count), _SINGLE)} if scores and count > 2 else {})
 
 
 _RULES: Mapping[str, Callable[..., Told]] = {

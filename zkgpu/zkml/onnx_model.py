@@ -23,6 +23,7 @@ Source: TypeAlias = "OnnxModel | str | Path | bytes | Any"
 """A model as callers may give it: read already, the path or the bytes of a file, or an onnx.ModelProto."""
 
 _LABELS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
+_OF_TEXTS = ("ArrayFeatureExtractor", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")  # that keep texts
 _FREE_INITIALIZERS = 4  # the first version of the format in which initializers need not be inputs as well
 
 
@@ -86,13 +87,16 @@ class OnnxModel:
 
     @cached_property
     def named_classes(self) -> dict[str, tuple[str, ...]]:
-        """The names of the classes of each tensor that holds one of them, as text."""
-        attributes = [(node, a) for node in self.proto.graph.node for a in node.attribute]
-        return {
-            node.output[0]: tuple(map(_as_text, a.strings))
-            for node, a in attributes
-            if a.name == "classlabels_strings" and a.strings and node.op_type != "ZipMap"
-        }
+        """The names of the classes of each tensor that holds one of them, as text, also where it is but moved."""
+        found: dict[str, tuple[str, ...]] = {}
+        lists = {t.name: tuple(map(_as_text, t.string_data)) for t in self.proto.graph.initializer if t.string_data}
+        for node in self.proto.graph.node:
+            labels = next((a.strings for a in node.attribute if a.name == "classlabels_strings"), ())
+            if labels and node.op_type != "ZipMap":
+                found[node.output[0]] = tuple(map(_as_text, labels))
+            elif node.op_type in _OF_TEXTS and node.input[0] in (known := {**lists, **found}):
+                found[node.output[0]] = known[node.input[0]]
+        return found
 
     def with_shapes(self, shapes: Mapping[str, Shape]) -> OnnxModel:
         """The model with inputs of fixed shapes: a batch of one, and the given lengths where the file has none.

@@ -85,7 +85,9 @@ def require_shapes(graph: Graph, refuse: Refusal = refuse) -> None:
             elif name in read and 0 in graph.shapes[name]:
                 refuse(unsupported(node, f"its output '{name}' of shape {graph.shapes[name]} is empty"))
     ends = {name for node in graph.nodes if node.operator == "Clip" for name in node.inputs[1:]}
-    for name in {name for node in graph.nodes for name in node.inputs if name in graph.constants}:
+    lists = {node.inputs[0] for node in graph.nodes if node.operator == "ArrayFeatureExtractor"}  # texts may be
+    read_here = {name for node in graph.nodes for name in node.inputs if name in graph.constants}
+    for name in (n for n in read_here if n not in lists or graph.constants[n].dtype.kind != "O"):
         value = graph.constants[name]
         if value.dtype.kind not in "fiub":
             raise FormatError(f"weights '{name}' are not numbers")

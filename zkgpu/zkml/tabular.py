@@ -78,8 +78,9 @@ def _extractor(graph: Graph, node: Node) -> Rewritten:
         raise unsupported(node, "its data and its places are both computed: one of them must be a constant")
     if labels.size != labels.shape[-1]:
         raise unsupported(node, "its places are computed: its data must be a single row")
-    if labels.dtype.kind in "iu":
-        return [names(node, places, node.output, labels.ravel())], {}, {}
+    if labels.dtype.kind in "iuO":  # of texts the places stand for them
+        values = np.arange(labels.size) if labels.dtype.kind == "O" else labels.ravel()
+        return [names(node, places, node.output, values)], {}, {}
     if labels.dtype.kind != "f":
         raise unsupported(node, "only lists of constant numbers are supported")
     found, out = f"{node.output}.found", node.output
