@@ -9,7 +9,8 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, session_of
-from zkgpu.errors import FormatError, ResourceError
+from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.zkml import frontends
 from zkgpu.zkml.check import check
 from zkgpu.zkml.compiled import compile_model
 
@@ -162,3 +163,23 @@ def test_a_text_that_is_no_name_of_a_class_is_refused() -> None:
     del proto.graph.value_info[:]
     with pytest.raises(FormatError, match=r"Cast.*type 8"):
         compile_model(proto, draw(1, 4))
+
+
+@pytest.mark.parametrize("source", [None, 5, {}, object(), int], ids=repr)
+def test_what_is_no_model_is_refused(source: Any) -> None:
+    with pytest.raises(UsageError, match=r"' is no model: give the path .*of an ONNX file"):
+        compile_model(source, np.ones((2, 3)))
+
+
+def test_an_estimator_that_another_converter_takes_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = type("XGBClassifier", (), {"__module__": "xgboost.sklearn"})
+    monkeypatch.setattr(frontends, "_is_a", lambda source, *_: isinstance(source, made))
+    with pytest.raises(UsageError, match=r"xgboost is converted by that library or by onnxmltools"):
+        compile_model(made(), np.ones((2, 3)))
+
+
+def test_the_reason_that_a_converter_gives_last_is_told_without_colors() -> None:
+    last = RuntimeError("\x1b[96mshapes\x1b[0m do not fit\nat line 5")
+    first = ValueError("step 1 failed")
+    first.__cause__ = last
+    assert str(frontends._converted("no", first)) == "no: shapes do not fit (RuntimeError)"

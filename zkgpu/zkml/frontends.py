@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -13,6 +14,8 @@ from zkgpu.extras import EXTRAS
 from zkgpu.zkml.samples import loaded
 
 _OPSET = 18  # of the operators that estimators become
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")  # colors of a terminal
+_ELSEWHERE = ("xgboost", "lightgbm", "catboost")  # whose estimators skl2onnx does not convert
 _UNKNOWN = {"x": (0, 0)}  # the input of a model before it is known
 
 
@@ -43,8 +46,11 @@ def _require(extra: str, what: str) -> None:
         raise UsageError(f"{what} needs the package {needed.package}: {needed.hint()}, or give an ONNX file")
 
 
-def _converted(what: str, error: Exception) -> UsageError:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+def _converted(what: str, error: BaseException) -> UsageError:
+    """With the reason that a converter gives last: what it raises itself may say no more than at which step it was."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = _ESCAPES.sub("", str(error)).strip().splitlines() or [type(error).__name__]
     return UsageError(f"{what}: {lines[0]} ({type(error).__name__})")
 
 
@@ -53,6 +59,11 @@ def _converted(what: str, error: Exception) -> UsageError:
 
 def _from_estimator(estimator: Any, example: Any) -> Any:
     """One input 'x' of a row of numbers; or one a column, of its name, where the example has columns by name."""
+    library = type(estimator).__module__.partition(".")[0]
+    if library in _ELSEWHERE:
+        raise UsageError(
+            f"an estimator of {library} is converted by that library or by onnxmltools: give its ONNX file"
+        )
     _require("sklearn", "an estimator of scikit-learn")
     import skl2onnx
     from skl2onnx.common.data_types import FloatTensorType

@@ -43,7 +43,10 @@ class OnnxModel:
 
     @classmethod
     def read(cls, source: Source) -> OnnxModel:
-        """The model that a source holds. Raises FormatError for a damaged one, ResourceError without onnx."""
+        """The model that a source holds.
+
+        Raises FormatError for a damaged one, UsageError for what is no model, ResourceError without onnx.
+        """
         if isinstance(source, OnnxModel):
             return source
         onnx = import_onnx()
@@ -154,6 +157,12 @@ def _in_file(onnx: Any, path: str | Path) -> Any:
 
 def _checked(onnx: Any, source: Any) -> Any:
     """The checked onnx.ModelProto; a copy when given one."""
+    if not isinstance(source, str | Path | bytes | onnx.ModelProto):
+        kind = source.__name__ if isinstance(source, type) else type(source).__name__
+        raise UsageError(
+            f"'{kind}' is no model: give the path or the bytes of an ONNX file, an onnx.ModelProto, a fitted estimator "
+            "of scikit-learn or a module of PyTorch"
+        )
     try:
         if isinstance(source, str | Path):
             proto = onnx.load_from_string(map_file(source).tobytes())
