@@ -183,3 +183,34 @@ def test_the_reason_that_a_converter_gives_last_is_told_without_colors() -> None
     first = ValueError("step 1 failed")
     first.__cause__ = last
     assert str(frontends._converted("no", first)) == "no: shapes do not fit (RuntimeError)"
+
+
+GEMMS = {
+    "a constant on the left": (model([node("Gemm", "w x k", "out", transA=1)], {"x": (6, 2)}), (6, 4), (4, 1)),
+    "two tensors": (model([node("Gemm", "x y k", "out", transB=1, alpha=0.5)], {"x": (2, 6), "y": (3, 6)}), (1,), (3,)),
+    "two tensors and a C with a factor": (
+        model([node("Gemm", "x y z", "out", transA=1, beta=-0.3)], {"x": (6, 2), "y": (6, 3), "z": (2, 1)}),
+        (1,),
+        (1,),
+    ),
+    "a constant C with a factor": (
+        model([node("Gemm", "x y k", "out", beta=3.0)], {"x": (2, 6), "y": (6, 3)}),
+        (1,),
+        (2, 1),
+    ),
+    "a computed C with a factor": (
+        model([node("Gemm", "x w y", "out", beta=2.0)], {"x": (2, 6), "y": (1, 4)}),
+        (6, 4),
+        (1,),
+    ),
+    "nothing but C": (model([node("Gemm", "w w x", "out", transA=1, beta=2.0)], {"x": (1, 4)}), (6, 4), (1,)),
+}
+
+
+@pytest.mark.parametrize("name", GEMMS)
+def test_a_gemm_of_any_matrices_is_right(name: str) -> None:
+    proto, weight, addend = GEMMS[name]
+    given = {"w": normal(*weight).astype(np.float32), "k": normal(*addend).astype(np.float32)}
+    read = {i for n in proto.graph.node for i in n.input}
+    proto.graph.initializer.extend(onnx.numpy_helper.from_array(v, n) for n, v in given.items() if n in read)
+    compiled_right(without_shapes(proto), samples_of(proto), error=0.02)

@@ -326,6 +326,7 @@ _VALUES: Mapping[str, Callable[[Graph, Node, Mapping[str, Floats]], Floats]] = {
     "Function": lambda graph, node, found: np.broadcast_to(  # constants in it may have more axes
         node.attributes["function"](_read(graph, node.inputs[0], found)), graph.shapes[node.output]
     ),
+    "MatMul": lambda graph, node, found: np.matmul(*(_read(graph, name, found) for name in node.inputs)),
     "Neg": lambda graph, node, found: -_read(graph, node.inputs[0], found),
     "ReduceMax": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.max),
     "ReduceSum": lambda graph, node, found: _reduced(graph, node, _read(graph, node.inputs[0], found), np.sum),

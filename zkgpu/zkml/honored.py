@@ -100,7 +100,7 @@ HONORED: Mapping[str, Honored] = {
     "GatherElements": _of("axis", computed=(0, 1)),
     "GatherND": _of("batch_dims", computed=None),
     "Gelu": _of("approximate"),
-    "Gemm": _of("alpha beta transA transB", since=7, computed=(0, 2)),
+    "Gemm": _of("alpha beta transA transB", since=7, computed=None),
     "GlobalLpPool": _of("p"),
     "Greater": _ARITHMETIC,
     "GroupNormalization": _of("epsilon num_groups stash_type"),

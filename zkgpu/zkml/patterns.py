@@ -8,6 +8,7 @@ import numpy as np
 
 from zkgpu.zkml.classifiers import expand_classifiers
 from zkgpu.zkml.fusion import fuse_functions
+from zkgpu.zkml.gemms import with_gemms_of_tensors
 from zkgpu.zkml.graph import Array, Graph, Node, Shape
 from zkgpu.zkml.monotone import fold_scalers_into_trees
 from zkgpu.zkml.norms import expand_group_norm, find_decomposed_norms, split_norms
@@ -58,7 +59,7 @@ def drop_idle_nodes(graph: Graph) -> Graph:
 
 def make_dense(graph: Graph) -> Graph:
     """Gemm, and MatMul with constant weights, as Dense: x @ weight + bias along the last axis."""
-    graph = _with_gemms_of_rows(graph)
+    graph = _with_gemms_of_rows(with_gemms_of_tensors(graph))
     nodes: list[Node] = []
     constants: dict[str, Array] = {}
     taken: set[int] = set()

@@ -221,18 +221,23 @@ def _log_sum(node: Node, shape: Shape, axes: tuple[int, ...]) -> tuple[list[Node
 def _gemm(graph: Graph, node: Node) -> Restated:
     """A computed first factor is transposed before; a computed C is added after."""
     c = "".join(node.inputs[2:3])
+    if is_of_tensors(graph, node):
+        return [node], {}
     if c and c not in graph.constants:
         return _with_computed_addend(graph, node, c)
     return _with_factors_in_place(graph, node)
 
 
+def is_of_tensors(graph: Graph, node: Node) -> bool:
+    """Whether a Gemm is no layer with weights on the right: B is computed, or A a constant, or a computed C scaled."""
+    a, b, *c = node.inputs
+    has_factor = any(name and name not in graph.constants for name in c) and node.attributes.get("beta", 1.0) != 1
+    return b not in graph.constants or a in graph.constants or has_factor
+
+
 def _with_computed_addend(graph: Graph, node: Node, c: str) -> Restated:
     out = node.output
     product = f"{out}.product"
-    if set(node.inputs[:2]) <= set(graph.constants):
-        raise unsupported(node, f"only its input '{c}' is computed", "add the product of its constants instead")
-    if node.attributes.get("beta", 1.0) != 1:
-        raise unsupported(node, f"its input '{c}' is computed: it is added as it is only, with beta = 1")
     nodes, shapes = _with_factors_in_place(graph, replace(node, inputs=node.inputs[:2], outputs=(product,)))
     return [*nodes, Node(node.name, "Add", (product, c), (out,))], {**shapes, product: graph.shapes[out]}
 
