@@ -58,7 +58,6 @@ from zkgpu.zkml.ranges import Interval
 Integers = NDArray[Any]
 
 _ROOM = DEFAULT.scalar_field.bits - 2  # bits that rows side by side may have
-_BOUNDED = Lookup, Rescale, Rows  # whose constraints keep each value, whatever it is, in its interval
 
 
 @dataclass(frozen=True)
@@ -122,7 +121,7 @@ def weighings_of(
 
 
 class _Term(NamedTuple):
-    """The outputs of a layer of one group as an addend of what is rounded.
+    """The outputs of a tested layer as an addend of what is rounded.
 
     Attributes:
         multipliers: of each of them, of shape (m, n)
@@ -157,17 +156,20 @@ class _Addends:
     """What is rounded, and what is added up in it.
 
     Args:
+        tested: outputs of challenged layers of one group
         fused: requantizations that are a part of a lookup, which may keep their values in another range
     """
 
-    def __init__(self, model: IntegerModel, intervals: Mapping[str, Interval], fused: Collection[str]) -> None:
+    def __init__(
+        self, model: IntegerModel, intervals: Mapping[str, Interval], tested: Collection[str], fused: Collection[str]
+    ) -> None:
         self._made_by = {op.output: op for op in model.operations}
-        self._intervals, self._fused, self._limb = intervals, fused, model.limb
+        self._intervals, self._tested, self._fused, self._limb = intervals, tested, fused, model.limb
 
     def term(self, rounding: Rescale | Requantize) -> _Term | None:
-        """The one addend that nothing else keeps small, if that is a layer's outputs in any order, times constants."""
+        """The one addend that nothing else keeps small, if that is all outputs of a tested layer, times constants."""
         reach, (name,) = self._reach(rounding), rounding.inputs
-        if reach is None:
+        if reach is None or not self._is_of_tested(name):
             return None
         multipliers, others = np.ones(self._intervals[name].shape, dtype=object), (reach + 1) << rounding.shift
         while not isinstance(made := self._made_by.get(name), Linear):
@@ -185,7 +187,13 @@ class _Addends:
             (name,) = free
             own = made.multipliers[made.inputs.index(name)].astype(object)
             multipliers = multipliers * np.broadcast_to(own, multipliers.shape)
-        return _Term(made, multipliers[0], others) if len(multipliers) == 1 else None
+        return _Term(made, multipliers[0], others) if made.output in self._tested else None
+
+    def _is_of_tested(self, name: str) -> bool:
+        made = self._made_by.get(name)
+        return name in self._tested or (
+            isinstance(made, Arrange | Combine) and any(self._is_of_tested(x) for x in made.inputs)
+        )
 
     def _reach(self, rounding: Rescale | Requantize) -> int | None:
         """The magnitude of rounded values that constraints let through; None where there may be none."""
@@ -202,9 +210,9 @@ class _Addends:
     def _bound(self, name: str) -> int | None:
         """The magnitude that constraints of its own, or of what it is a combination of, let a tensor have."""
         made = self._made_by.get(name)
-        if isinstance(made, _BOUNDED):
-            return self._intervals[name].magnitude
-        if isinstance(made, Requantize):
+        if isinstance(made, Lookup | Rows):
+            return largest_of(made.table)
+        if isinstance(made, Rescale | Requantize):
             return self._reach(made)
         if not isinstance(made, Arrange | Combine):
             return None
@@ -212,9 +220,8 @@ class _Addends:
         parts = [(self._bound(x), largest_of(m)) for x, m in zip(made.inputs, times, strict=True) if m.any()]
         if any(bound is None for bound, _ in parts):
             return None
-        return sum((bound or 0) * m for bound, m in parts) + (
-            largest_of(made.offset) if isinstance(made, Combine) else 0
-        )
+        offset = largest_of(made.offset) if isinstance(made, Combine) else 0
+        return sum((bound or 0) * m for bound, m in parts) + offset
 
 
 def _moved_back(arranged: Arrange, multipliers: Integers, shape: Shape) -> Integers:
@@ -233,10 +240,12 @@ def _candidates(
     fused: Collection[str],
 ) -> Iterator[Packed]:
     """Layers whose outputs a rounding keeps to integers that are small enough for two rows, or more, side by side."""
-    addends = _Addends(model, intervals, fused)
+    layers = (op for op in model.operations if isinstance(op, Linear) and len(op.weight) == 1)
+    tested = {layer.output for layer in layers if products[layer.output].way == "challenged"}
+    addends = _Addends(model, intervals, tested, fused)
     for rounding in model.operations:
         term = addends.term(rounding) if isinstance(rounding, Rescale | Requantize) else None
-        if term is None or products[term.layer.output].way != "challenged":
+        if term is None:
             continue
         factors = term.multipliers
         if not ((factors == factors[:, :1]) & (factors > 0)).all():
