@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.circuits.mutation import assert_every_wire_is_pinned, assert_forgery_fails
+from tests.zkml import test_challenged_layers as challenged
 from tests.zkml.networks import compiled, model_of, unpublished
 from tests.zkml.test_counting import assert_same, sizes
 from tests.zkml.test_residual_streams import llama, sentences
@@ -15,10 +17,12 @@ from tests.zkml.test_second_witnesses import forged
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.circuits.program import Multiply
 from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml.counting import NetworkTally
 from zkgpu.zkml.layers.tables import Tables, table_key
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Rows, Total
 from zkgpu.zkml.visibility import Visibilities
 
+tested = challenged.tested  # fixture
 VOCABULARY, WIDTH = 60, 12
 EMBEDDING = np.random.default_rng(1).integers(-400, 400, (VOCABULARY, WIDTH))
 TOKENS = [3, 59, 0]
@@ -62,6 +66,17 @@ def test_a_whole_language_model_is_counted_exactly_and_comes_back_from_a_file() 
     integers = model.quantized(sentences(1, seed=7))
     assert_same(*sizes(model.model, model.visibilities))
     assert_kept(model.model, integers)
+
+
+def test_tests_at_challenges_prove_a_whole_language_model_too(tested: None) -> None:
+    """Scores of turned queries and keys, shares of values that are not written, and rows side by side, all at once."""
+    model = compile_model(llama(every_position=False), sentences(32), bits="stream", limb=8)
+    ways = Counter(layer.way for layer in model.account.layers)
+    assert (ways["scores"], ways["mixture"]) == (2, 2)
+    packed = NetworkTally(model.model, Visibilities()).weighings  # what attention gives, gates, and second layers
+    assert len(packed) == 2 * 3
+    assert_same(*sizes(model.model, model.visibilities))
+    assert_kept(model.model, model.quantized(sentences(1, seed=7)))
 
 
 def test_layers_that_read_equal_tables_share_one() -> None:

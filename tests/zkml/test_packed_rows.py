@@ -149,7 +149,7 @@ def test_no_output_of_rows_side_by_side_can_be_another(tested: None, lie: str) -
 
 
 @pytest.mark.parametrize("name", ["sum", "rounded", "clamped", "clamped twice"])
-@pytest.mark.parametrize("row", range(ROWS - 1))
+@pytest.mark.parametrize("row", [0, 2, ROWS - 2])
 @pytest.mark.parametrize("is_small", [False, True], ids=["whole", "fraction"])
 def test_what_rows_side_by_side_could_lend_each_other_is_refused(
     tested: None, name: str, row: int, is_small: bool
