@@ -7,11 +7,13 @@ import pytest
 from exhaustive import F7, challenges_by_commitment
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mutation import assert_every_wire_is_pinned, assert_forgery_fails
+from mutation import answering, assert_every_wire_is_pinned, assert_forgery_fails
 
 from zkgpu.circuits import Circuit, CompiledCircuit, gadgets
+from zkgpu.circuits.gadgets import lookup
 from zkgpu.circuits.gadgets.limbs import plan_limbs
 from zkgpu.circuits.gadgets.lookup import Table
+from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
 
@@ -132,6 +134,48 @@ def test_tables_that_cannot_prove_anything_are_refused():
         c.compile()
     with pytest.raises(UsageError, match="2 columns"):
         SQUARES.look_up(Circuit().private("x"))
+
+
+# tables whose columns another power of the challenge combines
+
+
+def squaring_by(power: int, n: int = 3) -> CompiledCircuit:
+    """y = x^2 by a table with that power, and a constraint on the products that the lookup takes."""
+    c = Circuit()
+    x, y = c.private("x", n), c.private("y", n)
+    table = Table("squares", SQUARES.columns)
+    table.power = power  # also one that is refused
+    weighted = table.look_up_weighted(x, y, label="square")
+    c.assert_equal(weighted.sum(), c.challenge(DIGEST_POINT) ** power * y.sum(), label="products")
+    return c.compile()
+
+
+@pytest.mark.parametrize("power", [1, 2, 5])
+def test_rows_are_combined_by_a_power_whose_products_are_given_away(power):
+    for x in ([1, 2, 3], [-4, -4, -4], [0, 4, 0]):
+        squaring_by(power).witness({"x": x, "y": [v * v for v in x]})
+    assert_every_wire_is_pinned(squaring_by(power), {"x": [1, -2, 1], "y": [1, 4, 1]})
+
+
+@pytest.mark.parametrize(("x", "y"), [(5, 25), (2, 5), (3, 3), (1, 1 - 4 + 2)])
+def test_what_is_no_row_is_refused_whatever_the_power_but_0(x, y):
+    inputs = {"x": [1, x, 3], "y": [1, y, 9]}
+    for power in (1, 3):
+        assert_forgery_fails(squaring_by(power), inputs, {"table squares/multiplicities": forgiving})
+
+
+def test_with_the_power_0_a_row_of_the_same_sum_would_pass_so_that_is_refused(monkeypatch):
+    """(3, 3) for (2, 4), whose multiplicity is given in its place."""
+
+    def forged(*_):
+        return [int(x in (1, 2, 3)) for x in range(-4, 5)]
+
+    inputs = {"x": [1, 3, 3], "y": [1, 3, 9]}
+    assert_forgery_fails(squaring_by(1), inputs, {"table squares/multiplicities": forged})
+    with pytest.raises(UsageError, match="the power 0"):
+        Table("squares", SQUARES.columns, power=0)
+    monkeypatch.setattr(lookup, "_weights", lambda circuit, *_: circuit.constant([1, 1]))
+    answering(squaring_by(0), {"table squares/multiplicities": forged}).witness(inputs)
 
 
 def test_one_table_serves_several_circuits():

@@ -37,6 +37,7 @@ from zkgpu.zkml.layers.tables import table_key
 from zkgpu.zkml.layers.turned import Factor, Turned, kept_for, turned_of
 from zkgpu.zkml.layers.unpacking import unpacked
 from zkgpu.zkml.layers.weighing import Weighing
+from zkgpu.zkml.layers.weighted_lookups import WeightedLookup, later_of, weighed_otherwise, weighted_lookups
 from zkgpu.zkml.layers.weights import hashed_parts, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -179,6 +180,13 @@ class NetworkTally(RowTally):
         self._weighted: set[tuple[products.Source, Weighing]] = set()
         self._sums_of_weights: set[tuple[int, Weighing]] = set()
         self.sums: dict[str, Sums] = {}
+        self.weighted_lookups: Mapping[str, WeightedLookup] = {}
+        if not sketched:
+            others = weighed_otherwise(model, self.products, self.scores, self.mixtures, self._kept)
+            self.weighted_lookups = weighted_lookups(
+                model, self.intervals, self.products, self.weighings, self.fused, others
+            )
+            self.weighings = {**self.weighings, **later_of(self.weighted_lookups)}
         self.clamps = clamp_tables(model, self.intervals, self.fused, visibilities.weights_are_given)
         self.arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
         shown = [t.name for t in model.outputs if visibilities.of_output(t.name) != "private"]
@@ -394,20 +402,22 @@ class NetworkTally(RowTally):
         return self._tested_linear(operation, p.shape[1])
 
     def _tested_linear(self, operation: Linear, m: int) -> Sums:
-        """Each channel's last product is its test."""
+        """Each channel's last product is its test. That of the first power is none where this is 1."""
         groups, _, n = operation.weight.shape
         weighing = self.weighings.get(operation.output, PLAIN)
-        powers = weighing.groups(m)
-        self.degree += powers - 1
+        powers, first = weighing.groups(m), weighing.first
+        self.degree += powers - 1 + first
+        self.powers_of(powers + first, weighing.step)
         y = self.fresh((groups, m, n))
         self._tested.add(operation.output)
         is_kept, biases = operation.output in self._kept, int(np.count_nonzero(operation.bias))
-        inner = groups * n * (m - 1 if is_kept else max(0, powers - 2))
+        more = first if powers > 1 else 0
+        inner = groups * n * (m - 1 if is_kept else max(0, powers - 2) + more)
         self._weighted_entries.update({(operation.output, 1)} if is_kept else ())
         self.constrain(inner, 3 * inner + groups * n * (m - powers))
         self.wires += inner
         weights = int(np.count_nonzero(operation.weight))
-        self.constrain(groups * n, inner + 3 * groups * n + weights + biases)
+        self.constrain(groups * n, inner + (3 - more) * groups * n + weights + biases)
         if operation.bias.any():
             self._sum_weights(m, weighing)
         return self._times_multiplier(y, operation)
@@ -476,13 +486,25 @@ class NetworkTally(RowTally):
         """`Evaluations.weighted`: a product for each entry of each power but the first, and a wire at least."""
         groups, m, k = x.shape
         powers = weighing.groups(m)
-        self.powers_of(powers, weighing.step)
+        self.powers_of(powers + weighing.first, weighing.step)
         if (source, weighing) in self._weighted:
             return
         self._weighted.add((source, weighing))
         count = groups * max(1, powers - 1) * k
         self.constrain(count, x.total() + 3 * count)
         self.wires += count
+
+    def _look_up_weighted(self, table: Integers, first: int, x: Sums, lookup: WeightedLookup) -> None:
+        """`weighted_lookups.WeightedTables.hold`."""
+        blocks, terms = lookup.blocks, x.terms.reshape(lookup.shape)
+        for j in range(lookup.tables):
+            rows = Sums.of(terms[:, lookup.rows_of(j)], x.support)
+            self.look_up(table_key(table, first, j + 1), len(table), 2, rows, j + 1)
+        self.powers_of(blocks, lookup.period)
+        products = lookup.size * max(1, blocks - 1)
+        self.constrain(products, lookup.size * (lookup.shape[1] + (3 * blocks - 4 if blocks > 1 else 2)))
+        self.wires += products
+        self._weighted.add((lookup.source, lookup.later))
 
     def _convolution(
         self, cells: Sums, patches: Patches, n: int, weight: Integers | None, biases: int, scaled: int = 0

@@ -14,6 +14,7 @@ from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
 from zkgpu.zkml.layers.tables import table_for_all, table_key
+from zkgpu.zkml.layers.weighted_lookups import WeightedLookup
 from zkgpu.zkml.operations import (
     ArgMax,
     Lookup,
@@ -42,6 +43,7 @@ class RowTally(Tally):
         sums: what is known of those that are written
         fused: roundings that are written where their lookup is
         clamps: roundings that are lookups, by output
+        weighted_lookups: lookups whose products weigh what layers read, by output
     """
 
     visibilities: Visibilities
@@ -49,6 +51,7 @@ class RowTally(Tally):
     sums: dict[str, Sums]
     fused: Mapping[str, Requantize | Rescale]
     clamps: Mapping[str, ClampTable]
+    weighted_lookups: Mapping[str, WeightedLookup]
 
     # roundings
 
@@ -111,30 +114,43 @@ class RowTally(Tally):
     # tables
 
     def lookup(self, operation: Lookup, inputs: list[Sums], _: Any) -> Sums:
-        rounding = self.fused.get(operation.inputs[0])
+        rounding, given = self.fused.get(operation.inputs[0]), (operation.table, operation.first)
+        lookup = self.weighted_lookups.get(operation.output)
         if rounding is None:
-            return self._looked_up(operation.table, operation.first, inputs[0])
+            return self._looked_up(*given, inputs[0], lookup)
         (name,) = rounding.inputs
         if isinstance(rounding, Rescale):
             index = self._rounded(self.sums[name], rounding.shift, self.intervals[name], checked=False)
-            return self._looked_up(operation.table, operation.first, index)
-        return self._rounded_look_up(
-            operation.table, operation.first, self.sums[name], self.intervals[name], rounding.shift
-        )
+            return self._looked_up(*given, index, lookup)
+        return self._rounded_look_up(*given, self.sums[name], self.intervals[name], rounding.shift, lookup)
 
-    def _looked_up(self, table: Integers, first: int, x: Sums) -> Sums:
+    def _looked_up(self, table: Integers, first: int, x: Sums, lookup: WeightedLookup | None = None) -> Sums:
         y = self.fresh(x.shape)
-        self.look_up(table_key(table, first), len(table), 2, x)
+        if lookup is None:
+            self.look_up(table_key(table, first), len(table), 2, x)
+        else:
+            self._look_up_weighted(table, first, x, lookup)
         return y
 
-    def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
+    def _look_up_weighted(self, table: Integers, first: int, x: Sums, lookup: WeightedLookup) -> None:
+        raise NotImplementedError
+
+    def _rounded_look_up(
+        self,
+        table: Integers,
+        first: int,
+        x: Sums,
+        interval: Interval,
+        shift: int,
+        lookup: WeightedLookup | None = None,
+    ) -> Sums:
         least, greatest = rounded_ends(interval, shift)
         found = table_for_all(table, first, x.size, least, greatest)
         if found is not None:
-            return self._looked_up(*found, self._rounded(x, shift, interval, checked=False))
+            return self._looked_up(*found, self._rounded(x, shift, interval, checked=False), lookup)
         last = first + len(table) - 1
         low, high = first if first > least else None, last if last < greatest else None
-        return self._looked_up(table, first, self._clamped(x, shift, low, high, interval))
+        return self._looked_up(table, first, self._clamped(x, shift, low, high, interval), lookup)
 
     def rows(self, operation: Rows, inputs: list[Sums], _: Any) -> Sums:
         (x,), width = inputs, operation.table.shape[1]

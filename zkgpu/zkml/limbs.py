@@ -152,7 +152,9 @@ class Sketch(NetworkTally):
         self.loose[shift, self._here] += x.size
         self._here = ()  # what is left has the unit that it was to have
 
-    def _rounded_look_up(self, table: Integers, first: int, x: Sums, interval: Interval, shift: int) -> Sums:
+    def _rounded_look_up(
+        self, table: Integers, first: int, x: Sums, interval: Interval, shift: int, lookup: object = None
+    ) -> Sums:
         operation = Requantize("", (), "", shift, first, first + len(table) - 1)
         self.roundings.append(Rounding(operation, x.size, rounded_ends(interval, shift), self._here, (table, first)))
         return self.fresh(x.shape)

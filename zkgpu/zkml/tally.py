@@ -108,7 +108,7 @@ class Tally:
     Attributes:
         limb: bits of a limb in range checks that may be loose
         checks, check_terms: by width, how many values are checked, and how many wires these are sums of
-        tables: (rows, columns, looked up) of each
+        tables, table_powers: (rows, columns, looked up) of each, and the power of the challenge that combines columns
         public, values, challenges: public inputs, values that travel packed, and names of challenges
         degree: of the polynomials that are tested at challenges so far
         powers: by step, how many powers of the challenge there are (gadgets.evaluations)
@@ -124,6 +124,7 @@ class Tally:
     checks: Counter[int] = field(default_factory=Counter)
     check_terms: Counter[int] = field(default_factory=Counter)
     tables: dict[Any, list[int]] = field(default_factory=dict)
+    table_powers: dict[Any, int] = field(default_factory=dict)
     challenges: set[str] = field(default_factory=set)
     degree: int = 0
     powers: dict[int, int] = field(default_factory=dict)
@@ -210,9 +211,10 @@ class Tally:
         self.checks[bits] += int(some.sum())
         self.check_terms[bits] += int(x.terms[some].sum())
 
-    def look_up(self, key: Any, rows: int, columns: int, x: Sums) -> None:
-        """x, and so many wires beside it less one, in a table."""
+    def look_up(self, key: Any, rows: int, columns: int, x: Sums, power: int = 1) -> None:
+        """x, and so many wires beside it less one, in a table whose columns a power of a challenge combines."""
         self.tables.setdefault(key, [rows, columns, 0])[2] += x.size
+        self.table_powers[key] = power
         self.challenges |= {LOOKUP_POINT} | ({DIGEST_POINT} if columns > 1 else set())
         self.constrain(0, x.total())
 
@@ -237,8 +239,8 @@ class Tally:
         """With the range checks, the tables, the digest of public values, and the mask of the commitment."""
         used = bool(self.values or self.checks.total() or self.challenges)
         self._write_checks()
-        for rows, columns, count in self.tables.values():
-            self._write_table(rows, columns, count)
+        for key, (rows, columns, count) in self.tables.items():
+            self._write_table(rows, columns, count, self.table_powers.get(key, 1))
         self.challenges |= {LOOKUP_POINT} if self.plan.width else set()
         if self.values:
             self.challenges.add(DIGEST_POINT)
@@ -271,13 +273,13 @@ class Tally:
         self.entries += 5 * rows
         self.degree += rows
 
-    def _write_table(self, rows: int, columns: int, count: int) -> None:
+    def _write_table(self, rows: int, columns: int, count: int, power: int) -> None:
         """Of several columns each after the first takes a constraint an entry; their powers are a challenge's.
 
         Sums of fractions, brought to one denominator: its degree, that of one fraction by their number.
         """
-        self.degree += (count + rows) * max(1, columns - 1)
+        self.degree += (count + rows) * max(1, columns - 1) * power
         if columns > 1:
-            self.powers_of(columns, 1)
+            self.powers_of((columns - 1) * power + 1, 1)
         self.constrain(columns * count + rows + 1, (4 * columns + 1) * count + (4 + columns) * rows)
         self.wires += columns * count + 2 * rows

@@ -58,14 +58,16 @@ def _progression(first: Values, ratio: Values, count: int, modulus: int) -> Valu
     return out
 
 
-def weighted_sum(x: Wires, weights: Wires) -> Wires:
-    """(...): sum_t x[..., t] weights[t], for weights (m,) the first of which is 1.
+def weighted_sum(x: Wires, weights: Wires, *, starts_at_one: bool = True) -> Wires:
+    """(...): sum_t x[..., t] weights[t], for weights (m,) the first of which is 1, unless it is said not to be.
 
-    One constraint for each t from 1 on, the last of them to be written where the sum is used: `assert_equal` with what
-    it should be is that constraint, and `materialize` gives it a wire.
+    One constraint for each t from 1 on, or from 0, the last of them to be written where the sum is used: `assert_equal`
+    with what it should be is that constraint, and `materialize` gives it a wire.
     """
     *outer, m = x.shape
     total = x[..., 0]
+    if not starts_at_one:
+        total = total * weights[0].broadcast_to(tuple(outer))
     if m > 2:
         middle = x[..., 1:-1]
         total = total + (middle * weights[1:-1].broadcast_to(middle.shape)).sum(axis=-1)

@@ -7,6 +7,11 @@ multiplicities m_j, the f_i are all rows of the table if
 
 at a challenge c that is drawn after values and multiplicities are committed to: error at most (values + rows) / r.
 Rows of several columns are first combined with the powers of a second challenge. Needs fewer values than the modulus.
+
+A table may have a power p of its own: row (x, y) is then combined as x + r^p y, whose product with y is one that the
+circuit may use besides (`Table.look_up_weighted`), as sums of values weighted by powers of r do. Different rows are
+different polynomials in r, of degree p, and equal for at most p of its values: the error is at most p (values + rows) /
+|Fr|. p is not 0, as x + y is the same for many rows.
 """
 
 from __future__ import annotations
@@ -40,6 +45,7 @@ class Table:
     Args:
         name: what messages call it
         columns: a sequence of integers, or several of equal length; no row may occur twice
+        power: of the challenge whose powers combine the columns
 
     Attributes:
         columns: (k, rows), in the narrowest type of integers that holds them
@@ -49,11 +55,13 @@ class Table:
     constraint, in which each of its entries is one.
     """
 
-    KEPT = ("name", "columns")  # what it is made of again from a file
+    KEPT = ("name", "columns", "power")  # what it is made of again from a file
 
-    def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]] | Integers) -> None:
+    def __init__(self, name: str, columns: Sequence[int] | Sequence[Sequence[int]] | Integers, power: int = 1) -> None:
+        if power < 1:
+            raise UsageError(f"table '{name}' combines its columns with the power {power}: give one from 1 on")
         is_narrow = isinstance(columns, np.ndarray) and columns.dtype in NARROW
-        self.name = name
+        self.name, self.power = name, power
         self.columns: Integers = np.atleast_2d(columns if is_narrow else narrowest(integer_array(columns)))
         if not self.columns.size:
             raise UsageError(f"table '{name}' needs at least one row")
@@ -72,6 +80,13 @@ class Table:
 
         Raises UsageError for another number of columns, and when compiling a value that depends on a challenge.
         """
+        self._collect(columns, label, is_weighted=False)
+
+    def look_up_weighted(self, x: Operand, y: Operand, label: str | None = None) -> Wires:
+        """As `look_up` of two columns. Returns r^power y, the products that it takes: wires, in the shape of both."""
+        return self._collect((x, y), label, is_weighted=True)
+
+    def _collect(self, columns: Sequence[Operand], label: str | None, is_weighted: bool) -> Wires:
         if len(columns) != len(self.columns):
             raise UsageError(f"table '{self.name}' has {len(self.columns)} columns to look up wires in")
         circuit = Circuit.of(*columns, gadget=f"table '{self.name}'")
@@ -81,7 +96,10 @@ class Table:
         flat = tuple(column.broadcast_to(shape).ravel() for column in given)
         for column in flat:
             circuit.commit(column, label)
-        circuit.builder.rounds.collect(self, _Lookup(flat, label), partial(self._write_argument, circuit))
+        weighted = circuit.materialize(_weighted(circuit, flat[1], self._weights(circuit)[1])) if is_weighted else None
+        lookup = _Lookup(flat, label, weighted)
+        circuit.builder.rounds.collect(self, lookup, partial(self._write_argument, circuit))
+        return flat[-1].reshape(*shape) if weighted is None else weighted.reshape(*shape)
 
     def _write_argument(self, circuit: Circuit, lookups: list[_Lookup]) -> None:
         values = [concatenate(parts) for parts in zip(*(lookup.columns for lookup in lookups), strict=True)]
@@ -97,7 +115,7 @@ class Table:
                 forgiving=lambda *columns: self._count_rows(modulus, columns)[0],
             )
             circuit.commit(multiplicities)
-            looked_up = _inverses(circuit, values)
+            looked_up = self._inverses(circuit, values, self._combined(circuit, lookups, values))
             if values[0].size:
                 circuit.builder.name_last((f"{name}/in table {self.name}", rows) for name, rows in named)
             circuit.assert_equal(looked_up.sum(), self._fractions(circuit, multiplicities).sum(), label="sums")
@@ -109,16 +127,47 @@ class Table:
         if is_aliased or values + self.size >= modulus:
             raise UsageError(f"{values} values in table '{self.name}' are too many for {circuit.field.name}")
 
+    def _weights(self, circuit: Circuit) -> Wires:
+        return _weights(circuit, len(self.columns), self.power)
+
+    def _points(self, circuit: Circuit) -> Wires:
+        """The challenges of the lookup, c first."""
+        names = (LOOKUP_POINT, DIGEST_POINT)[: 1 + (len(self.columns) > 1)]
+        return stack([circuit.challenge(name) for name in names])
+
+    def _combined(self, circuit: Circuit, lookups: list[_Lookup], values: Sequence[Wires]) -> Wires:
+        """The rows that are looked up, each as one number."""
+        if any(lookup.weighted is not None for lookup in lookups):
+            weight = self._weights(circuit)[1]
+            found = [lookup.weighted for lookup in lookups]
+            second = [lookup.columns[1] for lookup in lookups]
+            parts = [_weighted(circuit, y, weight) if w is None else w for w, y in zip(found, second, strict=True)]
+            return values[0] + concatenate(parts)
+        return combined(circuit, values, self.power)
+
+    def _inverses(self, circuit: Circuit, values: Sequence[Wires], rows: Wires) -> Wires:
+        """1 / (c - rows): one constraint an entry, "inverse"."""
+        points = self._points(circuit)
+        denominators, field, power = points[0] - rows, circuit.field, self.power
+
+        def divide(points: Integers, *columns: Integers) -> Values:
+            return _quotients(field, np.ones(columns[0].size, dtype=np.int64), points.tolist(), columns, power)
+
+        ones = np.ones(denominators.size, dtype=np.int64)
+        out = circuit.hint(divide, [points, *values], denominators.shape, "inverse", signed=True)
+        circuit.assert_product(out, denominators, ones, label="inverse")
+        return out
+
     def _fractions(self, circuit: Circuit, multiplicities: Wires) -> Wires:
         """m_j / (c - t_j) of the table's rows t_j: one constraint each, "fractions"."""
-        points, weights = _points(circuit, len(self.columns))
+        points, weights = self._points(circuit), self._weights(circuit)
         denominators = concatenate([weights, points[:1]]) @ _negated_above_ones(self.columns)
-        field, columns = circuit.field, self.columns
+        field, columns, power = circuit.field, self.columns, self.power
 
         def divide(numerators: Integers, points: Integers) -> Values:
             rows = np.flatnonzero(numerators)
             out = np.zeros(numerators.size, dtype=object)
-            out[rows] = _quotients(field, numerators[rows], points.tolist(), columns[:, rows])
+            out[rows] = _quotients(field, numerators[rows], points.tolist(), columns[:, rows], power)
             return out
 
         out = circuit.hint(divide, [multiplicities, points], self.size, "fractions", signed=True)
@@ -158,54 +207,39 @@ class Table:
 
 @dataclass(frozen=True)
 class _Lookup:
-    """One call of look_up: flat columns, and what messages call them."""
+    """One call of look_up: flat columns, what messages call them, and the second one weighted, where that has wires."""
 
     columns: tuple[Wires, ...]
     label: str
+    weighted: Wires | None = None
 
 
-def combined(circuit: Circuit, columns: Sequence[Operand]) -> Wires:
-    """The sum of column_k gamma^k at a challenge. A column of wires after the first costs a constraint an entry."""
-    total, weights = circuit.wires(columns[0]), _weights(circuit, len(columns))
+def combined(circuit: Circuit, columns: Sequence[Operand], power: int = 1) -> Wires:
+    """The sum of column_k r^(power k) at a challenge. A column of wires after the first costs a constraint an entry."""
+    total, weights = circuit.wires(columns[0]), _weights(circuit, len(columns), power)
     for k, column in enumerate(columns[1:], start=1):
-        total = total + weights[k].broadcast_to(total.shape) * column
+        total = total + _weighted(circuit, column, weights[k])
     return total
 
 
-def _weights(circuit: Circuit, columns: int) -> Wires:
-    """(columns,): the powers of the challenge that combines columns; of one column alone none is needed."""
-    return powers(circuit, columns) if columns > 1 else circuit.constant([1])
+def _weighted(circuit: Circuit, column: Wires, weight: Wires) -> Wires:
+    return weight.broadcast_to(column.shape) * column
 
 
-def _points(circuit: Circuit, columns: int) -> tuple[Wires, Wires]:
-    """The challenges of a lookup, c first, and the weights of its columns."""
-    names = (LOOKUP_POINT, DIGEST_POINT)[: 1 + (columns > 1)]
-    return stack([circuit.challenge(name) for name in names]), _weights(circuit, columns)
-
-
-def _inverses(circuit: Circuit, values: Sequence[Wires]) -> Wires:
-    """1 / (c - values), those of several columns combined: one constraint an entry, "inverse"."""
-    points, _ = _points(circuit, len(values))
-    denominators, field = points[0] - combined(circuit, values), circuit.field
-
-    def divide(points: Integers, *columns: Integers) -> Values:
-        return _quotients(field, np.ones(columns[0].size, dtype=np.int64), points.tolist(), columns)
-
-    ones = np.ones(denominators.size, dtype=np.int64)
-    out = circuit.hint(divide, [points, *values], denominators.shape, "inverse", signed=True)
-    circuit.assert_product(out, denominators, ones, label="inverse")
-    return out
+def _weights(circuit: Circuit, columns: int, power: int = 1) -> Wires:
+    """(columns,): 1, r^power, r^(2 power), .. of the challenge that combines columns; of one column none is needed."""
+    return powers(circuit, (columns - 1) * power + 1)[::power] if columns > 1 else circuit.constant([1])
 
 
 def _quotients(
-    field: Field, numerators: Integers, points: Sequence[int], columns: Sequence[Integers] | Integers
+    field: Field, numerators: Integers, points: Sequence[int], columns: Sequence[Integers] | Integers, power: int
 ) -> Values:
     """numerators / (c - rows): equal ones are computed once, those of 0 not at all."""
     first, which = distinct([numerators, *columns])
     some = np.flatnonzero(numerators[first])
     denominators = np.full(some.size, points[0], dtype=object)
     for k, column in enumerate(columns):
-        denominators -= column[first[some]].astype(object) * pow(points[-1], k, field.modulus)
+        denominators -= column[first[some]].astype(object) * pow(points[-1], k * power, field.modulus)
     out = np.zeros(first.size, dtype=object)
     inverses = inverses_or_zeros(field, denominators % field.modulus)
     out[some] = numerators[first[some]].astype(object) * inverses % field.modulus

@@ -85,7 +85,7 @@ class Evaluations:
         key = rows, weighing
         if key not in self.sums_of_weights:
             factors = side_by_side(self.circuit.constant(np.ones(rows, dtype=np.int64)), weighing)
-            total = (powers(self.circuit, weighing.groups(rows), weighing.step) * factors).sum()
+            total = (weighing.powers(self.circuit, rows) * factors).sum()
             self.sums_of_weights[key] = self.circuit.materialize(total)
         return self.sums_of_weights[key]
 

@@ -31,6 +31,7 @@ from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rounded, look_up_rows, rounded_look_up
 from zkgpu.zkml.layers.turned import challenged_turned, kept_for, turned_of
 from zkgpu.zkml.layers.unpacking import unpacked
+from zkgpu.zkml.layers.weighted_lookups import WeightedTables, later_of, weighed_otherwise, weighted_lookups
 from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear, largest_sum
 from zkgpu.zkml.operations import (
     ArgMax,
@@ -115,10 +116,12 @@ class Network:
         self._unwritten |= read_by_them_only(model, self._evaluated)
         self._rounded_at_once = rounded_at_once(model, self.products)
         kept = kept_for(self.turned)
+        self._hashed_weights: list[Ranged[Wires]] = []
         self._fused = rounded_only_for_tables(model)
         weighings = weighings_of(model, self.intervals, self.products, self.mixtures, kept, self._fused)
-        self._evaluations = Evaluations(circuit, kept, weighings)
-        self._hashed_weights: list[Ranged[Wires]] = []
+        others = weighed_otherwise(model, self.products, self.scores, self.mixtures, kept)
+        self._lookups = weighted_lookups(model, self.intervals, self.products, weighings, self._fused, others)
+        self._evaluations = Evaluations(circuit, kept, {**weighings, **later_of(self._lookups)})
         self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
         self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
 
@@ -243,18 +246,18 @@ class Network:
         return look_up_rounded(self.checks, self.tables, clamp.values, clamp.first, x, interval, operation.shift)
 
     def _table(self, operation: Lookup) -> Wires:
-        rounding = self._fused.get(operation.inputs[0])
+        lookup, tables = self._lookups.get(operation.output), self.tables
+        if lookup is not None:
+            tables = WeightedTables(tables, self._evaluations, lookup)
+        rounding, (name,) = self._fused.get(operation.inputs[0]), operation.inputs
         if rounding is None:
-            return look_up(self.tables, operation.table, operation.first, self.values[operation.inputs[0]])
+            return look_up(tables, operation.table, operation.first, self.values[name])
         (name,) = rounding.inputs
-        interval = self.intervals[name]
+        x, interval, shift = self.values[name], self.intervals[name], rounding.shift
         if isinstance(rounding, Rescale):
-            ends = rounding.low, rounding.high
-            index = rounded_unchecked(self.checks, self.values[name], rounding.shift, interval, ends)
-            return look_up(self.tables, operation.table, operation.first, index)
-        return rounded_look_up(
-            self.checks, self.tables, operation.table, operation.first, self.values[name], interval, rounding.shift
-        )
+            index = rounded_unchecked(self.checks, x, shift, interval, (rounding.low, rounding.high))
+            return look_up(tables, operation.table, operation.first, index)
+        return rounded_look_up(self.checks, tables, operation.table, operation.first, x, interval, shift)
 
 
 def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize | Rescale]:

@@ -29,27 +29,31 @@ class Tables:
 
     _found: dict[tuple[str, Hashable], Table] = field(default_factory=dict)
 
-    def of(self, values: Integers, first: int) -> Table:
-        """The rows (first + i, values[i])."""
-        return self._table("function", values, first)
+    def of(self, values: Integers, first: int, power: int = 1) -> Table:
+        """The rows (first + i, values[i]), which are combined with that power of a challenge."""
+        return self._table("function", values, first, power)
+
+    def hold(self, values: Integers, first: int, x: Wires, y: Wires) -> None:
+        """Constrains (x, y) to be such rows."""
+        self.of(values, first).look_up(x, y, label="table")
 
     def of_rows(self, rows: Integers, first: int) -> Table:
         """The rows (first + i, rows[i, 0], .., rows[i, k - 1])."""
         return self._table("rows", rows, first)
 
-    def _table(self, kind: str, entries: Integers, first: int) -> Table:
-        key = kind, table_key(entries, first)
+    def _table(self, kind: str, entries: Integers, first: int, power: int = 1) -> Table:
+        key = kind, table_key(entries, first, power)
         if key not in self._found:
             number = sum(other == kind for other, _ in self._found)
             keys = np.arange(first, first + len(entries))
-            self._found[key] = Table(f"{kind} {number}", np.vstack([keys, entries.T]))
+            self._found[key] = Table(f"{kind} {number}", np.vstack([keys, entries.T]), power)
         return self._found[key]
 
 
-def table_key(entries: Integers, first: int) -> Hashable:
-    """Equal for tables with the same keys, from `first` on, and the same entries, of a row each."""
+def table_key(entries: Integers, first: int, power: int = 1) -> Hashable:
+    """Equal for tables with the same keys, from `first` on, the same entries, of a row each, and the same power."""
     content = hashlib.sha256(np.ascontiguousarray(entries, dtype=np.int64).data)
-    return first, entries.shape, content.digest()
+    return first, entries.shape, content.digest(), power
 
 
 def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
@@ -62,7 +66,7 @@ def look_up(tables: Tables, values: Integers, first: int, x: Wires) -> Wires:
         label="value of a table",
         signed=True,
     )
-    tables.of(values, first).look_up(x, y, label="table")
+    tables.hold(values, first, x, y)
     return y
 
 

@@ -12,7 +12,7 @@ from zkgpu.records import dataclass
 
 @dataclass(frozen=True)
 class Weighing:
-    """Row t, the j-th of the p-th `size` rows, is weighed by s^p factors[t] of s = r^step.
+    """Row t, the j-th of the p-th `size` rows, is weighed by s^(first + p) factors[t] of s = r^step.
 
     Attributes:
         factors: constants; none for ones
@@ -21,20 +21,25 @@ class Weighing:
     step: int = 1
     size: int = 1
     factors: tuple[int, ...] = ()
+    first: int = 0
 
     def groups(self, rows: int) -> int:
         """How many powers weigh so many rows."""
         return -(-rows // self.size)
 
+    def powers(self, circuit: Circuit, rows: int) -> Wires:
+        """(groups,): those that weigh so many rows."""
+        return powers(circuit, self.first + self.groups(rows), self.step)[self.first :]
+
 
 def weighed(x: Wires, weighing: Weighing) -> Wires:
     """(...): the weighed sum of x of shape (..., rows).
 
-    One constraint for each power but the first, of which the last is to be written where the sum is used, as of
+    One constraint for each power but 1, of which the last is to be written where the sum is used, as of
     `gadgets.evaluations.weighted_sum`.
     """
-    together = side_by_side(x, weighing)
-    return weighted_sum(together, powers(Circuit.of(x), together.shape[-1], weighing.step))
+    weights = weighing.powers(Circuit.of(x), x.shape[-1])
+    return weighted_sum(side_by_side(x, weighing), weights, starts_at_one=weighing.first == 0)
 
 
 def side_by_side(x: Wires, weighing: Weighing) -> Wires:

@@ -16,6 +16,7 @@ from zkgpu.zkml import ranges, streams
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import MOVING, ROWS, Array, Graph, Node, unsupported
 from zkgpu.zkml.headroom import is_cheaper_open
+from zkgpu.zkml.lowering.common_grids import Grid, Reader, behavior, grids_of
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import (
     LARGEST,
@@ -104,6 +105,16 @@ class Builder:
     def stream(self) -> frozenset[str]:
         """The tensors of the residual stream; none where they are integers like others."""
         return frozenset(streams.stream(self.graph) if self.settings.stream else ())
+
+    @cached_property
+    def grids(self) -> dict[str, Grid]:
+        """By tensor of a stream that a function reads: what its table shares with those of other layers."""
+        found: dict[bytes, list[Reader]] = {}
+        for node in self.graph.nodes if self.settings.stream and not self.settings.open_weights else ():
+            (name, *_), square = node.inputs or ("",), node.attributes.get("square")
+            if node.operator == "Function" and not square and self.graph.sole_consumer(name) is node:
+                found.setdefault(behavior(node), []).append(Reader(name, *self.span(name), self._own_table_scale(name)))
+        return {name: grid for readers in found.values() for name, grid in grids_of(readers).items()}
 
     # writing
 
@@ -258,7 +269,10 @@ class Builder:
         return min(low, 0.0), max(high, 0.0)
 
     def table_scale(self, name: str) -> float:
-        """The scale at which a tensor's calibrated range fills the index of a table."""
+        """The scale at which a tensor's calibrated range fills the index of a table, or one that others have too."""
+        return self.grids[name].scale if name in self.grids else self._own_table_scale(name)
+
+    def _own_table_scale(self, name: str) -> float:
         low, high = self.span(name)
         return (high - low) / (2 ** self.table_bits(name) - 1) or self.nominal_here(name)
 

@@ -24,6 +24,7 @@ import numpy as np
 from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.lowering import linear, nonlinear
 from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
+from zkgpu.zkml.lowering.common_grids import SPREAD, Grid
 from zkgpu.zkml.lowering.shapes import MOVES
 from zkgpu.zkml.operations import Linear, Lookup, Multiply, Requantize, Rescale, RootMeanSquare, Total
 from zkgpu.zkml.streams import NORMS, is_same_shape
@@ -344,7 +345,8 @@ def _fed(builder: Builder, node: Node) -> Quantized:
     """What a dense layer reads: rounded, but for what attention gives, and what has few bits already."""
     name = node.inputs[0]
     x, source = _read(builder, name), _source(builder.graph, name)
-    if builder.interval(x).bits < RANGE_BITS or source == "MatMul":
+    most = RANGE_BITS + SPREAD * (source == "Function")  # in units of the finest of several layers
+    if builder.interval(x).bits < most or source == "MatMul":
         return x
     if source == "Mul" and _is_read_by_sum(builder, node, x):
         return x
@@ -369,20 +371,32 @@ def _is_read_by_sum(builder: Builder, node: Node, x: Quantized) -> bool:
 
 
 def _function(builder: Builder, node: Node) -> Quantized:
-    """A table over twice the calibrated range, beyond which a value is refused; as elsewhere where it is not finite."""
+    """A table over twice the calibrated range, beyond which a value is refused; as elsewhere where it is not finite.
+
+    Layers of one grid have the same range and units, hence the same table.
+    """
     name = node.inputs[0]
     even(builder, name)
     x, evaluate = builder.tensors[name], node.attributes["function"]
-    low, high = (_BEYOND * end for end in builder.span(name))
-    scale = builder.table_scale(name)
-    factor, shift = builder.rounding(x, scale)
+    grid = builder.grids.get(name) or Grid(builder.table_scale(name), (builder.span(name),))
+    factor, shift = builder.rounding(x, grid.scale)
     unit = x.scale / factor
     reached = unit * 2.0**shift
-    ends = math.floor(low / reached), math.ceil(high / reached)
-    values = np.asarray(evaluate(np.arange(ends[0], ends[1] + 1) * reached), dtype=np.float64)
+    (first, values), *parts = (_values(evaluate, span, reached) for span in (grid.span, *grid.spans))
     if not np.isfinite(values).all() or builder.interval(x).bits <= builder.table_bits(name):
         return nonlinear.named_function(builder, node)
-    step = max(float(np.ptp(values)), float(np.abs(values).max())) / (_BEYOND * (2**HIDDEN_BITS - 1)) or 1.0
+    step = min(_step(part) for _, part in parts)
     product = x if factor == 1 else builder.combine([x], [factor], unit)
-    index = builder.add(Rescale, [product], reached, shift=shift, low=ends[0], high=ends[1])
-    return builder.add(Lookup, [index], step, table=builder.rounded(values / step), first=ends[0])
+    last = first + len(values) - 1
+    index = builder.add(Rescale, [product], reached, shift=shift, low=first, high=last)
+    return builder.add(Lookup, [index], step, table=builder.rounded(values / step), first=first)
+
+
+def _values(evaluate: Callable[[Array], Array], span: tuple[float, float], scale: float) -> tuple[int, Array]:
+    """The first of the integers over twice the calibrated range, and the function at them."""
+    first, last = math.floor(_BEYOND * span[0] / scale), math.ceil(_BEYOND * span[1] / scale)
+    return first, np.asarray(evaluate(np.arange(first, last + 1) * scale), dtype=np.float64)
+
+
+def _step(values: Array) -> float:
+    return max(float(np.ptp(values)), float(np.abs(values).max())) / (_BEYOND * (2**HIDDEN_BITS - 1)) or 1.0
