@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import FormatError
 from zkgpu.records import dataclass
-from zkgpu.zkml import semantics
+from zkgpu.zkml import row_norms, semantics
 from zkgpu.zkml.operations import (
     LARGEST,
     ArgMax,
@@ -42,8 +42,11 @@ from zkgpu.zkml.operations import (
     TopK,
     Total,
 )
+from zkgpu.zkml.row_norms import RowNorms
 
 Array = NDArray[Any]
+
+_WORD = 2.0**62
 
 _SPARE = 4  # bits for the sums that a layer makes of a tensor's values, beside the limbs its checks may be loose by
 
@@ -54,11 +57,13 @@ class Interval:
 
     Attributes:
         beyond: the magnitude that values may have with other weights, where it is more than that of low and high
+        norms: what is known of rows as vectors, behind a norm
     """
 
     low: Array = field(repr=False)
     high: Array = field(repr=False)
     beyond: int = 0
+    norms: RowNorms | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> Shape:
@@ -103,7 +108,7 @@ def analyze(model: IntegerModel, *, margin: bool = False) -> dict[str, Interval]
     """
     found = {tensor.name: of_input(tensor, model.limb) for tensor in model.inputs}
     for operation in model.operations:
-        interval = after(operation, [found[name] for name in operation.inputs], model.limb)
+        interval = after(operation, [found[name] for name in operation.inputs], model.limb, tight=not margin)
         if margin and isinstance(operation, Linear):
             interval = _within_field(operation.layer, _widened(interval), model.limb)
         found[operation.output] = interval
@@ -127,7 +132,7 @@ def with_reach(
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
         else:
-            found[operation.output] = after(operation, inputs, model.limb)
+            found[operation.output] = after(operation, inputs, model.limb, tight=False)
             continue
         found[operation.output] = _within_field(operation.layer, _symmetric(own.shape, bound), model.limb)
     return {name: replace(own, beyond=found[name].magnitude) for name, own in enforced.items()}
@@ -148,13 +153,19 @@ def of_input(tensor: Tensor, limb: int) -> Interval:
     return _within_field(tensor.name, Interval(low, high), limb)
 
 
-def after(operation: Operation, inputs: Sequence[Interval], limb: int) -> Interval:
+def after(operation: Operation, inputs: Sequence[Interval], limb: int, *, tight: bool = True) -> Interval:
     """The interval of an operation's output.
+
+    Args:
+        tight: whether what is known of rows behind a norm is followed (row_norms): not where weights are to be others
 
     Raises FormatError when it is too wide for a circuit with limbs of that width, or an integer of the operation is.
     """
     _require_integers_in_range(operation)
-    return _within_field(operation.layer, _RULES[type(operation)](operation, *inputs), limb)
+    found = _RULES[type(operation)](operation, *inputs)
+    if tight:
+        found = replace(found, norms=row_norms.after(operation, [x.norms for x in inputs], found.shape))
+    return _within_field(operation.layer, found, limb)
 
 
 def _require_integers_in_range(operation: Operation) -> None:
@@ -194,9 +205,18 @@ def _linear(operation: Linear, x: Interval) -> Interval:
     sizes = np.abs(weight, dtype=np.int64 if largest >> 31 else np.int32)
     middle = semantics.matrix_product(semantics.added(low, high), weight, largest)
     reach = semantics.matrix_product(semantics.added(high, -low), sizes, largest)
-    ends = Interval(semantics.added(middle, -reach), semantics.added(middle, reach))
-    sums = ends.map(lambda v: semantics.added(v >> 1, operation.bias[:, None, :]))
-    return sums.map(lambda v: semantics.product(v, operation.multiplier[:, None, :])[:, like])
+    ends = Interval(semantics.added(middle, -reach), semantics.added(middle, reach)).map(lambda v: (v >> 1)[:, like])
+    ends = _tightened(ends, None if x.norms is None else row_norms.ends_of_sums(operation, x.norms))
+    sums = ends.map(lambda v: semantics.added(v, operation.bias[:, None, :]))
+    return sums.map(lambda v: semantics.product(v, operation.multiplier[:, None, :]))
+
+
+def _tightened(x: Interval, ends: tuple[Array, Array] | None) -> Interval:
+    """Where it reaches beyond other ends, cut off there. What no machine word holds is left as it is."""
+    if ends is None or x.low.dtype == object or x.high.dtype == object:
+        return x
+    low, high = (np.clip(end, -_WORD, _WORD).astype(np.int64) for end in ends)
+    return Interval(np.maximum(x.low, low), np.minimum(x.high, high))
 
 
 def _unlike(x: Interval, axis: int) -> tuple[list[int], list[int]]:

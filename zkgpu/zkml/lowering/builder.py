@@ -128,7 +128,8 @@ class Builder:
         if not 0 < scale < math.inf:
             raise FormatError(f"layer '{self.layer}': no scale fits its numbers, whose sizes lie too far apart")
         inputs = [self.intervals[i] for i in operation.inputs]
-        self.intervals[operation.output] = ranges.after(operation, inputs, self.settings.limb)
+        tight = not self.settings.open_weights
+        self.intervals[operation.output] = ranges.after(operation, inputs, self.settings.limb, tight=tight)
         self.operations.append(operation)
         return Quantized(operation.output, scale)
 
