@@ -8,6 +8,7 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml.graph import Array, Graph, Node
+from zkgpu.zkml.lowering import norms
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.masks import MASK, is_for_softmax, is_unseen
 from zkgpu.zkml.lowering.windows import Walk, Windows, phases
@@ -26,6 +27,7 @@ def dense(builder: Builder, node: Node) -> Quantized:
     weight, bias = (builder.graph.constants[name].astype(np.float64) for name in node.inputs[1:3])
     if builder.settings.by_column and node.inputs[0] in builder.calibration.columns:
         x, weight, bias = _even(builder, node, x, weight, bias)
+    x = norms.rounded_first(builder, node.inputs[0]) or x
     rows = builder.reshape(x, (1, -1 if weight.shape[0] == 0 else _rows(builder, x), weight.shape[0]))
     out = linear(builder, node, rows, weight[None], bias[None])
     return builder.reshape(out, builder.graph.shapes[node.output])

@@ -1,0 +1,71 @@
+"""Rows behind a norm that are rounded before several layers read them, and not what these layers give.
+
+A product of two tensors takes what it reads up to so many bits as it is (`Builder.wide`). Queries, keys and values of a
+row that was not rounded are longer, and each of them would be rounded; of a rounded one they are not.
+"""
+
+from __future__ import annotations
+
+import math
+
+from zkgpu.zkml.graph import Graph, Node
+from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.shapes import MOVES
+from zkgpu.zkml.streams import NORMS
+
+_ON_THE_WAY = {*MOVES, "Scale", "Mul", "Add"}
+
+
+def rounded_first(builder: Builder, name: str) -> Quantized | None:
+    """The row of a norm that dense layers read, rounded; None where it has more entries than they would have rounded.
+
+    It gets as many bits as the limbs of its range check hold: they cost no more.
+    """
+    graph, x = builder.graph, builder.tensors[name]
+    room = min((_room(builder, node) for node in graph.consumers().get(name, [])), default=0)
+    interval, scale = builder.interval(x), builder.nominal_here(name)
+    if not _is_behind_norm(graph, name) or not builder.bits(name) < room < interval.bits:
+        return None
+    if _size_of_products(graph, name) <= interval.low.size:
+        return None
+    bits = math.log2((interval.greatest - interval.least) * x.scale / scale + 2)
+    more = min(builder.whole_limbs(bits) - bits, room - bits)
+    return builder.requantize(x, scale / 2.0 ** max(0, math.floor(more)))
+
+
+def _room(builder: Builder, node: Node) -> int:
+    """Bits that a dense layer's input may have so that what it gives is not rounded before a product."""
+    if node.operator != "Dense":
+        return builder.wide
+    return builder.wide - builder.weight_bits(node.output) - len(builder.graph.constants[node.inputs[1]]).bit_length()
+
+
+def _size_of_products(graph: Graph, name: str) -> int:
+    """Of what dense layers make of a tensor for nothing but products."""
+    readers = [node for node in graph.consumers().get(name, []) if node.operator == "Dense"]
+    return sum(math.prod(graph.shapes[r.output]) for r in readers if _is_of_products(graph, r.output))
+
+
+def _is_behind_norm(graph: Graph, name: str) -> bool:
+    """Whether a tensor is what a norm gives, times constants, and with constants added."""
+    node = graph.producers().get(name)
+    if node is None or node.operator in NORMS:
+        return node is not None
+    computed = [n for n in node.inputs if n and n not in graph.constants]
+    return node.operator in _ON_THE_WAY and len(computed) == 1 and _is_behind_norm(graph, computed[0])
+
+
+def _is_of_products(graph: Graph, name: str) -> bool:
+    """Whether nothing but products of two tensors read one, moved and multiplied by constants or not."""
+    readers = graph.consumers().get(name, [])
+    return bool(readers) and name not in graph.outputs and all(_leads_to_products(graph, reader) for reader in readers)
+
+
+def _leads_to_products(graph: Graph, node: Node) -> bool:
+    constants = set(node.inputs) & set(graph.constants)
+    if node.operator == "MatMul" and not constants:
+        return True
+    passes = node.operator in MOVES or (node.operator in ("Scale", "Mul", "Div") and constants)
+    return bool(passes) and all(
+        _is_of_products(graph, output) for output in node.outputs if output in graph.consumers()
+    )
