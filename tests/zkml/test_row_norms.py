@@ -74,7 +74,8 @@ def longest(model: IntegerModel, i: int, o: int) -> np.ndarray:
     weight = model.operations[-1].weight[0, :, o]  # type: ignore[attr-defined]
     entries, gain = norms.entries[0, i], norms.gain[0, i]
     wanted[entries[entries >= 0]] = (weight * gain)[entries >= 0]
-    return np.rint(450 * wanted / np.abs(wanted).max()).astype(np.int64).reshape(1, ROWS, WIDTH)
+    x: np.ndarray = np.rint(450 * wanted / np.abs(wanted).max()).astype(np.int64)
+    return x.reshape(1, ROWS, WIDTH)
 
 
 @pytest.mark.parametrize("kind", [Normalize, RootMeanSquare])

@@ -92,10 +92,9 @@ def _arranged(operation: Arrange, known: Sequence[RowNorms]) -> RowNorms | None:
         parts.append([np.where(x.entries < 0, -1, x.entries + start), x.bound, x.gain, x.offset, x.error])
         start += (int(x.entries.max(initial=0)) // x.width + 1) * x.width
     parts.append([np.full(1, -1), *np.zeros((4, 1))])
-    flat = (
-        np.concatenate([part.ravel() for part in of_all])[operation.positions] for of_all in zip(*parts, strict=True)
-    )
-    return RowNorms(*flat, known[0].width)
+    flat = (np.concatenate([part.ravel() for part in of_all]) for of_all in zip(*parts, strict=True))
+    entries, bound, gain, offset, error = (part[operation.positions] for part in flat)
+    return RowNorms(entries, bound, gain, offset, error, known[0].width)
 
 
 def _rounded(operation: Requantize | Rescale, x: RowNorms) -> RowNorms | None:
