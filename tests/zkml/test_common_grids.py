@@ -73,10 +73,23 @@ def test_functions_are_told_apart_by_what_they_give() -> None:
     assert first == again != other
 
 
-def test_a_language_model_has_one_table_of_its_function_and_is_as_near_to_the_float_model() -> None:
-    model = compile_model(gpt(), sentences(40), bits="stream")
-    functions = [op for op in model.model.operations if isinstance(op, Lookup)]
-    assert len(functions) > 1
-    assert len({table_key(op.table, op.first) for op in functions}) == 1
+def functions(limb: int = 8) -> tuple[list[Lookup], float]:
+    """Those of a language model of two layers, and how far it is from the float model."""
+    model = compile_model(gpt(), sentences(40), bits="stream", limb=limb)
     assert model.accuracy is not None
-    assert model.accuracy.outputs[0].error < 0.02
+    return [op for op in model.model.operations if isinstance(op, Lookup)], model.accuracy.outputs[0].error
+
+
+def test_a_language_model_has_one_table_of_its_function_no_coarser_than_several(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shared, error = functions()
+    monkeypatch.setattr("zkgpu.zkml.lowering.builder.grids_of", lambda readers: {})
+    alone, error_of_several = functions()
+    assert len(shared) == len(alone) == 2
+    assert len({table_key(op.table, op.first) for op in shared}) == 1
+    assert len({table_key(op.table, op.first) for op in alone}) == 2
+    # values of the layer that reaches farther take more units of the other's, which are the finer ones
+    assert max(op.table.max() for op in alone) < 0.999 * shared[0].table.max()
+    assert max(len(op.table) for op in alone) < len(shared[0].table) < sum(len(op.table) for op in alone)
+    assert error < 1.1 * error_of_several

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.networks import assert_same_as_semantics, model_of
-from zkgpu.zkml import ranges, semantics
+from zkgpu.zkml import ranges, row_norms, semantics
 from zkgpu.zkml.operations import (
     Arrange,
     Combine,
@@ -107,11 +107,20 @@ UNKNOWN: dict[str, tuple[Operation, ...]] = {
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_of_other_rows_nothing_is_known(name: str) -> None:
     model = behind(*UNKNOWN[name])
-    source = model.operations[-1].inputs[0]
-    box = ranges.analyze(model, margin=True)[source]
-    weight = model.operations[-1].weight[0]  # type: ignore[attr-defined]
-    reach = np.maximum(-box.low, box.high)[0] @ np.abs(weight)
-    assert ranges.analyze(model)["out"].magnitude > reach.max() / 2
+    last = model.operations[-1]
+    norms = ranges.analyze(model)[last.inputs[0]].norms
+    assert isinstance(last, Linear)
+    assert norms is None or row_norms.ends_of_sums(last, norms) is None
+
+
+def test_other_weights_may_reach_as_far_as_entries_do() -> None:
+    """Where the prover gives them, a margin is left beyond the ends of the model's own."""
+    model = behind(rounded())
+    last, wide = model.operations[-1], ranges.analyze(model, margin=True)
+    assert isinstance(last, Linear)
+    assert wide[last.inputs[0]].norms is None
+    reach = wide[last.inputs[0]].high[0] @ np.abs(last.weight[0]) * last.multiplier
+    assert (wide["out"].high[0] > reach).all()
 
 
 def test_a_product_of_two_norms_is_no_such_row() -> None:
