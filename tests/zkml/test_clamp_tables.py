@@ -15,6 +15,7 @@ from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.layers import clamp_tables as tables
 from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.network import Network
+from zkgpu.zkml.layers.tables import table_for_all
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Linear, Requantize
 from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.visibility import Visibilities
@@ -133,3 +134,15 @@ def test_a_table_refuses_weights_that_leave_their_layer_s_interval(weights: str)
         assert (proven_output(circuit, all_inputs(given(factors), x, weights)) == wanted).all()
     with pytest.raises(UnsatisfiedError, match="table"):
         circuit.witness(all_inputs(given((8, 8)), x, weights))
+
+
+@pytest.mark.parametrize(("least", "greatest", "is_longer"), [(0, 3200, True), (0, 6200, False), (-3000, 3200, True)])
+def test_a_functions_table_is_made_longer_where_that_is_less_than_clamps_at_the_ends(
+    least: int, greatest: int, *, is_longer: bool
+) -> None:
+    found = table_for_all(np.arange(300), 0, 1000, least, greatest)
+    assert (found is not None) == is_longer
+    if found is not None:
+        values, first = found
+        assert (first, len(values)) == (least, greatest - least + 1)
+        assert (values == np.clip(np.arange(least, greatest + 1), 0, 299)).all()

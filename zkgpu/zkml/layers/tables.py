@@ -20,7 +20,7 @@ from zkgpu.zkml.layers.range_checks import Checks, Integers
 from zkgpu.zkml.layers.rounding import clamped, rounded_ends, rounded_unchecked
 from zkgpu.zkml.ranges import Interval
 
-_CLAMP = 6  # constraints of a clamp beyond rounding, about
+_CLAMP = 3  # constraints of a clamp at one end, beyond rounding, about
 
 
 @dataclass
@@ -93,7 +93,8 @@ def table_for_all(values: Integers, first: int, entries: int, least: int, greate
     last = first + len(values) - 1
     if first <= least and greatest <= last:
         return values, first
-    if greatest - least + 1 - len(values) > _CLAMP * entries:
+    ends = (first > least) + (last < greatest)
+    if greatest - least + 1 - len(values) > _CLAMP * ends * entries:
         return None
     return values[np.clip(np.arange(least, greatest + 1), first, last) - first], least
 

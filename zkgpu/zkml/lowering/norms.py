@@ -1,7 +1,8 @@
 """Rows behind a norm that are rounded before several layers read them, and not what these layers give.
 
 A product of two tensors takes what it reads up to so many bits as it is (`Builder.wide`). Queries, keys and values of a
-row that was not rounded are longer, and each of them would be rounded; of a rounded one they are not.
+row that was not rounded are longer, and each of them would be rounded; of a rounded one they are not. Sums that are
+rounded anyway, before a function, drop fewer limbs.
 """
 
 from __future__ import annotations
@@ -14,36 +15,49 @@ from zkgpu.zkml.lowering.shapes import MOVES
 from zkgpu.zkml.streams import NORMS
 
 _ON_THE_WAY = {*MOVES, "Scale", "Mul", "Add"}
+_ROUNDING = "Function", "Relu"
+_LIMBS = 16  # bits that are one limb, or two
 
 
 def rounded_first(builder: Builder, name: str) -> Quantized | None:
-    """The row of a norm that dense layers read, rounded; None where it has more entries than they would have rounded.
+    """The row of a norm that dense layers read, rounded; None where that spares nothing.
 
     It gets as many bits as the limbs of its range check hold: they cost no more.
     """
-    graph, x = builder.graph, builder.tensors[name]
-    room = min((_room(builder, node) for node in graph.consumers().get(name, [])), default=0)
-    interval, scale = builder.interval(x), builder.nominal_here(name)
-    if not _is_behind_norm(graph, name) or not builder.bits(name) < room < interval.bits:
-        return None
-    if _size_of_products(graph, name) <= interval.low.size:
+    x, scale = builder.tensors[name], builder.nominal_here(name)
+    interval, room = builder.interval(x), _room(builder, name)
+    if not _is_behind_norm(builder.graph, name) or _spared(builder, name, interval.bits, room) <= interval.low.size:
         return None
     bits = math.log2((interval.greatest - interval.least) * x.scale / scale + 2)
     more = min(builder.whole_limbs(bits) - bits, room - bits)
     return builder.requantize(x, scale / 2.0 ** max(0, math.floor(more)))
 
 
-def _room(builder: Builder, node: Node) -> int:
-    """Bits that a dense layer's input may have so that what it gives is not rounded before a product."""
-    if node.operator != "Dense":
-        return builder.wide
-    return builder.wide - builder.weight_bits(node.output) - len(builder.graph.constants[node.inputs[1]]).bit_length()
+def _room(builder: Builder, name: str) -> int:
+    """Bits that a tensor may have so that what dense layers make of it is not rounded before a product."""
+    graph = builder.graph
+    weights = [
+        builder.weight_bits(node.output) + len(graph.constants[node.inputs[1]]).bit_length()
+        for node in _dense(graph, name)
+        if _is_of_products(graph, node.output)
+    ]
+    return builder.wide - max(weights, default=0)
 
 
-def _size_of_products(graph: Graph, name: str) -> int:
-    """Of what dense layers make of a tensor for nothing but products."""
-    readers = [node for node in graph.consumers().get(name, []) if node.operator == "Dense"]
-    return sum(math.prod(graph.shapes[r.output]) for r in readers if _is_of_products(graph, r.output))
+def _spared(builder: Builder, name: str, bits: int, room: int) -> int:
+    """How many values need not be rounded, with half of those that drop a limb less, or two."""
+    graph, found = builder.graph, 0
+    for node in _dense(graph, name):
+        size, reader = math.prod(graph.shapes[node.output]), graph.sole_consumer(node.output)
+        if _is_of_products(graph, node.output):
+            found += size * (builder.bits(name) < room < bits)
+        elif reader is not None and reader.operator in _ROUNDING and bits >= builder.bits(name) + _LIMBS:
+            found += size // 2
+    return found
+
+
+def _dense(graph: Graph, name: str) -> list[Node]:
+    return [node for node in graph.consumers().get(name, []) if node.operator == "Dense"]
 
 
 def _is_behind_norm(graph: Graph, name: str) -> bool:
