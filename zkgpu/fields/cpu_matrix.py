@@ -16,7 +16,7 @@ from zkgpu.fields.matvec_kernel import matvec as matvec_kernel
 from zkgpu.fields.matvec_kernel import scratch_words
 from zkgpu.fields.sparse import BLOCK, Ids
 from zkgpu.fields.sparse import Pointers as AnyPointers
-from zkgpu.jit.memory import aligned_zeros
+from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.jit.threads import parallel, ranges
 from zkgpu.records import dataclass
 
@@ -122,7 +122,8 @@ def matvec(cpu: CpuField, matrix: CpuMatrix, vector: CpuVector) -> CpuVector:
 
 def matvec_of_rows(cpu: CpuField, matrix: CpuMatrix, x: Limbs) -> CpuVector:
     """The same for a vector that was spread into rows, which may serve several products."""
-    out = cpu.zeros(matrix.shape[0])
+    blocks = aligned_empty(cpu.layout.shape(matrix.shape[0]))  # the kernel writes all of them, the padding too
+    out = CpuVector(cpu.field, cpu.isa, blocks, matrix.shape[0])
     kernel = matvec_kernel(cpu.isa, cpu.field.modulus)
 
     def work(begin: int, end: int) -> None:
