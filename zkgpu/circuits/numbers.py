@@ -134,11 +134,16 @@ class Numbers:
         out[others] = np.where(2 * wide > self.modulus, wide - self.modulus, wide)
         return out
 
+    def representatives(self) -> Values:
+        """Python integers that are the elements modulo the modulus: the small ones nearest zero, the others as kept."""
+        out = self.small.astype(object)
+        return out if self.wide is None else np.where(self.small == WIDE, self.wide, out)
+
     def elements(self) -> Values:
         """Python integers in [0, modulus)."""
-        out = self.small.astype(object)
-        out[self.small < 0] += self.modulus
-        return out if self.wide is None else np.where(self.small == WIDE, self.wide, out)
+        out = self.representatives()
+        out[(self.small < 0) & (self.small != WIDE)] += self.modulus
+        return out
 
     # arithmetic
 
@@ -147,7 +152,7 @@ class Numbers:
         out = Numbers(self.modulus, self.small * factor.small + plus.small)
         others = np.nonzero(~_product_fits(self, factor, plus))
         if others[0].size:
-            x, y, z = (v.take(others).integers().astype(object) for v in (self, factor, plus))
+            x, y, z = (v.take(others).representatives() for v in (self, factor, plus))
             out.put(others, Numbers.of_elements((x * y + z) % self.modulus, self.modulus))
         return out
 
@@ -156,7 +161,7 @@ class Numbers:
         wrong: NDArray[np.bool_] = self.small * factor.small != product.small
         others = np.nonzero(~_product_fits(self, factor, product))
         if others[0].size:
-            x, y, z = (v.take(others).integers().astype(object) for v in (self, factor, product))
+            x, y, z = (v.take(others).representatives() for v in (self, factor, product))
             wrong[others] = ((x * y - z) % self.modulus).astype(bool)
         return wrong
 

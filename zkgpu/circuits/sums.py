@@ -204,7 +204,7 @@ def _integer_sums(rows: Rows, table: Table, numbers: Numbers) -> Numbers:
 
 def _on_integers(rows: Rows, table: Table, numbers: Numbers) -> Values:
     """The sums as Python integers, not reduced."""
-    terms = numbers.take(rows.wires).integers().astype(object)
+    terms = numbers.take(rows.wires).representatives()
     scaled = np.flatnonzero(((table.numerators != 1) | (table.denominators != 1))[rows.coefficients])
     if scaled.size:
         terms[scaled] = terms[scaled] * _along(table.values[rows.coefficients[scaled]], terms)
