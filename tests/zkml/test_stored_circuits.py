@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,8 +19,9 @@ from tests.zkml.test_layers import OTHERS, PINNED, linear
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.errors import UsageError
+from zkgpu.groth16.circuit_digest import circuit_digest
 from zkgpu.inference import CompiledModel, Folder, Prover, compile_model, stored, unsafe_setup
-from zkgpu.store import mapped
+from zkgpu.store import digests, mapped
 from zkgpu.store.functions import describe_function, restore_function
 from zkgpu.zkml.layers import network as layers_of_networks
 from zkgpu.zkml.operations import IntegerModel
@@ -130,6 +132,19 @@ def test_a_build_folder_opens_its_circuit_without_writing_it_again(
     assert again.circuit.r1cs.is_same(network.circuit.r1cs)
     integers = again.quantized(np.zeros((1, 8)))
     assert again.circuit.witness(again.circuit_inputs(integers)).shape == (network.circuit.r1cs.n_wires, 4)
+
+
+def test_the_digest_of_a_large_circuit_is_computed_once(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ZKGPU_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(stored, "LARGE", 0)
+    monkeypatch.setattr(digests, "LARGE", 0)
+    monkeypatch.setattr(digests, "SETTLED_NANOSECONDS", 0)
+    wanted = circuit_digest(folder.read_model().circuit.r1cs)
+    monkeypatch.setattr(stored, "circuit_digest", lambda _: pytest.fail("computed again"))
+    again = folder.read_model().circuit.r1cs
+    assert again.digest == wanted == circuit_digest(replace(again))
 
 
 def test_a_damaged_circuit_is_not_used_wherever_the_damage_is(folder: Folder, caplog: pytest.LogCaptureFixture) -> None:
