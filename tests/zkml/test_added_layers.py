@@ -55,8 +55,9 @@ def test_what_is_added_to_a_layer_takes_the_scale_of_its_sums() -> None:
     assert [op.shift for op in found.model.operations if isinstance(op, Requantize)] == [14, 14]
 
 
-def test_layers_that_something_else_reads_keep_their_own_scale() -> None:
-    found = compiled([*added(), node("Relu", "b", "other")], ("out", "other"))
+@pytest.mark.parametrize("others", [[node("Relu", "b", "other")], [conv("sum", "w2", "c"), node("Relu", "c", "other")]])
+def test_layers_or_sums_that_something_else_reads_keep_their_own_scale(others: list[Any]) -> None:
+    found = compiled([*added(), *others], ("out", "other"))
     assert combined(found)[0] != [1, 1]
 
 

@@ -19,6 +19,7 @@ _MULTIPLIER_OF_UNROUNDED = 4  # the same where sums are not rounded, for channel
 _NEGLIGIBLE = 2.0**44  # products so far below the sums round to 0
 _NEGLIGIBLE_IN_STREAMS = 2.0**90  # where what attention gives is not rounded
 WIDEST = 40  # bits of what is multiplied by weights, whose products would be that far below with more
+_ROUNDING = ("Relu", "Clip", "LeakyRelu", "Function")  # operators that round what they read
 _WIDEST_FACTORS = 2.0**32  # between the factors of two columns
 
 
@@ -156,14 +157,18 @@ def sum_scale(
 
 
 def _nominal_of_sums(builder: Builder, node: Node) -> float:
-    """The scale that a layer's sums are rounded to: that of what they are added up to, where nothing else reads them.
+    """The scale that a layer's sums are rounded to: that of what they are added up to, where it is rounded at once.
 
     All layers that are added then have one scale, which is a whole number of limbs above that of the rounded sum.
     """
-    graph, name = builder.graph, node.output
+    return builder.nominal(_rounded_at_once(builder.graph, node.output) or node.output)
+
+
+def _rounded_at_once(graph: Graph, name: str) -> str | None:
+    """The tensor, or the sum that it is a term of, that nothing reads but what rounds it; None where there is none."""
     while (reader := graph.sole_consumer(name)) is not None and _is_sum(graph, reader):
         name = reader.output
-    return builder.nominal(name)
+    return name if reader is not None and reader.operator in _ROUNDING else None
 
 
 def _is_sum(graph: Graph, node: Node) -> bool:
@@ -233,7 +238,7 @@ def add(builder: Builder, node: Node) -> Quantized:
     constants = [builder.graph.constant(name) for name in node.inputs]
     if constants[0] is not None or constants[1] is not None:
         return _add_constant(builder, node, constants, sign)
-    most = max(builder.wide, WIDEST)  # of terms: their sum is narrowed where it is read, by one rounding for both
+    most = max(builder.wide, WIDEST) if _rounded_at_once(builder.graph, node.output) else None  # by one for both terms
     pair = [builder.narrow(builder.tensors[name], name, most) for name in node.inputs]
     multipliers, scale = builder.aligned(pair)
     return builder.combine(pair, [multipliers[0], sign * multipliers[1]], scale)
