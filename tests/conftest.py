@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         with pytest.raises(SystemExit) as ended:
             main([str(a) for a in arguments])
         printed = capsys.readouterr()
-        said = printed.err.replace(f"{COMPILING}\n", "")  # by whichever test needs a kernel first
+        said = re.sub(rf"{COMPILING} \(.*\)\n", "", printed.err)  # by whichever test needs a kernel first
         outcome = Outcome(int(ended.value.code or 0), printed.out, said)
         if "--json" in arguments and outcome.out.startswith("{"):
             require_documented([str(a) for a in arguments], outcome.json)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.test_global_options import all_commands
 from tests.json_objects import require_documented
-from zkgpu.cli import program
+from zkgpu.cli import outcome, program, terminal
 from zkgpu.cli.documented import document
 from zkgpu.cli.keys import KEYS
 from zkgpu.cli.session import Session
@@ -34,7 +34,7 @@ def test_every_exit_code_of_an_error_is_listed() -> None:
         return [kind, *(one for sub in kind.__subclasses__() for one in below(sub))]
 
     assert {kind.exit_code for kind in below(ZkgpuError)} <= set(program.EXIT_CODES)
-    assert {program.EXIT_INTERRUPTED, program.EXIT_CLOSED_PIPE} <= set(program.EXIT_CODES)
+    assert {outcome.EXIT_INTERRUPTED, terminal.EXIT_CLOSED_PIPE} <= set(program.EXIT_CODES)
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from click import UsageError
 
-from zkgpu.cli.limits import MOST_THREADS, size
-from zkgpu.cli.program import describe
+from zkgpu.cli.limits import size
+from zkgpu.cli.process import MOST_THREADS
+from zkgpu.errors import described
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "samples" / "multiplier"
@@ -66,7 +67,7 @@ def test_more_threads_than_make_sense_are_refused(command):
     ],
 )
 def test_a_shortage_of_the_system_is_exit_code_5(error):
-    line, code = describe(error)
+    line, code = described(error)
     assert code == 5
     assert "\n" not in line
 
@@ -76,7 +77,7 @@ def test_a_text_that_is_none_is_exit_code_3(command, tmp_path):
     assert "half a character" in command(
         "witness", SAMPLES / "multiplier.wasm", tmp_path / "in.json", "-o", tmp_path / "w"
     ).error(3)
-    assert describe(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"))[1] == 3
+    assert described(UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed"))[1] == 3
 
 
 @pytest.mark.parametrize(

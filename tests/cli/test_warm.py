@@ -178,7 +178,7 @@ def first_use(cache, *options):
 
 def test_a_first_use_says_that_it_compiles_and_the_second_does_not(tmp_path):
     cache = tmp_path / "cache"
-    assert first_use(cache) == [COMPILING]
+    assert first_use(cache) == [f"{COMPILING} (about 12 s)"]
     assert first_use(cache) == []
     assert first_use(tmp_path / "other", "--quiet") == []
 
@@ -190,7 +190,9 @@ def test_a_cache_that_cannot_be_written_is_one_warning(tmp_path):
     assert COMPILING in said
 
 
-def test_the_display_hears_how_far_compiling_is():
+def test_the_display_hears_how_far_compiling_is(monkeypatch):
+    monkeypatch.setattr(machine, "kernels_at_hand", lambda: 0)
+
     class Display:
         def __init__(self):
             self.names, self.parts = set(), []
@@ -203,9 +205,24 @@ def test_the_display_hears_how_far_compiling_is():
     session = Session(_display=shown)
     for _ in range(40):
         session.on_compiling("sum")
-    assert shown.names == {COMPILING}
+    (name,) = shown.names
+    assert name.startswith(COMPILING)
     assert shown.parts == sorted(shown.parts)
     assert 0 < shown.parts[0] < shown.parts[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("at_hand", "said", "part"),
+    [(0, "about 12 s", 1 / 24), (1, "about 12 s", 1 / 23), (13, "about 6 s", 1 / 11), (22, "about 1 s", 1 / 2)]
+    + [(at_hand, "about a second each", 1) for at_hand in (23, 24, 40)],
+)
+def test_the_time_said_is_that_of_the_kernels_that_are_missing(monkeypatch, capsys, at_hand, said, part):
+    monkeypatch.setattr(machine, "kernels_at_hand", lambda: at_hand)
+    session = Session()
+    session.on_compiling("sum")
+    assert session._kernels.done / session._kernels.total == part
+    session.on_compiling("sum")
+    assert capsys.readouterr().err == f"{COMPILING} ({said})\n"
 
 
 @pytest.mark.slow
@@ -257,3 +274,29 @@ def test_large_matrices_are_transposed_without_compiling(monkeypatch: pytest.Mon
         table = np.zeros((values, 4), np.uint64)
         sparse.SparseMatrix((1, 2), np.array([0, 2]), np.array([1, 0], np.int32), ids, table).transpose()
     assert fresh().met() == compiled
+
+
+DEEP = """
+import resource
+from zkgpu import cli
+from zkgpu.cli import program
+
+def deep(n):
+    return n and deep(n - 1)
+
+def run(given):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for n in range(0, 400, 4):
+        for _ in range(20):
+            deep(n)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+
+program.main = run
+cli.main([])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or sys.implementation.name != "cpython", reason="of CPython's frames")
+def test_calls_from_the_command_line_find_room_for_their_frames():
+    done = subprocess.run([sys.executable, "-c", DEEP], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300

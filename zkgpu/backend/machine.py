@@ -16,6 +16,7 @@ __all__ = [
     "clear_cache",
     "instruction_set",
     "instruction_sets",
+    "kernels_at_hand",
     "kernels_in_use",
     "needs_compiling",
 ]
@@ -41,11 +42,21 @@ def needs_compiling() -> bool:
     return folder is not None and not any(folder.glob(f"*{SUFFIX}"))
 
 
+def kernels_at_hand() -> int:
+    """How many kernels were shipped or are kept for this machine: none of them is compiled again."""
+    folder = folder_in_use()
+    return sum(map(_kernels, (*shipped_folders(), *([] if folder is None else [folder]))))
+
+
+def _kernels(folder: Path) -> int:
+    return sum(1 for _ in folder.glob(f"*{SUFFIX}"))
+
+
 def kernels_in_use() -> str:
     """Where this process gets its compiled kernels from, in words."""
     folder = folder_in_use()
-    shipped = [f"{sum(1 for _ in place.glob(f'*{SUFFIX}'))} shipped in {place}" for place in shipped_folders()]
-    kept = [] if folder is None else [f"{sum(1 for _ in folder.glob(f'*{SUFFIX}'))} kept in {folder}"]
+    shipped = [f"{_kernels(place)} shipped in {place}" for place in shipped_folders()]
+    kept = [] if folder is None else [f"{_kernels(folder)} kept in {folder}"]
     return ", ".join([*shipped, *kept]) or "none are kept: there is no folder to keep them in"
 
 

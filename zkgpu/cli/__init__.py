@@ -24,12 +24,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "verify" in given:  # of one proof needs no NumPy, whose import takes longer
         put_off("numpy")
     try:
+        if given[:1] == ["verify"]:
+            from zkgpu.cli import verifying
+
+            if verifying.is_plain(given):
+                verifying.main(given)
         from zkgpu.cli.program import main as run
     except KeyboardInterrupt:  # while the modules were read; they are read again, to say so
-        from zkgpu.cli.program import end_interrupted
+        from zkgpu.cli.outcome import end_interrupted
 
         end_interrupted(given)
     run(given)
+
+
+# Frames lie in pieces of 16 KiB. The interpreter takes a new piece from the system where calls go deeper than the last
+# one, and gives it back when they return: eight hundred times while modules are imported. A frame that asks for much
+# has a piece as large, where all that are called from it find room.
+main.__code__ = main.__code__.replace(co_stacksize=1 << 16)
 
 
 def _say_version() -> None:

@@ -21,8 +21,7 @@ from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.serve import places_for
-from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 

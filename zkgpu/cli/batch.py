@@ -15,8 +15,7 @@ from zkgpu.cli.build import FOLDER
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import witness_timeout_option
 from zkgpu.cli.serve import device_options, places_for
-from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import complain, message
 from zkgpu.errors import SelfCheckError, UsageError
 

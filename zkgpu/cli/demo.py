@@ -11,8 +11,7 @@ from rich.table import Table
 
 from zkgpu.cli.digits import run_digits
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
-from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.errors import SelfCheckError
 from zkgpu.stages import stage
 

@@ -10,8 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from zkgpu.cli.session import Session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.session import UNSAFE_WARNING, Session
 from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.extras import hint
 from zkgpu.stages import stage

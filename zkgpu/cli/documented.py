@@ -66,11 +66,13 @@ def _commands() -> Iterator[str]:
 
 
 def _of(command: click.Command, path: str) -> Iterator[str]:
-    if isinstance(command, click.Group):
-        for name, below in command.commands.items():
-            yield from _of(below, f"{path} {name}")
-        return
     context = click.Context(command, info_name=f"zkgpu {path}")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                yield from _of(below, f"{path} {name}")
+        return
     arguments = [p.human_readable_name for p in command.params if isinstance(p, click.Argument)]
     yield " ".join([f"### zkgpu {path}\n\n```\nzkgpu {path}", *arguments]) + "\n```"
     yield from (fill(" ".join(part.split()), 120) + "\n" for part in (command.help or "").split("\n\n"))

@@ -11,7 +11,6 @@ from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import warn_of_key
 from zkgpu.cli.terminal import told
 from zkgpu.errors import InsecureKeyError
 
@@ -92,7 +91,7 @@ def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -
         key, weakness = proving_key.verifying_key, proving_key.weakness()
     if not allow_insecure_key:
         InsecureKeyError.raise_for(weakness)
-    warn_of_key(session, key.is_unsafe, weakness)
+    session.warn_of_key(key.is_unsafe, weakness)
     return key
 
 

@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zkgpu.errors import ResourceError
-
 if TYPE_CHECKING:
     from zkgpu.circom import Limits
 
 _SIZE = re.compile(r"(\d{1,15})([KMGT]?)(i?B)?", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
-MOST_THREADS = 1024
-LEAST_ADDRESSES = 768 << 20  # with which a first proof, which compiles every kernel, comes about
 
 
 def size(text: str) -> int:
@@ -58,22 +54,3 @@ def witness_limits(seconds: float, memory: int | None, wires: int | None = None)
 
     limits = Limits(seconds=seconds, wires=wires)
     return limits if memory is None else replace(limits, memory=memory)
-
-
-def require_threads(threads: int) -> None:
-    """Raises ResourceError for more threads than a process should try to start."""
-    if threads > MOST_THREADS:
-        raise ResourceError(f"--threads {threads:,}: at most {MOST_THREADS:,} are started: leave it out for all cores")
-
-
-def require_addresses() -> None:
-    """Raises ResourceError where the process may map so little (ulimit -v) that LLVM or OpenBLAS would end it."""
-    try:
-        import resource
-    except ImportError:
-        return
-    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if allowed != resource.RLIM_INFINITY and allowed < LEAST_ADDRESSES:
-        raise ResourceError(
-            f"this process may map {allowed >> 20:,} MiB of memory (ulimit -v): allow it {LEAST_ADDRESSES >> 20:,}"
-        )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, ClassVar
 
 import click
 from click.core import ParameterSource
@@ -79,10 +80,23 @@ def with_global_options(command: click.Command) -> click.Command:
 
 
 class Group(click.Group):
-    """A group whose commands stand in order of use; it names those which somebody may have meant, here or elsewhere."""
+    """A group whose commands stand in order of use; it names those which somebody may have meant, here or elsewhere.
+
+    Attributes:
+        later: the last commands by name, each as the module of this package and the name in it that it is imported
+            from when it is called: "batch.batch_command"
+    """
+
+    later: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(dict.fromkeys((*self.commands, *self.later)))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in self.later and cmd_name not in self.commands:
+            module, _, name = self.later[cmd_name].partition(".")
+            self.add_command(with_global_options(getattr(import_module(f"zkgpu.cli.{module}"), name)), cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -21,9 +21,9 @@ from zkgpu.cli.python_circuit import (
 )
 from zkgpu.cli.remote import KeyPath
 from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import warn_of_key
 from zkgpu.cli.terminal import counted
-from zkgpu.errors import EXIT_INVALID_PROOF, SelfCheckError, UsageError
+from zkgpu.cli.verifying import verified
+from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _read_key(session: Session, key_file: str, allow_insecure_key: bool) -> AnyP
 
     with stage("open key"):
         key = read_key(key_file, session.backend().first_invalid_point)
-    warn_of_key(session, key.is_unsafe, key.weakness() if allow_insecure_key else None)
+    session.warn_of_key(key.is_unsafe, key.weakness() if allow_insecure_key else None)
     return key
 
 
@@ -234,18 +234,6 @@ def _circuit(circuit: str | None, sym: str | None) -> R1CS | None:
 @pass_session
 def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
     """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    from zkgpu.formats.public_values import read_public_values
-    from zkgpu.systems.files import read_proof, read_verifying_key
-    from zkgpu.systems.registry import system_of
-
     if session.server:
         return remote.verify(session, key_file, public_file, proof_file, allow_insecure_key)
-    with session.working(), stage("verify"):
-        key = read_verifying_key(key_file)
-        proof = read_proof(proof_file, key)
-        public_inputs, packed = read_public_values(public_file, key.curve)
-        valid = system_of(key).verify(key, public_inputs, proof, packed=packed, allow_insecure_key=allow_insecure_key)
-    warn_of_key(session, key.is_unsafe, key.weakness())
-    facts = {"valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}
-    session.finish(facts, "valid proof" if valid else "INVALID proof")
-    return 0 if valid else EXIT_INVALID_PROOF
+    return verified(session, key_file, public_file, proof_file, allow_insecure_key)

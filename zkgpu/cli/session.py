@@ -11,18 +11,18 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
 
-import click
-
-from zkgpu.cli.limits import require_addresses, require_threads
+from zkgpu.cli.process import require_addresses, require_threads
 from zkgpu.cli.terminal import complain, message, say
 from zkgpu.errors import UsageError
 from zkgpu.records import dataclass
 from zkgpu.stages import Steps, hearing_of_compiling, listening, measuring
 
 if TYPE_CHECKING:
+    import click
     from rich.console import Console
 
     from zkgpu.backend.protocol import Backend
@@ -32,9 +32,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 SCHEMA = 1  # of what --json prints: another number when a key goes or means something else (docs/cli.md)
-COMPILING = "compiling kernels once for this machine (about 12 s)"
+COMPILING = "compiling kernels once for this machine"
 _EXPECTED = 24  # kernels of a first proof
+_SECONDS = 0.5  # to compile one of them
 _BY_SERVICES = ("prove", "verify", "zkml prove", "audit answer")
+UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
 VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -65,7 +67,8 @@ class Session:
     given: dict[str, Any] = field(default_factory=dict)
     _work: contextlib.ExitStack | None = None
     _display: Display | None = None
-    _kernels: Steps = field(default_factory=lambda: Steps(_EXPECTED))
+    _kernels: Steps = field(default_factory=lambda: Steps(0))
+    _compiling: str = COMPILING
     _stage: str = "starting"
     _has_begun: bool = False
 
@@ -75,22 +78,26 @@ class Session:
 
         return Console(stderr=True, highlight=False, quiet=self.quiet)
 
-    def begin(self, context: click.Context) -> None:
-        """Does what the global options ask for, once: they may stand before and after the command."""
+    def begin(self, command: str, enter: Callable[[AbstractContextManager[Any]], Any]) -> None:
+        """Does what the global options ask for, once: they may stand before and after the command.
+
+        Args:
+            enter: enters what lasts until the command has ended
+        """
         if self._has_begun:
             return
-        self._has_begun, root = True, context.find_root()
-        if self.server and " ".join(context.command_path.split()[1:]) not in _BY_SERVICES:
+        self._has_begun = True
+        if self.server and command not in _BY_SERVICES:
             raise UsageError("--server: services do prove, verify, zkml prove and audit answer: leave it out")
         self.start_logging()
-        root.with_resource(hearing_of_compiling(self.on_compiling))
-        root.with_resource(self.showing_warnings())
+        enter(hearing_of_compiling(self.on_compiling))
+        enter(self.showing_warnings())
         require_addresses()
         if self.threads is not None:
             from zkgpu.backend.beside import at_most
 
             require_threads(self.threads)
-            root.with_resource(at_most(self.threads))
+            enter(at_most(self.threads))
 
     def backend(self) -> Backend:
         """The device of the options, opened once."""
@@ -147,11 +154,13 @@ class Session:
         """Says that kernels are compiled, once, or on a terminal how far that is; and with -v which."""
         kernels = self._kernels
         kernels.done += 1
+        if kernels.done == 1:
+            kernels.total, self._compiling = _expected()
         kernels.total = max(kernels.total, kernels.done)
         if self._display:
-            self._display.steps(COMPILING, kernels)
+            self._display.steps(self._compiling, kernels)
         elif kernels.done == 1 and not self.quiet:
-            complain(COMPILING)
+            complain(self._compiling)
         logging.getLogger("zkgpu").info("compiling kernel %d: %s", kernels.done, kernel)
 
     def show(self, text: str) -> None:
@@ -187,6 +196,14 @@ class Session:
         if even_quiet or not self.quiet:
             complain(message(f"warning: {text}"))
 
+    def warn_of_key(self, is_unsafe: bool, weakness: str | None) -> None:
+        """Says on stderr what is wrong with a key that is used all the same."""
+        if is_unsafe:
+            self.warn(UNSAFE_WARNING, even_quiet=True)
+        if weakness is not None:
+            text = f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide"
+            self.warn(text, even_quiet=True)
+
     @contextlib.contextmanager
     def showing_warnings(self) -> Iterator[None]:
         """In the block Python's warnings, of a circuit's file say, are lines as others."""
@@ -200,6 +217,19 @@ class Session:
             logger = logging.getLogger(name)
             logger.handlers[:] = [_Handler(self)]
             logger.setLevel(logging.ERROR if self.quiet else level)
+
+
+def _expected() -> tuple[int, str]:
+    """How many kernels a first proof has yet to compile, and what to say of it.
+
+    Where most are there already it is some other command's few that are missing, nobody knows how many.
+    """
+    from zkgpu.backend.machine import kernels_at_hand
+
+    missing = _EXPECTED - kernels_at_hand()
+    if missing <= 1:
+        return 1, f"{COMPILING} (about a second each)"
+    return missing, f"{COMPILING} (about {math.ceil(_SECONDS * missing)} s)"
 
 
 class _Handler(logging.Handler):
@@ -241,6 +271,8 @@ def finite(value: Any) -> Any:
 
 def _require_names(context: click.Context) -> None:
     """Raises click.BadParameter for a file or folder without a name, which the system takes for the folder it is in."""
+    import click
+
     for param in context.command.params:
         if isinstance(param.type, click.Path) and context.params.get(str(param.name)) == "":
             raise click.BadParameter("the name is empty: is a variable of the shell not set?", context, param)
@@ -255,10 +287,12 @@ def pass_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, 
 
     @functools.wraps(function)
     def call(*arguments: P.args, **named: P.kwargs) -> T:
+        import click
+
         context = click.get_current_context()
         _require_names(context)
         session = context.ensure_object(Session)
-        session.begin(context)
+        session.begin(" ".join(context.command_path.split()[1:]), context.find_root().with_resource)
         return context.invoke(function, session, *arguments, **named)
 
     return call

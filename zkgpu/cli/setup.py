@@ -10,7 +10,7 @@ import click
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable, require_room
 from zkgpu.cli.parsing import Choice
 from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import counted
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
@@ -20,17 +20,6 @@ if TYPE_CHECKING:
     from zkgpu.backend.protocol import Backend
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.provers.proof_system import AnyProvingKey
-
-UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
-
-
-def warn_of_key(session: Session, is_unsafe: bool, weakness: str | None) -> None:
-    """Says on stderr what is wrong with a key that is used all the same."""
-    if is_unsafe:
-        session.warn(UNSAFE_WARNING, even_quiet=True)
-    if weakness is not None:
-        text = f"INSECURE key: {weakness}; anyone can forge proofs for it, or read what they hide"
-        session.warn(text, even_quiet=True)
 
 
 @click.command("setup")

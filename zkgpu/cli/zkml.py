@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import click
 
-from zkgpu.cli import zkml_model, zkml_proof, zkml_setup
-from zkgpu.cli.batch import zkml_batch_command
 from zkgpu.cli.parsing import Group
 
 
-@click.group("zkml", cls=Group, no_args_is_help=False)
+class _Group(Group):
+    later: ClassVar = {
+        "check": "zkml_model.check_command",
+        "compile": "zkml_model.compile_command",
+        "estimate": "zkml_model.estimate_command",
+        "setup": "zkml_setup.setup_command",
+        "report": "zkml_setup.report_command",
+        "prove": "zkml_proof.prove_command",
+        "verify": "zkml_proof.verify_command",
+        "batch": "batch.zkml_batch_command",
+    }
+
+
+@click.group("zkml", cls=_Group, no_args_is_help=False)
 def zkml_group() -> None:
     """Prove what a neural network answers: compile, setup, prove, verify."""
-
-
-for command in (
-    zkml_model.check_command,
-    zkml_model.compile_command,
-    zkml_model.estimate_command,
-    zkml_setup.setup_command,
-    zkml_setup.report_command,
-    zkml_proof.prove_command,
-    zkml_proof.verify_command,
-    zkml_batch_command,
-):
-    zkml_group.add_command(command)

@@ -16,8 +16,7 @@ from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING, warn_of_key
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import counted
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
@@ -185,7 +184,7 @@ def verify_command(
         ]
         valid = verify(key, inference, allow_insecure_key=allow_insecure_key)
         shown, lines = _told(statement, key, inference)
-    warn_of_key(session, key.is_unsafe, key.weakness())
+    session.warn_of_key(key.is_unsafe, key.weakness())
     wanted = valid and not other
     verdict = ", but ".join(["valid proof", *other]) if valid else "INVALID proof"
     facts = {"valid": wanted, "proof_valid": valid, "unsafe_key": key.is_unsafe, "insecure_key": key.weakness()}

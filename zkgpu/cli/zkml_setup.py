@@ -10,8 +10,7 @@ from zkgpu.cli.build import FOLDER, build_folder, require_room_for
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
-from zkgpu.cli.session import Session, pass_session
-from zkgpu.cli.setup import UNSAFE_WARNING
+from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import counted
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage

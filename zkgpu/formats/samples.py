@@ -7,7 +7,6 @@ first line may name the columns, which must then be the model's inputs where eac
 
 from __future__ import annotations
 
-import csv
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -165,6 +164,8 @@ def _plain(name: str) -> str:
 
 def _rows(text: str) -> tuple[list[str] | None, Array]:
     """(names of the columns where the first line has them, numbers of shape (rows, columns))."""
+    import csv
+
     first = text.lstrip().partition("\n")[0]
     separator = max(",;\t", key=first.count)
     lines = [(i, row) for i, row in enumerate(csv.reader(text.splitlines(), delimiter=separator), 1) if any(row)]

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from zkgpu import solidity
 from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
@@ -23,7 +24,6 @@ from zkgpu.groth16.zkey import read_zkey, write_zkey
 from zkgpu.inference.statement import ModelStatement
 from zkgpu.inference.stored import open_circuit, packed_circuit
 from zkgpu.records import dataclass
-from zkgpu.solidity import verifier_source
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
@@ -120,7 +120,7 @@ class Folder:
         notes, bare = ModelStatement.of(compiled).comments(), key.without_matrices(compiled.circuit.r1cs)
         paths = self.path / _CONTRACT, self.path / _VERIFYING_KEY, self.key_file
         with stage("write key"), together(*paths) as (contract, verifying_key, proving_key):
-            write_text(contract, verifier_source(key.verifying_key, notes=notes))
+            write_text(contract, solidity.verifier_source(key.verifying_key, notes=notes))
             write_verifying_key(verifying_key, key.verifying_key)
             write_zkey(proving_key, bare)
 
@@ -133,7 +133,7 @@ class Folder:
             )
         path = self.path / _CONTRACT
         if path.is_file():
-            wanted = _numbers(verifier_source(key.verifying_key, allow_insecure=True))
+            wanted = _numbers(solidity.verifier_source(key.verifying_key, allow_insecure=True))
             if not wanted <= _numbers(path.read_text(errors="replace")):
                 raise FormatError(f"{path}: this is not the contract of {_KEY} beside it: run `zkgpu zkml setup` again")
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu import groth16
 from zkgpu.backend.protocol import Backend
-from zkgpu.ceremony.ptau import PowersOfTau
 from zkgpu.curves import curve_of
 from zkgpu.errors import LengthError, SelfCheckError, UsageError
 from zkgpu.groth16.keys import ProvingKey, VerifyingKey
@@ -18,6 +17,9 @@ from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.visibility import BINDING
+
+if TYPE_CHECKING:
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 
 def setup(compiled: CompiledModel, powers: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:
