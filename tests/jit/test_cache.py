@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -239,3 +240,22 @@ def test_a_file_of_the_cache_is_opened_as_bytes_where_systems_know_texts(
     with cache.open_own(tmp_path / "entry") as file:
         assert file.read() == b"\x1a\r\n"
     assert asked[0] & binary
+
+
+def test_an_entry_is_read_once_and_never_copied(tmp_path: Path) -> None:
+    path, size = tmp_path / "large.code", 1 << 22
+    path.write_bytes(cache.sealed(path.name, bytes(size)))
+    path.chmod(0o600)
+    tracemalloc.start()
+    try:
+        assert len(cache.checked(path)) == size
+        of_reading = tracemalloc.get_traced_memory()[1]
+        whole = path.read_bytes()
+        tracemalloc.reset_peak()
+        before = tracemalloc.get_traced_memory()[0]
+        assert len(cache.opened(path.name, whole)) == size
+        of_opening = tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+    assert of_reading < 1.2 * size
+    assert of_opening < 0.2 * size

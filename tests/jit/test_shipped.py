@@ -83,7 +83,7 @@ def test_what_is_not_right_is_compiled_anew(shipped, tmp_path, how):
     elif how == "another kernel's":
         entry.write_bytes(cache.sealed("fill-0000.code", cache.opened(entry.name, bytes(data))))
     elif how == "for another CPU":
-        payload = cache.opened(entry.name, bytes(data)).replace(b'"needs": [', b'"needs": ["none-has-this", ', 1)
+        payload = bytes(cache.opened(entry.name, bytes(data))).replace(b'"needs": [', b'"needs": ["none-has-this", ', 1)
         payload = payload.replace(b'", ]', b'"]', 1)
         entry.write_bytes(cache.sealed(entry.name, payload))
     elif how == "of other sources":

@@ -112,12 +112,11 @@ class Calculator:
 
     def _load(self) -> modules.Loaded:
         raw = map_file(self.path)
-        data = raw.tobytes()
-        if data[:4] != b"\0asm":  # wasmtime would take it for WebAssembly in text form
+        if raw[:4].tobytes() != b"\0asm":  # wasmtime would take it for WebAssembly in text form
             other = wrong_kind(self.path, raw, "a WebAssembly module (.wasm)", is_json=False)
             raise other or FormatError(f"{self.path}: not a WebAssembly module: give the .wasm that circom --wasm made")
         try:
-            return modules.load(self.wasmtime, self.engine, data)
+            return modules.load(self.wasmtime, self.engine, raw.data)
         except self.wasmtime.WasmtimeError as error:
             raise FormatError(f"{self.path}: not a WebAssembly module ({_first_line(error)}): copy it again") from None
 

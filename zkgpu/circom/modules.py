@@ -62,8 +62,8 @@ _at_hand: OrderedDict[str, Loaded] = OrderedDict()
 atexit.register(_at_hand.clear)  # before the interpreter takes wasmtime apart, which each module needs to be freed
 
 
-def load(wasmtime: ModuleType, engine: Any, data: bytes) -> Loaded:
-    """The module of a WebAssembly file's bytes: one used before, with the engine it was on, or else on this engine.
+def load(wasmtime: ModuleType, engine: Any, data: memoryview) -> Loaded:
+    """The module of a WebAssembly file, mapped: one used before, with the engine it was on, or else on this engine.
 
     Raises WasmtimeError when it is none.
     """
@@ -80,20 +80,21 @@ def load(wasmtime: ModuleType, engine: Any, data: bytes) -> Loaded:
     return loaded
 
 
-def _module(wasmtime: ModuleType, engine: Any, name: str, data: bytes) -> Any:
+def _module(wasmtime: ModuleType, engine: Any, name: str, data: memoryview) -> Any:
     module = native.load(name, lambda code: wasmtime.Module.deserialize(engine, code))
     if module is None:
-        module = wasmtime.Module(engine, data)
-        native.keep(name, bytes(module.serialize()))
+        whole = data.tobytes()  # the file may be written to meanwhile: what is compiled is what gives the name
+        module = wasmtime.Module(engine, whole)
+        native.keep(_name(wasmtime, memoryview(whole)), bytes(module.serialize()))
     return module
 
 
 def _mover(wasmtime: ModuleType, engine: Any) -> Any:
-    data = MOVER.encode()
+    data = memoryview(MOVER.encode())
     return _module(wasmtime, engine, _name(wasmtime, data), data)
 
 
-def _name(wasmtime: ModuleType, data: bytes) -> str:
+def _name(wasmtime: ModuleType, data: memoryview) -> str:
     return native.name_of([data, _version(wasmtime).encode(), repr(guard.settings()).encode()])
 
 

@@ -29,8 +29,9 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from zkgpu.errors import ResourceError
 from zkgpu.jit import pruning
@@ -50,6 +51,7 @@ SHIPPED = PACKAGE / "kernels"  # what `python -m zkgpu.cli.kernels` makes for a 
 _MAGIC = b"zkgpu kernel 003"
 SUFFIX = ".code"
 _HEADER = len(_MAGIC) + hashlib.sha256().digest_size
+_MOST_FACTS = 1 << 12  # bytes of the line of JSON, with room to spare
 MARK_SECONDS = 3600  # far below the time after which an unused folder is removed
 
 
@@ -96,8 +98,8 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
-def open_own(path: Path) -> BinaryIO:
-    """A regular file of the cache, open for reading.
+def open_own(path: Path) -> FileIO:
+    """A regular file of the cache, open for reading, without a buffer.
 
     Raises FileNotFoundError, and ValueError for a link, a pipe, and a file that another user owns or may write to.
     """
@@ -109,7 +111,7 @@ def open_own(path: Path) -> BinaryIO:
         if isinstance(error, FileNotFoundError) or error.errno != errno.ELOOP:
             raise
         raise ValueError("it is a link") from error
-    file = os.fdopen(descriptor, "rb")
+    file = os.fdopen(descriptor, "rb", buffering=0)  # a buffer would be one copy more
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or not is_own(status):
         file.close()
@@ -337,7 +339,7 @@ def kept_file(file: str) -> bytes | None:
     """What a file beside the kernels holds, of the release or the user's cache; None where there is none whole."""
     for folder in shipped_folders():
         try:
-            return opened(file, (folder / file).read_bytes())
+            return bytes(opened(file, (folder / file).read_bytes()))
         except (OSError, ValueError):
             continue
     folder_of_user = None if shipped_folders() else folder_in_use()
@@ -403,18 +405,18 @@ def packed(code: bytes, name: str, target: Target) -> bytes:
 
         image = link(code, name)
         facts |= {"entry": image.entry, "imports": image.imports}
-        code = image.code
+        code = bytes(image.code)
     return json.dumps(facts).encode() + b"\n" + code
 
 
 def loaded(payload: bytes | memoryview) -> Entry:
     """The function of what `packed` made. Raises ValueError for code of features that this CPU lacks, or no code."""
-    text, _, code = bytes(payload).partition(b"\n")
-    facts = json.loads(text)
+    head = bytes(payload[:_MOST_FACTS]).partition(b"\n")[0]
+    facts, code = json.loads(head), memoryview(payload)[len(head) + 1 :]
     if not is_runnable(facts["needs"]):
         raise ValueError("it is for a CPU with more instructions")
     if "imports" not in facts:
-        return load_object(code, facts["entry"])
+        return load_object(bytes(code), facts["entry"])
     return load_image(Image(code, facts["entry"], tuple((at, name) for at, name in facts["imports"])))
 
 
@@ -426,14 +428,18 @@ def sealed(name: str, payload: bytes) -> bytes:
 def checked(path: Path) -> bytes:
     """What an entry holds behind its hash. Raises FileNotFoundError, and ValueError unless it is own and undamaged."""
     with open_own(path) as file:
-        return opened(path.name, file.read())
-
-
-def opened(name: str, data: bytes) -> bytes:
-    """What was `sealed` under the name. Raises ValueError unless it is undamaged."""
-    if data[:_HEADER] != _MAGIC + _hash(name, data[_HEADER:]):
+        header, payload = file.read(_HEADER), file.read()
+    if header != _MAGIC + _hash(path.name, payload):
         raise ValueError("it is damaged")
-    return data[_HEADER:]
+    return payload
+
+
+def opened(name: str, data: bytes) -> memoryview:
+    """What was `sealed` under the name. Raises ValueError unless it is undamaged."""
+    payload = memoryview(data)[_HEADER:]
+    if data[:_HEADER] != _MAGIC + _hash(name, payload):
+        raise ValueError("it is damaged")
+    return payload
 
 
 def _hash(name: str, payload: bytes | memoryview) -> bytes:

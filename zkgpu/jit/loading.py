@@ -31,7 +31,7 @@ class Image:
         imports: (offset of eight bytes, name of the function whose address they are to be)
     """
 
-    code: bytes = field(repr=False)
+    code: bytes | memoryview = field(repr=False)
     entry: int
     imports: tuple[tuple[int, str], ...]
 

@@ -23,11 +23,12 @@ T = TypeVar("T")
 MOST_BYTES = 1 << 30  # of all entries together; those used longest ago give way
 
 
-def name_of(parts: Iterable[bytes]) -> str:
+def name_of(parts: Iterable[bytes | memoryview]) -> str:
     """The name of what was made of a file, by a library, with these settings: all that decides the code."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(len(part).to_bytes(8, "little") + part)
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
     return f"{digest.hexdigest()}.module"
 
 
