@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -141,3 +144,34 @@ def test_the_help_of_a_command_says_where_the_global_options_are(command: Any) -
     text = " ".join(command("cache", "info", "--help").out.split())
     assert "see `zkgpu --help`" in text
     assert "--no-progress" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("", "--server: it is empty"),
+        ("http://127.0.0.1:99999", "give http://HOST:PORT"),
+        ("http://127.0.0.1:x", "give http://HOST:PORT"),
+        ("http://[::1", "give http://HOST:PORT"),
+        ("http://", "give http://HOST:PORT"),
+        ("http://ann:hunter2@127.0.0.1:1", "give http://HOST:PORT, and --token-file"),
+    ],
+)
+def test_what_is_no_address_of_a_service_is_refused_by_name(
+    command: Any, samples: Path, tmp_path: Path, url: str, told: str
+) -> None:
+    files = (samples / "multiplier" / "multiplier_groth16.zkey", samples / "multiplier" / "witness.wtns")
+    line = command("--server", url, "prove", *files, "--proof", tmp_path / "p.json").error(2)
+    assert told in line
+    assert "hunter2" not in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("asked", [{"_ZKGPU_COMPLETE": "bash_source"}, {"COMP_WORDS": "zkgpu po", "COMP_CWORD": "1"}])
+def test_words_are_completed(asked: dict[str, str]) -> None:
+    """As docs/how-to/work-with-files.md says."""
+    environment = {**os.environ, "_ZKGPU_COMPLETE": "bash_complete", **asked}
+    code = "from zkgpu.cli import main; main([])"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "powers" in done.stdout if "COMP_WORDS" in asked else "_zkgpu_completion" in done.stdout

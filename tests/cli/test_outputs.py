@@ -292,3 +292,23 @@ def test_a_folder_that_cannot_be_made_is_a_place_to_change(
     line = command(*lines[name]).error(5)
     assert str(place) in line
     assert line.endswith("choose another place")
+
+
+@pytest.mark.parametrize("name", ["circuit.r1cs", "witness.wtns", "key.zkey", "vk.json", "proof.json"])
+def test_a_page_takes_the_place_of_a_page_only(made: Any, command: Any, name: str) -> None:
+    before = contents(made.folder)
+    refused = command("profile", made.source(), "-o", made / name).error(2)
+    assert "in whose place a web page would be written" in refused
+    assert contents(made.folder) == before
+    for _ in range(2):
+        assert command("profile", made.source(), "-o", made / "page.html").code == 0
+
+
+@pytest.mark.parametrize("place", ["{}", "{}.public"])
+def test_a_batch_takes_the_place_of_no_other_files(made: Any, command: Any, tmp_path: Path, place: str) -> None:
+    (tmp_path / "out").mkdir()
+    there = tmp_path / "out" / f"{place.format('witness')}.json"
+    there.write_text((made / "vk.json").read_text())
+    line = command("batch", made / "key.zkey", made.folder, "-o", tmp_path / "out", "--workers", "1").error(2)
+    assert f"{there}: there is a verification key, in whose place" in line
+    assert there.read_text() == (made / "vk.json").read_text()

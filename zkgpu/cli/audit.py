@@ -17,7 +17,7 @@ from zkgpu.cli import remote
 from zkgpu.cli.build import FOLDER
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
-from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.parsing import Group
 from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.serve import places_for
@@ -274,9 +274,11 @@ def receipt_command(session: Session, audit: str, number: int, request: str, out
     """Write where an inference lies in a batch, and its path to the root: what its client checks."""
     from zkgpu.audit.answers import receipt
     from zkgpu.formats import strict_json
+    from zkgpu.formats.kinds import JSON
 
     folder = _audit(audit)
     require_outputs([output], [folder.log, folder.batch_file(number), *folder.answers(number).glob("*")])
+    require_kinds({output: JSON})
     with session.working():
         found = receipt(folder, folder.batch(number), _bytes(request, _WORD, "--request"))
         strict_json.dump(output, found)

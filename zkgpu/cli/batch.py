@@ -14,6 +14,7 @@ import click
 from zkgpu.cli.build import FOLDER
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import witness_timeout_option
+from zkgpu.cli.outputs import require_kinds
 from zkgpu.cli.serve import device_options, places_for
 from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import complain, message
@@ -158,9 +159,13 @@ def _run(
     session: Session, served: Served, asked: Options, items: list[Item], output: str, options: dict[str, Any]
 ) -> int:
     """Makes the proofs; the exit code of the worst failure."""
+    from zkgpu.formats.kinds import PROOF, PUBLIC
+    from zkgpu.formats.public_values import public_beside
     from zkgpu.service.batch import Batch
 
     _make(output)
+    for item in items:
+        require_kinds({item.proof: PROOF, public_beside(item.proof): PUBLIC})
     done = 0
 
     def told(name: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
-from zkgpu.cli.outputs import require_outputs
+from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
 from zkgpu.cli.session import Session, pass_session
 from zkgpu.cli.terminal import aligned
@@ -35,10 +35,12 @@ def profile_command(
     Takes a .r1cs file (circom's components need its .sym file), a Python circuit, an ONNX model, or the build folder of
     one.
     """
+    from zkgpu.formats.kinds import PAGE
     from zkgpu.profile import page, profile
 
     if output:
         require_outputs([output], [file_of(source), calibrate, sym])
+        require_kinds({output: PAGE})
     with session.working():
         r1cs = _circuit(session, source, calibrate, sym)
         with stage("count constraints"):

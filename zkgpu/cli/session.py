@@ -7,6 +7,7 @@ import functools
 import json
 import logging
 import math
+import os
 import sys
 import time
 import warnings
@@ -15,6 +16,7 @@ from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
 
+import zkgpu
 from zkgpu.cli.process import require_addresses, require_threads
 from zkgpu.cli.terminal import complain, message, say
 from zkgpu.errors import UsageError
@@ -37,6 +39,7 @@ _EXPECTED = 24  # kernels of a first proof
 _SECONDS = 0.5  # to compile one of them
 _BY_SERVICES = ("prove", "verify", "zkml prove", "audit answer")
 UNSAFE_WARNING = "UNSAFE key: one party made it and could forge proofs. For tests only."
+_PACKAGE = os.path.dirname(zkgpu.__file__)
 VALUES = "zkgpu.values"  # the log of what may be secret
 
 
@@ -87,6 +90,8 @@ class Session:
         if self._has_begun:
             return
         self._has_begun = True
+        for option in (name for name in ("server", "token_file") if getattr(self, name) == ""):
+            raise UsageError(f"--{option.replace('_', '-')}: it is empty: is a variable of the shell not set?")
         if self.server and command not in _BY_SERVICES:
             raise UsageError("--server: services do prove, verify, zkml prove and audit answer: leave it out")
         self.start_logging()
@@ -208,7 +213,9 @@ class Session:
     def showing_warnings(self) -> Iterator[None]:
         """In the block Python's warnings, of a circuit's file say, are lines as others."""
         with warnings.catch_warnings():
-            warnings.showwarning = lambda text, kind, file, line, *_: self.warn(f"{file}:{line}: {text}")
+            warnings.showwarning = lambda text, kind, file, line, *_: self.warn(
+                str(text) if file.startswith(_PACKAGE) else f"{file}:{line}: {text}"
+            )
             yield
 
     def start_logging(self) -> None:

@@ -9,7 +9,7 @@ import click
 from zkgpu.cli.build import FOLDER, build_folder, require_room_for
 from zkgpu.cli.circuit import FILE
 from zkgpu.cli.limits import memory_option
-from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
+from zkgpu.cli.outputs import force_option, require_kinds, require_outputs, require_replaceable
 from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
 from zkgpu.cli.terminal import counted
 from zkgpu.errors import UsageError
@@ -96,11 +96,13 @@ def _checked_key(session: Session, path: str, compiled: CompiledModel, ptau: Pow
 def report_command(session: Session, build: str, output: str) -> None:
     """Show a model as one HTML page: what proofs of it say, its graph, ranges, errors by layer, and costs."""
     from zkgpu.formats.atomic import replacing
+    from zkgpu.formats.kinds import PAGE
     from zkgpu.inference import estimate, speed_of_this_machine
     from zkgpu.profile.report import report
 
     folder = build_folder(build)
     require_outputs([output], folder.files)
+    require_kinds({output: PAGE})
     with session.working():
         compiled = folder.read_model()
         costs = estimate(compiled.circuit.r1cs, speed_of_this_machine(), session.threads)

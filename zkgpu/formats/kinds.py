@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PROOF, KEY, PUBLIC, STATEMENT = "a proof", "a verification key", "public values", "the statement of a model"
 R1CS, WITNESS, PROVING_KEY = "a constraint system (.r1cs)", "a witness (.wtns)", "a proving key (.zkey)"
+PAGE, JSON = "a web page", "a JSON file"
 _POWERS, NAMES = "powers of tau (.ptau)", "names of signals (.sym)"
 _PLURAL = (PUBLIC, _POWERS, NAMES)
 _SWAPPED = "check the order of the arguments"
@@ -62,7 +63,7 @@ def signature_kind(data: Head) -> tuple[str, str] | None:
             return what, mend
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     if text.startswith(_PAGES):
-        return "a web page", _DOWNLOAD
+        return PAGE, _DOWNLOAD
     if head and not any(head):
         return "a file of zeros", "its download did not finish: copy it again"
     return None

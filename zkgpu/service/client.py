@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from zkgpu.errors import ResourceError, UsageError, error_with
 
@@ -32,12 +32,10 @@ class Client:
     """
 
     def __init__(self, url: str, token: bytes | None = None, patience: float = _PATIENCE) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-            raise UsageError(f"--server {url}: give http://HOST:PORT or https://HOST:PORT")
+        parts = _parts_of(url)
         self.url, self._base, self._patience = url, parts.path.rstrip("/"), patience
         self._kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._host, self._port = parts.hostname, parts.port
+        self._host, self._port = str(parts.hostname), parts.port
         self._idle: deque[http.client.HTTPConnection] = deque()
         weakref.finalize(self, _close, self._idle)
         self._headers = {"Authorization": f"Bearer {token.decode()}"} if token else {}
@@ -137,3 +135,17 @@ def _object(data: bytes, status: int) -> Answer:
     if isinstance(value, dict) and (status < 400 or {"error", "exit_code"} <= value.keys()):
         return value
     return {"error": f"it answered {status}, and no object", "exit_code": ResourceError.exit_code}
+
+
+def _parts_of(url: str) -> SplitResult:
+    """Raises UsageError for what is no address of a service, or holds a password, which messages would show."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which it reads now
+    except ValueError:
+        raise UsageError(f"--server {url}: give http://HOST:PORT or https://HOST:PORT") from None
+    if "@" in parts.netloc:
+        raise UsageError("--server: it has a name or a password in it: give http://HOST:PORT, and --token-file")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageError(f"--server {url}: give http://HOST:PORT or https://HOST:PORT")
+    return parts
