@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -222,3 +223,16 @@ def test_a_circuit_with_challenges_has_a_ceremony_of_its_own(
     assert command("fullprove", work / "input.json", shown, key, *work.outputs).err == "of the user's own\n"
     (work / "shown.py").write_text(FILE.replace("SCALE = 1", "SCALE = 3"))
     assert command("key", "verify", shown, powers, key).code != 0
+
+
+def test_a_warning_of_the_package_has_no_place_in_it(work: Any, command: Any) -> None:
+    (work / "part.py").write_text(
+        "import zkgpu, warnings\n"
+        "def part():\n    c = zkgpu.Circuit()\n    x = c.private('x', shape=3)\n    c.assert_equal(x[0] * x[0], 4)\n"
+        "    warnings.warn('mine')\n    return c\n"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        said = command("compile", f"{work / 'part.py'}:part", "-o", work / "part.r1cs").err.splitlines()
+    assert said[0] == f"warning: {work / 'part.py'}:6: mine"
+    assert said[1].startswith("warning: 2 of the 3 values of private input 'x'")
