@@ -114,7 +114,7 @@ class Running:
 
     def stop(self) -> None:
         self.server.should_exit = True
-        self.thread.join(10)
+        self.thread.join(60)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

@@ -130,7 +130,7 @@ def test_a_drain_waits_for_what_is_proven(settings: Settings, puppet: Puppet) ->
         id_ = serve.accepted()
         threading.Timer(0.2, puppet.go.set).start()
         serve.server.handle_exit(15, None)
-        serve.thread.join(10)
+        serve.thread.join(60)
     with running(settings, Puppet()) as serve:
         assert serve.job(id_)["state"] == "done"
 
@@ -229,7 +229,7 @@ def test_keys_that_cannot_be_opened_end_the_service(settings: Settings, puppet: 
 
     puppet.open = broken  # type: ignore[method-assign, assignment]
     with running(settings, puppet, ready=False) as serve:
-        serve.thread.join(10)
+        serve.thread.join(60)
         assert not serve.thread.is_alive()
         assert serve.service.failure is error
 

@@ -132,7 +132,7 @@ def test_a_cancel_is_heeded_in_the_middle_of_a_proof(place: Process, folder: Pat
 def test_a_process_ends_with_its_service(place: Process) -> None:
     process = place._process
     place._connection.close()
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     place._again()
 
 
