@@ -149,3 +149,11 @@ def test_gates_of_a_recurrent_layer_that_are_open_already_are_not_told(caplog) -
     for one in samples[40:]:
         compiled.run(compiled.quantized(np.clip(one, samples[:40].min(), samples[:40].max())))
     assert not caplog.messages
+
+
+def test_values_that_no_64_bits_hold_are_told() -> None:
+    operation = Requantize("layer", ("x",), "y", shift=8, low=-100, high=100, seen=SEEN)
+    x = np.array([5 << 8, 1 << 90], dtype=object)
+    (found,) = clamped([operation], {"x": x, "y": np.array([5, 100])})
+    assert (found.value, found.index, found.count) == (1 << 82, (1,), 1)
+    assert found.is_refused

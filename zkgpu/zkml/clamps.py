@@ -85,7 +85,7 @@ def _clamped(operation: Requantize, x: Array, kept: Array) -> Clamped | None:
         int(np.count_nonzero(far)),
         _share(operation, moved.astype(np.float64), kept.astype(np.float64)),
         tuple(int(i) for i in at),
-        int(kept[at] + moved[at]),
+        int(kept[at]) + int(moved[at]),
         int((far > _near(operation)).sum()),
     )
 
