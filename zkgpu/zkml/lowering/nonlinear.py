@@ -54,6 +54,7 @@ _FINEST = 1 << 24  # units from 0 that a value of a table may be
 _LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
 _PROBES, _BEYOND = 257, np.array([0, 0.07, 0.13, 0.29, 0.61, 1.3, 2.7, 5.9, 17, 64])  # of a range, and parts beyond it
 _WILD = 16  # times what was seen of a function's values: how far a table of it may reach that has no pole
+_SPREAD = 16  # times as far as a function varies, where few of a table's rows would tell its values apart
 _STEEP = 1 / 10  # of how far it reaches in a range: how much one that is not steep changes in a clamp's farthest move
 _STILL = 1 / 32  # of how far a function reaches in a range: by how much one may change that stays what it is
 _GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
@@ -167,12 +168,19 @@ def _reached(builder: Builder, name: str) -> tuple[float, float]:
 def _index_of(
     builder: Builder, x: Quantized, evaluate: Callable[[Array], Array], name: str, scale: float, bits: int
 ) -> Quantized:
-    """The index of a function's table, over what the tensor spans or, with finer numbers, where the function varies."""
+    """The index of a function's table, over what the tensor spans.
+
+    Where the function varies in a small part of that, or numbers are finer, over where it varies.
+    """
     low, high = builder.span(name)
     if builder.settings.of_table:
         low, high = _beyond(evaluate, low, high)
-    if builder.settings.bits > builder.settings.table_bits:
-        low, high = varying(evaluate, low, high, 2**-builder.settings.bits)
+    near = varying(evaluate, low, high, 2**-builder.settings.bits)
+    is_part = near[1] - near[0] < (high - low) / _SPREAD
+    if is_part or builder.settings.bits > builder.settings.table_bits:
+        low, high = near
+    if is_part:
+        scale = (high - low) / (2**bits - 1)
     if low > 0 or high < 0:
         low, high = (min(low, 0.0), max(high, 0.0)) if _jumps_at_zero(evaluate, low, high) else (low, high)
         scale = max(scale, (high - low) / (2**bits - 1))
