@@ -1,4 +1,4 @@
-"""`dataclass`, made at a twelfth of what the standard library's takes before Python 3.13.
+"""`dataclass`, made in a twentieth of the standard library's time before Python 3.13, in a sixth with a first instance.
 
 That looks up each annotation with regular expressions and compiles six functions for a class, one by one: for the
 hundred classes that a command imports, a sixth of its time. Here one is compiled, when the first instance is made, and
