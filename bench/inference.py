@@ -54,6 +54,7 @@ EXAMPLES: dict[str, Callable[[], Example]] = {
 WEIGHTS = ("public", "private", "hashed")
 TOO_LARGE = {("large", "hashed")}  # three million constraints: more memory than most have
 THREADS = 2
+GAS = 10**8  # that a call may take: with a public image of 224 x 224 it is 17 million
 COORDINATE = 32  # bytes
 POINTS = {"a": 2, "b": 4, "c": 2, "commitment": 2, "knowledge": 2}  # coordinates of a proof with a commitment
 
@@ -172,7 +173,7 @@ def on_chain(key: VerifyingKey, inference: Statement, refused: Sequence[Statemen
         return {"gas": None, "deploy_gas": None, "runtime_bytes": None}
     contract = Contract(code)
     wrong, right = [
-        [contract.call(calldata(s.proof, s.public_inputs, "verifyProof", s.packed)) for s in statements]
+        [contract.call(calldata(s.proof, s.public_inputs, "verifyProof", s.packed), gas=GAS) for s in statements]
         for statements in (refused, [inference])
     ]
     if right != [TRUE]:
