@@ -165,7 +165,7 @@ def test_a_text_that_is_no_name_of_a_class_is_refused() -> None:
         compile_model(proto, draw(1, 4))
 
 
-@pytest.mark.parametrize("source", [None, 5, {}, object(), int], ids=repr)
+@pytest.mark.parametrize("source", [None, 5, {}, object(), int], ids=["none", "number", "dict", "object", "class"])
 def test_what_is_no_model_is_refused(source: Any) -> None:
     with pytest.raises(UsageError, match=r"' is no model: give the path .*of an ONNX file"):
         compile_model(source, np.ones((2, 3)))
