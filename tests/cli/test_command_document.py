@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 import pytest
@@ -14,6 +14,7 @@ from tests.json_objects import require_documented
 from zkgpu.cli import outcome, program, terminal
 from zkgpu.cli.documented import document
 from zkgpu.cli.keys import KEYS
+from zkgpu.cli.parsing import Group
 from zkgpu.cli.session import Session
 from zkgpu.errors import ZkgpuError
 
@@ -70,3 +71,12 @@ def test_a_machine_is_described_by_numbers(command: Any) -> None:
     facts = command("doctor", "--json").json
     assert [type(facts[name]) for name in ("cores", "cache_bytes", "outdated_folders")] == [int] * 3
     assert command("cache", "info", "--json").json.keys() < facts.keys()
+
+
+def test_commands_stand_in_their_order_whichever_was_called_first() -> None:
+    class Late(Group):
+        later: ClassVar = {"setup": "zkml_setup.setup_command", "prove": "zkml_proof.prove_command"}
+
+    group = Late("some", commands=[click.Command("first")])
+    assert group.get_command(click.Context(group), "prove") is not None
+    assert group.list_commands(click.Context(group)) == ["first", "setup", "prove"]

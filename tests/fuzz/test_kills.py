@@ -243,8 +243,8 @@ def test_a_killed_command_leaves_no_mixed_files(tmp_path: Path) -> None:
     """A sample: the calls between the first removal and the last renaming, where files could be mixed."""
     before = made(tmp_path / "before", SAMPLE)
     setup, prove = (next(k for k in COMMANDS if k.line.startswith(name)) for name in ("zkml setup", "prove"))
-    left = kill(setup, before, tmp_path / "setup", [{"calls": calls} for calls in (16, 17, 20, 21)])
-    left += kill(prove, before, tmp_path / "prove", [{"calls": calls} for calls in (7, 8, 10)])
+    left = kill(setup, before, tmp_path / "setup", [{"calls": calls} for calls in (10, 11, 14, 15)])
+    left += kill(prove, before, tmp_path / "prove", [{"calls": calls} for calls in (5, 6, 8)])
     assert set(left) >= {"killed, none", "killed, some new files"}, left
     assert sum(count for what, count in left.items() if what.startswith("killed")) == 7, left
 

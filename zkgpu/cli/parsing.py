@@ -90,7 +90,7 @@ class Group(click.Group):
     later: ClassVar[Mapping[str, str]] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(dict.fromkeys((*self.commands, *self.later)))
+        return [*(name for name in self.commands if name not in self.later), *self.later]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in self.later and cmd_name not in self.commands:
