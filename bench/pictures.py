@@ -133,7 +133,8 @@ def _on_gpu(what: str, on_cpu: Iterable[Line]) -> tuple[Curve, ...]:
 
 def models() -> Chart:
     """What large models take, by the products in them; of small architectures the constraints alone."""
-    shown = [line for line in newest("large", "model", "weights", "inputs") if line.get("inputs") != "private"]
+    found = newest("large", "model", "weights", "inputs")
+    shown = sorted(found, key=lambda line: line.get("inputs") != "private")  # those with public inputs take their place
     lines = list({(x["model"], x["weights"]): x for x in shown if x["model"] in macs()}.values())
     small = [line for line in newest("architectures", "model", weights="public") if line["model"] in macs()]
     panels = (

@@ -1,12 +1,13 @@
 """What setup, proof and verification of a circuit will cost, before anything long starts.
 
 CPU seconds are those of a server with AVX-512, which `speed_of_this_machine` compares with. Whole commands, with
-start-up, opening of files and self-check, are fitted to the large models of `bench/results/large.jsonl`, up to 8.3
-million constraints and 206 million entries; a proof alone to 23 models of up to 1.2 million constraints.
+start-up, opening of files and self-check, are fitted to the large models of `bench/results/large.jsonl`, up to 15
+million constraints and 222 million entries: a proof by a key that an earlier one has prepared. A proof alone takes that
+but for the start.
 
-Of memory, a proof takes three vectors of the domain at 40 bytes an element and tables of roots of 50; the assignment,
-32 bytes a wire, and what is left of how it came about; for an entry, which lies in mapped files, the weights and what
-is made of the largest layer's for a while; and up to a number of them the matrices by which constraints are checked.
+Of memory, a proof takes 310 bytes for an element of the domain: three vectors at 40 bytes, tables of roots of 50, and
+for the wires, of which there are about as many, the assignment at 32 and what is left of how it came about. Entries lie
+in mapped files; a byte for each is what is made of the largest layer's for a while.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.circuits.assignment import KEPT_ENTRIES
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.groth16.room import key_bytes, setup_memory
@@ -36,11 +36,10 @@ from zkgpu.zkml.samples import made_up
 from zkgpu.zkml.tally import Size
 
 # CPU seconds of a command, and of a row of the domain, a constraint, a wire, an entry in it
-_SETUP = (1.1, 5e-6, 4.5e-6, 1.3e-6, 0.09e-6)
-_PROVE = (1.1, 0.0, 4.8e-6, 0.0, 0.06e-6)
-_PROOF = (0.04, 0.0, 4.7e-6, 0.0, 0.054e-6)  # of a proof with an open key
-_PROVE_MEMORY = (60e6, 175.0, 0.0, 57.0, 6.2)  # bytes, beside what is mapped of files
-_KEPT = 6  # bytes of an entry that is kept for the check of constraints
+_SETUP = (0.35, 0.2e-6, 10e-6, 1.6e-6, 0.09e-6)
+_PROVE = (0.42, 1.4e-6, 2.2e-6, 0.0, 0.044e-6)
+_PROOF = (0.04, 1.4e-6, 2.2e-6, 0.0, 0.044e-6)  # of a proof with an open key
+_PROVE_MEMORY = (60e6, 310.0, 0.0, 0.0, 1.0)  # bytes, beside what is mapped of files
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
@@ -90,7 +89,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     at_once = speed * (threads or os.cpu_count() or 1) ** _THREADS
     counts = 1, domain, size.constraints, size.wires, size.entries
     setup, prove, proof = (_weighted(weights, counts) / at_once for weights in (_SETUP, _PROVE, _PROOF))
-    memory = setup_memory(domain, size.wires, size.entries), _prove_memory(counts)
+    memory = setup_memory(domain, size.wires, size.entries), int(_weighted(_PROVE_MEMORY, counts))
     return Costs(
         constraints=size.constraints,
         wires=size.wires,
@@ -105,11 +104,6 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         setup_memory=memory[0],
         prove_memory=memory[1],
     )
-
-
-def _prove_memory(counts: tuple[int, ...]) -> int:
-    kept = _KEPT * counts[-1] if counts[-1] <= KEPT_ENTRIES else 0
-    return int(_weighted(_PROVE_MEMORY, counts)) + kept
 
 
 def _weighted(weights: tuple[float, ...], counts: tuple[int, ...]) -> float:
