@@ -15,7 +15,7 @@ from typing import TypeAlias
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "solidity"))
 
-from committed_instances import SHAPES, CommittedInstance, made_committed  # noqa: E402
+from committed_instances import LARGE, SHAPES, CommittedInstance, made_committed, made_large  # noqa: E402
 from contracts import instances, plonk_instances  # noqa: E402
 from digit_models import PIXELS, deployed_model  # noqa: E402
 from evm import TRUE, Contract, creation_code  # noqa: E402
@@ -68,7 +68,8 @@ def _gas(contract: Contract, instance: AnyInstance, function: VerifierFunction) 
 
 
 def main() -> None:
-    made: list[AnyInstance] = [*instances(), *map(made_committed, SHAPES), *plonk_instances()]
+    made: list[AnyInstance] = [*instances(), *map(made_committed, SHAPES), *map(made_large, LARGE)]
+    made += plonk_instances()
     models = [of_model(name, weights) for name in ("cnn", "dense") for weights in ("public", "private", "hashed")]
     rows = [measure(instance, creation_code(instance.name)) for instance in made]
     rows += [measure(model, linked_code(model.verifying_key)) for model in models]

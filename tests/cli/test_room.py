@@ -16,6 +16,7 @@ import pytest
 from tests.cli.test_zkml_refusals import PIXELS, dense, done
 from tests.zkml.models import onnx
 from zkgpu.backend import open_backend
+from zkgpu.evm import gas
 from zkgpu.formats.r1cs import read_r1cs
 from zkgpu.inference import CompiledModel, Folder
 from zkgpu.provers import room
@@ -58,9 +59,24 @@ def refused(command: Any, model: Path, tmp_path: Path, name: str, *texts: str) -
 def test_a_circuit_beyond_the_largest_domain(
     model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    account = SimpleNamespace(size=Size(300_000_000, 400_000_000, 10**9, 3, 4))
+    account = SimpleNamespace(size=Size(300_000_000, 400_000_000, 10**9, 3, ()))
     monkeypatch.setattr(CompiledModel, "account", property(lambda _: account))
     refused(command, model, tmp_path, name, "300000000 constraints", "2^27")
+
+
+@pytest.mark.parametrize("name", ["estimate", "compile"])
+def test_a_contract_beyond_the_gas_of_a_transaction(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    arguments = commands(model, tmp_path)[name]
+    quiet = command(*arguments, "--json")
+    costs = quiet.json["costs"]
+    assert "EIP-7825" not in quiet.err
+    monkeypatch.setattr(gas, "MOST_OF_A_TRANSACTION", costs["gas"] - 1)
+    warned = command(*arguments)
+    assert warned.code == 0
+    assert f"about {costs['gas']:,} gas" in warned.err
+    assert "--hashed 'x' publishes a hash of its 4 values" in warned.err
 
 
 @pytest.mark.parametrize("name", ["estimate", "compile", "setup"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
-from zkgpu.circuits.committed import CommittedRound, PublicArray
+from zkgpu.circuits.committed import WIDTHS, CommittedRound, PublicArray
 from zkgpu.circuits.gadgets import Table
 from zkgpu.curves.bn254 import BN254, Fr
 from zkgpu.groth16 import Proof, Prover, VerifyingKey, unsafe_setup
@@ -86,6 +86,12 @@ SHAPES: dict[str, tuple[int, CommittedRound]] = {
     "committed_bare": (1, CommittedRound(5, 3)),
     "committed_image": (0, CommittedRound(5, 2, IMAGE)),
 }
+PHOTO = (PublicArray("photo", (3, 224, 224), -127, 127), PublicArray("logits", (1000,), -(2**31), 2**31 - 1))
+# of each width the values that fill it, and those that are compared with their interval
+KINDS = tuple(
+    PublicArray(f"of {width} bytes from {low}", (400,), low, (1 << 8 * width) - 1) for width in WIDTHS for low in (0, 1)
+)
+LARGE = {"committed_photo": CommittedRound(5, 2, PHOTO), "committed_kinds": CommittedRound(5, 1, KINDS)}
 
 
 def secrets_of(name: str) -> Trapdoor:
@@ -105,6 +111,15 @@ def made_committed(name: str) -> CommittedInstance:
     secrets, public, packed = secrets_of(name), [Fr.modulus - 1 - i for i in range(n_given)], example_packed(round_)
     key = secrets.verifying_key()
     return CommittedInstance(name, key, public, packed, secrets.prove(key, public, packed))
+
+
+def made_large(name: str) -> CommittedInstance:
+    """One of LARGE, with packed values that have no zero bytes, the dearest calldata."""
+    round_ = LARGE[name]
+    secrets = made_trapdoor(name, 0, round_)
+    packed = b"".join(a.pack([a.high - 1 - i % 100 for i in range(a.size)]) for a in round_.arrays)
+    key = secrets.verifying_key()
+    return CommittedInstance(name, key, [], packed, secrets.prove(key, [], packed))
 
 
 # a classifier whose class a contract acts on

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from committed_instances import SHAPES, classifier_prover, made_committed
+from committed_instances import LARGE, SHAPES, classifier_prover, made_committed, made_large
 from evm import CONTRACTS
 from groth16_instances import SAMPLES, Instance, made, sample, uncontributed_key
 from model_contracts import DEMO, FORMS, compiled_form, standin_sources
@@ -39,6 +39,7 @@ def sources() -> dict[str, str]:
     """The source of every compiled contract, by name."""
     texts = {i.name: verifier_source(i.verifying_key) for i in instances()}
     texts |= {name: verifier_source(made_committed(name).verifying_key) for name in SHAPES}
+    texts |= {name: verifier_source(made_large(name).verifying_key) for name in LARGE}
     texts[CLASSIFIER] = verifier_source(classifier_prover()[1].key.verifying_key, "ClassVerifier")
     texts[VAULT] = (EXAMPLES / "ClassifiedVault.sol").read_text()
     texts[PUBLISHED] = (EXAMPLES / "PublishedModel.sol").read_text()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from committed_instances import G1, SHAPES, CommittedInstance, made_committed, secrets_of
+from committed_instances import G1, LARGE, SHAPES, CommittedInstance, made_committed, made_large, secrets_of
 from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.groth16.committed_statement import with_points
-from zkgpu.circuits.committed import PublicArray
+from zkgpu.circuits.committed import CommittedRound, PublicArray
 from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import ZkgpuError
 from zkgpu.groth16 import Proof, verify
@@ -274,6 +274,22 @@ def test_the_advised_gas_limit_suffices_and_is_not_wasteful(instance, function):
     limit = gas_limit(len(instance.public_inputs), round_=instance.verifying_key.required_commitment.round)
     assert contract.call(data, gas=limit) == TRUE
     assert 1.03 * contract.gas_used < limit < 1.08 * contract.gas_used
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_the_advised_gas_limit_suffices_for_many_values_of_any_kind(name):
+    instance = made_large(name)
+    limit = gas_limit(0, round_=instance.verifying_key.required_commitment.round)
+    contract = contract_of(instance)
+    assert 0 not in instance.packed
+    assert contract.call(calldata(instance.proof, [], packed=instance.packed), gas=limit) == TRUE
+    assert 1.03 * contract.gas_used < limit < 1.08 * contract.gas_used
+
+
+def test_the_advised_gas_limit_is_no_less_than_the_floor_on_calldata():
+    """Wide values are computed with for less than their calldata costs at least (EIP-7623)."""
+    wide = CommittedRound(5, 1, (PublicArray("wide", (40_000,), 0, 2**128 - 1),))
+    assert gas_limit(0, round_=wide) == 21_000 + 40 * (4 + 32 * 14 + 16 * 40_000)
 
 
 @pytest.mark.parametrize(

@@ -36,17 +36,17 @@ def sizes(integers: IntegerModel, visibilities: Visibilities) -> tuple[Size, Siz
     """(told, built)."""
     r1cs = build_circuit(integers, visibilities).compile().r1cs
     entries = sum(len(side.indices) for side in (r1cs.a, r1cs.b, r1cs.c))
-    values = sum(array.size for round_ in r1cs.rounds for array in round_.arrays)
-    return size_of(integers, visibilities), Size(r1cs.n_constraints, r1cs.n_wires, entries, r1cs.n_public, values)
+    arrays = tuple(array for round_ in r1cs.rounds for array in round_.arrays)
+    return size_of(integers, visibilities), Size(r1cs.n_constraints, r1cs.n_wires, entries, r1cs.n_public, arrays)
 
 
 def assert_same(told: Size, built: Size) -> None:
     """The entries may differ where sums share wires."""
-    assert (told.constraints, told.wires, told.public, told.values) == (
+    assert (told.constraints, told.wires, told.public, told.arrays) == (
         built.constraints,
         built.wires,
         built.public,
-        built.values,
+        built.arrays,
     )
     assert 0.8 * built.entries < told.entries < 1.6 * built.entries
 

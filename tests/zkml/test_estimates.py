@@ -39,7 +39,7 @@ def last(of: list[Line]) -> dict[str, Line]:
 
 def estimated(line: Line) -> Costs:
     told = line["estimate"]
-    size = Size(told["constraints"], told["wires"], told["entries"], told.get("public", 0), 0)
+    size = Size(told["constraints"], told["wires"], told["entries"], told.get("public", 0), ())
     return estimate(size, SPEED / line["calibration_ns"], line["threads"])
 
 

@@ -130,7 +130,7 @@ def compile_command(session: Session, /, model: str, output: str, force: bool, *
         compiled = _compile(model, options)
         require_room_for(compiled, folder)
         costs = estimate(compiled.circuit.r1cs)
-        _warn(session, compiled)
+        _warn(session, compiled, costs)
         if not force and folder.holds_another(compiled):
             raise UsageError(f"{output}: there is the model of another circuit: --force replaces it, and its keys")
         folder.write_model(compiled)
@@ -153,7 +153,7 @@ def estimate_command(session: Session, /, model: str, shapes: tuple[str, ...], *
         compiled, size = estimate_model(source, options["calibrate"], shapes=_shapes(shapes), **named)
         costs = estimate(size, speed_of_this_machine(), session.threads)
         require_room(costs)
-        _warn(session, compiled)
+        _warn(session, compiled, costs)
     if options["calibrate"] is None:
         session.warn("no samples were given: numbers were made up, and ranges may be others. --calibrate gives some")
     session.finish(_report(compiled, costs), *_lines(compiled, costs))
@@ -188,10 +188,18 @@ def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, An
     }
 
 
-def _warn(session: Session, compiled: CompiledModel) -> None:
-    """Logs what the accuracy report says of itself."""
+def _warn(session: Session, compiled: CompiledModel, costs: Costs) -> None:
+    """Logs what the accuracy report says of itself, and that no transaction could check a proof."""
+    from zkgpu.evm.gas import MOST_OF_A_TRANSACTION
+
     for line in compiled.accuracy.warnings if compiled.accuracy else ():
         session.warn(line)
+    if costs.gas > MOST_OF_A_TRANSACTION:
+        largest = max(compiled.account.size.arrays, key=lambda array: array.size)
+        session.warn(
+            f"a contract would take about {costs.gas:,} gas, and a transaction has at most {MOST_OF_A_TRANSACTION:,} "
+            f"(EIP-7825): --hashed '{largest.name}' publishes a hash of its {largest.size:,} values"
+        )
 
 
 def _bits(given: str) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from zkgpu.circuits.committed import PublicArray
 from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES
+from zkgpu.evm.gas import CALLDATA_BYTE, hashed_gas
 from zkgpu.groth16.commitment import key_digest
 from zkgpu.groth16.keys import VerifyingKey
 
@@ -14,6 +15,8 @@ _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,60}")
 _HASHED_AT = 0xE0  # in memory, after the key's digest and D
 _PROOF_WORDS = 12  # D and pi follow C
 _INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * _PROOF_WORDS
+# gas that one value of a width adds to the digest: as it is, and compared with its interval (measured, bench/gas.py)
+_ABSORB = {1: (66, 97), 2: (73, 104), 4: (77, 109), 8: (84, 117), 16: (99, 146)}
 
 
 def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
@@ -25,7 +28,7 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
         "digest_doc": _digest_doc(round_.arrays),
         "packed_place": ", then the packed values" if round_.packed_size else "",
         "input_types": "".join(f",\n        {type_}" for type_ in types),
-        "calldata_size": _arguments_size(given, round_.packed_size),
+        "calldata_size": arguments_size(given, round_.packed_size),
         "functions": _digest_functions(round_.arrays),
         "layout_checks": _layout_checks(key),
         "copies": _copies(key),
@@ -36,16 +39,23 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
     }
 
 
-def _packed_at(n_explicit_public: int) -> int:
-    """Where the packed values start in the calldata: after their offset and length."""
-    return _INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
+def packed_gas(arrays: Sequence[PublicArray]) -> int:
+    """Gas that packed values add to a call: their calldata, their hash, and their digest. No byte of them is zero."""
+    size = sum(array.packed_size for array in arrays)
+    absorbed = sum(array.size * _ABSORB[array.width][not _fills_width(array)] for array in arrays)
+    return CALLDATA_BYTE * size + hashed_gas(size) + absorbed
 
 
-def _arguments_size(n_explicit_public: int, packed_size: int) -> int:
+def arguments_size(n_explicit_public: int, packed_size: int) -> int:
     """Bytes of a call, the selector included."""
     if not packed_size:
         return _INPUTS_AT + WORD_BYTES * n_explicit_public
     return _packed_at(n_explicit_public) + WORD_BYTES * -(-packed_size // WORD_BYTES)
+
+
+def _packed_at(n_explicit_public: int) -> int:
+    """Where the packed values start in the calldata: after their offset and length."""
+    return _INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
 
 
 def _public_values(key: VerifyingKey) -> Iterator[str]:

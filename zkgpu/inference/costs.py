@@ -23,6 +23,7 @@ import numpy as np
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.groth16.contract_commitment import packed_gas
 from zkgpu.groth16.room import key_bytes, setup_memory
 from zkgpu.ntt.domain import Domain
 from zkgpu.records import dataclass
@@ -45,7 +46,6 @@ _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
 _GAS = 259_000  # of a proof with a commitment, the whole transaction
 _GAS_PER_INPUT = 7_157  # challenges and digest too
-_GAS_PER_VALUE = 85  # with a byte or two of calldata
 _SAMPLES = 4  # that are made up
 
 
@@ -99,7 +99,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         proof_seconds=proof,
         memory=max(memory),
         key_bytes=key_bytes(domain, size.wires),
-        gas=_GAS + _GAS_PER_INPUT * size.public + _GAS_PER_VALUE * size.values,
+        gas=_GAS + _GAS_PER_INPUT * size.public + packed_gas(size.arrays),
         public=size.public,
         setup_memory=memory[0],
         prove_memory=memory[1],
@@ -112,8 +112,8 @@ def _weighted(weights: tuple[float, ...], counts: tuple[int, ...]) -> float:
 
 def _size(r1cs: R1CS) -> Size:
     entries = sum(len(side.indices) for side in (r1cs.a, r1cs.b, r1cs.c))
-    values = sum(array.size for round_ in r1cs.rounds for array in round_.arrays)
-    return Size(r1cs.n_constraints, r1cs.n_wires, entries, r1cs.n_public, values)
+    arrays = tuple(array for round_ in r1cs.rounds for array in round_.arrays)
+    return Size(r1cs.n_constraints, r1cs.n_wires, entries, r1cs.n_public, arrays)
 
 
 def estimate_model(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from zkgpu.circuits import Circuit
+from zkgpu.circuits.committed import PublicArray
 from zkgpu.circuits.gadgets.lookup import Table
 from zkgpu.circuits.rounds import DIGEST_POINT
 from zkgpu.circuits.widths import UNKNOWN
@@ -63,7 +64,7 @@ from zkgpu.zkml.operations import (
 )
 from zkgpu.zkml.ranges import Interval, analyze, with_reach
 from zkgpu.zkml.tally import Integers, Size, Sums
-from zkgpu.zkml.visibility import Visibilities, packed_interval
+from zkgpu.zkml.visibility import BINDING, Visibilities, packed_interval
 
 _WAYS = {
     "exact": "weights in exact rows",
@@ -199,7 +200,7 @@ class NetworkTally(RowTally):
         unsigned = visibility == "public" and tensor.low >= 0
         x = self.fresh(tensor.shape, tensor.high.bit_length() if unsigned else UNKNOWN)
         if visibility == "public":
-            self.values += x.size
+            self.arrays.append(PublicArray(tensor.name, x.shape, tensor.low, tensor.high))
         else:
             self.within(x, tensor.low, tensor.high)
         if visibility == "hashed":
@@ -210,7 +211,7 @@ class NetworkTally(RowTally):
         visibility = self.visibilities.of_output(tensor.name)
         x, (low, high) = self.sums[tensor.name], packed_interval(self.intervals[tensor.name])
         if visibility == "public":
-            self.values += x.size
+            self.arrays.append(PublicArray(tensor.name, x.shape, low, high))
             self.constrain(0, x.total())
         elif visibility == "hashed":
             self.within(x, low, high)
@@ -222,7 +223,8 @@ class NetworkTally(RowTally):
 
     def bind(self) -> None:
         """The bytes that a proof is for."""
-        self.values += self.visibilities.binding
+        if self.visibilities.binding:
+            self.arrays.append(PublicArray(BINDING, (self.visibilities.binding,), 0, 255))
         self.wires += self.visibilities.binding
 
     def write(self, operation: Operation) -> None:

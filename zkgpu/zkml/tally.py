@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zkgpu.circuits.committed import PublicArray
 from zkgpu.circuits.gadgets.limbs import LimbPlan, plan_limbs
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT
 from zkgpu.circuits.rounds import DIGEST_POINT
@@ -36,7 +37,7 @@ class Size:
     Attributes:
         entries: of its three matrices
         public: ordinary public inputs, with the challenges and the digest
-        values: public values that travel packed
+        arrays: public values that travel packed
         degree: of what is tested at challenges, summed up: more than this over the order of Fr is no chance to pass a
             test that a witness should fail (Schwartz and Zippel)
     """
@@ -45,7 +46,7 @@ class Size:
     wires: int
     entries: int
     public: int
-    values: int
+    arrays: tuple[PublicArray, ...]
     degree: int = 0
 
 
@@ -109,7 +110,7 @@ class Tally:
         limb: bits of a limb in range checks that may be loose
         checks, check_terms: by width, how many values are checked, and how many wires these are sums of
         tables, table_powers: (rows, columns, looked up) of each, and the power of the challenge that combines columns
-        public, values, challenges: public inputs, values that travel packed, and names of challenges
+        public, arrays, challenges: public inputs, public values that travel packed, and names of challenges
         degree: of the polynomials that are tested at challenges so far
         powers: by step, how many powers of the challenge there are (gadgets.evaluations)
         read: the names of tensors that something reads: a product that nothing reads costs nothing
@@ -120,7 +121,7 @@ class Tally:
     wires: int = 1
     entries: int = 0
     public: int = 0
-    values: int = 0
+    arrays: list[PublicArray] = field(default_factory=list)
     checks: Counter[int] = field(default_factory=Counter)
     check_terms: Counter[int] = field(default_factory=Counter)
     tables: dict[Any, list[int]] = field(default_factory=dict)
@@ -237,22 +238,23 @@ class Tally:
 
     def finished(self) -> Size:
         """With the range checks, the tables, the digest of public values, and the mask of the commitment."""
-        used = bool(self.values or self.checks.total() or self.challenges)
+        values = sum(array.size for array in self.arrays)
+        used = bool(values or self.checks.total() or self.challenges)
         self._write_checks()
         for key, (rows, columns, count) in self.tables.items():
             self._write_table(rows, columns, count, self.table_powers.get(key, 1))
         self.challenges |= {LOOKUP_POINT} if self.plan.width else set()
-        if self.values:
+        if values:
             self.challenges.add(DIGEST_POINT)
-            self.constrain(self.values, 5 * self.values)
-            self.degree += self.values - 1
-            self.wires += self.values
+            self.constrain(values, 5 * values)
+            self.degree += values - 1
+            self.wires += values
             self.public += 1
         if used:
             self.constrain(1, 1)
             self.wires += 1 + len(self.challenges)
             self.public += len(self.challenges)
-        return Size(self.constraints, self.wires, self.entries, self.public, self.values, self.degree)
+        return Size(self.constraints, self.wires, self.entries, self.public, tuple(self.arrays), self.degree)
 
     def _write_checks(self) -> None:
         self.plan: LimbPlan = plan_limbs(+self.checks)

@@ -1,0 +1,14 @@
+"""What a transaction's data costs, and the most gas that a transaction may use."""
+
+from __future__ import annotations
+
+TRANSACTION = 21_000  # before anything is computed
+CALLDATA_BYTE = 16  # that is not zero (EIP-2028)
+FLOOR_BYTE = 40  # that is not zero, where the transaction computes less than that (EIP-7623)
+MOST_OF_A_TRANSACTION = 1 << 24  # EIP-7825
+
+
+def hashed_gas(size: int) -> int:
+    """Gas to copy that many bytes of calldata into fresh memory and hash them (Yellow Paper, appendices G and H)."""
+    words = -(-size // 32)
+    return 12 * words + words * words // 512
