@@ -18,9 +18,10 @@ from tests.zkml.networks import all_inputs, compiled, model_of
 from tests.zkml.test_layers import OTHERS, PINNED, linear
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
-from zkgpu.errors import UsageError
+from zkgpu.errors import ResourceError, UsageError
 from zkgpu.groth16.circuit_digest import circuit_digest
 from zkgpu.inference import CompiledModel, Folder, Prover, compile_model, stored, unsafe_setup
+from zkgpu.inference import folder as build_folders
 from zkgpu.store import digests, mapped
 from zkgpu.store.functions import describe_function, restore_function
 from zkgpu.zkml.layers import network as layers_of_networks
@@ -182,6 +183,40 @@ def test_the_circuit_of_another_model_or_version_is_not_used(
     assert is_opened(folder)
     monkeypatch.setattr(stored, "_sources", lambda: b"another version")
     assert not is_opened(folder)
+
+
+def test_a_proof_keeps_the_circuit_of_this_version(folder: Folder, network: CompiledModel) -> None:
+    backend, path = open_backend("cpu", threads=1), folder.path / "circuit.bin"
+    own = path.read_bytes()
+    folder.write_key(unsafe_setup(network, backend), network)
+    for stale in (None, own[:64] + bytes([own[64] ^ 1]) + own[65:], own[:100]):
+        path.unlink()
+        if stale is not None:
+            path.write_bytes(stale)
+        compiled = folder.read_model()
+        assert not compiled.has_circuit
+        folder.prover(compiled, folder.read_key(backend), backend)
+        assert path.read_bytes() == own
+    kept, before = folder.read_model(), path.stat()
+    assert kept.has_circuit
+    folder.prover(kept, folder.read_key(backend), backend)
+    assert path.stat() == before
+
+
+def test_a_circuit_that_cannot_be_kept_is_no_hindrance_to_a_proof(
+    folder: Folder, network: CompiledModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    backend = open_backend("cpu", threads=1)
+    folder.write_key(unsafe_setup(network, backend), network)
+    (folder.path / "circuit.bin").unlink()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise ResourceError("read-only file system")
+
+    monkeypatch.setattr(build_folders, "replacing", refuse)
+    compiled = folder.read_model()
+    folder.prover(compiled, folder.read_key(backend), backend).prove(np.zeros((1, 8), np.float32))
+    assert "the circuit is not kept: read-only file system" in caplog.text
 
 
 def test_a_circuit_that_passes_for_that_of_the_model_is_not_the_keys(folder: Folder, network: CompiledModel) -> None:

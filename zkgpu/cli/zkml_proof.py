@@ -56,7 +56,7 @@ def prove_command(
 ) -> None:
     """Prove a model's outputs for one sample of inputs, or for each of a batch: proof_0.json and so on."""
     from zkgpu.formats.container import naming
-    from zkgpu.inference import ModelStatement, Prover, binding_from
+    from zkgpu.inference import ModelStatement, binding_from
     from zkgpu.inference.folder import read_inputs
 
     folder, read = build_folder(build), [*build_folder(build).files, inputs, weights]
@@ -76,7 +76,7 @@ def prove_command(
         key = folder.read_key(session.backend())
         if key.is_unsafe:
             session.warn(UNSAFE_WARNING, even_quiet=True)
-        prover = Prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
+        prover = folder.prover(compiled, key, session.backend(), allow_insecure_key=allow_insecure_key)
         for name, count in _moved(model, samples).items() if clamp else ():
             session.warn(f"input '{name}': {count} of its numbers were moved: out of range, or no whole numbers")
         made = prover.prove_each(samples, clamp=clamp, weights=model, binding=binding_from(binding))

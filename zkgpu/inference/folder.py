@@ -7,7 +7,7 @@ import math
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zkgpu import solidity
 from zkgpu.backend.protocol import Backend
@@ -28,6 +28,9 @@ from zkgpu.stages import stage
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
+if TYPE_CHECKING:
+    from zkgpu.inference.steps import Prover
+
 log = logging.getLogger(__name__)
 
 _MODEL, _KEY, _VERIFYING_KEY, _CONTRACT = "model.npz", "key.zkey", "verification_key.json", "Verifier.sol"
@@ -44,7 +47,7 @@ class Folder:
     """A build folder.
 
     model.npz               the integer model with its weights, and how it was made
-    circuit.bin             its circuit, which is written again where this file is missing, or not of this version
+    circuit.bin             its circuit, which a proof writes again where this file is missing, or not of this version
     key.zkey                the proving key
     verification_key.json   the verifying key
     statement.json          what a proof says, and in which form: names, shapes, types, scales and labels
@@ -87,6 +90,19 @@ class Folder:
             with replacing(model, secret=secret) as file:
                 file.write(data)
         self._write_circuit(compiled, data)
+
+    def prover(self, compiled: CompiledModel, key: ProvingKey, backend: Backend, **options: bool) -> Prover:
+        """The Prover of what was read from here. Keeps the circuit where `read_model` found none of this version.
+
+        Args and errors as of Prover.
+        """
+        from zkgpu.inference.steps import Prover
+
+        was_kept, prover = compiled.has_circuit, Prover(compiled, key, backend, **options)
+        if not was_kept:
+            with stage("write circuit"):
+                self._write_circuit(compiled, (self.path / _MODEL).read_bytes())
+        return prover
 
     def _write_circuit(self, compiled: CompiledModel, model_file: bytes) -> None:
         """The circuit, where it can be kept: a full disk costs only the time to write it again."""

@@ -126,7 +126,7 @@ class ModelKey(OpenKey):
     """The build folder of a model, for inputs."""
 
     def __init__(self, served: Served, devices: Devices) -> None:
-        from zkgpu.inference import Folder, Prover
+        from zkgpu.inference import Folder
 
         folder = Folder(Path(served.path))
         self._compiled, self.key = folder.read_model(), folder.read_key(devices.whole)
@@ -134,7 +134,7 @@ class ModelKey(OpenKey):
         self._statement = folder.read_statement()
         self._statement.require_key(self.key.verifying_key)
         self._backend = devices.of(self.key)
-        self._prover = Prover(self._compiled, self.key, self._backend)
+        self._prover = folder.prover(self._compiled, self.key, self._backend)
 
     @property
     def device(self) -> str:

@@ -108,6 +108,11 @@ class CompiledModel:
 
         return account_of(self.reference or self.model, self.visibilities)
 
+    @property
+    def has_circuit(self) -> bool:
+        """Whether the circuit is written already, or was kept."""
+        return "circuit" in vars(self)
+
     def with_circuit(self, circuit: CompiledCircuit) -> CompiledModel:
         """The same model, whose circuit need not be written: it was kept."""
         known = {"_intervals": self._intervals} if "_intervals" in self.__dict__ else {}
