@@ -235,6 +235,22 @@ def test_counts_of_the_commitment_section_are_checked(
     assert "\n" not in str(caught.value)
 
 
+def test_a_key_with_two_arrays_of_one_name_is_refused(ceremonial: ProvingKey, tmp_path: Path) -> None:
+    """A verifier that looks values up by name would take the second array's for the first's."""
+    path, vk = tmp_path / "key.zkey", ceremonial.verifying_key
+    x, doubled = vk.required_commitment.round.arrays
+    round_ = replace(vk.required_commitment.round, arrays=(x, replace(doubled, name="y")))
+    write_zkey(path, replace(ceremonial, verifying_key=with_part(vk, round=round_)))
+    data = path.read_bytes()
+    start, size = section(data, 100)
+    named = data[start : start + size].replace(b"\1\0\0\0y", b"\1\0\0\0x")
+    path.write_bytes(data[:start] + named + data[start + size :])
+    with pytest.raises(FormatError, match="two public arrays are named 'x'"):
+        read_zkey(path)
+    with pytest.raises(UsageError, match="two public arrays are named 'x'"):
+        replace(round_, arrays=(x, x))
+
+
 @pytest.mark.parametrize("number", [101, 102])
 def test_points_of_the_commitment_are_checked(ceremonial: ProvingKey, tmp_path: Path, number: int) -> None:
     path = tmp_path / "key.zkey"
@@ -286,6 +302,7 @@ def test_json_of_ordinary_proofs_has_nothing_new(statement: Any) -> None:
         {"arrays": [{"name": "x", "shape": [2], "low": "2", "high": "1"}]},
         {"arrays": [{"name": "x", "shape": [2], "low": "-01", "high": "1"}]},
         {"arrays": [{"name": "x", "shape": [2], "low": 0, "high": 1}]},
+        {"arrays": [{"name": "x", "shape": [k], "low": "0", "high": "1"} for k in (2, 3)]},
         {"vk_sigma_2": [["1", "2"], ["3", "4"], ["1", "0"]]},
     ],
 )

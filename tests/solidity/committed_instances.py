@@ -89,13 +89,15 @@ SHAPES: dict[str, tuple[int, CommittedRound]] = {
 PHOTO = (PublicArray("photo", (3, 224, 224), -127, 127), PublicArray("logits", (1000,), -(2**31), 2**31 - 1))
 # of each width the values that fill it, and those that are compared with their interval
 KINDS = tuple(
-    PublicArray(f"of {width} bytes from {low}", (400,), low, (1 << 8 * width) - 1) for width in WIDTHS for low in (0, 1)
+    PublicArray(f"{width} bytes, {within} within", (200,), within, (1 << 8 * width) - 1 - 2 * within)
+    for width in WIDTHS
+    for within in (0, 3)
 )
 LARGE = {"committed_photo": CommittedRound(5, 2, PHOTO), "committed_kinds": CommittedRound(5, 1, KINDS)}
 
 
 def secrets_of(name: str) -> Trapdoor:
-    return made_trapdoor(name, *SHAPES[name])
+    return made_trapdoor(name, *(SHAPES[name] if name in SHAPES else (0, LARGE[name])))
 
 
 def example_packed(round_: CommittedRound) -> bytes:
@@ -115,9 +117,8 @@ def made_committed(name: str) -> CommittedInstance:
 
 def made_large(name: str) -> CommittedInstance:
     """One of LARGE, with packed values that have no zero bytes, the dearest calldata."""
-    round_ = LARGE[name]
-    secrets = made_trapdoor(name, 0, round_)
-    packed = b"".join(a.pack([a.high - 1 - i % 100 for i in range(a.size)]) for a in round_.arrays)
+    secrets = secrets_of(name)
+    packed = b"".join(a.pack([a.high - 1 - i % 100 for i in range(a.size)]) for a in LARGE[name].arrays)
     key = secrets.verifying_key()
     return CommittedInstance(name, key, [], packed, secrets.prove(key, [], packed))
 

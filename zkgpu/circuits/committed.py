@@ -131,11 +131,19 @@ class CommittedRound:
         n_committed: committed wires, the mask among them
         n_challenges: challenges, the digest's point first when there are public arrays
         arrays: public values that travel packed, in that order
+
+    Raises UsageError for two arrays of one name.
     """
 
     n_committed: int
     n_challenges: int
     arrays: tuple[PublicArray, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [array.name for array in self.arrays]
+        if len(set(names)) < len(names):
+            repeated = max(names, key=names.count)
+            raise UsageError(f"two public arrays are named {repeated!r}: give each a name of its own")
 
     @property
     def n_public(self) -> int:

@@ -8,6 +8,11 @@ FLOOR_BYTE = 40  # that is not zero, where the transaction computes less than th
 MOST_OF_A_TRANSACTION = 1 << 24  # EIP-7825
 
 
+def transaction_gas(computed: int, calldata: int) -> int:
+    """Gas of a transaction that would take `computed` without the floor on its bytes of calldata."""
+    return max(computed, TRANSACTION + FLOOR_BYTE * calldata)
+
+
 def hashed_gas(size: int) -> int:
     """Gas to copy that many bytes of calldata into fresh memory and hash them (Yellow Paper, appendices G and H)."""
     words = -(-size // 32)

@@ -8,7 +8,7 @@ from typing import Any
 from zkgpu.circuits.committed import CommittedRound
 from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES, g1_words, g2_words
 from zkgpu.evm.form import ContractForm, Substitutions, public_parameters
-from zkgpu.evm.gas import FLOOR_BYTE, TRANSACTION
+from zkgpu.evm.gas import transaction_gas
 from zkgpu.groth16.contract_commitment import arguments_size, committed_substitutions, packed_gas
 from zkgpu.groth16.keys import Proof, VerifyingKey
 
@@ -100,7 +100,7 @@ def _gas(n_public: int, round_: CommittedRound | None) -> int:
     if round_ is None:
         return 220_000 + 7_500 * n_public
     computed = 271_000 + 7_500 * (n_public + round_.n_public) + 21 * packed_gas(round_.arrays) // 20
-    return max(computed, TRANSACTION + FLOOR_BYTE * arguments_size(n_public, round_.packed_size))
+    return transaction_gas(computed, arguments_size(n_public, round_.packed_size))
 
 
 FORM = ContractForm("Groth16Verifier", _template, _parameters, _words, _arguments, _text, _gas)

@@ -16,7 +16,7 @@ _HASHED_AT = 0xE0  # in memory, after the key's digest and D
 _PROOF_WORDS = 12  # D and pi follow C
 _INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * _PROOF_WORDS
 # gas that one value of a width adds to the digest: as it is, and compared with its interval (measured, bench/gas.py)
-_ABSORB = {1: (66, 97), 2: (73, 104), 4: (77, 109), 8: (84, 117), 16: (99, 146)}
+_ABSORB = {1: (37, 40), 2: (44, 51), 4: (48, 62), 8: (55, 92), 16: (70, 136)}
 
 
 def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
@@ -120,22 +120,50 @@ def _digest_functions(arrays: Iterable[PublicArray]) -> str:
 
 
 def _digest_function(width: int, fills: bool) -> str:
-    """Horner's rule, a word of values a turn; `add` cannot overflow, as a value has at most 128 bits."""
-    bounds, result = ("", "digest") if fills else (", low, span", "digest, outside")
-    lanes = "".join(_absorbed(_lane(i, width), fills) for i in range(WORD_BYTES // width))
-    last = _absorbed(f"shr({256 - 8 * width}, xor(calldataload(from), flip))", fills)
-    compared = "" if fills else " A value that exceeds `low` by\n            // more than `span` lies outside."
+    """Horner's rule, a word of values a turn; `add` cannot overflow, as a value has at most 128 bits.
+
+    The order r is a parameter: a constant would be fetched from the code for each value.
+    """
+    bounds, result = ("", "digest") if fills else (", above, below", "digest, outside")
+    absorbed = "".join(_absorbed(_lane(i, width)) for i in range(WORD_BYTES // width))
+    words_compared, value_compared = ("", "") if fills else (_words_compared(width), _value_compared(width))
     return f"""
-            // Continues the digest s with values of {width} bytes, from `from` to `to`.{compared}
-            function {_function_name(width, fills)}(s, x, from, to, flip{bounds}) -> {result} {{
+            // Continues the digest s with values of {width} bytes, from `from` to `to`.{_IN_RANGE * (not fills)}
+            function {_function_name(width, fills)}(s, x, r, from, to, flip{bounds}) -> {result} {{
                 digest := s
                 for {{ }} iszero(gt(add(from, 32), to)) {{ from := add(from, 32) }} {{
                     let word := xor(calldataload(from), flip)
-{lanes}                }}
+{words_compared}{absorbed}                }}
                 for {{ }} lt(from, to) {{ from := add(from, {width}) }} {{
-{last}                }}
+                    let value := shr({256 - 8 * width}, xor(calldataload(from), flip))
+{value_compared}{_absorbed("value")}                }}
             }}
 """
+
+
+_IN_RANGE = """ Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small."""
+
+
+def _words_compared(width: int) -> str:
+    bits, every_second = 8 * width, _every_second(width)
+    sums = "or(add(values, above), not(add(values, below)))"
+    return "".join(
+        f"                    {{ let values := and({word}, {every_second * ((1 << bits) - 1):#x})\n"
+        f"                    outside := or(outside, and({sums}, {every_second << bits:#x})) }}\n"
+        for word in ("word", f"shr({bits}, word)")
+    )
+
+
+def _value_compared(width: int) -> str:
+    sums = "or(add(value, above), not(add(value, below)))"
+    return f"                    outside := or(outside, and({sums}, {1 << 8 * width:#x}))\n"
+
+
+def _every_second(width: int) -> int:
+    """A one as every second value of a word."""
+    return sum(1 << 16 * width * i for i in range(WORD_BYTES // (2 * width)))
 
 
 def _function_name(width: int, fills: bool) -> str:
@@ -150,14 +178,8 @@ def _lane(i: int, width: int) -> str:
     return f"and(shr({shift}, word), {(1 << 8 * width) - 1:#x})"
 
 
-def _absorbed(value: str, fills: bool) -> str:
-    indent = " " * 20
-    if fills:
-        return f"{indent}digest := add(mulmod(digest, x, R), {value})\n"
-    return (
-        f"{indent}{{ let value := {value} outside := or(outside, gt(sub(value, low), span))\n"
-        f"{indent}digest := add(mulmod(digest, x, R), value) }}\n"
-    )
+def _absorbed(value: str) -> str:
+    return f"                    digest := add(mulmod(digest, x, r), {value})\n"
 
 
 def _fills_width(array: PublicArray) -> bool:
@@ -182,9 +204,11 @@ def _digest(key: VerifyingKey) -> str:
 def _absorb(array: PublicArray, at: int) -> list[str]:
     """Statements that add the values of an array at `at` to the digest."""
     flip = array.offset.to_bytes(array.width, "big").hex() * (WORD_BYTES // array.width)
-    call = f"{_function_name(array.width, _fills_width(array))}(s, c0, {at:#x}, {at + array.packed_size:#x}, "
+    call = f"{_function_name(array.width, _fills_width(array))}(s, c0, R, {at:#x}, {at + array.packed_size:#x}, "
     call += f"0x{flip}" if array.is_signed else "0"
     if _fills_width(array):
         return [f"s := {call})"]
-    low, span = array.low + array.offset, array.high - array.low
-    return [f"s, outside := {call}, {low:#x}, {span:#x})", "ok := and(ok, iszero(outside))"]
+    limit, every_second = 1 << 8 * array.width, _every_second(array.width)
+    above = every_second * (limit - 1 - array.high - array.offset)
+    below = every_second * (limit - array.low - array.offset)
+    return [f"s, outside := {call}, {above:#x}, {below:#x})", "ok := and(ok, iszero(outside))"]

@@ -50,7 +50,10 @@ def commitment_from_json(value: Any, curve: Curve, n_public: int) -> CommitmentK
     n_committed, n_challenges = (_count(value, name) for name in ("nCommitted", "nChallenges"))
     listed = list_of(member(value, "arrays"), "arrays")
     arrays = tuple(_array_from_json(item, f"arrays[{i}]") for i, item in enumerate(listed))
-    round_ = CommittedRound(n_committed, n_challenges, arrays)
+    try:
+        round_ = CommittedRound(n_committed, n_challenges, arrays)
+    except UsageError as error:
+        raise FormatError(f"arrays: {error}: export the key again") from None
     if not n_committed or round_.n_public > n_public or (arrays and not n_challenges):
         raise FormatError(
             f"nChallenges is {n_challenges:,}, nPublic {n_public:,}: they do not fit, export the key again"

@@ -54,7 +54,10 @@ def read_commitment_key(file: Container, curve: Curve, n_wires: int, n_public: i
     sigma_g2 = read_point(section, curve.g2, "sigma2")
     arrays = tuple(_read_array(section) for _ in range(n_arrays))
     section.end()
-    return CommitmentKey(sigma_g2, CommittedRound(n_committed, n_challenges, arrays))
+    try:
+        return CommitmentKey(sigma_g2, CommittedRound(n_committed, n_challenges, arrays))
+    except UsageError as error:
+        raise section.error(f"{error}: set up again") from None
 
 
 def read_committed_rows(file: Container, curve: Curve, n_committed: int) -> tuple[Limbs, Limbs]:

@@ -23,7 +23,8 @@ import numpy as np
 
 from zkgpu.circuits.r1cs import R1CS
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.groth16.contract_commitment import packed_gas
+from zkgpu.evm.gas import transaction_gas
+from zkgpu.groth16.contract_commitment import arguments_size, packed_gas
 from zkgpu.groth16.room import key_bytes, setup_memory
 from zkgpu.ntt.domain import Domain
 from zkgpu.records import dataclass
@@ -44,7 +45,7 @@ _PROVE_MEMORY = (60e6, 310.0, 0.0, 0.0, 1.0)  # bytes, beside what is mapped of 
 _THREADS = 0.5  # what a number of threads is raised to: with two, CPU seconds are 1.4 times those of the clock
 _REFERENCE = 0.41e-3  # CPU seconds of a transform of _TRANSFORM values
 _TRANSFORM, _ODD = 1 << 14, 0x9E3779B97F4A7C15  # values, and what spreads them over 64 bits
-_GAS = 259_000  # of a proof with a commitment, the whole transaction
+_GAS = 256_900  # of a proof with a commitment, the whole transaction
 _GAS_PER_INPUT = 7_157  # challenges and digest too
 _SAMPLES = 4  # that are made up
 
@@ -99,11 +100,16 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         proof_seconds=proof,
         memory=max(memory),
         key_bytes=key_bytes(domain, size.wires),
-        gas=_GAS + _GAS_PER_INPUT * size.public + packed_gas(size.arrays),
+        gas=_gas(size),
         public=size.public,
         setup_memory=memory[0],
         prove_memory=memory[1],
     )
+
+
+def _gas(size: Size) -> int:
+    computed = _GAS + _GAS_PER_INPUT * size.public + packed_gas(size.arrays)
+    return transaction_gas(computed, arguments_size(0, sum(array.packed_size for array in size.arrays)))
 
 
 def _weighted(weights: tuple[float, ...], counts: tuple[int, ...]) -> float:

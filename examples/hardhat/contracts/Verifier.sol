@@ -130,142 +130,118 @@ contract Groth16Verifier {
                 }
             }
 
-            // Continues the digest s with values of 1 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb8InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 1 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb8InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := byte(0, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(1, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(2, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(3, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(4, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(5, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(6, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(7, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(8, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(9, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(10, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(11, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(12, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(13, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(14, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(15, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(16, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(17, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(18, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(19, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(20, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(21, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(22, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(23, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(24, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(25, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(26, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(27, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(28, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(29, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(30, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(31, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    { let values := and(shr(8, word), 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    digest := add(mulmod(digest, x, r), byte(0, word))
+                    digest := add(mulmod(digest, x, r), byte(1, word))
+                    digest := add(mulmod(digest, x, r), byte(2, word))
+                    digest := add(mulmod(digest, x, r), byte(3, word))
+                    digest := add(mulmod(digest, x, r), byte(4, word))
+                    digest := add(mulmod(digest, x, r), byte(5, word))
+                    digest := add(mulmod(digest, x, r), byte(6, word))
+                    digest := add(mulmod(digest, x, r), byte(7, word))
+                    digest := add(mulmod(digest, x, r), byte(8, word))
+                    digest := add(mulmod(digest, x, r), byte(9, word))
+                    digest := add(mulmod(digest, x, r), byte(10, word))
+                    digest := add(mulmod(digest, x, r), byte(11, word))
+                    digest := add(mulmod(digest, x, r), byte(12, word))
+                    digest := add(mulmod(digest, x, r), byte(13, word))
+                    digest := add(mulmod(digest, x, r), byte(14, word))
+                    digest := add(mulmod(digest, x, r), byte(15, word))
+                    digest := add(mulmod(digest, x, r), byte(16, word))
+                    digest := add(mulmod(digest, x, r), byte(17, word))
+                    digest := add(mulmod(digest, x, r), byte(18, word))
+                    digest := add(mulmod(digest, x, r), byte(19, word))
+                    digest := add(mulmod(digest, x, r), byte(20, word))
+                    digest := add(mulmod(digest, x, r), byte(21, word))
+                    digest := add(mulmod(digest, x, r), byte(22, word))
+                    digest := add(mulmod(digest, x, r), byte(23, word))
+                    digest := add(mulmod(digest, x, r), byte(24, word))
+                    digest := add(mulmod(digest, x, r), byte(25, word))
+                    digest := add(mulmod(digest, x, r), byte(26, word))
+                    digest := add(mulmod(digest, x, r), byte(27, word))
+                    digest := add(mulmod(digest, x, r), byte(28, word))
+                    digest := add(mulmod(digest, x, r), byte(29, word))
+                    digest := add(mulmod(digest, x, r), byte(30, word))
+                    digest := add(mulmod(digest, x, r), byte(31, word))
                 }
                 for { } lt(from, to) { from := add(from, 1) } {
-                    { let value := shr(248, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(248, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x100))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 4 bytes, from `from` to `to`.
-            function absorb32(s, x, from, to, flip) -> digest {
+            function absorb32(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(224, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(160, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(96, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(32, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 4) } {
-                    digest := add(mulmod(digest, x, R), shr(224, xor(calldataload(from), flip)))
+                    let value := shr(224, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 1 bytes, from `from` to `to`.
-            function absorb8(s, x, from, to, flip) -> digest {
+            function absorb8(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), byte(0, word))
-                    digest := add(mulmod(digest, x, R), byte(1, word))
-                    digest := add(mulmod(digest, x, R), byte(2, word))
-                    digest := add(mulmod(digest, x, R), byte(3, word))
-                    digest := add(mulmod(digest, x, R), byte(4, word))
-                    digest := add(mulmod(digest, x, R), byte(5, word))
-                    digest := add(mulmod(digest, x, R), byte(6, word))
-                    digest := add(mulmod(digest, x, R), byte(7, word))
-                    digest := add(mulmod(digest, x, R), byte(8, word))
-                    digest := add(mulmod(digest, x, R), byte(9, word))
-                    digest := add(mulmod(digest, x, R), byte(10, word))
-                    digest := add(mulmod(digest, x, R), byte(11, word))
-                    digest := add(mulmod(digest, x, R), byte(12, word))
-                    digest := add(mulmod(digest, x, R), byte(13, word))
-                    digest := add(mulmod(digest, x, R), byte(14, word))
-                    digest := add(mulmod(digest, x, R), byte(15, word))
-                    digest := add(mulmod(digest, x, R), byte(16, word))
-                    digest := add(mulmod(digest, x, R), byte(17, word))
-                    digest := add(mulmod(digest, x, R), byte(18, word))
-                    digest := add(mulmod(digest, x, R), byte(19, word))
-                    digest := add(mulmod(digest, x, R), byte(20, word))
-                    digest := add(mulmod(digest, x, R), byte(21, word))
-                    digest := add(mulmod(digest, x, R), byte(22, word))
-                    digest := add(mulmod(digest, x, R), byte(23, word))
-                    digest := add(mulmod(digest, x, R), byte(24, word))
-                    digest := add(mulmod(digest, x, R), byte(25, word))
-                    digest := add(mulmod(digest, x, R), byte(26, word))
-                    digest := add(mulmod(digest, x, R), byte(27, word))
-                    digest := add(mulmod(digest, x, R), byte(28, word))
-                    digest := add(mulmod(digest, x, R), byte(29, word))
-                    digest := add(mulmod(digest, x, R), byte(30, word))
-                    digest := add(mulmod(digest, x, R), byte(31, word))
+                    digest := add(mulmod(digest, x, r), byte(0, word))
+                    digest := add(mulmod(digest, x, r), byte(1, word))
+                    digest := add(mulmod(digest, x, r), byte(2, word))
+                    digest := add(mulmod(digest, x, r), byte(3, word))
+                    digest := add(mulmod(digest, x, r), byte(4, word))
+                    digest := add(mulmod(digest, x, r), byte(5, word))
+                    digest := add(mulmod(digest, x, r), byte(6, word))
+                    digest := add(mulmod(digest, x, r), byte(7, word))
+                    digest := add(mulmod(digest, x, r), byte(8, word))
+                    digest := add(mulmod(digest, x, r), byte(9, word))
+                    digest := add(mulmod(digest, x, r), byte(10, word))
+                    digest := add(mulmod(digest, x, r), byte(11, word))
+                    digest := add(mulmod(digest, x, r), byte(12, word))
+                    digest := add(mulmod(digest, x, r), byte(13, word))
+                    digest := add(mulmod(digest, x, r), byte(14, word))
+                    digest := add(mulmod(digest, x, r), byte(15, word))
+                    digest := add(mulmod(digest, x, r), byte(16, word))
+                    digest := add(mulmod(digest, x, r), byte(17, word))
+                    digest := add(mulmod(digest, x, r), byte(18, word))
+                    digest := add(mulmod(digest, x, r), byte(19, word))
+                    digest := add(mulmod(digest, x, r), byte(20, word))
+                    digest := add(mulmod(digest, x, r), byte(21, word))
+                    digest := add(mulmod(digest, x, r), byte(22, word))
+                    digest := add(mulmod(digest, x, r), byte(23, word))
+                    digest := add(mulmod(digest, x, r), byte(24, word))
+                    digest := add(mulmod(digest, x, r), byte(25, word))
+                    digest := add(mulmod(digest, x, r), byte(26, word))
+                    digest := add(mulmod(digest, x, r), byte(27, word))
+                    digest := add(mulmod(digest, x, r), byte(28, word))
+                    digest := add(mulmod(digest, x, r), byte(29, word))
+                    digest := add(mulmod(digest, x, r), byte(30, word))
+                    digest := add(mulmod(digest, x, r), byte(31, word))
                 }
                 for { } lt(from, to) { from := add(from, 1) } {
-                    digest := add(mulmod(digest, x, R), shr(248, xor(calldataload(from), flip)))
+                    let value := shr(248, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
@@ -284,10 +260,10 @@ contract Groth16Verifier {
             let c1 := mod(keccak256(0x00, 0x40), R)
             let s
             let outside
-            s, outside := absorb8InRange(s, c0, 0x1c4, 0x204, 0, 0x0, 0x10)
+            s, outside := absorb8InRange(s, c0, R, 0x1c4, 0x204, 0, 0xef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef, 0x100010001000100010001000100010001000100010001000100010001000100)
             ok := and(ok, iszero(outside))
-            s := absorb32(s, c0, 0x204, 0x22c, 0x8000000080000000800000008000000080000000800000008000000080000000)
-            s := absorb8(s, c0, 0x22c, 0x240, 0)
+            s := absorb32(s, c0, R, 0x204, 0x22c, 0x8000000080000000800000008000000080000000800000008000000080000000)
+            s := absorb8(s, c0, R, 0x22c, 0x240, 0)
             s := mod(s, R)
 
             mstore(0x080, state)

@@ -10,16 +10,16 @@ pragma solidity >=0.8.4 <0.9.0;
 ///   state = keccak256(key digest, D, public inputs, packed values), challenge k = keccak256(state, k) modulo R
 /// and the digest s of the packed values, the polynomial with them as coefficients, at challenge 0, the first
 /// value with the highest power, two's complement shifted to start at 0. The packed values are, in this order:
-///   array 0: 400 x uint8 from 0 to 255, at byte 0
-///   array 1: 400 x uint8 from 1 to 255, at byte 400
-///   array 2: 400 x uint16 from 0 to 65535, at byte 800
-///   array 3: 400 x uint16 from 1 to 65535, at byte 1600
-///   array 4: 400 x uint32 from 0 to 4294967295, at byte 2400
-///   array 5: 400 x uint32 from 1 to 4294967295, at byte 4000
-///   array 6: 400 x uint64 from 0 to 18446744073709551615, at byte 5600
-///   array 7: 400 x uint64 from 1 to 18446744073709551615, at byte 8800
-///   array 8: 400 x uint128 from 0 to 340282366920938463463374607431768211455, at byte 12000
-///   array 9: 400 x uint128 from 1 to 340282366920938463463374607431768211455, at byte 18400
+///   array 0: 200 x uint8 from 0 to 255, at byte 0
+///   array 1: 200 x uint8 from 3 to 249, at byte 200
+///   array 2: 200 x uint16 from 0 to 65535, at byte 400
+///   array 3: 200 x uint16 from 3 to 65529, at byte 800
+///   array 4: 200 x uint32 from 0 to 4294967295, at byte 1200
+///   array 5: 200 x uint32 from 3 to 4294967289, at byte 2000
+///   array 6: 200 x uint64 from 0 to 18446744073709551615, at byte 2800
+///   array 7: 200 x uint64 from 3 to 18446744073709551609, at byte 4400
+///   array 8: 200 x uint128 from 0 to 340282366920938463463374607431768211455, at byte 6000
+///   array 9: 200 x uint128 from 3 to 340282366920938463463374607431768211449, at byte 9200
 /// @dev Points are laid out as EIP-196 and EIP-197 ask: x then y; in G2 the imaginary part of a coordinate comes
 /// first; (0, 0) is infinity. The precompiles refuse coordinates that are not reduced, points off the curve and
 /// points of G2 outside the subgroup. Proofs are malleable: never use one, or its hash, as an identifier.
@@ -31,7 +31,7 @@ contract Groth16Verifier {
     uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     // Names the verifying key and the layout of the packed values in every challenge.
-    uint256 private constant KEY_DIGEST = 0xcd6810d7f2bb3206e0e1d26be358a2f2fcdea06e3ec7b4a186bae1fa42428713;
+    uint256 private constant KEY_DIGEST = 0x22809bf8e83d46b2a964131986f2e054b52796245ab68bcc240d3d52fde822b5;
 
     // The verifying key, with alpha, gamma and delta negated.
     uint256 private constant ALPHA_X = 18440665831585193703546007052455663817619423314212806569748615338092349621184;
@@ -131,338 +131,311 @@ contract Groth16Verifier {
             }
 
             // Continues the digest s with values of 1 bytes, from `from` to `to`.
-            function absorb8(s, x, from, to, flip) -> digest {
+            function absorb8(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), byte(0, word))
-                    digest := add(mulmod(digest, x, R), byte(1, word))
-                    digest := add(mulmod(digest, x, R), byte(2, word))
-                    digest := add(mulmod(digest, x, R), byte(3, word))
-                    digest := add(mulmod(digest, x, R), byte(4, word))
-                    digest := add(mulmod(digest, x, R), byte(5, word))
-                    digest := add(mulmod(digest, x, R), byte(6, word))
-                    digest := add(mulmod(digest, x, R), byte(7, word))
-                    digest := add(mulmod(digest, x, R), byte(8, word))
-                    digest := add(mulmod(digest, x, R), byte(9, word))
-                    digest := add(mulmod(digest, x, R), byte(10, word))
-                    digest := add(mulmod(digest, x, R), byte(11, word))
-                    digest := add(mulmod(digest, x, R), byte(12, word))
-                    digest := add(mulmod(digest, x, R), byte(13, word))
-                    digest := add(mulmod(digest, x, R), byte(14, word))
-                    digest := add(mulmod(digest, x, R), byte(15, word))
-                    digest := add(mulmod(digest, x, R), byte(16, word))
-                    digest := add(mulmod(digest, x, R), byte(17, word))
-                    digest := add(mulmod(digest, x, R), byte(18, word))
-                    digest := add(mulmod(digest, x, R), byte(19, word))
-                    digest := add(mulmod(digest, x, R), byte(20, word))
-                    digest := add(mulmod(digest, x, R), byte(21, word))
-                    digest := add(mulmod(digest, x, R), byte(22, word))
-                    digest := add(mulmod(digest, x, R), byte(23, word))
-                    digest := add(mulmod(digest, x, R), byte(24, word))
-                    digest := add(mulmod(digest, x, R), byte(25, word))
-                    digest := add(mulmod(digest, x, R), byte(26, word))
-                    digest := add(mulmod(digest, x, R), byte(27, word))
-                    digest := add(mulmod(digest, x, R), byte(28, word))
-                    digest := add(mulmod(digest, x, R), byte(29, word))
-                    digest := add(mulmod(digest, x, R), byte(30, word))
-                    digest := add(mulmod(digest, x, R), byte(31, word))
+                    digest := add(mulmod(digest, x, r), byte(0, word))
+                    digest := add(mulmod(digest, x, r), byte(1, word))
+                    digest := add(mulmod(digest, x, r), byte(2, word))
+                    digest := add(mulmod(digest, x, r), byte(3, word))
+                    digest := add(mulmod(digest, x, r), byte(4, word))
+                    digest := add(mulmod(digest, x, r), byte(5, word))
+                    digest := add(mulmod(digest, x, r), byte(6, word))
+                    digest := add(mulmod(digest, x, r), byte(7, word))
+                    digest := add(mulmod(digest, x, r), byte(8, word))
+                    digest := add(mulmod(digest, x, r), byte(9, word))
+                    digest := add(mulmod(digest, x, r), byte(10, word))
+                    digest := add(mulmod(digest, x, r), byte(11, word))
+                    digest := add(mulmod(digest, x, r), byte(12, word))
+                    digest := add(mulmod(digest, x, r), byte(13, word))
+                    digest := add(mulmod(digest, x, r), byte(14, word))
+                    digest := add(mulmod(digest, x, r), byte(15, word))
+                    digest := add(mulmod(digest, x, r), byte(16, word))
+                    digest := add(mulmod(digest, x, r), byte(17, word))
+                    digest := add(mulmod(digest, x, r), byte(18, word))
+                    digest := add(mulmod(digest, x, r), byte(19, word))
+                    digest := add(mulmod(digest, x, r), byte(20, word))
+                    digest := add(mulmod(digest, x, r), byte(21, word))
+                    digest := add(mulmod(digest, x, r), byte(22, word))
+                    digest := add(mulmod(digest, x, r), byte(23, word))
+                    digest := add(mulmod(digest, x, r), byte(24, word))
+                    digest := add(mulmod(digest, x, r), byte(25, word))
+                    digest := add(mulmod(digest, x, r), byte(26, word))
+                    digest := add(mulmod(digest, x, r), byte(27, word))
+                    digest := add(mulmod(digest, x, r), byte(28, word))
+                    digest := add(mulmod(digest, x, r), byte(29, word))
+                    digest := add(mulmod(digest, x, r), byte(30, word))
+                    digest := add(mulmod(digest, x, r), byte(31, word))
                 }
                 for { } lt(from, to) { from := add(from, 1) } {
-                    digest := add(mulmod(digest, x, R), shr(248, xor(calldataload(from), flip)))
+                    let value := shr(248, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 1 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb8InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 1 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb8InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := byte(0, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(1, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(2, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(3, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(4, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(5, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(6, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(7, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(8, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(9, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(10, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(11, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(12, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(13, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(14, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(15, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(16, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(17, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(18, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(19, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(20, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(21, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(22, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(23, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(24, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(25, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(26, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(27, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(28, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(29, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(30, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(31, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    { let values := and(shr(8, word), 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    digest := add(mulmod(digest, x, r), byte(0, word))
+                    digest := add(mulmod(digest, x, r), byte(1, word))
+                    digest := add(mulmod(digest, x, r), byte(2, word))
+                    digest := add(mulmod(digest, x, r), byte(3, word))
+                    digest := add(mulmod(digest, x, r), byte(4, word))
+                    digest := add(mulmod(digest, x, r), byte(5, word))
+                    digest := add(mulmod(digest, x, r), byte(6, word))
+                    digest := add(mulmod(digest, x, r), byte(7, word))
+                    digest := add(mulmod(digest, x, r), byte(8, word))
+                    digest := add(mulmod(digest, x, r), byte(9, word))
+                    digest := add(mulmod(digest, x, r), byte(10, word))
+                    digest := add(mulmod(digest, x, r), byte(11, word))
+                    digest := add(mulmod(digest, x, r), byte(12, word))
+                    digest := add(mulmod(digest, x, r), byte(13, word))
+                    digest := add(mulmod(digest, x, r), byte(14, word))
+                    digest := add(mulmod(digest, x, r), byte(15, word))
+                    digest := add(mulmod(digest, x, r), byte(16, word))
+                    digest := add(mulmod(digest, x, r), byte(17, word))
+                    digest := add(mulmod(digest, x, r), byte(18, word))
+                    digest := add(mulmod(digest, x, r), byte(19, word))
+                    digest := add(mulmod(digest, x, r), byte(20, word))
+                    digest := add(mulmod(digest, x, r), byte(21, word))
+                    digest := add(mulmod(digest, x, r), byte(22, word))
+                    digest := add(mulmod(digest, x, r), byte(23, word))
+                    digest := add(mulmod(digest, x, r), byte(24, word))
+                    digest := add(mulmod(digest, x, r), byte(25, word))
+                    digest := add(mulmod(digest, x, r), byte(26, word))
+                    digest := add(mulmod(digest, x, r), byte(27, word))
+                    digest := add(mulmod(digest, x, r), byte(28, word))
+                    digest := add(mulmod(digest, x, r), byte(29, word))
+                    digest := add(mulmod(digest, x, r), byte(30, word))
+                    digest := add(mulmod(digest, x, r), byte(31, word))
                 }
                 for { } lt(from, to) { from := add(from, 1) } {
-                    { let value := shr(248, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(248, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x100))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 2 bytes, from `from` to `to`.
-            function absorb16(s, x, from, to, flip) -> digest {
+            function absorb16(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(240, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(224, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(208, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(176, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(160, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(144, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(112, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(96, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(80, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(48, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(32, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(16, word), 0xffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(240, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(208, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(176, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(144, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(112, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(80, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(48, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(16, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffff))
                 }
                 for { } lt(from, to) { from := add(from, 2) } {
-                    digest := add(mulmod(digest, x, R), shr(240, xor(calldataload(from), flip)))
+                    let value := shr(240, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 2 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb16InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 2 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb16InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := and(shr(240, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(224, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(208, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(192, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(176, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(160, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(144, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(128, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(112, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(96, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(80, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(64, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(48, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(32, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(16, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(0, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000010000000100000001000000010000000100000001000000010000)) }
+                    { let values := and(shr(16, word), 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000010000000100000001000000010000000100000001000000010000)) }
+                    digest := add(mulmod(digest, x, r), and(shr(240, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(208, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(176, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(144, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(112, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(80, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(48, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(16, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffff))
                 }
                 for { } lt(from, to) { from := add(from, 2) } {
-                    { let value := shr(240, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(240, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x10000))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 4 bytes, from `from` to `to`.
-            function absorb32(s, x, from, to, flip) -> digest {
+            function absorb32(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(224, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(160, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(96, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(32, word), 0xffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 4) } {
-                    digest := add(mulmod(digest, x, R), shr(224, xor(calldataload(from), flip)))
+                    let value := shr(224, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 4 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb32InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 4 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb32InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := and(shr(224, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(192, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(160, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(128, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(96, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(64, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(32, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(0, word), 0xffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xffffffff00000000ffffffff00000000ffffffff00000000ffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100000000000000010000000000000001000000000000000100000000)) }
+                    { let values := and(shr(32, word), 0xffffffff00000000ffffffff00000000ffffffff00000000ffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100000000000000010000000000000001000000000000000100000000)) }
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 4) } {
-                    { let value := shr(224, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(224, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x100000000))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 8 bytes, from `from` to `to`.
-            function absorb64(s, x, from, to, flip) -> digest {
+            function absorb64(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(192, word), 0xffffffffffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffffffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(64, word), 0xffffffffffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffffffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 8) } {
-                    digest := add(mulmod(digest, x, R), shr(192, xor(calldataload(from), flip)))
+                    let value := shr(192, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 8 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb64InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 8 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb64InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := and(shr(192, word), 0xffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(128, word), 0xffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(64, word), 0xffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(0, word), 0xffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xffffffffffffffff0000000000000000ffffffffffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000000000000000000000000000010000000000000000)) }
+                    { let values := and(shr(64, word), 0xffffffffffffffff0000000000000000ffffffffffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000000000000000000000000000010000000000000000)) }
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffffffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 8) } {
-                    { let value := shr(192, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(192, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x10000000000000000))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 16 bytes, from `from` to `to`.
-            function absorb128(s, x, from, to, flip) -> digest {
+            function absorb128(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffffffffffffffffffffffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffffffffffffffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffffffffffffffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffffffffffffffffffffffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 16) } {
-                    digest := add(mulmod(digest, x, R), shr(128, xor(calldataload(from), flip)))
+                    let value := shr(128, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 16 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb128InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 16 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb128InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := and(shr(128, word), 0xffffffffffffffffffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(0, word), 0xffffffffffffffffffffffffffffffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xffffffffffffffffffffffffffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100000000000000000000000000000000)) }
+                    { let values := and(shr(128, word), 0xffffffffffffffffffffffffffffffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100000000000000000000000000000000)) }
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffffffffffffffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffffffffffffffffffffffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 16) } {
-                    { let value := shr(128, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(128, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x100000000000000000000000000000000))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            let ok := eq(calldatasize(), 25252)
+            let ok := eq(calldatasize(), 12868)
             ok := and(ok, eq(calldataload(0x184), 0x1a0))
-            ok := and(ok, eq(calldataload(0x1a4), 0x60e0))
+            ok := and(ok, eq(calldataload(0x1a4), 0x3070))
 
             mstore(0x080, KEY_DIGEST)
             calldatacopy(0x0a0, 0x104, 0x40)
-            calldatacopy(0x0e0, 0x1c4, 0x60e0)
-            let state := keccak256(0x080, 0x6140)
+            calldatacopy(0x0e0, 0x1c4, 0x3070)
+            let state := keccak256(0x080, 0x30d0)
             mstore(0x00, state)
             mstore(0x20, 0)
             let c0 := mod(keccak256(0x00, 0x40), R)
             let s
             let outside
-            s := absorb8(s, c0, 0x1c4, 0x354, 0)
-            s, outside := absorb8InRange(s, c0, 0x354, 0x4e4, 0, 0x1, 0xfe)
+            s := absorb8(s, c0, R, 0x1c4, 0x28c, 0)
+            s, outside := absorb8InRange(s, c0, R, 0x28c, 0x354, 0, 0x6000600060006000600060006000600060006000600060006000600060006, 0xfd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd00fd)
             ok := and(ok, iszero(outside))
-            s := absorb16(s, c0, 0x4e4, 0x804, 0)
-            s, outside := absorb16InRange(s, c0, 0x804, 0xb24, 0, 0x1, 0xfffe)
+            s := absorb16(s, c0, R, 0x354, 0x4e4, 0)
+            s, outside := absorb16InRange(s, c0, R, 0x4e4, 0x674, 0, 0x600000006000000060000000600000006000000060000000600000006, 0xfffd0000fffd0000fffd0000fffd0000fffd0000fffd0000fffd0000fffd)
             ok := and(ok, iszero(outside))
-            s := absorb32(s, c0, 0xb24, 0x1164, 0)
-            s, outside := absorb32InRange(s, c0, 0x1164, 0x17a4, 0, 0x1, 0xfffffffe)
+            s := absorb32(s, c0, R, 0x674, 0x994, 0)
+            s, outside := absorb32InRange(s, c0, R, 0x994, 0xcb4, 0, 0x6000000000000000600000000000000060000000000000006, 0xfffffffd00000000fffffffd00000000fffffffd00000000fffffffd)
             ok := and(ok, iszero(outside))
-            s := absorb64(s, c0, 0x17a4, 0x2424, 0)
-            s, outside := absorb64InRange(s, c0, 0x2424, 0x30a4, 0, 0x1, 0xfffffffffffffffe)
+            s := absorb64(s, c0, R, 0xcb4, 0x12f4, 0)
+            s, outside := absorb64InRange(s, c0, R, 0x12f4, 0x1934, 0, 0x600000000000000000000000000000006, 0xfffffffffffffffd0000000000000000fffffffffffffffd)
             ok := and(ok, iszero(outside))
-            s := absorb128(s, c0, 0x30a4, 0x49a4, 0)
-            s, outside := absorb128InRange(s, c0, 0x49a4, 0x62a4, 0, 0x1, 0xfffffffffffffffffffffffffffffffe)
+            s := absorb128(s, c0, R, 0x1934, 0x25b4, 0)
+            s, outside := absorb128InRange(s, c0, R, 0x25b4, 0x3234, 0, 0x6, 0xfffffffffffffffffffffffffffffffd)
             ok := and(ok, iszero(outside))
             s := mod(s, R)
 

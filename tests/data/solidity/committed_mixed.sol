@@ -132,138 +132,103 @@ contract Groth16Verifier {
                 }
             }
 
-            // Continues the digest s with values of 1 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb8InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 1 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb8InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := byte(0, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(1, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(2, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(3, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(4, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(5, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(6, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(7, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(8, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(9, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(10, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(11, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(12, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(13, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(14, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(15, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(16, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(17, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(18, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(19, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(20, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(21, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(22, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(23, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(24, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(25, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(26, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(27, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(28, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(29, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(30, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := byte(31, word) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    { let values := and(shr(8, word), 0xff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x100010001000100010001000100010001000100010001000100010001000100)) }
+                    digest := add(mulmod(digest, x, r), byte(0, word))
+                    digest := add(mulmod(digest, x, r), byte(1, word))
+                    digest := add(mulmod(digest, x, r), byte(2, word))
+                    digest := add(mulmod(digest, x, r), byte(3, word))
+                    digest := add(mulmod(digest, x, r), byte(4, word))
+                    digest := add(mulmod(digest, x, r), byte(5, word))
+                    digest := add(mulmod(digest, x, r), byte(6, word))
+                    digest := add(mulmod(digest, x, r), byte(7, word))
+                    digest := add(mulmod(digest, x, r), byte(8, word))
+                    digest := add(mulmod(digest, x, r), byte(9, word))
+                    digest := add(mulmod(digest, x, r), byte(10, word))
+                    digest := add(mulmod(digest, x, r), byte(11, word))
+                    digest := add(mulmod(digest, x, r), byte(12, word))
+                    digest := add(mulmod(digest, x, r), byte(13, word))
+                    digest := add(mulmod(digest, x, r), byte(14, word))
+                    digest := add(mulmod(digest, x, r), byte(15, word))
+                    digest := add(mulmod(digest, x, r), byte(16, word))
+                    digest := add(mulmod(digest, x, r), byte(17, word))
+                    digest := add(mulmod(digest, x, r), byte(18, word))
+                    digest := add(mulmod(digest, x, r), byte(19, word))
+                    digest := add(mulmod(digest, x, r), byte(20, word))
+                    digest := add(mulmod(digest, x, r), byte(21, word))
+                    digest := add(mulmod(digest, x, r), byte(22, word))
+                    digest := add(mulmod(digest, x, r), byte(23, word))
+                    digest := add(mulmod(digest, x, r), byte(24, word))
+                    digest := add(mulmod(digest, x, r), byte(25, word))
+                    digest := add(mulmod(digest, x, r), byte(26, word))
+                    digest := add(mulmod(digest, x, r), byte(27, word))
+                    digest := add(mulmod(digest, x, r), byte(28, word))
+                    digest := add(mulmod(digest, x, r), byte(29, word))
+                    digest := add(mulmod(digest, x, r), byte(30, word))
+                    digest := add(mulmod(digest, x, r), byte(31, word))
                 }
                 for { } lt(from, to) { from := add(from, 1) } {
-                    { let value := shr(248, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(248, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x100))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
-            // Continues the digest s with values of 2 bytes, from `from` to `to`. A value that exceeds `low` by
-            // more than `span` lies outside.
-            function absorb16InRange(s, x, from, to, flip, low, span) -> digest, outside {
+            // Continues the digest s with values of 2 bytes, from `from` to `to`. Every second value of
+            // a word is taken at once, so that each has as many bits again above its own: the first of them is set in
+            // the sum with `above` if the value is too large, and clear in the sum with `below` if it is too small.
+            function absorb16InRange(s, x, r, from, to, flip, above, below) -> digest, outside {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    { let value := and(shr(240, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(224, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(208, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(192, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(176, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(160, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(144, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(128, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(112, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(96, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(80, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(64, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(48, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(32, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(16, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
-                    { let value := and(shr(0, word), 0xffff) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    { let values := and(word, 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000010000000100000001000000010000000100000001000000010000)) }
+                    { let values := and(shr(16, word), 0xffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000ffff)
+                    outside := or(outside, and(or(add(values, above), not(add(values, below))), 0x1000000010000000100000001000000010000000100000001000000010000)) }
+                    digest := add(mulmod(digest, x, r), and(shr(240, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(224, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(208, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(192, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(176, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(160, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(144, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(112, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(96, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(80, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(64, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(48, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(32, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(16, word), 0xffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffff))
                 }
                 for { } lt(from, to) { from := add(from, 2) } {
-                    { let value := shr(240, xor(calldataload(from), flip)) outside := or(outside, gt(sub(value, low), span))
-                    digest := add(mulmod(digest, x, R), value) }
+                    let value := shr(240, xor(calldataload(from), flip))
+                    outside := or(outside, and(or(add(value, above), not(add(value, below))), 0x10000))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
             // Continues the digest s with values of 16 bytes, from `from` to `to`.
-            function absorb128(s, x, from, to, flip) -> digest {
+            function absorb128(s, x, r, from, to, flip) -> digest {
                 digest := s
                 for { } iszero(gt(add(from, 32), to)) { from := add(from, 32) } {
                     let word := xor(calldataload(from), flip)
-                    digest := add(mulmod(digest, x, R), and(shr(128, word), 0xffffffffffffffffffffffffffffffff))
-                    digest := add(mulmod(digest, x, R), and(shr(0, word), 0xffffffffffffffffffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(128, word), 0xffffffffffffffffffffffffffffffff))
+                    digest := add(mulmod(digest, x, r), and(shr(0, word), 0xffffffffffffffffffffffffffffffff))
                 }
                 for { } lt(from, to) { from := add(from, 16) } {
-                    digest := add(mulmod(digest, x, R), shr(128, xor(calldataload(from), flip)))
+                    let value := shr(128, xor(calldataload(from), flip))
+                    digest := add(mulmod(digest, x, r), value)
                 }
             }
 
@@ -281,11 +246,11 @@ contract Groth16Verifier {
             let c0 := mod(keccak256(0x00, 0x40), R)
             let s
             let outside
-            s, outside := absorb8InRange(s, c0, 0x204, 0x207, 0, 0x0, 0xf)
+            s, outside := absorb8InRange(s, c0, R, 0x204, 0x207, 0, 0xf000f000f000f000f000f000f000f000f000f000f000f000f000f000f000f0, 0x100010001000100010001000100010001000100010001000100010001000100)
             ok := and(ok, iszero(outside))
-            s, outside := absorb16InRange(s, c0, 0x207, 0x20b, 0x8000800080008000800080008000800080008000800080008000800080008000, 0x7ed4, 0x320)
+            s, outside := absorb16InRange(s, c0, R, 0x207, 0x20b, 0x8000800080008000800080008000800080008000800080008000800080008000, 0x7e0b00007e0b00007e0b00007e0b00007e0b00007e0b00007e0b00007e0b, 0x812c0000812c0000812c0000812c0000812c0000812c0000812c0000812c)
             ok := and(ok, iszero(outside))
-            s := absorb128(s, c0, 0x20b, 0x21b, 0)
+            s := absorb128(s, c0, R, 0x20b, 0x21b, 0)
             s := mod(s, R)
 
             mstore(0x080, state)
