@@ -64,19 +64,21 @@ def test_a_circuit_beyond_the_largest_domain(
     refused(command, model, tmp_path, name, "300000000 constraints", "2^27")
 
 
+@pytest.mark.parametrize("limit", ["MOST_GAS", "MOST_CALLDATA"])
 @pytest.mark.parametrize("name", ["estimate", "compile"])
-def test_a_contract_beyond_the_gas_of_a_transaction(
-    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str
+def test_values_that_no_transaction_holds(
+    model: Path, tmp_path: Path, command: Any, monkeypatch: pytest.MonkeyPatch, name: str, limit: str
 ) -> None:
     arguments = commands(model, tmp_path)[name]
     quiet = command(*arguments, "--json")
     costs = quiet.json["costs"]
-    assert "EIP-7825" not in quiet.err
-    monkeypatch.setattr(gas, "MOST_OF_A_TRANSACTION", costs["gas"] - 1)
+    assert "no transaction" not in quiet.err
+    monkeypatch.setattr(gas, limit, costs["gas" if limit == "MOST_GAS" else "calldata"] - 1)
     warned = command(*arguments)
     assert warned.code == 0
-    assert f"about {costs['gas']:,} gas" in warned.err
-    assert "--hashed 'x' publishes a hash of its 4 values" in warned.err
+    assert f"{costs['calldata']:,} bytes, where nodes pass on" in warned.err
+    assert f"about {costs['gas']:,} gas of" in warned.err
+    assert "--hashed 'out' publishes a hash in place of 3 values" in warned.err
 
 
 @pytest.mark.parametrize("name", ["estimate", "compile", "setup"])

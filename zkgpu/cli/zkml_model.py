@@ -190,15 +190,16 @@ def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, An
 
 def _warn(session: Session, compiled: CompiledModel, costs: Costs) -> None:
     """Logs what the accuracy report says of itself, and that no transaction could check a proof."""
-    from zkgpu.evm.gas import MOST_OF_A_TRANSACTION
+    from zkgpu.evm.gas import MOST_CALLDATA, MOST_GAS
 
     for line in compiled.accuracy.warnings if compiled.accuracy else ():
         session.warn(line)
-    if costs.gas > MOST_OF_A_TRANSACTION:
-        largest = max(compiled.account.size.arrays, key=lambda array: array.size)
+    if costs.gas > MOST_GAS or costs.calldata > MOST_CALLDATA:
+        largest = max(compiled.account.size.arrays, key=lambda array: array.packed_size)
         session.warn(
-            f"a contract would take about {costs.gas:,} gas, and a transaction has at most {MOST_OF_A_TRANSACTION:,} "
-            f"(EIP-7825): --hashed '{largest.name}' publishes a hash of its {largest.size:,} values"
+            f"no transaction is that large: {costs.calldata:,} bytes, where nodes pass on {MOST_CALLDATA:,}, and about "
+            f"{costs.gas:,} gas of {MOST_GAS:,} (EIP-7825). --hashed '{largest.name}' publishes a hash in place of "
+            f"{largest.size:,} values"
         )
 
 

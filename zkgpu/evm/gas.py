@@ -1,11 +1,12 @@
-"""What a transaction's data costs, and the most gas that a transaction may use."""
+"""What a transaction's data costs, and the most that a transaction may have."""
 
 from __future__ import annotations
 
 TRANSACTION = 21_000  # before anything is computed
 CALLDATA_BYTE = 16  # that is not zero (EIP-2028)
 FLOOR_BYTE = 40  # that is not zero, where the transaction computes less than that (EIP-7623)
-MOST_OF_A_TRANSACTION = 1 << 24  # EIP-7825
+MOST_GAS = 1 << 24  # of a transaction (EIP-7825)
+MOST_CALLDATA = 1 << 17  # bytes of a transaction that nodes pass on to each other (go-ethereum's txMaxSize)
 
 
 def transaction_gas(computed: int, calldata: int) -> int:

@@ -62,6 +62,7 @@ class Costs:
         setup_memory, prove_memory: bytes at the peak of each; of prove, beside files that are mapped
         key_bytes: size of the proving key's file, about
         gas: of the contract's call
+        calldata: bytes of it, beside ordinary public inputs
     """
 
     constraints: int
@@ -76,6 +77,7 @@ class Costs:
     public: int = 0
     setup_memory: int = 0
     prove_memory: int = 0
+    calldata: int = 0
 
 
 def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = None) -> Costs:
@@ -90,6 +92,7 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
     at_once = speed * (threads or os.cpu_count() or 1) ** _THREADS
     counts = 1, domain, size.constraints, size.wires, size.entries
     setup, prove, proof = (_weighted(weights, counts) / at_once for weights in (_SETUP, _PROVE, _PROOF))
+    calldata = arguments_size(0, sum(array.packed_size for array in size.arrays))
     memory = setup_memory(domain, size.wires, size.entries), int(_weighted(_PROVE_MEMORY, counts))
     return Costs(
         constraints=size.constraints,
@@ -100,16 +103,12 @@ def estimate(circuit: R1CS | Size, speed: float = 1.0, threads: int | None = Non
         proof_seconds=proof,
         memory=max(memory),
         key_bytes=key_bytes(domain, size.wires),
-        gas=_gas(size),
+        gas=transaction_gas(_GAS + _GAS_PER_INPUT * size.public + packed_gas(size.arrays), calldata),
+        calldata=calldata,
         public=size.public,
         setup_memory=memory[0],
         prove_memory=memory[1],
     )
-
-
-def _gas(size: Size) -> int:
-    computed = _GAS + _GAS_PER_INPUT * size.public + packed_gas(size.arrays)
-    return transaction_gas(computed, arguments_size(0, sum(array.packed_size for array in size.arrays)))
 
 
 def _weighted(weights: tuple[float, ...], counts: tuple[int, ...]) -> float:
