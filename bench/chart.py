@@ -22,6 +22,7 @@ COLORS = {  # on light pages, on dark pages
     "portable": ("#1a9ba1", "#56d4dd"),
     "gnark": ("#bc4c00", "#f0883e"),
     "rapidsnark": ("#a40e6b", "#ff7bac"),
+    "rapidsnark for Android": ("#a40e6b", "#ff7bac"),
     "groth16py": ("#1a7f37", "#56d364"),
     "gpu": ("#cf222e", "#ff7b72"),
     "others": ("#6e7781", "#9aa4ae"),

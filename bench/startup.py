@@ -5,6 +5,7 @@ they are wherever pip installed them; a warm cache is one that `zkgpu cache warm
 
     python bench/startup.py stages                       # where the time of warm commands goes: see `stages`
     python bench/startup.py aims [NODE_MODULES] [SIZE..] # warm commands, in turns with snarkjs', proofs of 2^SIZE too
+    RAPIDSNARK=PROGRAM python bench/startup.py aims ...  # these also in turns with what rapidsnark.py built
     python bench/startup.py cold                         # a machine's first demo, without shipped kernels and with
 """
 
@@ -128,19 +129,25 @@ def stages(cache: str, *arguments: object) -> dict[str, float]:
 
 
 def aims(recorder: Recorder, cache: str, node_modules: str, sizes: Sequence[int]) -> None:
-    """Whole commands with a warm cache, each in turns with snarkjs' where there is one."""
+    """Whole commands with a warm cache, each in turns with snarkjs' and rapidsnark's where there are such."""
+    import rapidsnark
     from chain import chain_files
     from programs import ZKGPU, Program, run_program
+    from workers import require_valid
 
     from zkgpu import open_backend
 
     os.environ["ZKGPU_CACHE_DIR"] = cache
+    built = os.environ.get("RAPIDSNARK", "")
+    versions = {rapidsnark.PROGRAM: {"version": rapidsnark.version_of(Path(built))}} if built else {}
+    missing = {name for name, found in (("snarkjs", node_modules), (rapidsnark.PROGRAM, built)) if not found}
 
     def together(what: str, **programs: Program) -> None:
-        chosen = {name: p for name, p in programs.items() if name == "zkgpu" or node_modules}
+        chosen = {name: p for name, p in programs.items() if name not in missing}
         taken = measure_interleaved({name: partial(run_program, p) for name, p in chosen.items()}, REPEATS)
         for name, measurement in taken.items():
-            recorder.add(measurement, what=what, program=name, threads=CORES, cache="warm", checked=True)
+            facts = {"what": what, "program": name, **versions.get(name, {})}
+            recorder.add(measurement, **facts, threads=CORES, cache="warm", checked=True)
 
     snarkjs = ["node", Path(node_modules, "snarkjs", "build", "cli.cjs"), "groth16"]
     verified = [SAMPLE / f"groth16_{name}.json" for name in ("vk", "public", "proof")]
@@ -158,9 +165,17 @@ def aims(recorder: Recorder, cache: str, node_modules: str, sizes: Sequence[int]
         together("zkml prove, digits CNN", zkgpu=[*ZKGPU, "zkml", "prove", build, image, "-o", proof])
         for log_size in sizes:
             with chain_files(log_size, open_backend("cpu")) as files:
-                own: Program = [*ZKGPU, "prove", files.key, files.witness, *ours]
-                theirs = [*snarkjs, "prove", files.key, files.witness, proof, public]
-                together(f"prove, 2^{log_size}", zkgpu=own, snarkjs=theirs)
+                proven = [files.key, files.witness]
+                provers: dict[str, Program] = {
+                    "zkgpu": [*ZKGPU, "prove", *proven, *ours],
+                    "snarkjs": [*snarkjs, "prove", *proven, proof, public],
+                    rapidsnark.PROGRAM: [built, *proven, proof, public],
+                }
+                for name in provers.keys() - missing:
+                    run_program(provers[name])
+                    require_valid(name, files.verifying_key, public, proof)
+                    proof.unlink()
+                together(f"prove, 2^{log_size}", **provers)
 
 
 def _write_image(path: Path) -> None:
