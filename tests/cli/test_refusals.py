@@ -251,7 +251,7 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("click", ["--json"]), ("zkgpu.cli.session", []), ("zkgpu.systems.inspection", []), ("numpy", [])],
+    [("click", ["--json", "-vq"]), ("zkgpu.cli.session", []), ("zkgpu.systems.inspection", []), ("numpy", [])],
 )
 def test_ctrl_c_while_modules_are_read_is_an_interruption(name: str, options: list[str], key: Path) -> None:
     command = [sys.executable, "-c", _CUT.format(name=name), "inspect", os.fspath(key), *options]

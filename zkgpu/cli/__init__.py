@@ -24,11 +24,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "verify" in given:  # of one proof needs no NumPy, whose import takes longer
         put_off("numpy")
     try:
-        if given[:1] == ["verify"]:
-            from zkgpu.cli import verifying
-
-            if verifying.is_plain(given):
-                verifying.main(given)
         from zkgpu.cli.program import main as run
     except KeyboardInterrupt:  # while the modules were read; they are read again, to say so
         from zkgpu.cli.outcome import end_interrupted

@@ -16,8 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from zkgpu.cli.types import is_program, split
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
 
@@ -29,44 +28,9 @@ if TYPE_CHECKING:
 _MODULE = "zkgpu_circuit_file"
 
 
-class GivenFile(click.Path):
-    """A file that must be there."""
-
-    def __init__(self, dir_okay: bool = False) -> None:
-        super().__init__(exists=True, dir_okay=dir_okay)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "-":
-            self.fail("standard input is not read: give the name of a file", param, ctx)
-        if ".py:" in value and not Path(value).is_file():
-            self.fail(f"'{value}' is a Python circuit, not a file: check the order of the arguments", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class FileOrProgram(GivenFile):
-    """A file that must be there, or FILE.py:name."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and is_program(value):
-            super().convert(_split(value)[0], param, ctx)
-            return value
-        return super().convert(value, param, ctx)
-
-
-def is_program(source: str) -> bool:
-    """Whether this is FILE.py:name, if only in part, and not another file of such a name."""
-    return source.endswith(".py") or (".py:" in source and not Path(source).is_file())
-
-
 def file_of(source: str | None) -> str | None:
     """The file that is read for a source: FILE.py of FILE.py:name."""
-    return _split(source)[0] if source is not None and is_program(source) else source
-
-
-def _split(source: str) -> tuple[str, str]:
-    """The file and the name."""
-    path, _, name = (source if ".py:" in source else f"{source}:").rpartition(":")
-    return path, name
+    return split(source)[0] if source is not None and is_program(source) else source
 
 
 def load_circuit(source: str) -> CompiledCircuit:
@@ -74,7 +38,7 @@ def load_circuit(source: str) -> CompiledCircuit:
 
     Raises UsageError, naming file and line, for whatever the file raises.
     """
-    path, name = _split(source)
+    path, name = split(source)
     if not name or not path.endswith(".py"):
         raise UsageError(f"'{source}': give FILE.py:name, the name of a circuit or of a function that returns one")
     with stage("build circuit"), printing_aside():
