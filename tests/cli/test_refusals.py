@@ -198,7 +198,7 @@ def test_an_interruption_is_one_line(command: Any, monkeypatch: pytest.MonkeyPat
 
 def zkgpu(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """A fresh process, as a shell would run it."""
-    program = [sys.executable, "-c", "from zkgpu.cli import main; main()"]
+    program = [sys.executable, "-c", "from zkgpu.cli import command; command()"]
     return subprocess.run(
         [*program, *map(str, arguments)],
         capture_output=True,

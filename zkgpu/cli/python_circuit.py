@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from zkgpu.cli.leaving import CIRCUIT_FILE
 from zkgpu.cli.types import is_program, split
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from zkgpu.circuits.compiled import CompiledCircuit
     from zkgpu.fields.field import Field
     from zkgpu.provers.proof_system import AnyProvingKey
-
-_MODULE = "zkgpu_circuit_file"
 
 
 def file_of(source: str | None) -> str | None:
@@ -83,11 +82,11 @@ def _load_module(path: str) -> ModuleType:
     """The file as a module. Files beside it can be imported, those of Python and of installed packages before them."""
     if not Path(path).is_file():
         raise UsageError(f"{path}: no such file")
-    spec = importlib.util.spec_from_loader(_MODULE, _Source(_MODULE, path))
+    spec = importlib.util.spec_from_loader(CIRCUIT_FILE, _Source(CIRCUIT_FILE, path))
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module  # where dataclasses look for it
+    sys.modules[CIRCUIT_FILE] = module  # where dataclasses look for it
     sys.path.append(str(Path(path).resolve().parent))
     with _code_of(path):
         spec.loader.exec_module(module)
@@ -106,7 +105,7 @@ def _named(module: ModuleType, path: str, name: str) -> Any:
 
 
 def _may_be_circuit(value: Any) -> bool:
-    return type(value).__name__ == "Circuit" or (callable(value) and getattr(value, "__module__", "") == _MODULE)
+    return type(value).__name__ == "Circuit" or (callable(value) and getattr(value, "__module__", "") == CIRCUIT_FILE)
 
 
 @contextlib.contextmanager
