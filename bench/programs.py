@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from harness import ROOT
 from measuring import Measurement, seconds_of
 
-ZKGPU = (sys.executable, "-c", "from zkgpu.cli import main; main()")
+ZKGPU = (sys.executable, "-c", "from zkgpu.cli import command; command()")
 Program = Sequence[object]
 LIMIT = 3600  # seconds after which a program hangs
 

@@ -1,6 +1,6 @@
 """`python -m zkgpu` is the command `zkgpu`."""
 
-from zkgpu.cli import main
+from zkgpu.cli import command
 
 if __name__ == "__main__":
-    main()
+    command()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 import pytest
 
 from tests.cli.test_global_options import all_commands
 from tests.json_objects import require_documented
-from zkgpu.cli import outcome, program, terminal
+from zkgpu.cli import declaring, outcome, program, terminal
 from zkgpu.cli.documented import document
 from zkgpu.cli.keys import KEYS
 from zkgpu.cli.parsing import Group
@@ -74,9 +74,9 @@ def test_a_machine_is_described_by_numbers(command: Any) -> None:
 
 
 def test_commands_stand_in_their_order_whichever_was_called_first() -> None:
-    class Late(Group):
-        later: ClassVar = {"setup": "zkml_setup.setup_command", "prove": "zkml_proof.prove_command"}
-
-    group = Late("some", commands=[click.Command("first")])
+    late = {"setup": "zkml_setup.setup_command", "prove": "zkml_proof.prove_command"}
+    declared = declaring.Group("some", "Some.", late)
+    declared.command("first")(lambda session: None)
+    group = Group(declared)
     assert group.get_command(click.Context(group), "prove") is not None
     assert group.list_commands(click.Context(group)) == ["first", "setup", "prove"]

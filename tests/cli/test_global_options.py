@@ -14,8 +14,9 @@ import click
 import pytest
 
 from zkgpu.backend.machine import CacheInfo
-from zkgpu.cli.parsing import GLOBAL_OPTIONS, Group, paths
-from zkgpu.cli.program import COMMANDS, by_heading, cli
+from zkgpu.cli.declaring import GLOBAL_OPTIONS
+from zkgpu.cli.parsing import Group, cli, paths
+from zkgpu.cli.program import COMMANDS, by_heading
 
 ROOT = click.Context(cli, info_name="zkgpu")
 
@@ -90,7 +91,7 @@ def test_what_is_said_twice_counts_once_and_v_adds_up(command: Any) -> None:
 
 
 def test_every_command_takes_every_global_option_and_every_group_guesses() -> None:
-    everywhere = {name for option in GLOBAL_OPTIONS for name in option.opts}
+    everywhere = {name for option in GLOBAL_OPTIONS for name in option.flags}
     for path, command in all_commands().items():
         names = [name for option in command.params for name in option.opts]
         assert everywhere <= set(names), path

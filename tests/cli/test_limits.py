@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from click import UsageError
 
 from zkgpu.cli.limits import size
 from zkgpu.cli.process import MOST_THREADS
+from zkgpu.cli.types import Refused
 from zkgpu.errors import described
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_sizes(text, nbytes):
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "4 G", "1.5G", "G", "1e9", "9" * 20])
 def test_what_is_no_size_is_refused(text):
-    with pytest.raises(UsageError):
+    with pytest.raises(Refused):
         size(text)
 
 

@@ -198,7 +198,7 @@ def test_an_interruption_is_one_line(command: Any, monkeypatch: pytest.MonkeyPat
 
 def zkgpu(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
     """A fresh process, as a shell would run it."""
-    program = [sys.executable, "-c", "from zkgpu.cli import main; main()"]
+    program = [sys.executable, "-c", "from zkgpu.cli import command; command()"]
     return subprocess.run(
         [*program, *map(str, arguments)],
         capture_output=True,
@@ -251,7 +251,7 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("click", ["--json"]), ("zkgpu.cli.session", []), ("zkgpu.systems.inspection", []), ("numpy", [])],
+    [("click", ["--json", "-vq"]), ("zkgpu.cli.session", []), ("zkgpu.systems.inspection", []), ("numpy", [])],
 )
 def test_ctrl_c_while_modules_are_read_is_an_interruption(name: str, options: list[str], key: Path) -> None:
     command = [sys.executable, "-c", _CUT.format(name=name), "inspect", os.fspath(key), *options]

@@ -84,7 +84,7 @@ def test_warnings_and_tracebacks_show_no_escape(tmp_path: Path, command: Any, mo
     assert not has_controls(outcome.err)
 
 
-PROGRAM = [sys.executable, "-c", "from zkgpu.cli import main; main()"]
+PROGRAM = [sys.executable, "-c", "from zkgpu.cli import command; command()"]
 LINES = {"help": ("--help",), "json": ("--json", "cache", "info")}  # printed by click, and by us
 FULL = Path("/dev/full")
 

@@ -1,34 +1,18 @@
-"""`verify` of three files goes without the parser of options, and says the same as with it."""
+"""`verify` says the same whether click reads the line or not."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zkgpu.cli.verifying import is_plain
+from zkgpu.cli import plain
+from zkgpu.cli.program import ROOT
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 FILES = tuple(SAMPLES / "range" / f"groth16_{name}.json" for name in ("vk", "public", "proof"))
-
-LOADED = """
-import sys
-from zkgpu.cli import main
-try:
-    main(sys.argv[1:])
-except SystemExit as ended:
-    print(ended.code, sorted({"click", "rich"} & set(sys.modules)), "numpy.linalg" in sys.modules)
-"""
-
-
-def test_neither_a_parser_nor_numpy_is_loaded_for_a_proof() -> None:
-    given = [sys.executable, "-c", LOADED, "verify", *map(str, FILES)]
-    done = subprocess.run(given, capture_output=True, text=True, check=True)
-    assert done.stdout == "valid proof\n0 [] False\n"
 
 
 def damaged(folder: Path, name: str, **changes: Any) -> Path:
@@ -64,27 +48,10 @@ def cases(folder: Path) -> dict[str, tuple[Path, Path, Path]]:
         "an insecure key",
     ],
 )
-def test_it_says_the_same_as_with_an_option(command: Any, tmp_path: Path, case: str) -> None:
+def test_it_says_the_same_as_by_click(command: Any, tmp_path: Path, case: str) -> None:
     files = cases(tmp_path)[case]
-    assert is_plain(["verify", *map(str, files)])
-    plain, parsed = command("verify", *files), command("--no-progress", "verify", *files)
-    assert plain == parsed
-    assert plain.code == {"valid": 0, "invalid": 1}.get(case, 3)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["verify"],
-        ["verify", *FILES[:2]],
-        ["verify", *FILES, "--json"],
-        ["verify", *FILES, FILES[0]],
-        ["verify", FILES[0], "-", FILES[1]],
-        ["verify", FILES[0], FILES[1], "missing.json"],
-        ["verify", FILES[0], FILES[1], SAMPLES],
-        ["-q", "verify", *FILES[1:]],
-        ["zkml", "verify", *FILES[1:]],
-    ],
-)
-def test_whatever_else_is_asked_is_parsed(arguments: list[object]) -> None:
-    assert not is_plain([*map(str, arguments)])
+    by_click = ["verify", "--", *map(str, files)]
+    assert plain.read(by_click, ROOT) is None
+    found = command("verify", *files)
+    assert found == command(*by_click)
+    assert found.code == {"valid": 0, "invalid": 1}.get(case, 3)

@@ -10,13 +10,13 @@ import click
 import pytest
 
 from zkgpu.cli.batch import batch_command
-from zkgpu.cli.parsing import GlobalOption
+from zkgpu.cli.parsing import GlobalOption, made
 from zkgpu.cli.serve import serve_command
 from zkgpu.service.metrics import Metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "operate.md"
 FOLDER = PAGE.with_suffix("")
-OPTIONS = {name for command in (serve_command, batch_command) for p in command.params for name in p.opts}
+OPTIONS = {name for command in (made(serve_command), made(batch_command)) for p in command.params for name in p.opts}
 
 
 def texts() -> dict[str, str]:
@@ -36,7 +36,7 @@ def test_the_unit_starts_a_service_that_is_allowed(tmp_path: Path) -> None:
     assert line
     (tmp_path / "token").touch()
     words = [word.replace("${CREDENTIALS_DIRECTORY}", str(tmp_path)) for word in shlex.split(line[1])]
-    context: click.Context = serve_command.make_context("serve", words)
+    context: click.Context = made(serve_command).make_context("serve", words)
     assert (context.params["listen"], context.params["grace"]) == ("0.0.0.0:8545", 60)
 
 
@@ -50,5 +50,5 @@ def test_every_file_is_named_and_every_metric_is_there() -> None:
 
 def test_the_table_of_options_is_whole() -> None:
     named = set(re.findall(r"--[a-z-]+", PAGE.read_text().partition("## Asking")[0]))
-    own = [option for option in serve_command.params if not isinstance(option, GlobalOption)]
+    own = [option for option in made(serve_command).params if not isinstance(option, GlobalOption)]
     assert {name for option in own for name in option.opts} <= named

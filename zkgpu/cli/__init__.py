@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-import atexit
 import gc
 import sys
 from collections.abc import Sequence
 
 from zkgpu.faces import put_off
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
 
 _OBJECTS = 200_000  # made between two collections of garbage: importing makes many that stay
+
+
+def command() -> None:
+    """The program `zkgpu`: `main` in a process of its own, which ends with it."""
+    try:
+        main()
+    except SystemExit as end:
+        from zkgpu.cli.leaving import leave
+
+        if isinstance(end.code, int):
+            leave(end.code)
+        raise
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Never shows a traceback unless ZKGPU_TRACEBACK is set."""
     gc.set_threshold(_OBJECTS, 1)
-    atexit.register(gc.freeze)  # the interpreter's last collection would look through all that there is
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given == ["--version"]:  # at once, without what parses options
         _say_version()
     if "verify" in given:  # of one proof needs no NumPy, whose import takes longer
         put_off("numpy")
     try:
-        if given[:1] == ["verify"]:
-            from zkgpu.cli import verifying
-
-            if verifying.is_plain(given):
-                verifying.main(given)
         from zkgpu.cli.program import main as run
     except KeyboardInterrupt:  # while the modules were read; they are read again, to say so
         from zkgpu.cli.outcome import end_interrupted

@@ -11,17 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from zkgpu.cli import remote
-from zkgpu.cli.build import FOLDER
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.declaring import argument, group, option
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
-from zkgpu.cli.parsing import Group
-from zkgpu.cli.proof import insecure_option
 from zkgpu.cli.serve import places_for
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session
+from zkgpu.cli.types import FILE, FOLDER, IntRange, PathKind
+from zkgpu.cli.verifying import insecure_option
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
@@ -33,26 +30,25 @@ if TYPE_CHECKING:
 _BYTES = re.compile(r"0x([0-9a-fA-F]{2})+", re.ASCII)
 _ADDRESS, _WORD = 20, 32  # bytes
 
-build_argument = click.argument("build", type=FOLDER)
-audit_argument = click.argument("audit", type=FOLDER)
-batch_option = click.option("--batch", "number", type=click.IntRange(min=0), required=True, help="Its number.")
+build_argument = argument("build", kind=FOLDER)
+audit_argument = argument("audit", kind=FOLDER)
+batch_option = option("--batch", "number", kind=IntRange(0), required=True, help="Its number.")
 
 
-@click.group("audit", cls=Group, no_args_is_help=False)
+@group("audit")
 def audit_group() -> None:
     """Answer for inferences with a bond, and prove a sample of them: log, commit, draw, answer."""
 
 
 @audit_group.command("terms")
 @build_argument
-@click.option("--verifier", metavar="0x..", required=True, help="The address of the model's own Verifier.sol.")
-@click.option("--bond", type=click.IntRange(min=1), metavar="WEI", required=True, help="What each batch locks.")
-@click.option("--reward", type=click.IntRange(min=0), metavar="WEI", required=True, help="Of it to whoever slashes.")
-@click.option("--samples", type=int, default=16, show_default=True, help="Drawn of each batch.")
-@click.option("--most", type=int, default=1000, show_default=True, help="How many inferences a batch may have.")
-@click.option("--delay", type=int, default=64, show_default=True, help="Blocks from commitment to draw.")
-@click.option("--window", type=int, default=7200, show_default=True, help="Blocks from draw to deadline.")
-@pass_session
+@option("--verifier", metavar="0x..", required=True, help="The address of the model's own Verifier.sol.")
+@option("--bond", kind=IntRange(1), metavar="WEI", required=True, help="What each batch locks.")
+@option("--reward", kind=IntRange(0), metavar="WEI", required=True, help="Of it to whoever slashes.")
+@option("--samples", kind=int, default=16, show_default=True, help="Drawn of each batch.")
+@option("--most", kind=int, default=1000, show_default=True, help="How many inferences a batch may have.")
+@option("--delay", kind=int, default=64, show_default=True, help="Blocks from commitment to draw.")
+@option("--window", kind=int, default=7200, show_default=True, help="Blocks from draw to deadline.")
 def terms_command(session: Session, /, build: str, verifier: str, **given: int) -> None:
     """Print what AuditedInference.sol is deployed with, for a model that was set up."""
     from zkgpu.audit.calls import Terms, constructor_arguments
@@ -69,11 +65,10 @@ def terms_command(session: Session, /, build: str, verifier: str, **given: int) 
 @audit_group.command("log")
 @build_argument
 @audit_argument
-@click.argument("inputs", metavar="INPUT", type=FILE)
-@click.option("--request", metavar="0x..", help="32 bytes by which the client knows it; drawn by default.")
-@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
+@argument("inputs", metavar="INPUT", kind=FILE)
+@option("--request", metavar="0x..", help="32 bytes by which the client knows it; drawn by default.")
+@option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
 @memory_option
-@pass_session
 def log_command(
     session: Session, build: str, audit: str, inputs: str, request: str | None, clamp: bool, memory: int | None
 ) -> None:
@@ -114,12 +109,9 @@ def _shown(outputs: dict[str, Any]) -> str:
 @audit_group.command("commit")
 @build_argument
 @audit_argument
-@click.option("--contract", metavar="0x..", required=True, help="The address of AuditedInference.sol.")
-@click.option(
-    "--chain-id", type=click.IntRange(min=0), required=True, help="Of the chain that it is on: 1 for Ethereum."
-)
-@click.option("--most", type=click.IntRange(min=1), help="Take no more than so many; all that are new by default.")
-@pass_session
+@option("--contract", metavar="0x..", required=True, help="The address of AuditedInference.sol.")
+@option("--chain-id", kind=IntRange(0), required=True, help="Of the chain that it is on: 1 for Ethereum.")
+@option("--most", kind=IntRange(1), help="Take no more than so many; all that are new by default.")
 def commit_command(session: Session, build: str, audit: str, contract: str, chain_id: int, most: int | None) -> None:
     """Make a batch of all inferences since the last one; print its root, and the call to send with the bond."""
     from zkgpu.audit import commit
@@ -145,10 +137,9 @@ def _tell_batch(session: Session, folder: AuditFolder, batch: Batch) -> None:
 @audit_group.command("draw")
 @audit_argument
 @batch_option
-@click.option("--block", type=FILE, required=True, help="The block that the commitment named: eth_getBlockByNumber's.")
-@click.option("--samples", type=int, required=True, help="How many the contract draws of a batch.")
-@click.option("--again", is_flag=True, help="Replace a draw by what was not the named block, or not the contract's.")
-@pass_session
+@option("--block", kind=FILE, required=True, help="The block that the commitment named: eth_getBlockByNumber's.")
+@option("--samples", kind=int, required=True, help="How many the contract draws of a batch.")
+@option("--again", is_flag=True, help="Replace a draw by what was not the named block, or not the contract's.")
 def draw_command(session: Session, audit: str, number: int, block: str, samples: int, again: bool) -> None:
     """Say which inferences of a batch a block draws, and print the call that has the contract draw them."""
     from zkgpu.audit.calls import draw_call
@@ -173,12 +164,11 @@ def draw_command(session: Session, audit: str, number: int, block: str, samples:
 @build_argument
 @audit_argument
 @batch_option
-@click.option("--per-call", type=click.IntRange(1, 64), default=4, show_default=True, help="Answers in one call.")
-@click.option("--workers", type=click.IntRange(1, 1024), help="Processes that prove side by side; or actors.")
-@click.option("--cluster", metavar="ADDRESS|local", help="A Ray cluster, whose nodes prove.")
+@option("--per-call", kind=IntRange(1, 64), default=4, show_default=True, help="Answers in one call.")
+@option("--workers", kind=IntRange(1, 1024), help="Processes that prove side by side; or actors.")
+@option("--cluster", metavar="ADDRESS|local", help="A Ray cluster, whose nodes prove.")
 @memory_option
 @insecure_option
-@pass_session
 def answer_command(
     session: Session,
     build: str,
@@ -267,9 +257,8 @@ def _write_calls(folder: AuditFolder, number: int, made: Sequence[Sample], per_c
 @audit_group.command("receipt")
 @audit_argument
 @batch_option
-@click.option("--request", metavar="0x..", required=True, help="The client's name of the inference.")
-@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False))
-@pass_session
+@option("--request", metavar="0x..", required=True, help="The client's name of the inference.")
+@option("-o", "--output", required=True, kind=PathKind(dir_okay=False))
 def receipt_command(session: Session, audit: str, number: int, request: str, output: str) -> None:
     """Write where an inference lies in a batch, and its path to the root: what its client checks."""
     from zkgpu.audit.answers import receipt
@@ -288,7 +277,6 @@ def receipt_command(session: Session, audit: str, number: int, request: str, out
 
 @audit_group.command("status")
 @audit_argument
-@pass_session
 def status_command(session: Session, audit: str) -> None:
     """Say what is logged, committed to, drawn and proven; print the calls of batches once more."""
     from zkgpu.audit.calls import commit_call

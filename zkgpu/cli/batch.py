@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from zkgpu.cli.build import FOLDER
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.limits import witness_timeout_option
 from zkgpu.cli.outputs import require_kinds
 from zkgpu.cli.serve import device_options, places_for
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session
 from zkgpu.cli.terminal import complain, message
+from zkgpu.cli.types import FILE, FOLDER, PathKind
 from zkgpu.errors import SelfCheckError, UsageError
 
 if TYPE_CHECKING:
@@ -29,18 +27,17 @@ if TYPE_CHECKING:
     from zkgpu.service.served import Served
 
 _NAME = "batch"
-output_option = click.option("-o", "--output", required=True, type=FOLDER, help="Where proofs go: a.json for a.wtns.")
+output_option = option("-o", "--output", required=True, kind=FOLDER, help="Where proofs go: a.json for a.wtns.")
 
 
-@click.command("batch")
-@click.argument("key_file", metavar="KEY.zkey", type=FILE)
-@click.argument("folder", metavar="FOLDER", type=click.Path(exists=True, file_okay=False))
+@command("batch")
+@argument("key_file", metavar="KEY.zkey", kind=FILE)
+@argument("folder", metavar="FOLDER", kind=PathKind(exists=True, file_okay=False))
 @output_option
-@click.option("--wasm", type=FILE, help="The circuit's calculator, for each input.json in the folder.")
-@click.option("--circuit", type=FILE, help="The .r1cs file: a wrong witness is named by constraint.")
+@option("--wasm", kind=FILE, help="The circuit's calculator, for each input.json in the folder.")
+@option("--circuit", kind=FILE, help="The .r1cs file: a wrong witness is named by constraint.")
 @witness_timeout_option
 @device_options
-@pass_session
 def batch_command(
     session: Session,
     /,
@@ -65,14 +62,13 @@ def batch_command(
         return _run(session, served, asked, items, output, options)
 
 
-@click.command("batch")
-@click.argument("build", type=FOLDER)
-@click.argument("inputs", metavar="INPUT", type=FILE)
-@click.option("-o", "--output", required=True, type=FOLDER, help="Where proofs go: proof_0.json and so on.")
-@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
-@click.option("--binding", metavar="0x..", help="The bytes that each proof is for.")
+@command("batch")
+@argument("build", kind=FOLDER)
+@argument("inputs", metavar="INPUT", kind=FILE)
+@option("-o", "--output", required=True, kind=FOLDER, help="Where proofs go: proof_0.json and so on.")
+@option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
+@option("--binding", metavar="0x..", help="The bytes that each proof is for.")
 @device_options
-@pass_session
 def zkml_batch_command(
     session: Session, /, build: str, inputs: str, output: str, clamp: bool, binding: str | None, **options: Any
 ) -> int:

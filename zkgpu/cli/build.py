@@ -5,14 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from zkgpu.cli.outputs import require_disk
 
 if TYPE_CHECKING:
     from zkgpu.inference import CompiledModel, Folder
-
-FOLDER = click.Path(file_okay=False)
 
 
 def build_folder(path: str) -> Folder:

@@ -6,12 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from zkgpu.cli.declaring import argument, group, option
 from zkgpu.cli.outputs import require_disk, require_outputs
-from zkgpu.cli.parsing import Group
-from zkgpu.cli.python_circuit import FileOrProgram, is_program, load_circuit
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.python_circuit import load_circuit
+from zkgpu.cli.session import Session
+from zkgpu.cli.types import FileOrProgram, IntRange, PathKind, Stream, is_program
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
@@ -21,22 +20,22 @@ if TYPE_CHECKING:
     from zkgpu.circuits.r1cs import R1CS
     from zkgpu.groth16.keys import ProvingKey
 
-FILE = click.Path(exists=True, dir_okay=False)
-OUTPUT = click.Path(dir_okay=False)
+FILE = PathKind(exists=True, dir_okay=False)
+OUTPUT = PathKind(dir_okay=False)
 _MOST_ENTROPY = 1 << 20  # bytes that are read of it
 _REDUCED = "the hash that the last contribution left is of all 2^{} powers of the ceremony, and cannot be checked here"
 
-name_option = click.option("--name", default="", help="A name for the contribution, which everybody can read.")
-entropy_option = click.option(
+name_option = option("--name", default="", help="A name for the contribution, which everybody can read.")
+entropy_option = option(
     "--entropy",
-    type=click.File("rb"),
+    kind=Stream(),
     metavar="FILE",
     help="Bytes to mix into what the operating system draws; - for standard input.",
 )
-replace_option = click.option("--force", is_flag=True, help="Replace the output where there is a file.")
+replace_option = option("--force", is_flag=True, help="Replace the output where there is a file.")
 
 
-@click.group("powers", cls=Group, no_args_is_help=False)
+@group("powers")
 def powers_group() -> None:
     """Phase 1: powers of tau, for all circuits up to a size. Files are those of snarkjs.
 
@@ -45,11 +44,10 @@ def powers_group() -> None:
 
 
 @powers_group.command("new")
-@click.argument("power", type=click.IntRange(1, 27))
-@click.argument("output", metavar="NEW.ptau", type=OUTPUT)
-@click.option("--curve", "curve_name", help="By its name in snarkjs' files.")
+@argument("power", kind=IntRange(1, 27))
+@argument("output", metavar="NEW.ptau", kind=OUTPUT)
+@option("--curve", "curve_name", help="By its name in snarkjs' files.")
 @replace_option
-@pass_session
 def powers_new(session: Session, power: int, output: str, curve_name: str | None, force: bool) -> None:
     """Begin a ceremony of 2^POWER powers, which serves circuits of up to 2^POWER constraints."""
     from zkgpu.ceremony.phase_one import write_new_powers
@@ -65,25 +63,23 @@ def powers_new(session: Session, power: int, output: str, curve_name: str | None
 
 
 @powers_group.command("contribute")
-@click.argument("powers", metavar="OLD.ptau", type=FILE)
-@click.argument("output", metavar="NEW.ptau", type=OUTPUT)
+@argument("powers", metavar="OLD.ptau", kind=FILE)
+@argument("output", metavar="NEW.ptau", kind=OUTPUT)
 @name_option
 @entropy_option
 @replace_option
-@pass_session
 def powers_contribute(session: Session, powers: str, output: str, name: str, entropy: Any, force: bool) -> None:
     """Multiply tau, alpha and beta by secrets from this machine's operating system, which are forgotten."""
     _contribute_powers(session, powers, output, force, name=name, entropy=_read(entropy))
 
 
 @powers_group.command("beacon")
-@click.argument("powers", metavar="OLD.ptau", type=FILE)
-@click.argument("output", metavar="NEW.ptau", type=OUTPUT)
-@click.argument("value", metavar="HEX")
-@click.argument("exponent", metavar="EXPONENT", type=int)
+@argument("powers", metavar="OLD.ptau", kind=FILE)
+@argument("output", metavar="NEW.ptau", kind=OUTPUT)
+@argument("value", metavar="HEX")
+@argument("exponent", metavar="EXPONENT", kind=int)
 @name_option
 @replace_option
-@pass_session
 def powers_beacon(
     session: Session, powers: str, output: str, value: str, exponent: int, name: str, force: bool
 ) -> None:
@@ -113,10 +109,9 @@ def _contribute_powers(session: Session, powers: str, output: str, force: bool, 
 
 
 @powers_group.command("prepare")
-@click.argument("powers", metavar="OLD.ptau", type=FILE)
-@click.argument("output", metavar="PREPARED.ptau", type=OUTPUT)
+@argument("powers", metavar="OLD.ptau", kind=FILE)
+@argument("output", metavar="PREPARED.ptau", kind=OUTPUT)
 @replace_option
-@pass_session
 def powers_prepare(session: Session, powers: str, output: str, force: bool) -> None:
     """Make a ceremony's last file ready for `zkgpu setup`. Where it is stopped, the same command goes on from there."""
     from zkgpu.backend.beside import large_in_files
@@ -132,8 +127,7 @@ def powers_prepare(session: Session, powers: str, output: str, force: bool) -> N
 
 
 @powers_group.command("verify")
-@click.argument("powers", metavar="POT.ptau", type=FILE)
-@pass_session
+@argument("powers", metavar="POT.ptau", kind=FILE)
 def powers_verify(session: Session, powers: str) -> None:
     """Check all that a file holds: its powers, Lagrange points, and every contribution."""
     from zkgpu.ceremony.powers import verify_file
@@ -167,8 +161,7 @@ def powers_verify(session: Session, powers: str) -> None:
 
 
 @powers_group.command("inspect")
-@click.argument("powers", metavar="POT.ptau", type=FILE)
-@pass_session
+@argument("powers", metavar="POT.ptau", kind=FILE)
 def powers_inspect(session: Session, powers: str) -> None:
     """Say who contributed to a file, without checking it."""
     ptau = _read_powers(powers)
@@ -201,7 +194,7 @@ def contribution_lines(facts: Mapping[str, Any]) -> list[str]:
     return [contribution_line(one) for one in facts["contributions"]]
 
 
-@click.group("key", cls=Group, no_args_is_help=False)
+@group("key")
 def key_group() -> None:
     """Phase 2: a Groth16 key of one circuit, or of a model. Keys without challenges are those of snarkjs.
 
@@ -211,25 +204,23 @@ def key_group() -> None:
 
 
 @key_group.command("contribute")
-@click.argument("key", metavar="OLD.zkey", type=FILE)
-@click.argument("output", metavar="NEW.zkey", type=OUTPUT)
+@argument("key", metavar="OLD.zkey", kind=FILE)
+@argument("output", metavar="NEW.zkey", kind=OUTPUT)
 @name_option
 @entropy_option
 @replace_option
-@pass_session
 def key_contribute(session: Session, key: str, output: str, name: str, entropy: Any, force: bool) -> None:
     """Multiply the key's secrets by others from this machine's operating system, which are forgotten."""
     _contribute_to_key(session, key, output, force, name=name, entropy=_read(entropy))
 
 
 @key_group.command("beacon")
-@click.argument("key", metavar="OLD.zkey", type=FILE)
-@click.argument("output", metavar="NEW.zkey", type=OUTPUT)
-@click.argument("value", metavar="HEX")
-@click.argument("exponent", metavar="EXPONENT", type=int)
+@argument("key", metavar="OLD.zkey", kind=FILE)
+@argument("output", metavar="NEW.zkey", kind=OUTPUT)
+@argument("value", metavar="HEX")
+@argument("exponent", metavar="EXPONENT", kind=int)
 @name_option
 @replace_option
-@pass_session
 def key_beacon(session: Session, key: str, output: str, value: str, exponent: int, name: str, force: bool) -> None:
     """End a ceremony: contribute what follows from a public value, by 2^EXPONENT iterations of SHA-256."""
     _contribute_to_key(session, key, output, force, name=name, beacon=_beacon(value, exponent))
@@ -262,10 +253,9 @@ def _contribute_to_key(session: Session, path: str, output: str, force: bool, **
 
 
 @key_group.command("verify")
-@click.argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit|BUILD", type=FileOrProgram(dir_okay=True))
-@click.argument("powers", metavar="POT.ptau", type=FILE)
-@click.argument("key", metavar="KEY.zkey", type=FILE)
-@pass_session
+@argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit|BUILD", kind=FileOrProgram(dir_okay=True))
+@argument("powers", metavar="POT.ptau", kind=FILE)
+@argument("key", metavar="KEY.zkey", kind=FILE)
 def key_verify(session: Session, circuit: str, powers: str, key: str) -> None:
     """Check a key against its circuit, or a model's build folder, and the prepared powers; and every contribution."""
     from zkgpu.groth16.setup import verify_key
@@ -284,8 +274,7 @@ def key_verify(session: Session, circuit: str, powers: str, key: str) -> None:
 
 
 @key_group.command("inspect")
-@click.argument("key", metavar="KEY.zkey", type=FILE)
-@pass_session
+@argument("key", metavar="KEY.zkey", kind=FILE)
 def key_inspect(session: Session, key: str) -> None:
     """Say who contributed to a key, without checking it."""
     from zkgpu.groth16.zkey import read_zkey

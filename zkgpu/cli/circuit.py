@@ -5,21 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.python_circuit import (
-    FileOrProgram,
-    GivenFile,
     file_of,
-    is_program,
     load_circuit,
     printing_aside,
     read_program_inputs,
 )
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import counted
+from zkgpu.cli.types import FILE, OUTPUT, FileOrProgram, IntRange, is_program
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
@@ -28,17 +25,14 @@ if TYPE_CHECKING:
     from zkgpu.fields.field import Field, Limbs
     from zkgpu.testing import SoundnessReport
 
-FILE = GivenFile()
-OUTPUT = click.Path(dir_okay=False, writable=True)
-sym_option = click.option(
-    "--sym", type=FILE, help="circom's .sym file, for names of signals; the one beside the .r1cs by default."
+sym_option = option(
+    "--sym", kind=FILE, help="circom's .sym file, for names of signals; the one beside the .r1cs by default."
 )
 
 
-@click.command("compile")
-@click.argument("source", metavar="FILE.py:circuit")
-@click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .r1cs file.")
-@pass_session
+@command("compile")
+@argument("source", metavar="FILE.py:circuit")
+@option("-o", "--output", required=True, kind=OUTPUT, help="Where to write the .r1cs file.")
 def compile_command(session: Session, source: str, output: str) -> None:
     """Compile a Python circuit to a .r1cs file that zkgpu and snarkjs read."""
     from zkgpu.formats.kinds import R1CS
@@ -57,13 +51,12 @@ def compile_command(session: Session, source: str, output: str) -> None:
     )
 
 
-@click.command("witness")
-@click.argument("source", metavar="FILE.py:circuit|CIRCUIT.wasm", type=FileOrProgram())
-@click.argument("inputs", metavar="INPUT.json", type=FILE)
-@click.option("-o", "--output", required=True, type=OUTPUT, help="Where to write the .wtns file.")
+@command("witness")
+@argument("source", metavar="FILE.py:circuit|CIRCUIT.wasm", kind=FileOrProgram())
+@argument("inputs", metavar="INPUT.json", kind=FILE)
+@option("-o", "--output", required=True, kind=OUTPUT, help="Where to write the .wtns file.")
 @witness_timeout_option
 @memory_option
-@pass_session
 def witness_command(
     session: Session, source: str, inputs: str, output: str, witness_timeout: float, memory: int | None
 ) -> None:
@@ -110,14 +103,13 @@ def _circom_witness(calculator: str, inputs: str, limits: Limits) -> tuple[Field
         return field, compute_witness(calculator, read_inputs(inputs, field), field, limits)
 
 
-@click.command("check")
-@click.argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit")
-@click.argument("witness", metavar="WITNESS.wtns|INPUT", type=FILE)
-@click.option("--soundness", is_flag=True, help="Search for a second witness too: a search, no proof.")
-@click.option("--tries", type=click.IntRange(min=0), default=2000, show_default=True, help="Lying provers to try.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of what is tried.")
+@command("check")
+@argument("circuit", metavar="CIRCUIT.r1cs|FILE.py:circuit")
+@argument("witness", metavar="WITNESS.wtns|INPUT", kind=FILE)
+@option("--soundness", is_flag=True, help="Search for a second witness too: a search, no proof.")
+@option("--tries", kind=IntRange(0), default=2000, show_default=True, help="Lying provers to try.")
+@option("--seed", kind=int, default=0, show_default=True, help="Of what is tried.")
 @sym_option
-@pass_session
 def check_command(
     session: Session, circuit: str, witness: str, soundness: bool, tries: int, seed: int, sym: str | None
 ) -> None:

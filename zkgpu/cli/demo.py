@@ -5,24 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import click
 from rich.console import Console
 from rich.table import Table
 
+from zkgpu.cli.declaring import command, option
 from zkgpu.cli.digits import run_digits
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session
+from zkgpu.cli.types import PathKind
 from zkgpu.errors import SelfCheckError
 from zkgpu.stages import stage
 
 
-@click.command("demo")
-@click.option(
-    "--output", type=click.Path(file_okay=False), help="Keep the files made (circuit, key, proof, contract) here."
-)
-@click.option("--membership", is_flag=True, help="A leaf of a tree of a million, which is not shown, in its place.")
+@command("demo")
+@option("--output", kind=PathKind(file_okay=False), help="Keep the files made (circuit, key, proof, contract) here.")
+@option("--membership", is_flag=True, help="A leaf of a tree of a million, which is not shown, in its place.")
 @force_option
-@pass_session
 def demo_command(session: Session, output: str | None, membership: bool, force: bool) -> None:
     """Prove what a small neural network reads in an image of a digit; verify; export the contract."""
     if output:

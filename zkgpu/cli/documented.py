@@ -11,8 +11,8 @@ from textwrap import fill
 import click
 
 from zkgpu.cli.keys import ALWAYS, FAILED, KEYS, TIMED, Keys
-from zkgpu.cli.parsing import GLOBAL_OPTIONS, GlobalOption
-from zkgpu.cli.program import EXIT_CODES, by_heading, cli
+from zkgpu.cli.parsing import GlobalOption, cli
+from zkgpu.cli.program import EXIT_CODES, by_heading
 
 _HEAD = """# The command line
 
@@ -37,7 +37,8 @@ def document() -> str:
 
 def _global_options() -> list[str]:
     context = click.Context(cli, info_name="zkgpu")
-    rows = [option.get_help_record(context) or ("", "") for option in GLOBAL_OPTIONS]
+    options = [option for option in cli.params if isinstance(option, GlobalOption)]
+    rows = [option.get_help_record(context) or ("", "") for option in options]
     text = "## Options of every command\n\nThey stand before or after the command; with two values one is refused.\n"
     return [text, *_table(("option", "meaning"), [(f"`{name}`", text) for name, text in rows]), ""]
 

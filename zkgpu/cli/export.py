@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from zkgpu.cli.circuit import FILE, OUTPUT
+from zkgpu.cli.declaring import argument, command, group, option
 from zkgpu.cli.outputs import require_kinds, require_outputs
-from zkgpu.cli.parsing import Group
-from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import told
+from zkgpu.cli.types import FILE, OUTPUT
+from zkgpu.cli.verifying import insecure_option
 from zkgpu.errors import InsecureKeyError
 
 if TYPE_CHECKING:
     from zkgpu.provers.proof_system import AnyVerifyingKey
 
 
-@click.group("export", cls=Group, no_args_is_help=False)
+@group("export")
 def export_group() -> None:
     """Export a verifying key, a Solidity verifier, or calldata for it."""
 
 
 @export_group.command("vk")
-@click.argument("key_file", metavar="KEY.zkey", type=FILE)
-@click.argument("output", metavar="VERIFICATION_KEY.json", type=OUTPUT)
+@argument("key_file", metavar="KEY.zkey", kind=FILE)
+@argument("output", metavar="VERIFICATION_KEY.json", kind=OUTPUT)
 @insecure_option
-@pass_session
 def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: bool) -> None:
     """Write the verifying key of a .zkey file as snarkjs' verification_key.json."""
     from zkgpu.formats.kinds import KEY
@@ -41,11 +38,10 @@ def export_vk(session: Session, key_file: str, output: str, allow_insecure_key: 
 
 
 @export_group.command("solidity")
-@click.argument("key_file", metavar="KEY.zkey|VERIFICATION_KEY.json", type=FILE)
-@click.argument("output", metavar="VERIFIER.sol", type=OUTPUT)
-@click.option("--name", help="Name of the contract: Groth16Verifier or PlonkVerifier by default.")
+@argument("key_file", metavar="KEY.zkey|VERIFICATION_KEY.json", kind=FILE)
+@argument("output", metavar="VERIFIER.sol", kind=OUTPUT)
+@option("--name", help="Name of the contract: Groth16Verifier or PlonkVerifier by default.")
 @insecure_option
-@pass_session
 def export_solidity(session: Session, key_file: str, output: str, name: str | None, allow_insecure_key: bool) -> None:
     """Write a Solidity contract that verifies proofs for a key."""
     from zkgpu.formats.atomic import write_text
@@ -61,10 +57,9 @@ def export_solidity(session: Session, key_file: str, output: str, name: str | No
 
 
 @export_group.command("calldata")
-@click.argument("public_file", metavar="PUBLIC.json", type=FILE)
-@click.argument("proof_file", metavar="PROOF.json", type=FILE)
-@click.option("--hex", "as_hex", is_flag=True, help="ABI-encoded bytes with the selector, for a raw call.")
-@pass_session
+@argument("public_file", metavar="PUBLIC.json", kind=FILE)
+@argument("proof_file", metavar="PROOF.json", kind=FILE)
+@option("--hex", "as_hex", is_flag=True, help="ABI-encoded bytes with the selector, for a raw call.")
 def export_calldata(session: Session, public_file: str, proof_file: str, as_hex: bool) -> None:
     """Print the arguments of verifyProof, as `snarkjs zkey export soliditycalldata` does."""
     from zkgpu.formats.public_values import read_public_values
@@ -95,9 +90,8 @@ def _read_verifying_key(session: Session, path: str, allow_insecure_key: bool) -
     return key
 
 
-@click.command("inspect")
-@click.argument("path", metavar="FILE", type=FILE)
-@pass_session
+@command("inspect")
+@argument("path", metavar="FILE", kind=FILE)
 def inspect_command(session: Session, path: str) -> None:
     """Say what a .r1cs, .wtns, .ptau, .zkey or JSON file holds."""
     from zkgpu.cli.ceremony import contribution_lines

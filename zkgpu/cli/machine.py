@@ -8,19 +8,17 @@ import platform
 import time
 from typing import Any
 
-import click
-
 import zkgpu
 from zkgpu.backend.protocol import Backend
-from zkgpu.cli.parsing import Group
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.declaring import command, group, option
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import told
+from zkgpu.cli.types import Choice
 from zkgpu.errors import SelfCheckError
 from zkgpu.extras import missing
 
 
-@click.command("doctor")
-@pass_session
+@command("doctor")
 def doctor_command(session: Session) -> None:
     """Say what this machine offers, which path is used, and what is missing; run a small self-test."""
     facts = {**_software(), **_processor(), **_cache_facts()}
@@ -90,13 +88,12 @@ def self_test(backend: Backend) -> dict[str, Any]:
     return {"device": backend.name, "self_test": "passed", "self_test_seconds": time.perf_counter() - start}
 
 
-@click.group("cache", cls=Group, no_args_is_help=False)
+@group("cache")
 def cache_group() -> None:
     """The cache of compiled kernels and of opened keys."""
 
 
 @cache_group.command("info")
-@pass_session
 def cache_info_command(session: Session) -> None:
     """Say where the cache is and what it holds. What nothing used for a month is removed."""
     facts = _cache_facts()
@@ -104,7 +101,6 @@ def cache_info_command(session: Session) -> None:
 
 
 @cache_group.command("clear")
-@pass_session
 def cache_clear_command(session: Session) -> None:
     """Remove all compiled kernels and prepared keys; they are made again when needed."""
     from zkgpu.backend.machine import clear_cache
@@ -114,8 +110,7 @@ def cache_clear_command(session: Session) -> None:
 
 
 @cache_group.command("warm")
-@click.option("--only", type=click.Choice(["g2"]), hidden=True, help="The share of a second process.")
-@pass_session
+@option("--only", kind=Choice(["g2"]), hidden=True, help="The share of a second process.")
 def cache_warm_command(session: Session, only: str | None) -> None:
     """Compile every kernel of the device now, so that no later command waits for it."""
     from zkgpu.cli.warm import warm, warm_share

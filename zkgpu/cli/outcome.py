@@ -35,7 +35,7 @@ def _run(command: Callable[[Session], object], arguments: Sequence[str]) -> int:
     try:
         code = command(session)
         return code if isinstance(code, int) else EXIT_OK
-    except (ClosedPipe, SystemExit) as end:  # so click and Rich say that nobody reads standard output
+    except (ClosedPipe, BrokenPipeError, SystemExit) as end:  # so click and Rich say that nobody reads what is written
         return EXIT_OK if getattr(end, "code", None) == 0 else EXIT_CLOSED_PIPE  # 0 once words were completed
     except KeyboardInterrupt:
         return _fail(session.json or as_json, _INTERRUPTED, EXIT_INTERRUPTED)

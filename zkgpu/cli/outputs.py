@@ -7,8 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import TYPE_CHECKING, TypeAlias
 
-import click
-
+from zkgpu.cli.declaring import option
 from zkgpu.errors import ResourceError, UsageError, ZkgpuError
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = str | os.PathLike[str]
 _SOURCES = (".py", ".circom", ".onnx")
 
-force_option = click.option("--force", is_flag=True, help="Replace what is there of another circuit.")
+force_option = option("--force", is_flag=True, help="Replace what is there of another circuit.")
 
 
 def require_outputs(

@@ -1,17 +1,21 @@
-"""Options that every command takes before and after its name, and groups that say which command may be meant."""
+"""Click, made of what commands declare: it reads the lines that are not `plain`, helps, completes words, and says what
+is wrong with a line. Groups say which command may be meant."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
+import zkgpu
+from zkgpu.cli import declaring, types
+from zkgpu.cli.program import EXIT_CODES, ROOT, by_heading
 from zkgpu.cli.session import Session
 from zkgpu.errors import UsageError
+
+_EPILOG = "Every command takes --json, -q, -v, --device, --threads and more: see `zkgpu --help`."
 
 
 class GlobalOption(click.Option):
@@ -20,9 +24,9 @@ class GlobalOption(click.Option):
     Given twice with different values it is refused; `-v` counts. Only the help of the whole program lists it.
     """
 
-    def __init__(self, *names: str, **settings: Any) -> None:
-        is_value = not settings.get("is_flag") and not settings.get("count")
-        super().__init__(names, expose_value=False, callback=_keep, multiple=is_value, **settings)
+    def __init__(self, option: declaring.Option) -> None:
+        settings = _settings(option) | {"multiple": not option.is_alone}
+        super().__init__([*option.flags, option.name], expose_value=False, callback=_keep, **settings)
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         return None if ctx.parent else super().get_help_record(ctx)
@@ -40,62 +44,112 @@ def _keep(context: click.Context, option: click.Parameter, value: Any) -> None:
         setattr(session, name, one)
 
 
-class _Device(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
-    """The name of a device, which is looked at by commands that compute nothing too."""
+def _settings(option: declaring.Option) -> dict[str, Any]:
+    """What click is told of an option."""
+    found = {name: getattr(option, name) for name in ("required", "multiple", "help", "show_default", "hidden")}
+    found["metavar"] = option.metavar
+    if option.default is not None:
+        found["default"] = option.default
+    if option.counts:
+        return {**found, "count": True}
+    if option.value is not None:
+        return {**found, "is_flag": True, "flag_value": option.value}
+    return {**found, "type": _type(option.kind)}
 
-    name = "device"
+
+def _argument(argument: declaring.Argument) -> click.Argument:
+    default = {} if argument.default is None else {"default": argument.default}
+    return click.Argument(
+        [argument.name],
+        type=_type(argument.kind),
+        required=argument.required,
+        nargs=-1 if argument.many else 1,
+        metavar=argument.metavar,
+        **default,
+    )
+
+
+def _type(kind: types.Kind) -> Any:
+    """The kind, as click knows it."""
+    if isinstance(kind, types.PathKind):
+        return _Path(kind)
+    if isinstance(kind, types.IntRange):
+        return click.IntRange(kind.least, kind.most)
+    if isinstance(kind, types.Choice):
+        return Choice(kind.words)
+    if isinstance(kind, types.Stream):
+        return click.File("rb")
+    return kind if kind in (str, int, float) else _Own(kind)
+
+
+class _Path(click.Path):
+    """A path, looked at by its kind."""
+
+    def __init__(self, kind: types.PathKind) -> None:
+        super().__init__(exists=kind.exists, file_okay=kind.file_okay, dir_okay=kind.dir_okay)
+        self._kind = kind
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if re.fullmatch(r"auto|cpu|reference|cuda(:\d+)?", value, re.ASCII) is None:
-            raise UsageError(f"unknown device '{value}': use auto, cpu, cuda or cuda:N")
-        return value
+        session = ctx.find_object(Session) if ctx else None
+        try:
+            return self._kind.convert(value, by_service=bool(session and session.server))
+        except types.Refused as error:
+            self.fail(str(error), param, ctx)
 
 
-GLOBAL_OPTIONS = (
-    GlobalOption("--device", type=_Device(), metavar="auto|cpu|cuda[:N]", help="Where to compute; auto by default."),
-    GlobalOption("--threads", type=click.IntRange(min=1), help="CPU threads; all cores by default."),
-    GlobalOption("--json", is_flag=True, help="Print one JSON object on standard output."),
-    GlobalOption("-q", "--quiet", is_flag=True, help="Print errors, and what is unsafe, only."),
-    GlobalOption("-v", "--verbose", "verbosity", count=True, help="Say more on standard error; twice for all."),
-    GlobalOption("--no-progress", "progress", is_flag=True, flag_value=False, help="No progress display."),
-    GlobalOption("--timings", is_flag=True, help="Say how long each stage took."),
-    GlobalOption("--server", metavar="URL", is_eager=True, help="Let a `zkgpu serve` there prove or verify."),
-    GlobalOption("--token-file", metavar="FILE", help="The token that it wants."),
-    GlobalOption("--show-values", is_flag=True, help="Show values of witnesses and inputs in errors and logs."),
-)
-_EPILOG = "Every command takes --json, -q, -v, --device, --threads and more: see `zkgpu --help`."
+class _Own(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """What a function makes of a text."""
+
+    name = "value"
+
+    def __init__(self, kind: types.Kind) -> None:
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return types.converted(self._kind, value)
+        except types.Refused as error:
+            self.fail(str(error), param, ctx)
 
 
-def with_global_options(command: click.Command) -> click.Command:
-    """The command, and those below it, with the options that all take."""
-    if any(isinstance(option, GlobalOption) for option in command.params):
-        return command
-    taken = {name for option in command.params for name in option.opts}
-    command.params += [option for option in GLOBAL_OPTIONS if not taken & set(option.opts)]
-    command.epilog = command.epilog or _EPILOG
-    if isinstance(command, click.Group):
-        for below in command.commands.values():
-            with_global_options(below)
-    return command
+def made(declared: declaring.Command | declaring.Group) -> click.Command:
+    """Click's command of what is declared."""
+    return Group(declared) if isinstance(declared, declaring.Group) else _command(declared)
+
+
+def _command(declared: declaring.Command) -> click.Command:
+    def callback(**values: Any) -> Any:
+        context = click.get_current_context()
+        path = " ".join(context.command_path.split()[1:])
+        return declared.run(context.ensure_object(Session), path, context.find_root().with_resource, values)
+
+    parameters: list[click.Parameter] = [
+        _argument(one) if isinstance(one, declaring.Argument) else _option(one) for one in declared.parameters
+    ]
+    return click.Command(declared.name, callback=callback, params=parameters, help=declared.help, epilog=_EPILOG)
+
+
+def _option(option: declaring.Option) -> click.Option:
+    if option in declaring.GLOBAL_OPTIONS:
+        return GlobalOption(option)
+    return click.Option([*option.flags, option.name], **_settings(option))
 
 
 class Group(click.Group):
-    """A group whose commands stand in order of use; it names those which somebody may have meant, here or elsewhere.
+    """A group whose commands stand in order of use; it names those which somebody may have meant, here or elsewhere."""
 
-    Attributes:
-        later: the last commands by name, each as the module of this package and the name in it that it is imported
-            from when it is called: "batch.batch_command"
-    """
-
-    later: ClassVar[Mapping[str, str]] = {}
+    def __init__(self, declared: declaring.Group, **settings: Any) -> None:
+        own: dict[str, Any] = {"help": declared.help, "epilog": _EPILOG, "no_args_is_help": False, **settings}
+        super().__init__(declared.name, params=[GlobalOption(option) for option in declared.options], **own)
+        self._declared = declared
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*(name for name in self.commands if name not in self.later), *self.later]
+        return self._declared.names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in self.later and cmd_name not in self.commands:
-            module, _, name = self.later[cmd_name].partition(".")
-            self.add_command(with_global_options(getattr(import_module(f"zkgpu.cli.{module}"), name)), cmd_name)
+        found = None if cmd_name in self.commands else self._declared.find(cmd_name)
+        if found is not None:
+            self.add_command(made(found), cmd_name)
         return super().get_command(ctx, cmd_name)
 
     def resolve_command(
@@ -126,6 +180,56 @@ class Choice(click.Choice):  # type: ignore[type-arg]  # not generic before clic
 
             meant = get_close_matches(str(value), [str(choice) for choice in self.choices])
             self.fail(error.message + (f" Did you mean {_listed(meant)}?" if meant else ""), param, ctx)
+
+
+class Commands(Group):
+    """The whole program."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """An interruption is told of once, in one line: click would print an empty one first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The docstring, with the proof systems, curves and exit codes that there are."""
+        from zkgpu.curves import CURVES
+        from zkgpu.systems.registry import NAMES, TITLES
+
+        self.help = str(self.help).format(
+            systems=" and ".join(TITLES[name] for name in NAMES),
+            curves=" and ".join(curve.title for curve in CURVES),
+            codes=", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()),
+        )
+        super().format_help_text(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands in order of use, under headings."""
+        for heading, names in by_heading().items():
+            with formatter.section(heading):
+                commands = [(name, self.get_command(ctx, name)) for name in names]
+                formatter.write_dl([(name, c.get_short_help_str(90)) for name, c in commands if c is not None])
+
+
+cli = Commands(
+    ROOT,
+    epilog=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+click.version_option(zkgpu.__version__, prog_name="zkgpu")(cli)
+cli.params.insert(0, cli.params.pop())  # it stands before the options of every command
+
+
+def called(arguments: list[str], session: Session) -> object:
+    """What the command gives that click finds in a line. Its own errors become those of the package."""
+    try:
+        return cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        raise UsageError(said(error)) from None
 
 
 def said(error: click.ClickException) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
-from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
+from zkgpu.cli.circuit import sym_option
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.outputs import require_kinds, require_outputs
-from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.python_circuit import file_of, load_circuit
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import aligned
+from zkgpu.cli.types import FILE, OUTPUT, IntRange, is_program
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
@@ -20,13 +20,12 @@ if TYPE_CHECKING:
     from zkgpu.profile import Scope
 
 
-@click.command("profile")
-@click.argument("source", metavar="CIRCUIT.r1cs|FILE.py:circuit|MODEL.onnx|BUILD")
-@click.option("-o", "--output", type=OUTPUT, help="A page with a flame graph: one HTML file.")
-@click.option("--depth", type=click.IntRange(min=1), default=2, show_default=True, help="Levels of the table.")
-@click.option("--calibrate", type=FILE, help="Samples for a MODEL.onnx, as in zkml compile; made up by default.")
+@command("profile")
+@argument("source", metavar="CIRCUIT.r1cs|FILE.py:circuit|MODEL.onnx|BUILD")
+@option("-o", "--output", kind=OUTPUT, help="A page with a flame graph: one HTML file.")
+@option("--depth", kind=IntRange(1), default=2, show_default=True, help="Levels of the table.")
+@option("--calibrate", kind=FILE, help="Samples for a MODEL.onnx, as in zkml compile; made up by default.")
 @sym_option
-@pass_session
 def profile_command(
     session: Session, source: str, output: str | None, depth: int, calibrate: str | None, sym: str | None
 ) -> None:

@@ -1,18 +1,15 @@
-"""The list of commands, and the options that all of them take."""
+"""The list of commands, and the call of the one that a line asks for."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-import click
-
-import zkgpu
+from zkgpu.cli import plain
+from zkgpu.cli.declaring import Group
 from zkgpu.cli.outcome import finished
-from zkgpu.cli.parsing import Group, said, with_global_options
 from zkgpu.cli.session import Session
-from zkgpu.errors import UsageError
 
 COMMANDS = {
     "compile": "circuit.compile_command",
@@ -23,7 +20,7 @@ COMMANDS = {
     "key": "ceremony.key_group",
     "prove": "proof.prove_command",
     "fullprove": "proof.fullprove_command",
-    "verify": "proof.verify_command",
+    "verify": "verifying.verify_command",
     "export": "export.export_group",
     "inspect": "export.inspect_command",
     "profile": "profile.profile_command",
@@ -65,51 +62,14 @@ def by_heading() -> dict[str, list[str]]:
     return {**listed, **({"Others": others} if others else {})}
 
 
-class Commands(Group):
-    """The commands by name; the module of one is imported when it is called. Each takes the global options too."""
-
-    later = COMMANDS
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """An interruption is told of once, in one line: click would print an empty one first."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt:
-            raise click.Abort from None
-
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The docstring, with the proof systems, curves and exit codes that there are."""
-        from zkgpu.curves import CURVES
-        from zkgpu.systems.registry import NAMES, TITLES
-
-        self.help = str(self.help).format(
-            systems=" and ".join(TITLES[name] for name in NAMES),
-            curves=" and ".join(curve.title for curve in CURVES),
-            codes=", ".join(f"{code} {meaning}" for code, meaning in EXIT_CODES.items()),
-        )
-        super().format_help_text(ctx, formatter)
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for names in by_heading().values() for name in names]
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands in order of use, under headings."""
-        for heading, names in by_heading().items():
-            with formatter.section(heading):
-                commands = [(name, self.get_command(ctx, name)) for name in names]
-                formatter.write_dl([(name, c.get_short_help_str(90)) for name, c in commands if c is not None])
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(zkgpu.__version__, prog_name="zkgpu")
-def cli() -> None:
+ROOT = Group(
+    "zkgpu",
     """Zero-knowledge proofs: {systems} over {curves}, from circuits in Python or circom to a Solidity verifier.
 
     Exit codes: {codes}.
-    """
-
-
-with_global_options(cli).epilog = None
+    """,
+    later={name: COMMANDS[name] for names in by_heading().values() for name in names},
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -119,10 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _called(arguments: list[str], session: Session) -> object:
-    """What the command gives. click's own errors become those of the package."""
-    try:
-        return cli.main(arguments, prog_name="zkgpu", standalone_mode=False, obj=session)
-    except click.Abort:
-        raise KeyboardInterrupt from None
-    except click.ClickException as error:
-        raise UsageError(said(error)) from None
+    """What the command gives."""
+    call = plain.read(arguments, ROOT)
+    if call is None:
+        from zkgpu.cli.parsing import called
+
+        return called(arguments, session)
+    for name, value in call.of_session.items():
+        setattr(session, name, value)
+    with contextlib.ExitStack() as stack:
+        return call.command.run(session, call.path, stack.enter_context, call.values)

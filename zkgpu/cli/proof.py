@@ -1,28 +1,25 @@
-"""prove, fullprove and verify."""
+"""prove and fullprove."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
 from zkgpu.cli import remote
-from zkgpu.cli.circuit import FILE, OUTPUT, sym_option
+from zkgpu.cli.circuit import sym_option
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.limits import memory_option, witness_limits, witness_timeout_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
 from zkgpu.cli.python_circuit import (
-    FileOrProgram,
     file_of,
-    is_program,
     load_circuit,
     printing_aside,
     read_program_inputs,
     require_own_key,
 )
-from zkgpu.cli.remote import KeyPath
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import counted
-from zkgpu.cli.verifying import verified
+from zkgpu.cli.types import FILE, OUTPUT, FileOrProgram, KeyPath, is_program
+from zkgpu.cli.verifying import insecure_option
 from zkgpu.errors import SelfCheckError, UsageError
 from zkgpu.stages import stage
 
@@ -32,28 +29,26 @@ if TYPE_CHECKING:
     from zkgpu.provers.proof_system import AnyProvingKey
     from zkgpu.provers.statement import Statement
 
-proof_option = click.option("--proof", "proof_file", default="proof.json", show_default=True, type=OUTPUT)
-public_option = click.option(
-    "--public", "public_file", type=OUTPUT, help="public.json beside proof.json, p2.public.json beside p2.json."
+proof_option = option("--proof", "proof_file", default="proof.json", show_default=True, kind=OUTPUT)
+public_option = option(
+    "--public", "public_file", kind=OUTPUT, help="public.json beside proof.json, p2.public.json beside p2.json."
 )
-circuit_option = click.option(
+circuit_option = option(
     "--circuit",
-    type=FileOrProgram(),
+    kind=FileOrProgram(),
     metavar="CIRCUIT.r1cs|FILE.py:circuit",
     help="The .r1cs file, so that a wrong witness is named by constraint; or a Python circuit, that computes it.",
 )
-insecure_option = click.option("--allow-insecure-key", is_flag=True, help="Accept a key that lets anyone forge.")
 
 
-@click.command("prove")
-@click.argument("key_file", metavar="KEY.zkey", type=KeyPath())
-@click.argument("witness", metavar="WITNESS.wtns|INPUT", type=FILE)
+@command("prove")
+@argument("key_file", metavar="KEY.zkey", kind=KeyPath())
+@argument("witness", metavar="WITNESS.wtns|INPUT", kind=FILE)
 @proof_option
 @public_option
 @circuit_option
 @sym_option
 @insecure_option
-@pass_session
 def prove_command(
     session: Session,
     key_file: str,
@@ -85,10 +80,10 @@ def prove_command(
         _prove(session, key, assignment, proof_file, public_file, circuit, sym, allow_insecure_key)
 
 
-@click.command("fullprove")
-@click.argument("inputs", metavar="INPUT.json", type=FILE)
-@click.argument("calculator", metavar="CIRCUIT.wasm|FILE.py:circuit", type=FileOrProgram())
-@click.argument("key_file", metavar="KEY.zkey", type=FILE)
+@command("fullprove")
+@argument("inputs", metavar="INPUT.json", kind=FILE)
+@argument("calculator", metavar="CIRCUIT.wasm|FILE.py:circuit", kind=FileOrProgram())
+@argument("key_file", metavar="KEY.zkey", kind=FILE)
 @proof_option
 @public_option
 @circuit_option
@@ -96,7 +91,6 @@ def prove_command(
 @witness_timeout_option
 @memory_option
 @insecure_option
-@pass_session
 def fullprove_command(
     session: Session,
     inputs: str,
@@ -224,16 +218,3 @@ def _circuit(circuit: str | None, sym: str | None) -> R1CS | None:
     from zkgpu.formats.r1cs import read_r1cs
 
     return read_r1cs(circuit, sym)
-
-
-@click.command("verify")
-@click.argument("key_file", metavar="VERIFICATION_KEY.json", type=FILE)
-@click.argument("public_file", metavar="PUBLIC.json", type=FILE)
-@click.argument("proof_file", metavar="PROOF.json", type=FILE)
-@insecure_option
-@pass_session
-def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
-    """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
-    if session.server:
-        return remote.verify(session, key_file, public_file, proof_file, allow_insecure_key)
-    return verified(session, key_file, public_file, proof_file, allow_insecure_key)

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from zkgpu.cli.leaving import CIRCUIT_FILE
+from zkgpu.cli.types import is_program, split
 from zkgpu.errors import UsageError, ZkgpuError
 from zkgpu.stages import stage
 
@@ -26,47 +26,10 @@ if TYPE_CHECKING:
     from zkgpu.fields.field import Field
     from zkgpu.provers.proof_system import AnyProvingKey
 
-_MODULE = "zkgpu_circuit_file"
-
-
-class GivenFile(click.Path):
-    """A file that must be there."""
-
-    def __init__(self, dir_okay: bool = False) -> None:
-        super().__init__(exists=True, dir_okay=dir_okay)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value == "-":
-            self.fail("standard input is not read: give the name of a file", param, ctx)
-        if ".py:" in value and not Path(value).is_file():
-            self.fail(f"'{value}' is a Python circuit, not a file: check the order of the arguments", param, ctx)
-        return super().convert(value, param, ctx)
-
-
-class FileOrProgram(GivenFile):
-    """A file that must be there, or FILE.py:name."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, str) and is_program(value):
-            super().convert(_split(value)[0], param, ctx)
-            return value
-        return super().convert(value, param, ctx)
-
-
-def is_program(source: str) -> bool:
-    """Whether this is FILE.py:name, if only in part, and not another file of such a name."""
-    return source.endswith(".py") or (".py:" in source and not Path(source).is_file())
-
 
 def file_of(source: str | None) -> str | None:
     """The file that is read for a source: FILE.py of FILE.py:name."""
-    return _split(source)[0] if source is not None and is_program(source) else source
-
-
-def _split(source: str) -> tuple[str, str]:
-    """The file and the name."""
-    path, _, name = (source if ".py:" in source else f"{source}:").rpartition(":")
-    return path, name
+    return split(source)[0] if source is not None and is_program(source) else source
 
 
 def load_circuit(source: str) -> CompiledCircuit:
@@ -74,7 +37,7 @@ def load_circuit(source: str) -> CompiledCircuit:
 
     Raises UsageError, naming file and line, for whatever the file raises.
     """
-    path, name = _split(source)
+    path, name = split(source)
     if not name or not path.endswith(".py"):
         raise UsageError(f"'{source}': give FILE.py:name, the name of a circuit or of a function that returns one")
     with stage("build circuit"), printing_aside():
@@ -119,11 +82,11 @@ def _load_module(path: str) -> ModuleType:
     """The file as a module. Files beside it can be imported, those of Python and of installed packages before them."""
     if not Path(path).is_file():
         raise UsageError(f"{path}: no such file")
-    spec = importlib.util.spec_from_loader(_MODULE, _Source(_MODULE, path))
+    spec = importlib.util.spec_from_loader(CIRCUIT_FILE, _Source(CIRCUIT_FILE, path))
     if spec is None or spec.loader is None:
         raise UsageError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module  # where dataclasses look for it
+    sys.modules[CIRCUIT_FILE] = module  # where dataclasses look for it
     sys.path.append(str(Path(path).resolve().parent))
     with _code_of(path):
         spec.loader.exec_module(module)
@@ -142,7 +105,7 @@ def _named(module: ModuleType, path: str, name: str) -> Any:
 
 
 def _may_be_circuit(value: Any) -> bool:
-    return type(value).__name__ == "Circuit" or (callable(value) and getattr(value, "__module__", "") == _MODULE)
+    return type(value).__name__ == "Circuit" or (callable(value) and getattr(value, "__module__", "") == CIRCUIT_FILE)
 
 
 @contextlib.contextmanager

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from zkgpu.cli.outputs import require_outputs
-from zkgpu.cli.python_circuit import GivenFile
 from zkgpu.cli.session import Session
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError, error_with
 
@@ -18,14 +15,6 @@ if TYPE_CHECKING:
     from zkgpu.service.client import Answer, Client
 
 _MODEL_KEY = "key.zkey"
-
-
-class KeyPath(GivenFile):
-    """A file that is there; or, with --server, perhaps only a key's name there."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        session = ctx.find_object(Session) if ctx else None
-        return value if session and session.server else super().convert(value, param, ctx)
 
 
 def client_of(session: Session) -> Client:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.outputs import require_outputs
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
+from zkgpu.cli.types import FOLDER
 from zkgpu.errors import UsageError
 
 _ONE_PARTY = "unsafe: this machine alone made the powers of pot.ptau; they, and keys set up with them, are for tests"
 
 
-@click.command("samples")
-@click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(file_okay=False))
-@click.option("--force", is_flag=True, help="Replace files of the same names.")
-@pass_session
+@command("samples")
+@argument("folder", metavar="[FOLDER]", required=False, default=".", kind=FOLDER)
+@option("--force", is_flag=True, help="Replace files of the same names.")
 def samples_command(session: Session, folder: str, force: bool) -> None:
     """Write files to try the commands with: a circom circuit, a model, their inputs, and powers of tau.
 

@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.declaring import all_of, command, option
 from zkgpu.cli.limits import size
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
+from zkgpu.cli.types import FILE, FOLDER, IntRange, Refused
 from zkgpu.errors import ResourceError
 from zkgpu.extras import hint
 
@@ -30,49 +29,34 @@ _ASKS = "import zkgpu.backend as b; print(b.open_backend('auto').name.partition(
 
 
 def _duration(text: str) -> int:
-    """Seconds: 30, 30s, 15m, 12h, 7d. Raises click.BadParameter, which names the option."""
+    """Seconds: 30, 30s, 15m, 12h, 7d. Raises Refused."""
     found = _DURATION.fullmatch(text)
     if not found:
-        raise click.BadParameter("give a time, such as 30s, 15m, 12h or 7d")
+        raise Refused("give a time, such as 30s, 15m, 12h or 7d")
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def device_options(command: Any) -> Any:
-    """Where a service or a batch proves."""
-    for option in reversed(
-        (
-            click.option(
-                "--device", "devices", multiple=True, metavar="cpu|cuda:N", help="Where to prove; again for more."
-            ),
-            click.option("--workers", type=click.IntRange(1, 1024), help="Processes that prove on the CPU."),
-            click.option(
-                "--memory", type=size, metavar="SIZE", help="For open keys; half of what there is by default."
-            ),
-            click.option("--cluster", metavar="ADDRESS|local", help="A Ray cluster, whose nodes prove."),
-        )
-    ):
-        command = option(command)
-    return command
+device_options = all_of(  # where a service or a batch proves
+    option("--device", "devices", multiple=True, metavar="cpu|cuda:N", help="Where to prove; again for more."),
+    option("--workers", kind=IntRange(1, 1024), help="Processes that prove on the CPU."),
+    option("--memory", kind=size, metavar="SIZE", help="For open keys; half of what there is by default."),
+    option("--cluster", metavar="ADDRESS|local", help="A Ray cluster, whose nodes prove."),
+)
 
 
-@click.command("serve")
-@click.option("--key", "keys", multiple=True, metavar="NAME=KEY.zkey[,CIRCUIT.wasm][,CIRCUIT.r1cs]", help="A key.")
-@click.option("--model", "models", multiple=True, metavar="NAME=BUILD", help="A model's build folder.")
-@click.option("--listen", default="127.0.0.1:8545", show_default=True, metavar="HOST:PORT")
-@click.option("--token-file", type=FILE, help="What clients must show; needed where strangers reach the service.")
-@click.option("--spool", type=click.Path(file_okay=False), help="The folder of jobs.")
+@command("serve")
+@option("--key", "keys", multiple=True, metavar="NAME=KEY.zkey[,CIRCUIT.wasm][,CIRCUIT.r1cs]", help="A key.")
+@option("--model", "models", multiple=True, metavar="NAME=BUILD", help="A model's build folder.")
+@option("--listen", default="127.0.0.1:8545", show_default=True, metavar="HOST:PORT")
+@option("--token-file", kind=FILE, help="What clients must show; needed where strangers reach the service.")
+@option("--spool", kind=FOLDER, help="The folder of jobs.")
 @device_options
-@click.option(
-    "--most-waiting", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="Jobs in the queue."
+@option("--most-waiting", kind=IntRange(1, 1_000_000), default=1000, show_default=True, help="Jobs in the queue.")
+@option("--most-body", kind=size, default="256M", show_default=True, metavar="SIZE", help="Bytes of a request.")
+@option("--keep", kind=_duration, default="1d", show_default=True, metavar="TIME", help="How long results are kept.")
+@option(
+    "--grace", kind=_duration, default="30s", show_default=True, metavar="TIME", help="For proofs under way at the end."
 )
-@click.option("--most-body", type=size, default="256M", show_default=True, metavar="SIZE", help="Bytes of a request.")
-@click.option(
-    "--keep", type=_duration, default="1d", show_default=True, metavar="TIME", help="How long results are kept."
-)
-@click.option(
-    "--grace", type=_duration, default="30s", show_default=True, metavar="TIME", help="For proofs under way at the end."
-)
-@pass_session
 def serve_command(
     session: Session,
     /,

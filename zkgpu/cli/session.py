@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import field
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO
 
 import zkgpu
 from zkgpu.cli.process import require_addresses, require_threads
@@ -24,14 +24,10 @@ from zkgpu.records import dataclass
 from zkgpu.stages import Steps, hearing_of_compiling, listening, measuring
 
 if TYPE_CHECKING:
-    import click
     from rich.console import Console
 
     from zkgpu.backend.protocol import Backend
     from zkgpu.cli.progress import Display
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 SCHEMA = 1  # of what --json prints: another number when a key goes or means something else (docs/cli.md)
 COMPILING = "compiling kernels once for this machine"
@@ -276,30 +272,5 @@ def finite(value: Any) -> Any:
     return [finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _require_names(context: click.Context) -> None:
-    """Raises click.BadParameter for a file or folder without a name, which the system takes for the folder it is in."""
-    import click
-
-    for param in context.command.params:
-        if isinstance(param.type, click.Path) and context.params.get(str(param.name)) == "":
-            raise click.BadParameter("the name is empty: is a variable of the shell not set?", context, param)
-
-
 def _is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
-
-
-def pass_session(function: Callable[Concatenate[Session, P], T]) -> Callable[P, T]:
-    """A command that gets the session, which begins then: all options are read."""
-
-    @functools.wraps(function)
-    def call(*arguments: P.args, **named: P.kwargs) -> T:
-        import click
-
-        context = click.get_current_context()
-        _require_names(context)
-        session = context.ensure_object(Session)
-        session.begin(" ".join(context.command_path.split()[1:]), context.find_root().with_resource)
-        return context.invoke(function, session, *arguments, **named)
-
-    return call

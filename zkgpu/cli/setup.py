@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.outputs import force_option, require_outputs, require_replaceable, require_room
-from zkgpu.cli.parsing import Choice
-from zkgpu.cli.python_circuit import file_of, is_program, load_circuit
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.python_circuit import file_of, load_circuit
+from zkgpu.cli.session import UNSAFE_WARNING, Session
 from zkgpu.cli.terminal import counted
+from zkgpu.cli.types import Choice, is_program
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 from zkgpu.systems.registry import NAMES, system
@@ -22,13 +21,12 @@ if TYPE_CHECKING:
     from zkgpu.provers.proof_system import AnyProvingKey
 
 
-@click.command("setup")
-@click.argument("files", nargs=-1, required=True, metavar="CIRCUIT.r1cs|FILE.py:circuit [POT.ptau] KEY.zkey")
-@click.option("--protocol", type=Choice(NAMES), default="groth16", show_default=True)
-@click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
-@click.option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
+@command("setup")
+@argument("files", many=True, metavar="CIRCUIT.r1cs|FILE.py:circuit [POT.ptau] KEY.zkey")
+@option("--protocol", kind=Choice(NAMES), default="groth16", show_default=True)
+@option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
+@option("--name", default="", help="A name for the contribution recorded in a Groth16 key.")
 @force_option
-@pass_session
 def setup_command(
     session: Session, files: tuple[str, ...], protocol: str, unsafe: bool, name: str, force: bool
 ) -> None:

@@ -1,42 +1,27 @@
-"""`zkgpu verify` of three files, which needs no parser of options."""
+"""verify. It imports little, since verifying one proof takes less time than importing what proves."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Sequence
-
-from zkgpu.cli.outcome import finished
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.session import Session
+from zkgpu.cli.types import FILE
 from zkgpu.errors import EXIT_INVALID_PROOF
 from zkgpu.stages import stage
 
-
-def is_plain(arguments: Sequence[str]) -> bool:
-    """Whether these ask for nothing but the verification of three files that are there."""
-    files = arguments[1:]
-    return arguments[:1] == ["verify"] and len(files) == 3 and all(map(_is_plain_file, files))
+insecure_option = option("--allow-insecure-key", is_flag=True, help="Accept a key that lets anyone forge.")
 
 
-def _is_plain_file(path: str) -> bool:
-    return not path.startswith("-") and os.path.isfile(path) and os.access(path, os.R_OK)
+@command("verify")
+@argument("key_file", metavar="VERIFICATION_KEY.json", kind=FILE)
+@argument("public_file", metavar="PUBLIC.json", kind=FILE)
+@argument("proof_file", metavar="PROOF.json", kind=FILE)
+@insecure_option
+def verify_command(session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool) -> int:
+    """Verify a proof: exit code 0 when it is valid, 1 when it is not."""
+    if session.server:
+        from zkgpu.cli import remote
 
-
-def main(arguments: Sequence[str]) -> None:
-    """Verify and exit, as the command of that name does with its default options."""
-    finished(lambda session: _run(session, *arguments[1:]), arguments)
-
-
-def _run(session: Session, key_file: str, public_file: str, proof_file: str) -> int:
-    with contextlib.ExitStack() as stack:
-        session.begin("verify", stack.enter_context)
-        return verified(session, key_file, public_file, proof_file)
-
-
-def verified(
-    session: Session, key_file: str, public_file: str, proof_file: str, allow_insecure_key: bool = False
-) -> int:
-    """Says whether a proof is valid: the exit code."""
+        return remote.verify(session, key_file, public_file, proof_file, allow_insecure_key)
     from zkgpu.formats.public_values import read_public_values
     from zkgpu.systems.files import read_proof, read_verifying_key
     from zkgpu.systems.registry import system_of

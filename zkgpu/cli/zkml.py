@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import click
-
-from zkgpu.cli.parsing import Group
+from zkgpu.cli.declaring import group
 
 
-class _Group(Group):
-    later: ClassVar = {
+@group(
+    "zkml",
+    later={
         "check": "zkml_model.check_command",
         "compile": "zkml_model.compile_command",
         "estimate": "zkml_model.estimate_command",
@@ -19,9 +16,7 @@ class _Group(Group):
         "prove": "zkml_proof.prove_command",
         "verify": "zkml_proof.verify_command",
         "batch": "batch.zkml_batch_command",
-    }
-
-
-@click.group("zkml", cls=_Group, no_args_is_help=False)
+    },
+)
 def zkml_group() -> None:
     """Prove what a neural network answers: compile, setup, prove, verify."""

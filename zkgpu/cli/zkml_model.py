@@ -5,15 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from zkgpu.cli.build import FOLDER, build_folder, require_room_for
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.build import build_folder, require_room_for
+from zkgpu.cli.declaring import all_of, argument, command, option
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import force_option, require_outputs
-from zkgpu.cli.parsing import Choice
-from zkgpu.cli.session import Session, pass_session
+from zkgpu.cli.session import Session
 from zkgpu.cli.terminal import aligned, counted
+from zkgpu.cli.types import FILE, FOLDER, Choice
 from zkgpu.errors import FormatError, UsageError
 
 if TYPE_CHECKING:
@@ -22,19 +20,17 @@ if TYPE_CHECKING:
 
 _LENGTH = re.compile(r"[1-9]\d{0,8}", re.ASCII)  # of an axis
 
-weights_option = click.option(
-    "--weights", type=Choice(["public", "private", "hashed"]), default="public", show_default=True
-)
+weights_option = option("--weights", kind=Choice(["public", "private", "hashed"]), default="public", show_default=True)
 
-_options = (
-    click.option(
-        "--test", "test", type=FILE, help="Samples to measure accuracy with; by default a part of those of --calibrate."
+compile_options = all_of(  # how a model is compiled
+    option(
+        "--test", "test", kind=FILE, help="Samples to measure accuracy with; by default a part of those of --calibrate."
     ),
-    click.option(
-        "--allow-error", type=float, metavar="X", help="How far outputs may be from the float model's: 0.05, or 5 %."
+    option(
+        "--allow-error", kind=float, metavar="X", help="How far outputs may be from the float model's: 0.05, or 5 %."
     ),
     weights_option,
-    click.option(
+    option(
         "--bits",
         default="auto",
         show_default=True,
@@ -42,40 +38,32 @@ _options = (
         help="Width of weights and activations, from 2 to 16; auto: 8, and more for tensors that need it; stream: what "
         "a transformer with a residual stream needs.",
     ),
-    click.option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
-    click.option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
-    click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
-    click.option("--percentile", type=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
-    click.option("--labels", multiple=True, metavar="OUTPUT=A,B,..", help="What an output's entries, or classes, are."),
-    click.option("--bind", type=Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
+    option("--private", multiple=True, metavar="TENSOR", help="An input or output that only the prover knows."),
+    option("--hashed", multiple=True, metavar="TENSOR", help="An input or output shown by its Poseidon hash."),
+    option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default."),
+    option("--percentile", kind=float, help="Cut outliers off the calibrated ranges: 99.9, say."),
+    option("--labels", multiple=True, metavar="OUTPUT=A,B,..", help="What an output's entries, or classes, are."),
+    option("--bind", kind=Choice(["20", "32"]), help="Make each proof one for that many given bytes."),
     memory_option,
 )
 
 
-shape_option = click.option(
+shape_option = option(
     "--shape", "shapes", multiple=True, metavar="INPUT=1,3,8", help="An input's, where the file has none."
 )
 
 
 _SAMPLES = "Sample inputs: .npy, .npz or .json by name, .csv."
-samples_option = click.option("--calibrate", required=True, type=FILE, help=_SAMPLES)
-samples_if_any_option = click.option("--calibrate", type=FILE, help=f"{_SAMPLES} Made up by default.")
+samples_option = option("--calibrate", required=True, kind=FILE, help=_SAMPLES)
+samples_if_any_option = option("--calibrate", kind=FILE, help=f"{_SAMPLES} Made up by default.")
 
 
-def compile_options(command: Any) -> Any:
-    """The options that say how a model is compiled."""
-    for option in reversed(_options):
-        command = option(command)
-    return command
-
-
-@click.command("check")
-@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@command("check")
+@argument("model", metavar="MODEL.onnx", kind=FILE)
 @shape_option
-@click.option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default.")
+@option("--tensor", multiple=True, metavar="TENSOR", help="Compute this tensor; all outputs by default.")
 @weights_option
 @memory_option
-@pass_session
 def check_command(
     session: Session,
     /,
@@ -113,13 +101,12 @@ def _obstacles(found: ModelCheck) -> list[str]:
     return aligned([("operator", "nodes", "first", "why not", "instead"), *rows]) if rows else []
 
 
-@click.command("compile")
-@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@command("compile")
+@argument("model", metavar="MODEL.onnx", kind=FILE)
 @samples_option
 @compile_options
-@click.option("-o", "--output", required=True, type=FOLDER, help="The build folder.")
+@option("-o", "--output", required=True, kind=FOLDER, help="The build folder.")
 @force_option
-@pass_session
 def compile_command(session: Session, /, model: str, output: str, force: bool, **options: Any) -> None:
     """Quantize a model, report its accuracy, and fix its circuit in a build folder."""
     from zkgpu.inference import estimate
@@ -138,12 +125,11 @@ def compile_command(session: Session, /, model: str, output: str, force: bool, *
     session.finish(report, *_lines(compiled, costs), f"{output}: ready for setup")
 
 
-@click.command("estimate")
-@click.argument("model", metavar="MODEL.onnx", type=FILE)
+@command("estimate")
+@argument("model", metavar="MODEL.onnx", kind=FILE)
 @samples_if_any_option
 @shape_option
 @compile_options
-@pass_session
 def estimate_command(session: Session, /, model: str, shapes: tuple[str, ...], **options: Any) -> None:
     """Say what a model would cost: constraints, time, memory, gas. Nothing is written, and no circuit built."""
     from zkgpu.inference import estimate, estimate_model, require_room, speed_of_this_machine

@@ -8,16 +8,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from zkgpu.cli import remote
-from zkgpu.cli.build import FOLDER, build_folder
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.build import build_folder
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import require_kinds, require_outputs
-from zkgpu.cli.proof import insecure_option
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session
 from zkgpu.cli.terminal import counted
+from zkgpu.cli.types import FILE, FOLDER, PathKind
+from zkgpu.cli.verifying import insecure_option
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError
 from zkgpu.stages import stage
 
@@ -26,22 +25,19 @@ if TYPE_CHECKING:
     from zkgpu.inference import CompiledModel, ModelStatement
     from zkgpu.provers.statement import Statement
 
-binding_option = click.option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
+binding_option = option("--binding", metavar="0x..", help="The bytes that the proof is for, as with --bind.")
 
 
-@click.command("prove")
-@click.argument("build", type=FOLDER)
-@click.argument("inputs", metavar="INPUT", type=FILE)
-@click.option("-o", "--output", default="proof.json", show_default=True, type=click.Path(dir_okay=False))
-@click.option("--public", "public_file", type=click.Path(dir_okay=False), help="p2.public.json beside p2.json.")
-@click.option(
-    "--weights", "weights", metavar="MODEL.onnx", type=FILE, help="Other weights, where the circuit has none."
-)
-@click.option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
+@command("prove")
+@argument("build", kind=FOLDER)
+@argument("inputs", metavar="INPUT", kind=FILE)
+@option("-o", "--output", default="proof.json", show_default=True, kind=PathKind(dir_okay=False))
+@option("--public", "public_file", kind=PathKind(dir_okay=False), help="p2.public.json beside p2.json.")
+@option("--weights", "weights", metavar="MODEL.onnx", kind=FILE, help="Other weights, where the circuit has none.")
+@option("--clamp", is_flag=True, help="Bring what is out of range to its end, rather than refuse it.")
 @memory_option
 @binding_option
 @insecure_option
-@pass_session
 def prove_command(
     session: Session,
     build: str,
@@ -150,14 +146,13 @@ def _moved(model: CompiledModel, samples: Sequence[Mapping[str, Any]]) -> Counte
     return sum((Counter(model.count_moved(sample)) for sample in samples), Counter[str]())
 
 
-@click.command("verify")
-@click.argument("build", type=FOLDER)
-@click.argument("proof_file", metavar="PROOF.json", type=FILE)
-@click.option("--public", "public_file", type=FILE, help="Public values; public.json beside the proof by default.")
-@click.option("--weights-hash", metavar="HASH", help="The hash that the weights must have, where they are hashed.")
+@command("verify")
+@argument("build", kind=FOLDER)
+@argument("proof_file", metavar="PROOF.json", kind=FILE)
+@option("--public", "public_file", kind=FILE, help="Public values; public.json beside the proof by default.")
+@option("--weights-hash", metavar="HASH", help="The hash that the weights must have, where they are hashed.")
 @binding_option
 @insecure_option
-@pass_session
 def verify_command(
     session: Session,
     build: str,

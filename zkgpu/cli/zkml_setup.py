@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
-
-from zkgpu.cli.build import FOLDER, build_folder, require_room_for
-from zkgpu.cli.circuit import FILE
+from zkgpu.cli.build import build_folder, require_room_for
+from zkgpu.cli.declaring import argument, command, option
 from zkgpu.cli.limits import memory_option
 from zkgpu.cli.outputs import force_option, require_kinds, require_outputs, require_replaceable
-from zkgpu.cli.session import UNSAFE_WARNING, Session, pass_session
+from zkgpu.cli.session import UNSAFE_WARNING, Session
 from zkgpu.cli.terminal import counted
+from zkgpu.cli.types import FILE, FOLDER, PathKind
 from zkgpu.errors import UsageError
 from zkgpu.stages import stage
 
@@ -21,15 +20,14 @@ if TYPE_CHECKING:
     from zkgpu.inference import CompiledModel
 
 
-@click.command("setup")
-@click.argument("build", type=FOLDER)
-@click.argument("powers", metavar="[POT.ptau]", type=FILE, required=False)
-@click.option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
-@click.option("--name", default="", help="A name for the contribution recorded in the key.")
-@click.option("--key", "made", type=FILE, metavar="KEY.zkey", help="Take this one, which others contributed to.")
+@command("setup")
+@argument("build", kind=FOLDER)
+@argument("powers", metavar="[POT.ptau]", kind=FILE, required=False)
+@option("--unsafe", is_flag=True, help="No ceremony: one party knows all secrets. For tests only.")
+@option("--name", default="", help="A name for the contribution recorded in the key.")
+@option("--key", "made", kind=FILE, metavar="KEY.zkey", help="Take this one, which others contributed to.")
 @force_option
 @memory_option
-@pass_session
 def setup_command(
     session: Session,
     build: str,
@@ -89,10 +87,9 @@ def _checked_key(session: Session, path: str, compiled: CompiledModel, ptau: Pow
     return key
 
 
-@click.command("report")
-@click.argument("build", type=FOLDER)
-@click.option("-o", "--output", default="report.html", show_default=True, type=click.Path(dir_okay=False))
-@pass_session
+@command("report")
+@argument("build", kind=FOLDER)
+@option("-o", "--output", default="report.html", show_default=True, kind=PathKind(dir_okay=False))
 def report_command(session: Session, build: str, output: str) -> None:
     """Show a model as one HTML page: what proofs of it say, its graph, ranges, errors by layer, and costs."""
     from zkgpu.formats.atomic import replacing
