@@ -150,19 +150,45 @@ def point_and_below():
 @pytest.mark.parametrize(
     "use",
     [
-        lambda point, below: (below(1).z, point(1).y) == (3, 2),
-        lambda point, _: [*inspect.signature(point).parameters] == ["x", "y"],
-        lambda point, _: point.__init__.__qualname__ == f"{point.__qualname__}.__init__",
-        lambda point, _: type("Plain", (point,), {})(4).x == 4,
-        lambda point, _: outcome(lambda: point(1, z=2))[0] is TypeError,
+        lambda point: [*inspect.signature(point).parameters] == ["x", "y"],
+        lambda point: point.__init__.__qualname__ == f"{point.__qualname__}.__init__",
+        lambda point: (
+            outcome(lambda: point(1, z=2)) == (TypeError, said_of(point, "got an unexpected keyword argument 'z'"))
+        ),
+        lambda point: outcome(point) == (TypeError, said_of(point, "missing 1 required positional argument: 'x'")),
+        lambda point: (
+            outcome(lambda: point(1, x=2)) == (TypeError, said_of(point, "got multiple values for argument 'x'"))
+        ),
+        lambda point: outcome(lambda: point(1, 2, 3))[0] is TypeError,
+        lambda point: [point(k).x for k in range(records._FEW + 1)] == [*range(records._FEW + 1)],
     ],
 )
-def test_what_makes_instances_is_compiled_when_it_is_first_asked_for(use):
+def test_what_makes_instances_is_compiled_when_it_is_asked_for_or_often_used(use):
     point, below = point_and_below()
-    assert all(isinstance(vars(c)["__init__"], records._Init) for c in (point, below))
-    assert use(point, below)
-    assert inspect.isfunction(vars(point)["__init__"]) or inspect.isfunction(vars(below)["__init__"])
     assert repr(below(1)) == f"{below.__qualname__}(x=1, y=2, z=3)"
+    assert all(isinstance(vars(c)["__init__"], records._Init) for c in (point, below))
+    assert use(point)
+    assert inspect.isfunction(vars(point)["__init__"])
+    assert isinstance(vars(below)["__init__"], records._Init)
+    assert repr(below(1)) == f"{below.__qualname__}(x=1, y=2, z=3)"
+
+
+def said_of(cls, text):
+    return f"{cls.__qualname__}.__init__() {text}"
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_instances_made_before_and_after_it_is_compiled_are_equal(options):
+    base, below, _ = family(records.dataclass, options)
+
+    def made():
+        return [vars(base(1)), vars(base(1, 2, hidden=5)), vars(below(x=1, z=(3,), several=[4]))]
+
+    first = made()
+    assert not any(inspect.isfunction(vars(c)["__init__"]) for c in (base, below))
+    for cls in (base, below):
+        assert cls.__init__
+    assert [[*values.items()] for values in made()] == [[*values.items()] for values in first]
 
 
 def test_threads_may_make_the_first_instances_at_once():

@@ -1,9 +1,9 @@
-"""`dataclass`, made in a twentieth of the standard library's time before Python 3.13, in a sixth with a first instance.
+"""`dataclass`, made in a twentieth of the standard library's time before Python 3.13.
 
 That looks up each annotation with regular expressions and compiles six functions for a class, one by one: for the
-hundred classes that a command imports, a sixth of its time. Here one is compiled, when the first instance is made, and
-the others are the same for all. Beside that nothing is different: fields, `replace`, `fields`, representations,
-equality, hashes and the refusal to change what is frozen are those of `dataclasses`.
+hundred classes that a command imports, a sixth of its time. Here one is compiled, for a class of which more than a few
+instances are made, and the others are the same for all. Beside that nothing is different: fields, `replace`, `fields`,
+representations, equality, hashes and the refusal to change what is frozen are those of `dataclasses`.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ def _is_plain(cls: Any) -> bool:
     )
 
 
-_EMPTY: Any = dataclasses.make_dataclass("_EMPTY", (), init=False, repr=False, eq=False)
+@dataclasses.dataclass(init=False, repr=False, eq=False)
+class _Empty:
+    """For what all dataclasses have; with a text, since else one would be made of its signature."""
 
 
 def _made(cls: Any, eq: bool, frozen: bool) -> Any:
     own = set(vars(cls))
     cls.__doc__ = cls.__doc__ or cls.__name__  # else one would be made of its signature
-    cls.__dataclass_fields__, cls.__dataclass_params__ = _fields(cls), _EMPTY.__dataclass_params__
+    cls.__dataclass_fields__, cls.__dataclass_params__ = _fields(cls), vars(_Empty)["__dataclass_params__"]
     found = tuple(cls.__dataclass_fields__.values())
     methods: dict[str, Any] = {"__match_args__": tuple([field.name for field in found if field.init])}
     methods |= {"__init__": _Init(cls, found, frozen), "__repr__": _repr(found)}
@@ -102,16 +104,58 @@ def _put(cls: Any, name: str, method: Any) -> None:
     setattr(cls, name, method)
 
 
+_FEW = 30  # instances that are made in the time in which one function is compiled
+
+
 class _Init:
-    """`__init__`, compiled when it is first asked for."""
+    """`__init__`: compiled when it is asked for, other than by the first few instances."""
 
     def __init__(self, cls: Any, found: tuple[Field[Any], ...], frozen: bool):
-        self._cls, self._found, self._frozen = cls, found, frozen
+        self._cls, self._found, self._frozen, self._left = cls, found, frozen, _FEW
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
+        self._left -= 1
+        if instance is None or self._left < 0:
+            return self._compiled().__get__(instance, owner)
+        return partial(self._set, instance)
+
+    def _compiled(self) -> Callable[..., None]:
         made = _init(self._cls, self._found, self._frozen)
         _put(self._cls, "__init__", made)
-        return made.__get__(instance, owner)
+        return made
+
+    def _set(self, instance: Any, /, *given: Any, **named: Any) -> None:
+        """What the compiled one does, which also says what is wrong with arguments."""
+        values = _taken(self._found, given, named)
+        if values is None:
+            self._compiled()(instance, *given, **named)
+            return
+        put = object.__setattr__ if self._frozen else setattr
+        for name, value in values.items():
+            put(instance, name, value)
+        if hasattr(self._cls, "__post_init__"):
+            instance.__post_init__()
+
+
+def _taken(found: tuple[Field[Any], ...], given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any] | None:
+    """What an instance has of these arguments, in the order of its fields; None where they are not its own."""
+    parameters = [field.name for field in found if field.init]
+    arguments = dict(zip(parameters, given, strict=False)) | named
+    if (
+        len(given) > len(parameters)
+        or len(arguments) < len(given) + len(named)
+        or not arguments.keys() <= {*parameters}
+    ):
+        return None
+    values = {}
+    for field in found:
+        if field.name in arguments:
+            values[field.name] = arguments[field.name]
+        elif field.default_factory is not MISSING:
+            values[field.name] = field.default_factory()
+        elif field.init:
+            values[field.name] = field.default
+    return None if any(value is MISSING for value in values.values()) else values
 
 
 def _init(cls: Any, found: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
