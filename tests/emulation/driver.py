@@ -130,14 +130,14 @@ class EmulatedDriver:
     """A process that plays the device. Work is done when its results are read; synchronize() does all of it.
 
     seed    shuffles the order of streams, and of threads anew for every launch
-    memory  bytes that the device has
+    memory  bytes that the device has; `used` are those in use, `most` the most that ever were
 
     Memory that is let go is given out again on its stream at once, filled with rubbish, as by a pool.
     """
 
     def __init__(self, seed: int = 1, memory: int = 1 << 28):
         self.name = "emulated"
-        self.memory, self.used = memory, 0
+        self.memory, self.used, self.most = memory, 0, 0
         self._let_go: dict[tuple[Stream, int], list[int]] = defaultdict(list)
         self._seeds = itertools.count(seed * 1_000_003)
         self._scheduler = Scheduler(seed)
@@ -218,6 +218,7 @@ class EmulatedDriver:
         else:
             address = self._allocate_more(nbytes)
         self.used += nbytes
+        self.most = max(self.most, self.used)
         return EmulatedMemory(self, address, nbytes, stream)
 
     def _ask_for_rubbish(self, address: int, nbytes: int) -> None:
