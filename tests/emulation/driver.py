@@ -36,9 +36,6 @@ KERNEL = [*COMMON, *SANITIZERS, "-shared", "-Wno-unused-function", "-include", s
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
-BLOCKS_AT_ONCE = 2  # what this device says of every kernel
-
-
 class EmulationError(ZkgpuError):
     """The emulated device stopped: a sanitizer's report, or threads that wait for ever."""
 
@@ -281,9 +278,6 @@ class EmulatedDriver:
         length = self._ask("l", header, struct.pack(f"<{len(arguments)}Q", *arguments))
         if length:
             raise EmulationError(f"{kernel}: {self._receive(length).decode()}")
-
-    def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
-        return BLOCKS_AT_ONCE
 
     def synchronize(self) -> None:
         self._must_not_record("waiting for the device")

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulationError
-from tests.ptx.compiler import ptx_of
-from tests.ptx.driver import PtxDriver, missing
+from tests.ptx.driver import ARCHITECTURE, PtxDriver, missing
 from tests.ptx.translate import UnknownPtx, cpp_of
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.errors import ZkgpuError
+from zkgpu.gpu import nvrtc
 from zkgpu.gpu.elements import scalar_source
 from zkgpu.gpu.program import U32, Grid, Program, Programs, allocate, upload
 from zkgpu.gpu.source import Source, load
@@ -207,7 +207,7 @@ def test_what_has_no_rule_is_an_error_and_no_guess(text: str) -> None:
 
 def test_every_entry_of_a_source_is_translated() -> None:
     source = scalar_source(BN254, "sort.cu")
-    text = cpp_of(ptx_of(source))
+    text = cpp_of(nvrtc.ptx_of(source, ARCHITECTURE))
     assert set(re.findall(r"zk_start_(\w+)\(", text)) == set(source.signatures())
 
 
