@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from zkgpu.gpu.driver import Bytes, Extent
+from zkgpu.gpu.driver import Bytes, Extent, Memory
 from zkgpu.gpu.source import Signature, Source
 
 GIB = 1 << 30
@@ -87,7 +87,6 @@ class Counts:
 @dataclass(frozen=True)
 class CountedMemory:
     address: int
-    nbytes: int
 
 
 class CountedRecording:
@@ -108,11 +107,15 @@ class CountingDriver:
     """A device of `memory` bytes, none of which is ever used up; `counts` begins anew with each `counting` block."""
 
     def __init__(self, memory: int = 80 * GIB):
-        self.name, self.free_memory = "counted", memory
+        self.name, self.memory = "counted", memory
         self.counts = Counts()
         self._next = 1 << 20
         self._begins: list[int] = []
         self._ends: list[int] = []
+
+    @property
+    def free_memory(self) -> int:
+        return self.memory
 
     @contextmanager
     def counting(self) -> Iterator[Counts]:
@@ -133,22 +136,29 @@ class CountingDriver:
     def wait(self, event: Any) -> None:
         self.counts.events += 1
 
+    def new_recording(self) -> CountedRecording:
+        return CountedRecording(self)
+
     @contextmanager
     def recording(self) -> Iterator[CountedRecording]:
-        recording, counts = CountedRecording(self), self.counts
+        recording, counts = self.new_recording(), self.counts
         done, counts.launched = counts.launched, recording.launched
         try:
             yield recording
         finally:
             counts.launched = done
 
-    def allocate(self, nbytes: int) -> CountedMemory:
+    def allocate(self, nbytes: int) -> Memory:
         self.counts.allocations += 1
-        memory = CountedMemory(self._next, nbytes)
-        self._begins.append(self._next)
-        self._ends.append(self._next + nbytes)
+        return CountedMemory(self._place(nbytes))
+
+    def _place(self, nbytes: int) -> int:
+        """An address that was never given out."""
+        address = self._next
+        self._begins.append(address)
+        self._ends.append(address + nbytes)
         self._next += (nbytes // 512 + 1) * 512
-        return memory
+        return address
 
     def write(self, memory: Any, offset: int, data: Bytes) -> None:
         self.counts.written += data.size

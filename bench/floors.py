@@ -29,8 +29,6 @@ class Floor:
 def floor(name: str, log_size: int) -> Floor | None:
     """The floor of a bench of this size; None where it is not known."""
     n = 1 << log_size
-    if name == "product":
-        return Floor(1, 0)
     if name == "ntt":
         return Floor(n / 2 * log_size, 2 * ELEMENT * n * len(passes(log_size)))
     if name not in COORDINATE:

@@ -93,30 +93,21 @@ def matrix(launch: Launch) -> Work:
 
 
 def transform(launch: Launch) -> Work:
-    """Stages of a tile by radix 8; where there are shifts, two products for each and for a twiddle between passes.
+    """Stages of a tile by radix 8.
 
     A warp with idle lanes takes the slots of a whole one. Of the roots, those are read that the pass' stages use.
     """
     rows, columns, block = (launch.numbers[name] for name in ("log_rows", "log_columns", "log_block"))
-    size, shifted = 1 << launch.numbers["log_size"], launch.numbers.get("shifted")
-    slots, left = 0.0, rows
+    size, slots, left = 1 << launch.numbers["log_size"], 0.0, rows
     while left:
         stages = min(3, left)
         groups = 1 << (rows + columns - stages)
         lanes = -(-groups // WARP) * WARP / groups
         slots += stages / 2 * PRODUCT * lanes
         left -= stages
-    if shifted is not None:
-        slots += 2 * PRODUCT * ((block != rows) + shifted)
     per_thread = (1 << (rows + columns)) / launch.threads
     roots = min(launch.nbytes["roots"], SCALAR * (size >> block << rows))
     return Work(slots * size * launch.rows, 2 * SCALAR * size * launch.rows + roots, slots * per_thread)
-
-
-def powers(launch: Launch) -> Work:
-    n = launch.numbers["n"]
-    products = n.bit_length() / 2 + 1
-    return Work(PRODUCT * products * n, SCALAR * n, 2 * products * PRODUCT)
 
 
 def digits(launch: Launch) -> Work:
@@ -189,7 +180,6 @@ FORMULAS: dict[str, Callable[[Launch], Work]] = {
     "matrix_times_vector": matrix,
     "transform_pass": transform,
     "restore_pass": transform,
-    "powers_of": powers,
     "split_digits": digits,
     "scan_tiles": words("n", 3),
     "add_tiles": words("n", 2),

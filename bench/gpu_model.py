@@ -38,6 +38,7 @@ PLAN = (
     ("msm_g2", 20),
     *(("groth16", k) for k in (12, 16, 20)),
 )
+RUNS = 3
 FILE = RESULTS / "gpu_model.json"
 
 
@@ -71,7 +72,11 @@ class KernelShare:
 
 @dataclass(frozen=True)
 class Prediction:
-    """A run on a chip, in milliseconds: of the device, of the host that enqueues it, and of both."""
+    """A run on a chip, in milliseconds: of the device, of the host that enqueues it, and of both.
+
+    Attributes:
+        calls: launches as the host makes them, the replay of a recorded sum being one
+    """
 
     primitive: str
     log_size: int
@@ -80,6 +85,7 @@ class Prediction:
     device_ms: float
     host_ms: float
     launches: int
+    calls: int
     allocations: int
     kernels: dict[str, KernelShare]
     unknown: tuple[str, ...]
@@ -87,10 +93,12 @@ class Prediction:
 
 @cache
 def counts_of(primitive: str, log_size: int) -> Counts:
+    """Of a run after those that make tables and recordings."""
     driver = CountingDriver()
     run = SHAPES[primitive](driver, log_size)
-    with driver.counting() as counts:
-        run()
+    for _ in range(RUNS):
+        with driver.counting() as counts:
+            run()
     return counts
 
 
@@ -109,27 +117,26 @@ def predicted(primitive: str, log_size: int, chip: Chip) -> Prediction:
         if not known:
             unknown.add(launch.kernel)
     device = sum(share.ms for share in shares.values())
-    host, launches = len(counts.launches) * LAUNCH_US * 1e-3, len(counts.launches)
+    host, launches = counts.calls * LAUNCH_US * 1e-3, (len(counts.launches), counts.calls)
     ms = max(device, host)
     if primitive == "groth16":
         ms += SELF_CHECK_MS + counts.written / UPWARD * 1e3
     ranked = dict(sorted(shares.items(), key=lambda item: -item[1].ms))
     ms, device, host = (round(x, 3) for x in (ms, device, host))
-    return Prediction(
-        primitive, log_size, chip.name, ms, device, host, launches, counts.allocations, ranked, tuple(sorted(unknown))
-    )
+    named = primitive, log_size, chip.name
+    return Prediction(*named, ms, device, host, *launches, counts.allocations, ranked, tuple(sorted(unknown)))
 
 
 def table(predictions: list[Prediction], measured: dict[tuple[str, int], dict[str, Any]]) -> str:
     rows = [
-        "| | chip | predicted ms | device | host | launches | measured ms | most of it |",
+        "| | chip | predicted ms | device | host | launches, calls | measured ms | most of it |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for p in predictions:
         parts = ", ".join(f"{name} {share.ms:.2g}" for name, share in list(p.kernels.items())[:4])
         line = measured.get((p.primitive, p.log_size), {})
         seen = f"{line['best'] * 1e3:.3g}" if p.chip in str(line.get("device", "")) else ""
-        figures = f"{p.ms:.3g} | {p.device_ms:.3g} | {p.host_ms:.3g} | {p.launches} | {seen}"
+        figures = f"{p.ms:.3g} | {p.device_ms:.3g} | {p.host_ms:.3g} | {p.launches}, {p.calls} | {seen}"
         rows.append(f"| {p.primitive} 2^{p.log_size} | {p.chip} | {figures} | {parts} |")
     return "\n".join(rows)
 

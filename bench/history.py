@@ -29,6 +29,8 @@ KINDS: dict[str, str] = {
     "public_inputs": "{} public inputs",
     "packed_values": "{} packed values",
     "log_size": "2^{}",
+    "gpu_gb": "GPU of {} GB",
+    "committed_wires": "{:,} committed wires",
 }
 PLACES = ("cpu", "device", "machine", "evm", "compiler")  # fields that say where a line was measured
 FIGURES: tuple[tuple[str, Callable[[Line], float], Callable[[float], str]], ...] = (
@@ -38,6 +40,7 @@ FIGURES: tuple[tuple[str, Callable[[Line], float], Callable[[float], str]], ...]
     ("verify_gas", lambda line: line["verify_gas"], lambda gas: f"{gas:,} gas"),
     ("gas", lambda line: line["gas"], lambda gas: f"{gas:,} gas"),
     ("host_ms", lambda line: line["host_ms"] / 1e3, duration),
+    ("most_bytes", lambda line: line["most_bytes"], lambda nbytes: f"{nbytes / 1e9:.2f} GB"),
     ("registers", lambda line: line["registers"], lambda registers: f"{registers} registers"),
     ("agreement", lambda line: line["agreement"], lambda share: f"{share:.1%} agree"),
 )

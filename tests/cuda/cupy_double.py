@@ -6,7 +6,7 @@ import ctypes
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import MappingProxyType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,6 @@ class Device:
     """A GPU, whose context is the thread's in the block."""
 
     compute_capability = "90"
-    attributes = MappingProxyType({"MultiProcessorCount": 3})
 
     def __init__(self, cupy: Cupy, number: int):
         self._cupy, self.id, self._before = cupy, number, list[int]()
@@ -187,7 +186,6 @@ class Cupy:
                 CUDADriverError=Failure,
                 CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES=8,
                 funcSetAttribute=self._set_attribute,
-                occupancyMaxActiveBlocksPerMultiprocessor=self._blocks_that_fit,
                 ctxGetCurrent=lambda: self.context,
                 ctxSetCurrent=self.set_context,
                 launchKernel=self._launch,
@@ -266,11 +264,6 @@ class Cupy:
     def _set_attribute(self, kernel: int, attribute: int, value: int) -> None:
         assert attribute == 8
         self._handles[kernel].allowed = value
-
-    def _blocks_that_fit(self, kernel: int, threads: int, shared: int) -> int:
-        """For 2048 threads a multiprocessor, and shared memory that the kernel was allowed."""
-        assert shared <= max(self._handles[kernel].allowed, 48 << 10)
-        return 2048 // threads
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Every module and a launch, through the real CuPy up to calls of CUDA's driver, which a stub takes: no GPU is used.
 
-Run where CuPy is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does.
+Run where the extra cuda13 is installed and `python -m zkgpu.gpu.build` has made the cubins, as .ci/release does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from zkgpu.curves.bn254 import BN254
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.architectures import ARCHITECTURES
 from zkgpu.gpu.cubins import Cubins
+from zkgpu.gpu.elements import scalar_source
 
 STUB = """
 #include <cstring>
@@ -41,7 +43,7 @@ extern "C" int cuLaunchKernel(
 """
 
 # cudart, inside CuPy, needs all of a driver; these are its calls on the way to the stub
-PROGRAM = """
+STUBBED = """
 import sys
 import cupy
 import numpy as np
@@ -50,13 +52,13 @@ from types import SimpleNamespace
 from zkgpu.gpu import catalogue
 from zkgpu.gpu.cupy_driver import CupyDriver
 
-class Loaded:
+class Loaded(cupy.cuda.function.Module):
     def load(self, cubin):
-        self.cubin, self.ptr = cubin, cupy.cuda.driver.moduleLoadData(cubin)
+        self.cubin, self.handle = cubin, cupy.cuda.driver.moduleLoadData(cubin)
 
     def get_function(self, name):
         assert f".text.{name}".encode() in self.cubin, name
-        return SimpleNamespace(ptr=cupy.cuda.driver.moduleGetFunction(self.ptr, name))
+        return SimpleNamespace(ptr=cupy.cuda.driver.moduleGetFunction(self.handle, name))
 
 class Context:
     ptr = 77
@@ -68,6 +70,9 @@ runtime, cuda = cupy.cuda.runtime, cupy.cuda
 runtime.getDeviceCount, runtime.driverGetVersion = lambda: 1, lambda: 13000
 cuda.Device, cuda.Stream, cuda.Module = Context, Context, Loaded
 Context.compute_capability = sys.argv[1]
+"""
+
+LOADED = """
 driver = CupyDriver()
 for source in catalogue.sources():
     module = driver.compile(source)
@@ -79,6 +84,27 @@ driver.launch(module, name, (1, 2, 3), (4, 5, 6), 7, arguments)
 assert seen.tolist() == [1, 2, 3, 4, 5, 6, 7, 77, *arguments[1:]], seen
 assert not [line for line in Path("/proc/self/maps").read_text().splitlines() if "libnvrtc" in line]
 print(len(catalogue.sources()), "modules loaded, one kernel launched")
+"""
+
+# CuPy remembers modules and architectures by device, for which it asks the driver
+COMPILED = """
+from cupy._core import core
+from cupy.cuda import compiler, function
+from zkgpu.gpu.cubins import Cubins
+
+class RawModule:
+    def __init__(self, code, options, backend):
+        self.module = core.compile_with_cache(code, options, prepend_cupy_headers=False, backend=backend)
+
+cupy.RawModule, function.Module = RawModule, Loaded
+compiler._get_arch = lambda: sys.argv[1]
+compiler._get_arch_for_options_for_nvrtc = lambda arch: (f"-arch=sm_{arch}", "cubin")
+Cubins.installed = staticmethod(lambda: Cubins(Path("nothing")))
+source = next(source for source in catalogue.sources() if source.name == "bn254_sort.cu")
+driver = CupyDriver()
+driver._modules._has_begun = True  # the others are not wanted
+module = driver.compile(source)
+print(*sorted(name for name in source.signatures() if module.kernel(name, 0)))
 """
 
 
@@ -106,8 +132,22 @@ def stub(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("architecture", ARCHITECTURES, ids=lambda a: a.name)
 def test_every_module_is_loaded_by_cupy_without_a_compiler(architecture: object, stub: Path) -> None:
     capability = str(architecture.name).removeprefix("sm_")  # type: ignore[attr-defined]
-    bare = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(stub), "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM, capability]
+    assert printed(LOADED, capability, stub) == f"{len(catalogue.sources())} modules loaded, one kernel launched\n"
+
+
+@pytest.mark.cupy
+@pytest.mark.skipif(lacking() is not None, reason=str(lacking()))
+def test_without_cubins_cupy_compiles_a_module_with_what_the_extra_brings(stub: Path, tmp_path: Path) -> None:
+    """CuPy wants CUDA's headers for each source, whether or not it includes any."""
+    kernels = printed(COMPILED, "90", stub, CUPY_CACHE_DIR=str(tmp_path)).split()
+    assert kernels == sorted(scalar_source(BN254, "sort.cu").signatures())
+
+
+def printed(program: str, capability: str, stub: Path, **more: str) -> str:
+    """What a program prints in a process that finds the stub, and no toolkit by its environment."""
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    bare = {"PATH": "/usr/bin:/bin", "LD_LIBRARY_PATH": str(stub), **path, **more}
+    command = [sys.executable, "-W", "ignore", "-c", STUBBED + program, capability]
     done = subprocess.run(command, capture_output=True, text=True, env=bare)
-    assert done.stdout == f"{len(catalogue.sources())} modules loaded, one kernel launched\n", done.stderr
-    assert done.stderr == ""
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout

@@ -13,7 +13,7 @@ from zkgpu.backend import open_backend
 from zkgpu.errors import ResourceError, ZkgpuError
 from zkgpu.gpu import pinned
 from zkgpu.gpu.cupy_driver import CupyDriver, rounded
-from zkgpu.gpu.driver import Bytes, CountsBlocks, OutOfMemory, Records
+from zkgpu.gpu.driver import Bytes, OutOfMemory, Records
 from zkgpu.gpu.source import Source
 
 KERNELS = Source("a.cu", "ZK_KERNEL(64) f(uint32_t n, const Scalar* a, uint64_t k) {}\nZK_KERNEL(64) g() {}")
@@ -217,14 +217,6 @@ def test_streams_wait_for_events_of_others(cupy: Cupy) -> None:
 
 
 # kernels
-
-
-def test_blocks_are_counted_over_all_multiprocessors(cupy: Cupy) -> None:
-    driver = CupyDriver()
-    module = driver.compile(Source("a.cu", "text"))
-    assert isinstance(driver, CountsBlocks)
-    assert driver.blocks_at_once(module, "f", 128, 0) == 3 * 16
-    assert driver.blocks_at_once(module, "g", 256, 90_000) == 3 * 8
 
 
 def test_a_launch_passes_extents_arguments_and_shared_memory(cupy: Cupy) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.emulation.driver import EmulatedDriver
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, Fr
-from zkgpu.gpu.driver import CountsBlocks, Records
+from zkgpu.gpu.driver import Records
 
 BENCHES = Path(__file__).parents[2] / "bench"
 
@@ -33,11 +33,6 @@ def observed(driver: EmulatedDriver) -> Any:
     from gpu_run.devices import ObservedDriver
 
     return ObservedDriver(driver, None)
-
-
-def test_an_observed_driver_counts_blocks_as_the_driver_in_it(gpu: Any, emulated: EmulatedDriver) -> None:
-    assert isinstance(observed(emulated), CountsBlocks)
-    assert observed(emulated).blocks_at_once(0, "f", 128, 0) == emulated.blocks_at_once(0, "f", 128, 0)
 
 
 def test_an_observed_driver_replays_recordings_and_shows_their_launches_when_it_is_observed(

@@ -36,9 +36,6 @@ KERNEL = [*COMMON, *SANITIZERS, "-shared", "-Wno-unused-function", "-include", s
 OPTIONS = {"ASAN_OPTIONS": "detect_leaks=0:detect_stack_use_after_return=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
-BLOCKS_AT_ONCE = 2  # what this device says of every kernel
-
-
 class EmulationError(ZkgpuError):
     """The emulated device stopped: a sanitizer's report, or threads that wait for ever."""
 
@@ -130,14 +127,14 @@ class EmulatedDriver:
     """A process that plays the device. Work is done when its results are read; synchronize() does all of it.
 
     seed    shuffles the order of streams, and of threads anew for every launch
-    memory  bytes that the device has
+    memory  bytes that the device has; `used` are those in use, `most` the most that ever were
 
     Memory that is let go is given out again on its stream at once, filled with rubbish, as by a pool.
     """
 
     def __init__(self, seed: int = 1, memory: int = 1 << 28):
         self.name = "emulated"
-        self.memory, self.used = memory, 0
+        self.memory, self.used, self.most = memory, 0, 0
         self._let_go: dict[tuple[Stream, int], list[int]] = defaultdict(list)
         self._seeds = itertools.count(seed * 1_000_003)
         self._scheduler = Scheduler(seed)
@@ -218,6 +215,7 @@ class EmulatedDriver:
         else:
             address = self._allocate_more(nbytes)
         self.used += nbytes
+        self.most = max(self.most, self.used)
         return EmulatedMemory(self, address, nbytes, stream)
 
     def _ask_for_rubbish(self, address: int, nbytes: int) -> None:
@@ -280,9 +278,6 @@ class EmulatedDriver:
         length = self._ask("l", header, struct.pack(f"<{len(arguments)}Q", *arguments))
         if length:
             raise EmulationError(f"{kernel}: {self._receive(length).decode()}")
-
-    def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
-        return BLOCKS_AT_ONCE
 
     def synchronize(self) -> None:
         self._must_not_record("waiting for the device")

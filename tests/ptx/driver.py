@@ -11,9 +11,12 @@ from pathlib import Path
 
 from tests.emulation import driver as emulation
 from tests.emulation.driver import EmulatedDriver, build
-from tests.ptx.compiler import NoCompiler, library, ptx_of
 from tests.ptx.translate import cpp_of
+from zkgpu.errors import ResourceError
+from zkgpu.gpu import nvrtc
 from zkgpu.gpu.source import Source
+
+ARCHITECTURE = "compute_90"
 
 # no registers have addresses, and overflow wraps as it does in PTX
 FLAGS = ["-std=c++17", "-O1", "-fPIC", "-ftls-model=initial-exec", "-w", "-fwrapv", "-fsanitize=address"]
@@ -24,15 +27,15 @@ FLAGS += ["-fno-sanitize-recover=all", "-shared", "-include", str(emulation.HERE
 def missing() -> str | None:
     """What keeps this layer from running here; None when nothing does."""
     try:
-        library()
-    except (NoCompiler, OSError) as error:
+        nvrtc.version()
+    except ResourceError as error:
         return str(error)
     return emulation.missing()
 
 
 @lru_cache
 def build_module(source: Source) -> Path:
-    return build("ptx-" + source.name.replace(".", "-"), cpp_of(ptx_of(source)), FLAGS)
+    return build("ptx-" + source.name.replace(".", "-"), cpp_of(nvrtc.ptx_of(source, ARCHITECTURE)), FLAGS)
 
 
 class PtxDriver(EmulatedDriver):

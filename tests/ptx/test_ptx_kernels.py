@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import add, mul, sub
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,20 @@ import numpy as np
 import pytest
 
 from tests.emulation.driver import EmulatedDriver, EmulationError
-from tests.ptx.compiler import ptx_of
-from tests.ptx.driver import PtxDriver, missing
+from tests.ptx.driver import ARCHITECTURE, PtxDriver, missing
 from tests.ptx.translate import UnknownPtx, cpp_of
 from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.curves.points import Group
 from zkgpu.errors import ZkgpuError
-from zkgpu.gpu.elements import scalar_source
+from zkgpu.gpu import nvrtc
+from zkgpu.gpu.catalogue import expression_source, expressions_known
+from zkgpu.gpu.elements import scalar, scalar_source
 from zkgpu.gpu.program import U32, Grid, Program, Programs, allocate, upload
 from zkgpu.gpu.source import Source, load
 from zkgpu.msm import cuda_lists
 from zkgpu.msm.cuda_lists import WorkLists
+from zkgpu.ntt import cuda as transforms
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 BENCHES = Path(__file__).parents[2] / "bench"
@@ -72,6 +76,42 @@ def test_products_of_bytes_are_exact(checks: Any, driver: PtxDriver) -> None:
 @pytest.mark.parametrize(("log_size", "offset"), [(1, 1), (5, 7), (9, 7)])
 def test_transforms_in_several_passes_evaluate(checks: Any, driver: PtxDriver, log_size: int, offset: int) -> None:
     checks.require_transform(CudaBackend(driver, BN254, log_tile=4), log_size, offset)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("log_size", "offset"), [(2, 1), (9, 7)])
+def test_transforms_that_put_their_roots_together_evaluate(
+    checks: Any, driver: PtxDriver, log_size: int, offset: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transforms, "ROOTS_SHARE", 1 << 60)  # no memory is enough for a whole table
+    checks.require_transform(CudaBackend(driver, BN254, log_tile=4), log_size, offset)
+
+
+OPERATIONS: dict[str, Callable[..., int]] = {"add": add, "sub": sub, "mul": mul, "square": lambda x: x * x}
+
+
+def computed(text: str, values: dict[str, int]) -> int:
+    """What the statements of a traced kernel say, on integers; `values` by name."""
+    for target, source in re.findall(r"(t\d+|out\[i\]) = (.*);", text):
+        call = re.fullmatch(r"(\w+)\((.*)\)", source)
+        operands = [values[name] for name in (call[2] if call else source).split(", ")]
+        values[target] = OPERATIONS[call[1]](*operands) % Fr.modulus if call else operands[0]
+    return values["out[i]"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", expressions_known(), ids=lambda text: expression_source(BN254, text).name)
+def test_expressions_of_provers_are_computed_as_on_integers(driver: PtxDriver, text: str) -> None:
+    source, backend, n = expression_source(BN254, text), CudaBackend(driver, BN254), 33
+    names = [p.name for p in source.signatures()["pointwise"].parameters if p.is_pointer and p.name != "out"]
+    draws = random.Random(text)
+    drawn = {name: [draws.choice([0, Fr.modulus - 1, draws.randrange(Fr.modulus)]) for _ in range(n)] for name in names}
+    out = allocate(driver, scalar(Fr), n)
+    vectors = {name: backend.vector(Fr.to_limbs(values)) for name, values in drawn.items()}
+    Program(driver, source).launch("pointwise", Grid.over(n), n=n, **vectors, out=out)
+    constants = {f"constants[{k}]": value for k, value in enumerate(drawn["constants"])}
+    inputs = [{f"{name}[i]": drawn[name][i] for name in names if name != "constants"} for i in range(n)]
+    assert Fr.from_limbs(backend.limbs(out)) == [computed(text, constants | of_entry) for of_entry in inputs]
 
 
 @pytest.mark.slow
@@ -207,7 +247,7 @@ def test_what_has_no_rule_is_an_error_and_no_guess(text: str) -> None:
 
 def test_every_entry_of_a_source_is_translated() -> None:
     source = scalar_source(BN254, "sort.cu")
-    text = cpp_of(ptx_of(source))
+    text = cpp_of(nvrtc.ptx_of(source, ARCHITECTURE))
     assert set(re.findall(r"zk_start_(\w+)\(", text)) == set(source.signatures())
 
 

@@ -196,12 +196,6 @@ class CupyDriver:
         with self._on_device():
             self._device.synchronize()
 
-    def blocks_at_once(self, module: Module, kernel: str, threads: int, shared: int) -> int:
-        with self._on_device():
-            handle = module.kernel(kernel, shared)
-            each = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(handle, threads, shared)
-            return int(each) * int(self._device.attributes["MultiProcessorCount"])
-
 
 def rounded(nbytes: int) -> int:
     """A size of few that is not smaller: sixteen to a power of two, so at most a sixteenth is for nothing."""

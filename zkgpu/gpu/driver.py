@@ -95,15 +95,6 @@ class Driver(Protocol):
         ...
 
 
-@runtime_checkable
-class CountsBlocks(Protocol):
-    """A driver that can say how many blocks of a kernel its device runs side by side."""
-
-    def blocks_at_once(self, module: Any, kernel: str, threads: int, shared: int) -> int:
-        """Multiprocessors times the blocks of `threads` threads and `shared` bytes that fit on each."""
-        ...
-
-
 class Recording(Protocol):
     """Work that was enqueued once, and the memory allocated for it."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,16 @@ def compiled(source: Source, architecture: str, *options: str) -> tuple[bytes, s
 
     Raises ResourceError when there is no compiler, or the source does not compile.
     """
+    return _compiled("CUBIN", source, architecture, options)
+
+
+def ptx_of(source: Source, architecture: str) -> str:
+    """What the assembler is given, for an architecture such as "compute_90". Raises as `compiled`."""
+    return _compiled("PTX", source, architecture)[0].decode().rstrip("\0")
+
+
+def _compiled(form: str, source: Source, architecture: str, options: Sequence[str] = ()) -> tuple[bytes, str]:
+    """(the source in a form that NVRTC has a function for, the compiler's log)."""
     nvrtc, program = _library(), ctypes.c_void_p()
     nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.text.encode(), source.name.encode(), 0, None, None)
     try:
@@ -36,7 +46,7 @@ def compiled(source: Source, architecture: str, *options: str) -> tuple[bytes, s
         if failed:
             first = next((line for line in log.splitlines() if "error" in line), "no reason given")
             raise ResourceError(f"{source.name} does not compile for {architecture}: {first}")
-        return _result(nvrtc, "CUBIN", program), log
+        return _result(nvrtc, form, program), log
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.errors import ZkgpuError
-from zkgpu.gpu.driver import CountsBlocks, Driver
+from zkgpu.gpu.driver import Driver
 from zkgpu.gpu.source import Parameter, Signature, Source
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
@@ -159,12 +159,6 @@ class Program:
         if grid.blocks and grid.rows:
             extents = (grid.blocks, grid.rows, 1), (grid.threads, 1, 1)
             driver.launch(self._module, kernel, *extents, grid.shared, values)
-
-    def threads_at_once(self, kernel: str, threads: int = 128, shared: int = 0) -> int | None:
-        """Threads of a kernel that fill the device, in blocks of so many; None where its driver cannot say."""
-        if not isinstance(self._driver, CountsBlocks):
-            return None
-        return threads * self._driver.blocks_at_once(self._module, kernel, threads, shared)
 
     def _number(self, kernel: str, k: int, argument: DeviceArray | int) -> int:
         """Argument k where it is a number of another type than Python's. Raises ZkgpuError where it is wrong."""
