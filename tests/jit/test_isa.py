@@ -62,3 +62,16 @@ import sys, zkgpu, zkgpu.jit.isa, zkgpu.jit.kernel, zkgpu.jit.cache, zkgpu.jit.e
 print([m for m in ("numba", "llvmlite") if m in sys.modules])
 """
     assert run_python(program).strip() == "[]"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="levels are those of Linux")
+@pytest.mark.parametrize(("machine", "level"), [("x86_64", "x86-64"), ("aarch64", "aarch64")])
+def test_what_a_machine_runs_is_known_without_a_compiler(machine, level):
+    program = f"""
+import platform, sys
+platform.machine = lambda: {machine!r}
+from zkgpu.jit.isa import supported
+from zkgpu.jit.target import host_targets
+print(supported()[-1].name, host_targets()[-1].name, *(m for m in ("numba", "llvmlite") if m in sys.modules))
+"""
+    assert run_python(program).strip() == f"portable {level}"

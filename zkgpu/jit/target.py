@@ -61,11 +61,10 @@ def host_features() -> frozenset[str]:
     told = os.environ.get(FEATURES_VARIABLE)
     if told is not None:
         return frozenset(feature[1:] for feature in told.split(",") if feature.startswith("+"))
-    if sys.platform == "linux" and platform.machine() == "x86_64":
-        found = _flags_of_linux()
-        if found:
-            return found
-    return _features_of_llvm()
+    triple = _MACHINES.get(platform.machine()) if sys.platform == "linux" else None
+    if triple == _ARM:
+        return frozenset()  # no level of it asks for any, and LLVM takes a while to load
+    return (triple and _flags_of_linux()) or _features_of_llvm()
 
 
 def _flags_of_linux() -> frozenset[str]:
