@@ -7,10 +7,11 @@ limbs. A mask is `<8 x i1>` or `i1`. Offsets count 64-bit words; they and addres
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import reduce
-from typing import Any
+from itertools import zip_longest
+from typing import Any, TypeVar
 
 from llvmlite import ir
 from numba.core import cgutils
@@ -23,6 +24,7 @@ from zkgpu.jit.memory import CACHE_LINE
 ROW_SUM_TERMS = 512
 ROW_LIMIT = 2  # rows that are summed are below this multiple of the modulus
 
+Result = TypeVar("Result")
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -148,6 +150,24 @@ class Emitter(ABC):
         """Code of the block runs when the mask is set in some lane, which is taken to be rare."""
         with self.builder.if_then(self.any(mask), likely=False):
             yield
+
+    def side_by_side(self, pieces: Sequence[Callable[[], Result]]) -> list[Result]:
+        """What each piece returns, the instructions of all pieces taken in turns, so that their latencies overlap.
+
+        A piece is code without branches that writes nothing another one reads or writes.
+        """
+        block, results, written = self.builder.block, [], []
+        instructions = block.instructions
+        begin = len(instructions)
+        for piece in pieces:
+            results.append(piece())
+            assert self.builder.block is block, "a piece of code that branches"
+            written.append(instructions[begin:])
+            del instructions[begin:]
+            self.builder.position_at_end(block)
+        instructions += [one for turn in zip_longest(*written) for one in turn if one is not None]
+        self.builder.position_at_end(block)
+        return results
 
     def slot(self, element: Fe | Fe2) -> Slot:
         """A variable on the stack, to carry an element out of a branch."""

@@ -11,16 +11,19 @@ flags.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from zkgpu.jit.element import select
+from zkgpu.jit.isa import IFMA
 from zkgpu.jit.kernel import operation
-from zkgpu.msm.formulas import Affine, Coordinates, Element, chord
+from zkgpu.msm.formulas import LAZY, Affine, Coordinates, Element, chord
 from zkgpu.msm.group import KernelGroup
-from zkgpu.msm.inversion import chain_offset
+from zkgpu.msm.inversion import CHAINS, chain_offset
 
 FLAG_WORDS = 8
 PREFETCH_BLOCKS = 2
+REGISTERS = 32  # of eight words by AVX-512
 
 
 def scratch_words(shape: KernelGroup) -> int:
@@ -49,29 +52,51 @@ def forward_pass(shape: KernelGroup) -> Any:
     return forward
 
 
-def backward_pass(shape: KernelGroup) -> Any:
-    """backward(left, right, pair, scratch, totals, block, out): ends them, the sums as rows from address out on.
+def blocks_at_once(shape: KernelGroup) -> int:
+    """Blocks that the backward pass ends together: two where the registers hold the columns of a product of both.
 
-    totals holds the inverses of the products. Blocks must come in the reverse order of the forward pass.
+    An addition is a chain of four products, each of which waits for the one before. A product in G2 is three that do
+    not, so there two blocks win nothing.
     """
-    stride = scratch_words(shape)
+    columns = 2 * shape.coordinate_words // shape.isa.lanes
+    return CHAINS if shape.isa == IFMA and CHAINS * columns < REGISTERS else 1
+
+
+def backward_pass(shape: KernelGroup) -> Any:
+    """backward(left, right, pair, scratch, totals, block, out): ends blocks_at_once blocks from `block` on.
+
+    Their sums become the rows from address out on; totals holds the inverses of the products. Blocks must come in the
+    reverse order of the forward pass.
+    """
 
     @operation(shape.isa, shape.modulus)
     def backward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any, out: Any) -> None:
-        curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
-        dx, dy = (curve.load(scratch, e.shifted(at, k * curve.words), 2) for k in (0, 1))
-        x1, y1 = (curve.load(scratch, e.shifted(at, k * curve.words), 1) for k in (2, 3))
-        chain, prefix = chain_offset(curve, block), curve.load(scratch, e.shifted(at, 4 * curve.words))
-        total = curve.load(totals, chain)
-        curve.store(total * dx, totals, chain)
-        slope, rows = dy * (total * prefix), curve.consecutive(out)
-        curve.scatter(*chord(slope, Affine(x1, y1, None), dx + x1), rows)
-        flags = e.builder.load(e.builder.gep(scratch, [e.shifted(at, 5 * curve.words)]))
-        with e.if_any(e.mask_from_bits(flags)):
-            p, q = curve.gather(left, pair), curve.gather(right, pair)
-            curve.scatter(*_special_sum(curve, slope, p, q), rows)
+        curve, lanes, count = Coordinates(e, shape), shape.isa.lanes, blocks_at_once(shape)
+        firsts = [(e.shifted(block, k), e.shifted(out, k * lanes * shape.row_bytes)) for k in range(count)]
+        ended = e.side_by_side([partial(_end_block, curve, scratch, totals, *first) for first in firsts])
+        for k, (slope, rows, flags) in enumerate(ended):
+            with e.if_any(e.mask_from_bits(flags)):
+                at = e.shifted(pair, k * lanes)
+                p, q = curve.gather(left, at), curve.gather(right, at)
+                curve.scatter(*_special_sum(curve, slope, p, q), rows)
 
     return backward
+
+
+def _end_block(curve: Coordinates, scratch: Any, totals: Any, block: Any, out: Any) -> tuple[Element, list[Any], Any]:
+    """The slopes of a block whose sums, all but the unusual ones, are now written; their rows; flags of the unusual."""
+    e = curve.e
+    at, chain = e.builder.mul(block, e.integer(scratch_words(curve.shape))), chain_offset(curve, block)
+
+    def load(k: int, multiple: int) -> Element:
+        return curve.load(scratch, e.shifted(at, k * curve.words), multiple)
+
+    total, dx = curve.load(totals, chain), load(0, 2)
+    curve.store(total * dx, totals, chain)
+    slope, rows = load(1, 2) * (total * load(4, LAZY)), curve.consecutive(out)
+    p = Affine(load(2, 1), load(3, 1), None)
+    curve.scatter(*chord(slope, p, load(0, 2) + p.x), rows)
+    return slope, rows, e.builder.load(e.builder.gep(scratch, [e.shifted(at, 5 * curve.words)]))
 
 
 def move_rows(shape: KernelGroup) -> Any:

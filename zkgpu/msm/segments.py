@@ -11,7 +11,7 @@ from zkgpu.fields.field import Limbs
 from zkgpu.jit.kernel import kernel, on_stack, subroutine
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.msm import buckets
-from zkgpu.msm.batch_affine import backward_pass, forward_pass, move_rows, scratch_words
+from zkgpu.msm.batch_affine import backward_pass, blocks_at_once, forward_pass, move_rows, scratch_words
 from zkgpu.msm.buckets import CARRY_ROW, FREE_ROW, INFINITY_ROW, SINK_ROW, SIZE_CLASSES
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import invert_totals, reset_totals
@@ -59,7 +59,7 @@ def workspace(shape: KernelGroup, references: int, segments: int) -> Workspace:
     """Room for calls of sum_segments with up to that many references and segments."""
     chunk, lanes = max(min(CHUNK, references), 2), shape.isa.lanes
     rounds = chunk.bit_length() + 1
-    arena = shape.empty_rows(FREE_ROW + chunk + rounds * lanes)
+    arena = shape.empty_rows(FREE_ROW + chunk + rounds * pairs_at_once(shape))
     arena[:FREE_ROW] = 0
     blocks = -(-min(BATCH, chunk) // lanes) + 1
     return Workspace(
@@ -106,8 +106,7 @@ def sum_segments(shape: KernelGroup) -> Any:
     """
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
     pair_up, add_pairs, write_sums = subroutine(buckets.pair_up), _add_pairs(shape), _write_sums(shape)
-    lanes, row_bytes = shape.isa.lanes, shape.row_bytes
-    two = on_stack((2,), np.int64)
+    at_once, row_bytes, two = pairs_at_once(shape), shape.row_bytes, on_stack((2,), np.int64)
 
     def run(
         points: int,
@@ -136,12 +135,17 @@ def sum_segments(shape: KernelGroup) -> Any:
                 if pairs == 0:
                     break
                 add_pairs(rows, row, pairs, left, right, scratch, totals)
-                row += -(-pairs // lanes) * lanes
+                row += -(-pairs // at_once) * at_once
             chosen = order[begin : begin + taken]
             write_sums(points, rows, references, first, count, out, chosen, done, left, right)
             begin += 0 if done else taken
 
     return run
+
+
+def pairs_at_once(shape: KernelGroup) -> int:
+    """Additions that are done together: the pairs of a round are filled up to a multiple of them."""
+    return blocks_at_once(shape) * shape.isa.lanes
 
 
 def _add_pairs(shape: KernelGroup) -> Any:
@@ -151,20 +155,20 @@ def _add_pairs(shape: KernelGroup) -> Any:
     """
     forward, invert, backward = forward_pass(shape), invert_totals(shape), backward_pass(shape)
     reset, lanes, row_bytes = reset_totals(shape), shape.isa.lanes, shape.row_bytes
-    batch_blocks = BATCH // lanes
+    step, at_once = blocks_at_once(shape), pairs_at_once(shape)
 
     def add(rows: int, row: int, pairs: int, left: Any, right: Any, scratch: Any, totals: Any) -> None:
-        blocks = -(-pairs // lanes)
-        for i in range(pairs, blocks * lanes):
+        steps = -(-pairs // at_once)
+        for i in range(pairs, steps * at_once):
             left[i] = right[i] = rows + INFINITY_ROW * row_bytes
-        batches = -(-blocks // batch_blocks)
+        batches = -(-steps * at_once // BATCH)
         for batch in range(batches):
-            low, high = blocks * batch // batches, blocks * (batch + 1) // batches
+            low, high = steps * batch // batches * step, steps * (batch + 1) // batches * step
             reset(totals)
             for k in range(low, high):
                 forward(left, right, k * lanes, scratch, totals, k - low)
             invert(totals)
-            for k in range(high - 1, low - 1, -1):
+            for k in range(high - step, low - 1, -step):
                 sums = rows + (row + k * lanes) * row_bytes
                 backward(left, right, k * lanes, scratch, totals, k - low, sums)
 
