@@ -39,13 +39,17 @@ def _is_plain(cls: Any) -> bool:
     )
 
 
-_EMPTY: Any = dataclasses.make_dataclass("_EMPTY", (), init=False, repr=False, eq=False)
+class _Empty:
+    """With these words, since the standard library would make some of a signature, which takes longer than all else."""
+
+
+_PARAMETERS: Any = vars(dataclasses.dataclass(init=False, repr=False, eq=False)(_Empty))["__dataclass_params__"]
 
 
 def _made(cls: Any, eq: bool, frozen: bool) -> Any:
     own = set(vars(cls))
     cls.__doc__ = cls.__doc__ or cls.__name__  # else one would be made of its signature
-    cls.__dataclass_fields__, cls.__dataclass_params__ = _fields(cls), _EMPTY.__dataclass_params__
+    cls.__dataclass_fields__, cls.__dataclass_params__ = _fields(cls), _PARAMETERS
     found = tuple(cls.__dataclass_fields__.values())
     methods: dict[str, Any] = {"__match_args__": tuple([field.name for field in found if field.init])}
     methods |= {"__init__": _Init(cls, found, frozen), "__repr__": _repr(found)}
