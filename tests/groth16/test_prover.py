@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -49,7 +49,7 @@ def test_blinding_comes_from_the_operating_system_only(statement: Any, monkeypat
         raise OSError("no entropy")
 
     prover = Prover(statement.key, open_backend("reference"))
-    monkeypatch.setattr(secrets, "randbelow", broken)
+    monkeypatch.setattr(os, "urandom", broken)
     with pytest.raises(OSError, match="no entropy"):
         prover.prove(statement.assignment)
 

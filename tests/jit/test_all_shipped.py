@@ -15,10 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 ROOT = Path(__file__).parents[2]
 # every kernel that a command may need is run on the same numbers; what each leaves in its arrays goes into its hash
 PROGRAM = """
-import hashlib, json, os, random, secrets, sys
+import hashlib, json, os, random, sys
 import numpy as np
 draw = random.Random(1)
-secrets.randbelow, os.urandom = draw.randrange, draw.randbytes
+os.urandom = draw.randbytes
 np.empty, np.empty_like = np.zeros, np.zeros_like
 from zkgpu.backend import open_backend
 from zkgpu.cli.warm import warm

@@ -6,7 +6,6 @@ bytes. The contract takes both from the call itself, so a proof answers for the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -19,6 +18,7 @@ from zkgpu.audit.tree import words
 from zkgpu.circuits.committed import PublicArray
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.evm.abi import SELECTOR_BYTES, WORD_BYTES, selector
+from zkgpu.fields.field import random_bytes
 from zkgpu.formats import strict_json
 from zkgpu.groth16.commitment import key_digest
 from zkgpu.groth16.keys import VerifyingKey
@@ -124,7 +124,7 @@ class AuditedModel:
         packed = b"".join(_array(t).pack(np.ravel(shown[t.name]).tolist()) for t in self.statement.packed)
         digests = self.layout.digests(public_inputs, packed)
         data = b"".join(a.pack(np.ravel(integers[a.name]).tolist()) for a in self._inputs)
-        return Inference(os.urandom(_REQUEST) if request is None else request, *digests, data)
+        return Inference(random_bytes(_REQUEST) if request is None else request, *digests, data)
 
     def integers(self, data: bytes) -> dict[str, NDArray[np.int64]]:
         """The inputs that the log kept. Raises FormatError for bytes that are no inputs of the model."""

@@ -1,4 +1,7 @@
-"""The CPU: Numba kernels on one of three instruction sets, spread over a thread pool."""
+"""The CPU: Numba kernels on one of three instruction sets, spread over a thread pool.
+
+What a proof of Groth16 does not run is imported where it is called: modules are a fifth of a short command's time.
+"""
 
 from __future__ import annotations
 
@@ -9,21 +12,14 @@ import numpy as np
 
 from zkgpu.curves.points import Curve, Group, Point
 from zkgpu.errors import LengthError, UsageError
-from zkgpu.fields import cpu_scan
 from zkgpu.fields.cpu import BorrowedVector, CpuField, CpuVector, borrowed
 from zkgpu.fields.cpu_matrix import CpuMatrix, cpu_matrix, matvec
 from zkgpu.fields.field import Limbs
 from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.jit.isa import choose
 from zkgpu.jit.threads import available_threads
-from zkgpu.msm.checks import first_invalid
-from zkgpu.msm.combine import combine
-from zkgpu.msm.cpu import cost_of
-from zkgpu.msm.fixed_base import fixed_base
 from zkgpu.msm.pieces import sums_by_pieces
 from zkgpu.msm.points import CpuPoints, load_points
-from zkgpu.msm.scale import scale_points
-from zkgpu.msm.tables import with_table
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
 from zkgpu.stages import stage
@@ -84,21 +80,32 @@ class CpuBackend:
         return self._field.pointwise(f, *vectors, out=vectors[0] if in_place else None)
 
     def inverse(self, vector: CpuVector) -> CpuVector:
+        from zkgpu.fields import cpu_scan
+
         return cpu_scan.inverse(self._field, vector)
 
     def prefix_product(self, vector: CpuVector) -> CpuVector:
+        from zkgpu.fields import cpu_scan
+
         return cpu_scan.prefix_product(self._field, vector)
 
     def divide_by_linear(self, coefficients: CpuVector, root: int, leading: int = 0) -> CpuVector:
+        from zkgpu.fields import cpu_scan
+
         return cpu_scan.divide_by_linear(self._field, coefficients, root, leading)
 
     def evaluate(self, coefficients: CpuVector, x: int) -> int:
+        from zkgpu.fields import cpu_scan
+
         return cpu_scan.evaluate(self._field, coefficients, x)
 
     def points(self, group: Group, rows: Limbs) -> CpuPoints:
         points = load_points(group, rows, self.isa, self.threads)
         if self._tables == 1:
             return points
+        from zkgpu.msm.cpu import cost_of
+        from zkgpu.msm.tables import with_table
+
         with stage("make tables"):
             return with_table(points, self._tables, cost_of(points), self.threads)
 
@@ -116,12 +123,18 @@ class CpuBackend:
         return sums_by_pieces(self._field, pairs, self.threads)
 
     def fixed_base(self, base: Point, scalars: CpuVector) -> Limbs:
+        from zkgpu.msm.fixed_base import fixed_base
+
         return fixed_base(base, self.limbs(scalars), self.isa, self.threads)
 
     def scale_points(self, group: Group, rows: Limbs, k: int) -> Limbs:
+        from zkgpu.msm.scale import scale_points
+
         return scale_points(group, rows, k, self.isa, self.threads)
 
     def combine_points(self, group: Group, matrix: SparseMatrix, rows: Limbs) -> Limbs:
+        from zkgpu.msm.combine import combine
+
         return combine(group, matrix, rows, self.isa, self.threads)
 
     def canonical_rows(self, group: Group, rows: Limbs) -> Limbs:
@@ -130,4 +143,6 @@ class CpuBackend:
         return field.limbs(field.vector_from_montgomery(coordinates)).reshape(rows.shape)
 
     def first_invalid_point(self, group: Group, rows: Limbs) -> tuple[int, str] | None:
+        from zkgpu.msm.checks import first_invalid
+
         return first_invalid(group, rows, self.isa, self.threads)

@@ -126,11 +126,21 @@ class CpuField:
         """
         if not vectors:
             raise UsageError("pointwise needs at least one vector")
+        return self._run(trace(function, len(vectors), self._p), vectors, out)
+
+    def product(self, x: CpuVector, y: CpuVector) -> CpuVector:
+        """Entry by entry."""
+        return self._run(Program(2, (), (("*", 0, 1),), (2,)), (x, y))
+
+    def multiple(self, x: CpuVector, k: int, out: CpuVector | None = None) -> CpuVector:
+        """k times each entry; out may be the vector itself."""
+        return self._run(Program(1, (k % self._p,), (("*", 0, 1),), (2,)), (x,), out)
+
+    def _run(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector | None = None) -> CpuVector:
         n = vectors[0].n
         out = out or self._empty(n)
         for vector in (*vectors, out):
             self._check(vector, n)
-        program = trace(function, len(vectors), self._p)
         self._split(n, lambda begin, end: self._evaluate(program, vectors, out, begin, end))
         self._clear_padding(out)
         return out
@@ -230,18 +240,22 @@ class CpuField:
         return words[: vector.n]
 
     def _block(self, values: list[int]) -> Blocks:
-        """One block, from the values of its lanes."""
-        return self.from_integers(values).blocks
+        """One block, from the values of its lanes, or from one that all have."""
+        block, bits = aligned_empty(self.layout.shape(self.isa.lanes)), self.isa.limb_bits
+        montgomery = [value * self._radix % self._p for value in values]
+        for k, limb in enumerate(block[0]):
+            limb[:] = [value >> k * bits & (1 << bits) - 1 for value in montgomery]
+        return block
 
     def _progression(self, vector: CpuVector, out: CpuVector, base: int, scale: int, begin: int, end: int) -> None:
         lanes, p = self.isa.lanes, self._p
         first = scale * pow(base, begin * lanes, p)
         power = self._block([first * pow(base, lane, p) for lane in range(lanes)])
-        ratio = self._block([pow(base, lanes, p)] * lanes)
+        ratio = self._block([pow(base, lanes, p)])
         kernels.multiply_by_progression(self.isa, p)(out.blocks, vector.blocks, power, ratio, begin, end)
 
     def _evaluate(self, program: Program, vectors: tuple[CpuVector, ...], out: CpuVector, begin: int, end: int) -> None:
-        constants = [self._block([value] * self.isa.lanes) for value in program.constants]
+        constants = [self._block([value]) for value in program.constants]
         chunk, stride = CHUNK[self.isa.name], 8 * self.layout.block_words
         registers, count = _allocate(program)
         scratch = aligned_empty((max(count, 1) * chunk, *self.layout.shape(1)[1:]))

@@ -25,6 +25,15 @@ def random_bytes(n: int) -> bytes:
     return os.urandom(n)
 
 
+def random_below(bound: int) -> int:
+    """A uniform integer of 0 .. bound - 1: `secrets.randbelow`, without the modules that it imports."""
+    bits = bound.bit_length()
+    while True:
+        value = int.from_bytes(random_bytes(-(-bits // 8)), "little") >> (-bits % 8)
+        if value < bound:
+            return value
+
+
 @dataclass(frozen=True)
 class Field:
     """The integers modulo a prime.
@@ -129,14 +138,10 @@ class Field:
 
     def random(self) -> int:
         """A uniform element, from the operating system's generator."""
-        import secrets
-
-        return secrets.randbelow(self.modulus)
+        return random_below(self.modulus)
 
     def random_nonzero(self) -> int:
-        import secrets
-
-        return 1 + secrets.randbelow(self.modulus - 1)
+        return 1 + random_below(self.modulus - 1)
 
     def random_weights(self, n: int) -> Limbs:
         """(n, limbs) uint64: independent uniform 128-bit elements, for random linear combinations."""

@@ -11,7 +11,6 @@ from zkgpu.backend.protocol import Backend, Points
 from zkgpu.circuits.committed import ChallengeSource, FirstRound
 from zkgpu.errors import LengthError, UsageError
 from zkgpu.fields.field import Limbs
-from zkgpu.groth16.commitment import CommitmentTranscript
 from zkgpu.groth16.keys import Commitment, ProvingKey
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
@@ -86,6 +85,8 @@ class Committer:
         return Opening(committed, first.packed, (commitment,))
 
     def _challenges(self, opening: Opening, public_inputs: Sequence[int]) -> list[int]:
+        from zkgpu.groth16.commitment import CommitmentTranscript
+
         (commitment,), key = opening.commitments, self._key.verifying_key
         return CommitmentTranscript(key, commitment.point, public_inputs, opening.packed).challenges()
 

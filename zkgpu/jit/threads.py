@@ -84,7 +84,7 @@ def parallel(tasks: Iterable[Callable[[], T]], threads: int | None = None) -> li
     run in the caller's context (contextvars).
     """
     work = deque(enumerate(tasks))
-    workers = min(threads or available_threads(), len(work))
+    workers = min(threads or available_threads(), len(work)) if len(work) > 1 else 1
     if workers <= 1:
         return [task() for _, task in work]
     results: list[Any] = [None] * len(work)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache, partial
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from zkgpu.records import dataclass
 Words = NDArray[np.uint64]
 LONG = 20  # log2 of the values of a long transform
 _TOGETHER = 1 << 14  # blocks of a table that a thread copies at a time
+_BY_INTEGERS = 6  # log2 of the roots that are doubled on Python integers, at least a block of them
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +56,11 @@ def _made(field: Field, isa: InstructionSet, log_size: int, group: int, inverse:
     roots = bit_reversed_roots(cpu, log_size - RADIX_LOG + group, inverse).blocks
     last = _vector(cpu, roots[group * tiles : (group + 1) * tiles])
     few = _vector(cpu, roots[: isa.blocks(groups)])
-    powers = _side_by_side((_prepared(cpu, power, groups) for power in _powers(cpu, few, 1)), RADIX - 1)
-    tables = _side_by_side((power.blocks for power in _powers(cpu, last, scale if inverse else 1)), RADIX - 1)
-    return Twiddles(powers, tables, _prepared(cpu, cpu.from_integers([scale]), 1))
+    powers = _prepared(cpu, list(_powers(cpu, few, 1)), groups)
+    tables = aligned_empty((len(last.blocks), RADIX - 1, *last.blocks.shape[1:]))
+    for j, power in enumerate(_powers(cpu, last, scale if inverse else 1)):
+        _copy(tables[:, j], power.blocks)
+    return Twiddles(powers, tables, _prepared(cpu, [cpu.from_integers([scale])], 1)[:, 0])
 
 
 _last, _last_few = lru_cache(maxsize=1)(_made), lru_cache(maxsize=4)(_made)
@@ -73,27 +75,29 @@ def _last_long(*wanted: Any) -> Twiddles:
     return _last(*wanted)
 
 
-def doubling_factor(field: Field, k: int, inverse: bool) -> int:
-    """omega_(2^(k + 2)) or its inverse: W[2^k + j] is W[j] times that."""
-    root = field.root_of_unity(1 << (k + 2))
-    return field.inverse(root) if inverse else root
-
-
 def bit_reversed_roots(cpu: CpuField, log_count: int, inverse: bool) -> CpuVector:
     """W[4 g] for g in 0 .. 2^log_count, at least one block of them, doubled from W[0] = 1."""
-    lanes, values = cpu.isa.lanes, [1]
-    while len(values) < lanes:
-        factor = doubling_factor(cpu.field, len(values).bit_length() + 1, inverse)
-        values += [value * factor % cpu.field.modulus for value in values]
-    blocks = aligned_empty(cpu.layout.shape(max(lanes, 1 << log_count)))
-    blocks[:1] = cpu.from_integers(values).blocks
-    done = 1
-    while done < len(blocks):
-        known, new = _vector(cpu, blocks[:done]), _vector(cpu, blocks[done : 2 * done])
-        factor = doubling_factor(cpu.field, known.n.bit_length() + 1, inverse)
-        cpu.pointwise(lambda x, factor=factor: x * factor, known, out=new)
-        done *= 2
+    p, lanes = cpu.field.modulus, cpu.isa.lanes
+    log_count = max(log_count, lanes.bit_length() - 1)
+    factors, values = _doubling_factors(cpu.field, log_count, inverse), [1]
+    for factor in factors[:_BY_INTEGERS]:
+        values += [value * factor % p for value in values]
+    first = cpu.from_integers(values).blocks
+    blocks = aligned_empty(cpu.layout.shape(1 << log_count))
+    blocks[: len(first)] = first
+    for k, factor in enumerate(factors[_BY_INTEGERS:], _BY_INTEGERS):
+        done = (1 << k) // lanes
+        cpu.multiple(_vector(cpu, blocks[:done]), factor, out=_vector(cpu, blocks[done : 2 * done]))
     return _vector(cpu, blocks)
+
+
+def _doubling_factors(field: Field, count: int, inverse: bool) -> list[int]:
+    """For k in 0 .. count: omega of order 2^(k + 4), or its inverse: W[4 (2^k + j)] is W[4 j] times that."""
+    root = field.root_of_unity(1 << (count + 3))
+    factors = [field.inverse(root) if inverse else root]
+    for _ in range(1, count):
+        factors.append(field.square(factors[-1]))
+    return factors[::-1]
 
 
 def _vector(cpu: CpuField, blocks: Words) -> CpuVector:
@@ -102,27 +106,29 @@ def _vector(cpu: CpuField, blocks: Words) -> CpuVector:
 
 def _powers(cpu: CpuField, z: CpuVector, scale: int) -> Iterator[CpuVector]:
     """scale * z^1 .. scale * z^7."""
-    power = cpu.pointwise(lambda x: x * scale, z)
-    for _ in range(1, RADIX):
+    power = z if scale == 1 else cpu.multiple(z, scale)
+    yield power
+    for _ in range(2, RADIX):
+        power = cpu.product(power, z)
         yield power
-        power = cpu.pointwise(lambda x, y: x * y, power, z)
 
 
-def _prepared(cpu: CpuField, factors: CpuVector, count: int) -> Words:
-    """(count, parts, limbs): the multiples that products with known factors need, see Layout.multiples."""
+def _prepared(cpu: CpuField, factors: list[CpuVector], count: int) -> Words:
+    """(count, factors, parts, limbs): the multiples that products with known factors need, see Layout.multiples."""
     layout, p = cpu.layout, cpu.field.modulus
-    multiples = layout.multiples(layout.factor_parts)
-    to_plain = pow(layout.montgomery_factor, -1, p)
-    parts = [cpu.pointwise(lambda x, c=c: x * (c * to_plain % p), factors).blocks for c in multiples]
-    rows = (blocks.transpose(0, 2, 1).reshape(-1, layout.limbs)[:count] for blocks in parts)
-    return _side_by_side(rows, len(multiples))
-
-
-def _side_by_side(tables: Iterator[Words], count: int) -> Words:
-    """Entry (i, j) is entry i of table j of so many, which are taken one at a time; aligned."""
-    first = next(tables)
-    out = aligned_empty((len(first), count, *first.shape[1:]))
-    parts = ranges(len(out), -(-len(out) // _TOGETHER))
-    for j, table in enumerate(chain([first], tables)):
-        parallel(partial(np.copyto, out[begin:end, j], table[begin:end]) for begin, end in parts)
+    together = aligned_empty((len(factors), *factors[0].blocks.shape))
+    for k, factor in enumerate(factors):
+        together[k] = factor.blocks
+    to_plain, multiples = pow(layout.montgomery_factor, -1, p), layout.multiples(layout.factor_parts)
+    out = aligned_empty((count, len(factors), len(multiples), layout.limbs))
+    for j, c in enumerate(multiples):
+        blocks = cpu.multiple(_vector(cpu, together.reshape(-1, *together.shape[2:])), c * to_plain).blocks
+        lanes_apart = blocks.reshape(together.shape).transpose(1, 3, 0, 2)
+        _copy(out[:, :, j], lanes_apart.reshape(-1, len(factors), layout.limbs)[:count])
     return out
+
+
+def _copy(out: Words, table: Words) -> None:
+    """By all threads where it is long."""
+    parts = ranges(len(out), -(-len(out) // _TOGETHER))
+    parallel(partial(np.copyto, out[begin:end], table[begin:end]) for begin, end in parts)

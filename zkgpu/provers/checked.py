@@ -14,13 +14,13 @@ from zkgpu.circuits.assignment import require_canonical, require_shape
 from zkgpu.circuits.committed import ChallengeSource
 from zkgpu.errors import InsecureKeyError, PointError, SelfCheckError, UnsatisfiedError, UsageError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.provers.constraints import DeviceConstraints
 from zkgpu.provers.statement import Statement
 from zkgpu.stages import stage
 
 if TYPE_CHECKING:
     from zkgpu.circuits.compiled import CompiledCircuit
     from zkgpu.circuits.r1cs import R1CS
+    from zkgpu.provers.constraints import DeviceConstraints
 
 
 log = logging.getLogger(__name__)
@@ -190,6 +190,8 @@ class CheckedProver(ABC, Generic[Key, Blinding]):
         """The circuit where the witness goes; None on a CPU, whose memory is where it comes from."""
         if self._circuit is None or self.backend.resident_form is not None:
             return None
+        from zkgpu.provers.constraints import DeviceConstraints
+
         return DeviceConstraints(self._circuit, self.backend)
 
     def _accepts(self, statement: Statement) -> bool:

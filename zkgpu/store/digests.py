@@ -29,7 +29,7 @@ from zkgpu.jit.threads import parallel
 Bytes: TypeAlias = NDArray[np.uint8]
 
 _CHECKS = b"zkgpu points 3"  # part of the digest: stricter checks forget what weaker ones passed
-LARGE, SETTLED_NANOSECONDS = 1 << 24, 2 * 10**9  # what takes long to hash; how coarse the times of files may be
+LARGE, SETTLED_NANOSECONDS = 1 << 20, 2 * 10**9  # what takes longer to hash than to look up; how coarse times may be
 _DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LEAF_BYTES = 1 << 22  # what one thread hashes at a time
 
@@ -94,9 +94,10 @@ def _identity(path: str | os.PathLike[str] | int, size: int, what: bytes) -> str
 
 def _noted(identity: str) -> str | None:
     try:
-        with open_own(_folder() / identity) as file:
+        path = _folder() / identity
+        with open_own(path) as file:
             found = file.read(65).decode("ascii")
-        os.utime(_folder() / identity, follow_symlinks=False)  # its last use, for pruning
+        os.utime(path, follow_symlinks=False)  # its last use, for pruning
         return found if _DIGEST.fullmatch(found) else None
     except (OSError, ValueError, ResourceError):
         return None

@@ -30,7 +30,7 @@ from zkgpu.store.digests import Bytes, hashed_before
 
 log = logging.getLogger(__name__)
 
-LEAST_BYTES = 1 << 20  # less is made anew within milliseconds
+LEAST_BYTES = 1 << 16  # less is made anew within a millisecond
 MOST_BYTES = 8 << 30  # of all entries together, or this share of the disk where that is more
 MOST_OF_DISK = 8  # one part in so many; entries used longest ago give way
 USE_SECONDS = 3600  # how exactly the last use of an entry is noted
