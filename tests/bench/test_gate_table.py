@@ -51,6 +51,7 @@ def test_what_is_recorded_is_of_the_kernels_of_today(monkeypatch: pytest.MonkeyP
     """`python bench/gate.py` records what is missing: a changed kernel is another."""
     monkeypatch.syspath_prepend(str(BENCHES))
     import gate
+
     from tests.gate.nvrtc import ARCHITECTURES, all_sources
 
     recorded = {(line["digest"], line["architecture"], line["kernel"]): line for line in gate.lines()}
