@@ -16,6 +16,7 @@ from zkgpu.backend.cuda import CudaBackend
 from zkgpu.curves.bn254 import Fr
 from zkgpu.curves.points import Group
 from zkgpu.fields.field import Limbs
+from zkgpu.fields.sparse import SparseMatrix
 from zkgpu.ntt.domain import Domain, bit_reversal
 
 r = Fr.modulus
@@ -128,7 +129,7 @@ def require_sum(backend: CudaBackend, group: Group, n: int, kind: str = "random"
 
 
 def require_points(backend: CudaBackend, group: Group, n: int) -> None:
-    """Points scaled, and a point that is none found among them."""
+    """Points scaled, combined and as plain integers, and a point that is none found among them."""
     logs = backend.vector(random_scalars(n, 8))
     rows = backend.fixed_base(group.generator, logs)
     require(backend.first_invalid_point(group, rows) is None, f"valid points of {group.name}")
@@ -138,6 +139,16 @@ def require_points(backend: CudaBackend, group: Group, n: int) -> None:
     require(found is not None and found[0] == n // 2, f"an invalid point of {group.name}")
     again = backend.fixed_base(group.generator, backend.pointwise(lambda x: x * 12345, logs))
     require(np.array_equal(backend.scale_points(group, rows, 12345), again), f"scaled points of {group.name}")
+    first, second = np.arange(n - 1), np.arange(1, n)
+    where = np.repeat(first, 2), np.stack([first, second], axis=1).ravel(), np.arange(2 * (n - 1)) % 2
+    matrix = SparseMatrix.from_entries((n - 1, n), *where, Fr.to_limbs([3, r - 2]))
+    again = backend.fixed_base(
+        group.generator, backend.pointwise(lambda x, y: x * 3 - y * 2, logs.part(0, n - 1), logs.part(1, n))
+    )
+    require(np.array_equal(backend.combine_points(group, matrix, rows), again), f"combined points of {group.name}")
+    f = group.base_field
+    plain = f.to_limbs(f.from_montgomery_limbs(rows.reshape(-1, f.limbs))).reshape(rows.shape)
+    require(np.array_equal(backend.canonical_rows(group, rows), plain), f"points of {group.name} as plain integers")
 
 
 def require_byte_products(driver: Any, m: int, k: int, n: int) -> None:

@@ -44,3 +44,19 @@ def test_the_newest_text_of_each_source_is_told(table: Any, tmp_path: Path, caps
 def test_nothing_recorded_prints_nothing(table: Any, capsys: pytest.CaptureFixture[str]) -> None:
     table.print_gate()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.slow
+def test_what_is_recorded_is_of_the_kernels_of_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python bench/gate.py` records what is missing: a changed kernel is another."""
+    monkeypatch.syspath_prepend(str(BENCHES))
+    import gate
+
+    from tests.gate.nvrtc import ARCHITECTURES, all_sources
+
+    recorded = {(line["digest"], line["architecture"], line["kernel"]): line for line in gate.lines()}
+    kernels = [
+        (gate.digest(source), a, k) for source in all_sources() for a in ARCHITECTURES for k in source.signatures()
+    ]
+    assert [kernel for kernel in kernels if kernel not in recorded] == []
+    assert [kernel for kernel in kernels if recorded[kernel]["spills"] or recorded[kernel]["local"]] == []

@@ -14,7 +14,7 @@ from zkgpu.curves import CURVES, Curve
 from zkgpu.gpu.elements import point_source, scalar_source
 from zkgpu.gpu.source import Source, load, read
 
-SCALAR_FILES = ("vector.cu", "ntt.cu", "sort.cu")
+SCALAR_FILES = ("ntt.cu", "vector.cu", "sort.cu")
 POINT_FILES = ("msm.cu", "points.cu")
 EXPRESSIONS = "expressions.txt"
 _KERNEL = re.compile(r"^ZK_KERNEL.*?^}\n", re.MULTILINE | re.DOTALL)
