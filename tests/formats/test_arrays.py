@@ -51,6 +51,11 @@ def test_what_numpy_saves_is_read_back(tmp_path, array):
         assert np.array_equal(read["y"], X)
 
 
+def test_an_archive_of_nothing_holds_nothing_from_a_file_as_from_bytes(tmp_path):
+    (tmp_path / "x.npz").write_bytes(saved())
+    assert read_arrays(tmp_path / "x.npz") == read_arrays(saved()) == {}
+
+
 def test_of_an_archive_only_what_is_asked_for_is_read():
     assert list(read_arrays(saved(x=X, big=np.zeros(1 << 20)), names=["x", "z"], memory=1 << 10)) == ["x"]
 
