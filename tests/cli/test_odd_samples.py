@@ -71,7 +71,7 @@ def empty_archive() -> bytes:
     ("name", "content", "code", "told"),
     [
         ("x.json", b'{"y": [[1, 2, 3, 4]]}', 3, "it holds y, but the model has the inputs x"),
-        ("x.npz", empty_archive(), 3, "not an .npy or .npz file of numbers, or a damaged one"),
+        ("x.npz", empty_archive(), 3, "the data holds nothing for input 'x'; it has nothing"),
         ("x.npy", b"\x80\x04\x95pickled", 3, "byte 0 is not UTF-8, nor is it an array of NumPy"),
     ],
 )

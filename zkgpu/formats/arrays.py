@@ -59,6 +59,14 @@ class _Mapped(mmap.mmap):
     def seekable(self) -> bool:
         return True
 
+    def seek(self, *where: Any) -> Any:
+        """As of an open file, of which zipfile before Python 3.14 expects an OSError for a place before its start."""
+        try:
+            super().seek(*where)
+        except ValueError as error:
+            raise OSError(str(error)) from error
+        return self.tell()
+
 
 @contextmanager
 def _as_stream(source: Source) -> Iterator[Any]:

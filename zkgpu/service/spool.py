@@ -198,13 +198,16 @@ class Spool:
 
 def _opened(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # what SQLite puts beside it has the same mode
-    try:
-        database = sqlite3.connect(path, check_same_thread=False)
-        database.execute("pragma journal_mode = wal")
-        database.execute("pragma synchronous = full")
-        database.executescript(_TABLE)
-    except sqlite3.Error as error:
-        raise ResourceError(f"{path}: the spool cannot be used ({error}): give another --spool") from error
+    with contextlib.ExitStack() as where_it_fails:
+        try:
+            database = sqlite3.connect(path, check_same_thread=False)
+            where_it_fails.callback(database.close)
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = full")
+            database.executescript(_TABLE)
+        except sqlite3.Error as error:
+            raise ResourceError(f"{path}: the spool cannot be used ({error}): give another --spool") from error
+        where_it_fails.pop_all()
     return database
 
 
