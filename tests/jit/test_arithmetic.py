@@ -309,6 +309,52 @@ def test_extension_field_formulas_agree_with_integers(isa):
         assert got == [tuple(c * r % p for c in pair) for pair in expected]
 
 
+@kernel
+def products_in_turns(isa, modulus):
+    @operation(isa, modulus)
+    def multiply(e, out, x, y):
+        zero, words = e.integer(0), isa.over(modulus).block_words
+        factors = e.load(x, zero), e.load(y, zero)
+        squares = e.side_by_side([factor.square for factor in factors])
+        for k, product in enumerate([*squares, factors[0] * factors[1]]):
+            e.store(product.canonical(), out, e.integer(k * words))
+
+    def run(out, x, y):
+        multiply(out, x, y)
+
+    return run
+
+
+def test_code_side_by_side_computes_what_it_does_one_after_the_other(isa, modulus):
+    lanes, inverse = isa.lanes, pow(isa.over(modulus).montgomery_factor, -1, modulus)
+    xs, ys = [modulus - 1 - k for k in range(lanes)], [3 + k for k in range(lanes)]
+    out = np.zeros((3, *isa.over(modulus).shape(lanes)[1:]), np.uint64)
+    products_in_turns(isa, modulus)(out, pack(isa, modulus, xs), pack(isa, modulus, ys))
+    expected = ([x * x for x in xs], [y * y for y in ys], [x * y for x, y in zip(xs, ys, strict=True)])
+    for block, values in zip(out, expected, strict=True):
+        assert unpack(isa, block[None], lanes) == [value * inverse % modulus for value in values]
+
+
+def test_code_side_by_side_may_not_branch(isa):
+    @kernel
+    def branching(isa, modulus):
+        @operation(isa, modulus)
+        def reset(e, out):
+            def piece():
+                with e.if_any(e.load(out, e.integer(0)).is_zero()):
+                    pass
+
+            e.side_by_side([piece])
+
+        def run(out):
+            reset(out)
+
+        return run
+
+    with pytest.raises(AssertionError, match="branches"):
+        branching(isa, Fq.modulus)(np.zeros(40, np.uint64))
+
+
 def test_a_value_that_may_outgrow_its_limbs_is_refused_while_generating():
     if IFMA not in supported():
         pytest.skip("this CPU has no ifma instruction set")

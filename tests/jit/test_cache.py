@@ -230,6 +230,22 @@ def test_a_callee_compiled_by_itself_is_refused():
         caller()(1)
 
 
+def test_an_index_counted_from_the_end_is_refused_in_kernels_alone():
+    import numba
+    from numba.core.errors import TypingError
+
+    @kernel
+    def last_word():
+        def run(x):
+            x[-1] = 5
+
+        return run
+
+    with pytest.raises(TypingError, match="index -1: those of kernels count from 0"):
+        last_word()(np.zeros(4, np.uint64))
+    assert numba.njit(lambda x, k: x[k])(np.arange(4), -1) == 3
+
+
 def test_a_file_of_the_cache_is_opened_as_bytes_where_systems_know_texts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,17 +10,19 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, compiler, types
+from numba.core import cgutils, compiler, errors, types
 from numba.core.callconv import CPUCallConv
 from numba.core.codegen import AOTCPUCodegen
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.cpu import CPUContext
 from numba.core.registry import cpu_target
+from numba.np import arrayobj
 from numba.np.arrayobj import make_array, populate_array
 from numba.np.numpy_support import from_dtype
 
@@ -50,7 +52,7 @@ def compiled(run: Callable[..., None], name: str, kinds: tuple[Kind, ...], targe
     """An object file for the target, whose function `name` is the entry of run(*arguments of these kinds)."""
     flags, arguments = compiler.Flags(), tuple(map(_type_of, kinds))
     flags.nrt, flags.no_cpython_wrapper, flags.error_model = False, True, "numpy"
-    with global_compiler_lock:
+    with global_compiler_lock, _plain_indices():
         context = _context(target)
         context.entry_name, context.kinds, library = name, kinds, context.codegen().create_library(name)
         typing = cpu_target.typing_context
@@ -59,6 +61,23 @@ def compiled(run: Callable[..., None], name: str, kinds: tuple[Kind, ...], targe
             if not function.is_declaration and function.name != name:
                 function.linkage = "internal"
         return bytes(library.emit_native_object())
+
+
+@contextmanager
+def _plain_indices() -> Iterator[None]:
+    """Numba takes an index as it is, and not as one from an array's end where it is negative: kernels have none."""
+    kept = arrayobj.fix_integer_index
+    arrayobj.fix_integer_index = _plain_index
+    try:
+        yield
+    finally:
+        arrayobj.fix_integer_index = kept
+
+
+def _plain_index(context: Any, builder: Any, kind: Any, index: Any, _: Any) -> Any:
+    if isinstance(index, ir.Constant) and index.constant < 0:
+        raise errors.TypingError(f"index {index.constant}: those of kernels count from 0")
+    return context.cast(builder, index, kind, types.intp if kind.signed else types.uintp)
 
 
 def _type_of(kind: Kind) -> Any:

@@ -21,7 +21,8 @@ A kernel is written as a builder, a function of hashable parameters that returns
 Neither importing a module of kernels nor calling kernels that are compiled imports Numba or LLVM. Kernels release the
 GIL. A helper function that a kernel calls is wrapped in `subroutine`, never in numba.njit; give each heavy operation
 one call site, for every call is compiled again. A kernel allocates nothing: what it needs is given to it, or lies
-`on_stack`. Kernels index raw memory without bounds checks: the caller checks every length and index.
+`on_stack`. Kernels index raw memory without bounds checks: the caller checks every length and index, and none is
+negative, for none is counted from an array's end.
 """
 
 from __future__ import annotations

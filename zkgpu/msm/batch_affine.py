@@ -56,7 +56,7 @@ def blocks_at_once(shape: KernelGroup) -> int:
     """Blocks that the backward pass ends together: two where the registers hold the columns of a product of both.
 
     An addition is a chain of four products, each of which waits for the one before. A product in G2 is three that do
-    not, so there two blocks win nothing.
+    not, so there two blocks only lack registers.
     """
     columns = 2 * shape.coordinate_words // shape.isa.lanes
     return CHAINS if shape.isa == IFMA and CHAINS * columns < REGISTERS else 1
