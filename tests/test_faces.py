@@ -37,6 +37,31 @@ def test_a_function_is_found_beside_a_file_of_its_name(first, second):
     assert subprocess.check_output([sys.executable, "-c", program], text=True) == SAID
 
 
+WITHOUT_TEXTS = """
+import sys
+from zkgpu.cli import _TEXTS_FOR_HELP
+from zkgpu.faces import leave_out
+if {left_out}:
+    leave_out(*_TEXTS_FOR_HELP)
+import numpy, numpy.linalg, numpy.lib, numpy.ma, numpy.random
+names = [f"{{module.__name__}}.{{name}} {{type(getattr(module, name)).__name__}}" for module in
+         (numpy, numpy._core.multiarray, numpy._core.umath, numpy.linalg, numpy.lib, numpy.ma, numpy.random)
+         for name in dir(module)]
+print(*names, numpy.add(1, 1), numpy.ma.array([1, 2], mask=[0, 1]).sum())
+print(bool(numpy.array.__doc__), file=sys.stderr)
+"""
+
+
+def test_numpy_without_the_texts_for_help_is_otherwise_the_same():
+    said = []
+    for left_out in (False, True):
+        program = WITHOUT_TEXTS.format(left_out=left_out)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        said.append((done.stdout, done.stderr))
+    assert said[0][0] == said[1][0]
+    assert [errors for _, errors in said] == ["True\n", "False\n"]
+
+
 PUT_OFF = """
 import sys
 from zkgpu.faces import is_put_off, put_off

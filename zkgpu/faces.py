@@ -64,6 +64,12 @@ def is_put_off(name: str) -> bool:
     return isinstance(sys.modules.get(name), _Absent)
 
 
+def leave_out(*names: str) -> None:
+    """Has modules that are imported for what they do, and of which nothing is used, do nothing."""
+    for name in names:
+        sys.modules.setdefault(name, ModuleType(name))
+
+
 def later(module: str, name: str) -> Callable[..., Any]:
     """A function that imports the module when it is called, and calls the one of that name in it."""
 
