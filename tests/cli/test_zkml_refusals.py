@@ -135,6 +135,24 @@ def test_a_file_missing_from_the_build_folder_is_named_with_the_command_that_mak
     assert f"there is no {name} in this folder: run `zkgpu zkml" in line
 
 
+@pytest.mark.parametrize("name", ["verification_key.json", "Verifier.sol"])
+def test_a_key_or_a_contract_of_another_folder_is_refused_before_a_proof(copy: Path, command: Any, name: str) -> None:
+    assert command(*prove(copy)).code == 0
+    (copy / "new.json").unlink()
+    shutil.copy(copy / "other" / name, copy / "mine" / name)
+    assert f"{name}: this is not the" in command(*prove(copy)).error(3)
+    assert not (copy / "new.json").exists()
+
+
+def test_a_contract_is_read_through_once(copy: Path, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(*prove(copy)).code == 0
+    monkeypatch.setattr("zkgpu.inference.folder._numbers", None)
+    assert command(*prove(copy)).code == 0
+    with (copy / "mine" / "Verifier.sol").open("a") as file:
+        file.write("// changed")
+    assert "TypeError" in command(*prove(copy)).error(70)
+
+
 @pytest.mark.parametrize("how", ["cut", "junk", "empty", "[]"])
 @pytest.mark.parametrize("name", ["mine.json", "mine.public.json"])
 def test_a_damaged_proof_is_refused_by_the_file_and_the_place(copy: Path, command: Any, name: str, how: str) -> None:

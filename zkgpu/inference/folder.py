@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 import os
@@ -9,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zkgpu import solidity
+from zkgpu import __version__, solidity
 from zkgpu.backend.protocol import Backend
 from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
 from zkgpu.formats import strict_json
@@ -25,6 +26,7 @@ from zkgpu.inference.statement import ModelStatement
 from zkgpu.inference.stored import open_circuit, packed_circuit
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
+from zkgpu.store.digests import is_known, remember
 from zkgpu.zkml.compiled import CompiledModel
 from zkgpu.zkml.storage import dump, parse
 
@@ -141,17 +143,31 @@ class Folder:
             write_zkey(proving_key, bare)
 
     def require_whole(self, key: ProvingKey) -> None:
-        """Raises FormatError unless the verifying key and the contract, where they are there, are those of the key."""
-        path = self.path / _VERIFYING_KEY
+        """Raises FormatError unless the verifying key and the contract, where they are there, are those of the key.
+
+        A contract that was found to be that of a verifying key is remembered by the bytes of both.
+        """
+        mark = self._mark_of_contract()
+        path, contract = self.path / _VERIFYING_KEY, self.path / _CONTRACT
         if path.is_file() and read_verifying_key(path) != key.verifying_key:
             raise FormatError(
                 f"{path}: this is not the verifying key of {_KEY} beside it: run `zkgpu zkml setup` again"
             )
-        path = self.path / _CONTRACT
-        if path.is_file():
-            wanted = _numbers(solidity.verifier_source(key.verifying_key, allow_insecure=True))
-            if not wanted <= _numbers(path.read_text(errors="replace")):
-                raise FormatError(f"{path}: this is not the contract of {_KEY} beside it: run `zkgpu zkml setup` again")
+        if not contract.is_file() or (mark is not None and is_known(mark)):
+            return
+        wanted = _numbers(solidity.verifier_source(key.verifying_key, allow_insecure=True))
+        if not wanted <= _numbers(contract.read_text(errors="replace")):
+            raise FormatError(f"{contract}: this is not the contract of {_KEY} beside it: run `zkgpu zkml setup` again")
+        if mark is not None and mark == self._mark_of_contract():
+            remember(mark)
+
+    def _mark_of_contract(self) -> str | None:
+        """By which it is remembered that a contract is that of a verifying key: a digest of the bytes of both."""
+        paths = self.path / _VERIFYING_KEY, self.path / _CONTRACT
+        if not all(path.is_file() for path in paths):
+            return None
+        parts = [hashlib.sha256(path.read_bytes()).digest() for path in paths]
+        return hashlib.sha256(b"".join([b"zkgpu contract", __version__.encode(), *parts])).hexdigest()
 
     def read_key(self, backend: Backend) -> ProvingKey:
         self._require(_KEY, "zkgpu zkml setup")
