@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zkgpu.circuits import numbers as numbers_module
-from zkgpu.circuits.numbers import WIDE, Numbers, difference, limit, object_array
+from zkgpu.circuits.numbers import WIDE, Numbers, difference, distinct, limit, object_array
 from zkgpu.circuits.sums import Rows, Table, combine, small_fraction
 from zkgpu.curves.bn254 import Fr
 from zkgpu.fields.field import Field
@@ -136,3 +136,11 @@ def test_limbs_are_made_by_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     values = [P // 2 + k for k in range(20)] + [-3, 4]
     monkeypatch.setattr(numbers_module, "PIECE", 6)
     assert Fr.from_limbs(numbers(values).limbs(Fr)) == elements(values)
+
+
+@pytest.mark.parametrize("values", [[], [3], [3, 3], [5, -1, 5, 0, 2**31 - 1, -1], [[2, 1], [1, 4]]], ids=str)
+@pytest.mark.parametrize("kind", [np.int32, np.int64])
+def test_distinct_integers_are_ascending(values: list[int], kind: type) -> None:
+    found = distinct(np.array(values, kind))
+    assert found.dtype == kind
+    assert found.tolist() == sorted({int(v) for v in np.ravel(values)})

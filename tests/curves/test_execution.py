@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zkgpu.curves import BN254, execution
-from zkgpu.curves.ate import pairing_calls, pairing_machine
+from zkgpu.curves.machine import Calls
 from zkgpu.curves.pairing import is_in_subgroup_g2, pairing, pairing_product_is_one, small_msm
+from zkgpu.curves.sums import _adder
 
 G1, G2 = BN254.g1.generator, BN254.g2.generator
 
@@ -69,10 +71,11 @@ def test_a_long_product_goes_to_the_kernel_at_once(monkeypatch: pytest.MonkeyPat
 
 def test_calls_count_towards_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution, "_spent", execution._Spent())
-    calls = pairing_calls(BN254.g2, 1)
-    slots = [1, *[0] * 11, *G1.coordinates(), *G2.coordinates(), 1, 0]
-    execution.run(pairing_machine(BN254.g2), calls, slots, 12)
-    assert execution._spent.calls == len(calls.table)
+    x, y, z = execution.run_calls(
+        _adder(BN254.g1), Calls(np.array([[1, 0, 0, 0, 0]], np.int32), 3), [*G1.coordinates(), 1], 3
+    )
+    assert execution._spent.calls == 1
+    assert (x, y) == tuple(c * z % BN254.g1.base_field.modulus for c in (G1 * 2).coordinates())
 
 
 def test_a_verification_asks_nothing_of_a_cache_that_has_no_kernel(tmp_path: Path) -> None:

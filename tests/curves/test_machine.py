@@ -109,12 +109,23 @@ def test_a_call_needs_the_arguments_of_its_program() -> None:
         Schedule(PAIRING).call("fq12_multiply", 0)
 
 
+def on_a_machine_without_calls(machine: Machine, calls: Calls, slots: list[int]) -> list[int]:
+    bound = machine_cpu.bind(machine, Calls(calls.table[:0], machine.first_slot))
+    return machine_cpu.run(bound.on(calls), slots, calls.size - machine.first_slot)
+
+
+def test_a_machine_takes_other_calls() -> None:
+    calls, _ = one_call("pairing fq12_multiply")
+    slots = random_slots(PAIRING, calls, 0)
+    assert on_a_machine_without_calls(PAIRING, calls, slots) == kernel(PAIRING, calls, slots)
+
+
 @pytest.mark.parametrize(("column", "value"), [(0, -1), (0, 10**6), (1, 0), (1, -1), (2, 10**6), (2, 2**31 - 1)])
 def test_calls_outside_the_memory_are_refused_before_the_kernel_runs(column: int, value: int) -> None:
     calls, _ = one_call("pairing fq12_multiply")
     table = calls.table.copy()
     table[0, column] = value
-    for run in (machine_python.run, kernel):
+    for run in (machine_python.run, kernel, on_a_machine_without_calls):
         with pytest.raises(UsageError):
             run(PAIRING, Calls(table, calls.size), [])
 

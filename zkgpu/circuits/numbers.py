@@ -190,6 +190,14 @@ def nearest_zero(value: int, modulus: int) -> int:
     return value - modulus if 2 * value > modulus else value
 
 
+def distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """(m,): the integers of an array in ascending order, each once. np.unique alone would import numpy.ma for that."""
+    ordered = np.sort(values, axis=None)
+    is_new = np.ones(ordered.size, np.bool_)
+    is_new[1:] = ordered[1:] != ordered[:-1]
+    return ordered[is_new]
+
+
 def narrowest(values: NDArray[Any]) -> NDArray[Any]:
     """The same integers in the narrowest type that holds them, and what is as far on the other side of 0."""
     most = max(int(values.max()), -int(values.min())) if values.size else 0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.committed import PublicArray
+from zkgpu.circuits.numbers import distinct
 from zkgpu.circuits.program import Step
 from zkgpu.circuits.signals import Signal
 from zkgpu.errors import UsageError
@@ -66,7 +67,7 @@ class Rounds:
 
     def claim(self, lc: LinearCombinations, label: str) -> None:
         self._require_open()
-        self.claims.append(Claim(np.unique(lc.wires[lc.wires > 0]), label))
+        self.claims.append(Claim(distinct(lc.wires[lc.wires > 0]), label))
 
     def collect(self, key: Hashable, item: Any, finish: Callable[[list[Any]], None]) -> None:
         self._require_open()

@@ -60,7 +60,11 @@ class Recipe:
 
 
 def run_recipe(recipe: Recipe, slots: Sequence[int], results: int) -> list[int]:
-    """As `run`; it makes nothing where a kernel and the schedule are kept."""
+    """The first `results` slots after the calls, canonical. It makes nothing where a kernel and the schedule are kept.
+
+    Args:
+        slots: values of the first slots; the rest start as 0
+    """
     if _spent.calls <= PYTHON_CALLS and not _is_compiled(recipe.field):
         machine, calls = recipe.made
         _spent.calls += len(calls.table)
@@ -69,18 +73,14 @@ def run_recipe(recipe: Recipe, slots: Sequence[int], results: int) -> list[int]:
     return run_bound(recipe.bound, slots, results)
 
 
-def run(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
-    """The first `results` slots after the calls, canonical.
-
-    Args:
-        slots: values of the first slots; the rest start as 0
-    """
+def run_calls(recipe: Recipe, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
+    """As `run_recipe`, with other calls on the recipe's machine; their addresses count from the first slot."""
     _spent.calls += len(calls.table)
-    if _spent.calls <= PYTHON_CALLS and not _is_compiled(machine.field):
-        return _run_python(machine, calls, slots, results)
-    from zkgpu.curves.machine_cpu import bind
-
-    return run_bound(bind(machine, calls), slots, results)
+    if _spent.calls <= PYTHON_CALLS and not _is_compiled(recipe.field):
+        machine, _ = recipe.made
+        return _run_python(machine, calls.moved(machine.first_slot), slots, results)
+    bound = recipe.bound
+    return run_bound(bound.on(calls.moved(bound.first_slot)), slots, results)
 
 
 def _run_python(machine: Machine, calls: Calls, slots: Sequence[int], results: int) -> list[int]:
@@ -103,7 +103,7 @@ def use_kernel() -> None:
 
 
 def run_bound(bound: Bound, slots: Sequence[int], results: int) -> list[int]:
-    """As `run`, on the kernel, which is loaded or compiled if need be."""
+    """As `run_recipe`, on the kernel, which is loaded or compiled if need be."""
     from zkgpu.curves import machine_cpu
 
     return machine_cpu.run(bound, slots, results)

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from zkgpu.curves.layout import MAX_ARGUMENTS, READS, WRITES
-from zkgpu.curves.recorder import Argument, Opcode, Routine
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, Limbs
-from zkgpu.fields.trace import Program
 from zkgpu.records import dataclass
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from zkgpu.curves.recorder import Argument, Opcode, Routine
+    from zkgpu.fields.trace import Program
 
 Table: TypeAlias = "NDArray[np.int32]"
 
@@ -41,6 +42,28 @@ class Calls:
 
     table: Table
     size: int
+
+    def moved(self, first_slot: int) -> Calls:
+        """The same calls, whose addresses count from the first slot, as addresses of the whole memory."""
+        table = self.table.copy()
+        table[:, 1:] += first_slot
+        return Calls(table, self.size + first_slot)
+
+    def require_inside(self, headers: Table, first_slot: int) -> None:
+        """Raises UsageError unless every call stays inside its memory: the kernel itself checks nothing.
+
+        Args:
+            headers, first_slot: of the machine
+        """
+        table = self.table
+        if table.ndim != 2 or table.shape[1] != 1 + MAX_ARGUMENTS or table.dtype != np.int32:
+            raise UsageError(f"a table of calls has {1 + MAX_ARGUMENTS} int32 columns, not {table.shape} {table.dtype}")
+        if len(table) and not 0 <= table[:, 0].min() <= table[:, 0].max() < len(headers):
+            raise UsageError("a call names a program that the machine does not have")
+        widths = np.maximum(headers[:, READS:WRITES], headers[:, WRITES:])[table[:, 0]]
+        first, end = table[:, 1:], table[:, 1:].astype(np.int64) + widths
+        if np.any((widths > 0) & ((first < first_slot) | (end > self.size))):
+            raise UsageError("a call reaches outside the memory of its schedule")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,20 +103,14 @@ class Machine:
         return len(self.constants) + self.scratch
 
     def check(self, calls: Calls) -> None:
-        """Raises UsageError unless every call stays inside its memory: the kernel itself checks nothing."""
-        table = calls.table
-        if table.ndim != 2 or table.shape[1] != 1 + MAX_ARGUMENTS or table.dtype != np.int32:
-            raise UsageError(f"a table of calls has {1 + MAX_ARGUMENTS} int32 columns, not {table.shape} {table.dtype}")
-        if len(table) and not 0 <= table[:, 0].min() <= table[:, 0].max() < len(self.programs):
-            raise UsageError("a call names a program that the machine does not have")
-        widths = np.maximum(self.headers[:, READS:WRITES], self.headers[:, WRITES:])[table[:, 0]]
-        first, end = table[:, 1:], table[:, 1:].astype(np.int64) + widths
-        if np.any((widths > 0) & ((first < self.first_slot) | (end > calls.size))):
-            raise UsageError("a call reaches outside the memory of its schedule")
+        """Raises UsageError unless every call stays inside its memory."""
+        calls.require_inside(self.headers, self.first_slot)
 
 
 def link(field: Field, programs: Iterable[Routine]) -> Machine:
     """The machine that runs these programs."""
+    from zkgpu.curves.recorder import Opcode
+
     listed = {p.name: p for p in programs}
     pool = {c: i for i, c in enumerate(dict.fromkeys(c for p in listed.values() for c in p.program.constants))}
     operands: list[tuple[int, int]] = []

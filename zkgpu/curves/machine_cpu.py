@@ -34,6 +34,14 @@ class Bound:
     size: int
     tables: tuple[PlainArray, ...]
 
+    def on(self, calls: Calls) -> Bound:
+        """The same machine with other calls. Raises as `bind`."""
+        import numpy as np
+
+        headers = self.tables[1]
+        calls.require_inside(np.frombuffer(headers.buffer, np.int32).reshape(headers.shape), self.first_slot)
+        return Bound(self.field, self.constants, self.first_slot, calls.size, (_plain(calls.table), *self.tables[1:]))
+
 
 def bind(machine: Machine, calls: Calls) -> Bound:
     """The schedule, checked. Raises UsageError for a call that does not fit its memory."""

@@ -8,11 +8,12 @@ Variable time: it shows which digits are zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zkgpu.curves.execution import run
+from zkgpu.curves.execution import Recipe, run_calls
 from zkgpu.curves.layout import MAX_ARGUMENTS
 from zkgpu.curves.points import Group, Point, sum_points
 from zkgpu.errors import LengthError, UsageError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 FEW = 16  # points that are multiplied on Python integers sooner than NumPy is imported
 WINDOW = 4
 MULTIPLES = 1 << WINDOW
+_ADD, _DOUBLE = 0, 1  # in `ate.sum_programs`
 
 
 def small_msm(points: Sequence[Point], scalars: Sequence[int]) -> Point:
@@ -61,16 +63,27 @@ def times_cofactor(point: Point) -> Point:
 
 def _sums(points: Sequence[Point], scalars: Sequence[int], targets: NDArray[np.int64]) -> list[Point]:
     """As small_msms, for scalars that are not reduced, none below 0."""
-    from zkgpu.curves.ate import sum_machine
-
     group, sums = points[0].group, int(targets[-1]) + 1
     digits = window_digits(scalars, -(-max(group.order, *scalars).bit_length() // 8))
     starts = [_homogeneous(p) for p in [group.infinity] * sums + list(points)]
     width = len(starts[0])
     slots = [c for start in starts for c in start]
-    machine = sum_machine(group)
-    memory = run(machine, _calls(machine, width, digits, targets), slots, sums * width)
+    memory = run_calls(_adder(group), _calls(width, digits, targets), slots, sums * width)
     return [_to_affine(group, memory[i : i + width]) for i in range(0, sums * width, width)]
+
+
+@cache
+def _adder(group: Group) -> Recipe:
+    """`ate.sum_machine`, without calls."""
+
+    def make() -> tuple[Machine, Calls]:
+        from zkgpu.curves.ate import sum_machine
+        from zkgpu.curves.machine import Calls
+
+        machine = sum_machine(group)
+        return machine, Calls(_rows(0), machine.first_slot)
+
+    return Recipe(f"{group!r}: sums", group.base_field, make)
 
 
 def _common_group(points: Sequence[Point], scalars: Sequence[int]) -> Group:
@@ -95,30 +108,28 @@ def _homogeneous(point: Point) -> list[int]:
     return [*zero, *one, *zero] if point.is_infinity else [*point.coordinates(), *one]
 
 
-def _calls(m: Machine, width: int, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
+def _calls(width: int, digits: NDArray[np.int64], targets: NDArray[np.int64]) -> Calls:
     """The multiples that digits select, then window by window four doublings and one addition a digit.
 
-    Slots: the sums, the points, and room for the multiples 2 to 15 of each point.
+    Slots: the sums, the points, and room for the multiples 2 to 15 of each point. Addresses count from the first.
     """
     from zkgpu.curves.machine import Calls
 
-    add, double = m.numbers["add"], m.numbers["double"]
     sums, points = int(targets[-1]) + 1, len(digits)
-    sum_at = m.first_slot + width * np.arange(sums)
-    first = m.first_slot + width * sums
+    sum_at, first = width * np.arange(sums), width * sums
     multiple_at = first + width * (points * (np.arange(MULTIPLES) - 1) + np.arange(points)[:, None])
 
     multiple, point = np.nonzero(np.arange(2, MULTIPLES)[:, None] <= digits.max(axis=1))
     at = multiple_at[point, multiple + 2]
-    table_calls = _rows(add, at, multiple_at[point, multiple + 1], multiple_at[point, 1])
+    table_calls = _rows(_ADD, at, multiple_at[point, multiple + 1], multiple_at[point, 1])
 
     window, point = np.nonzero(digits.T)
     total = sum_at[targets[point]]
-    add_calls = _rows(add, total, total, multiple_at[point, digits[point, window]])
+    add_calls = _rows(_ADD, total, total, multiple_at[point, digits[point, window]])
 
     doubled = np.arange(window.min(initial=digits.shape[1] - 1) + 1, digits.shape[1])
     each = np.tile(sum_at, WINDOW * len(doubled))
-    double_calls = _rows(double, each, each)
+    double_calls = _rows(_DOUBLE, each, each)
     # doublings come before the additions of their window: a stable sort by window, doublings listed first
     order = np.argsort(np.concatenate([np.repeat(doubled, WINDOW * sums), window]), kind="stable")
     table = np.concatenate([table_calls, np.concatenate([double_calls, add_calls])[order]])
@@ -127,7 +138,7 @@ def _calls(m: Machine, width: int, digits: NDArray[np.int64], targets: NDArray[n
 
 def _rows(program: int, *addresses: NDArray[Any]) -> Table:
     """One call of the program for each row of addresses."""
-    rows = np.zeros((len(addresses[0]), 1 + MAX_ARGUMENTS), dtype=np.int32)
+    rows = np.zeros((len(addresses[0]) if addresses else 0, 1 + MAX_ARGUMENTS), dtype=np.int32)
     rows[:, 0] = program
     for k, column in enumerate(addresses, 1):
         rows[:, k] = column

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 from string import Template
 
 from zkgpu.errors import UsageError
@@ -66,7 +67,8 @@ def _comments(notes: Sequence[str]) -> str:
 
 
 def _template(system: str, name: str) -> Template:
-    return Template(files(f"zkgpu.{system}").joinpath(name).read_text(encoding="utf-8"))
+    package = Path(str(import_module(f"zkgpu.{system}").__file__))
+    return Template(package.with_name(name).read_text(encoding="utf-8"))
 
 
 def _require_contract_name(name: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.circuits.gadgets.limbs import WIDEST_LIMB
+from zkgpu.circuits.numbers import distinct
 from zkgpu.errors import FormatError, ResourceError, UsageError
 from zkgpu.formats.arrays import read_stored
 from zkgpu.zkml import operations
@@ -245,7 +246,7 @@ def _is_walk(places: NDArray[Any], shifts: NDArray[Any], k: int) -> bool:
     flat = places.ndim == 1 and shifts.shape == (k,)
     return (
         flat
-        and places.size == np.unique(places).size
+        and places.size == distinct(places).size
         and all((v >= 0).all() and (v < 1 << 28).all() for v in (places, shifts))
     )
 

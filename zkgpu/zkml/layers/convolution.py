@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from zkgpu.circuits import Circuit, Wires, concatenate, stack
 from zkgpu.circuits.combinations import LinearCombinations
 from zkgpu.circuits.gadgets.evaluations import powers
+from zkgpu.circuits.numbers import distinct
 from zkgpu.records import dataclass
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.semantics import added, matrix_product, product
@@ -134,7 +135,7 @@ def patches_of(positions: Index, places: Index | None, shifts: Index | None) -> 
 def _are_of(positions: Index, places: Index, shifts: Index) -> bool:
     """Whether each row has a place of its own, on which soundness rests, and each column a shift."""
     fit = positions.ndim == 3 and positions.shape[1:] == (places.size, shifts.size)
-    return fit and np.unique(places).size == places.size and min(places.min(initial=0), shifts.min(initial=0)) >= 0
+    return fit and distinct(places).size == places.size and min(places.min(initial=0), shifts.min(initial=0)) >= 0
 
 
 def _shared(column: Index, cell: Index, columns: int, cells: int) -> tuple[Index, Index, Index, tuple[Index, Index]]:

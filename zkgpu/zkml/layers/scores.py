@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from zkgpu.circuits import Wires
 from zkgpu.circuits.gadgets.evaluations import powers, weighted_sum
+from zkgpu.circuits.numbers import distinct
 from zkgpu.records import dataclass
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.challenged import Evaluations
@@ -56,7 +57,7 @@ class Side:
 
     @property
     def distinct(self) -> Places:
-        return np.unique(self.columns)
+        return distinct(self.columns)
 
 
 @dataclass(frozen=True)
