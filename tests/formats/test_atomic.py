@@ -192,7 +192,7 @@ def test_a_process_that_dies_at_any_call_leaves_no_old_file_beside_a_new_one(tmp
             assert {"a", "b"} <= set(left), left
     assert seen[0] == {name: "old" for name in ("a", "b", "c", "stale")}
     assert seen[-1] == {name: "new" for name in "abc"}
-    assert len(seen) > 15
+    assert len(seen) > (15 if sys.version_info >= (3, 11) else 12)  # pathlib before kept an os.unlink of its own
 
 
 def refused(number):

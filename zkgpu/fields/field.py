@@ -212,7 +212,7 @@ def integer(value: object, what: str) -> int:
     if type(value) is int:
         return value
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool | np.bool_):  # of which older releases of NumPy make an index
             raise TypeError("bool")
         return int(operator.index(value))  # type: ignore[arg-type]
     except TypeError:
