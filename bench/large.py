@@ -51,7 +51,7 @@ TEST = 32  # samples
 PROOFS = 2
 FARTHEST = 0.15  # share of its size that a proven answer may be from onnxruntime's
 PAUSE = 0.05  # seconds between two looks at a process
-MAIN = "from zkgpu.cli import main; main()"
+MAIN = "from zkgpu.cli import command; command()"
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,10 @@ def test_a_function_is_found_beside_a_file_of_its_name(first, second):
 
 WITHOUT_TEXTS = """
 import sys
-from zkgpu.cli import _TEXTS_FOR_HELP
+from zkgpu.cli import TEXTS_FOR_HELP
 from zkgpu.faces import leave_out
 if {left_out}:
-    leave_out(*_TEXTS_FOR_HELP)
+    leave_out(*TEXTS_FOR_HELP)
 import numpy, numpy.linalg, numpy.lib, numpy.ma, numpy.random
 names = [f"{{module.__name__}}.{{name}} {{type(getattr(module, name)).__name__}}" for module in
          (numpy, numpy._core.multiarray, numpy._core.umath, numpy.linalg, numpy.lib, numpy.ma, numpy.random)

@@ -10,13 +10,13 @@ from zkgpu.faces import leave_out, put_off
 
 __all__ = ["command", "main"]
 
-_TEXTS_FOR_HELP = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")  # an eighth of NumPy's import
+TEXTS_FOR_HELP = ("numpy._core._add_newdocs", "numpy._core._add_newdocs_scalars")  # an eighth of NumPy's import
 _OBJECTS = 200_000  # made between two collections of garbage: importing makes many that stay
 
 
 def command() -> None:
     """The program `zkgpu`: `main` in a process of its own, which ends with it."""
-    leave_out(*_TEXTS_FOR_HELP)
+    leave_out(*TEXTS_FOR_HELP)
     try:
         main()
     except SystemExit as end:
