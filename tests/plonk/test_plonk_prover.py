@@ -73,7 +73,7 @@ def test_blinding_comes_from_the_operating_system(
     def broken(_: int) -> int:
         raise OSError("no randomness")
 
-    monkeypatch.setattr("secrets.randbelow", broken)
+    monkeypatch.setattr("os.urandom", broken)
     with pytest.raises(OSError, match="no randomness"):
         prover.prove(statement.assignment)
 
