@@ -81,6 +81,7 @@ def looked_at(dataclass, options):
         outcome(lambda value=value, name=name: setattr(value, name, 1)) for value in (other, below(1)) for name in "xnz"
     ]
     found += [outcome(lambda: delattr(other, "x")), outcome(lambda: delattr(other, "unknown"))]
+    found += [base.__init__.__module__, base.__init__.__qualname__.split(".")[-2:]]
     found += [outcome(lambda: base())[0], outcome(lambda: base(1, unknown=2))[0], outcome(lambda: nothing(1))[0]]
     return found
 

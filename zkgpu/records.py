@@ -160,7 +160,7 @@ def _taken(found: tuple[Field[Any], ...], given: tuple[Any, ...], named: dict[st
 
 def _init(cls: Any, found: tuple[Field[Any], ...], frozen: bool) -> Callable[..., None]:
     """The one function that is compiled: its parameters are the fields."""
-    names: dict[str, Any] = {"_set": object.__setattr__, "_missing": MISSING}
+    names: dict[str, Any] = {"__name__": cls.__module__, "_set": object.__setattr__, "_missing": MISSING}
     parameters, body = [], []
     for field in found:
         name, value = field.name, field.name
