@@ -7,10 +7,12 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from zkgpu.circom import guard
 from zkgpu.cli.limits import size
 from zkgpu.cli.process import MOST_THREADS
 from zkgpu.cli.types import Refused
@@ -147,16 +149,22 @@ def test_a_time_that_no_wait_can_take_is_as_good_as_none(command, tmp_path):
     assert command(*line, "--witness-timeout", "1e300").code == 0
 
 
-def test_fullprove_ends_a_calculator_that_runs_too_long(command, tmp_path):
-    large = SAMPLES.parent / "range"  # whose digest alone takes longer than it takes this thread to look at the time
+def test_fullprove_ends_a_calculator_that_runs_too_long(command, tmp_path, monkeypatch):
+    settle, large = guard._settle, SAMPLES.parent / "range"
+
+    def late(future, task):
+        time.sleep(0.5)
+        settle(future, task)
+
+    monkeypatch.setattr(guard, "_settle", late)
     said = command(
         "fullprove",
         large / "input.json",
         large / "range.wasm",
         large / "range_groth16.zkey",
         "--witness-timeout",
-        "1e-9",
+        "0.05",
         "--proof",
         tmp_path / "p.json",
     ).error(5)
-    assert "--witness-timeout" in said
+    assert "it runs for more than 0.05 s: give it longer with --witness-timeout" in said
