@@ -111,8 +111,7 @@ def test_a_key_that_does_not_fit_beside_its_sums_streams(plans: Any) -> None:
     assert on_device < QUERIES
     with emulated(fitting - 1) as driver:
         assert proven(driver, key, circuit, inputs) == [right(key, circuit, inputs)] * 3
-        assert driver.most < fitting
-        assert driver.most == pytest.approx(most, abs=16 * 64)  # one query's points, whose end may come sooner
+        assert driver.most == most < fitting
 
 
 @pytest.mark.parametrize("is_committed", [False, True], ids=["plain", "committed"])

@@ -60,6 +60,11 @@ class ResidentPoints:
         self._recorded: Recorded[Sums] | None = None
 
     @property
+    def _nbytes(self) -> int:
+        """Of the points alone."""
+        return len(self) * self.group.row_limbs * 8
+
+    @property
     def is_resident(self) -> bool:
         return self.placed.array is not None
 
@@ -91,8 +96,7 @@ class ResidentPoints:
         """What a sum launches is always the same where no memory that happens to be free decides about it."""
         if not (isinstance(sums.driver, Records) and self.has_tables and len(self) <= MOST_RECORDED):
             return False
-        nbytes = len(self) * self.group.row_limbs * 8 * RECORDED_BYTES
-        return nbytes * RECORDED_SHARE <= sums.driver.free_memory
+        return self._nbytes * RECORDED_BYTES * RECORDED_SHARE <= sums.driver.free_memory
 
     def upload(self) -> None:
         """From the host to the device, where there is memory for it."""
@@ -115,10 +119,10 @@ class ResidentPoints:
 
     @property
     def can_give(self) -> tuple[int, int]:
-        """Recordings go before tables, tables before points, many before few."""
+        """Recordings go before tables, tables before points, many bytes before few."""
         if self._recorded is not None:
-            return 4, len(self)
-        return (1 + self.has_tables, len(self)) if self.is_resident and len(self) else (0, 0)
+            return 4, self._nbytes
+        return (1 + self.has_tables, self._nbytes) if self.is_resident and len(self) else (0, 0)
 
     def give_back(self) -> None:
         """Without a recording, else without tables, where there are some; else to the host."""
