@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.circuits.mutation import assert_every_wire_is_pinned
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
-from zkgpu.circuits import Circuit
+from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.gadgets.poseidon import poseidon_hash
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UnsatisfiedError, UsageError
@@ -114,8 +115,12 @@ def test_fifteen_field_elements_cost_as_many_constraints_as_the_description_says
 # one hash, one set of weights
 
 SMALL = network(1, 1, 4, 2)
-CIRCUIT = compiled(SMALL, "hashed")
 GIVEN = all_inputs(SMALL, {"x": np.array([[[5, -3, 100, 7]]])}, "hashed")
+
+
+@cache
+def small_circuit() -> CompiledCircuit:
+    return compiled(SMALL, "hashed")
 
 
 @pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
@@ -140,7 +145,7 @@ def test_integers_that_pack_to_the_same_element_are_refused(part: str) -> None:
         packed = [hash_of_values([replace(limits, values=v)]) for v in (changed, GIVEN[f"out.{part}"])]
         assert packed[0] == packed[1]
         with pytest.raises(UnsatisfiedError, match="dense"):
-            CIRCUIT.witness({**GIVEN, f"out.{part}": changed})
+            small_circuit().witness({**GIVEN, f"out.{part}": changed})
 
 
 @pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
@@ -149,7 +154,7 @@ def test_field_elements_that_are_no_small_integers_are_refused(part: str) -> Non
         changed = GIVEN[f"out.{part}"].astype(object).copy()
         changed.reshape(-1)[0] = value
         with pytest.raises(UnsatisfiedError):
-            CIRCUIT.witness({**GIVEN, f"out.{part}": changed})
+            small_circuit().witness({**GIVEN, f"out.{part}": changed})
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4, 2), (1, 3, 2, 2)])
