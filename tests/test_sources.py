@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,16 +37,23 @@ def offences(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
             yield f"{node.func.id}()"
-        if isinstance(node, ast.Attribute) and ast.unparse(node) in {"np.random", "numpy.random", "os.system"}:
-            yield ast.unparse(node)
+        if (name := dotted(node)) in {"np.random", "numpy.random", "os.system"}:
+            yield name
         if isinstance(node, ast.keyword) and node.arg in {"shell", "allow_pickle"} and not is_false(node.value):
             yield f"{node.arg}={ast.unparse(node.value)}"
+
+
+def dotted(node: ast.AST) -> str:
+    """os.urandom for that; "" for what is no name of a module and one in it."""
+    is_name = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    return f"{node.value.id}.{node.attr}" if is_name else ""
 
 
 def is_false(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and node.value is False
 
 
+@cache
 def tree_of(path: Path) -> ast.AST:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -53,8 +61,7 @@ def tree_of(path: Path) -> ast.AST:
 def draws(tree: ast.AST) -> bool:
     """Whether it asks the system for random bytes, or for what makes numbers of them."""
     asks = {"secrets", "os.urandom", "os.getrandom"}
-    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    return bool(asks & {*imports(tree), *used})
+    return bool(asks & {*imports(tree), *map(dotted, ast.walk(tree))})
 
 
 def test_no_source_runs_data_or_draws_weak_randomness() -> None:

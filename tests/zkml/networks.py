@@ -69,7 +69,13 @@ def proven_output(circuit: CompiledCircuit, inputs: Mapping[str, object], name: 
     return circuit.r1cs.rounds[0].unpack(circuit.packed(assignment))[name]
 
 
-def assert_same_as_semantics(model: IntegerModel, inputs: Mapping[str, np.ndarray], weights: str = "public") -> None:
+def assert_same_as_semantics(
+    model: IntegerModel,
+    inputs: Mapping[str, np.ndarray],
+    weights: str = "public",
+    circuit: CompiledCircuit | None = None,
+) -> None:
+    """The circuit, which is compiled where none is given, proves the output that the integers give."""
     wanted = semantics.run(model, inputs)["out"]
-    got = proven_output(compiled(model, weights), all_inputs(model, inputs, weights))
+    got = proven_output(circuit or compiled(model, weights), all_inputs(model, inputs, weights))
     assert (np.asarray(got) == wanted).all()

@@ -32,8 +32,14 @@ def layer(groups: int, k: int, n: int) -> Linear:
     return Linear("dense", ("x",), "out", weight, rng.integers(1, 9, (groups, n)), rng.integers(-900, 900, (groups, n)))
 
 
+@cache
 def network(groups: int, m: int, k: int, n: int) -> IntegerModel:
     return model_of(layer(groups, k, n), x=((groups, m, k), -128, 127))
+
+
+@cache
+def hashed_circuit(*shape: int) -> CompiledCircuit:
+    return compiled(network(*shape), "hashed")
 
 
 SHAPES = {"pairs": (1, 1, 6, 3), "tested": (1, 6, 5, 4), "scaled weights": (2, 7, 3, 2), "plain": (1, 1, 1, 2)}
@@ -43,7 +49,7 @@ SHAPES = {"pairs": (1, 1, 6, 3), "tested": (1, 6, 5, 4), "scaled weights": (2, 7
 def test_layers_with_hashed_weights_agree(shape: tuple[int, int, int, int]) -> None:
     model = network(*shape)
     for x in (rng.integers(-128, 128, shape[:3]), np.full(shape[:3], -128)):
-        assert_same_as_semantics(model, {"x": x}, "hashed")
+        assert_same_as_semantics(model, {"x": x}, "hashed", hashed_circuit(*shape))
 
 
 def test_the_shapes_above_take_every_way_of_multiplying() -> None:
@@ -61,7 +67,7 @@ def hash_of(model: IntegerModel, m: int, **changed: np.ndarray) -> int:
 def test_a_proof_shows_the_hash_that_python_computes(shape: tuple[int, int, int, int]) -> None:
     model = network(*shape)
     given = all_inputs(model, {"x": rng.integers(-128, 128, shape[:3])}, "hashed")
-    circuit = compiled(model, "hashed")
+    circuit = hashed_circuit(*shape)
     assert int(circuit.value(WEIGHTS_HASH, circuit.witness(given))) == hash_of(model, shape[1])
 
 
@@ -118,11 +124,6 @@ SMALL = network(1, 1, 4, 2)
 GIVEN = all_inputs(SMALL, {"x": np.array([[[5, -3, 100, 7]]])}, "hashed")
 
 
-@cache
-def small_circuit() -> CompiledCircuit:
-    return compiled(SMALL, "hashed")
-
-
 @pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
 def test_every_integer_of_a_layer_changes_the_hash(part: str) -> None:
     known = {hash_of(SMALL, 1)}
@@ -145,7 +146,7 @@ def test_integers_that_pack_to_the_same_element_are_refused(part: str) -> None:
         packed = [hash_of_values([replace(limits, values=v)]) for v in (changed, GIVEN[f"out.{part}"])]
         assert packed[0] == packed[1]
         with pytest.raises(UnsatisfiedError, match="dense"):
-            small_circuit().witness({**GIVEN, f"out.{part}": changed})
+            hashed_circuit(1, 1, 4, 2).witness({**GIVEN, f"out.{part}": changed})
 
 
 @pytest.mark.parametrize("part", ["weight", "multiplier", "bias"])
@@ -154,14 +155,14 @@ def test_field_elements_that_are_no_small_integers_are_refused(part: str) -> Non
         changed = GIVEN[f"out.{part}"].astype(object).copy()
         changed.reshape(-1)[0] = value
         with pytest.raises(UnsatisfiedError):
-            small_circuit().witness({**GIVEN, f"out.{part}": changed})
+            hashed_circuit(1, 1, 4, 2).witness({**GIVEN, f"out.{part}": changed})
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4, 2), (1, 3, 2, 2)])
 def test_every_wire_of_hashed_weights_is_pinned(shape: tuple[int, int, int, int]) -> None:
     model = network(*shape)
     given = all_inputs(model, {"x": rng.integers(-128, 128, shape[:3])}, "hashed")
-    assert_every_wire_is_pinned(compiled(model, "hashed"), given)
+    assert_every_wire_is_pinned(hashed_circuit(*shape), given)
 
 
 # which circuits
