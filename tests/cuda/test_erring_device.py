@@ -21,10 +21,13 @@ from zkgpu.curves.bn254 import BN254
 from zkgpu.errors import UnsatisfiedError
 from zkgpu.fields.field import Limbs
 from zkgpu.gpu.driver import Bytes
+from zkgpu.groth16.prover import Blinding as Groth16Blinding
+from zkgpu.plonk.prover import Blinding as PlonkBlinding
 from zkgpu.stages import listening
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 AGAIN, ON_CPU = "emulated: a proof failed its self-check and was made again", "twice: do not trust it; made on cpu"
+BLINDINGS: dict[Any, Any] = {groth16: Groth16Blinding, plonk: PlonkBlinding}
 
 
 class Erring(EmulatedDriver):
@@ -73,7 +76,7 @@ def compiled() -> CompiledCircuit:
 def statement(request: pytest.FixtureRequest, device: Erring, compiled: CompiledCircuit) -> Statement:
     system, reference = request.param, ReferenceBackend(BN254)
     key, assignment = system.unsafe_setup(compiled.r1cs, reference), compiled.witness({"x": 3, "y": 27})
-    blinding = system.prover.Blinding.random(BN254.scalar_field)
+    blinding = BLINDINGS[system].random(BN254.scalar_field)
     right = system.Prover(key, reference).prove(assignment, _blinding=blinding)
     return Statement(assignment, system.Prover(key, CudaBackend(device, BN254, log_tile=3)), blinding, right)
 
