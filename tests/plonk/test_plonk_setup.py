@@ -34,11 +34,11 @@ def test_a_key_larger_than_the_memory_is_refused_before_any_work(monkeypatch):
     r1cs = circuit(10_000)
     assert setup.key_bytes(arithmetize(r1cs)) > 50e9
     monkeypatch.setattr(setup, "available_memory", lambda: 16 << 30)
-    begun = time.monotonic()
+    begun = time.process_time()
     for make in (lambda: plonk.unsafe_setup(r1cs, None), lambda: plonk.setup(r1cs, read_ptau(POWERS), None)):
         with pytest.raises(ResourceError, match=r"10,000 public values .* 52\.\d GB, and 17\.2 GB"):
             make()
-    assert time.monotonic() - begun < 10
+    assert time.process_time() - begun < 10
 
 
 def test_what_is_told_is_what_the_file_takes(tmp_path):

@@ -68,7 +68,7 @@ def test_a_body_that_comes_too_slowly_is_cut_off(guarded: Running) -> None:
         connection.endheaders(b"only this")
         started, response = time.monotonic(), connection.getresponse()
         assert response.status == 408
-        assert time.monotonic() - started < 15
+        assert time.monotonic() - started < 45
     assert guarded.service.jobs._uploads == 0
 
 

@@ -218,7 +218,7 @@ def test_a_question_for_the_end_comes_back_in_time(serve: Running) -> None:
     wait_for(lambda: serve.job(id_, wait=0)["state"] == "running")
     started = time.monotonic()
     assert serve.job(id_, wait=0.2)["state"] == "running"
-    assert 0.15 < time.monotonic() - started < 5
+    assert 0.15 < time.monotonic() - started < 30
 
 
 def test_keys_that_cannot_be_opened_end_the_service(settings: Settings, puppet: Puppet) -> None:
