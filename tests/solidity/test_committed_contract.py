@@ -194,6 +194,17 @@ def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
     assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == FALSE
 
 
+def test_each_of_more_challenges_than_the_stack_has_places_is_the_contract_s_own():
+    """Named all at once, eight of them were too many for the compiler."""
+    many = MADE["committed_remainders"]
+    inputs = circuit_inputs(many, many.packed)
+    assert len(inputs) == 16 + 1
+    assert ask(many, proof=forge(many.name, [], many.packed, inputs)) == TRUE
+    for k in range(len(inputs)):
+        chosen = [*inputs[:k], (inputs[k] + 1) % Fr.modulus, *inputs[k + 1 :]]
+        assert ask(many, proof=forge(many.name, [], many.packed, chosen)) == FALSE, k
+
+
 def test_a_commitment_without_knowledge_of_it_is_refused(digits):
     (commitment,) = digits.proof.commitments
     for pi in (G1.group.infinity, commitment.point, 2 * commitment.knowledge, -commitment.knowledge):
