@@ -16,7 +16,7 @@ from tests.zkml.test_residual_streams import llama, sentences
 from tests.zkml.test_second_witnesses import forged
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.circuits.program import Multiply
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.layers.plan import plan_of
 from zkgpu.zkml.layers.tables import Tables, table_key
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Rows, Total
