@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.test_residual_streams import gpt, sentences
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.functions import gelu, sigmoid
 from zkgpu.zkml.graph import Node
 from zkgpu.zkml.layers.tables import table_key

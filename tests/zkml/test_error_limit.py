@@ -8,8 +8,8 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.cli.program import main
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import accuracy as report
-from zkgpu.zkml.compiled import compile_model
 
 SAMPLES = normal(64, 6)
 

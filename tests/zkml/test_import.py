@@ -10,7 +10,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError, ResourceError, UsageError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.onnx_import import read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
 
