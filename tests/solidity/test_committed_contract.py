@@ -196,7 +196,7 @@ def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
 
 def test_each_of_more_challenges_than_the_stack_has_places_is_the_contract_s_own():
     """Named all at once, eight of them were too many for the compiler."""
-    many = MADE["committed_remainders"]
+    many = made("committed_remainders")
     inputs = circuit_inputs(many, many.packed)
     assert len(inputs) == 16 + 1
     assert ask(many, proof=forge(many.name, [], many.packed, inputs)) == TRUE
