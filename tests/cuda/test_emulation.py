@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.emulation.driver import EmulatedDriver
+from tests.emulation.driver import EmulatedDriver, EmulationError
 from zkgpu.gpu.program import U32, Grid, Program, allocate, upload
 from zkgpu.gpu.source import load
 
@@ -26,6 +26,11 @@ ZK_KERNEL(128) count(uint32_t* total, uint32_t* least, uint32_t* most) {
     atomicAdd(total, 2u);
     atomicMin(least, thread_index());
     atomicMax(most, thread_index());
+}
+
+ZK_KERNEL(128) wait_for_half(uint32_t* values) {
+    if (threadIdx.x % 2) __syncthreads();
+    values[threadIdx.x] = 0;
 }
 
 ZK_KERNEL(128) fresh(uint32_t* out) { out[threadIdx.x] = shared_memory<uint32_t>()[threadIdx.x]; }
@@ -57,6 +62,19 @@ def test_shuffles_read_the_lane_they_name(driver: EmulatedDriver, program: Progr
     program.launch("exchange", Grid(1, 96), kind=kind, values=array)
     expected = [values[i // 32 * 32 + source(i % 32)] for i in range(96)]  # type: ignore[operator]
     assert array.read(np.uint32).tolist() == expected
+
+
+def test_threads_that_wait_for_ever_are_reported_and_the_device_goes_on(
+    driver: EmulatedDriver, program: Program
+) -> None:
+    values = upload(driver, U32, np.ones(64, dtype=np.uint32))
+    program.launch("wait_for_half", Grid(1, 64), values=values)
+    with pytest.raises(EmulationError, match="threads wait for others"):
+        driver.synchronize()
+    array = upload(driver, U32, np.arange(96, dtype=np.uint32))
+    program.launch("exchange", Grid(1, 96), kind=2, values=array)
+    assert array.read(np.uint32).tolist() == [lane ^ 9 for lane in range(96)]
+    assert values.read(np.uint32).tolist() == [0, 1] * 32
 
 
 def test_a_ballot_gathers_the_votes_of_a_warp(driver: EmulatedDriver, program: Program) -> None:

@@ -23,36 +23,65 @@ namespace {
 
 enum class State { ready, at_block, at_warp, ended };
 
+using Place = void*[5];  // what __builtin_setjmp keeps
+
 struct Fiber {
-    ucontext_t context;
     char* stack = nullptr;
     void* fake_stack = nullptr;
+    bool begun = false;  // it stands at its place, there to go on
+    Place place;
     State state = State::ended;
     uint32_t mask = 0;
 };
 
-std::vector<Fiber> fibers;
+Fiber fibers[MOST_THREADS];
 uint32_t warp_slots[MOST_THREADS];
-ucontext_t scheduler;
+Place scheduler;
 void* scheduler_fake_stack;
 const void* scheduler_stack;
 size_t scheduler_stack_size;
 uint32_t current;
 const Launch* launch;
 
+#define NOT_INSTRUMENTED __attribute__((noinline, no_sanitize("address", "undefined")))
+
+NOT_INSTRUMENTED void go_on(Place to) { __builtin_longjmp(to, 1); }
+
+// swapcontext would ask the system for the mask of signals, and the address sanitizer forget the stack, each time.
+NOT_INSTRUMENTED void jump(Place from, Place to) {
+    if (!__builtin_setjmp(from)) go_on(to);
+}
+
+NOT_INSTRUMENTED void jump(Place from, const ucontext_t& to) {
+    if (!__builtin_setjmp(from)) setcontext(&to);
+}
+
 void leave(State state) {
     Fiber& self = fibers[current];
     self.state = state;
-    bool last = state == State::ended;
-    __sanitizer_start_switch_fiber(last ? nullptr : &self.fake_stack, scheduler_stack, scheduler_stack_size);
-    swapcontext(&self.context, &scheduler);
+    __sanitizer_start_switch_fiber(&self.fake_stack, scheduler_stack, scheduler_stack_size);
+    jump(self.place, scheduler);
     __sanitizer_finish_switch_fiber(self.fake_stack, nullptr, nullptr);
 }
 
+// One thread of a block after another, of any launch.
 void body() {
     __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_stack_size);
-    launch->start(launch->arguments);
-    leave(State::ended);
+    for (;;) {
+        launch->start(launch->arguments);
+        leave(State::ended);
+    }
+}
+
+void begin(Fiber& fiber) {
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = fiber.stack;
+    context.uc_stack.ss_size = STACK;
+    context.uc_link = nullptr;
+    makecontext(&context, body, 0);
+    fiber.begun = true;
+    jump(scheduler, context);
 }
 
 void enter(uint32_t thread) {
@@ -60,32 +89,35 @@ void enter(uint32_t thread) {
     current = thread;
     threadIdx = {thread % blockDim.x, thread / blockDim.x, 0};
     __sanitizer_start_switch_fiber(&scheduler_fake_stack, next.stack, STACK);
-    swapcontext(&scheduler, &next.context);
+    if (next.begun)
+        jump(scheduler, next.place);
+    else
+        begin(next);
     __sanitizer_finish_switch_fiber(scheduler_fake_stack, nullptr, nullptr);
 }
 
 void prepare(uint32_t threads) {
-    while (fibers.size() < threads) {
-        Fiber fiber;
-        void* stack = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        fiber.stack = static_cast<char*>(stack);
-        fibers.push_back(fiber);
-    }
     for (uint32_t t = 0; t < threads; t++) {
         Fiber& fiber = fibers[t];
         fiber.state = State::ready;
-        fiber.fake_stack = nullptr;
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = fiber.stack;
-        fiber.context.uc_stack.ss_size = STACK;
-        fiber.context.uc_link = nullptr;
-        makecontext(&fiber.context, body, 0);
+        if (fiber.stack) continue;
+        void* stack = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        fiber.stack = static_cast<char*>(stack);
     }
 }
 
-void poison_shared_memory() {
-    __asan_unpoison_memory_region(zk_shared, SHARED);
-    memset(zk_shared, POISON, launch->shared_bytes);
+// Threads that wait for ever are left where they are: others begin anew on their stacks.
+void abandon() {
+    for (Fiber& fiber : fibers) {
+        if (fiber.state == State::ended) continue;
+        fiber.begun = false;
+        fiber.fake_stack = nullptr;
+        __asan_unpoison_memory_region(fiber.stack, STACK);
+    }
+}
+
+void bound_shared_memory() {
+    __asan_unpoison_memory_region(zk_shared, launch->shared_bytes);
     __asan_poison_memory_region(reinterpret_cast<char*>(zk_shared) + launch->shared_bytes,
                                 SHARED - launch->shared_bytes);
 }
@@ -124,14 +156,17 @@ const char* run_block(uint32_t threads, std::mt19937_64& random) {
     std::vector<uint32_t> order(threads);
     std::iota(order.begin(), order.end(), 0u);
     prepare(threads);
-    poison_shared_memory();
+    memset(zk_shared, POISON, launch->shared_bytes);
     for (;;) {
         for (uint32_t i = threads; i > 1; i--) std::swap(order[i - 1], order[random() % i]);
         for (uint32_t t : order)
             if (fibers[t].state == State::ready) enter(t);
         if (release_warps(threads) || release_block(threads)) continue;
         for (uint32_t t = 0; t < threads; t++)
-            if (fibers[t].state != State::ended) return "threads wait for others that have ended or wait elsewhere";
+            if (fibers[t].state != State::ended) {
+                abandon();
+                return "threads wait for others that have ended or wait elsewhere";
+            }
         return nullptr;
     }
 }
@@ -154,6 +189,7 @@ const char* run(const Launch& wanted) {
     uint32_t threads = blockDim.x * blockDim.y;
     if (threads == 0 || threads > MOST_THREADS || blockDim.z != 1) return "a block has 1 to 1024 threads";
     if (wanted.shared_bytes > SHARED) return "too much shared memory";
+    bound_shared_memory();
     std::mt19937_64 random(wanted.seed);
     for (uint32_t z = 0; z < gridDim.z; z++)
         for (uint32_t y = 0; y < gridDim.y; y++)

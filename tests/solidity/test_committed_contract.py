@@ -111,13 +111,17 @@ def test_the_commitment_and_knowledge_of_another_valid_proof_are_refused(instanc
 # proofs that one check alone refuses: made with the key's secrets
 
 
+@cache
+def proven(name: str, public: tuple[int, ...], d: int) -> Proof:
+    return secrets_of(name).prove(made(name).verifying_key, list(public), made(name).packed, d)
+
+
 def forge(name: str, public: list[int], packed: bytes, inputs: list[int], d: int = 7) -> Proof:
     """The proof that fits these inputs of the circuit, whatever hashes say; A = 3 G, B = 5 G, D = d G."""
     secrets = secrets_of(name)
     vk_x = secrets.ic[0] + sum(x * s for x, s in zip(inputs, secrets.ic[1:], strict=True))
     c = (15 - secrets.alpha * secrets.beta - (vk_x + d) * secrets.gamma) * Fr.inverse(secrets.delta)
-    honest = secrets.prove(made(name).verifying_key, public, made(name).packed, d)
-    return replace(honest, c=c * G1)
+    return replace(proven(name, tuple(public), d), c=c * G1)
 
 
 def circuit_inputs(instance: CommittedInstance, packed: bytes, arrays=None, d: int = 7) -> list[int]:

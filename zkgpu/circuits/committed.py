@@ -94,7 +94,8 @@ class PublicArray:
             raise LengthError(f"{len(values)} values for public array '{self.name}' of {self.size}")
         integers = [integer(value, f"a value of '{self.name}'") for value in values]
         self.require_inside(integers)
-        return b"".join(value.to_bytes(self.width, "big", signed=self.is_signed) for value in integers)
+        width, signed = self.width, self.is_signed
+        return b"".join(value.to_bytes(width, "big", signed=signed) for value in integers)
 
     def require_inside(self, values: Sequence[int]) -> None:
         for i, value in enumerate(values):
@@ -109,8 +110,8 @@ class PublicArray:
         """The integers, in the array's shape. Raises FormatError for one outside the interval."""
         if len(data) != self.packed_size:
             raise LengthError(f"{len(data)} bytes for public array '{self.name}' of {self.packed_size}")
-        starts = range(0, len(data), self.width)
-        values = [int.from_bytes(data[i : i + self.width], "big", signed=self.is_signed) for i in starts]
+        width, signed = self.width, self.is_signed
+        values = [int.from_bytes(data[i : i + width], "big", signed=signed) for i in range(0, len(data), width)]
         try:
             self.require_inside(values)
         except UsageError as error:
@@ -174,8 +175,9 @@ class CommittedRound:
         """sum of u_i point^(n-1-i) over all packed values, u_i the value plus its array's offset."""
         values, total = self.unpack(packed), 0
         for array in self.arrays:
+            offset = array.offset
             for value in values[array.name].ravel():
-                total = (total * point + value + array.offset) % modulus
+                total = (total * point + value + offset) % modulus
         return total
 
 
