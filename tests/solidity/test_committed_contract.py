@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from committed_instances import G1, LARGE, SHAPES, CommittedInstance, made_committed, made_large, secrets_of
+from committed_instances import (
+    G1,
+    LARGE,
+    MIXED,
+    SHAPES,
+    CommittedInstance,
+    made_committed,
+    made_large,
+    secrets_of,
+    widest,
+)
 from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,28 +116,18 @@ def test_the_commitment_and_knowledge_of_another_valid_proof_are_refused(instanc
 # proofs that one check alone refuses: made with the key's secrets
 
 
-def forge(name: str, public: list[int], packed: bytes, inputs: list[int], d: int = 7) -> Proof:
-    """The proof that fits these inputs of the circuit, whatever hashes say; A = 3 G, B = 5 G, D = d G."""
-    secrets = secrets_of(name)
-    vk_x = secrets.ic[0] + sum(x * s for x, s in zip(inputs, secrets.ic[1:], strict=True))
-    c = (15 - secrets.alpha * secrets.beta - (vk_x + d) * secrets.gamma) * Fr.inverse(secrets.delta)
-    honest = secrets.prove(MADE[name].verifying_key, public, MADE[name].packed, d)
-    return replace(honest, c=c * G1)
+def forge(name: str, inputs: list[int]) -> Proof:
+    return secrets_of(name).forge(inputs)
 
 
-def circuit_inputs(instance: CommittedInstance, packed: bytes, arrays=None, d: int = 7) -> list[int]:
+def circuit_inputs(instance: CommittedInstance, packed: bytes, arrays=None) -> list[int]:
     """All public inputs of the circuit, the digest by other intervals than the key's when arrays are given."""
     key = instance.verifying_key
-    round_ = replace(key.required_commitment.round, arrays=arrays or key.required_commitment.round.arrays)
-    challenges = CommitmentTranscript(key, d * G1, instance.public_inputs, packed).challenges()
-    return [*instance.public_inputs, *round_.public_inputs(packed, challenges, Fr.modulus)]
+    arrays = arrays or key.required_commitment.round.arrays
+    return secrets_of(instance.name).inputs(key, instance.public_inputs, packed, arrays)
 
 
-WIDENED = (
-    PublicArray("nibbles", (3,), 0, 255),
-    PublicArray("signed", (2,), -(2**15), 2**15 - 1),
-    PublicArray("wide", (), 0, 2**128 - 1),
-)
+WIDENED = tuple(map(widest, MIXED))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ WIDENED = (
 )
 def test_values_outside_their_interval_are_refused_even_with_a_proof_for_them(mixed, at, value, verdict):
     packed = mixed.packed[:at] + value + mixed.packed[at + len(value) :]
-    proof = forge(mixed.name, mixed.public_inputs, packed, circuit_inputs(mixed, packed, WIDENED))
+    proof = forge(mixed.name, circuit_inputs(mixed, packed, WIDENED))
     assert ask(mixed, packed=packed, proof=proof) == verdict
 
 
@@ -154,16 +154,16 @@ def test_values_outside_their_interval_are_refused_even_with_a_proof_for_them(mi
 def test_every_value_of_a_word_and_after_the_last_word_is_compared_with_both_ends(width):
     kinds = MADE["committed_kinds"]
     arrays = kinds.verifying_key.required_commitment.round.arrays
-    widest = tuple(replace(a, low=0, high=(1 << 8 * a.width) - 1) for a in arrays)
+    widened = tuple(map(widest, arrays))
     which = 2 * WIDTHS.index(width) + 1
     array, start = arrays[which], sum(a.packed_size for a in arrays[:which])
-    most, lanes = widest[which].high, 32 // width
+    most, lanes = widened[which].high, 32 // width
     for i in [*range(lanes, 2 * lanes), *range(array.size - array.size % lanes, array.size)]:
         values = [(0, FALSE), (array.low - 1, FALSE), (array.low, TRUE), (array.high, TRUE), (array.high + 1, FALSE)]
         for value, verdict in [*values, (most, FALSE)]:
             at = start + width * i
             packed = kinds.packed[:at] + value.to_bytes(width, "big") + kinds.packed[at + width :]
-            proof = forge(kinds.name, [], packed, circuit_inputs(kinds, packed, widest))
+            proof = forge(kinds.name, circuit_inputs(kinds, packed, widened))
             assert ask(kinds, packed=packed, proof=proof) == verdict, (i, value)
 
 
@@ -174,19 +174,19 @@ def test_every_lane_of_a_word_counts(digits, position):
     packed[position] ^= 0x80
     inputs = circuit_inputs(digits, digits.packed)
     other = replace(digits.verifying_key.required_commitment.round).digest(bytes(packed), inputs[0], Fr.modulus)
-    proof = forge(digits.name, [], digits.packed, [*inputs[:-1], other])
+    proof = forge(digits.name, [*inputs[:-1], other])
     assert other != inputs[-1]
     assert ask(digits, proof=proof) == FALSE
-    assert ask(digits, proof=forge(digits.name, [], digits.packed, inputs)) == TRUE
+    assert ask(digits, proof=forge(digits.name, inputs)) == TRUE
 
 
 @pytest.mark.parametrize("which", range(3))
 def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
     bare = MADE["committed_bare"]
     inputs = circuit_inputs(bare, b"")
-    assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == TRUE
+    assert ask(bare, proof=forge(bare.name, inputs)) == TRUE
     inputs[1 + which] = 5
-    assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == FALSE
+    assert ask(bare, proof=forge(bare.name, inputs)) == FALSE
 
 
 def test_each_of_more_challenges_than_the_stack_has_places_is_the_contract_s_own():
@@ -194,10 +194,10 @@ def test_each_of_more_challenges_than_the_stack_has_places_is_the_contract_s_own
     many = MADE["committed_remainders"]
     inputs = circuit_inputs(many, many.packed)
     assert len(inputs) == 16 + 1
-    assert ask(many, proof=forge(many.name, [], many.packed, inputs)) == TRUE
+    assert ask(many, proof=forge(many.name, inputs)) == TRUE
     for k in range(len(inputs)):
         chosen = [*inputs[:k], (inputs[k] + 1) % Fr.modulus, *inputs[k + 1 :]]
-        assert ask(many, proof=forge(many.name, [], many.packed, chosen)) == FALSE, k
+        assert ask(many, proof=forge(many.name, chosen)) == FALSE, k
 
 
 def test_a_commitment_without_knowledge_of_it_is_refused(digits):
