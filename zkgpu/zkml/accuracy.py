@@ -93,6 +93,7 @@ class Accuracy:
 
     @property
     def worst_output(self) -> OutputAccuracy:
+        """The output that is farthest from the float model's."""
         return max(self.outputs, key=lambda output: output.amiss(self.samples))
 
     @property
@@ -151,48 +152,84 @@ def measure(
     quantization: Quantization, graph: Graph, model: FloatModel, samples: Samples, *, held_out: bool = True
 ) -> Accuracy:
     """Float and integer model side by side on every sample; entries out of range are brought to its end."""
-    ends = tuple(tensor.name for tensor in quantization.model.outputs)
-    unknown = sorted(set(ends) - set(model.tensors))
-    if unknown:
-        raise FormatError(
-            f"output '{unknown[0]}' is text, of no classes that the file names: leave it out with --tensor"
-        )
-    shared = [name for name in model.tensors if name in quantization.tensors]
-    squares: dict[str, list[tuple[float, float]]] = {name: [] for name in shared}
-    truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
-    answers = {name: _Answers(graph.is_integral(name) or name in truths) for name in ends}
-    count = len(next(iter(samples.values())))
-    refused: list[semantics.OutOfRange] = []
-    is_usual, proven = of_usual_size(samples), list[int]()
-    clamps, moved = limited(quantization.model), 0
+    compared, count = _Comparison(quantization, graph, model), len(next(iter(samples.values())))
     with stage("measure accuracy"):
         for i in range(count):
-            given = sample(samples, i)
-            floats = model.run(given)
-            try:
-                integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
-            except semantics.OutOfRange as error:
-                refused.append(error)
-                continue
-            proven.append(i)
-            moved += any(one.is_refused for one in clamped(clamps, integers))
-            for name in shared:
-                real = _real(quantization, integers, name)
-                squares[name].append(_squares(real, floats[name], all_count=name in answers))
-                if name in answers:
-                    answers[name].add(real, floats[name])
-    if len(refused) == count:
-        raise refused[0]
-    errors = {name: _error(np.array(pairs)) for name, pairs in squares.items()}
-    named = graph.class_tensors()
-    named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
-    usual = {n: 0.0 if answers[n].is_share else _relative(np.array(squares[n])[is_usual[proven]]) for n in ends}
-    outputs = tuple(
-        OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named, usual[n]) for n in ends
-    )
-    layers = {name: error for name, error in errors.items() if name not in named} or errors
-    worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
-    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused), moved)
+            compared.add(i, sample(samples, i))
+    if len(compared.refused) == count:
+        raise compared.refused[0]
+    return compared.accuracy(of_usual_size(samples), held_out)
+
+
+class _Comparison:
+    """What both models answered to the samples so far. Raises FormatError for an output that is text of no classes.
+
+    Attributes:
+        squares: by tensor of the float model, see `_squares`, by sample
+        answers: by output
+        proven: numbers of the samples
+        refused: why others cannot be proven
+        moved: how many samples a clamp moves so far that they must ask for it
+    """
+
+    def __init__(self, quantization: Quantization, graph: Graph, model: FloatModel) -> None:
+        self._quantization, self._graph, self._model = quantization, graph, model
+        outputs = quantization.model.outputs
+        unknown = sorted({tensor.name for tensor in outputs} - set(model.tensors))
+        if unknown:
+            raise FormatError(
+                f"output '{unknown[0]}' is text, of no classes that the file names: leave it out with --tensor"
+            )
+        truths = {t.name for t in outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
+        shared = [name for name in model.tensors if name in quantization.tensors]
+        self.squares: dict[str, list[tuple[float, float]]] = {name: [] for name in shared}
+        self.answers = {t.name: _Answers(graph.is_integral(t.name) or t.name in truths) for t in outputs}
+        self.proven: list[int] = []
+        self.refused: list[semantics.OutOfRange] = []
+        self.moved = 0
+        self._clamps = limited(quantization.model)
+
+    def add(self, number: int, given: Mapping[str, NDArray[Any]]) -> None:
+        """One sample, and its number."""
+        model = self._quantization.model
+        floats = self._model.run(given)
+        try:
+            integers = semantics.run(model, to_integers(model, given, clamp=True))
+        except semantics.OutOfRange as error:
+            self.refused.append(error)
+            return
+        self.proven.append(number)
+        self.moved += any(one.is_refused for one in clamped(self._clamps, integers))
+        for name, squares in self.squares.items():
+            real = _real(self._quantization, integers, name)
+            squares.append(_squares(real, floats[name], all_count=name in self.answers))
+            if name in self.answers:
+                self.answers[name].add(real, floats[name])
+
+    def accuracy(self, is_usual: NDArray[np.bool_], held_out: bool) -> Accuracy:
+        """The report.
+
+        Args:
+            is_usual: which samples are of the usual size
+        """
+        errors = {name: _error(np.array(pairs)) for name, pairs in self.squares.items()}
+        named = self._graph.class_tensors()
+        named |= {
+            n for n, a in self.answers.items() if a.is_integral and a.is_whole and a.largest <= 1
+        }  # truths, signs
+        chosen = is_usual[self.proven]
+        outputs = tuple(
+            OutputAccuracy(n, a.equal, errors[n], a.clear, n in named, self._relative_error(n, chosen))
+            for n, a in self.answers.items()
+        )
+        layers = {name: error for name, error in errors.items() if name not in named} or errors
+        worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
+        refused = len(self.refused)
+        return Accuracy(len(self.proven), outputs, (worst, errors[worst]), errors, held_out, refused, self.moved)
+
+    def _relative_error(self, output: str, chosen: NDArray[np.bool_]) -> float:
+        """Over those samples; 0 of shares, most of which may be nearly 0."""
+        return 0.0 if self.answers[output].is_share else _relative(np.array(self.squares[output])[chosen])
 
 
 def _error(squares: Floats) -> float:
