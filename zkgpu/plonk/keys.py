@@ -128,8 +128,8 @@ class Proof:
         a, b, c, z: commitments to the wires and to the grand product
         t1, t2, t3: to the parts of the quotient
         w_zeta, w_zeta_omega: proofs of the openings at zeta and at zeta omega
-
-    eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega
+        eval_a, eval_b, eval_c, eval_s1, eval_s2: openings of wires and of two permutation polynomials at zeta
+        eval_zw: the opening of z at zeta omega
     """
 
     system: ClassVar[str] = "plonk"
