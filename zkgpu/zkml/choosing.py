@@ -13,9 +13,9 @@ from zkgpu.zkml.accuracy import WARNED, Accuracy, measure
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.graph import Graph, TooCoarse
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE
 from zkgpu.zkml.lowering.ramps import has_ramps
 from zkgpu.zkml.lowering.residual import NORMAL_BITS
+from zkgpu.zkml.lowering.scales import WIDEST_TABLE
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.precision import MOST_BITS, finer
 from zkgpu.zkml.quantize import Quantization, quantize

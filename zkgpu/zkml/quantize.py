@@ -35,7 +35,8 @@ from zkgpu.zkml.lowering import (
     tables,
     trees,
 )
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale, is_apart
+from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.scales import fitting_scale, is_apart
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.ranges import Interval

@@ -23,8 +23,9 @@ import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node
 from zkgpu.zkml.lowering import linear, tables
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.common_grids import SPREAD, Grid
+from zkgpu.zkml.lowering.scales import fitting_scale
 from zkgpu.zkml.lowering.shapes import MOVES
 from zkgpu.zkml.operations import Linear, Lookup, Multiply, Requantize, Rescale, RootMeanSquare, Total
 from zkgpu.zkml.streams import NORMS, is_same_shape

@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from zkgpu.zkml.graph import Node
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Builder, Quantized
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.rows import softmax_of_rows
+from zkgpu.zkml.lowering.scales import WIDEST_TABLE
 from zkgpu.zkml.operations import Lookup, Requantize
 from zkgpu.zkml.shares import logarithm_beside
 

@@ -11,8 +11,9 @@ from zkgpu.errors import FormatError
 from zkgpu.zkml.clamps import FARTHEST
 from zkgpu.zkml.functions import BINARY
 from zkgpu.zkml.graph import Array, Node, unsupported
-from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized, is_apart
+from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized
 from zkgpu.zkml.lowering.linear import expanded
+from zkgpu.zkml.lowering.scales import is_apart
 from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, STEEP, Lookup, Multiply, Requantize
 from zkgpu.zkml.ramps import varying
 
