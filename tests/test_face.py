@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -107,28 +108,42 @@ def test_the_package_lists_its_face_and_nothing_else() -> None:
     assert "load_key" in (zkgpu.__doc__ or "")
 
 
-KEY = zkgpu.unsafe_setup(cubic(), backend="cpu")
-DONE = zkgpu.prove(KEY, INPUTS, "cpu", circuit=cubic())
+@cache
+def a_key() -> zkgpu.ProvingKey:
+    return zkgpu.unsafe_setup(cubic(), backend="cpu")
+
+
+@cache
+def proven() -> zkgpu.Statement:
+    return zkgpu.prove(a_key(), INPUTS, "cpu", circuit=cubic())
+
+
 SLIPS = {
-    "a verifying key to prove with": (lambda: zkgpu.Prover(KEY.verifying_key), "get one by load_key"),
+    "a verifying key to prove with": (lambda: zkgpu.Prover(a_key().verifying_key), "get one by load_key"),
     "a path for a key": (lambda: zkgpu.Prover("key.zkey"), "a str is given, not a ProvingKey: get one by load_key"),
-    "a proving key to verify with": (lambda: zkgpu.verify(KEY, DONE), "a proving key's .verifying_key"),
-    "a proof for a statement": (lambda: zkgpu.verify(KEY.verifying_key, DONE.proof), "give Statement("),
-    "proofs for statements": (lambda: zkgpu.verify_batch(KEY.verifying_key, [DONE.proof]), "give Statement("),
-    "a list for a witness": (lambda: zkgpu.prove(KEY, [1, 35, 3], "cpu"), "what load_witness or a compiled"),
-    "inputs without a circuit": (lambda: zkgpu.prove(KEY, INPUTS, "cpu"), "give Prover(key, circuit=circuit)"),
+    "a proving key to verify with": (lambda: zkgpu.verify(a_key(), proven()), "a proving key's .verifying_key"),
+    "a proof for a statement": (lambda: zkgpu.verify(a_key().verifying_key, proven().proof), "give Statement("),
+    "proofs for statements": (
+        lambda: zkgpu.verify_batch(a_key().verifying_key, [proven().proof]),
+        "give Statement(",
+    ),
+    "a list for a witness": (lambda: zkgpu.prove(a_key(), [1, 35, 3], "cpu"), "what load_witness or a compiled"),
+    "inputs without a circuit": (lambda: zkgpu.prove(a_key(), INPUTS, "cpu"), "give Prover(key, circuit=circuit)"),
     "inputs with constraints only": (
-        lambda: zkgpu.prove(KEY, INPUTS, "cpu", circuit=cubic().compile().r1cs),
+        lambda: zkgpu.prove(a_key(), INPUTS, "cpu", circuit=cubic().compile().r1cs),
         "inputs by name need a circuit that computes",
     ),
     "an unknown proof system": (lambda: zkgpu.unsafe_setup(cubic(), "stark"), "give 'groth16' or 'plonk'"),
     "a path for a circuit": (lambda: zkgpu.unsafe_setup("c.r1cs"), "or an R1CS by load_r1cs"),
     "a function for a circuit": (lambda: zkgpu.unsafe_setup(cubic), "a function is given, not a circuit"),
-    "an unknown device": (lambda: zkgpu.Prover(KEY, "tpu"), "unknown device"),
+    "an unknown device": (lambda: zkgpu.Prover(a_key(), "tpu"), "unknown device"),
     "a name for a PLONK key": (lambda: zkgpu.setup(cubic(), None, "plonk", name="me", backend="cpu"), "records no"),
     "a missing file": (lambda: zkgpu.load_key("no such.zkey"), "cannot be read"),
-    "another circuit": (lambda: zkgpu.Prover(KEY, "cpu", circuit=other()), "do not belong together"),
-    "another witness": (lambda: zkgpu.prove(KEY, other().compile().witness({"x": [1, 2]}), "cpu"), "another circuit"),
+    "another circuit": (lambda: zkgpu.Prover(a_key(), "cpu", circuit=other()), "do not belong together"),
+    "another witness": (
+        lambda: zkgpu.prove(a_key(), other().compile().witness({"x": [1, 2]}), "cpu"),
+        "another circuit",
+    ),
 }
 
 
@@ -149,4 +164,4 @@ def test_a_slip_is_told_with_what_to_give(slip: str) -> None:
 
 
 def test_numpy_integers_are_public_inputs() -> None:
-    assert zkgpu.verify(KEY.verifying_key, zkgpu.Statement(np.array([35]), DONE.proof))
+    assert zkgpu.verify(a_key().verifying_key, zkgpu.Statement(np.array([35]), proven().proof))

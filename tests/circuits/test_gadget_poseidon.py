@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ P = Fr.modulus
 VECTORS = json.loads((Path(__file__).parents[1] / "data/vectors/poseidon_bn254.json").read_text())
 
 
+@cache
 def hashing(inputs: int):
     c = Circuit()
     c.output("hash", poseidon(c.private("x", inputs)))
@@ -63,10 +65,8 @@ def test_two_inputs_take_240_constraints_and_few_terms():
 @given(st.lists(st.integers(0, P - 1), min_size=3, max_size=3))
 @settings(max_examples=10, deadline=None)
 def test_any_inputs_hash_alike_in_circuit_and_python(x):
+    three = hashing(3)
     assert three.value("hash", three.witness({"x": x})).item() == poseidon_hash(x)
-
-
-three = hashing(3)
 
 
 @pytest.mark.parametrize("inputs", [1, 2, 5])
@@ -115,9 +115,14 @@ def test_a_circuit_over_another_field_or_a_single_wire_is_refused():
 
 DEPTH = 4
 MEMBERS = 11
-tree = MerkleTree([100 + i for i in range(MEMBERS)], DEPTH)
 
 
+@cache
+def tree():
+    return MerkleTree([100 + i for i in range(MEMBERS)], DEPTH)
+
+
+@cache
 def membership():
     c = Circuit()
     leaf, bits, siblings = c.private("leaf"), c.private("bits", DEPTH), c.private("siblings", DEPTH)
@@ -125,23 +130,20 @@ def membership():
     return c.compile()
 
 
-member = membership()
-
-
 def inputs_of(index: int) -> dict:
-    path = tree.path(index)
+    path = tree().path(index)
     leaf = 100 + index if index < MEMBERS else 0
-    return {"leaf": leaf, "bits": path.index_bits, "siblings": path.siblings, "root": tree.root}
+    return {"leaf": leaf, "bits": path.index_bits, "siblings": path.siblings, "root": tree().root}
 
 
 @pytest.mark.parametrize("index", range(MEMBERS))
 def test_every_leaf_lies_under_the_root(index):
-    member.witness(inputs_of(index))
+    membership().witness(inputs_of(index))
 
 
 def test_a_tree_is_the_hash_of_its_two_halves():
     left, right = (MerkleTree([100 + i for i in range(s, min(s + 8, 11))], DEPTH - 1) for s in (0, 8))
-    assert tree.root == poseidon_hash([left.root, right.root])
+    assert tree().root == poseidon_hash([left.root, right.root])
     assert MerkleTree([], 1).root == poseidon_hash([0, 0])
     assert MerkleTree([7], 0).root == 7
 
@@ -157,14 +159,16 @@ def test_another_leaf_sibling_or_place_is_refused(index):
             wrong.append({name: changed})
     for change in wrong:
         with pytest.raises(UnsatisfiedError, match="merkle_root"):
-            member.witness(honest | change)
+            membership().witness(honest | change)
 
 
 @pytest.mark.parametrize("index", range(MEMBERS, 1 << DEPTH))
 def test_an_empty_place_holds_no_member(index):
-    assert evaluate(lambda leaf, bits, siblings, _: merkle_root(leaf, bits, siblings), **inputs_of(index)) == tree.root
+    assert (
+        evaluate(lambda leaf, bits, siblings, _: merkle_root(leaf, bits, siblings), **inputs_of(index)) == tree().root
+    )
     with pytest.raises(UnsatisfiedError, match="'leaf is not empty/inverse'"):
-        member.witness(inputs_of(index))
+        membership().witness(inputs_of(index))
 
 
 @pytest.mark.parametrize("leaves", [[0], [3, 0, 5], [P, 1]])
@@ -175,15 +179,15 @@ def test_a_tree_takes_no_leaf_that_stands_for_an_empty_place(leaves):
 
 def test_an_index_bit_must_be_a_bit():
     with pytest.raises(UnsatisfiedError, match="boolean"):
-        member.witness(inputs_of(3) | {"bits": [2, 1, 0, 0]})
+        membership().witness(inputs_of(3) | {"bits": [2, 1, 0, 0]})
 
 
 def test_every_wire_of_a_merkle_path_is_pinned():
-    assert_every_wire_is_pinned(member, inputs_of(6))
+    assert_every_wire_is_pinned(membership(), inputs_of(6))
 
 
 def test_a_level_costs_a_hash_a_choice_and_a_boolean():
-    assert member.r1cs.n_constraints == DEPTH * 242 + 2
+    assert membership().r1cs.n_constraints == DEPTH * 242 + 2
 
 
 def test_many_paths_are_checked_at_once():
@@ -192,13 +196,13 @@ def test_many_paths_are_checked_at_once():
     root = merkle_root(c.private("leaf", 3), c.private("bits", shape), c.private("siblings", shape))
     c.output("root", root)
     compiled = c.compile()
-    paths = [tree.path(i) for i in (0, 7, 10)]
+    paths = [tree().path(i) for i in (0, 7, 10)]
     inputs = {
         "leaf": [100, 107, 110],
         "bits": [p.index_bits for p in paths],
         "siblings": [p.siblings for p in paths],
     }
-    assert compiled.value("root", compiled.witness(inputs)).tolist() == [tree.root] * 3
+    assert compiled.value("root", compiled.witness(inputs)).tolist() == [tree().root] * 3
 
 
 def test_paths_of_other_shapes_and_leaves_outside_of_a_tree_are_refused():
@@ -206,7 +210,7 @@ def test_paths_of_other_shapes_and_leaves_outside_of_a_tree_are_refused():
     with pytest.raises(UsageError, match="leaf of shape"):
         merkle_root(c.private("leaf"), c.private("bits", 4), c.private("siblings", 3))
     with pytest.raises(UsageError, match="leaf 16"):
-        tree.path(16)
+        tree().path(16)
     with pytest.raises(UsageError, match="do not fit"):
         MerkleTree([1, 2, 3], 1)
 

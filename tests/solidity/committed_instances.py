@@ -93,7 +93,20 @@ KINDS = tuple(
     for width in WIDTHS
     for within in (0, 3)
 )
-LARGE = {"committed_photo": CommittedRound(5, 2, PHOTO), "committed_kinds": CommittedRound(5, 1, KINDS)}
+# arrays that fill no word, and more challenges than the EVM's stack has places for
+REMAINDERS = tuple(
+    PublicArray(
+        f"{copy}: {width} bytes, {within} within", (max(1, 32 // width - 1),), within, (1 << 8 * width) - 1 - 2 * within
+    )
+    for copy in range(4)
+    for width in WIDTHS
+    for within in (0, 3)
+)
+LARGE = {
+    "committed_photo": CommittedRound(5, 2, PHOTO),
+    "committed_kinds": CommittedRound(5, 1, KINDS),
+    "committed_remainders": CommittedRound(5, 16, REMAINDERS),
+}
 
 
 def secrets_of(name: str) -> Trapdoor:

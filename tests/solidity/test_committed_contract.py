@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from committed_instances import G1, LARGE, SHAPES, CommittedInstance, made_committed, made_large, secrets_of
@@ -20,8 +21,12 @@ from zkgpu.solidity import calldata, gas_limit, verifier_source
 
 INVALID_PROOF = f"{REVERT} 0x09bde339"
 NO_DATA = f"{REVERT} 0x"
-MADE = {name: made_committed(name) for name in SHAPES} | {name: made_large(name) for name in LARGE}
 CONTRACTS: dict[str, Contract] = {}
+
+
+@cache
+def made(name: str) -> CommittedInstance:
+    return made_committed(name) if name in SHAPES else made_large(name)
 
 
 def contract_of(instance: CommittedInstance) -> Contract:
@@ -46,17 +51,17 @@ def python_verdict(instance: CommittedInstance) -> str:
 
 @pytest.fixture(params=SHAPES)
 def instance(request: pytest.FixtureRequest) -> CommittedInstance:
-    return MADE[request.param]
+    return made(request.param)
 
 
 @pytest.fixture
 def digits() -> CommittedInstance:
-    return MADE["committed_digits"]
+    return made("committed_digits")
 
 
 @pytest.fixture
 def mixed() -> CommittedInstance:
-    return MADE["committed_mixed"]
+    return made("committed_mixed")
 
 
 def test_a_valid_proof_is_accepted_as_in_python(instance):
@@ -111,7 +116,7 @@ def forge(name: str, public: list[int], packed: bytes, inputs: list[int], d: int
     secrets = secrets_of(name)
     vk_x = secrets.ic[0] + sum(x * s for x, s in zip(inputs, secrets.ic[1:], strict=True))
     c = (15 - secrets.alpha * secrets.beta - (vk_x + d) * secrets.gamma) * Fr.inverse(secrets.delta)
-    honest = secrets.prove(MADE[name].verifying_key, public, MADE[name].packed, d)
+    honest = secrets.prove(made(name).verifying_key, public, made(name).packed, d)
     return replace(honest, c=c * G1)
 
 
@@ -152,7 +157,7 @@ def test_values_outside_their_interval_are_refused_even_with_a_proof_for_them(mi
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_value_of_a_word_and_after_the_last_word_is_compared_with_both_ends(width):
-    kinds = MADE["committed_kinds"]
+    kinds = made("committed_kinds")
     arrays = kinds.verifying_key.required_commitment.round.arrays
     widest = tuple(replace(a, low=0, high=(1 << 8 * a.width) - 1) for a in arrays)
     which = 2 * WIDTHS.index(width) + 1
@@ -182,11 +187,22 @@ def test_every_lane_of_a_word_counts(digits, position):
 
 @pytest.mark.parametrize("which", range(3))
 def test_proofs_for_challenges_of_the_prover_s_choice_are_refused(which):
-    bare = MADE["committed_bare"]
+    bare = made("committed_bare")
     inputs = circuit_inputs(bare, b"")
     assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == TRUE
     inputs[1 + which] = 5
     assert ask(bare, proof=forge(bare.name, bare.public_inputs, b"", inputs)) == FALSE
+
+
+def test_each_of_more_challenges_than_the_stack_has_places_is_the_contract_s_own():
+    """Named all at once, eight of them were too many for the compiler."""
+    many = made("committed_remainders")
+    inputs = circuit_inputs(many, many.packed)
+    assert len(inputs) == 16 + 1
+    assert ask(many, proof=forge(many.name, [], many.packed, inputs)) == TRUE
+    for k in range(len(inputs)):
+        chosen = [*inputs[:k], (inputs[k] + 1) % Fr.modulus, *inputs[k + 1 :]]
+        assert ask(many, proof=forge(many.name, [], many.packed, chosen)) == FALSE, k
 
 
 def test_a_commitment_without_knowledge_of_it_is_refused(digits):
@@ -255,7 +271,7 @@ def test_packed_values_of_another_length_are_refused(digits):
 @given(byte=st.integers(4, 4 + 32 * 18 - 1), flip=st.integers(1, 255))
 def test_no_change_of_one_byte_makes_another_valid_call(byte, flip):
     """But for the padding behind the packed values, which nobody reads."""
-    mixed = MADE["committed_mixed"]
+    mixed = made("committed_mixed")
     data = bytearray(calldata(mixed.proof, mixed.public_inputs, packed=mixed.packed))
     padding = range(len(data) - (-len(mixed.packed) % 32), len(data))
     if byte < len(data):
@@ -276,7 +292,7 @@ def test_74_values_cost_less_than_350000_gas_in_a_contract_below_12_kilobytes(di
 
 
 def test_a_further_value_of_a_byte_costs_less_than_60_gas(digits):
-    image = MADE["committed_image"]
+    image = made("committed_image")
     costs = []
     for instance in (digits, image):
         assert ask(instance) == TRUE
@@ -295,7 +311,7 @@ def test_the_advised_gas_limit_suffices_and_is_not_wasteful(instance, function):
 
 @pytest.mark.parametrize("name", LARGE)
 def test_the_advised_gas_limit_suffices_for_many_values_of_any_kind(name):
-    instance = MADE[name]
+    instance = made(name)
     limit = gas_limit(0, round_=instance.verifying_key.required_commitment.round)
     contract = contract_of(instance)
     assert 0 not in instance.packed
@@ -343,7 +359,7 @@ def test_only_a_precompile_that_answers_makes_a_proof_valid(digits, address, sit
 
 
 def test_a_name_cannot_end_the_comment_it_stands_in():
-    source = verifier_source(MADE["committed_mixed"].verifying_key)
+    source = verifier_source(made("committed_mixed").verifying_key)
     assert "odd name" not in source
     assert "///   array 1: 2 x int16 from -300 to 500, at byte 3\n" in source
     assert "///   nibbles: 3 x uint8 from 0 to 15, at byte 0\n" in source

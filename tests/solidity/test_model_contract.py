@@ -124,7 +124,7 @@ def test_hashed_weights_are_named_by_their_hash_and_by_no_other(name: str) -> No
 
 
 def vault(model: Deployed, wanted: int) -> Contract:
-    arguments = [int(model.contract.address, 16), 64, wanted]
+    arguments = [int(model.contract.address, 16), 64, 10, wanted]
     code = creation_code(VAULT) + b"".join(a.to_bytes(32, "big") for a in arguments)
     return Contract(code, beside=model.contract)
 
