@@ -15,9 +15,9 @@ import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import of_usual_size
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.calibration import FloatModel
+from zkgpu.zkml.comparing import of_usual_size
 from zkgpu.zkml.graph import Graph
 from zkgpu.zkml.inputs import to_integers
 from zkgpu.zkml.lowering.scales import WIDEST_TABLE, end_of
