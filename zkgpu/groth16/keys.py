@@ -72,6 +72,7 @@ class VerifyingKey:
 
     @property
     def n_public(self) -> int:
+        """Public inputs of the circuit, challenges and digest among them."""
         return len(self.ic) - 1
 
     @property
@@ -332,14 +333,17 @@ class ProvingKey:
 
     @property
     def n_wires(self) -> int:
+        """Wires of the circuit, the constant one among them."""
         return self.a.shape[1]
 
     @property
     def n_public(self) -> int:
+        """As of the verifying key."""
         return self.verifying_key.n_public
 
     @property
     def n_committed(self) -> int:
+        """Wires that are committed to before there are challenges."""
         return sum(int(queries.committed_query.shape[0]) for queries in self.commitments)
 
     @property
@@ -354,6 +358,7 @@ class ProvingKey:
 
     @property
     def domain_size(self) -> int:
+        """Points of the domain, a power of two: rows of A and B."""
         return self.a.shape[0]
 
     @property

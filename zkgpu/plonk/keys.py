@@ -77,6 +77,7 @@ class VerifyingKey:
 
     @property
     def domain(self) -> Domain:
+        """The roots of unity that rows of the circuit stand at."""
         return Domain(self.curve.scalar_field, 1 << self.log_size)
 
     @property
@@ -165,10 +166,12 @@ class Proof:
 
     @property
     def points(self) -> dict[str, Point]:
+        """By name, in the order of calldata."""
         return {name: getattr(self, name) for name in POINTS}
 
     @property
     def evaluations(self) -> dict[str, int]:
+        """The openings by name, in the order of calldata."""
         return {name: getattr(self, name) for name in EVALUATIONS}
 
     def to_json(self) -> dict[str, Any]:
@@ -254,10 +257,12 @@ class ProvingKey:
 
     @property
     def n_public(self) -> int:
+        """As of the verifying key."""
         return self.verifying_key.n_public
 
     @property
     def domain_size(self) -> int:
+        """Points of the domain, a power of two."""
         return 1 << self.verifying_key.log_size
 
     @property
