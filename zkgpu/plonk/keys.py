@@ -38,10 +38,16 @@ MIN_LOG_SIZE = 3
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """log_size is of the domain; k1, k2 label the second and third columns; tau_g2 is x_2 in files.
+    """What whoever verifies needs of a setup.
 
-    is_unsafe says that one party drew tau and can forge proofs. It travels with the key into every file, but is no part
-    of what the key verifies: neither of comparisons nor of any transcript.
+    Attributes:
+        log_size: of the domain
+        k1, k2: label the second and third columns
+        qm, ql, qr, qo, qc: commitments to the selectors
+        s1, s2, s3: commitments to the permutation polynomials
+        tau_g2: x_2 in files
+        is_unsafe: says that one party drew tau and can forge proofs. It travels with the key into every file, but is no
+            part of what the key verifies: neither of comparisons nor of any transcript
     """
 
     system: ClassVar[str] = "plonk"
