@@ -93,6 +93,7 @@ class InsecureKeyError(FormatError):
 
     @classmethod
     def because(cls, reason: str) -> InsecureKeyError:
+        """The error for a weakness, which `reason` says."""
         return cls(
             f"insecure key: {reason}; anyone can forge proofs for it, or read what they hide. "
             "Make a key with `zkgpu setup`, or pass --allow-insecure-key for a test"

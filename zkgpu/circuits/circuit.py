@@ -63,6 +63,7 @@ class Circuit:
 
     @property
     def field(self) -> Field:
+        """The scalar field that its values are in."""
         return self.builder.field
 
     def __repr__(self) -> str:

@@ -17,9 +17,10 @@ from zkgpu.errors import UsageError
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
 from zkgpu.zkml import semantics
-from zkgpu.zkml.accuracy import Accuracy, count_moved, to_integers
+from zkgpu.zkml.accuracy import Accuracy
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.clamps import Clamped, clamped, limited
+from zkgpu.zkml.inputs import count_moved, to_integers
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, Linear, Requantize, Tensor
 from zkgpu.zkml.ranges import analyze
