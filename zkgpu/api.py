@@ -228,7 +228,11 @@ def _system(protocol: str) -> Any:
 
 
 def _backend(device: Backend | str, threads: int | None = None, curve: Curve | None = None) -> Backend:
-    return open_backend(device, threads=threads, curve=curve) if isinstance(device, str) else device
+    if isinstance(device, str):
+        return open_backend(device, threads=threads, curve=curve)
+    if not hasattr(device, "resident_form"):
+        raise UsageError(f"a {type(device).__name__} is given, not a device: give its name or an open backend")
+    return device
 
 
 def _constraints(circuit: Circuit | CompiledCircuit | R1CS) -> R1CS:

@@ -179,7 +179,7 @@ def obstacles(graph: Graph, calibration: Calibration, settings: Settings | None 
 
 def _finished(builder: Builder, changed: set[str]) -> Quantization:
     """Without the tensors that hold other numbers than those of the float graph."""
-    outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
+    outputs = builder.distinct([(name, builder.tensors[name]) for name in builder.graph.outputs])
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}

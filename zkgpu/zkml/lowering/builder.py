@@ -314,15 +314,14 @@ class Builder(Scales):
         return [round(w) for w in wanted], finest / 2.0**extra
 
     def model(self, outputs: Sequence[tuple[str, Quantized]]) -> IntegerModel:
-        """The finished model; outputs are named as in the graph."""
-        outputs = self._distinct(outputs)
+        """The finished model; outputs, which are `distinct`, are named as in the graph."""
         operations = _needed(self.operations, {x.name for _, x in outputs})
         names = {x.name: name for name, x in outputs}
         renamed = tuple(_renamed(op, names) for op in operations)
         ends = tuple(self._tensor(name, x) for name, x in outputs)
         return IntegerModel(tuple(self.inputs), ends, renamed, self.settings.limb)
 
-    def _distinct(self, outputs: Sequence[tuple[str, Quantized]]) -> list[tuple[str, Quantized]]:
+    def distinct(self, outputs: Sequence[tuple[str, Quantized]]) -> list[tuple[str, Quantized]]:
         """The outputs, with a copy of a tensor that is an input or another output as well."""
         seen, found = set(self.graph.inputs), []
         for name, x in outputs:
