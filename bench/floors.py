@@ -1,28 +1,27 @@
-"""What a GPU's bench cannot do without, from its size alone: products and bytes, to be held against the chip's peaks.
+"""What a GPU's bench cannot do without, from its size alone: slots and bytes, to be held against the chip's peaks.
 
-Counts are lower bounds, so a share of a peak is never flattered: digits, sorting and inversions are left out.
+Counts are lower bounds, so a share of a peak is never flattered: digits, sorting and scans are left out.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gpu_costs import G1, G2, PRODUCT
+
 from zkgpu.curves.bn254 import Fr
 from zkgpu.msm.cuda import best_shape
 from zkgpu.ntt.cuda import passes
 
-PRODUCT_SLOTS = 264  # multiplier slots of a Montgomery product of 8 limbs; tests/gate holds the compiler to it
 ELEMENT = 32  # bytes
-ADDITION = 10  # products and squares of an addition into a bucket
-BUCKET = 28  # of a bucket: two additions
-COORDINATE = {"msm_g1": 1, "msm_g2": 3}  # products in Fq of one of the group's coordinates
+GROUPS = {"msm_g1": G1, "msm_g2": G2}
 
 
 @dataclass(frozen=True)
 class Floor:
-    """Products and bytes of memory traffic of one run."""
+    """Slots of the integer multiplier, a wide multiply-add taking two, and bytes of memory traffic of one run."""
 
-    products: float
+    slots: float
     nbytes: float
 
 
@@ -30,16 +29,13 @@ def floor(name: str, log_size: int) -> Floor | None:
     """The floor of a bench of this size; None where it is not known."""
     n = 1 << log_size
     if name == "ntt":
-        return Floor(n / 2 * log_size, 2 * ELEMENT * n * len(passes(log_size)))
-    if name not in COORDINATE:
+        return Floor(PRODUCT * n / 2 * log_size, 2 * ELEMENT * n * len(passes(log_size)))
+    if name not in GROUPS:
         return None
-    shape = best_shape(n, True, Fr.modulus)
-    additions = n * shape.windows * ADDITION
-    of_coordinate = COORDINATE[name]
-    return Floor(
-        of_coordinate * (additions + BUCKET * shape.buckets),
-        2 * ELEMENT * (2 if of_coordinate > 1 else 1) * n * shape.windows,
-    )
+    group, shape = GROUPS[name], best_shape(n, True, Fr.modulus)
+    digits = n * shape.windows
+    added = max(0, digits - shape.buckets)  # the first of a bucket is taken as it is
+    return Floor(added * group.add_affine + 2 * shape.buckets * group.add, digits * group.point)
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Peaks:
         if floor is None:
             return {}
         used = {
-            "share_of_multiplies": floor.products * PRODUCT_SLOTS / self.multiplies,
+            "share_of_multiplies": floor.slots / self.multiplies,
             "share_of_bandwidth": floor.nbytes / self.nbytes,
         }
         return {name: float(f"{needed / seconds:.3g}") for name, needed in used.items()}

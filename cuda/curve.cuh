@@ -13,6 +13,17 @@ ZK_INLINE Fp<M> product(const Fp<M>& a, const Fp<M>& b) {
     return mul(a, b);
 }
 
+// a^2 and a b - c d, likewise
+template <class M>
+ZK_INLINE Fp<M> squared(const Fp<M>& a) {
+    return square(a);
+}
+
+template <class M>
+ZK_INLINE Fp<M> product_difference(const Fp<M>& a, const Fp<M>& b, const Fp<M>& c, const Fp<M>& d) {
+    return mul_sub_mul(a, b, c, d);
+}
+
 template <class F>
 struct Affine {
     F x, y;
@@ -64,12 +75,12 @@ template <class F>
 ZK_INLINE Xyzz<F> double_affine(const F& x, const F& y) {
     Xyzz<F> r;
     F u = twice(y);
-    r.zz = square(u);
+    r.zz = squared(u);
     r.zzz = product(u, r.zz);
-    F s = product(x, r.zz), xx = square(x);
+    F s = product(x, r.zz), xx = squared(x);
     F m = add(twice(xx), xx);
-    r.x = sub(square(m), twice(s));
-    r.y = sub(product(m, sub(s, r.x)), product(r.zzz, y));
+    r.x = sub(squared(m), twice(s));
+    r.y = product_difference(m, sub(s, r.x), r.zzz, y);
     return r;
 }
 
@@ -96,11 +107,11 @@ ZK_INLINE void add_affine(Xyzz<F>& sum, const Affine<F>& p) {
         else set_infinity(sum);
         return;
     }
-    F hh = square(h), hhh = product(h, hh), q = product(sum.x, hh);
-    sum.x = sub(sub(square(r), hhh), twice(q));
-    sum.y = sub(product(r, sub(q, sum.x)), product(sum.y, hhh));
+    F hh = squared(h), hhh = product(h, hh), q = product(sum.x, hh);
+    sum.x = sub(sub(squared(r), hhh), twice(q));
     sum.zz = product(sum.zz, hh);
     sum.zzz = product(sum.zzz, hhh);
+    sum.y = product_difference(r, sub(q, sum.x), sum.y, hhh);
 }
 
 // sum += p by add-2008-s: 12 products and 2 squares. Both may lie in memory, and may be the same point; coordinates are
@@ -121,10 +132,10 @@ ZK_INLINE void add_point(Xyzz<F>& sum, const Xyzz<F>& p) {
         else set_infinity(sum);
         return;
     }
-    F hh = square(h), hhh = product(h, hh), q = product(u, hh);
-    F x = sub(sub(square(r), hhh), twice(q));
+    F hh = squared(h), hhh = product(h, hh), q = product(u, hh);
+    F x = sub(sub(squared(r), hhh), twice(q));
     sum.x = x;
-    sum.y = sub(product(r, sub(q, x)), product(s, hhh));
+    sum.y = product_difference(r, sub(q, x), s, hhh);
     forget_memory();
     sum.zz = product(product(sum.zz, p.zz), hh);
     forget_memory();
@@ -134,7 +145,7 @@ ZK_INLINE void add_point(Xyzz<F>& sum, const Xyzz<F>& p) {
 // The affine point, given 1 / zzz: 1 / zz = (zz / zzz)^2.
 template <class F>
 ZK_INLINE Affine<F> to_affine(const Xyzz<F>& p, const F& zzz_inverse) {
-    F zz_inverse = square(product(p.zz, zzz_inverse));
+    F zz_inverse = squared(product(p.zz, zzz_inverse));
     return {canonical(product(p.x, zz_inverse)), canonical(product(p.y, zzz_inverse))};
 }
 

@@ -349,6 +349,12 @@ ZK_INLINE Fp<M> negative_operand(const Fp<M>& positive) {
     return r;
 }
 
+// (a b - c d) / R with one reduction
+template <class M>
+ZK_INLINE Fp<M> mul_sub_mul(const Fp<M>& a, const Fp<M>& b, const Fp<M>& c, const Fp<M>& d) {
+    return mul_add_mul(a, b, negative_operand(c), d);
+}
+
 template <class M>
 ZK_INLINE Fp<M> neg(const Fp<M>& a) {
     return within_bound(negative_operand(a));

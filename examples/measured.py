@@ -22,7 +22,9 @@ HEAD = "| model | weights | constraints | compile s | setup s | prove s | memory
 class Example:
     """A model, and samples with a first axis that counts them: to calibrate by, and to test with.
 
-    classifier   its answer is the largest output's place
+    Attributes:
+        calibration, test: (samples, ...) floats
+        classifier: whether its answer is the largest output's place
     """
 
     name: str

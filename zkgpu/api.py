@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from zkgpu.provers.statement import Statement
 from zkgpu.stages import Cancel, cancellable
 from zkgpu.systems import files
 from zkgpu.systems.registry import NAMES, system, system_of
+
+if TYPE_CHECKING:
+    from zkgpu.ceremony.ptau import PowersOfTau
 
 
 def load_key(source: Source, *, backend: Backend | str = "cpu") -> AnyProvingKey:
@@ -60,7 +63,7 @@ def load_r1cs(source: Source) -> R1CS:
     return read_r1cs(source)
 
 
-def load_powers(source: Source) -> Any:
+def load_powers(source: Source) -> PowersOfTau:
     """The powers of tau in a .ptau file, which `setup` checks. Raises FormatError."""
     from zkgpu.ceremony.ptau import read_ptau
 
@@ -106,6 +109,7 @@ class Prover:
 
     @property
     def backend(self) -> Backend:
+        """The device that proves. Raises UsageError once the `with` block is over."""
         backend: Backend = self._prover.backend
         return backend
 
@@ -191,7 +195,7 @@ def verify_batch(key: AnyVerifyingKey, statements: Sequence[Statement], *, allow
 
 def setup(
     circuit: Circuit | CompiledCircuit | R1CS,
-    powers: Any,
+    powers: PowersOfTau,
     protocol: str = "groth16",
     *,
     backend: Backend | str = "auto",
@@ -201,6 +205,7 @@ def setup(
 
     Args:
         protocol: "groth16" or "plonk"
+        backend: where points are computed, or the name of a device as of `open_backend`
         name: recorded with the contribution to a Groth16 key
     """
     given = {"name": name} if name else {}
@@ -223,7 +228,11 @@ def _system(protocol: str) -> Any:
 
 
 def _backend(device: Backend | str, threads: int | None = None, curve: Curve | None = None) -> Backend:
-    return open_backend(device, threads=threads, curve=curve) if isinstance(device, str) else device
+    if isinstance(device, str):
+        return open_backend(device, threads=threads, curve=curve)
+    if not hasattr(device, "resident_form"):
+        raise UsageError(f"a {type(device).__name__} is given, not a device: give its name or an open backend")
+    return device
 
 
 def _constraints(circuit: Circuit | CompiledCircuit | R1CS) -> R1CS:

@@ -20,6 +20,7 @@ part of it: such values are in `values`, for whoever asks (`zkgpu --show-values`
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any, TypeVar
 
 EXIT_OK = 0
@@ -93,6 +94,7 @@ class InsecureKeyError(FormatError):
 
     @classmethod
     def because(cls, reason: str) -> InsecureKeyError:
+        """The error for a weakness, which `reason` says."""
         return cls(
             f"insecure key: {reason}; anyone can forge proofs for it, or read what they hide. "
             "Make a key with `zkgpu setup`, or pass --allow-insecure-key for a test"
@@ -159,6 +161,8 @@ def described(error: BaseException) -> tuple[str, int]:
         what = (error.strerror if isinstance(error, OSError) else None) or str(error).strip().splitlines()[-1]
         return f"the system is short of something: {what}: allow this process more of it", ResourceError.exit_code
     if isinstance(error, OSError):
+        if error.errno == errno.ENOENT and not error.filename and _is_nowhere():
+            return "the folder that this was started in is gone: change to one that is there", FormatError.exit_code
         where = f"{error.filename}: " if error.filename else ""
         kind_of_error = ResourceError if error.errno in _NO_ROOM else FormatError
         mend = _MENDS.get(error.errno or 0, "")
@@ -167,6 +171,15 @@ def described(error: BaseException) -> tuple[str, int]:
         return "a name or a text holds bytes that are no characters: write it in UTF-8", FormatError.exit_code
     kind = type(error).__name__
     return f"internal error ({kind}): set ZKGPU_TRACEBACK=1 and report it", ZkgpuError.exit_code
+
+
+def _is_nowhere() -> bool:
+    """Whether the folder that relative paths begin in was removed."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def error_with(text: str, exit_code: int) -> ZkgpuError:

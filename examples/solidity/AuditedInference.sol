@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity >=0.8.4 <0.9.0;
+pragma solidity >=0.8.5 <0.9.0;
 
 /// @title Inferences that are audited by sample, with a bond behind each batch of them.
 /// @notice The operator of one model commits to batches of inferences by a Merkle root, and locks a bond with each. The

@@ -73,22 +73,22 @@ def test_a_kernel_without_a_formula_is_named(model: Any, monkeypatch: pytest.Mon
 
 def test_a_transform_needs_no_less_than_its_butterflies(model: Any) -> None:
     """n / 2 log2 n products, and each pass reads and writes every element; beside them it reads roots."""
-    from floors import PRODUCT_SLOTS, floor
+    from floors import floor
 
     share = model.predicted("ntt", 20, model.CHIPS[0]).kernels["transform_pass"]
     least = floor("ntt", 20)
     assert least is not None
-    assert least.products * PRODUCT_SLOTS <= share.slots < 3 * least.products * PRODUCT_SLOTS
+    assert least.slots <= share.slots < 3 * least.slots
     assert least.nbytes <= share.nbytes < 1.6 * least.nbytes
 
 
 def test_a_sum_needs_no_less_than_its_floor_and_more_when_it_is_longer(model: Any) -> None:
-    from floors import PRODUCT_SLOTS, floor
+    from floors import floor
 
     runs = [model.predicted("msm_g1", k, model.CHIPS[0]) for k in (20, 22, 24)]
     least = floor("msm_g1", 20)
     assert least is not None
-    assert sum(share.slots for share in runs[0].kernels.values()) > 0.8 * least.products * PRODUCT_SLOTS
+    assert sum(share.slots for share in runs[0].kernels.values()) > 0.8 * least.slots
     assert runs[0].ms < runs[1].ms < runs[2].ms
 
 

@@ -11,7 +11,7 @@ import pytest
 from zkgpu.circom import Calculator, compute_witness
 from zkgpu.circom.signals import flatten, name_hash
 from zkgpu.curves.bn254 import Fr
-from zkgpu.errors import FormatError, ResourceError, UnsatisfiedError, UsageError
+from zkgpu.errors import FormatError, InputError, ResourceError, UnsatisfiedError, UsageError
 from zkgpu.formats.circuit_inputs import read_inputs
 from zkgpu.formats.wtns import write_wtns
 
@@ -79,6 +79,18 @@ def test_arrays_keep_their_name_and_buses_name_their_members():
         "buses[0].x": [1],
         "buses[1].x": [2],
     }
+
+
+@pytest.mark.parametrize(
+    "value",
+    [[[1, 2], [3]], [1, [2]], [[[1], [2]], [[3]]], [[[1], [2]], [[3, 4], [5, 6]]], [np.array([1, 2]), [3]]],
+    ids=["rows", "mixed", "blocks", "rows of blocks", "array"],
+)
+def test_rows_of_different_lengths_are_refused_as_no_array_of_a_circuit_has_them(value):
+    with pytest.raises(InputError, match="input 'x': its rows have different lengths"):
+        flatten({"x": value}, Fr)
+    with pytest.raises(InputError, match=r"input 'bus\.x': its rows"):
+        flatten({"bus": {"x": value}}, Fr)
 
 
 def test_names_are_hashed_by_fnv_1a():

@@ -180,6 +180,13 @@ def test_not_swaps_and_connectives_take_constants():
     assert [run(circuit, x=v) for v in (0, 1)] == [[1, 0, 1], [0, 1, 1]]
 
 
+def test_not_refuses_other_values():
+    circuit = compiled(gadgets.logical_not, names="x")
+    for x in (2, P - 1, P // 2 + 1):
+        with pytest.raises(UnsatisfiedError, match="boolean"):
+            circuit.witness({"x": x})
+
+
 def test_a_connective_costs_one_constraint_once_its_operands_are_boolean():
     c = Circuit()
     bits = gadgets.to_bits(c.private("x"), 2)

@@ -45,6 +45,9 @@ SLIPS: dict[str, tuple[Slip, str]] = {
     "<": (lambda c, x, a: x < 3, "gadgets.less_than"),
     "==": (lambda c, x, a: x == 3, "assert_equal"),
     "if": (lambda c, x, a: 1 if x else 0, "gadgets.select"),
+    "in a set": (lambda c, x, a: x in {0, 1}, "gadgets.is_equal"),
+    "a dict's key": (lambda c, x, a: {0: 5}.get(x, 7), "gadgets.Table"),  # type: ignore[call-overload]
+    "constants that differ": (lambda c, x, a: c.assert_equal(3, 4), "an assertion can never hold"),
     "a wire as exponent": (lambda c, x, a: 2**x, "exponent"),
     "a wire as exponent of a wire": (lambda c, x, a: x**x, "exponent"),
     "a float": (lambda c, x, a: x * 1.5, "integer"),

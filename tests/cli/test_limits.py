@@ -168,3 +168,13 @@ def test_fullprove_ends_a_calculator_that_runs_too_long(command, tmp_path, monke
         tmp_path / "p.json",
     ).error(5)
     assert "it runs for more than 0.05 s: give it longer with --witness-timeout" in said
+
+
+def test_a_folder_that_is_gone_is_named_as_such(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    with pytest.raises(FileNotFoundError) as error:
+        os.getcwd()
+    assert described(error.value) == ("the folder that this was started in is gone: change to one that is there", 3)
+    assert "there.zkey" in described(FileNotFoundError(errno.ENOENT, "No such file or directory", "there.zkey"))[0]

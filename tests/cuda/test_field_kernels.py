@@ -65,6 +65,14 @@ class Kernels:
         rows = array.read(np.uint8).reshape(-1, self.field.bytes)
         return [int.from_bytes(row.tobytes(), "little") for row in rows]
 
+    def difference(self, *operands: list[int]) -> list[int]:
+        """a b - c d"""
+        n = len(operands[0]) // self.width
+        out = allocate(self.driver, self.element, n)
+        named = {name: self.up(values) for name, values in zip("abcd", operands, strict=True)}
+        self.program.launch("field_difference", Grid.over(n, 32), n=n, **named, out=out)
+        return self.down(out)
+
     def binary(self, operation: int, a: list[int], b: list[int]) -> list[int]:
         n = len(a) // self.width
         out = allocate(self.driver, self.element, n)
@@ -75,7 +83,10 @@ class Kernels:
 
 def kernels_of(driver: EmulatedDriver, name: str) -> Kernels:
     curve, kind = name.split()
-    body = (HERE / "field_laws.cu").read_text() + (HERE / "merged_laws.cu").read_text() * (name != "bls12_381 Scalar")
+    laws = ["field_laws.cu"]
+    if name != "bls12_381 Scalar":  # which is not lazy
+        laws += ["merged_laws.cu", "difference_laws.cu"]
+    body = "".join((HERE / law).read_text() for law in laws)
     names = f"using F = {kind};\n#define FIRST_WORD w[0]"
     source = load("grid.cuh", f"{curve}.cuh", names, body, name=name.replace(" ", "-"))
     return Kernels(Program(driver, source), driver, FIELDS[name])
@@ -150,6 +161,9 @@ def test_merged_products_and_forms_are_right_up_to_the_bound_itself(driver: Emul
     merged = kernels.down(out)
     assert [v % p for v in merged] == [(i * j + j * j) * back % p for i, j in zip(a, b, strict=True)]
     assert max(merged) < top
+    apart = kernels.difference(a, b, b[::-1], a)
+    assert [v % p for v in apart] == [(i * j - k * i) * back % p for i, j, k in zip(a, b, b[::-1], strict=True)]
+    assert max(apart) < top
     kernels.program.launch("field_forms", Grid(1, 32), n=len(a), a=x, montgomery=out, number=number)
     assert [v % p for v in kernels.down(out)] == [i * radix % p for i in a]
     assert kernels.down(number) == [i * back % p for i in a]
@@ -157,7 +171,7 @@ def test_merged_products_and_forms_are_right_up_to_the_bound_itself(driver: Emul
 
 @pytest.fixture(scope="module")
 def quadratic(driver: EmulatedDriver) -> Kernels:
-    body = (HERE / "field_laws.cu").read_text()
+    body = (HERE / "field_laws.cu").read_text() + (HERE / "difference_laws.cu").read_text()
     names = "using F = Fp2<Base>;\n#define FIRST_WORD c0.w[0]"
     source = load("grid.cuh", "bn254.cuh", names, body, name="bn254-quadratic")
     return Kernels(Program(driver, source), driver, Fq, width=2)
@@ -194,6 +208,33 @@ def test_products_in_the_extension_of_the_ends_of_the_range_stay_within_it(quadr
     result = quadratic.binary(MUL, a, b)
     assert _modulo(result) == [c for x, y in pairs for c in e.scale(e.mul(x, y), scaled)]
     assert max(result) < top
+
+
+def test_differences_of_products_in_the_extension_stay_within_the_range_at_all_its_ends(quadratic: Kernels) -> None:
+    top, e = quadratic.bound, QuadraticExtension(Fq)
+    # which words of a product are cleared hangs on its lowest ones: some offsets meet each end of the sums
+    offsets = [0, 1, 3, 1 << 20, 12345 << 40, 98765 << 80, (1 << 120) - 1, 55555 << 110]
+    both = [itertools.product(itertools.product([k, top - 1 - k], repeat=2), repeat=4) for k in offsets]
+    cases: Any = list(itertools.chain(*both))
+    operands = [[coordinate for case in cases for coordinate in case[k]] for k in range(4)]
+    scaled = e.base.inverse(quadratic.radix)
+    result = quadratic.difference(*operands)
+    expected = [e.scale(e.sub(e.mul(a, b), e.mul(c, d)), scaled) for a, b, c, d in cases]
+    assert _modulo(result) == [coordinate for x in expected for coordinate in x]
+    assert max(result) < top
+
+
+@checked
+@given(st.data())
+def test_differences_of_products_in_the_extension_are_right(quadratic: Kernels, data: st.DataObject) -> None:
+    (a, b), (c, d) = data.draw(lazy_pairs(quadratic)), data.draw(lazy_pairs(quadratic))
+    e: Any = QuadraticExtension(Fq)
+    scaled = e.base.inverse(quadratic.radix)
+    rows = zip(*(zip(v[::2], v[1::2], strict=True) for v in (a, b, c, d)), strict=True)
+    expected = [e.scale(e.sub(e.mul(w, x), e.mul(y, z)), scaled) for w, x, y, z in rows]
+    result = quadratic.difference(a, b, c, d)
+    assert _modulo(result) == [coordinate for x in expected for coordinate in x]
+    assert max(result) < quadratic.bound
 
 
 def test_the_inverse_in_the_extension_times_the_element_is_one(quadratic: Kernels) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -10,8 +11,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+
+import zkgpu
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -123,6 +127,43 @@ def test_no_table_has_an_escaped_bar_in_code() -> None:
     """Half of the readers of Markdown show the backslash: <code>a&#124;b</code> is read alike by all."""
     for page in DOCS.rglob("*.md"):
         assert not re.findall(r"^\|.*`[^`\n]*\\\|[^`\n]*`.*$", page.read_text(), re.M), page
+
+
+def referred(page: str) -> list[str]:
+    """What a page of the reference takes from docstrings: modules, and names in them, by their paths."""
+    found: list[str] = []
+    for path, members in re.findall(
+        r"^::: ([\w.]+)(?:\n    options:\n      members: \[(.*)\])?$", (DOCS / "reference" / page).read_text(), re.M
+    ):
+        found += [path, *(f"{path}.{name}" for name in members.split(", ") if name)]
+    return found
+
+
+def of_path(path: str) -> object:
+    """What a path names: a module, or a name in one, which may be that of a module too."""
+    module, _, name = path.rpartition(".")
+    found: object = getattr(importlib.import_module(module), name, None)
+    return importlib.import_module(path) if found is None else found
+
+
+@pytest.mark.parametrize("page", ["python.md", "inference.md"])
+def test_what_the_reference_refers_to_can_be_imported(page: str) -> None:
+    paths = referred(page)
+    assert len(paths) > 7
+    assert all(of_path(path) is not None for path in paths)
+
+
+def test_a_reference_to_nothing_is_found_out() -> None:
+    with pytest.raises(ImportError):
+        of_path("zkgpu.api.absent")
+
+
+def test_the_reference_has_what_the_package_offers() -> None:
+    """Each of `zkgpu.__all__`: itself, or the module that it is of; of rooms, something that they have."""
+    paths = [*referred("python.md"), *referred("inference.md")]
+    modules = [found for path in paths if isinstance(found := of_path(path), ModuleType)]
+    named = {part for path in paths for part in path.split(".")} | {name for m in modules for name in vars(m)}
+    assert set(zkgpu.__all__) - {"__version__"} <= named
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("mkdocs"), reason="no mkdocs: pip install '.[docs]'")

@@ -38,6 +38,7 @@ FILES = {
 }
 DOWNLOADS = {
     "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n",
+    "a circuit in circom": b"// ours\npragma circom 2.0.0;\ntemplate A() {}\n",
     "a web page": b"\n<!DOCTYPE HTML><html><body>404: not found</body></html>",
     "a gzip archive": gzip.compress(b"zkey"),
     "a file of zeros": bytes(1 << 12),

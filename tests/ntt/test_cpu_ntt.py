@@ -13,7 +13,17 @@ from zkgpu.ntt import cpu as cpu_module
 from zkgpu.ntt import twiddles as twiddles_module
 from zkgpu.ntt.cpu import intt, ntt
 from zkgpu.ntt.domain import Domain
-from zkgpu.ntt.plan import FIRST, LAST, RADIX_LOG, SMALLEST_LOG, TAIL, plan, subtransform_log
+from zkgpu.ntt.plan import (
+    FIRST,
+    LAST,
+    RADIX_LOG,
+    SMALLEST_LOG,
+    TAIL,
+    TOGETHER,
+    plan,
+    subtransform_log,
+    whole_passes,
+)
 
 P = Fr.modulus
 
@@ -134,7 +144,7 @@ def test_wrong_lengths_and_foreign_vectors_are_refused(cpu):
 @pytest.mark.parametrize("log_lanes", [0, 3])
 @pytest.mark.parametrize("group", [0, 1])
 @pytest.mark.parametrize("inverse", [False, True])
-@pytest.mark.parametrize("subtransform", [12, 13, 14])
+@pytest.mark.parametrize("subtransform", [8, 12, 13, 14])
 def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lanes, group, inverse, subtransform):
     for log_size in (*range(SMALLEST_LOG, 16), 16 + log_lanes):
         blocks = 1 << (log_size - log_lanes)
@@ -153,6 +163,9 @@ def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lane
                         runs = starts[:, None] + np.arange(columns)
                         covered = (runs[..., None] + stride * np.arange(1 << radix_log)).ravel()
                     assert len(np.unique(covered)) == len(covered)
+                    (done,) = np.unique(stages[covered])
+                    at = log_size - radix_log - done if inverse else done
+                    assert kind == TAIL or stride == blocks >> (at + radix_log)
                     stages[covered] += radix_log
                     mine[covered] = True
                 touched += mine
@@ -160,10 +173,11 @@ def test_a_plan_touches_every_block_in_every_stage_and_items_never_meet(log_lane
         assert (stages == log_size).all()
 
 
-@pytest.mark.parametrize(("log_size", "passes"), [(12, 0), (13, 1), (17, 1), (18, 2), (20, 2), (22, 3)])
+@pytest.mark.parametrize(("log_size", "passes"), [(12, 0), (13, 1), (17, 1), (18, 2), (20, 2), (22, 3), (24, 4)])
 def test_a_large_cache_saves_passes_over_the_array(log_size, passes):
-    large = plan(log_size, 3, 0, False, subtransform_log(1 << 20))
-    assert len(large.phases) == 1 + passes <= len(plan(log_size, 3, 0, False, subtransform_log(1 << 18)).phases)
+    large, small = (subtransform_log(cache) for cache in (1 << 20, 1 << 18))
+    assert whole_passes(log_size, large) == passes <= whole_passes(log_size, small)
+    assert len(plan(log_size, 3, 0, False, large).phases) == 1 + -(-passes // TOGETHER)
 
 
 def test_all_plans_give_the_same_bytes(cpu, monkeypatch):

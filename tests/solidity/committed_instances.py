@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from zkgpu.backend import open_backend
 from zkgpu.circuits import Circuit, CompiledCircuit
@@ -54,12 +55,25 @@ class Trapdoor:
         )
 
     def prove(self, key: VerifyingKey, public_inputs: list[int], packed: bytes, d: int = 7) -> Proof:
-        """(3 G, 5 G, c G, d G, pi): c solved from the first equation, pi from the second."""
-        inputs = CommitmentTranscript(key, d * G1, public_inputs, packed).all_public_inputs()
+        """A proof for the contract's own challenges and digest."""
+        return self.forge(CommitmentTranscript(key, d * G1, public_inputs, packed).all_public_inputs(), d)
+
+    def forge(self, inputs: Sequence[int], d: int = 7) -> Proof:
+        """(3 G, 5 G, c G, d G, pi) that fits these inputs of the circuit, whatever hashes say.
+
+        c is solved from the first equation, pi from the second.
+        """
         vk_x = self.ic[0] + sum(x * s for x, s in zip(inputs, self.ic[1:], strict=True))
         c = (15 - self.alpha * self.beta - (vk_x + d) * self.gamma) * Fr.inverse(self.delta)
         pi = d * self.sigma * Fr.inverse(self.gamma) * G1
         return Proof(3 * G1, 5 * G2, c * G1, (Commitment(d * G1, pi),))
+
+    def inputs(
+        self, key: VerifyingKey, public_inputs: list[int], packed: bytes, arrays: tuple[PublicArray, ...], d: int = 7
+    ) -> list[int]:
+        """All public inputs of the circuit, with the digest of values in the intervals of other arrays."""
+        challenges = CommitmentTranscript(key, d * G1, public_inputs, packed).challenges()
+        return [*public_inputs, *replace(self.round, arrays=arrays).public_inputs(packed, challenges, Fr.modulus)]
 
 
 def _scalar(label: str) -> int:
@@ -93,11 +107,30 @@ KINDS = tuple(
     for width in WIDTHS
     for within in (0, 3)
 )
-LARGE = {"committed_photo": CommittedRound(5, 2, PHOTO), "committed_kinds": CommittedRound(5, 1, KINDS)}
+# arrays that fill no word, and more challenges than the EVM's stack has places for
+REMAINDERS = tuple(
+    PublicArray(
+        f"{copy}: {width} bytes, {within} within", (max(1, 32 // width - 1),), within, (1 << 8 * width) - 1 - 2 * within
+    )
+    for copy in range(4)
+    for width in WIDTHS
+    for within in (0, 3)
+)
+LARGE = {
+    "committed_photo": CommittedRound(5, 2, PHOTO),
+    "committed_kinds": CommittedRound(5, 1, KINDS),
+    "committed_remainders": CommittedRound(5, 16, REMAINDERS),
+}
 
 
 def secrets_of(name: str) -> Trapdoor:
     return made_trapdoor(name, *(SHAPES[name] if name in SHAPES else (0, LARGE[name])))
+
+
+def widest(array: PublicArray) -> PublicArray:
+    """With all integers of its width."""
+    low, bits = -array.offset, 8 * array.width
+    return replace(array, low=low, high=low + (1 << bits) - 1)
 
 
 def example_packed(round_: CommittedRound) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ CALLER, THIEF = "0x" + "11" * 20, "0x" + "77" * 20
 PLENTY = 10**7
 
 TRUE, FALSE, REVERT, HALT = "true", "false", "revert", "halt"
+
+
+STAND_IN = 0x77
+ANSWER_BYTES = {5: 32, 6: 64, 7: 64, 8: 32}  # of a precompile
+_RETURN, _REVERT = 0xF3, 0xFD
 
 
 def creation_code(name: str) -> bytes:
@@ -63,3 +69,28 @@ def _failure(message: str) -> str:
     if "OutOfGas" in message or "CallGasCostMoreThanGasLimit" in message:
         return HALT
     raise AssertionError(f"the EVM failed in an unforeseen way: {message}")
+
+
+def verdicts_with_stand_ins(code: bytes, precompile: int, data: bytes) -> Iterator[list[str]]:
+    """What the contract says of a call when something else stands where it asks a precompile, at one place or the next.
+
+    First code that gives the precompile's own answer, then the same reverting, with a word more, with a byte less, and
+    no code at all.
+    """
+    here, there = (bytes([0x60, address, 0x5A, 0xFA]) for address in (precompile, STAND_IN))  # PUSH1, GAS, STATICCALL
+    parts, size = code.split(here), ANSWER_BYTES[precompile]
+    for site in range(1, len(parts)):
+        contract = Contract(here.join(parts[:site]) + there + here.join(parts[site:]))
+        verdicts = []
+        for end, length in ((_RETURN, size), (_REVERT, size), (_RETURN, size + 32), (_RETURN, size - 1)):
+            contract.place(STAND_IN, _forwarding(precompile, end, length))
+            verdicts.append(contract.call(data))
+        contract.place(STAND_IN, b"")
+        yield [*verdicts, contract.call(data)]
+
+
+def _forwarding(precompile: int, end: int, length: int) -> bytes:
+    """Code that hands its calldata to the precompile, and ends with so many bytes of the answer."""
+    copied = bytes.fromhex("365f5f37")  # CALLDATACOPY(0, 0, CALLDATASIZE)
+    asked = bytes([0x60, ANSWER_BYTES[precompile], 0x5F, 0x36, 0x5F, 0x60, precompile, 0x5A, 0xFA, 0x50])
+    return copied + asked + bytes([0x60, length, 0x5F, end])

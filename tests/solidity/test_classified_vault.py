@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from committed_instances import class_of, classifier_prover, prove_class
+from committed_instances import WEIGHTS, class_of, classifier_prover, prove_class
 from contracts import CLASSIFIER, VAULT
 from Crypto.Hash import keccak
 from evm import CALLER, REVERT, THIEF, TRUE, Contract, creation_code
@@ -23,9 +23,9 @@ def error(signature: str, *words: int) -> str:
     return f"{REVERT} 0x{selector}" + "".join(f"{word:064x}" for word in words)
 
 
-def vault(wanted: int) -> Contract:
+def vault(wanted: int, classes: int = len(WEIGHTS)) -> Contract:
     verifier = Contract(creation_code(CLASSIFIER))
-    arguments = [int(verifier.address, 16), len(PIXELS), wanted]
+    arguments = [int(verifier.address, 16), len(PIXELS), classes, wanted]
     return Contract(creation_code(VAULT) + b"".join(a.to_bytes(32, "big") for a in arguments), beside=verifier)
 
 
@@ -72,6 +72,13 @@ def test_a_proof_for_oneself_opens_for_oneself_only() -> None:
     contract, own = vault(class_of(PIXELS)), prove_class(PIXELS, THIEF)
     assert contract.call(opening(own)) == error("MadeForAnother(address)", int(THIEF, 16))
     assert contract.call(opening(own), sender=THIEF) == TRUE
+
+
+@pytest.mark.parametrize("classes", [0, 2, 4, 6])
+def test_scores_that_are_not_the_words_the_vault_reads_are_refused(proven: Statement, classes: int) -> None:
+    """Six int16 take the bytes of three int32: read as these they would be other scores."""
+    found = class_of(PIXELS)
+    assert vault(found, classes).call(opening(proven)) == error("WrongLayout(uint256)", len(proven.packed))
 
 
 @pytest.mark.parametrize("byte", range(16 + 20))

@@ -1,8 +1,7 @@
-import shutil
 from dataclasses import replace
 
 import pytest
-from contracts import compile_sources, sources
+from contracts import compile_or_skip, sources
 from evm import CONTRACTS, FALSE, TRUE, Contract
 from groth16_instances import DATA, made, trapdoor, uncontributed_key
 
@@ -78,17 +77,10 @@ def test_more_public_inputs_than_fit_in_a_contract_are_refused():
 
 @pytest.fixture(scope="module")
 def compiled():
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
     texts = sources()
     texts["largest"] = verifier_source(trapdoor(LARGEST).verifying_key())
     texts["ic_infinity"] = verifier_source(with_unused_input(), allow_insecure=True)
-    try:
-        return compile_sources(texts)
-    except RuntimeError as error:
-        if "Cannot find module 'solc'" not in str(error):
-            raise
-        pytest.skip("npm's solc is not installed, or NODE_PATH does not lead to it")
+    return compile_or_skip(texts)
 
 
 def with_unused_input():

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import pytest
 from committed_instances import G1, made_trapdoor
-from contracts import PUBLISHED, VAULT, compile_sources
+from contracts import PUBLISHED, VAULT, compile_or_skip
 from Crypto.Hash import keccak
 from digit_models import PIXELS, Deployed, another_model, compiled_model, deploy, deployed_model, other_weights
 from evm import CALLER, FALSE, REVERT, THIEF, TRUE, Contract, creation_code
@@ -124,7 +123,7 @@ def test_hashed_weights_are_named_by_their_hash_and_by_no_other(name: str) -> No
 
 
 def vault(model: Deployed, wanted: int) -> Contract:
-    arguments = [int(model.contract.address, 16), 64, wanted]
+    arguments = [int(model.contract.address, 16), 64, 10, wanted]
     code = creation_code(VAULT) + b"".join(a.to_bytes(32, "big") for a in arguments)
     return Contract(code, beside=model.contract)
 
@@ -245,15 +244,8 @@ def test_numbers_that_start_with_zeros_are_linked_in_full_width() -> None:
 @pytest.mark.node
 @pytest.mark.parametrize("name", ["cnn", "dense"])
 def test_linked_code_is_what_the_compiler_makes_of_the_source(name: str) -> None:
-    if shutil.which("node") is None:
-        pytest.skip("node is not installed")
     compiled, backend = compiled_model(name, "public"), open_backend("cpu")
     keys = (unsafe_setup(compiled, backend).verifying_key for _ in count())
     key = next(k for k in keys if not has_short_words(verifier_source(k)))
-    try:
-        (code,) = compile_sources({"one": verifier_source(key)}).values()
-    except RuntimeError as error:
-        if "Cannot find module 'solc'" not in str(error):
-            raise
-        pytest.skip("npm's solc is not installed, or NODE_PATH does not lead to it")
+    (code,) = compile_or_skip({"one": verifier_source(key)}).values()
     assert bytes.fromhex(code) == compiled_form(form_of(key)).for_key(key)

@@ -75,7 +75,7 @@ def test_the_calldata_is_that_of_the_proof_and_opens_the_vault(key: VerifyingKey
     data = proven.calldata()
     assert (FOUNDRY / "test" / "calldata.txt").read_text() == f"0x{data.hex()}\n"
     verifier = Contract(linked_code(key))
-    arguments = [int(verifier.address, 16), IMAGE.size, 3]
+    arguments = [int(verifier.address, 16), IMAGE.size, 10, 3]
     vault = Contract(creation_code(VAULT) + b"".join(a.to_bytes(32, "big") for a in arguments), beside=verifier)
     altered = replace(proven, packed=proven.packed[:-1] + bytes([proven.packed[-1] ^ 1]))
     assert [verifier.call(s.calldata()) for s in (proven, altered)] == [TRUE, FALSE]

@@ -2,7 +2,7 @@ from itertools import combinations
 
 import pytest
 from contracts import MADE
-from evm import FALSE, REVERT, TRUE, Contract, creation_code
+from evm import FALSE, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins
 from groth16_instances import SAMPLES, Instance, full_width_inputs, made, sample, trapdoor
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -156,30 +156,8 @@ def test_the_contract_decides_as_the_equation_between_exponents(contract, inputs
     assert contract.call(calldata(moved, inputs)) == (TRUE if error == 0 else FALSE)
 
 
-STAND_IN = 0x77
-RETURN, REVERT_WITH = 0xF3, 0xFD
-FIRST_POINT = bytes.fromhex("60405f5f37")  # CALLDATACOPY of 64 bytes to memory 0
-ONE = bytes.fromhex("60015f52")  # MSTORE of 1 at memory 0
-# The answer that each precompile gives for the instance below: ecAdd(p, 0 * IC) and ecMul(IC, 1) are their first point.
-ANSWERS = {6: (0, FIRST_POINT, 64), 7: (1, FIRST_POINT, 64), 8: (1, ONE, 32)}
-
-
-def verdict_with_stand_in(address: int, end: int | None, extra: int = 0) -> str:
-    """What the contract says of a valid proof when code of ours stands at a precompile's place, or none."""
-    public_input, answer, size = ANSWERS[address]
-    here, there = (bytes([0x60, a, 0x5A, 0xFA]) for a in (address, STAND_IN))  # PUSH1 a, GAS, STATICCALL
-    code = creation_code("inputs_1")
-    assert code.count(here) == 1
-    contract = Contract(code.replace(here, there))
-    if end is not None:
-        contract.place(STAND_IN, answer + bytes([0x60, size + extra, 0x5F, end]))
-    return contract.call(calldata(trapdoor(1).prove([public_input]), [public_input]))
-
-
-@pytest.mark.parametrize("address", ANSWERS)
-def test_only_a_precompile_that_succeeds_with_its_full_answer_makes_a_proof_valid(address):
-    assert verdict_with_stand_in(address, RETURN) == TRUE
-    assert verdict_with_stand_in(address, REVERT_WITH) == FALSE
-    assert verdict_with_stand_in(address, RETURN, extra=32) == FALSE
-    assert verdict_with_stand_in(address, RETURN, extra=-1) == FALSE
-    assert verdict_with_stand_in(address, end=None) == FALSE
+@pytest.mark.parametrize("precompile", [6, 7, 8])
+def test_only_a_precompile_that_succeeds_with_its_full_answer_makes_a_proof_valid(two_inputs, precompile):
+    data = calldata(two_inputs.proof, two_inputs.public_inputs)
+    (verdicts,) = verdicts_with_stand_ins(creation_code(two_inputs.name), precompile, data)
+    assert verdicts == [TRUE, FALSE, FALSE, FALSE, FALSE]

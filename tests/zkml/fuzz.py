@@ -16,7 +16,17 @@ from zkgpu.errors import ZkgpuError
 from zkgpu.testing import Draws, Finding, Forger, HintAttack, Spot
 from zkgpu.zkml import semantics
 from zkgpu.zkml.layers.network import build_circuit
-from zkgpu.zkml.operations import ArgMax, IntegerModel, Lookup, Normalize, Requantize, RootMeanSquare, Softmax
+from zkgpu.zkml.operations import (
+    ArgMax,
+    IntegerModel,
+    Lookup,
+    Normalize,
+    Requantize,
+    Rescale,
+    RootMeanSquare,
+    Rows,
+    Softmax,
+)
 from zkgpu.zkml.visibility import Visibilities
 
 WEIGHTS = ("public", "public", "public", "private", "private", "hashed")
@@ -154,12 +164,13 @@ class Plausible:
     """The lies that suit each hint of a model's layers."""
 
     def __init__(self, model: IntegerModel) -> None:
-        shifts = {op.shift for op in model.operations if isinstance(op, (Requantize, Softmax))}
-        self._shifts = {op.layer: op.shift for op in model.operations if isinstance(op, (Requantize, Softmax))}
+        self._shifts = {op.layer: op.shift for op in model.operations if isinstance(op, (Requantize, Rescale, Softmax))}
+        shifts = set(self._shifts.values())
         self._steps = sorted({1 << s for s in shifts | {model.limb, 2 * model.limb}} - {1})
         self._sizes = sorted({n for op in model.operations if isinstance(op, ArgMax) for n in (2, 3, 4, 5)})
         self._bits = [op.bits for op in model.operations if isinstance(op, (Softmax, Normalize, RootMeanSquare))]
         self._tables = [op.table for op in model.operations if isinstance(op, (Lookup, Softmax))]
+        self._rows = [op.table for op in model.operations if isinstance(op, Rows)]
 
     def lies(self, forger: Forger, spot: Spot) -> Sequence[tuple[int, bool]]:
         name = forger.hint(spot).label.rpartition("/")[2].replace(" ", "_")
@@ -203,6 +214,12 @@ class Plausible:
 
     def for_value_of_a_table(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
         return [(int(v), False) for table in self._tables for v in table]
+
+    def for_row_of_a_table(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
+        return [(int(v), False) for table in self._rows for v in table.ravel()]
+
+    def for_steps(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
+        return [(k, False) for k in (-1, 0, 1, 2)]
 
     def for_reciprocal(self, forger: Forger, spot: Spot) -> list[tuple[int, bool]]:
         totals = [v for v in forger.inputs_of(spot) if v]

@@ -19,9 +19,9 @@ import onnx
 from tests.zkml.networks import proven_output
 from tests.zkml.random_graphs import DRAWN, FRESH, SAMPLES, MisfitError, Sketch, answers, needed, opened, random_graph
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml import semantics
 from zkgpu.zkml.clamps import clamped, limited
-from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.expansion.control import reads, subgraphs
 from zkgpu.zkml.precision import MOST_BITS
 from zkgpu.zkml.samples import sample

@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 
 from zkgpu.errors import ZkgpuError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 
 EXPECTED = Path(__file__).parents[1] / "data" / "onnx" / "node_models.json"
 RIGHT, INACCURATE, REFUSED, WRONG, ERROR = "right", "inaccurate", "refused", "wrong", "error"

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 
 from tests.zkml.models import onnx
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 
 
 def with_types(proto: Any, inputs: dict[str, int] | None = None, outputs: dict[str, int] | None = None) -> Any:

@@ -25,8 +25,11 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
+    Rows,
     Softmax,
+    Steps,
     Tensor,
     TopK,
     Total,
@@ -56,7 +59,7 @@ def random_model(draws: Draws, kinds: Sequence[Kind] = (), most_operations: int 
 
 def random_inputs(draws: Draws, model: IntegerModel) -> dict[str, np.ndarray]:
     """Entries at the ends of their ranges, anywhere, close to each other, or half steps of a rounding apart."""
-    shifts = [op.shift for op in model.operations if isinstance(op, (Requantize, Softmax))]
+    shifts = [op.shift for op in model.operations if isinstance(op, (Requantize, Rescale, Softmax))]
     return {tensor.name: _entries(draws, tensor, shifts or [0]) for tensor in model.inputs}
 
 
@@ -216,6 +219,39 @@ def lookup(g: Growing, x: str) -> None:
     g.add(Lookup, clamped, table=g.some_integers((last - first + 1,)), first=first)
 
 
+def rescale(g: Growing, x: str) -> None:
+    """To the range of the rounded values, or to a part of it, which an input may leave."""
+    shift = g.some_shift(x)
+    ends = (g.found[x].least + (1 << shift >> 1)) >> shift, (g.found[x].greatest + (1 << shift >> 1)) >> shift
+    low, high = sorted(g.draws.one_of([end, end, _some_end(g, x, shift)]) for end in ends)
+    g.add(Rescale, x, shift=shift, low=max(low, -ENDS), high=min(high, ENDS))
+
+
+def rows(g: Growing, x: str) -> None:
+    """Of a table that has a row for each value, or for some of them."""
+    shift = max(g.found[x].bits - 1 - g.draws.below(4), 0)
+    first, last = -(1 << g.draws.below(4)), (1 << g.draws.below(4)) - 1
+    places = g.add(Requantize, x, shift=shift, low=first, high=last)
+    start, size = integer(g.draws, first - 1, last), 1 + g.draws.below(last - first + 1)
+    g.add(Rows, places, table=g.some_integers((size, 1 + g.draws.below(3))), first=start)
+
+
+def steps(g: Growing, x: str) -> None:
+    """Several bounds of each entry of a row, neighbors and ends of its range among them."""
+    x = g.shaped(x, 2)
+    interval, width = g.found[x], g.found[x].shape[-1]
+    ends = max(interval.least, -ENDS), min(interval.greatest, ENDS)
+    places, bounds = list[int](), list[int]()
+    for place in range(width):
+        middle = integer(g.draws, *sorted(ends))
+        drawn = [middle, middle + 1, *ends, ends[1] + 1, 0, integer(g.draws, *sorted(ends))]
+        own = sorted({g.draws.one_of(drawn) for _ in range(g.draws.below(4))})
+        places += [place] * len(own)
+        bounds += own
+    if places:
+        g.add(Steps, x, places=np.array(places), bounds=np.array(bounds))
+
+
 def linear(g: Growing, x: str) -> None:
     x = g.shaped(x, 3)
     groups, _, k = g.found[x].shape
@@ -223,6 +259,59 @@ def linear(g: Growing, x: str) -> None:
     weight = np.array([integer(g.draws, -127, 127) for _ in range(groups * k * n)]).reshape(groups, k, n)
     multiplier = g.some_integers((groups, n), positive=True)
     g.add(Linear, x, weight=weight, multiplier=multiplier, bias=g.some_integers((groups, n)))
+
+
+def rounded_layer(g: Growing, x: str) -> None:
+    """Outputs that a rounding keeps small, times a factor a row, which leaves several rows to one product."""
+    x = _in_one_group(g, x)
+    sums = _layer(g, x, 1 + g.draws.below(2))
+    _, m, n = g.found[sums].shape
+    factors = np.array([integer(g.draws, 1, 5) for _ in range(m)]).reshape(1, m, 1)
+    names, multipliers = [sums], (factors,)
+    if g.draws.below(2):
+        table = np.array([integer(g.draws, -99, 99) for _ in range(8)])
+        clamped = g.add(Requantize, x, shift=max(g.found[x].bits - 3, 0), low=-4, high=3)
+        values = g.add(Lookup, clamped, table=table, first=-4)
+        places = np.array([g.draws.below(prod(g.found[values].shape)) for _ in range(m * n)])
+        names.append(g.arranged(values, places.reshape(1, m, n)))
+        multipliers = (factors, np.array(integer(g.draws, -9, 9)))
+    total = g.add(Combine, *names, multipliers=multipliers, offset=np.array(integer(g.draws, -50, 50)))
+    g.draws.one_of([requantize, rescale])(g, total)
+
+
+def looked_up_layer(g: Growing, x: str) -> None:
+    """What a function gives, weighted by the lookup's own products."""
+    lookup(g, _in_one_group(g, x))
+    _layer(g, g.operations[-1].output, 2)
+
+
+def attention(g: Growing, x: str) -> None:
+    """Scores of two layers, turned or not, and what they make of a third, which a fourth layer may read."""
+    x, width = _in_one_group(g, x), 1 + g.draws.below(2)
+    _, m, _ = g.found[x].shape
+    q, k, v = (_layer(g, x, width) for _ in range(3))
+    if g.draws.below(2):
+        turn = np.array([integer(g.draws, -9, 9) for _ in range(m * width)]).reshape(1, m, width)
+        q = g.add(Combine, q, multipliers=(turn,), offset=np.array(0))
+    turned = g.arranged(k, np.arange(m * width).reshape(1, m, width).swapaxes(1, 2))
+    scores = g.add(MatMul, q, turned)
+    weights = g.add(Requantize, scores, shift=max(g.found[scores].bits - 4, 0), low=-8, high=7)
+    mixed = g.add(MatMul, weights, v)
+    if g.draws.below(2):
+        _layer(g, mixed, 2)
+
+
+def _in_one_group(g: Growing, x: str) -> str:
+    return g.shaped(g.shaped(x, 2), 3)
+
+
+def _layer(g: Growing, x: str, n: int) -> str:
+    """With small weights."""
+    x = g.shaped(x, 3)
+    groups, _, k = g.found[x].shape
+    weight, bias = (np.array([integer(g.draws, -9, 9) for _ in range(size)]) for size in (groups * k * n, groups * n))
+    multiplier = np.array([integer(g.draws, 1, 3) for _ in range(groups * n)]).reshape(groups, n)
+    return g.add(Linear, x, weight=weight.reshape(groups, k, n), multiplier=multiplier, bias=bias.reshape(groups, n))
 
 
 def combine(g: Growing, x: str) -> None:
@@ -301,6 +390,7 @@ def arrange(g: Growing, x: str) -> None:
     g.arranged(x, np.array([integer(g.draws, -1, entries - 1) for _ in range(prod(shape))]).reshape(shape))
 
 
+AT_CHALLENGES: tuple[Kind, ...] = (rounded_layer, looked_up_layer, attention, linear, matmul, softmax, requantize)
 KINDS: tuple[Kind, ...] = (
     requantize,
     requantize,
@@ -320,6 +410,9 @@ KINDS: tuple[Kind, ...] = (
     softmax,
     normalize,
     divide,
+    rescale,
+    rows,
+    steps,
     widen,
     widen,
     arrange,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.models import model, node, normal
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.layers.network import build_circuit
 from zkgpu.zkml.operations import Combine, Requantize

@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.test_recurrent import answers, assert_the_same, written_out
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 HEADS = {"q": (1, 4, 5, 6), "k": (1, 4, 3, 6), "v": (1, 4, 3, 2)}
 GROUPED = {"q": (2, 4, 3, 6), "k": (2, 2, 3, 6), "v": (2, 2, 3, 6)}

@@ -10,9 +10,9 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, session_of
 from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import frontends
 from zkgpu.zkml.check import check
-from zkgpu.zkml.compiled import compile_model
 
 
 def without_shapes(proto: Any) -> Any:

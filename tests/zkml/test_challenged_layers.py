@@ -289,7 +289,7 @@ def test_a_sketch_leaves_them_out(scored: None) -> None:
     tally = NetworkTally(model := attention(joined=True), PRIVATE, sketched=True)
     for tensor in model.inputs:
         tally.declare(tensor)
-    for operation in tally.model.operations:
+    for operation in tally.plan.model.operations:
         tally.write(operation)
     assert 0 < tally.constraints < size_of(model, PRIVATE).constraints
 

@@ -13,7 +13,7 @@ from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, model_of, proven_output, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UnsatisfiedError, UsageError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.operations import Rows
 
 draw = np.random.default_rng(8)

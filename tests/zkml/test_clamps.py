@@ -8,10 +8,9 @@ import pytest
 from tests.zkml.models import model, node, normal
 from zkgpu.backend import open_backend
 from zkgpu.errors import UsageError
-from zkgpu.inference import Prover, unsafe_setup
+from zkgpu.inference import CompiledModel, Prover, compile_model, unsafe_setup
 from zkgpu.zkml import semantics
 from zkgpu.zkml.clamps import FARTHEST, OF_STEEP, clamped, limited
-from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, STEEP, IntegerModel, Requantize, Tensor
 from zkgpu.zkml.storage import dump, parse
 

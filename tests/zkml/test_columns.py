@@ -9,8 +9,8 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml import choosing
-from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
 SIZES = np.array([0.3, 5.0, 100.0, 2_000.0, 20_000.0, 0.0])

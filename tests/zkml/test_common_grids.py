@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.zkml.test_residual_streams import gpt, sentences
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.functions import gelu, sigmoid
 from zkgpu.zkml.graph import Node
 from zkgpu.zkml.layers.tables import table_key
@@ -84,7 +84,7 @@ def test_a_language_model_has_one_table_of_its_function_no_coarser_than_several(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shared, error = functions()
-    monkeypatch.setattr("zkgpu.zkml.lowering.builder.grids_of", lambda readers: {})
+    monkeypatch.setattr("zkgpu.zkml.lowering.scales.grids_of", lambda readers: {})
     alone, error_of_several = functions()
     assert len(shared) == len(alone) == 2
     assert len({table_key(op.table, op.first) for op in shared}) == 1

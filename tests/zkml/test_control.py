@@ -10,8 +10,8 @@ import pytest
 from tests.zkml.models import model, node, onnx
 from tests.zkml.test_recurrent import answers, assert_the_same, written_out
 from zkgpu.errors import FormatError
+from zkgpu.inference import compile_model
 from zkgpu.zkml.check import check
-from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.onnx_import import expanded, read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
 

@@ -22,8 +22,8 @@ from zkgpu.circuits import Circuit, concatenate
 from zkgpu.circuits.gadgets.evaluations import powers
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UnsatisfiedError, UsageError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import semantics
-from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.graph import Node
 from zkgpu.zkml.layers import evaluated
 from zkgpu.zkml.layers.convolution import Patches, patches_of

@@ -7,8 +7,8 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from tests.zkml.test_right_or_refused import assert_right
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml import choosing, equalizing
-from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
 SIZES = 10.0 ** np.random.default_rng(0).uniform(-2, 2, size=16)

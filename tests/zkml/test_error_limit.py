@@ -8,8 +8,9 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.cli.program import main
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import accuracy as report
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.zkml import comparing
 
 SAMPLES = normal(64, 6)
 
@@ -141,18 +142,18 @@ def test_the_command_refuses_with_exit_3_and_warns_where_it_is_allowed(tmp_path,
 
 def test_what_is_no_sample_of_usual_size_is_told_by_the_inputs() -> None:
     samples = normal(16, 6)
-    assert report.of_usual_size({"x": samples}).all()
+    assert comparing.of_usual_size({"x": samples}).all()
     samples[3] *= 100
-    assert np.flatnonzero(~report.of_usual_size({"x": samples, "y": normal(16, 2)})).tolist() == [3]
-    assert report.of_usual_size({"x": samples[:4]}).all()  # too few to tell
+    assert np.flatnonzero(~comparing.of_usual_size({"x": samples, "y": normal(16, 2)})).tolist() == [3]
+    assert comparing.of_usual_size({"x": samples[:4]}).all()  # too few to tell
     samples[4:] = 0
-    assert report.of_usual_size({"x": samples}).all()  # most are nothing
+    assert comparing.of_usual_size({"x": samples}).all()  # most are nothing
 
 
 def test_what_is_to_be_0_has_no_error_as_a_share_of_it() -> None:
     """Each row is a sample: the square of its difference, and that of its float value."""
-    assert report._relative(np.array([[2.0, 0.0], [3.0, 0.0]])) == 0.0
-    assert report._relative(np.array([[1.0, 0.0], [3.0, 16.0]])) == 0.5
+    assert comparing._relative(np.array([[2.0, 0.0], [3.0, 0.0]])) == 0.0
+    assert comparing._relative(np.array([[1.0, 0.0], [3.0, 16.0]])) == 0.5
 
 
 def test_an_attempt_that_fails_leaves_what_was_made_before(monkeypatch) -> None:

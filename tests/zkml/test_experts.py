@@ -10,7 +10,7 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.test_recurrent import answers, assert_the_same, written_out
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 
 def scatter(shape: tuple[int, ...], counts: tuple[int, ...], opset: int = 18, **attributes: Any) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from tests.zkml.models import model, node, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, with_types
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.functions import FUNCTIONS
 
 INT64, INT32, UINT8, UINT16 = (getattr(onnx.TensorProto, n) for n in ("INT64", "INT32", "UINT8", "UINT16"))

@@ -14,7 +14,10 @@ import pytest
 from tests.soundness import tried
 from tests.zkml import faults
 from tests.zkml.fuzz import Fault, Outcome, fuzz
-from tests.zkml.random_models import Kind, linear, requantize, softmax, widen
+from tests.zkml.random_models import AT_CHALLENGES, Kind, linear, requantize, softmax, widen
+from zkgpu.zkml.layers import products, weighted_lookups
+from zkgpu.zkml.layers.scores import Scores
+from zkgpu.zkml.layers.turned import Turned
 
 NIGHTLY = 100_000
 ENOUGH = 20_000  # witnesses, where the slowest fault to show takes 2,200: time would depend on the machine's load
@@ -29,6 +32,28 @@ def assert_nothing_found(outcome: Outcome, seed: int) -> None:
 
 def test_no_lie_about_a_few_random_models_shows_another_output() -> None:
     assert_nothing_found(fuzz(1, 2500), 1)
+
+
+@pytest.fixture
+def at_challenges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers of several rows are tested at challenges, products without their factors, and lookups weigh what layers
+    read, however small they are.
+    """
+    monkeypatch.setattr(products, "_challenged", lambda readers, shape: {r.output for r in readers if shape[1] > 1})
+    monkeypatch.setattr(Scores, "constraints_otherwise", 1 << 30)
+    monkeypatch.setattr(Turned, "constraints_otherwise", 1 << 30)
+    monkeypatch.setattr(weighted_lookups, "_best_period", lambda lookups, rows: 2 * bool(lookups))
+
+
+def test_no_lie_about_layers_that_are_tested_at_challenges_shows_another_output(at_challenges: None) -> None:
+    assert_nothing_found(fuzz(2, 2000, kinds=AT_CHALLENGES), 2)
+
+
+@pytest.mark.slow
+def test_no_lie_about_many_layers_that_are_tested_at_challenges_shows_another_output(at_challenges: None) -> None:
+    seed = int(os.environ.get("ZKGPU_FUZZ_SEED", secrets.randbelow(1 << 32)))
+    count = int(os.environ.get("ZKGPU_FUZZ_WITNESSES", NIGHTLY))
+    assert_nothing_found(fuzz(seed, count, kinds=AT_CHALLENGES), seed)
 
 
 @pytest.mark.slow

@@ -14,13 +14,15 @@ from tests.circuits.mutation import assert_every_wire_is_pinned
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
 from zkgpu.circuits import Circuit, CompiledCircuit
 from zkgpu.circuits.gadgets.poseidon import poseidon_hash
+from zkgpu.circuits.numbers import nearest_zero
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError, UnsatisfiedError, UsageError
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_values, hash_of_wires
 from zkgpu.zkml.layers.matrices import works_in_pairs
 from zkgpu.zkml.layers.network import build_circuit
 from zkgpu.zkml.layers.weights import hashed_parts
-from zkgpu.zkml.operations import ArgMax, IntegerModel, Linear, Multiply, Normalize, Tensor
+from zkgpu.zkml.operations import ArgMax, Combine, IntegerModel, Linear, Multiply, Normalize, Requantize, Tensor
+from zkgpu.zkml.ranges import analyze
 from zkgpu.zkml.visibility import WEIGHTS_HASH, Visibilities, hash_names, require_names
 
 rng = np.random.default_rng(7)
@@ -191,6 +193,39 @@ def test_a_circuit_whose_sums_could_wrap_for_some_weights_is_refused() -> None:
         unpublished(model_of(operations, x=((1, 1, 4), -(1 << 20), 1 << 20)), "hashed")
         with pytest.raises(FormatError, match="bits"):
             unpublished(model_of(operations, x=((1, 1, 4), -widest, widest)), "hashed")
+
+
+def largest_denominator(numerator: int, most: int) -> int:
+    """Of the convergents of numerator / R, up to `most`: times the numerator it is near a multiple of R."""
+    a, b, before, last = numerator % R, R, 1, 0
+    while (following := a // b * last + before) <= most:
+        a, b, before, last = b, a % b, last, following
+    return last
+
+
+@pytest.mark.parametrize("sign", [1, -1], ids=["from below", "from above"])
+def test_a_clamp_at_one_end_wraps_for_no_weights(sign: int) -> None:
+    """Of sums that the model's own weights leave on its far side; other weights of these ranges do not."""
+    largest, ends = 4095, {"low": 0} if sign > 0 else {"high": 0}
+
+    def network(powers: int) -> IntegerModel:
+        own = Linear("dense", ("x",), "sums", np.array([[[255]]]), np.array([[1]]), np.array([[0]]))
+        less = Combine("less", ("sums",), "less", (np.array(1),), np.array(sign * (3 - largest)))
+        squares = [Multiply("square", (f"y{i}",) * 2, f"y{i + 1}") for i in range(powers)]
+        last = [Multiply("factor", (f"y{powers}", "factor"), "z"), Requantize("out", ("z",), "out", 196)]
+        clamp = Requantize("clamp", ("less",), "y0", 0, **ends)
+        scale = ((1, 1, 1), 0, (1 << 61) - 1)
+        return model_of([own, less, clamp, *squares, *last], x=((1, 1, 1), -8, 7), factor=scale)
+
+    compiled(network(1), "hashed")
+    model = network(4)
+    assert analyze(model, margin=True)["less"].magnitude == 2 * largest - 3 + (sign > 0)
+    reached = 7 * (7 * sign * 255) - sign * (largest - 3)  # by a multiplier and an input of 7
+    factor = largest_denominator(reached**16, 1 << 61)
+    assert 0 < factor < 1 << 61
+    assert abs(nearest_zero(reached**16 * factor, R)) < 1 << 195 < reached**16 * factor
+    with pytest.raises(FormatError, match=r"layer 'factor': .* wrap around the field|layer 'square'"):
+        compiled(model, "hashed")
 
 
 def test_an_output_too_wide_to_be_shown_is_refused() -> None:

@@ -9,8 +9,9 @@ import onnxruntime
 import pytest
 
 from tests.zkml.models import model, node, normal, onnx
+from tests.zkml.onnx_oracle import compiled_right
 from zkgpu.errors import FormatError, ResourceError, UsageError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.onnx_import import read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
 
@@ -61,6 +62,22 @@ def test_an_output_that_is_named_twice_is_one() -> None:
     twice.graph.output.append(twice.graph.output[0])
     compiled = compile_model(twice, SAMPLES)
     assert [tensor.name for tensor in compiled.model.outputs] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "outputs"),
+    [
+        ([node("Mul", "x three", "out")], ["out"]),
+        ([node("Div", "x three", "out"), node("Relu", "x", "other")], ["out", "other"]),
+        ([node("Relu", "x", "h"), node("Mul", "h three", "out")], ["h", "out"]),
+        ([node("Relu", "x", "h"), node("Mul", "h three", "out"), node("Mul", "out three", "z")], ["z", "out", "h"]),
+    ],
+    ids=["of the input", "of the input beside another", "of an output", "of a multiple"],
+)
+def test_an_output_may_be_a_multiple_of_what_is_shown_already(nodes, outputs) -> None:
+    samples = {"x": SAMPLES[:, None].astype(np.float32)}
+    compiled = compiled_right(model(nodes, X, outputs, {"three": np.float32(3)}), samples)
+    assert [tensor.name for tensor in compiled.model.outputs] == outputs
 
 
 def test_damaged_files_are_refused_in_one_line(tmp_path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 
 SAMPLES = normal(40, 1, 1, 6)
 

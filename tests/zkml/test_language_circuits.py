@@ -16,8 +16,8 @@ from tests.zkml.test_residual_streams import llama, sentences
 from tests.zkml.test_second_witnesses import forged
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.circuits.program import Multiply
-from zkgpu.zkml.compiled import compile_model
-from zkgpu.zkml.counting import NetworkTally
+from zkgpu.inference import compile_model
+from zkgpu.zkml.layers.plan import plan_of
 from zkgpu.zkml.layers.tables import Tables, table_key
 from zkgpu.zkml.operations import ArgMax, IntegerModel, Rows, Total
 from zkgpu.zkml.visibility import Visibilities
@@ -73,7 +73,7 @@ def test_tests_at_challenges_prove_a_whole_language_model_too(tested: None) -> N
     model = compile_model(llama(every_position=False), sentences(32), bits="stream", limb=8)
     ways = Counter(layer.way for layer in model.account.layers)
     assert (ways["scores"], ways["mixture"]) == (2, 2)
-    packed = NetworkTally(model.model, Visibilities()).weighings  # what attention gives, gates, and second layers
+    packed = plan_of(model.model, Visibilities()).weighings  # what attention gives, gates, and second layers
     assert len(packed) == 2 * 3
     assert_same(*sizes(model.model, model.visibilities))
     assert_kept(model.model, model.quantized(sentences(1, seed=7)))

@@ -58,7 +58,7 @@ def test_sums_that_a_rounding_reads_need_no_wires(long: None, name: str, monkeyp
     assert_same(*sizes(model, Visibilities()))
     assert_kept(model, {"x": X})
     without = sizes(model, Visibilities())[0].constraints
-    monkeypatch.setattr("zkgpu.zkml.counting.rounded_at_once", lambda *_: frozenset())
+    monkeypatch.setattr("zkgpu.zkml.layers.plan.rounded_at_once", lambda *_: frozenset())
     assert sizes(model, Visibilities())[0].constraints == without + N
 
 

@@ -8,7 +8,7 @@ import pytest
 from tests.zkml.models import model, node, normal
 from tests.zkml.test_right_or_refused import assert_right
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.operations import Normalize, RootMeanSquare
 
 SHAPE = (1, 3, 16)

@@ -13,7 +13,7 @@ pytest.importorskip("onnx")
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from examples import transformer_block
 from examples.networks import Network
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.counting import size_of
 from zkgpu.zkml.operations import Arrange, Combine, Linear, Lookup, MatMul, Requantize
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError, ResourceError, UsageError, ZkgpuError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import onnx_worker
 from zkgpu.zkml.calibration import FloatModel
-from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.onnx_model import OnnxModel
 
 pytest.importorskip("onnxruntime")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.test_right_or_refused import assert_right
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.operations import Linear
 
 IMAGE = (1, 3, 6, 6)

@@ -17,7 +17,8 @@ from tests.zkml.test_counting import assert_same, sizes
 from tests.zkml.test_layers_have_one_witness import assert_one_witness
 from tests.zkml.test_stored_circuits import assert_kept
 from zkgpu.curves.bn254 import Fr
-from zkgpu.zkml.counting import NetworkTally, size_of
+from zkgpu.zkml.counting import size_of
+from zkgpu.zkml.layers.plan import plan_of
 from zkgpu.zkml.layers.weighing import Weighing
 from zkgpu.zkml.operations import (
     Arrange,
@@ -55,7 +56,7 @@ def model_with(given: list[Operation]) -> IntegerModel:
 
 
 def weighings(model: IntegerModel) -> dict[str, Weighing]:
-    return dict(NetworkTally(model, PRIVATE).weighings)
+    return dict(plan_of(model, PRIVATE).weighings)
 
 
 def for_a_table() -> IntegerModel:
@@ -133,7 +134,7 @@ def test_as_many_rows_as_the_field_holds_take_one_product(tested: None, monkeypa
     (weighing,) = weighings(model_with(wide)).values()
     assert (weighing.size, weighing.groups(ROWS)) == (4, 2)
     few, powers = size_of(MODELS["sum"](), PRIVATE).constraints, ROWS - 2
-    monkeypatch.setattr("zkgpu.zkml.counting.weighings_of", lambda *_: {})
+    monkeypatch.setattr("zkgpu.zkml.layers.plan.weighings_of", lambda *_: {})
     assert size_of(MODELS["sum"](), PRIVATE).constraints - few == (ROWS - 2) * (3 + 2) + powers
 
 

@@ -11,8 +11,8 @@ from tests.soundness import tried
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, with_types
 from zkgpu.errors import FormatError
+from zkgpu.inference import compile_model
 from zkgpu.testing import attack_circuit
-from zkgpu.zkml.compiled import compile_model
 
 CUBE, MATRIX, ROW = (2, 3, 4), (3, 4), (1, 6)
 INT64, BOOL = onnx.TensorProto.INT64, onnx.TensorProto.BOOL

@@ -7,8 +7,8 @@ import pytest
 
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError, UsageError
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml import choosing
-from zkgpu.zkml.compiled import CompiledModel, compile_model
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.precision import MOST_BITS, _shared_out
 from zkgpu.zkml.storage import dump, parse

@@ -11,7 +11,7 @@ from tests.circuits.mutation import assert_every_wire_is_pinned
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right, samples_of, session_of, with_types
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.operations import Lookup, Requantize
 
 UINT8, INT8, INT16 = onnx.TensorProto.UINT8, onnx.TensorProto.INT8, onnx.TensorProto.INT16

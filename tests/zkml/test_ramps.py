@@ -8,7 +8,7 @@ import pytest
 from tests.zkml.models import model, node, normal
 from tests.zkml.test_precision import error_on
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.functions import FUNCTIONS, gelu, sigmoid
 from zkgpu.zkml.ramps import ramps_of
 

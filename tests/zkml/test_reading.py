@@ -10,8 +10,8 @@ import pytest
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.cli.program import main
 from zkgpu.errors import FormatError
+from zkgpu.inference import compile_model
 from zkgpu.zkml import calibration, onnx_model
-from zkgpu.zkml.compiled import compile_model
 from zkgpu.zkml.graph import Graph, Node
 from zkgpu.zkml.honored import HONORED, require_honored
 from zkgpu.zkml.supported import OPERATORS

@@ -10,7 +10,7 @@ import pytest
 
 from tests.zkml.models import model, node, onnx
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.onnx_import import expanded
 from zkgpu.zkml.onnx_model import OnnxModel
 from zkgpu.zkml.operations import Lookup

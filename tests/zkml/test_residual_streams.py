@@ -23,9 +23,9 @@ from tests.circuits.mutation import assert_every_wire_is_pinned  # noqa: E402
 from tests.zkml.networks import assert_same_as_semantics, compiled, model_of  # noqa: E402
 from tests.zkml.test_second_witnesses import constantly, forged  # noqa: E402
 from zkgpu.errors import FormatError, UnsatisfiedError, UsageError  # noqa: E402
+from zkgpu.inference import CompiledModel, compile_model  # noqa: E402
 from zkgpu.testing import attack_circuit  # noqa: E402
 from zkgpu.zkml import semantics, storage  # noqa: E402
-from zkgpu.zkml.compiled import CompiledModel, compile_model  # noqa: E402
 from zkgpu.zkml.counting import size_of  # noqa: E402
 from zkgpu.zkml.onnx_import import read_graph  # noqa: E402
 from zkgpu.zkml.onnx_model import OnnxModel  # noqa: E402

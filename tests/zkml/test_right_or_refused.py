@@ -12,8 +12,7 @@ import pytest
 from tests.zkml.float_faults import MODELS, REFUSED, samples_for
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.inference import ModelStatement
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, ModelStatement, compile_model
 
 FOLDER = Path(__file__).parents[1] / "data" / "onnx" / "failures"
 FILES = {path.stem: path for path in sorted(FOLDER.glob("*.onnx"))}

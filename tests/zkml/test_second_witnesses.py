@@ -395,3 +395,15 @@ def test_no_quotient_by_less_than_the_least_divisor_is_accepted(y: int) -> None:
             continue
         lie = np.array([q % Fr.modulus], dtype=object)
         assert_forgery_fails(circuit, {"x": np.array([7]), "y": np.array([y])}, {label: lambda *_, lie=lie: lie})
+
+
+@pytest.mark.parametrize("x", [-8, -1, 0, 7])
+@pytest.mark.parametrize("y", [3, 8, 9])
+def test_a_quotient_is_no_fraction(x: int, y: int) -> None:
+    """q y + rest = 2^shift x has a q in the field for each rest, of which the quotient's range leaves one."""
+    operation = Divide("d", ("x", "y"), "out", 1, 20, 1)
+    circuit = unpublished(model_of(operation, x=((1,), -8, 7), y=((1,), 1, 9)))
+    (label,) = (step.label for step in circuit._steps if getattr(step, "label", "").endswith("quotient"))
+    for rest in set(range(y)) - {2 * x % y}:
+        fraction = constantly((2 * x - rest) * pow(y, -1, R))
+        assert_forgery_fails(circuit, {"x": np.array([x]), "y": np.array([y])}, {label: fraction})

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.zkml.test_tree_ensemble import LEAF
 from tests.zkml.test_trees import FEATURES, ROWS, assert_same
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 ML = "ai.onnx.ml"
 UNTYPED = {"RegexFullMatch": "", "DictVectorizer": ML, "LabelEncoder": ML, "TreeEnsemble": ML}

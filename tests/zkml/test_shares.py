@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.networks import proven_output
 from tests.zkml.test_tabular import LABEL, SCORES, both, node, table
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 
 WIDTH = 4
 ROWS = np.random.default_rng(5).normal(size=(64, WIDTH)).astype(np.float32)

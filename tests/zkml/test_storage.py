@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.zkml.models import model, node, normal
 from zkgpu.errors import FormatError, ResourceError
 from zkgpu.formats.arrays import read_stored
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.limbs import WIDTHS
 from zkgpu.zkml.operations import Linear
 from zkgpu.zkml.ranges import analyze

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.zkml.networks import proven_output
 from tests.zkml.test_trees import FEATURES, Grown
 from zkgpu.errors import FormatError, UsageError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.storage import dump, parse
 
 DRAW = np.random.default_rng(11)

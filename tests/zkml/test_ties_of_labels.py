@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.models import model, node
 from tests.zkml.onnx_oracle import session_of
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 WIDTH = 12
 ROWS = 2 * np.random.default_rng(3).normal(size=(40, 1, WIDTH)).astype(np.float32)

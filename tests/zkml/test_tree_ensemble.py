@@ -12,7 +12,7 @@ from onnx.helper import make_node
 from tests.zkml.test_tabular import OUT, node, table
 from tests.zkml.test_trees import FEATURES, GRID, MODES, ROWS, Grown, assert_same, made
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 
 def lists(grown: Grown) -> dict[str, Any]:

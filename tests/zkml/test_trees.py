@@ -13,7 +13,7 @@ from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.networks import assert_same_as_semantics, model_of, proven_output, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.operations import Steps
 
 FEATURES = 5

@@ -18,9 +18,10 @@ from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import UsageError
 from zkgpu.zkml import semantics
-from zkgpu.zkml.counting import NetworkTally, account_of
+from zkgpu.zkml.counting import account_of
 from zkgpu.zkml.layers import products, weighted_lookups
 from zkgpu.zkml.layers.challenged import PLAIN
+from zkgpu.zkml.layers.plan import plan_of
 from zkgpu.zkml.layers.weighted_lookups import WeightedLookup, _best_period
 from zkgpu.zkml.operations import Arrange, Combine, IntegerModel, Lookup, MatMul, Operation, Requantize, Rescale
 from zkgpu.zkml.visibility import Visibilities
@@ -209,8 +210,7 @@ def test_the_number_of_tables_is_that_of_the_fewest_constraints(
 def test_rows_side_by_side_have_one_power_and_one_table(monkeypatch: pytest.MonkeyPatch) -> None:
     for period, first in ((1, [0, 1, 2, 3]), (2, [0, 1, 2, 6]), (3, [0, 1, 2])):
         with_period(monkeypatch, period)
-        tally = NetworkTally(side_by_side(), PRIVATE)
-        (lookup,) = tally.weighted_lookups.values()
+        (lookup,) = plan_of(side_by_side(), PRIVATE).weighted_lookups.values()
         assert (lookup.powers, lookup.weighing.size) == (3, 3)
         assert lookup.weighing.factors
         assert list(lookup.rows_of(0))[:4] == first
@@ -221,7 +221,7 @@ def test_values_in_another_order_are_weighted_on_their_own(monkeypatch: pytest.M
     with_period(monkeypatch, 2)
     turned = Arrange("turn", ("y",), "z", np.arange(15).reshape(1, 5, 3)[:, ::-1])
     model = model_of([function("x", "y"), turned, dense("z", "out", 1, 3, 2)], x=((1, 5, 3), -8, 7))
-    assert not NetworkTally(model, PRIVATE).weighted_lookups
+    assert not plan_of(model, PRIVATE).weighted_lookups
     assert_same_as_semantics(model, inputs_of(model))
 
 
@@ -236,9 +236,9 @@ def test_what_scores_weigh_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> N
         MatMul("scores", ("q", "t"), "out"),
     ]
     model = model_of(steps, x=((1, 5, 3), -8, 7))
-    tally = NetworkTally(model, PRIVATE)
-    assert tally.scores
-    assert not tally.weighted_lookups
+    plan = plan_of(model, PRIVATE)
+    assert plan.scores
+    assert not plan.weighted_lookups
     assert_same_as_semantics(model, inputs_of(model))
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.zkml.models import model, node, onnx
 from tests.zkml.onnx_oracle import compiled_right
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 
 INT32, INT64 = onnx.TensorProto.INT32, onnx.TensorProto.INT64
 DRAW = np.random.default_rng(4)

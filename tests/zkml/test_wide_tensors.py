@@ -12,7 +12,7 @@ from tests.zkml.models import model, node
 from tests.zkml.networks import all_inputs, assert_same_as_semantics, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import compile_model
+from zkgpu.inference import compile_model
 from zkgpu.zkml.operations import (
     ArgMax,
     Linear,

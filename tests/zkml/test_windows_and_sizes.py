@@ -9,7 +9,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from zkgpu.errors import FormatError
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.inference import CompiledModel, compile_model
 from zkgpu.zkml.lowering import resize
 from zkgpu.zkml.operations import Arrange, Combine, Linear, Maximum
 from zkgpu.zkml.ranges import analyze

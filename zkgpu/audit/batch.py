@@ -48,6 +48,8 @@ class Batch:
         chain, contract: where it was committed to
         number: the contract's
         first: inferences of the log before it
+        count: inferences of it
+        root: 32 bytes, of the tree over them
         check: the log's, at its last line
         samples: how many the contract draws of a batch, once that is known; fewer where a batch has no more
         randao: the randomness that drew them, of the header of a block

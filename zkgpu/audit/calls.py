@@ -18,7 +18,15 @@ LEAST_WINDOW = 256  # blocks whose hashes the EVM knows
 
 @dataclass(frozen=True)
 class Terms:
-    """What a contract is deployed with: wei, numbers of inferences, and blocks; see the contract.
+    """What a contract is deployed with; see examples/solidity/AuditedInference.sol.
+
+    Attributes:
+        bond: wei that each batch locks
+        reward: wei of it that go to whoever slashes; the rest is burned
+        samples: inferences that are drawn of a batch
+        most: inferences of a batch, at most
+        delay: blocks from a commitment to the block that draws
+        window: blocks from that one to the deadline for answers
 
     Raises UsageError for terms that it refuses.
     """

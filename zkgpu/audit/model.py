@@ -67,7 +67,12 @@ class Layout:
 
 @dataclass(frozen=True, eq=False)
 class AuditedModel:
-    """A compiled model whose inferences are logged, with the key that proves them."""
+    """A compiled model whose inferences are logged.
+
+    Attributes:
+        statement: what a proof of it says
+        key: by which its proofs are verified
+    """
 
     compiled: CompiledModel
     statement: ModelStatement

@@ -32,8 +32,11 @@ def open_backend(
             memory of the points (350 MB there), and the time of ten proofs when the key is loaded. A GPU decides for
             itself
 
-    Raises ResourceError when the device is not there; no device is ever replaced in silence.
+    Raises ResourceError when the device is not there; no device is ever replaced in silence. Raises UsageError for
+    another device than these, and for threads that are none.
     """
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise UsageError(f"{threads!r} threads: give a whole number from 1 on, or None for all cores")
     curve = curve or DEFAULT
     kind, _, number = device.partition(":")
     if kind == "reference":

@@ -74,8 +74,8 @@ class Calculator:
     Args:
         wasm: the file that circom makes with --wasm
         field: the scalar field of the circuit's curve
+        limits: what the module may take
 
-    limits what the module may take
     Raises FormatError for a file that is no WebAssembly module, ResourceError without wasmtime, or beyond the limits.
     """
 

@@ -16,7 +16,8 @@ def flatten(inputs: Mapping[str, Any], field: Field) -> dict[str, list[int]]:
 
     A value is an integer, a decimal or 0x string, an array, or a nested list of those; negative ones count from the
     modulus. A mapping is a bus: its member b of signal a is named a.b, of an array of buses a[0].b. Raises InputError
-    naming the signal for anything else, and for values not between -modulus and modulus, which would be reduced.
+    naming the signal for anything else, for rows of different lengths, and for values not between -modulus and modulus,
+    which would be reduced.
     """
     signals: dict[str, list[int]] = {}
     for name, value in inputs.items():
@@ -36,6 +37,8 @@ def name_hash(name: str) -> int:
 def _leaves(name: str, index: str, value: Any, field: Field) -> Iterator[tuple[str, int]]:
     """Names of signals with values in a row; `index` is the place in the signal, for messages."""
     value = value.tolist() if hasattr(value, "tolist") else value
+    if not index:
+        _shape(f"input '{name}'", value)
     if isinstance(value, Mapping):
         for member, inner in value.items():
             yield from _leaves(f"{name}{index}.{member}", "", inner, field)
@@ -44,6 +47,16 @@ def _leaves(name: str, index: str, value: Any, field: Field) -> Iterator[tuple[s
             yield from _leaves(name, f"{index}[{i}]", inner, field)
     else:
         yield name, _number(f"input '{name}'{index}", value, field)
+
+
+def _shape(where: str, value: Any) -> tuple[int, ...]:
+    """Of a signal's values. Raises InputError unless all rows of an axis are alike, as circom's arrays are."""
+    if not isinstance(value, list | tuple):
+        return tuple(getattr(value, "shape", ()))
+    shapes = {_shape(where, inner) for inner in value}
+    if len(shapes) > 1:
+        raise InputError(f"{where}: its rows have different lengths: give an array as the circuit declares it")
+    return (len(value), *next(iter(shapes), ()))
 
 
 def _number(where: str, value: Any, field: Field) -> int:

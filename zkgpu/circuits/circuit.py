@@ -63,6 +63,7 @@ class Circuit:
 
     @property
     def field(self) -> Field:
+        """The scalar field that its values are in."""
         return self.builder.field
 
     def __repr__(self) -> str:
@@ -205,7 +206,8 @@ class Circuit:
         values = (self.builder.constant_values(side.lc) for side in (left, right))
         for x, y in zip(*values, strict=True):
             if x != y:
-                raise UsageError(f"assertion '{name}' can never hold: constant {y} is not {x}")
+                which = f"assertion '{name}'" if name else "an assertion"
+                raise UsageError(f"{which} can never hold: constant {y} is not {x}")
 
     def scope(self, name: str) -> AbstractContextManager[None]:
         """Puts `name/` before the labels of the constraints written inside."""

@@ -117,10 +117,12 @@ class CompiledCircuit:
 
     @property
     def inputs(self) -> tuple[Signal, ...]:
+        """What a witness is computed from: public, packed and private inputs."""
         return tuple(signal for signal in self.signals if signal.kind != "output")
 
     @property
     def outputs(self) -> tuple[Signal, ...]:
+        """What a witness computes and a proof shows."""
         return tuple(signal for signal in self.signals if signal.kind == "output")
 
     @property

@@ -28,14 +28,19 @@ class R1CS:
     """A circuit's constraints.
 
     Wires are numbered as in circom's files: 0 is the constant one, then public outputs, public inputs, private
-    inputs, internal wires. a, b and c have one row a constraint and one column a wire.
-    labels names ranges of constraints, for messages: (first row, name) in ascending order. It may be empty.
-    wire_labels numbers each wire's signal in the source circuit, which has n_labels signals (0: not known).
-    signals names wires of a circuit from a file, {wire: name}, for messages; it may raise as a reader of files does.
-    rounds has one when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
-    wires come right after the public ones, and private inputs may be among them.
-    digest is the one by which a key names the circuit (`groth16.circuit_digest`), where it was computed before: that
-    takes a while. One changed by `replace` has none.
+    inputs, internal wires.
+
+    Attributes:
+        a, b, c: (n_constraints, n_wires): a row for each constraint, a column for each wire
+        n_public_outputs, n_public_inputs, n_private_inputs: of wires, in that order
+        wire_labels: (n_wires,) the number of each wire's signal in the source circuit
+        labels: names of ranges of constraints, for messages: (first row, name) in ascending order; perhaps none
+        n_labels: signals of the source circuit; 0 where that is not known
+        rounds: one when the circuit has challenges: they, and a digest, are then the last public inputs, the committed
+            wires come right after the public ones, and private inputs may be among them
+        signals: names wires of a circuit from a file, {wire: name}, for messages; may raise as a reader of files does
+        digest: the one by which a key names the circuit (`groth16.circuit_digest`), where it was computed before: that
+            takes a while. One changed by `replace` has none
     """
 
     field: Field
@@ -68,10 +73,12 @@ class R1CS:
 
     @property
     def n_wires(self) -> int:
+        """With the constant one."""
         return self.a.shape[1]
 
     @property
     def n_constraints(self) -> int:
+        """Rows of each matrix."""
         return self.a.shape[0]
 
     @cached_property

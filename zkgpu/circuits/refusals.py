@@ -15,7 +15,10 @@ class NoValueYet:
     def __eq__(self, other: object) -> bool:
         raise UsageError("a wire has no value yet to compare: use circuit.assert_equal or gadgets.is_equal")
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        raise UsageError(
+            "a wire has no value yet to be found by in a set or a dict: use gadgets.is_equal or gadgets.Table"
+        )
 
     def __lt__(self, other: object) -> bool:
         raise UsageError("a wire has no value yet to compare: use gadgets.less_than, less_equal or assert_less_than")

@@ -38,6 +38,7 @@ class Signal:
 
     @property
     def size(self) -> int:
+        """How many values it has."""
         return math.prod(self.shape)
 
 

@@ -51,14 +51,17 @@ class Wires(NoValueYet):
 
     @property
     def size(self) -> int:
+        """How many values there are."""
         return math.prod(self.shape)
 
     @property
     def ndim(self) -> int:
+        """How many axes there are."""
         return len(self.shape)
 
     @property
     def T(self) -> Wires:
+        """The same values with axes reversed."""
         return self.transpose()
 
     def transpose(self, axes: Sequence[int] | None = None) -> Wires:
@@ -75,6 +78,7 @@ class Wires(NoValueYet):
         return Wires(self.builder, positions.shape, self.lc)
 
     def ravel(self) -> Wires:
+        """The same values along one axis."""
         return self.reshape(-1)
 
     def broadcast_to(self, shape: Shape) -> Wires:
@@ -132,6 +136,7 @@ class Wires(NoValueYet):
 
     @property
     def is_constant(self) -> bool:
+        """Whether no value depends on a wire."""
         return self._product is None and self._lc.is_constant
 
     # arithmetic

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from zkgpu.errors import ResourceError
 
 EXIT_CLOSED_PIPE = 141  # what a shell says of a program that SIGPIPE (13) ended: 128 + 13
-_MOST = 500  # characters of a message
+_MOST, _CELL = 500, 100  # characters of a message, and of a cell of a table
 _LOOKED_AT = 20 * _MOST
 _CUT = " [..] "
 _apart: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
@@ -44,9 +44,9 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
-def aligned(rows: Sequence[Sequence[str]], room: int = 100) -> list[str]:
-    """A line for each row, with columns as wide as their longest cell; cells are messages of at most `room`."""
-    cells = [[message(cell, room) for cell in row] for row in rows]
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A line a row, with columns as wide as their longest cell; cells are messages of at most _CELL characters."""
+    cells = [[message(cell, _CELL) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
 

@@ -113,7 +113,7 @@ class CpuField:
     def copy(self, vector: CpuVector) -> CpuVector:
         """A vector with memory of its own."""
         out = self._empty(vector.n)
-        np.copyto(out.blocks, vector.blocks)
+        self._split(vector.n, lambda begin, end: np.copyto(out.blocks[begin:end], vector.blocks[begin:end]))
         return out
 
     # -- arithmetic

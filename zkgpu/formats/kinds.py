@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from zkgpu.errors import FormatError
@@ -33,6 +34,7 @@ _SIGNATURES = (
     (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it first, with unzstd"),
     (b"version https://git-lfs.github.com/spec/", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
 )
+_CIRCOM = re.compile(rb"^\s*pragma\s+circom\b", re.MULTILINE)
 _PAGES = (b"<!doctype html", b"<html", b"<head", b"<?xml", b"<error")
 _CONTAINERS = {signature[:4]: what for signature, what, _ in _SIGNATURES[:5]}
 _MEMBERS = {
@@ -62,6 +64,8 @@ def signature_kind(data: Head) -> tuple[str, str] | None:
         if head.startswith(signature):
             return what, mend
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if _CIRCOM.search(head):
+        return "a circuit in circom", "compile it, with circom --r1cs --wasm --sym, and give what that made"
     if text.startswith(_PAGES):
         return PAGE, _DOWNLOAD
     if head and not any(head):

@@ -46,6 +46,7 @@ def public_beside(proof_path: StrPath) -> Path:
 
 
 def write_public(path: StrPath, public_inputs: Sequence[int]) -> None:
+    """Writes a public.json of public inputs alone. Raises UsageError for one that is no integer."""
     strict_json.dump(path, public_values_to_json(public_inputs, b"", False))
 
 

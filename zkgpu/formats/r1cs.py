@@ -92,7 +92,7 @@ def _refuse_custom_gates(file: Container) -> None:
     if file.has(CUSTOM_GATES):
         gates = file.read(CUSTOM_GATES, "custom gates")
         if gates.u32():
-            raise gates.error("custom templates have no meaning in Groth16: compile the circuit without them")
+            raise gates.error("it has custom templates, which are not supported: compile the circuit without them")
 
 
 def _read_labels(section: SectionReader, n_wires: int, n_labels: int) -> NDArray[np.int64]:

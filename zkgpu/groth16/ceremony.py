@@ -73,16 +73,14 @@ class Draw:
     beacon: Beacon | None = None
 
 
-def record_contribution(
-    key: ProvingKey, k: int, *, name: str = "", beacon: Beacon | None = None, _blinding: int | None = None
-) -> ProvingKey:
+def record_contribution(key: ProvingKey, k: int, *, name: str = "", beacon: Beacon | None = None) -> ProvingKey:
     """The key with delta multiplied by k and a contribution that proves it; l_query and h_query stay as they are.
 
     k is the contributor's secret in [1, r); forget it. The point s comes from the operating system's generator, or with
     k from the beacon (`beacon_secrets`). In a key with a commitment the contribution to sigma comes first.
     """
     vk, chain = key.verifying_key, _delta_chain(key)
-    contribution = chain.next(chain.drawn(k, beacon, _blinding), name)
+    contribution = chain.next(chain.drawn(k, beacon), name)
     return replace(
         key,
         delta_g1=contribution.delta_after,

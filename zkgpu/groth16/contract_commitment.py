@@ -14,9 +14,11 @@ from zkgpu.groth16.keys import VerifyingKey
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,60}")
 _HASHED_AT = 0xE0  # in memory, after the key's digest and D
 _PROOF_WORDS = 12  # D and pi follow C
+_CHALLENGE = "mod(keccak256(0x00, 0x40), R)"
 _INPUTS_AT = SELECTOR_BYTES + WORD_BYTES * _PROOF_WORDS
-# gas that one value of a width adds to the digest: as it is, and compared with its interval (measured, bench/gas.py)
-_ABSORB = {1: (37, 40), 2: (44, 51), 4: (48, 62), 8: (55, 92), 16: (70, 136)}
+# gas of the digest: as values are, and where they are compared with their interval (measured; gas_limit adds a part)
+_WORD = {1: (1152, 1262), 2: (696, 809), 4: (376, 489), 8: (216, 365), 16: (136, 268)}  # of values, by their width
+_VALUE, _ARRAY = (99, 145), (177, 287)  # a value behind the last whole word, and what each array takes besides
 
 
 def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
@@ -33,17 +35,21 @@ def committed_substitutions(key: VerifyingKey) -> dict[str, object]:
         "layout_checks": _layout_checks(key),
         "copies": _copies(key),
         "state_size": hex(_HASHED_AT - 0x80 + WORD_BYTES * given + round_.packed_size),
-        "challenges": "".join(_challenge(k) for k in range(round_.n_challenges)),
         "digest": _digest(key),
-        "accumulate": "".join(_accumulate(i, value) for i, value in enumerate(_public_values(key), 1)),
+        "accumulate": "".join(_accumulate(i, *value) for i, value in enumerate(_public_values(key), 1)),
     }
 
 
 def packed_gas(arrays: Sequence[PublicArray]) -> int:
     """Gas that packed values add to a call: their calldata, their hash, and their digest. No byte of them is zero."""
     size = sum(array.packed_size for array in arrays)
-    absorbed = sum(array.size * _ABSORB[array.width][not _fills_width(array)] for array in arrays)
-    return CALLDATA_BYTE * size + hashed_gas(size) + absorbed
+    return CALLDATA_BYTE * size + hashed_gas(size) + sum(_absorbed_gas(array) for array in arrays if array.size)
+
+
+def _absorbed_gas(array: PublicArray) -> int:
+    compared = not _fills_width(array)
+    words, values = divmod(array.size, WORD_BYTES // array.width)
+    return words * _WORD[array.width][compared] + values * _VALUE[compared] + _ARRAY[compared]
 
 
 def arguments_size(n_explicit_public: int, packed_size: int) -> int:
@@ -58,18 +64,30 @@ def _packed_at(n_explicit_public: int) -> int:
     return _INPUTS_AT + WORD_BYTES * (n_explicit_public + 2)
 
 
-def _public_values(key: VerifyingKey) -> Iterator[str]:
-    """The expression of each public input, in the order of IC[1], IC[2], and so on."""
+def _public_values(key: VerifyingKey) -> Iterator[tuple[str, ...]]:
+    """The expression of each public input, in the order of IC[1], IC[2], and so on; a statement before it, if any.
+
+    No challenge but the digest's has a name: each name takes one of the few places that the EVM reaches on its stack.
+    """
     round_ = key.required_commitment.round
-    yield from (f"calldataload({_INPUTS_AT + WORD_BYTES * i:#x})" for i in range(key.n_explicit_public))
-    yield from (f"c{k}" for k in range(round_.n_challenges))
+    yield from ((f"calldataload({_INPUTS_AT + WORD_BYTES * i:#x})",) for i in range(key.n_explicit_public))
+    yield from (("c0",) if round_.arrays and not k else (_CHALLENGE, _asked(k)) for k in range(round_.n_challenges))
     if round_.arrays:
-        yield "s"
+        yield ("s",)
 
 
-def _accumulate(i: int, value: str) -> str:
-    """The statement that adds a value times IC[i] to vk_x."""
-    return f"            ok := accumulate(ok, {value}, IC{i}_X, IC{i}_Y)\n"
+def _accumulate(i: int, value: str, before: str = "") -> str:
+    """The statement that adds a value times IC[i] to vk_x, after one that the value needs."""
+    return _lines(*([before] if before else []), f"ok := accumulate(ok, {value}, IC{i}_X, IC{i}_Y)")
+
+
+def _asked(k: int) -> str:
+    """The statement before challenge k, behind the state, which memory starts with."""
+    return f"mstore(0x20, {k})"
+
+
+def _lines(*statements: str) -> str:
+    return "".join(f"            {statement}\n" for statement in statements)
 
 
 def _digest_doc(arrays: tuple[PublicArray, ...]) -> str:
@@ -94,9 +112,7 @@ def _layout_checks(key: VerifyingKey) -> str:
     if not round_.packed_size:
         return ""
     checks = {head: _packed_at(key.n_explicit_public) - WORD_BYTES - 4, head + WORD_BYTES: round_.packed_size}
-    return "".join(
-        f"            ok := and(ok, eq(calldataload({at:#x}), {value:#x}))\n" for at, value in checks.items()
-    )
+    return _lines(*(f"ok := and(ok, eq(calldataload({at:#x}), {value:#x}))" for at, value in checks.items()))
 
 
 def _copies(key: VerifyingKey) -> str:
@@ -106,11 +122,7 @@ def _copies(key: VerifyingKey) -> str:
     lines += (
         [f"calldatacopy({_HASHED_AT + given:#05x}, {_packed_at(key.n_explicit_public):#x}, {size:#x})"] if size else []
     )
-    return "".join(f"            {line}\n" for line in lines)
-
-
-def _challenge(k: int) -> str:
-    return f"            mstore(0x20, {k})\n            let c{k} := mod(keccak256(0x00, 0x40), R)\n"
+    return _lines(*lines)
 
 
 def _digest_functions(arrays: Iterable[PublicArray]) -> str:
@@ -193,12 +205,12 @@ def _digest(key: VerifyingKey) -> str:
     if not arrays:
         return ""
     compared = any(array.size and not _fills_width(array) for array in arrays)
-    lines = ["let s", *(["let outside"] if compared else [])]
+    lines = [_asked(0), f"let c0 := {_CHALLENGE}", "let s", *(["let outside"] if compared else [])]
     for array in arrays:
         if array.size:
             lines += _absorb(array, at)
         at += array.packed_size
-    return "".join(f"            {line}\n" for line in [*lines, "s := mod(s, R)"])
+    return _lines(*lines, "s := mod(s, R)")
 
 
 def _absorb(array: PublicArray, at: int) -> list[str]:

@@ -53,10 +53,12 @@ def read_verifying_key(path: StrPath) -> VerifyingKey:
 
 
 def write_proof(path: StrPath, proof: Proof) -> None:
+    """Writes a proof.json, without public values beside it: `Statement.save` writes both."""
     strict_json.dump(path, proof_to_json(proof))
 
 
 def write_verifying_key(path: StrPath, key: VerifyingKey) -> None:
+    """Writes a verification_key.json."""
     strict_json.dump(path, verifying_key_to_json(key))
 
 

@@ -29,7 +29,12 @@ UNSAFE_NAME = "UNSAFE zkgpu one-party setup: its maker can forge proofs"
 
 @dataclass(frozen=True)
 class CommitmentKey:
-    """What verifying adds for a circuit with challenges: sigma in G2, and what is committed and packed."""
+    """What verifying adds for a circuit with challenges.
+
+    Attributes:
+        sigma_g2: the secret of the commitment, in G2
+        round: what is committed and packed
+    """
 
     sigma_g2: Point
     round: CommittedRound
@@ -37,11 +42,15 @@ class CommitmentKey:
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """ic has n_public + 1 points: public input i is bound to ic[i + 1].
+    """What whoever verifies needs of a setup.
 
-    With a commitment the last public inputs are challenges and digest, which the verifier computes for itself.
-    is_unsafe says that one party made the key and can forge proofs. It travels with the key into every file, but is no
-    part of what the key verifies: neither of comparisons nor of any transcript.
+    Attributes:
+        alpha_g1, beta_g2, gamma_g2, delta_g2: the setup's secrets, in the group that the name says
+        ic: n_public + 1 points of G1: public input i is bound to ic[i + 1]
+        commitments: one for a circuit with challenges, whose last public inputs are challenges and digest, which the
+            verifier computes for itself
+        is_unsafe: says that one party made the key and can forge proofs. It travels with the key into every file, but
+            is no part of what the key verifies: neither of comparisons nor of any transcript
     """
 
     system: ClassVar[str] = "groth16"
@@ -72,6 +81,7 @@ class VerifyingKey:
 
     @property
     def n_public(self) -> int:
+        """Public inputs of the circuit, challenges and digest among them."""
         return len(self.ic) - 1
 
     @property
@@ -124,7 +134,12 @@ class VerifyingKey:
 
 @dataclass(frozen=True)
 class Commitment:
-    """D = sum w_i K_i over the committed wires, and pi = sigma D, which shows that D is such a sum."""
+    """A commitment to wires.
+
+    Attributes:
+        point: D = sum w_i K_i over the committed wires
+        knowledge: pi = sigma D, which shows that D is such a sum
+    """
 
     point: Point
     knowledge: Point
@@ -135,6 +150,8 @@ class Proof:
     """A proof (A, B, C). Proofs are malleable: never use one, or its hash, as an identifier.
 
     Attributes:
+        a, c: points of G1
+        b: a point of G2
         commitments: one for a circuit with challenges
     """
 
@@ -241,6 +258,7 @@ class ProvingKey:
     may be views of a memory-mapped file.
 
     Attributes:
+        beta_g1, delta_g1: as in the verifying key, in G1
         a, b: QAP matrices, domain_size rows and n_wires columns, with the rows that bind public inputs: row
             n_constraints + s of `a` has a one in column s, for s = 0 .. n_public
         a_query: (n_wires, 8)   sum of A's column i over the Lagrange points, in G1
@@ -248,6 +266,8 @@ class ProvingKey:
         b_g2_query: (n_wires, 16)  and in G2
         l_query: (n_wires - n_public - n_committed - 1, 8)  (beta A + alpha B + C) / delta for the private wires
         h_query: (domain_size, 8)  the odd Lagrange points of the domain of twice the size, over delta
+        circuit_hash: 64 bytes, of the key before any contribution, which the first one's transcript begins with
+        contributions: who multiplied delta by a secret, in order
         commitments: the queries for committed wires, one such when the circuit has challenges
         circuit_digest: of the circuit that has A and B, in a key that has none of its own (`groth16.circuit_digest`):
             its matrices have their sizes and no entries
@@ -332,14 +352,17 @@ class ProvingKey:
 
     @property
     def n_wires(self) -> int:
+        """Wires of the circuit, the constant one among them."""
         return self.a.shape[1]
 
     @property
     def n_public(self) -> int:
+        """As of the verifying key."""
         return self.verifying_key.n_public
 
     @property
     def n_committed(self) -> int:
+        """Wires that are committed to before there are challenges."""
         return sum(int(queries.committed_query.shape[0]) for queries in self.commitments)
 
     @property
@@ -354,6 +377,7 @@ class ProvingKey:
 
     @property
     def domain_size(self) -> int:
+        """Points of the domain, a power of two: rows of A and B."""
         return self.a.shape[0]
 
     @property

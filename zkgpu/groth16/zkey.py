@@ -10,7 +10,7 @@ models have no coefficients (section 4), but section 104: the digest of the circ
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -96,19 +96,38 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         commitment = read_commitment_key(file, header.curve, header.n_wires, header.n_public)
         header = replace(header, commitments=(commitment,))
     points = _read_points(file, header, known)
-    bound_to = _read_circuit_digest(file)
-    kept = prepared.load(digest, "matrices") if digest and bound_to is None else None
-    a, b = kept or (
-        _read_matrices(file.read(COEFFICIENTS, "coefficients"), header) if bound_to is None else _none(header)
+    has_matrices = _read_circuit_digest(file) is None
+    kept = prepared.load(digest, "matrices") if digest and has_matrices else None
+    matrices = kept or (
+        _read_matrices(file.read(COEFFICIENTS, "coefficients"), header) if has_matrices else _none(header)
     )
-    circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
-    if validate and digest and not known:
+    if validate and not known:
         validate_all(file, points, validate)
+    key = _read_rest(file, header, points, matrices)
+    if digest is None:
+        return key
+    if not known:
+        _require_matching(file, key)
+    if not known or (kept is None and has_matrices):
+        checked.require_unchanged(file.path, file.data, digest)
+    if kept is None and has_matrices:
+        prepared.keep(digest, "matrices", matrices)
+    if not known:
+        checked.remember(digest)
+    return key.read_from(digest)
+
+
+def _read_rest(
+    file: Container, header: Header, points: Mapping[str, GroupRows], matrices: tuple[SparseMatrix, SparseMatrix]
+) -> ProvingKey:
+    """The key, with what the ceremony left and the commitment's queries."""
+    circuit_hash, contributions = read_contributions(file.read(CEREMONY, "contributions"), header.curve)
     queries = []
     for _ in header.commitments:
         rows = (points["committed points"].rows, points["knowledge points"].rows)
         queries.append(read_commitment_queries(file, header.curve, rows))
-    key = ProvingKey(
+    a, b = matrices
+    return ProvingKey(
         verifying_key=_verifying_key(header, points["IC points"].rows, contributions),
         beta_g1=header.beta_g1,
         delta_g1=header.delta_g1,
@@ -122,19 +141,8 @@ def read_zkey(path: Source, validate: Validator | None = None) -> ProvingKey:
         circuit_hash=circuit_hash,
         contributions=contributions,
         commitments=tuple(queries),
-        circuit_digest=bound_to,
+        circuit_digest=_read_circuit_digest(file),
     )
-    if digest is None:
-        return key
-    if not known:
-        _require_matching(file, key)
-    if not known or (kept is None and bound_to is None):
-        checked.require_unchanged(file.path, file.data, digest)
-    if kept is None and bound_to is None:
-        prepared.keep(digest, "matrices", (a, b))
-    if not known:
-        checked.remember(digest)
-    return key.read_from(digest)
 
 
 def _require_matching(file: Container, key: ProvingKey) -> None:

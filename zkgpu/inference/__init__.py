@@ -30,7 +30,8 @@ if TYPE_CHECKING:
         verify,
     )
     from zkgpu.zkml.check import ModelCheck, check
-    from zkgpu.zkml.compiled import CompiledModel, compile_model
+    from zkgpu.zkml.compiled import CompiledModel
+    from zkgpu.zkml.compiling import compile_model
 
 __all__ = [
     "CompiledModel",
@@ -66,7 +67,7 @@ _HOMES = {
     "binding_from": "zkgpu.inference.steps",
     "binding_of": "zkgpu.inference.steps",
     "check": "zkgpu.zkml.check",
-    "compile_model": "zkgpu.zkml.compiled",
+    "compile_model": "zkgpu.zkml.compiling",
     "estimate": "zkgpu.inference.costs",
     "estimate_model": "zkgpu.inference.costs",
     "hashes_of": "zkgpu.inference.steps",

@@ -30,7 +30,8 @@ from zkgpu.ntt.domain import Domain
 from zkgpu.records import dataclass
 from zkgpu.zkml.calibration import FloatModel
 from zkgpu.zkml.check import shapes_of_inputs
-from zkgpu.zkml.compiled import CompiledModel, compile_model
+from zkgpu.zkml.compiled import CompiledModel
+from zkgpu.zkml.compiling import compile_model
 from zkgpu.zkml.frontends import as_onnx
 from zkgpu.zkml.graph import Shape, Unsupported
 from zkgpu.zkml.onnx_model import OnnxModel, Source

@@ -61,6 +61,7 @@ class Folder:
 
     @property
     def key_file(self) -> Path:
+        """Where the proving key lies."""
         return self.path / _KEY
 
     @property
@@ -170,11 +171,13 @@ class Folder:
         return hashlib.sha256(b"".join([b"zkgpu contract", __version__.encode(), *parts])).hexdigest()
 
     def read_key(self, backend: Backend) -> ProvingKey:
+        """The proving key, its points checked. Raises UsageError where there is none, or as `read_zkey`."""
         self._require(_KEY, "zkgpu zkml setup")
         with stage("open key"):
             return read_zkey(self.key_file, backend.first_invalid_point)
 
     def read_verifying_key(self) -> VerifyingKey:
+        """Raises UsageError where there is none, FormatError or PointError for a damaged one."""
         self._require(_VERIFYING_KEY, "zkgpu zkml setup")
         return read_verifying_key(self.path / _VERIFYING_KEY)
 

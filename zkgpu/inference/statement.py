@@ -31,6 +31,7 @@ from zkgpu.zkml.visibility import BINDING, hash_name
 
 _VERSION = 2
 _TITLE = "zkgpu statement"
+_MOST_SHOWN = 32  # numbers of a tensor, in a line
 _PROVEN = {
     "public": "The network that the key was made for gives",
     "private": "Some weights of the architecture that the key was made for give",
@@ -77,13 +78,13 @@ class ShownTensor:
         """Whether a label stands for a value, and not for a place."""
         return bool(self.labels) and (not self.shape or self.shape[-1] != len(self.labels))
 
-    def as_text(self, integers: NDArray[Any], most: int = 32) -> str:
-        """One line: the first `most` real numbers, with their labels; a binding's bytes in hexadecimal."""
+    def as_text(self, integers: NDArray[Any]) -> str:
+        """One line: the first _MOST_SHOWN real numbers, with their labels; a binding's bytes in hexadecimal."""
         flat = np.ravel(integers)
         if self.role == "binding":
             return f"binding: 0x{bytes(flat.tolist()).hex()}"
-        shown = [self._entry(i, int(value)) for i, value in enumerate(flat[:most])]
-        more = [f".. ({flat.size} in all)"] if flat.size > most else []
+        shown = [self._entry(i, int(value)) for i, value in enumerate(flat[:_MOST_SHOWN])]
+        more = [f".. ({flat.size} in all)"] if flat.size > _MOST_SHOWN else []
         return f"{self.role} {self.name}: " + " ".join([*shown, *more])
 
     def _entry(self, i: int, integer: int) -> str:

@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def setup(compiled: CompiledModel, powers: PowersOfTau, backend: Backend, *, name: str = "") -> ProvingKey:
-    """The key of the model's circuit, from a ceremony's powers of tau, with one contribution from this machine."""
+    """The key of the model's circuit, from a ceremony's powers of tau, with one contribution from this machine.
+
+    Args:
+        powers: what `zkgpu.load_powers` gives
+        name: recorded with the contribution
+
+    Raises as `groth16.setup`.
+    """
     return groth16.setup(compiled.circuit.r1cs, powers, backend, name=name)
 
 
@@ -36,6 +43,14 @@ class Prover:
     """A model and its key at home on a device, for many proofs.
 
     With private or hashed weights, `weights` of a call may be another model made by `CompiledModel.with_weights`.
+
+    Args:
+        compiled: the model, whose circuit is written where it was not yet
+        key: what `setup` made of that circuit
+        backend: what `zkgpu.open_backend` gives
+        allow_insecure_key: accept a key for which anyone can forge proofs
+
+    Raises UsageError for the key of another circuit or another curve's backend, InsecureKeyError for a weak key.
     """
 
     def __init__(
@@ -47,6 +62,7 @@ class Prover:
 
     @property
     def verifying_key(self) -> VerifyingKey:
+        """What whoever verifies its proofs needs."""
         return self._prover.key.verifying_key
 
     def prove(

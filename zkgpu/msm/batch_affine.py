@@ -17,6 +17,7 @@ from typing import Any
 from zkgpu.jit.element import select
 from zkgpu.jit.isa import IFMA
 from zkgpu.jit.kernel import operation
+from zkgpu.jit.memory import CACHE_LINE
 from zkgpu.msm.formulas import LAZY, Affine, Coordinates, Element, chord
 from zkgpu.msm.group import KernelGroup
 from zkgpu.msm.inversion import CHAINS, chain_offset
@@ -38,7 +39,7 @@ def forward_pass(shape: KernelGroup) -> Any:
     @operation(shape.isa, shape.modulus)
     def forward(e: Any, left: Any, right: Any, pair: Any, scratch: Any, totals: Any, block: Any) -> None:
         curve, at = Coordinates(e, shape), e.builder.mul(block, e.integer(stride))
-        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * shape.isa.lanes))
+        _prefetch(e, (left, right), e.shifted(pair, PREFETCH_BLOCKS * shape.isa.lanes), shape.row_bytes)
         p, q = curve.gather(left, pair), curve.gather(right, pair)
         dx, dy, flags = _slope(curve, p, q)
         for k, part in enumerate((dx, dy, p.x, p.y)):
@@ -112,10 +113,12 @@ def move_rows(shape: KernelGroup) -> Any:
     return move
 
 
-def _prefetch(e: Any, lists: tuple[Any, ...], offset: Any) -> None:
+def _prefetch(e: Any, lists: tuple[Any, ...], offset: Any, row_bytes: int) -> None:
+    """All cache lines of the referenced rows."""
     for references in lists:
         for address in e.lane_integers(references, offset):
-            e.prefetch(address)
+            for line in range(0, row_bytes, CACHE_LINE):
+                e.prefetch(e.shifted(address, line))
 
 
 def _slope(curve: Coordinates, p: Affine, q: Affine) -> tuple[Element, Element, Any]:

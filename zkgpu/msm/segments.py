@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zkgpu.fields.field import Limbs
-from zkgpu.jit.kernel import kernel, on_stack, subroutine
+from zkgpu.jit.kernel import kernel, on_stack, operation, subroutine
 from zkgpu.jit.memory import aligned_empty, aligned_zeros
 from zkgpu.msm import buckets
 from zkgpu.msm.batch_affine import backward_pass, blocks_at_once, forward_pass, move_rows, scratch_words
@@ -18,6 +18,7 @@ from zkgpu.msm.inversion import invert_totals, reset_totals
 from zkgpu.records import dataclass
 
 CHUNK = 1 << 14  # references summed together: their partial sums stay in the second-level cache
+REFERENCE_BYTES = 4
 BATCH = 1 << 11  # additions that share an inversion
 LIST_MARGIN = 64  # the prefetches read ahead in the pair lists
 
@@ -107,6 +108,7 @@ def sum_segments(shape: KernelGroup) -> Any:
     order_by_size, take_chunk = subroutine(buckets.order_by_size), subroutine(buckets.take_chunk)
     pair_up, add_pairs, write_sums = subroutine(buckets.pair_up), _add_pairs(shape), _write_sums(shape)
     at_once, row_bytes, two = pairs_at_once(shape), shape.row_bytes, on_stack((2,), np.int64)
+    prefetch_ends = _prefetch_ends(shape)
 
     def run(
         points: int,
@@ -129,6 +131,7 @@ def sum_segments(shape: KernelGroup) -> Any:
         begin = done = 0
         while begin < segments:
             taken, done = take_chunk(start, order, begin, done, chunk, references, first, count)
+            prefetch_ends(references, first, count, taken)
             row, span[0], span[1] = FREE_ROW, 0, taken
             while True:
                 pairs = pair_up(points, rows, row_bytes, references, first, count, span, row, (left, right))
@@ -141,6 +144,22 @@ def sum_segments(shape: KernelGroup) -> Any:
             begin += 0 if done else taken
 
     return run
+
+
+def _prefetch_ends(shape: KernelGroup) -> Any:
+    """prefetch(references, first, count, segments): both ends of each segment, which lie in no order."""
+
+    @operation(shape.isa, shape.modulus)
+    def fetch(e: Any, address: Any) -> None:
+        e.prefetch(address)
+
+    def prefetch(references: Any, first: Any, count: Any, segments: int) -> None:
+        for i in range(segments):
+            address = references.ctypes.data + first[i] * REFERENCE_BYTES
+            fetch(address)
+            fetch(address + count[i] * REFERENCE_BYTES - 1)
+
+    return subroutine(prefetch)
 
 
 def pairs_at_once(shape: KernelGroup) -> int:

@@ -3,8 +3,8 @@
 A transform of n values is log2 n stages. Stage s splits each of 2^s groups into halves x, y and replaces them by
 x + w y and x - w y with one factor w per group. A pass does three stages at once (radix 8) on 2^3 blocks; first over
 the whole array, then within sub-transforms that stay in the second-level cache, where a last pass does the last three
-stages in tiles of 2^3 blocks. The inverse does the same passes backwards. The larger that cache, the fewer passes go
-over the whole array.
+stages in tiles of 2^3 blocks. Passes over the whole array go together: some columns, which stay in that cache too, go
+through up to three of them before the next columns do. The inverse does the same passes backwards.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from zkgpu.jit.threads import ranges
 from zkgpu.records import dataclass
 
 # kinds of pass: 1, 2 and 3 are radix 2, 4 and 8; TAIL the last three stages in tiles; FIRST the first radix 8 over the
@@ -27,6 +26,8 @@ SMALLEST_LOG = 2 * RADIX_LOG
 # values of a sub-transform that is not all there is: 2^12 take 160 KiB at most, 2^14 take 640
 SUBTRANSFORM_LOG, MOST_SUBTRANSFORM_LOG = 12, 14
 VALUE_BYTES = 40
+# passes over the whole array that go together, so that they read and write it once
+TOGETHER = 3
 # values of a part that goes through all its passes in the first-level cache
 NEST_LOG = 9
 # items a phase is cut into, when it is long enough: an item should have this many values at least
@@ -79,23 +80,31 @@ def plan(log_size: int, log_lanes: int, group: int, inverse: bool, subtransform:
         subtransform: log2 of the values of a sub-transform, at most
     """
     layout, steps, stage = _Layout(log_size, log_lanes, group, inverse), radices(log_size, subtransform), 0
-    phases = []
-    for _ in range(whole_passes(log_size, subtransform)):
-        phases.append(_columns_apart(layout, np.array([layout.pass_on(0, steps[0], stage, 0)], np.int64)))
-        stage += steps.pop(0)
-    phases.append(_subtransforms(layout, stage, steps))
+    phases, whole, width = [], whole_passes(log_size, subtransform), subtransform - log_lanes
+    for begin in range(0, whole, TOGETHER):
+        together = steps[begin : min(begin + TOGETHER, whole)]
+        phases.append(_columns_apart(layout, stage, together, 1 << max(width - sum(together), 0)))
+        stage += sum(together)
+    phases.append(_subtransforms(layout, stage, steps[whole:]))
     return Plan(tuple(phases[::-1] if inverse else phases))
 
 
-def _columns_apart(layout: _Layout, row: Rows) -> tuple[Rows, ...]:
-    """One pass as items that do a range of its columns each."""
-    columns = int(row[0, 3])
-    items = []
-    for begin, end in ranges(columns, layout.items):
-        item = row.copy()
-        item[0, 1], item[0, 3] = begin, end - begin
-        items.append(item)
-    return tuple(items)
+def _columns_apart(layout: _Layout, stage: int, radices: list[int], width: int) -> tuple[Rows, ...]:
+    """The stages from `stage` on, `width` columns of the last pass at a time, or fewer, and all they come from."""
+    columns, parts = layout.blocks >> (stage + sum(radices)), 1 << stage
+    width = max(1, min(width, columns, columns * parts // layout.items))
+    rows = np.array(layout.of_columns(stage, radices, width), np.int64)
+    steps = np.zeros_like(rows)
+    steps[:, 1], steps[:, 4] = layout.blocks >> stage, rows[:, 5]
+    of_parts = rows + np.arange(parts, dtype=np.int64)[:, None, None] * steps
+    units = np.repeat(of_parts, columns // width, axis=0)
+    units[:, :, 1] += np.tile(np.arange(0, columns, width), parts)[:, None]
+    return _items(layout, units)
+
+
+def _items(layout: _Layout, units: Rows) -> tuple[Rows, ...]:
+    """The passes of units that may run side by side, (units, passes, 6), as items of some units each."""
+    return tuple(part.reshape(-1, 6) for part in np.array_split(units, min(layout.items, len(units))))
 
 
 def _subtransforms(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows, ...]:
@@ -104,7 +113,7 @@ def _subtransforms(layout: _Layout, top: int, radices: list[int]) -> tuple[Rows,
     steps = np.zeros_like(rows)
     steps[:, 1], steps[:, 4] = size, _groups_of_a_subtransform(rows, size)
     numbers = np.arange(1 << top, dtype=np.int64)[:, None, None]
-    return tuple(part.reshape(-1, 6) for part in np.array_split(rows + numbers * steps, min(layout.items, 1 << top)))
+    return _items(layout, rows + numbers * steps)
 
 
 def _groups_of_a_subtransform(rows: Rows, size: int) -> NDArray[np.int64]:
@@ -152,6 +161,17 @@ class _Layout:
             rows.append([self.pass_on(part, radix_log, at, stage)])
             at += radix_log
         return self.ordered([*rows, [(TAIL, part * tiles * RADIX, 0, 0, part * tiles, tiles)]])
+
+    def of_columns(self, stage: int, radices: list[int], width: int) -> list[tuple[int, ...]]:
+        """The passes from `stage` on in part 0, on the first `width` columns of the last and all they come from."""
+        at, end = stage, stage + sum(radices)
+        passes: list[list[tuple[int, ...]]] = []
+        for radix_log in radices:
+            kind, offset, stride, _, first_group, groups = self.pass_on(0, radix_log, at, stage)
+            at += radix_log
+            runs = range(offset, offset + stride, self.blocks >> end)
+            passes.append([(kind, run, stride, width, first_group, groups) for run in runs])
+        return self.ordered(passes)
 
     def pass_on(self, part: int, radix_log: int, at: int, stage: int) -> tuple[int, ...]:
         """The pass at stage `at` over one part of an earlier stage (or of the same)."""

@@ -38,10 +38,16 @@ MIN_LOG_SIZE = 3
 
 @dataclass(frozen=True)
 class VerifyingKey:
-    """log_size is of the domain; k1, k2 label the second and third columns; tau_g2 is x_2 in files.
+    """What whoever verifies needs of a setup.
 
-    is_unsafe says that one party drew tau and can forge proofs. It travels with the key into every file, but is no part
-    of what the key verifies: neither of comparisons nor of any transcript.
+    Attributes:
+        log_size: of the domain
+        k1, k2: label the second and third columns
+        qm, ql, qr, qo, qc: commitments to the selectors
+        s1, s2, s3: commitments to the permutation polynomials
+        tau_g2: x_2 in files
+        is_unsafe: says that one party drew tau and can forge proofs. It travels with the key into every file, but is no
+            part of what the key verifies: neither of comparisons nor of any transcript
     """
 
     system: ClassVar[str] = "plonk"
@@ -77,6 +83,7 @@ class VerifyingKey:
 
     @property
     def domain(self) -> Domain:
+        """The roots of unity that rows of the circuit stand at."""
         return Domain(self.curve.scalar_field, 1 << self.log_size)
 
     @property
@@ -128,8 +135,8 @@ class Proof:
         a, b, c, z: commitments to the wires and to the grand product
         t1, t2, t3: to the parts of the quotient
         w_zeta, w_zeta_omega: proofs of the openings at zeta and at zeta omega
-
-    eval_*                 the openings: wires and two permutation polynomials at zeta, z at zeta omega
+        eval_a, eval_b, eval_c, eval_s1, eval_s2: openings of wires and of two permutation polynomials at zeta
+        eval_zw: the opening of z at zeta omega
     """
 
     system: ClassVar[str] = "plonk"
@@ -165,10 +172,12 @@ class Proof:
 
     @property
     def points(self) -> dict[str, Point]:
+        """By name, in the order of calldata."""
         return {name: getattr(self, name) for name in POINTS}
 
     @property
     def evaluations(self) -> dict[str, int]:
+        """The openings by name, in the order of calldata."""
         return {name: getattr(self, name) for name in EVALUATIONS}
 
     def to_json(self) -> dict[str, Any]:
@@ -254,10 +263,12 @@ class ProvingKey:
 
     @property
     def n_public(self) -> int:
+        """As of the verifying key."""
         return self.verifying_key.n_public
 
     @property
     def domain_size(self) -> int:
+        """Points of the domain, a power of two."""
         return 1 << self.verifying_key.log_size
 
     @property

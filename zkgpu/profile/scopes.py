@@ -33,6 +33,7 @@ class Scope:
 
     @property
     def constraints(self) -> int:
+        """Those of its children among them."""
         return int(self.counts[0])
 
     @property
@@ -47,6 +48,7 @@ class Scope:
             self.children.setdefault(path[0], Scope(path[0])).add(path[1:], counts)
 
     def to_json(self) -> dict[str, object]:
+        """Nested objects with name, constraints, entries of a, b and c, and children: the data of the page."""
         constraints, a, b, c = map(int, self.counts)
         children = [child.to_json() for child in self.children.values()]
         return {"name": self.name, "constraints": constraints, "a": a, "b": b, "c": c, "children": children}

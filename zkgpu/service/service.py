@@ -27,14 +27,17 @@ class UnknownName(UsageError):
 
 
 class Service:
-    """Raises as `Spool`.
+    """A resident prover: jobs come in, wait in the spool, and are proven at places.
 
     Args:
-        places: starts the places
+        settings: which keys are served, where jobs wait, and how many
+        places: starts the places, once; they open the keys
 
     Attributes:
         facts: of the keys that are open, by name
         failure: why keys cannot be opened; `on_failure` is called then
+
+    Raises as `Spool`.
     """
 
     def __init__(self, settings: Settings, places: Callable[[], list[Place]]) -> None:
@@ -52,6 +55,7 @@ class Service:
 
     @property
     def is_ready(self) -> bool:
+        """Whether all keys are open and jobs are taken."""
         return self._is_open and not self.jobs.is_draining
 
     async def start(self) -> None:

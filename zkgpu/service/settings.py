@@ -34,6 +34,7 @@ class Settings:
         grace: seconds for what is proven when the service is to end
         slow, rate: a body may take `slow` seconds, and one more for each `rate` bytes
         idle: seconds in which a connection must send the head of a request
+        hosts: names of this machine, the only ones that a service without a token answers to
     """
 
     served: dict[str, Served]

@@ -22,6 +22,7 @@ def read_key(source: Source, validate: Validator | None = None) -> AnyProvingKey
 
 
 def write_key(path: StrPath, key: AnyProvingKey) -> None:
+    """Writes the .zkey of a proving key of any proof system."""
     system_of(key).write_key(path, key)
 
 
@@ -32,6 +33,7 @@ def read_verifying_key(source: Source) -> AnyVerifyingKey:
 
 
 def write_verifying_key(path: StrPath, key: AnyVerifyingKey) -> None:
+    """Writes the verification_key.json of a key of any proof system."""
     strict_json.dump(path, system_of(key).verifying_key_to_json(key))
 
 

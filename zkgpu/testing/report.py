@@ -36,7 +36,7 @@ class Finding:
     Attributes:
         kind: what was changed: "hints", "pairs of hints", "wires" and so on
         changes: the values chosen; all others follow from them
-        outputs: the outputs that differ, by name. None when the outputs are the same: then a wire is not unique, which
+        outputs: the names of the outputs that differ. Empty when all are the same: then a wire is not unique, which
             matters only to whoever takes its value for determined
     """
 
@@ -46,6 +46,7 @@ class Finding:
 
     @property
     def is_second_output(self) -> bool:
+        """Whether a verifier would accept another result for the same inputs."""
         return bool(self.outputs)
 
     @property
@@ -62,7 +63,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class FreeWire:
-    """A wire that the constraints do not determine next to the honest witness."""
+    """A wire that the constraints do not determine next to the honest witness.
+
+    Attributes:
+        name: the signal, hint or wire that it is
+        wire: its number in the R1CS
+        constraints: labels of constraints that it stands in, the first few
+    """
 
     name: str
     wire: int
@@ -71,10 +78,13 @@ class FreeWire:
 
 @dataclass(frozen=True)
 class SoundnessReport:
-    """What was tried, by kind, and what was found; second outputs come first.
+    """What was tried, and what was found.
 
     Attributes:
+        tried: by kind, how many
+        findings: second witnesses, those with second outputs first
         free: wires that the Jacobian leaves free; empty too where it was not computed
+        notes: why it was not, for instance
     """
 
     tried: Mapping[str, int]
@@ -89,6 +99,7 @@ class SoundnessReport:
 
     @property
     def second_outputs(self) -> tuple[Finding, ...]:
+        """The findings that a verifier would accept as another result."""
         return tuple(finding for finding in self.findings if finding.is_second_output)
 
     def __str__(self) -> str:

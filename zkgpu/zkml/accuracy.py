@@ -4,33 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zkgpu.errors import FormatError, InputError
+from zkgpu.errors import FormatError
 from zkgpu.records import dataclass
-from zkgpu.stages import stage
-from zkgpu.zkml import semantics
-from zkgpu.zkml.clamps import clamped, limited
-from zkgpu.zkml.operations import IntegerModel, Tensor
-from zkgpu.zkml.samples import Samples, sample
 
 if TYPE_CHECKING:
-    from zkgpu.zkml.calibration import FloatModel
     from zkgpu.zkml.graph import Graph
-    from zkgpu.zkml.quantize import Quantization
-
-Floats = NDArray[np.float64]
 
 ALLOWED = 0.05  # how far an output may be from the float model's, as a share, unless more is allowed
 WARNED = 0.02  # from where on it is reported
 _OF_LABELS, _OF_SCORES, _OF_LAYERS, _OF_A_NUMBER = 0.01, 0.0005, 0.005, 0.0025  # see Accuracy.distance
-_LUCKY = 8
-_OUTLYING = 10.0  # how much larger than half of the samples one is that says nothing of them
-_WHOLE = 1e-6  # how far a whole number may be from an integer
+LUCKY = 8  # samples from which on one that differs is luck
 FEWEST_SAMPLES = 32  # of which a part is held out of the calibration
 _REFUSED = "{} of {} samples have values beyond what calibration saw, and cannot be proven: calibrate with more"
 _CLAMPED = "{} of {} samples have values in the network beyond what calibration saw, and are proven with --clamp only"
@@ -64,7 +49,7 @@ class OutputAccuracy:
 
     def amiss(self, samples: int) -> float:
         """How far the output is from the float model's, as a share: 0 is best. One answer of eight or more is luck."""
-        luck = 1 / samples if samples >= _LUCKY else 0.0
+        luck = 1 / samples if samples >= LUCKY else 0.0
         shares = (1 - self.agreement - luck,) if self.named else (self.farthest, 1 - self.clear - luck)
         return max(math.inf if math.isnan(share) else share for share in shares)
 
@@ -93,19 +78,20 @@ class Accuracy:
 
     @property
     def worst_output(self) -> OutputAccuracy:
+        """The output that is farthest from the float model's."""
         return max(self.outputs, key=lambda output: output.amiss(self.samples))
 
     @property
     def amiss(self) -> float:
         """How far the worst output is from the float model's, as a share; or the share of samples that are refused."""
         count = self.samples + self.refused
-        luck = 1 / count if count >= _LUCKY else 0.0
+        luck = 1 / count if count >= LUCKY else 0.0
         return max(self.worst_output.amiss(self.samples), self.refused / count - luck)
 
     @property
     def clamped_share(self) -> float:
         """The share of samples that must ask for a clamp. One of eight or more is luck."""
-        luck = 1 / self.samples if self.samples >= _LUCKY else 0.0
+        luck = 1 / self.samples if self.samples >= LUCKY else 0.0
         return max(0.0, self.clamped / self.samples - luck)
 
     def distance(self, graph: Graph) -> float:
@@ -145,220 +131,3 @@ class Accuracy:
         differs = f"output '{output.name}' agrees in {output.agreement:.1%} of answers with the float model"
         error_told = "" if output.named else f", its error is {output.farthest:.2%}"
         return f"{differs}{error_told}; the worst layer is {layer} with an error of {error:.2%}"
-
-
-def measure(
-    quantization: Quantization, graph: Graph, model: FloatModel, samples: Samples, *, held_out: bool = True
-) -> Accuracy:
-    """Float and integer model side by side on every sample; entries out of range are brought to its end."""
-    ends = tuple(tensor.name for tensor in quantization.model.outputs)
-    unknown = sorted(set(ends) - set(model.tensors))
-    if unknown:
-        raise FormatError(
-            f"output '{unknown[0]}' is text, of no classes that the file names: leave it out with --tensor"
-        )
-    shared = [name for name in model.tensors if name in quantization.tensors]
-    squares: dict[str, list[tuple[float, float]]] = {name: [] for name in shared}
-    truths = {t.name for t in quantization.model.outputs if t.scale == 1.0 and 0 <= t.low <= t.high <= 1}
-    answers = {name: _Answers(graph.is_integral(name) or name in truths) for name in ends}
-    count = len(next(iter(samples.values())))
-    refused: list[semantics.OutOfRange] = []
-    is_usual, proven = of_usual_size(samples), list[int]()
-    clamps, moved = limited(quantization.model), 0
-    with stage("measure accuracy"):
-        for i in range(count):
-            given = sample(samples, i)
-            floats = model.run(given)
-            try:
-                integers = semantics.run(quantization.model, to_integers(quantization.model, given, clamp=True))
-            except semantics.OutOfRange as error:
-                refused.append(error)
-                continue
-            proven.append(i)
-            moved += any(one.is_refused for one in clamped(clamps, integers))
-            for name in shared:
-                real = _real(quantization, integers, name)
-                squares[name].append(_squares(real, floats[name], all_count=name in answers))
-                if name in answers:
-                    answers[name].add(real, floats[name])
-    if len(refused) == count:
-        raise refused[0]
-    errors = {name: _error(np.array(pairs)) for name, pairs in squares.items()}
-    named = graph.class_tensors()
-    named |= {n for n in ends if (a := answers[n]).is_integral and a.is_whole and a.largest <= 1}  # signs and truths
-    usual = {n: 0.0 if answers[n].is_share else _relative(np.array(squares[n])[is_usual[proven]]) for n in ends}
-    outputs = tuple(
-        OutputAccuracy(n, answers[n].equal, errors[n], answers[n].clear, n in named, usual[n]) for n in ends
-    )
-    layers = {name: error for name, error in errors.items() if name not in named} or errors
-    worst = max(layers, key=lambda name: math.inf if math.isnan(layers[name]) else layers[name])
-    return Accuracy(count - len(refused), outputs, (worst, errors[worst]), errors, held_out, len(refused), moved)
-
-
-def _error(squares: Floats) -> float:
-    """Of samples, a row each: the square of the difference, and that of the float values."""
-    difference, size = squares.sum(axis=0)
-    return float(np.sqrt(difference / size if size > 0 else difference))
-
-
-def _relative(squares: Floats) -> float:
-    """As `_error`, but nothing of samples whose float values are all 0."""
-    return _error(squares) if squares[:, 1].any() else 0.0
-
-
-def of_usual_size(samples: Samples) -> NDArray[np.bool_]:
-    """Which samples are not much larger than most, in any input; all of them where they are few."""
-    count = len(next(iter(samples.values())))
-    found = np.ones(count, dtype=bool)
-    for array in samples.values() if count >= _LUCKY else ():
-        sizes = np.sqrt((array.reshape(count, -1).astype(np.float64) ** 2).sum(axis=1))
-        found &= sizes <= (_OUTLYING * float(np.median(sizes)) or np.inf)
-    return found
-
-
-def _squares(real: Floats, wanted: Floats, *, all_count: bool) -> tuple[float, float]:
-    """Sums of squares: of the differences, and of the float values. Equal infinities do not differ.
-
-    Args:
-        all_count: whether infinities of the float values do, to which integers that stand for less are infinitely far
-    """
-    with np.errstate(invalid="ignore"):
-        differences = np.where(real == wanted, 0.0, real - wanted)
-    if not all_count:
-        differences, wanted = (np.where(np.isinf(wanted), 0.0, values) for values in (differences, wanted))
-    return float((differences**2).sum()), float((wanted**2).sum())
-
-
-def _real(quantization: Quantization, integers: Mapping[str, Any], name: str) -> Floats:
-    tensor = quantization.tensors[name]
-    value = np.asarray(integers[tensor.name], dtype=np.float64)
-    return value * tensor.scale if tensor.rows is None else value * (tensor.scale * 2.0**tensor.rows)
-
-
-@dataclass
-class _Answers:
-    """Answers of both models to the samples so far, of one output.
-
-    Attributes:
-        is_integral: whether entries are the answers, and not the places of the largest ones
-        shares: of equal answers, by sample
-        gaps: by sample, how much less than its row's largest the float value is at each place that was answered
-        largest: magnitude of the float values
-        is_whole: whether all float values are whole numbers
-        least: of the float values
-    """
-
-    is_integral: bool
-    shares: list[float] = field(default_factory=list)
-    gaps: list[Floats] = field(default_factory=list)
-    largest: float = 0.0
-    is_whole: bool = True
-    least: float = 0.0
-
-    def add(self, x: Floats, y: Floats) -> None:
-        """One sample: of the integer model, and of the float model."""
-        self.largest = max(self.largest, float(np.abs(y).max(initial=0)))
-        self.least = min(self.least, float(y.min(initial=0)))
-        self.is_whole = self.is_whole and bool((y == np.rint(y)).all())
-        if self.is_integral or y.ndim == 0 or y.shape[-1] == 1:
-            self.shares.append(float(np.mean(np.rint(x) == np.rint(y))))
-            return
-        places = np.argmax(x, axis=-1)
-        taken = np.take_along_axis(y, places[..., None], axis=-1)[..., 0]
-        self.shares.append(float(np.mean(places == np.argmax(y, axis=-1))))
-        self.gaps.append(np.where(places == np.argmax(y, axis=-1), 0.0, y.max(axis=-1) - taken))
-
-    @property
-    def is_share(self) -> bool:
-        """Whether all float values lie from 0 to 1: most may be nearly 0, which stands for none."""
-        return self.least == 0.0 and self.largest <= 1.0
-
-    @property
-    def equal(self) -> float:
-        return float(np.mean(self.shares))
-
-    @property
-    def clear(self) -> float:
-        return float(np.mean([np.mean(gaps <= self.largest / 100) for gaps in self.gaps])) if self.gaps else 1.0
-
-
-def to_integers(model: IntegerModel, inputs: Samples, *, clamp: bool = False) -> dict[str, NDArray[np.int64]]:
-    """The integers that stand for real inputs of one sample.
-
-    Args:
-        clamp: bring entries out of range to its end, and round those of an input that was calibrated with whole
-            numbers; else they raise InputError naming the input and the index
-    """
-    found = {}
-    for tensor in model.inputs:
-        real = _given(tensor, inputs)
-        integers = _rounded(tensor, real)
-        if clamp:
-            integers = np.clip(integers, tensor.low, tensor.high)
-        else:
-            _refuse_fractions(tensor, real)
-        _refuse_out_of_range(tensor, integers)
-        found[tensor.name] = integers.astype(np.int64)
-    return found
-
-
-def count_moved(model: IntegerModel, inputs: Samples) -> dict[str, int]:
-    """How many entries of each input `to_integers` refuses unless it clamps them; without inputs that have none."""
-    found = {}
-    for tensor in model.inputs:
-        real = _given(tensor, inputs)
-        integers = _rounded(tensor, real)
-        found[tensor.name] = int(((integers < tensor.low) | (integers > tensor.high) | _fractions(tensor, real)).sum())
-    return {name: count for name, count in found.items() if count}
-
-
-def _rounded(tensor: Tensor, real: Floats) -> Floats:
-    """Half-way values up; what is beyond all floats is infinite, and out of range."""
-    with np.errstate(over="ignore"):
-        found: Floats = np.floor(real / tensor.scale + 0.5)
-    return found
-
-
-def _given(tensor: Tensor, inputs: Samples) -> Floats:
-    if tensor.name not in inputs:
-        raise InputError(f"missing input '{tensor.name}': the data hold nothing under that name")
-    return _numbers(tensor, np.asarray(inputs[tensor.name]))
-
-
-def _fractions(tensor: Tensor, real: Floats) -> NDArray[np.bool_]:
-    """Where an input whose integers stand for themselves has other numbers."""
-    found: NDArray[np.bool_] = (np.abs(real - np.rint(real)) > _WHOLE) & (tensor.scale == 1.0)
-    return found
-
-
-def _refuse_fractions(tensor: Tensor, real: Floats) -> None:
-    for at in np.argwhere(_fractions(tensor, real))[:1]:
-        raise InputError(
-            f"input '{tensor.name}' at index {at.tolist()} is no whole number, as all were that it was calibrated "
-            "with: calibrate with numbers like this one",
-            values=f"it is {real[tuple(at)]:g}",
-        )
-
-
-def _numbers(tensor: Tensor, value: NDArray[Any]) -> Floats:
-    """The value in the tensor's shape. Raises InputError unless it holds that many finite real numbers."""
-    if value.dtype.kind not in "fiub" or value.size != np.prod(tensor.shape, dtype=int):
-        raise InputError(
-            f"input '{tensor.name}' must hold numbers of shape {tensor.shape}, not {value.dtype} of shape {value.shape}"
-        )
-    real = value.astype(np.float64).reshape(tensor.shape)
-    for at in np.argwhere(~np.isfinite(real))[:1]:
-        found = f"it is {real[tuple(at)]}"
-        raise InputError(f"input '{tensor.name}' at index {at.tolist()} is not a finite number", values=found)
-    return real
-
-
-def _refuse_out_of_range(tensor: Tensor, integers: Floats) -> None:
-    outside = np.argwhere((integers < tensor.low) | (integers > tensor.high))
-    if outside.size:
-        at = tuple(int(i) for i in outside[0])
-        raise InputError(
-            f"input '{tensor.name}' at index {list(at)} is outside of "
-            f"[{tensor.low * tensor.scale:g}, {tensor.high * tensor.scale:g}], the range it was calibrated for",
-            values=f"it is {integers[at] * tensor.scale:g}",
-        )

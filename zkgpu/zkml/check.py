@@ -53,6 +53,7 @@ class Obstacle:
 
     @property
     def count(self) -> int:
+        """How many nodes it is about."""
         return len(self.nodes)
 
 
@@ -72,6 +73,7 @@ class ModelCheck:
 
     @property
     def is_supported(self) -> bool:
+        """Whether nothing was found that is not supported."""
         return not self.obstacles
 
     def __repr__(self) -> str:
@@ -89,6 +91,7 @@ class ModelCheck:
         return f"{nodes:,} nodes, {refused:,} not supported: {listed([o.operator or 'model' for o in self.obstacles])}"
 
     def to_json(self) -> dict[str, Any]:
+        """What `zkgpu --json zkml check` prints."""
         found = [
             {"operator": o.operator, "nodes": list(o.nodes), "count": o.count, "reason": o.reason, "instead": o.instead}
             for o in self.obstacles

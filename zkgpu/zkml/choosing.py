@@ -9,13 +9,14 @@ from typing import Literal, NamedTuple
 from zkgpu.errors import FormatError, UsageError
 from zkgpu.records import dataclass
 from zkgpu.zkml import equalizing, limbs
-from zkgpu.zkml.accuracy import WARNED, Accuracy, measure
+from zkgpu.zkml.accuracy import WARNED, Accuracy
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.calibration import FloatModel
+from zkgpu.zkml.comparing import measure
 from zkgpu.zkml.graph import Graph, TooCoarse
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE
 from zkgpu.zkml.lowering.ramps import has_ramps
 from zkgpu.zkml.lowering.residual import NORMAL_BITS
+from zkgpu.zkml.lowering.scales import WIDEST_TABLE
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.precision import MOST_BITS, finer
 from zkgpu.zkml.quantize import Quantization, quantize

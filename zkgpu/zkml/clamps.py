@@ -1,7 +1,7 @@
 """Values beyond what calibration saw, which a clamp brings to its end: how far it moves those of a run, by layer.
 
 Those are clamps whose ends calibration has set: those of Relu and Clip are the float model's own, and one in front of a
-table whose function stays what it is at the end changes nothing (lowering.nonlinear). How far is told of all values of
+table whose function stays what it is at the end changes nothing (lowering.tables). How far is told of all values of
 a clamp together: the root of the sum of the squares of how far each is moved, as a share of the same of the values. So
 one of ten thousand values that is a little too large is no matter, and the one value that decides an answer is. Where a
 function that is read at them is steep, as exp is, they may be moved less.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from zkgpu.circuits.gadgets.lookup import LOOKUP_POINT
 from zkgpu.circuits.rounds import DIGEST_POINT
-from zkgpu.zkml.layers.clamp_tables import ClampTable
+from zkgpu.zkml.counting_products import ProductTally
 from zkgpu.zkml.layers.maximum import spread
 from zkgpu.zkml.layers.normalize import has_wire_of_sum
 from zkgpu.zkml.layers.rounding import clipped, rounded_ends
@@ -31,33 +30,17 @@ from zkgpu.zkml.operations import (
 )
 from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.semantics import inverse_root
-from zkgpu.zkml.tally import Integers, Sums, Tally
-from zkgpu.zkml.visibility import Visibilities
+from zkgpu.zkml.tally import Integers, Sums
 
 
-class RowTally(Tally):
-    """Counts of what is written entry by entry or row by row.
-
-    Attributes:
-        intervals: what tensors can hold
-        sums: what is known of those that are written
-        fused: roundings that are written where their lookup is
-        clamps: roundings that are lookups, by output
-        weighted_lookups: lookups whose products weigh what layers read, by output
-    """
-
-    visibilities: Visibilities
-    intervals: Mapping[str, Interval]
-    sums: dict[str, Sums]
-    fused: Mapping[str, Requantize | Rescale]
-    clamps: Mapping[str, ClampTable]
-    weighted_lookups: Mapping[str, WeightedLookup]
+class RowTally(ProductTally):
+    """Counts of what is written entry by entry or row by row."""
 
     # roundings
 
     def requantize(self, operation: Requantize, inputs: list[Sums], intervals: list[Interval]) -> Sums:
         (x,), (interval,) = inputs, intervals
-        if (clamp := self.clamps.get(operation.output)) is not None:
+        if (clamp := self.plan.clamps.get(operation.output)) is not None:
             return self._looked_up(
                 clamp.values, clamp.first, self._rounded(x, operation.shift, interval, checked=False)
             )
@@ -114,15 +97,15 @@ class RowTally(Tally):
     # tables
 
     def lookup(self, operation: Lookup, inputs: list[Sums], _: Any) -> Sums:
-        rounding, given = self.fused.get(operation.inputs[0]), (operation.table, operation.first)
-        lookup = self.weighted_lookups.get(operation.output)
+        rounding, given = self.plan.fused.get(operation.inputs[0]), (operation.table, operation.first)
+        lookup = self.plan.weighted_lookups.get(operation.output)
         if rounding is None:
             return self._looked_up(*given, inputs[0], lookup)
         (name,) = rounding.inputs
         if isinstance(rounding, Rescale):
-            index = self._rounded(self.sums[name], rounding.shift, self.intervals[name], checked=False)
+            index = self._rounded(self.sums[name], rounding.shift, self.plan.intervals[name], checked=False)
             return self._looked_up(*given, index, lookup)
-        return self._rounded_look_up(*given, self.sums[name], self.intervals[name], rounding.shift, lookup)
+        return self._rounded_look_up(*given, self.sums[name], self.plan.intervals[name], rounding.shift, lookup)
 
     def _looked_up(self, table: Integers, first: int, x: Sums, lookup: WeightedLookup | None = None) -> Sums:
         y = self.fresh(x.shape)
@@ -131,9 +114,6 @@ class RowTally(Tally):
         else:
             self._look_up_weighted(table, first, x, lookup)
         return y
-
-    def _look_up_weighted(self, table: Integers, first: int, x: Sums, lookup: WeightedLookup) -> None:
-        raise NotImplementedError
 
     def _rounded_look_up(
         self,

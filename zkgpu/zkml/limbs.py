@@ -80,7 +80,7 @@ def _sketched(plain: Quantization) -> Sketch:
     sketch = Sketch(plain)
     for tensor in plain.model.inputs:
         sketch.declare(tensor)
-    for operation in sketch.model.operations:
+    for operation in sketch.plan.model.operations:
         sketch.write(operation)
     return sketch
 
@@ -122,10 +122,11 @@ class Sketch(NetworkTally):
         self.roundings: list[Rounding] = []
         self.loose: Counter[tuple[int, Finer]] = Counter()
         self.exact: Counter[tuple[int, Finer]] = Counter()
+        operations, sizes = self.plan.model.operations, {name: i.low.size for name, i in self.plan.intervals.items()}
         layers = {op.layer: plain.finer[op.output] for op in plain.model.operations if op.output in plain.finer}
-        sums = [op for op in self.model.operations if isinstance(op, Linear) and op.layer in layers]
+        sums = [op for op in operations if isinstance(op, Linear) and op.layer in layers]
         self.finer: dict[str, Finer] = {op.output: (layers[op.layer],) for op in sums}
-        self.read_by = _read_by(self.model.operations, {name: i.low.size for name, i in self.intervals.items()})
+        self.read_by = _read_by(operations, sizes)
         self._here: Finer = ()
 
     def write(self, operation: Operation) -> None:

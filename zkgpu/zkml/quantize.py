@@ -17,22 +17,26 @@ from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.equalizing import equalized
 from zkgpu.zkml.graph import ROWS, SELECT, SELECT_ELEMENTS, Array, Graph, Node, Unsupported, unsupported
 from zkgpu.zkml.lowering import (
+    activations,
     choices,
     division,
     linear,
     machines,
-    nonlinear,
     overflow,
     places,
+    pools,
     quantized,
     ramps,
     residual,
     resize,
+    rows,
     shapes,
     shares,
+    tables,
     trees,
 )
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale, is_apart
+from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.scales import fitting_scale, is_apart
 from zkgpu.zkml.lowering.settings import Settings
 from zkgpu.zkml.operations import IntegerModel, in_layer
 from zkgpu.zkml.ranges import Interval
@@ -70,18 +74,18 @@ RULES: Mapping[str, Rule] = {
     "Pad": shapes.pad,
     QUANTIZE: quantized.quantize_linear,
     **dict.fromkeys((DEQUANTIZE, "DequantizeLinear"), quantized.dequantize_linear),
-    "Relu": nonlinear.relu,
-    "LeakyRelu": nonlinear.leaky_relu,
-    "PRelu": nonlinear.leaky_relu_by_channel,
-    "Clip": nonlinear.clip,
+    "Relu": activations.relu,
+    "LeakyRelu": activations.leaky_relu,
+    "PRelu": activations.leaky_relu_by_channel,
+    "Clip": activations.clip,
     "Function": ramps.named_function,
-    **dict.fromkeys(("MaxPool", "GlobalMaxPool"), nonlinear.max_pool),
-    "ReduceMax": nonlinear.reduce_max,
-    **dict.fromkeys(("AveragePool", "GlobalAveragePool"), nonlinear.average_pool),
-    "ArgMax": nonlinear.argmax,
-    "TopK": nonlinear.top_k,
+    **dict.fromkeys(("MaxPool", "GlobalMaxPool"), pools.max_pool),
+    "ReduceMax": pools.reduce_max,
+    **dict.fromkeys(("AveragePool", "GlobalAveragePool"), pools.average_pool),
+    "ArgMax": rows.argmax,
+    "TopK": rows.top_k,
     "Hardmax": choices.hardmax,
-    "Names": nonlinear.names,
+    "Names": tables.names,
     ROWS: choices.rows,
     SELECT: places.selected,
     SELECT_ELEMENTS: places.selected_elements,
@@ -95,9 +99,9 @@ RULES: Mapping[str, Rule] = {
     TREES: trees.forest,
     vector_machines.PRODUCT: machines.product_with_itself,
     vector_machines.VOTES: machines.votes,
-    "Softmax": nonlinear.softmax,
-    "Normalize": nonlinear.normalize,
-    "RootMeanSquare": nonlinear.root_mean_square,
+    "Softmax": rows.softmax,
+    "Normalize": rows.normalize,
+    "RootMeanSquare": rows.root_mean_square,
 }
 
 
@@ -175,7 +179,7 @@ def obstacles(graph: Graph, calibration: Calibration, settings: Settings | None 
 
 def _finished(builder: Builder, changed: set[str]) -> Quantization:
     """Without the tensors that hold other numbers than those of the float graph."""
-    outputs = [(name, builder.tensors[name]) for name in builder.graph.outputs]
+    outputs = builder.distinct([(name, builder.tensors[name]) for name in builder.graph.outputs])
     model = builder.model(outputs)
     renamed = {x.name: name for name, x in outputs}
     kept = {op.output for op in model.operations} | {tensor.name for tensor in model.inputs}
@@ -206,7 +210,7 @@ def _lower(builder: Builder, node: Node) -> None:
     elif node.operator in RULES:
         builder.tensors[node.output] = RULES[node.operator](builder, node)
     else:
-        builder.tensors[node.output] = nonlinear.by_values(builder, node)
+        builder.tensors[node.output] = tables.by_values(builder, node)
     for name in node.outputs:
         found, wanted = builder.uneven.get(name) or builder.tensors.get(name), builder.graph.shapes.get(name)
         if found is not None and builder.shape(found) != wanted:

@@ -128,7 +128,7 @@ def with_reach(
     for operation in model.operations:
         inputs, own = [found[name] for name in operation.inputs], enforced[operation.output]
         if isinstance(operation, Requantize | Rescale | Lookup | Softmax | Normalize | RootMeanSquare | Divide):
-            bound = own.magnitude << model.limb + 1
+            bound = _largest_kept(operation, enforced, model.limb)
         elif isinstance(operation, Linear):
             bound = largest(operation, *inputs)
         else:
@@ -136,6 +136,19 @@ def with_reach(
             continue
         found[operation.output] = _within_field(operation.layer, _symmetric(own.shape, bound), model.limb)
     return {name: replace(own, beyond=found[name].magnitude) for name, own in enforced.items()}
+
+
+def _largest_kept(operation: Operation, enforced: Mapping[str, Interval], limb: int) -> int:
+    """The magnitude that range checks, up to whole limbs, and tables let an output have.
+
+    A clamp at one end alone lets through as much on the other side of it as on its own (`layers.rounding.clamped`),
+    however little of what is rounded is expected there.
+    """
+    largest = enforced[operation.output].magnitude
+    if isinstance(operation, Requantize) and (operation.low is None) != (operation.high is None):
+        x = enforced[operation.inputs[0]]
+        largest = max(largest, x.map(lambda v: semantics.round_half_up(v, operation.shift)).magnitude)
+    return largest + (largest << limb + 1)
 
 
 def _widened(interval: Interval) -> Interval:

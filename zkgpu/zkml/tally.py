@@ -243,7 +243,7 @@ class Tally:
         self._write_checks()
         for key, (rows, columns, count) in self.tables.items():
             self._write_table(rows, columns, count, self.table_powers.get(key, 1))
-        self.challenges |= {LOOKUP_POINT} if self.plan.width else set()
+        self.challenges |= {LOOKUP_POINT} if self.limbs.width else set()
         if values:
             self.challenges.add(DIGEST_POINT)
             self.constrain(values, 5 * values)
@@ -257,20 +257,20 @@ class Tally:
         return Size(self.constraints, self.wires, self.entries, self.public, tuple(self.arrays), self.degree)
 
     def _write_checks(self) -> None:
-        self.plan: LimbPlan = plan_limbs(+self.checks)
-        self.constraints += self.plan.constraints
+        self.limbs: LimbPlan = plan_limbs(+self.checks)
+        self.constraints += self.limbs.constraints
         for bits, count in (+self.checks).items():
             terms = self.check_terms[bits]
-            if not self.plan.width:
+            if not self.limbs.width:
                 self.wires += (bits - 1) * count
                 self.entries += 3 * bits * count + 2 * (terms + (bits - 1) * count)
                 continue
-            limbs = self.plan.limbs(bits)
-            twice = 2 if limbs[-1] not in (self.plan.width, *self.plan.tables) else 1
+            limbs = self.limbs.limbs(bits)
+            twice = 2 if limbs[-1] not in (self.limbs.width, *self.limbs.tables) else 1
             self.wires += (len(limbs) - 1) * 2 * count + twice * count
             self.entries += 5 * (len(limbs) - 1) * count + twice * (terms + (len(limbs) + 4) * count)
             self.degree += (len(limbs) - 1 + twice) * count
-        rows = sum(1 << width for width in {self.plan.width, *self.plan.tables} if width)
+        rows = sum(1 << width for width in {self.limbs.width, *self.limbs.tables} if width)
         self.wires += 2 * rows
         self.entries += 5 * rows
         self.degree += rows

@@ -15,6 +15,7 @@ contract VaultTest {
     Vm private constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     address private constant SENDER = 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266; // as prove.sh has it
     uint256 private constant PIXELS = 64;
+    uint256 private constant DIGITS = 10;
     uint256 private constant DIGIT = 3;
     uint256 private constant PACKED = 4 + 32 * 14; // where the packed values begin, behind their offset and length
 
@@ -26,7 +27,7 @@ contract VaultTest {
 
     function setUp() public {
         verifier = new Groth16Verifier();
-        vault = new ClassifiedVault(IModelVerifier(address(verifier)), PIXELS, DIGIT);
+        vault = new ClassifiedVault(IModelVerifier(address(verifier)), PIXELS, DIGITS, DIGIT);
         proof = vm.parseBytes(vm.readLine("test/calldata.txt"));
     }
 

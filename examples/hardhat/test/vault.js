@@ -4,7 +4,7 @@ import { beforeEach, test } from "node:test";
 import { getBytes, hexlify } from "ethers";
 import { network } from "hardhat";
 
-const PIXELS = 64, DIGIT = 3;
+const PIXELS = 64, DIGITS = 10, DIGIT = 3;
 const PACKED = 4 + 32 * 14; // where the packed values begin, behind their offset and length
 const call = getBytes(readFileSync(new URL("calldata.txt", import.meta.url), "utf8").trim());
 
@@ -14,7 +14,7 @@ let verifier, vault;
 
 beforeEach(async () => {
   verifier = await ethers.deployContract("Groth16Verifier");
-  vault = await ethers.deployContract("ClassifiedVault", [await verifier.getAddress(), PIXELS, DIGIT]);
+  vault = await ethers.deployContract("ClassifiedVault", [await verifier.getAddress(), PIXELS, DIGITS, DIGIT]);
 });
 
 /** The verifier's answer; false where it reverts. */

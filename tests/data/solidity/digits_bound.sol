@@ -248,11 +248,9 @@ contract Groth16Verifier {
             calldatacopy(0x0a0, 0x104, 0x40)
             calldatacopy(0x0e0, 0x1c4, 0x7c)
             let state := keccak256(0x080, 0xdc)
-            mstore(0x00, state)
+            mstore(0x00, state) // the word behind it is the number of a challenge
             mstore(0x20, 0)
             let c0 := mod(keccak256(0x00, 0x40), R)
-            mstore(0x20, 1)
-            let c1 := mod(keccak256(0x00, 0x40), R)
             let s
             let outside
             s, outside := absorb8InRange(s, c0, R, 0x1c4, 0x204, 0, 0xef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef, 0x100010001000100010001000100010001000100010001000100010001000100)
@@ -269,7 +267,8 @@ contract Groth16Verifier {
             mstore(0x200, IC0_X)
             mstore(0x220, IC0_Y)
             ok := accumulate(ok, c0, IC1_X, IC1_Y)
-            ok := accumulate(ok, c1, IC2_X, IC2_Y)
+            mstore(0x20, 1)
+            ok := accumulate(ok, mod(keccak256(0x00, 0x40), R), IC2_X, IC2_Y)
             ok := accumulate(ok, s, IC3_X, IC3_Y)
             ok := accumulate(ok, t, calldataload(0x144), calldataload(0x164))
             calldatacopy(0x240, 0x104, 0x40)

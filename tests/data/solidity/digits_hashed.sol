@@ -210,11 +210,9 @@ contract Groth16Verifier {
             calldatacopy(0x0e0, 0x184, 0x20)
             calldatacopy(0x100, 0x1e4, 0x68)
             let state := keccak256(0x080, 0xe8)
-            mstore(0x00, state)
+            mstore(0x00, state) // the word behind it is the number of a challenge
             mstore(0x20, 0)
             let c0 := mod(keccak256(0x00, 0x40), R)
-            mstore(0x20, 1)
-            let c1 := mod(keccak256(0x00, 0x40), R)
             let s
             let outside
             s, outside := absorb8InRange(s, c0, R, 0x1e4, 0x224, 0, 0xef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef00ef, 0x100010001000100010001000100010001000100010001000100010001000100)
@@ -231,7 +229,8 @@ contract Groth16Verifier {
             mstore(0x220, IC0_Y)
             ok := accumulate(ok, calldataload(0x184), IC1_X, IC1_Y)
             ok := accumulate(ok, c0, IC2_X, IC2_Y)
-            ok := accumulate(ok, c1, IC3_X, IC3_Y)
+            mstore(0x20, 1)
+            ok := accumulate(ok, mod(keccak256(0x00, 0x40), R), IC3_X, IC3_Y)
             ok := accumulate(ok, s, IC4_X, IC4_Y)
             ok := accumulate(ok, t, calldataload(0x144), calldataload(0x164))
             calldatacopy(0x240, 0x104, 0x40)

@@ -246,7 +246,7 @@ contract Groth16Verifier {
             calldatacopy(0x0a0, 0x104, 0x40)
             calldatacopy(0x0e0, 0x1c4, 0x7c)
             let state := keccak256(0x080, 0xdc)
-            mstore(0x00, state)
+            mstore(0x00, state) // the word behind it is the number of a challenge
             mstore(0x20, 0)
             let c0 := mod(keccak256(0x00, 0x40), R)
             let s

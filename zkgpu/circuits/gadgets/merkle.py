@@ -55,7 +55,12 @@ def assert_merkle_path(leaf: Wires, index_bits: Wires, siblings: Wires, root: Wi
 
 @dataclass(frozen=True)
 class MerklePath:
-    """Where a leaf lies: the bits of its index, lowest first, and its neighbor on each level."""
+    """Where a leaf lies.
+
+    Attributes:
+        index_bits: of its index, lowest first
+        siblings: its neighbor on each level, from the leaves up
+    """
 
     index_bits: tuple[int, ...]
     siblings: tuple[int, ...]

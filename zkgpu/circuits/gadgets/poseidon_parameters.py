@@ -30,6 +30,7 @@ _PARTIAL_ROUNDS = {
 }
 MAX_INPUTS = 16
 _STEP = 16  # bits the LFSR makes at a time: below 80 - 62, so that none depends on another of the same step
+_BLOCK = 1024  # steps whose bits are shrunk together
 
 
 @dataclass(frozen=True)
@@ -139,13 +140,13 @@ def _grain_seed(t: int, n_partial: int, bits: int) -> int:
     return int(text[::-1], 2)
 
 
-def _shrunk_bits(state: int, block: int = 1024) -> Iterator[NDArray[np.uint8]]:
+def _shrunk_bits(state: int) -> Iterator[NDArray[np.uint8]]:
     """Of each pair of bits the second, where the first is one; the first 160 bits are thrown away."""
     for _ in range(160 // _STEP):
         state = _clock(state)
     while True:
         made = bytearray()
-        for _ in range(block):
+        for _ in range(_BLOCK):
             state = _clock(state)
             made += (state >> (80 - _STEP)).to_bytes(_STEP // 8, "little")
         pairs = np.unpackbits(np.frombuffer(made, dtype=np.uint8), bitorder="little").reshape(-1, 2)

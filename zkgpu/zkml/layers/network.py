@@ -2,37 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from zkgpu.circuits import Circuit, Wires, concatenate
 from zkgpu.zkml.layers.challenged import Evaluations, challenged_linear, tested_linear
-from zkgpu.zkml.layers.clamp_tables import clamp_tables
 from zkgpu.zkml.layers.composition import is_worth_wires, reads_of, terms_of
 from zkgpu.zkml.layers.convolution import Patches, evaluated_linear
 from zkgpu.zkml.layers.division import divide
-from zkgpu.zkml.layers.evaluated import evaluated, read_by_them_only
 from zkgpu.zkml.layers.hashing import Ranged, hash_of_wires
-from zkgpu.zkml.layers.long_sums import is_reshape, rounded_at_once
+from zkgpu.zkml.layers.long_sums import is_reshape
 from zkgpu.zkml.layers.matrices import constant_linear, declare_weights, matmul, private_linear
 from zkgpu.zkml.layers.maximum import argmax, maximum
-from zkgpu.zkml.layers.mixtures import Mixture, mixed_values, mixtures_of, weighted_mixture
+from zkgpu.zkml.layers.mixtures import Mixture, mixed_values, weighted_mixture
 from zkgpu.zkml.layers.normalize import normalize, root_mean_square
-from zkgpu.zkml.layers.packing import weighings_of
-from zkgpu.zkml.layers.products import products_of
+from zkgpu.zkml.layers.plan import plan_of
 from zkgpu.zkml.layers.range_checks import Checks
 from zkgpu.zkml.layers.rounding import requantize, rescale, rounded_unchecked
-from zkgpu.zkml.layers.scores import challenged_scores, scores_of
+from zkgpu.zkml.layers.scores import challenged_scores
 from zkgpu.zkml.layers.softmax import softmax
 from zkgpu.zkml.layers.sorting import top_k
 from zkgpu.zkml.layers.steps import steps
 from zkgpu.zkml.layers.tables import Tables, look_up, look_up_rounded, look_up_rows, rounded_look_up
-from zkgpu.zkml.layers.turned import challenged_turned, kept_for, turned_of
-from zkgpu.zkml.layers.unpacking import unpacked
-from zkgpu.zkml.layers.weighted_lookups import WeightedTables, later_of, weighed_otherwise, weighted_lookups
-from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear, largest_sum
+from zkgpu.zkml.layers.turned import challenged_turned
+from zkgpu.zkml.layers.weighted_lookups import WeightedTables
+from zkgpu.zkml.layers.weights import declare_hashed, hashed_linear
 from zkgpu.zkml.operations import (
     ArgMax,
     Arrange,
@@ -57,7 +53,7 @@ from zkgpu.zkml.operations import (
     Total,
     in_layer,
 )
-from zkgpu.zkml.ranges import Interval, analyze, with_reach
+from zkgpu.zkml.ranges import Interval
 from zkgpu.zkml.visibility import (
     BINDING,
     WEIGHTS_HASH,
@@ -91,39 +87,28 @@ def build_circuit(model: IntegerModel, visibilities: Visibilities) -> Circuit:
 
 
 class Network:
-    """The circuit being written: wires and intervals of the tensors so far.
+    """The circuit being written, with the wires of its tensors so far.
 
     Attributes:
-        operations: those to write, in order: the model's, or what says the same
+        plan: which operations are written, and how
     """
 
     def __init__(self, circuit: Circuit, model: IntegerModel, visibilities: Visibilities) -> None:
-        model = model if visibilities.weights_are_given else unpacked(model)
-        self.circuit, self.visibilities, self.operations = circuit, visibilities, model.operations
-        self.intervals = analyze(model, margin=visibilities.weights_are_given)
-        if visibilities.weights == "hashed":
-            self.intervals = with_reach(model, self.intervals, largest_sum)
+        self.circuit, self.visibilities, self.plan = circuit, visibilities, plan_of(model, visibilities)
         self.tables, self.checks = Tables(), Checks(model.limb, visibilities.weights_are_given)
         self.values: dict[str, Wires] = {}
-        shapes = {name: interval.shape for name, interval in self.intervals.items()}
-        self._evaluated = evaluated(model, public=not visibilities.weights_are_given)
-        self.products = products_of(model, shapes, self._evaluated, public=not visibilities.weights_are_given)
-        self.scores = scores_of(model, shapes, self.products)
-        self.mixtures = mixtures_of(model, shapes, self.products, self.scores)
-        self._unwritten = {name for scores in self.scores.values() for name in scores.unwritten}
-        self._unwritten |= {name for mixture in self.mixtures.values() for name in mixture.unwritten}
-        self.turned = turned_of(model, shapes, self.products, {*self.scores, *self._unwritten})
-        self._unwritten |= read_by_them_only(model, self._evaluated)
-        self._rounded_at_once = rounded_at_once(model, self.products)
-        kept = kept_for(self.turned)
+        self._evaluations = Evaluations(circuit, self.plan.kept, self.plan.weighings)
         self._hashed_weights: list[Ranged[Wires]] = []
-        self._fused = rounded_only_for_tables(model)
-        weighings = weighings_of(model, self.intervals, self.products, self.mixtures, kept, self._fused)
-        others = weighed_otherwise(model, self.products, self.scores, self.mixtures, kept)
-        self._lookups = weighted_lookups(model, self.intervals, self.products, weighings, self._fused, others)
-        self._evaluations = Evaluations(circuit, kept, {**weighings, **later_of(self._lookups)})
-        self._clamps = clamp_tables(model, self.intervals, self._fused, visibilities.weights_are_given)
-        self._arranged = {op.output: op for op in model.operations if isinstance(op, Arrange)}
+
+    @property
+    def operations(self) -> Sequence[Operation]:
+        """Those to write, in order."""
+        return self.plan.model.operations
+
+    @property
+    def intervals(self) -> Mapping[str, Interval]:
+        """What each tensor can hold."""
+        return self.plan.intervals
 
     def declare(self, tensor: Tensor) -> None:
         visibility = self.visibilities.of_input(tensor.name)
@@ -156,20 +141,20 @@ class Network:
         self.circuit.output(name, hash_of_wires(tensors))
 
     def write(self, operation: Operation) -> None:
-        if operation.output in self._fused or operation.output in self._unwritten:
+        if operation.output in self.plan.fused or operation.output in self.plan.unwritten:
             return
         with self.circuit.scope(operation.layer), in_layer(operation.layer):
             self.values[operation.output] = self._written(operation)
 
     def _written(self, operation: Operation) -> Wires:
-        scores = self.scores.get(operation.output)
+        scores = self.plan.scores.get(operation.output)
         if scores is not None:
             given = (self.values[side.layer.inputs[0]] for side in (scores.left, scores.right))
             return challenged_scores(self._evaluations, scores, *given)
-        turned = self.turned.get(operation.output)
+        turned = self.plan.turned.get(operation.output)
         if turned is not None and set(turned.layers) <= set(self._evaluations.sums):
             return challenged_turned(self._evaluations, turned)
-        mixture = self.mixtures.get(operation.output)
+        mixture = self.plan.mixtures.get(operation.output)
         if mixture is not None and isinstance(operation, Linear):
             return self._mixed(operation, mixture)
         self._shorten(operation)
@@ -183,10 +168,10 @@ class Network:
 
     def _shorten(self, operation: Operation) -> None:
         """Wires for the values that a linear operation reads, where combinations of them would be long."""
-        if operation.output in self._evaluated:  # which reads each value once
+        if operation.output in self.plan.evaluated:  # which reads each value once
             return
-        inputs = [self.values[name] for name in operation.inputs if name not in self._fused]
-        reads = reads_of(operation, inputs, self.products)
+        inputs = [self.values[name] for name in operation.inputs if name not in self.plan.fused]
+        reads = reads_of(operation, inputs, self.plan.products)
         for name, x, read in zip(operation.inputs, inputs, reads, strict=False):
             sources = [self.values[source] for source in self._sources(name)]
             terms = sum(int(terms_of(source).sum()) for source in sources)
@@ -195,12 +180,12 @@ class Network:
 
     def _sources(self, name: str) -> list[str]:
         """The tensors whose entries a tensor is arranged of: itself, unless it is arranged."""
-        arranged = self._arranged.get(name)
+        arranged = self.plan.arranged.get(name)
         return [s for i in arranged.inputs for s in self._sources(i)] if arranged else [name]
 
     def _bind(self, name: str) -> None:
         """Gives each value that a tensor is arranged of a wire of its own."""
-        arranged = self._arranged.get(name)
+        arranged = self.plan.arranged.get(name)
         if arranged is None:
             self.values[name] = self.circuit.materialize(self.values[name])
             return
@@ -215,13 +200,13 @@ class Network:
 
     def _linear(self, operation: Linear) -> Wires:
         x, patches = self._read_by(operation)
-        product = self.products[operation.output]
+        product = self.plan.products[operation.output]
         if product.way == "challenged" and not x.is_constant:
             return challenged_linear(self._evaluations, operation, x, product.source)
         if self.visibilities.weights == "public":
             if patches is not None:
                 return evaluated_linear(operation, x, patches)
-            return constant_linear(operation, x, is_rounded_at_once=operation.output in self._rounded_at_once)
+            return constant_linear(operation, x, is_rounded_at_once=operation.output in self.plan.rounded_at_once)
         if self.visibilities.weights == "private":
             return private_linear(operation, x, *declare_weights(self.circuit, operation), patches)
         parts = declare_hashed(self.circuit, self.checks, operation, (patches or x).shape[1])
@@ -230,26 +215,26 @@ class Network:
 
     def _read_by(self, operation: Linear) -> tuple[Wires, Patches | None]:
         """Rows that a layer with weights reads, or cells of patches and which these are, unless they are constant."""
-        (name,), patches = operation.inputs, self._evaluated.get(operation.output)
+        (name,), patches = operation.inputs, self.plan.evaluated.get(operation.output)
         if patches is None:
             return self.values[name], None
-        arranged = replace(self._arranged[name], positions=patches.sources)
+        arranged = replace(self.plan.arranged[name], positions=patches.sources)
         cells = _arrange(self, arranged, [self.values[source] for source in arranged.inputs], [])
         if not cells.is_constant:
             return cells, patches
         return concatenate([cells, self.circuit.constant(np.zeros(1, dtype=np.int64))])[patches.rows], None
 
     def _requantize(self, operation: Requantize, x: Wires, interval: Interval) -> Wires:
-        clamp = self._clamps.get(operation.output)
+        clamp = self.plan.clamps.get(operation.output)
         if clamp is None:
             return requantize(self.checks, operation, x, interval)
         return look_up_rounded(self.checks, self.tables, clamp.values, clamp.first, x, interval, operation.shift)
 
     def _table(self, operation: Lookup) -> Wires:
-        lookup, tables = self._lookups.get(operation.output), self.tables
+        lookup, tables = self.plan.weighted_lookups.get(operation.output), self.tables
         if lookup is not None:
             tables = WeightedTables(tables, self._evaluations, lookup)
-        rounding, (name,) = self._fused.get(operation.inputs[0]), operation.inputs
+        rounding, (name,) = self.plan.fused.get(operation.inputs[0]), operation.inputs
         if rounding is None:
             return look_up(tables, operation.table, operation.first, self.values[name])
         (name,) = rounding.inputs
@@ -258,32 +243,6 @@ class Network:
             index = rounded_unchecked(self.checks, x, shift, interval, (rounding.low, rounding.high))
             return look_up(tables, operation.table, operation.first, index)
         return rounded_look_up(self.checks, tables, operation.table, operation.first, x, interval, shift)
-
-
-def rounded_only_for_tables(model: IntegerModel) -> dict[str, Requantize | Rescale]:
-    """Requantizations read by one table and nothing else, whose clamp, or range, is that table's range."""
-    readers: dict[str, list[Operation]] = {}
-    for operation in model.operations:
-        for name in operation.inputs:
-            readers.setdefault(name, []).append(operation)
-    outputs = {tensor.name for tensor in model.outputs}
-    return {
-        op.output: op
-        for op in model.operations
-        if isinstance(op, Requantize | Rescale)
-        and op.output not in outputs
-        and len(readers.get(op.output, [])) == 1
-        and _ends_agree(op, readers[op.output][0])
-    }
-
-
-def _ends_agree(rounding: Requantize | Rescale, reader: Operation) -> bool:
-    if not isinstance(reader, Lookup):
-        return False
-    last = reader.first + len(reader.table) - 1
-    if isinstance(rounding, Rescale):  # beyond which nothing is clamped: the table refuses it
-        return (rounding.low, rounding.high) == (reader.first, last)
-    return rounding.low in (None, reader.first) and rounding.high in (None, last)
 
 
 def _arrange(network: Network, operation: Arrange, inputs: list[Wires], _: list[Interval]) -> Wires:

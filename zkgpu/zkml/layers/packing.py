@@ -104,7 +104,7 @@ def weighings_of(
     Args:
         products, mixtures: how layers are written
         others: outputs of layers whose rows something else weighs too, by powers
-        fused: roundings that are a part of a lookup (layers.network)
+        fused: roundings that are a part of a lookup (layers.plan)
     """
     candidates = _candidates(model, intervals, products, mixtures, fused)
     packed = {one.layer.output: one for one in candidates if one.layer.output not in others}

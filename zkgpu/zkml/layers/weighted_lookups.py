@@ -111,7 +111,7 @@ def weighted_lookups(
 
     Args:
         products, weighings: how layers with weights are written and tested
-        fused: roundings that are a part of their lookup (layers.network)
+        fused: roundings that are a part of their lookup (layers.plan)
         others: what is weighed by other products too (`weighed_otherwise`)
     """
     shapes = {name: interval.shape for name, interval in intervals.items()}

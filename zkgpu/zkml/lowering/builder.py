@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import field, replace
-from functools import cached_property
 
 import numpy as np
 
 from zkgpu.circuits.numbers import narrowest
 from zkgpu.errors import FormatError
 from zkgpu.records import dataclass
-from zkgpu.zkml import ranges, streams
-from zkgpu.zkml.calibrated import Calibration
-from zkgpu.zkml.graph import MOVING, ROWS, Array, Graph, Node, unsupported
+from zkgpu.zkml import ranges
+from zkgpu.zkml.graph import Array, Node
 from zkgpu.zkml.headroom import is_cheaper_open
-from zkgpu.zkml.lowering.common_grids import Grid, Reader, behavior, grids_of
-from zkgpu.zkml.lowering.settings import Settings
+from zkgpu.zkml.lowering.scales import PLAIN, Scales, end_of
 from zkgpu.zkml.operations import (
     LARGEST,
     SEEN,
@@ -37,22 +34,13 @@ from zkgpu.zkml.operations import (
     Softmax,
     Tensor,
 )
-from zkgpu.zkml.restated import QUANTIZE
-from zkgpu.zkml.tabular import SHARE, UNIT
 
-WIDE = 32  # bits up to which a linear operation takes its input as it is, without a requantization before it
 CLOSE = 1 / 500  # scales closer than this are one
-WIDEST_TABLE = 12  # bits of the index of a table, as many constraints as it has rows
-_PLAIN = 8  # bits of weights and activations, above which sums are finer too
 _NEARER = 1 / 4096  # how close scales of what is added must be in a transformer with a residual stream
-_STREAM_WEIGHTS = 10  # bits of the weights of a transformer with a residual stream
 _SPARE = 1  # bits beyond its own that a clamped activation keeps, for inputs that calibration has not seen
 _FAR_SPARE = 8  # the same where activations are to follow what it has not seen
 _HEADROOM = 6  # bits beyond its own that an activation may need for the worst input before it is clamped
-_ROOM = 16  # bits of room that a tensor is left which is rounded as little as need be
-_NORMAL_REACH = 5.0  # standard deviations that a normalized tensor is taken to reach
 _ENDED = (Lookup, Normalize, Rescale, RootMeanSquare, Softmax)  # operations that give no more, whatever they read
-_PASSING = ("Relu", "MaxPool", "GlobalMaxPool", "Clip", "LeakyRelu", "Flatten", "Reshape", "Squeeze")
 
 
 @dataclass(frozen=True)
@@ -69,7 +57,7 @@ class Quantized:
 
 
 @dataclass
-class Builder:
+class Builder(Scales):
     """The integer model being written.
 
     Attributes:
@@ -82,9 +70,6 @@ class Builder:
         rounded_rows: what was rounded by rows already
     """
 
-    graph: Graph
-    calibration: Calibration
-    settings: Settings
     operations: list[Operation] = field(default_factory=list)
     intervals: dict[str, ranges.Interval] = field(default_factory=dict)
     tensors: dict[str, Quantized] = field(default_factory=dict)
@@ -95,26 +80,10 @@ class Builder:
     layer: str = ""
     _arranged: dict[str, Arrange] = field(default_factory=dict)
     _rounded: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
-    _spans: dict[str, tuple[float, float, int]] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
     gains: dict[str, Array] = field(default_factory=dict)
     left_out: dict[str, Array] = field(default_factory=dict)
     rounded_rows: dict[tuple[object, ...], Quantized] = field(default_factory=dict)
-
-    @cached_property
-    def stream(self) -> frozenset[str]:
-        """The tensors of the residual stream; none where they are integers like others."""
-        return frozenset(streams.stream(self.graph) if self.settings.stream else ())
-
-    @cached_property
-    def grids(self) -> dict[str, Grid]:
-        """By tensor of a stream that a function reads: what its table shares with those of other layers."""
-        found: dict[bytes, list[Reader]] = {}
-        for node in self.graph.nodes if self.settings.stream and not self.settings.open_weights else ():
-            (name, *_), square = node.inputs or ("",), node.attributes.get("square")
-            if node.operator == "Function" and not square and self.graph.sole_consumer(name) is node:
-                found.setdefault(behavior(node), []).append(Reader(name, *self.span(name), self._own_table_scale(name)))
-        return {name: grid for readers in found.values() for name, grid in grids_of(readers).items()}
 
     # writing
 
@@ -201,99 +170,6 @@ class Builder:
                 todo += operation.inputs
         return False
 
-    # widths
-
-    def bits(self, name: str) -> int:
-        """The width of a float tensor, and mostly of the weights that make it."""
-        finer = self.settings.finer
-        return finer.get(end_of(self.graph, name), self.settings.bits) if finer else self.settings.bits
-
-    def weight_bits(self, name: str) -> int:
-        """The width of the weights that make a float tensor."""
-        return _STREAM_WEIGHTS if self.settings.stream else self.bits(name)
-
-    @property
-    def units_of_offsets(self) -> int:
-        """Parts of a unit that constants are added in: a quarter of the steps that a tensor has."""
-        return 1 << max(self.settings.bits, *self.settings.finer.values(), 2) - 2
-
-    def table_bits(self, name: str) -> int:
-        """The width of the index of a table that reads a float tensor."""
-        return min(self.settings.table_bits + self.bits(name) - self.settings.bits, WIDEST_TABLE)
-
-    # scales
-
-    def nominal(self, name: str) -> float:
-        """The scale at which a float tensor just fills its bits, measured where its Relu and pooling end.
-
-        What the model itself makes integers of has their scale.
-
-        Where they leave nothing, as behind a Relu that never is above 0, it is measured before them.
-        """
-        here, name = name, end_of(self.graph, name)
-        if self.bounds(name) == (0.0, 0.0):
-            return self.nominal_here(here)
-        reader = self.graph.sole_consumer(name)
-        if reader is not None and reader.operator == "Function":
-            return self.table_scale(name)
-        if reader is not None and reader.operator == QUANTIZE:
-            return float(reader.attributes["scale"])
-        return self.nominal_here(name)
-
-    def bounds(self, name: str) -> tuple[float, float]:
-        """The calibrated bounds of a float tensor; for one that only a rewrite made, those it follows from."""
-        producer, constants = self.graph.producers().get(name), self.graph.constants
-        if name in constants:
-            value = constants[name]
-            return min(float(value.min(initial=0)), 0.0), max(float(value.max(initial=0)), 0.0)
-        if name in self.calibration.low or producer is None:
-            return self.calibration.bounds(name)
-        if producer.operator == "ArgMax":
-            return 0.0, float(self.graph.shapes[producer.inputs[0]][int(producer.attributes.get("axis", 0))] - 1)
-        if producer.operator in ("Normalize", "RootMeanSquare"):
-            return -_NORMAL_REACH, _NORMAL_REACH
-        if producer.operator in (SHARE, UNIT):
-            return -1.0, 1.0
-        if producer.operator not in MOVING and (producer.operator != ROWS or producer.inputs[0] not in constants):
-            raise unsupported(producer, f"nothing tells how large the numbers of '{name}' are")
-        return self.bounds(producer.inputs[0])
-
-    def span(self, name: str) -> tuple[float, float]:
-        """The calibrated bounds, with a margin, widened to hold 0 unless that would more than double their distance.
-
-        Those that are not widened to hold it get a sixteenth more on each side at least.
-        """
-        low, high = self.calibration.seen(name) if name in self.calibration.low else self.bounds(name)
-        if is_apart(low, high):
-            return _with_margin(low, high, max(self.settings.margin, 1 / 16))
-        low, high = _with_margin(low, high, self.settings.margin)
-        return min(low, 0.0), max(high, 0.0)
-
-    def table_scale(self, name: str) -> float:
-        """The scale at which a tensor's calibrated range fills the index of a table, or one that others have too."""
-        return self.grids[name].scale if name in self.grids else self._own_table_scale(name)
-
-    def _own_table_scale(self, name: str) -> float:
-        low, high = self.span(name)
-        return (high - low) / (2 ** self.table_bits(name) - 1) or self.nominal_here(name)
-
-    def nominal_here(self, name: str) -> float:
-        """The scale at which a float tensor's own range fills its bits; of what it reads, where it is always 0."""
-        bits = self.bits(name)
-        while self.bounds(name) == (0.0, 0.0) and (source := self._source(name)) is not None:
-            name = source
-        low, high = self.bounds(name)
-        return fitting_scale(low, high, bits)
-
-    def _source(self, name: str) -> str | None:
-        """The tensor that a tensor is computed from, unless that is a constant."""
-        producer = self.graph.producers().get(name)
-        return None if producer is None or producer.inputs[0] in self.graph.constants else producer.inputs[0]
-
-    def whole_limbs(self, bits: float) -> int:
-        """The least multiple of a limb's width that is not below `bits`."""
-        return max(0, math.ceil(bits / self.settings.limb - 1e-9)) * self.settings.limb
-
     def reached_scale(self, x: Quantized, scale: float) -> float:
         """The scale of what `requantize` makes of x: near the wanted one."""
         factor, shift = self.rounding(x, scale)
@@ -332,16 +208,6 @@ class Builder:
             x = self.combine([x], [factor], x.scale / factor)
         return self.add(Requantize, [x], scale, shift=shift, low=low, high=high, seen=seen)
 
-    def span_of_alike(self, name: str) -> tuple[float, float, int]:
-        """(low, high) of all tensors that are alike with one, and how many entries they have together."""
-        part = self.graph.alike[name]
-        if part not in self._spans:
-            members = self.graph.members(name)
-            lows, highs = zip(*(self.span(member) for member in members), strict=True)
-            entries = sum(math.prod(self.graph.shapes[member]) for member in members)
-            self._spans[part] = min(lows), max(highs), entries
-        return self._spans[part]
-
     def _requantize(self, x: Quantized, scale: float, low: int | None, high: int | None, seen: int) -> Quantized:
         factor, shift = self.rounding(x, scale)
         if factor != 1:
@@ -364,14 +230,9 @@ class Builder:
                 return factor, shift
             shift += self.settings.limb
 
-    @property
-    def wide(self) -> int:
-        """Bits up to which an operation takes its input as it is: twice as many where more bits were asked for."""
-        return WIDE if self.settings.bits <= _PLAIN else 2 * WIDE
-
     def units_below(self, x: Quantized) -> int:
         """Parts of a tensor's own unit in which constants are added to it."""
-        if self.settings.bits <= _PLAIN:
+        if self.settings.bits <= PLAIN:
             return self.units_of_offsets if self.interval(x).bits < 16 else 1
         return 1 << max(0, self.settings.bits + 4 - self.interval(x).bits)
 
@@ -392,10 +253,6 @@ class Builder:
         reach = max(interval.greatest, -interval.least) * x.scale / self.reached_scale(x, scale)
         read_by = sum(math.prod(self.graph.shapes[reader.output]) for reader in readers)
         return is_cheaper_open(math.ceil(reach), interval.low.size, read_by, self.settings.limb)
-
-    def spare(self, bits: int) -> float:
-        """How much finer than an activation a tensor of so many bits may be, where more than usual were asked for."""
-        return 2.0 ** max(0, bits - _ROOM - self.settings.bits) if self.settings.bits > _PLAIN else 1.0
 
     def narrow(self, x: Quantized, name: str, bits: int | None = None) -> Quantized:
         """x itself when it has at most `bits` bits, else requantized to the width of an activation.
@@ -457,15 +314,14 @@ class Builder:
         return [round(w) for w in wanted], finest / 2.0**extra
 
     def model(self, outputs: Sequence[tuple[str, Quantized]]) -> IntegerModel:
-        """The finished model; outputs are named as in the graph."""
-        outputs = self._distinct(outputs)
+        """The finished model; outputs, which are `distinct`, are named as in the graph."""
         operations = _needed(self.operations, {x.name for _, x in outputs})
         names = {x.name: name for name, x in outputs}
         renamed = tuple(_renamed(op, names) for op in operations)
         ends = tuple(self._tensor(name, x) for name, x in outputs)
         return IntegerModel(tuple(self.inputs), ends, renamed, self.settings.limb)
 
-    def _distinct(self, outputs: Sequence[tuple[str, Quantized]]) -> list[tuple[str, Quantized]]:
+    def distinct(self, outputs: Sequence[tuple[str, Quantized]]) -> list[tuple[str, Quantized]]:
         """The outputs, with a copy of a tensor that is an input or another output as well."""
         seen, found = set(self.graph.inputs), []
         for name, x in outputs:
@@ -479,30 +335,6 @@ class Builder:
     def _tensor(self, name: str, x: Quantized) -> Tensor:
         interval = self.interval(x)
         return Tensor(name, interval.shape, x.scale, interval.least, interval.greatest)
-
-
-def end_of(graph: Graph, name: str) -> str:
-    """The tensor that a tensor becomes after Relu, pooling and the like, which share its scale."""
-    while (reader := graph.sole_consumer(name)) is not None and reader.operator in _PASSING:
-        name = reader.output
-    return name
-
-
-def is_apart(low: float, high: float) -> bool:
-    """Whether an interval lies farther from 0 than it is long."""
-    return 0 < high - low < max(low, -high)
-
-
-def _with_margin(low: float, high: float, share: float) -> tuple[float, float]:
-    """Farther apart, but not across 0."""
-    more = (high - low) * share
-    return (max(low - more, 0.0) if low >= 0 else low - more), (min(high + more, 0.0) if high <= 0 else high + more)
-
-
-def fitting_scale(low: float, high: float, bits: int) -> float:
-    """The scale at which [low, high], which holds 0, takes 2^bits integers."""
-    reach = (high - low) / (2**bits - 1) if low >= 0 or high <= 0 else max(high, -low) / (2 ** (bits - 1) - 1)
-    return reach if reach > 0 else 1.0
 
 
 def _needed(operations: Sequence[Operation], wanted: set[str]) -> list[Operation]:

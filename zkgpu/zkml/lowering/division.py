@@ -9,7 +9,7 @@ import numpy as np
 from zkgpu.zkml.graph import Node, TooCoarse, unsupported
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.linear import expanded, multiply
-from zkgpu.zkml.lowering.nonlinear import before_squares
+from zkgpu.zkml.lowering.rows import before_squares
 from zkgpu.zkml.operations import Divide, Maximum, Multiply, Requantize, RootMeanSquare
 
 _GUARD = 5  # bits of a quotient beyond those of an activation

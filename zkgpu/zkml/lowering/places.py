@@ -11,8 +11,9 @@ import math
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Node, Shape, unsupported
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.linear import extreme
+from zkgpu.zkml.lowering.scales import fitting_scale
 from zkgpu.zkml.operations import MatMul, Multiply, Requantize, Steps, Total
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from zkgpu.zkml.calibrated import Calibration
 from zkgpu.zkml.graph import Graph, Node
-from zkgpu.zkml.lowering import nonlinear
+from zkgpu.zkml.lowering import tables
 from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.linear import expanded, scaled
 from zkgpu.zkml.operations import Lookup
@@ -23,7 +23,7 @@ def named_function(builder: Builder, node: Node) -> Quantized:
     ramps = None
     if builder.settings.ramps:
         ramps = _ramps(builder.graph, builder.calibration, node, _LONGEST, 2.0 ** -builder.bits(node.output))
-    return nonlinear.named_function(builder, node) if ramps is None else _by_lines(builder, node, ramps)
+    return tables.named_function(builder, node) if ramps is None else _by_lines(builder, node, ramps)
 
 
 def has_ramps(graph: Graph, calibration: Calibration) -> bool:
@@ -56,7 +56,7 @@ def _rest(builder: Builder, node: Node, ramps: Ramps, x: Quantized) -> Quantized
     first, last = math.floor(ramps.low / reached), math.ceil(ramps.high / reached)
     index = builder.requantize(x, scale, first, last)
     values = ramps.rest(np.arange(first, last + 1, dtype=np.float64) * index.scale)
-    unit = nonlinear.unit_of(values, 2 ** builder.bits(node.output) - 1)
+    unit = tables.unit_of(values, 2 ** builder.bits(node.output) - 1)
     return builder.add(Lookup, [index], unit, table=builder.rounded(values / unit), first=first)
 
 

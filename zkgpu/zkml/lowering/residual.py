@@ -22,9 +22,10 @@ from collections.abc import Callable
 import numpy as np
 
 from zkgpu.zkml.graph import Array, Graph, Node
-from zkgpu.zkml.lowering import linear, nonlinear
-from zkgpu.zkml.lowering.builder import Builder, Quantized, fitting_scale
+from zkgpu.zkml.lowering import linear, tables
+from zkgpu.zkml.lowering.builder import Builder, Quantized
 from zkgpu.zkml.lowering.common_grids import SPREAD, Grid
+from zkgpu.zkml.lowering.scales import fitting_scale
 from zkgpu.zkml.lowering.shapes import MOVES
 from zkgpu.zkml.operations import Linear, Lookup, Multiply, Requantize, Rescale, RootMeanSquare, Total
 from zkgpu.zkml.streams import NORMS, is_same_shape
@@ -384,7 +385,7 @@ def _function(builder: Builder, node: Node) -> Quantized:
     reached = unit * 2.0**shift
     (first, values), *parts = (_values(evaluate, span, reached) for span in (grid.span, *grid.spans))
     if not np.isfinite(values).all() or builder.interval(x).bits <= builder.table_bits(name):
-        return nonlinear.named_function(builder, node)
+        return tables.named_function(builder, node)
     step = min(_step(part) for _, part in parts)
     product = x if factor == 1 else builder.combine([x], [factor], unit)
     last = first + len(values) - 1

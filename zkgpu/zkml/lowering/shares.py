@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from zkgpu.zkml.graph import Node
-from zkgpu.zkml.lowering import nonlinear
-from zkgpu.zkml.lowering.builder import WIDEST_TABLE, Builder, Quantized
+from zkgpu.zkml.lowering.builder import Builder, Quantized
+from zkgpu.zkml.lowering.rows import softmax_of_rows
+from zkgpu.zkml.lowering.scales import WIDEST_TABLE
 from zkgpu.zkml.operations import Lookup, Requantize
 from zkgpu.zkml.shares import logarithm_beside
 
@@ -18,7 +19,7 @@ _UNDERFLOW = -88.0  # scores up to here have a value of 0 in single precision
 
 def logistic_share(builder: Builder, node: Node) -> Quantized:
     logarithms = _logarithms(builder, builder.tensors[node.inputs[0]])
-    rows = nonlinear.softmax_of_rows(builder, logarithms)
+    rows = softmax_of_rows(builder, logarithms)
     return builder.reshape(rows, builder.graph.shapes[node.output])
 
 

@@ -1,117 +1,35 @@
-"""Steps, tables, pools, softmax and normalization."""
+"""Functions of one number, by tables over what their argument spans."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import permutations
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from zkgpu.errors import FormatError
 from zkgpu.zkml.clamps import FARTHEST
 from zkgpu.zkml.functions import BINARY
-from zkgpu.zkml.graph import Array, Node, one_value, unsupported
-from zkgpu.zkml.lowering import labels
-from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized, is_apart
-from zkgpu.zkml.lowering.linear import expanded, negated
-from zkgpu.zkml.lowering.masks import hidden
-from zkgpu.zkml.lowering.windows import Windows
-from zkgpu.zkml.operations import (
-    SEEN,
-    SEEN_HIGH,
-    SEEN_LOW,
-    STEEP,
-    ArgMax,
-    Lookup,
-    Maximum,
-    Multiply,
-    Normalize,
-    Requantize,
-    RootMeanSquare,
-    Softmax,
-    TopK,
-    Total,
-)
+from zkgpu.zkml.graph import Array, Node, unsupported
+from zkgpu.zkml.lowering.builder import CLOSE, Builder, Quantized
+from zkgpu.zkml.lowering.linear import expanded
+from zkgpu.zkml.lowering.scales import is_apart
+from zkgpu.zkml.operations import SEEN, SEEN_HIGH, SEEN_LOW, STEEP, Lookup, Multiply, Requantize
 from zkgpu.zkml.ramps import varying
 
-_USUAL = 12, 1 / 32  # bits of the largest entry of a table of exp, and the exponent between neighbors in it, at most
-_OF_TABLE = 14, 1 / 128  # those of a small model of tables, where more bits are wanted
-_OF_STREAM = 10, 7  # the first, and bits of the reciprocal, where what the shares weigh is not rounded
-_OPEN = 1e30  # an end of a clip beyond this one is none
-_FEWEST_UNITS = 128  # between the ends of a clip
-_DIVISOR_BITS = 14  # of the least of several factors that divide sums over windows of several sizes
-_ALL_PADDING = "one of its windows lies wholly in the padding"
 _FINE = 10  # bits of the index of a table that many share, at most two beyond those of others
 _CLAMP = 6  # constraints of a clamp of one number, about
 _MOST_TABLES = 16  # of a function by the numbers in a constant
 _LONGEST = 1 << 14  # rows of a table of all integers of a tensor
-_BELOW_ONE = 8  # bits that whole numbers get below 1 before they are normalized
 _FACTOR = 24  # bits of a factor, above which it is rounded to the width of an activation
 _FACTOR_BY_COLUMN = 48  # the same where columns differ in size, of which the smallest is to keep its steps
 _APART, _JUMP = 1, 64  # units from 0 within which a number may round to 0; and how far a function may jump there
 _FINEST = 1 << 24  # units from 0 that a value of a table may be
-_LEAST_REACH = 64  # units that entries of a row reach before its squares are taken, so that epsilon is a part of one
 _PROBES, _BEYOND = 257, np.array([0, 0.07, 0.13, 0.29, 0.61, 1.3, 2.7, 5.9, 17, 64])  # of a range, and parts beyond it
 _WILD = 16  # times what was seen of a function's values: how far a table of it may reach that has no pole
 _SPREAD = 16  # times as far as a function varies, where few of a table's rows would tell its values apart
 _STEEP = 1 / 10  # of how far it reaches in a range: how much one that is not steep changes in a clamp's farthest move
 _STILL = 1 / 32  # of how far a function reaches in a range: by how much one may change that stays what it is
-_GUARD = 8  # bits of a reciprocal or an inverse root beyond what its range takes
-
-
-def relu(builder: Builder, node: Node) -> Quantized:
-    x = builder.tensors[node.inputs[0]]
-    return builder.bounded(x, builder.nominal(node.output), 0, builder.bits(node.output), node.output)
-
-
-def leaky_relu(builder: Builder, node: Node) -> Quantized:
-    """alpha * x + (1 - alpha) * max(x, 0), from one requantization of x and one Relu."""
-    alpha = float(node.attributes.get("alpha", 0.01))
-    x = builder.tensors[node.inputs[0]]
-    if alpha in (0.0, 1.0):
-        return x if alpha else relu(builder, node)
-    positive = builder.requantize(x, builder.nominal_here(node.output), 0)
-    linear = Quantized(x.name, x.scale * abs(alpha))
-    part = Quantized(positive.name, positive.scale * abs(1 - alpha))
-    (mine, its), scale = builder.aligned([linear, part])
-    return builder.combine([x, positive], [mine if alpha > 0 else -mine, its if alpha < 1 else -its], scale)
-
-
-def leaky_relu_by_channel(builder: Builder, node: Node) -> Quantized:
-    """slope * x + (1 - slope) * max(x, 0), with factors that fill the width of a weight or more."""
-    x, slope = builder.tensors[node.inputs[0]], builder.graph.constants[node.inputs[1]].astype(np.float64)
-    positive = builder.requantize(x, builder.nominal_here(node.output), 0)
-    scale = min(x.scale, positive.scale) / 2 ** builder.bits(node.output)
-    factors = slope * x.scale / scale, (1 - slope) * positive.scale / scale
-    return builder.combine([x, positive], factors, scale)
-
-
-def clip(builder: Builder, node: Node) -> Quantized:
-    """Rounded and clamped; where the ends lie only a few units apart, or are one, in smaller units."""
-    low, high = (one_value(builder.graph.argument(node, i, key)) for i, key in ((1, "min"), (2, "max")))
-    low, high = (None if b is None or abs(b) > _OPEN else b for b in (low, high))
-    x = builder.tensors[node.inputs[0]]
-    scale = builder.nominal(node.output)
-    reached = builder.reached_scale(x, scale)
-    factor = 1
-    if low is not None and high is not None:
-        low = min(low, high)  # as ONNX has it, the upper bound wins
-        factor = math.ceil(reached * _FEWEST_UNITS / (high - low or abs(low) or math.inf))
-    if any(b is not None and not _is_whole(b / reached) for b in (low, high)):
-        factor = max(factor, math.floor(reached / scale))
-    if factor > 1:
-        x, scale = builder.combine([x], [factor], x.scale / factor), scale / factor
-    reached = builder.reached_scale(x, scale)
-    first, last = (None if b is None else round(b / reached) for b in (low, high))
-    return builder.requantize(x, scale, first, last)
-
-
-def _is_whole(number: float) -> bool:
-    return abs(number - round(number)) < 1 / _FEWEST_UNITS
-
-
-# tables
 
 
 def function(builder: Builder, node: Node, evaluate: Callable[[Array], Array]) -> Quantized:
@@ -357,182 +275,3 @@ def named_function(builder: Builder, node: Node) -> Quantized:
         x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0], most)
         return builder.add(Multiply, [x, x], x.scale**2)
     return function(builder, node, node.attributes["function"])
-
-
-# pools
-
-
-def max_pool(builder: Builder, node: Node) -> Quantized:
-    """The largest along one axis after the other: windows that overlap along it share what they have of the others."""
-    x = builder.tensors[node.inputs[0]]
-    shape = builder.shape(x)
-    kernel = shape[2:] if node.operator == "GlobalMaxPool" else node.attributes["kernel_shape"]
-    windows = Windows.of(node, shape, [int(k) for k in kernel], builder.graph.shapes[node.output][2:])
-    axes = [_padding_repeats_an_entry(node, places) for places in windows.places_of_axes]
-    read = [np.unique(places) for places in axes]
-    positions = np.arange(math.prod(shape)).reshape(shape)[np.ix_(*map(np.arange, shape[:2]), *read)]
-    axes = [np.searchsorted(own, places) for own, places in zip(read, axes, strict=True)]
-    for axis in min(permutations(range(len(axes))), key=lambda order: _pairs(axes, order)):
-        rows = np.moveaxis(positions.take(axes[axis], axis=2 + axis), 3 + axis, -1)
-        x = builder.add(Maximum, [builder.arrange([x], rows)], x.scale)
-        positions = np.arange(math.prod(builder.shape(x))).reshape(builder.shape(x))
-    return x
-
-
-def _pairs(axes: Sequence[Array], order: Sequence[int]) -> int:
-    """How many times the larger of two is taken of one channel, where axes come in that order."""
-    lengths, total = [int(places.max()) + 1 for places in axes], 0
-    for axis in order:
-        lengths[axis] = len(axes[axis])
-        total += math.prod(lengths) * (axes[axis].shape[1] - 1)
-    return total
-
-
-def _padding_repeats_an_entry(node: Node, places: Array) -> Array:
-    """Padding never wins a maximum: it is replaced by a place of the same window that lies inside."""
-    inside = places.max(axis=-1, keepdims=True)
-    if inside.min() < 0:
-        raise unsupported(node, _ALL_PADDING)
-    return np.where(places < 0, inside, places)
-
-
-def reduce_max(builder: Builder, node: Node) -> Quantized:
-    x = builder.tensors[node.inputs[0]]
-    shape = builder.shape(x)
-    chosen = builder.graph.reduced_axes(node)
-    kept = [a for a in range(len(shape)) if a not in chosen]
-    positions = np.arange(math.prod(shape)).reshape(shape).transpose(*kept, *chosen)
-    rows = builder.arrange([x], positions.reshape(*(shape[a] for a in kept), -1))
-    return builder.reshape(builder.add(Maximum, [rows], x.scale), builder.graph.shapes[node.output])
-
-
-def average_pool(builder: Builder, node: Node) -> Quantized:
-    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
-    shape = builder.shape(x)
-    kernel = shape[2:] if node.operator == "GlobalAveragePool" else node.attributes["kernel_shape"]
-    windows = Windows.of(node, shape, [int(k) for k in kernel], builder.graph.shapes[node.output][2:])
-    counts = (windows.places >= 0).sum(axis=-1)
-    if node.attributes.get("count_include_pad", 0):
-        counts = np.broadcast_to(windows.sizes, counts.shape)
-    if counts.min() == 0:
-        raise unsupported(node, _ALL_PADDING)
-    common = math.lcm(*(int(c) for c in np.unique(counts)))
-    common = min(common, int(counts.max()) << _DIVISOR_BITS)
-    out = builder.add(Total, [builder.arrange([x], windows.places)], x.scale / common)
-    if (counts != common).any():
-        out = builder.combine([out], [common / counts], out.scale)
-    return builder.reshape(out, builder.graph.shapes[node.output])
-
-
-def argmax(builder: Builder, node: Node) -> Quantized:
-    """The first of the largest entries, or the last: the first of them from behind."""
-    axis = int(node.attributes.get("axis", 0)) % len(builder.graph.shapes[node.inputs[0]])
-    chosen = labels.choice_of_two(builder, node, axis)
-    if chosen is not None:
-        return builder.reshape(chosen, builder.graph.shapes[node.output])
-    x, _ = labels.scores(builder, node.inputs[0], axis)
-    lines = np.moveaxis(builder.positions([x])[0], axis, -1)
-    from_behind = bool(node.attributes.get("select_last_index", 0))
-    places = builder.add(ArgMax, [builder.arrange([x], lines[..., ::-1] if from_behind else lines)], 1.0)
-    if from_behind:
-        places = builder.combine([places], [-1], 1.0, lines.shape[-1] - 1)
-    return builder.reshape(places, builder.graph.shapes[node.output])
-
-
-def top_k(builder: Builder, node: Node) -> Quantized:
-    """The largest or least entries along an axis, in order, and their places, of which the lower comes first."""
-    graph, name = builder.graph, node.inputs[0]
-    axis = int(node.attributes.get("axis", -1)) % len(graph.shapes[name])
-    is_read = node.output in graph.outputs or node.output in graph.consumers()
-    x, source = (builder.tensors[name], name) if is_read else labels.scores(builder, name, axis)
-    x = builder.narrow(x, source)
-    count = int(np.ravel(graph.argument(node, 1, "k"))[0])
-    (positions,) = builder.positions([x])
-    row = builder.arrange([x], np.moveaxis(positions, axis, -1))
-    is_largest = node.attributes.get("largest", 1)
-    found = builder.add(TopK, [row if is_largest else negated(builder, row)], x.scale, count=count)
-    values, places = (np.moveaxis(p, -1, axis) for p in np.split(builder.positions([found])[0], 2, axis=-1))
-    if len(node.outputs) > 1:
-        builder.tensors[node.outputs[1]] = builder.arrange([Quantized(found.name, 1.0)], places)
-    largest = builder.arrange([found], values)
-    return largest if is_largest else negated(builder, largest)
-
-
-# softmax and normalization
-
-
-def softmax(builder: Builder, node: Node) -> Quantized:
-    x = builder.tensors[node.inputs[0]]
-    shape = builder.shape(x)
-    axis = int(node.attributes.get("axis", -1)) % len(shape)
-    positions = np.moveaxis(np.arange(math.prod(shape)).reshape(shape), axis, -1)
-    unseen = hidden(builder.graph, node)
-    seen = np.ones(shape, dtype=bool) if unseen is None else ~unseen
-    seen = np.moveaxis(seen, axis, -1).reshape(-1, shape[axis])
-    rows = positions.reshape(-1, shape[axis])
-    parts, places = list[Quantized](), np.full(rows.shape, -1)
-    for length in np.unique(seen.sum(axis=1)):
-        chosen = seen.sum(axis=1) == length
-        entries = builder.arrange([x], rows[chosen][seen[chosen]].reshape(-1, length))
-        parts.append(softmax_of_rows(builder, entries, shape[axis]))
-        start = sum(math.prod(builder.shape(part)) for part in parts[:-1])
-        places[chosen[:, None] & seen] = start + np.arange(math.prod(builder.shape(parts[-1])))
-    return builder.arrange(parts, np.moveaxis(places.reshape(positions.shape), -1, axis))
-
-
-def softmax_of_rows(builder: Builder, rows: Quantized, longest: int = 0) -> Quantized:
-    """Of a tensor of shape (rows, entries), along its second axis; its unit is that of rows of `longest` entries."""
-    exp_bits, finest = _OF_TABLE if builder.settings.of_table and builder.settings.bits > _FINE else _USUAL
-    guard = _GUARD
-    if builder.settings.stream:
-        exp_bits, guard = _OF_STREAM
-    rows, shift = _in_exponent_steps(builder, rows, finest)
-    step = rows.scale * 2.0**shift
-    length = int((exp_bits * math.log(2) + 1) / step) + 1
-    # a distance rounded down stands for the middle of its step; the largest entry's, which is 0, for itself
-    steps = np.arange(length) + (0.5 - 0.5 / 2**shift)
-    steps[0] = 0
-    table = np.rint(2.0**exp_bits * np.exp(-step * steps)).astype(np.int64)
-    table = table[: np.flatnonzero(table)[-1] + 1]
-    bits = exp_bits + (longest or builder.shape(rows)[-1]).bit_length() + guard
-    return builder.add(Softmax, [rows], 2.0**-bits, shift=shift, table=table, bits=bits)
-
-
-def _in_exponent_steps(builder: Builder, x: Quantized, step: float) -> tuple[Quantized, int]:
-    """(x, shift) such that x / 2^shift counts steps between half of a step and a whole one."""
-    shift = builder.whole_limbs(max(0.0, math.log2(step / x.scale)))
-    factor = max(1, math.ceil(x.scale * 2.0**shift / step))
-    return (x if factor == 1 else builder.combine([x], [factor], x.scale / factor)), shift
-
-
-def normalize(builder: Builder, node: Node) -> Quantized:
-    return _over_root(builder, node, Normalize, builder.graph.shapes[node.output][-1])
-
-
-def root_mean_square(builder: Builder, node: Node) -> Quantized:
-    return _over_root(builder, node, RootMeanSquare, 1)
-
-
-def before_squares(builder: Builder, node: Node) -> tuple[Quantized, float]:
-    """A node's input in units so small that one more in a sum of its squares is nothing, and how many it reaches."""
-    x = builder.narrow(builder.tensors[node.inputs[0]], node.inputs[0])
-    if x.scale == 1.0:  # whole numbers, of which a row may hold small ones alone
-        x = builder.combine([x], [1 << _BELOW_ONE], 2.0**-_BELOW_ONE)
-    low, high = builder.bounds(node.inputs[0])
-    reach = min(max(high, -low) / x.scale or math.inf, builder.interval(x).magnitude)
-    if 0 < reach < _LEAST_REACH:
-        factor = math.ceil(_LEAST_REACH / reach)
-        x, reach = builder.combine([x], [factor], x.scale / factor), reach * factor
-    return x, reach
-
-
-def _over_root(builder: Builder, node: Node, kind: type[Normalize | RootMeanSquare], times: int) -> Quantized:
-    """Rows over the root of the mean of their squares, which the operation takes of `times` x."""
-    x, reach = before_squares(builder, node)
-    n = builder.shape(x)[-1]
-    epsilon = max(1, round(node.attributes["epsilon"] * n * times**2 / x.scale**2))
-    bits = math.ceil(math.log2(max(2.0, reach * times * math.sqrt(n)))) + max(_GUARD, builder.bits(node.output))
-    shape = builder.shape(x)
-    rows = builder.reshape(x, (math.prod(shape[:-1]), n))
-    out = builder.add(kind, [rows], math.sqrt(n) / 2.0**bits, bits=bits, epsilon=epsilon)
-    return builder.reshape(out, shape)
