@@ -16,7 +16,7 @@ from committed_instances import (
     secrets_of,
     widest,
 )
-from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins
+from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins, with_products
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -222,7 +222,27 @@ def test_errors_of_the_two_equations_cannot_be_made_to_cancel(digits, foreseen):
     assert ask(digits, proof=crafted) == FALSE
 
 
+def test_the_power_of_the_second_equation_is_the_hash_that_python_makes(instance):
+    """Any power accepts an honest proof: so products by another than Python's are made to fail."""
+    key, proof, code = instance.verifying_key, instance.proof, creation_code(instance.name)
+    (commitment,) = proof.commitments
+    t = CommitmentTranscript(key, commitment.point, instance.public_inputs, instance.packed).fold(proof)
+    data = calldata(proof, instance.public_inputs, packed=instance.packed)
+    for power, verdict in ((t, TRUE), (t + 1, FALSE)):
+        for point in (commitment.point, commitment.knowledge):
+            assert with_products(code, {point.coordinates()[0]: [power]}).call(data) == verdict
+
+
 # the form of a call
+
+
+def test_an_alias_of_a_public_input_is_refused_even_with_a_proof_for_it():
+    """Its bytes are hashed as they come, so no proof of the input itself is one of the alias."""
+    bare = MADE["committed_bare"]
+    for value in (5, 5 + Fr.modulus, 5 + 4 * Fr.modulus):
+        proof = secrets_of(bare.name).prove(bare.verifying_key, [value], b"")
+        data = calldata(proof, [0])[:-32] + value.to_bytes(32, "big")
+        assert contract_of(bare).call(data) == (TRUE if value == 5 else FALSE)
 
 
 def test_aliases_of_public_inputs_and_coordinates_are_refused(mixed):
