@@ -277,6 +277,16 @@ def test_other_lengths_and_offsets_of_the_packed_values_are_refused(digits):
         assert contract.call(short) in (FALSE, NO_DATA)
 
 
+def test_packed_values_that_an_abi_decoder_finds_elsewhere_are_refused(mixed):
+    """The last public input is their length, too, so that a decoder takes what follows it for them."""
+    public = [1, len(mixed.packed)]
+    proof = secrets_of(mixed.name).prove(mixed.verifying_key, public, mixed.packed)
+    data, head = calldata(proof, public, packed=mixed.packed), 4 + 32 * 14
+    assert contract_of(mixed).call(data) == TRUE
+    elsewhere = data[:head] + (32 * 13).to_bytes(32, "big") + data[head + 32 :]
+    assert contract_of(mixed).call(elsewhere) == FALSE
+
+
 def test_packed_values_of_another_length_are_refused(digits):
     assert ask(digits, packed=digits.packed[:-1]) in (FALSE, NO_DATA)
     assert ask(digits, packed=digits.packed + b"\0") in (FALSE, NO_DATA)
