@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from committed_instances import (
     G1,
+    G2,
     LARGE,
     MIXED,
     SHAPES,
@@ -26,6 +27,7 @@ from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import ZkgpuError
 from zkgpu.groth16 import Proof, verify
 from zkgpu.groth16.commitment import CommitmentTranscript, key_digest
+from zkgpu.groth16.keys import Commitment
 from zkgpu.solidity import calldata, gas_limit, verifier_source
 
 INVALID_PROOF = f"{REVERT} 0x09bde339"
@@ -231,6 +233,17 @@ def test_the_power_of_the_second_equation_is_the_hash_that_python_makes(instance
     for power, verdict in ((t, TRUE), (t + 1, FALSE)):
         for point in (commitment.point, commitment.knowledge):
             assert with_products(code, {point.coordinates()[0]: [power]}).call(data) == verdict
+
+
+def test_what_went_wrong_before_is_not_made_up_for_by_a_product_of_pairings_without_the_sums():
+    """Once something is wrong no public input is added: the equation that is left can be solved for C."""
+    bare = MADE["committed_bare"]
+    secrets, infinity = secrets_of(bare.name), G1.group.infinity
+    c = (15 - secrets.alpha * secrets.beta - secrets.ic[0] * secrets.gamma) * Fr.inverse(secrets.delta)
+    proof = Proof(3 * G1, 5 * G2, c * G1, (Commitment(infinity, infinity),))
+    data = calldata(proof, [0])
+    for wrong in (data + b"\0", data[:-32] + Fr.modulus.to_bytes(32, "big"), data):
+        assert contract_of(bare).call(wrong) == FALSE
 
 
 # the form of a call
