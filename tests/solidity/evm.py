@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +87,26 @@ def verdicts_with_stand_ins(code: bytes, precompile: int, data: bytes) -> Iterat
             verdicts.append(contract.call(data))
         contract.place(STAND_IN, b"")
         yield [*verdicts, contract.call(data)]
+
+
+def with_products(code: bytes, scalars: Mapping[int, Collection[int]]) -> Contract:
+    """The contract, failing where it multiplies a point of one of these x by anything but these scalars."""
+    here, there = (bytes([0x60, address, 0x5A, 0xFA]) for address in (7, STAND_IN))
+    contract = Contract(code.replace(here, there))
+    guards = b""
+    for x, known in scalars.items():
+        guards += _guard(len(guards), x, known)
+    contract.place(STAND_IN, guards + _forwarding(7, _RETURN, ANSWER_BYTES[7]))
+    return contract
+
+
+def _guard(start: int, x: int, scalars: Collection[int]) -> bytes:
+    """Code that reverts if the first word of calldata is x and the third none of the scalars; `start` is its place."""
+    right = bytes([0x5F, 0x35, 0x7F]) + x.to_bytes(32, "big") + bytes([0x14, 0x15])  # CALLDATALOAD, EQ, ISZERO
+    for scalar in scalars:
+        right += bytes([0x60, 0x40, 0x35, 0x7F]) + scalar.to_bytes(32, "big") + bytes([0x14, 0x17])  # EQ, OR
+    behind = start + len(right) + 7
+    return right + bytes([0x61, *behind.to_bytes(2, "big"), 0x57, 0x5F, 0x5F, _REVERT, 0x5B])  # JUMPI, JUMPDEST
 
 
 def _forwarding(precompile: int, end: int, length: int) -> bytes:

@@ -8,6 +8,7 @@ from functools import cache
 import pytest
 from committed_instances import (
     G1,
+    G2,
     LARGE,
     MIXED,
     SHAPES,
@@ -17,7 +18,7 @@ from committed_instances import (
     secrets_of,
     widest,
 )
-from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins
+from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins, with_products
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,6 +28,7 @@ from zkgpu.curves.bn254 import Fq, Fr
 from zkgpu.errors import ZkgpuError
 from zkgpu.groth16 import Proof, verify
 from zkgpu.groth16.commitment import CommitmentTranscript, key_digest
+from zkgpu.groth16.keys import Commitment
 from zkgpu.solidity import calldata, gas_limit, verifier_source
 
 INVALID_PROOF = f"{REVERT} 0x09bde339"
@@ -227,7 +229,38 @@ def test_errors_of_the_two_equations_cannot_be_made_to_cancel(digits, foreseen):
     assert ask(digits, proof=crafted) == FALSE
 
 
+def test_the_power_of_the_second_equation_is_the_hash_that_python_makes(instance):
+    """Any power accepts an honest proof: so products by another than Python's are made to fail."""
+    key, proof, code = instance.verifying_key, instance.proof, creation_code(instance.name)
+    (commitment,) = proof.commitments
+    t = CommitmentTranscript(key, commitment.point, instance.public_inputs, instance.packed).fold(proof)
+    data = calldata(proof, instance.public_inputs, packed=instance.packed)
+    for power, verdict in ((t, TRUE), (t + 1, FALSE)):
+        for point in (commitment.point, commitment.knowledge):
+            assert with_products(code, {point.coordinates()[0]: [power]}).call(data) == verdict
+
+
+def test_what_went_wrong_before_is_not_made_up_for_by_a_product_of_pairings_without_the_sums():
+    """Once something is wrong no public input is added: the equation that is left can be solved for C."""
+    bare = MADE["committed_bare"]
+    secrets, infinity = secrets_of(bare.name), G1.group.infinity
+    c = (15 - secrets.alpha * secrets.beta - secrets.ic[0] * secrets.gamma) * Fr.inverse(secrets.delta)
+    proof = Proof(3 * G1, 5 * G2, c * G1, (Commitment(infinity, infinity),))
+    data = calldata(proof, [0])
+    for wrong in (data + b"\0", data[:-32] + Fr.modulus.to_bytes(32, "big"), data):
+        assert contract_of(bare).call(wrong) == FALSE
+
+
 # the form of a call
+
+
+def test_an_alias_of_a_public_input_is_refused_even_with_a_proof_for_it():
+    """Its bytes are hashed as they come, so no proof of the input itself is one of the alias."""
+    bare = MADE["committed_bare"]
+    for value in (5, 5 + Fr.modulus, 5 + 4 * Fr.modulus):
+        proof = secrets_of(bare.name).prove(bare.verifying_key, [value], b"")
+        data = calldata(proof, [0])[:-32] + value.to_bytes(32, "big")
+        assert contract_of(bare).call(data) == (TRUE if value == 5 else FALSE)
 
 
 def test_aliases_of_public_inputs_and_coordinates_are_refused(mixed):
@@ -260,6 +293,16 @@ def test_other_lengths_and_offsets_of_the_packed_values_are_refused(digits):
     assert contract.call(data + bytes(32)) == FALSE
     for short in (data[:-1], data[:-32], data[:head], data[:4]):
         assert contract.call(short) in (FALSE, NO_DATA)
+
+
+def test_packed_values_that_an_abi_decoder_finds_elsewhere_are_refused(mixed):
+    """The last public input is their length, too, so that a decoder takes what follows it for them."""
+    public = [1, len(mixed.packed)]
+    proof = secrets_of(mixed.name).prove(mixed.verifying_key, public, mixed.packed)
+    data, head = calldata(proof, public, packed=mixed.packed), 4 + 32 * 14
+    assert contract_of(mixed).call(data) == TRUE
+    elsewhere = data[:head] + (32 * 13).to_bytes(32, "big") + data[head + 32 :]
+    assert contract_of(mixed).call(elsewhere) == FALSE
 
 
 def test_packed_values_of_another_length_are_refused(digits):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins
+from evm import FALSE, HALT, REVERT, TRUE, Contract, creation_code, verdicts_with_stand_ins, with_products
 from groth16_instances import DATA, SAMPLES
 from plonk_instances import PLONK_MADE, plonk_made, plonk_sample
 from plonk_trapdoor import COMMITTED, TRAPDOOR, made_up
@@ -13,6 +13,7 @@ from plonk_trapdoor import COMMITTED, TRAPDOOR, made_up
 from zkgpu.curves.bn254 import BN254, Fq, Fr
 from zkgpu.errors import InsecureKeyError, UsageError
 from zkgpu.plonk.keys import EVALUATIONS, POINTS
+from zkgpu.plonk.transcript import AllChallenges
 from zkgpu.solidity import calldata, calldata_text, gas_limit, verifier_source
 
 OTHER_TOOL_GAS, OTHER_TOOL_SIZE = 293_508, 5_878  # snarkjs' template, 3 public inputs, solc 0.8.37, 200 runs
@@ -173,6 +174,46 @@ def test_only_a_precompile_that_succeeds_with_its_full_answer_makes_a_proof_vali
     data = with_words(verdicts, {})
     (said,) = verdicts_with_stand_ins(creation_code(verdicts.name), precompile, data)
     assert said == [TRUE, FALSE, FALSE, FALSE, FALSE]
+
+
+def test_where_inverses_cannot_be_computed_no_proof_without_public_inputs_is_accepted(monkeypatch):
+    """The contract would take Lagrange's polynomials for 0, and with them what the inputs add."""
+    here, nowhere = (bytes([0x60, address, 0x5A, 0xFA]) for address in (5, 0xEE))
+    contract = Contract(creation_code("plonk_trapdoor").replace(here, nowhere))
+    monkeypatch.setattr("zkgpu.plonk.linearization.lagrange_at", lambda domain, count, x: [0] * count)
+    assert contract.call(calldata(TRAPDOOR.prove([5], *made_up(17)), [5])) == FALSE
+
+
+def made_up_call(public, openings, canonical):
+    """The call with a proof of whoever knows tau for numbers that need not be reduced; `canonical` may be written."""
+    committed, _ = made_up(17)
+    proof = TRAPDOOR.prove([public], committed, openings)
+    data = calldata(replace(proof, **canonical), [5])
+    words = [*data[: SELECTOR + 2 * WORD * len(POINTS)], *b"".join(v.to_bytes(WORD, "big") for v in openings.values())]
+    return bytes(words) + public.to_bytes(WORD, "big")
+
+
+@pytest.mark.parametrize("multiple", [1, 4])
+def test_aliases_are_refused_though_all_equations_hold(multiple):
+    contract, (_, openings) = Contract(creation_code("plonk_trapdoor")), made_up(17)
+    assert contract.call(made_up_call(5, openings, openings)) == TRUE
+    assert contract.call(made_up_call(5 + multiple * Fr.modulus, openings, openings)) == FALSE
+    for name in EVALUATIONS:
+        for value in (openings[name], 0):
+            aliased = {**openings, name: value + multiple * Fr.modulus}
+            assert contract.call(made_up_call(5, aliased, openings)) == FALSE, (name, value)
+
+
+def test_the_challenge_that_joins_both_openings_is_the_hash_that_python_makes():
+    """Any number accepts an honest proof: so products by another than Python's are made to fail."""
+    key, code = TRAPDOOR.verifying_key, creation_code("plonk_trapdoor")
+    proof = TRAPDOOR.prove([5], *made_up(17))
+    ch = AllChallenges.of(key, [5], proof)
+    moved = ch.zeta * key.domain.omega * ch.u % Fr.modulus
+    data, x = calldata(proof, [5]), proof.w_zeta_omega.coordinates()[0]
+    assert with_products(code, {x: [moved, ch.u]}).call(data) == TRUE
+    assert with_products(code, {x: [moved, ch.u + 1]}).call(data) == FALSE
+    assert with_products(code, {x: [moved + 1, ch.u]}).call(data) == FALSE
 
 
 def test_infinity_and_zero_are_refused_though_all_equations_hold():

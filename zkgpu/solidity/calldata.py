@@ -61,8 +61,7 @@ def gas_limit(n_public: int, proof_system: str = "groth16", *, round_: Committed
     Args:
         round_: of a Groth16 key's commitment, when it has one
 
-    To be set by hand for verifyProof: eth_estimateGas settles for a limit under which it returns false. Of a contract
-    compiled with the optimizer: without it, call requireValidProof, whose gas can be estimated.
+    To be set by hand for verifyProof: eth_estimateGas settles for a limit under which it returns false.
     """
     return contract_form(proof_system).gas(n_public, round_)
 
