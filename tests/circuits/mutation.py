@@ -11,7 +11,7 @@ import pytest
 from tests.soundness import tried
 from zkgpu.circuits import CompiledCircuit, SparseMatrix
 from zkgpu.circuits.numbers import Numbers, ones
-from zkgpu.circuits.program import Hint
+from zkgpu.circuits.program import Assign, Hint, Multiply
 from zkgpu.circuits.signals import read_inputs
 from zkgpu.circuits.sums import Rows, Table, combine
 from zkgpu.errors import UnsatisfiedError
@@ -21,10 +21,25 @@ from zkgpu.testing import answering, attack_circuit
 
 def assert_every_wire_is_pinned(compiled: CompiledCircuit, inputs: Mapping[str, object]) -> None:
     """No wire that is not given from outside, and no pair of wires, can have any other value."""
+    assert_computed_wires_are_defined(compiled)
     report = attack_circuit(compiled, inputs, tries=0, jacobian=False)
     for kind, count in report.tried.items():
         tried(kind, count)
     report.require_sound()
+
+
+def assert_computed_wires_are_defined(compiled: CompiledCircuit) -> None:
+    """Each wire that is computed without a hint is the last one, in the order they are made, of a constraint's wires.
+
+    That is the constraint which says what it is. What reads the wire, a range check by limbs for one, does not.
+    """
+    order, matrices = compiled.program.order, (compiled.r1cs.a, compiled.r1cs.b, compiled.r1cs.c)
+    last = np.zeros(compiled.r1cs.n_constraints, dtype=np.int64)
+    for matrix in matrices:
+        np.maximum.at(last, np.repeat(np.arange(last.size), np.diff(matrix.indptr)), order[matrix.indices])
+    steps = (step for step in compiled.program.steps if isinstance(step, Assign | Multiply))
+    computed = {wire for step in steps for wire in range(step.first, step.first + step.count)}
+    assert computed <= set(last.tolist())
 
 
 def assert_forgery_fails(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from tests.circuits.mutation import assert_computed_wires_are_defined
 from tests.soundness import tried
-from tests.zkml.networks import all_inputs, compiled, model_of
+from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from tests.zkml.test_layers import OTHERS, PINNED, linear
 from zkgpu.circuits import CompiledCircuit
 from zkgpu.testing import attack_circuit
@@ -68,6 +71,18 @@ def test_a_layer_with_weights_has_one_witness(weights: str, shape: tuple[int, in
     x = np.random.default_rng(6).integers(-128, 128, shape)
     given = all_inputs(model, {"x": x}, weights)
     assert_one_witness(compiled(model, weights), given)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, inputs) in PINNED.items() if list(inputs) == ["x"]])
+def test_products_that_a_layer_reads_have_constraints_of_their_own(name: str) -> None:
+    """They get their wires where they are read: each layer would lose them by itself."""
+    reader, _ = PINNED[name]
+    square = operations.Multiply("square", ("x", "x"), "y")
+    placed = operations.Requantize("place", ("y",), "z", 0, -8, 7)
+    is_table = isinstance(reader, operations.Lookup | operations.Rows)
+    read = replace(reader, inputs=("z" if is_table else "y",) * len(reader.inputs))
+    model = model_of([square, placed, read] if is_table else [square, read], x=((2, 4), -3, 3))
+    assert_computed_wires_are_defined(unpublished(model))
 
 
 def test_every_operation_is_among_them() -> None:

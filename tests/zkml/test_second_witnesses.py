@@ -13,6 +13,7 @@ import pytest
 from tests.circuits.mutation import assert_forgery_fails
 from tests.zkml.networks import all_inputs, compiled, model_of, unpublished
 from zkgpu.curves.bn254 import Fr
+from zkgpu.errors import UnsatisfiedError
 from zkgpu.testing import attack_circuit
 from zkgpu.zkml.layers import products
 from zkgpu.zkml.operations import (
@@ -25,6 +26,7 @@ from zkgpu.zkml.operations import (
     Normalize,
     Operation,
     Requantize,
+    Rescale,
     RootMeanSquare,
     Softmax,
 )
@@ -407,3 +409,64 @@ def test_a_quotient_is_no_fraction(x: int, y: int) -> None:
     for rest in set(range(y)) - {2 * x % y}:
         fraction = constantly((2 * x - rest) * pow(y, -1, R))
         assert_forgery_fails(circuit, {"x": np.array([x]), "y": np.array([y])}, {label: fraction})
+
+
+# ranges of a single integer
+
+
+@pytest.mark.parametrize("x", [-8, 0, 7])
+@pytest.mark.parametrize("remainder", [0, 8, 15, 23, 31])
+def test_what_rounds_to_one_integer_only_is_no_fraction(x: int, remainder: int) -> None:
+    if fraction := (x + 16 - remainder) * pow(32, -1, R) % R:
+        forged(Requantize("r", ("x",), "out", 5), [x], -8, 7, rounded=constantly(fraction))
+
+
+@pytest.mark.parametrize("delta", [-1, 1, INVERSE_OF_8])
+def test_a_quotient_by_one_leaves_no_rest(delta: int) -> None:
+    circuit = unpublished(model_of(Divide("d", ("x", "y"), "out", 1, 20, 1), x=((1,), -8, 7), y=((1,), 1, 1)))
+    (label,) = (step.label for step in circuit._steps if getattr(step, "label", "").endswith("quotient"))
+    inputs = {"x": np.array([5]), "y": np.array([1])}
+    circuit.witness(inputs)
+    assert_forgery_fails(circuit, inputs, {label: constantly(10 + delta)})
+
+
+def test_an_input_of_a_single_integer_is_that_one() -> None:
+    circuit = unpublished(model_of(Requantize("r", ("x",), "out", 1), x=((2,), 3, 3)))
+    circuit.witness({"x": np.array([3, 3])})
+    for wrong in (2, 4, -3):
+        with pytest.raises(UnsatisfiedError):
+            circuit.witness({"x": np.array([3, wrong])})
+
+
+# upper ends of ranges that are no powers of two
+
+
+def assert_refused_beyond(operation: Operation, most: int, ends: tuple[int, int], **others: tuple[int, int]) -> None:
+    """Of inputs x up to `most` the circuit takes all that go, and of others none, however near they are."""
+    inputs = {name: ((1,), *own) for name, own in {"x": ends, **others}.items()}
+    circuit = unpublished(model_of(operation, **inputs))
+    fixed = {name: np.array([low]) for name, (low, _) in others.items()}
+    circuit.witness({"x": np.array([most]), **fixed})
+    for x in range(most + 1, 16):
+        with pytest.raises(UnsatisfiedError):
+            circuit.witness({"x": np.array([x]), **fixed})
+
+
+def test_an_input_above_its_range_is_refused() -> None:
+    assert_refused_beyond(Requantize("r", ("x",), "out", 1), 4, (-8, 4))
+
+
+def test_a_rescaled_value_above_its_range_is_refused() -> None:
+    assert_refused_beyond(Rescale("r", ("x",), "out", 0, -8, 4), 4, (-8, 15))
+    assert_refused_beyond(Rescale("r", ("x",), "out", 1, -4, 2), 4, (-8, 15))
+
+
+def test_a_quotient_above_its_range_is_refused() -> None:
+    assert_refused_beyond(Divide("d", ("x", "y"), "out", 1, 20, 1), 10, (-8, 15), y=(1, 1))
+
+
+@pytest.mark.parametrize("entries", [3, 5, 6])
+def test_the_place_of_a_maximum_is_not_one_before_the_first(entries: int) -> None:
+    """The number that stands for it, n times the last entry, leaves the rest n as well as 0."""
+    row = [[*[0] * (entries - 1), 5]]
+    forged(ArgMax("a", ("x",), "out"), row, -8, 7, place_of_the_maximum=constantly(entries))
