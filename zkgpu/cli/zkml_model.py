@@ -158,7 +158,7 @@ def _named(model: str, options: dict[str, Any]) -> tuple[OnnxModel, dict[str, An
 
     for name in {*options["private"]} & {*options["hashed"]}:
         raise UsageError(f"--private {name} and --hashed {name}: give one of them")
-    hidden = {name: "private" for name in options["private"]} | {name: "hashed" for name in options["hashed"]}
+    hidden = dict.fromkeys(options["private"], "private") | dict.fromkeys(options["hashed"], "hashed")
     read = OnnxModel.read(model)
     given = set(read.inputs)
     same = {key: options[key] for key in ("weights", "percentile", "allow_error", "memory")}

@@ -110,7 +110,7 @@ def _free(compiled: CompiledCircuit, inputs: Mapping[str, object], copies: int) 
             equations.append(moved)
             unknowns.update(moved)
     basis = null_space(equations, unknowns, r1cs.field.modulus, squares)
-    return [{wire % r1cs.n_wires: d for wire, d in reversed(sorted(vector.items()))} for vector in basis]
+    return [{wire % r1cs.n_wires: d for wire, d in sorted(vector.items(), reverse=True)} for vector in basis]
 
 
 def _equations(rows: Rows, held: set[int], wanted: Iterable[int]) -> list[Equation]:

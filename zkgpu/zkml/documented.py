@@ -40,7 +40,7 @@ recurrent cells and a model's own functions are written out, in at most 65,536 n
 integers of a layer have at most 62 bits, sums of it at most what the field can hold.
 """
 _COLUMNS = ("operator", "since", "attributes", "computed", "types", "constraints")
-_NONE, _TABLE, _COMPARED = "none", "a table: 2, and its length once", "1, and a range check, an input"
+_NONE, _TABLE = "none", "a table: 2, and its length once"
 _COSTS: Mapping[str, str] = {
     **dict.fromkeys(
         ("Gemm", "MatMul", "Conv", "ConvTranspose"), "none with public weights; private: half a product each, or less"

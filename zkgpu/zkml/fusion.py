@@ -6,7 +6,7 @@ reads one tensor and writes another: one table will do for all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import numpy as np
@@ -17,7 +17,6 @@ from zkgpu.zkml.restated import DIVISION, POWER, QUANTIZE
 
 _CURVED = {"And", "BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor", "Max", "Min", "Mod", "Or", "Pow", "Where", "Xor"}
 _CURVED |= {DIVISION, POWER}  # whose table costs less than their parts
-Evaluator = Callable[[Floats], Floats]
 
 
 def fuse_functions(graph: Graph) -> Graph:

@@ -181,9 +181,6 @@ class Graph:
         )
 
 
-Rewrite = Callable[[Graph], Graph]
-
-
 class Unsupported(FormatError):
     """A node that cannot be compiled.
 
