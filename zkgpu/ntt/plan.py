@@ -4,7 +4,7 @@ A transform of n values is log2 n stages. Stage s splits each of 2^s groups into
 x + w y and x - w y with one factor w per group. A pass does three stages at once (radix 8) on 2^3 blocks; first over
 the whole array, then within sub-transforms that stay in the second-level cache, where a last pass does the last three
 stages in tiles of 2^3 blocks. Passes over the whole array go together: some columns, which stay in that cache too, go
-through up to three of them before the next columns do. The inverse does the same passes backwards.
+through two of them before the next columns do. The inverse does the same passes backwards.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ SMALLEST_LOG = 2 * RADIX_LOG
 # values of a sub-transform that is not all there is: 2^12 take 160 KiB at most, 2^14 take 640
 SUBTRANSFORM_LOG, MOST_SUBTRANSFORM_LOG = 12, 14
 VALUE_BYTES = 40
-# passes over the whole array that go together, so that they read and write it once
-TOGETHER = 3
+# passes over the whole array that go together, so that they read and write it once; of three, columns are too short
+TOGETHER = 2
 # values of a part that goes through all its passes in the first-level cache
 NEST_LOG = 9
 # items a phase is cut into, when it is long enough: an item should have this many values at least
