@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from zkgpu.backend.beside import give_back
 from zkgpu.circuits import CompiledCircuit
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError, UsageError
 from zkgpu.formats.container import naming
 from zkgpu.records import dataclass
 from zkgpu.stages import stage
@@ -396,6 +396,8 @@ def compile_model(
 def _samples(data: Any, read: OnnxModel, memory: int | None) -> Samples:
     found = loaded(data, read.shapes, memory=memory)
     with naming(data):
+        for name in sorted(read.fixed & set(found)) if isinstance(found, Mapping) else ():
+            raise InputError(f"input '{name}' has a value in the file, which is taken: leave it out of the data")
         return as_samples(list(read.inputs), found)
 
 
