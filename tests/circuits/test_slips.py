@@ -56,6 +56,10 @@ SLIPS: dict[str, tuple[Slip, str]] = {
     "an axis": (lambda c, x, a: a.sum(axis=3), "no axis 3"),
     "shapes": (lambda c, x, a: a @ [1, 2], "shapes"),
     "a gadget without a wire": (lambda c, x, a: gadgets.is_zero(5), "circuit.constant"),
+    "a list for a gadget": (lambda c, x, a: gadgets.poseidon([x, x]), "zkgpu.circuits.stack"),  # type: ignore[arg-type]
+    "half a bit": (lambda c, x, a: gadgets.to_bits(x, 8.5), "must be an integer"),  # type: ignore[arg-type]
+    "bits of a float": (lambda c, x, a: gadgets.less_than(x, 3, 8.0), "must be an integer"),
+    "bits of a text": (lambda c, x, a: gadgets.assert_in_range(x, "8"), "must be an integer"),  # type: ignore[arg-type]
     "a choice without a wire": (lambda c, x, a: gadgets.select(True, 1, 2), "circuit.constant"),
     "another circuit": (lambda c, x, a: x + Circuit().private("x"), "another"),
     "another circuit's in a gadget": (lambda c, x, a: gadgets.is_equal(x, Circuit().private("x")), "another"),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Command
+from zkgpu.backend import open_backend
 from zkgpu.ceremony.ptau import read_ptau
 from zkgpu.demo import samples
 from zkgpu.demo.digits import IMAGE, model
@@ -58,3 +59,13 @@ def test_the_model_is_that_of_the_examples_and_its_samples_fit() -> None:
 
 def test_they_are_small() -> None:
     assert sum(len(sample(name)) for name in KEPT) < 50_000
+
+
+def test_samples_that_were_interrupted_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(samples, "contribute_powers", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        samples.write_samples(tmp_path / "there", open_backend("cpu"))
+    assert not list((tmp_path / "there").iterdir())

@@ -46,7 +46,7 @@ def seconds(tmp_path: Path) -> float:
     return time.monotonic() - begin
 
 
-@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_proof_leaves_whole_files(kind: signal.Signals, seconds: float, tmp_path: Path) -> None:
     instants = random.Random(int(kind))
     for _ in range(INSTANTS):
@@ -60,6 +60,7 @@ def test_an_interrupted_proof_leaves_whole_files(kind: signal.Signals, seconds: 
         assert not said.startswith(b"Traceback") or IMPORTING in said
         found = (folder / "proof.json").read_text()
         assert found == OLD or found.rstrip().endswith("}")
+        assert kind == signal.SIGKILL or not list(folder.glob(".*"))
     with pytest.raises(SystemExit) as ended:
         main([str(part) for part in command(folder)])
     assert not ended.value.code

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from zkgpu.circuits import Circuit
 from zkgpu.curves.bn254 import BN254, G1, G2, Fr
 from zkgpu.errors import FormatError
 from zkgpu.formats import public_values
@@ -124,6 +125,14 @@ def test_a_circuit_without_constraints_survives_a_round_trip(samples, tmp_path):
     empty = type(r1cs)(r1cs.field, **none, n_public_outputs=1, n_public_inputs=0, n_private_inputs=0)
     write_r1cs(tmp_path / "empty", empty)
     assert read_r1cs(tmp_path / "empty").n_constraints == 0
+
+
+def test_a_circuit_without_constraints_is_written_by_who_made_it(tmp_path):
+    circuit = Circuit()
+    circuit.public("y", 3)
+    write_r1cs(tmp_path / "empty", circuit.compile().r1cs)
+    found = read_r1cs(tmp_path / "empty")
+    assert (found.n_constraints, found.n_wires, found.n_public) == (0, 4, 3)
 
 
 @pytest.mark.parametrize(

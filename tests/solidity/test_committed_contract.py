@@ -242,7 +242,7 @@ def test_the_power_of_the_second_equation_is_the_hash_that_python_makes(instance
 
 def test_what_went_wrong_before_is_not_made_up_for_by_a_product_of_pairings_without_the_sums():
     """Once something is wrong no public input is added: the equation that is left can be solved for C."""
-    bare = MADE["committed_bare"]
+    bare = made("committed_bare")
     secrets, infinity = secrets_of(bare.name), G1.group.infinity
     c = (15 - secrets.alpha * secrets.beta - secrets.ic[0] * secrets.gamma) * Fr.inverse(secrets.delta)
     proof = Proof(3 * G1, 5 * G2, c * G1, (Commitment(infinity, infinity),))
@@ -256,7 +256,7 @@ def test_what_went_wrong_before_is_not_made_up_for_by_a_product_of_pairings_with
 
 def test_an_alias_of_a_public_input_is_refused_even_with_a_proof_for_it():
     """Its bytes are hashed as they come, so no proof of the input itself is one of the alias."""
-    bare = MADE["committed_bare"]
+    bare = made("committed_bare")
     for value in (5, 5 + Fr.modulus, 5 + 4 * Fr.modulus):
         proof = secrets_of(bare.name).prove(bare.verifying_key, [value], b"")
         data = calldata(proof, [0])[:-32] + value.to_bytes(32, "big")

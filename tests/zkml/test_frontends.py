@@ -137,3 +137,16 @@ def test_arguments_of_a_module_are_inputs_of_their_names() -> None:
         compile_model(Both(), {"right": ROWS, "up": ROWS})
     with pytest.raises(UsageError, match="needs an example"):
         check(Both())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", ["float64", "float16"])
+def test_a_module_of_other_numbers_than_single_ones_takes_an_example_of_its_own(kind: str) -> None:
+    torch = pytest.importorskip("torch")
+    module = network().to(getattr(torch, kind))
+    compiled = compile_model(module, torch.from_numpy(ROWS).requires_grad_(), limb=6, example=ROWS)
+    (found,) = compiled.predict(torch.from_numpy(ROWS).requires_grad_()).values()
+    with torch.no_grad():
+        wanted = network().eval()(torch.from_numpy(ROWS.astype(np.float32))).numpy()
+    assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()

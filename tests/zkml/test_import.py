@@ -10,7 +10,7 @@ import pytest
 
 from tests.zkml.models import model, node, normal, onnx
 from tests.zkml.onnx_oracle import compiled_right
-from zkgpu.errors import FormatError, ResourceError, UsageError
+from zkgpu.errors import FormatError, InputError, ResourceError, UsageError
 from zkgpu.inference import compile_model
 from zkgpu.zkml.onnx_import import read_graph
 from zkgpu.zkml.onnx_model import OnnxModel
@@ -158,6 +158,14 @@ def test_calibration_data_must_fit_the_model() -> None:
     ):
         with pytest.raises(UsageError, match=message):
             compile_model(mlp(), data)
+
+
+def test_data_for_an_input_that_the_file_has_a_value_for_is_refused() -> None:
+    old = mlp()
+    old.graph.input.append(onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, [6, 8]))
+    assert [tensor.name for tensor in compile_model(old, SAMPLES).model.inputs] == ["x"]
+    with pytest.raises(InputError, match="input 'w' has a value in the file"):
+        compile_model(old, {"x": SAMPLES, "w": normal(30, 6, 8)})
 
 
 def test_inputs_outside_of_the_calibrated_range_are_refused_or_clamped_as_asked() -> None:

@@ -13,7 +13,7 @@ from zkgpu.circuits.free_choice import refuse_free_hints, touched_wires
 from zkgpu.circuits.program import HintFunction, Template
 from zkgpu.circuits.public_arrays import public_array_of, publish
 from zkgpu.circuits.signals import Kind
-from zkgpu.circuits.wires import Operand, Wires, as_wires, constant
+from zkgpu.circuits.wires import Operand, Wires, as_wires, constant, holds_wires
 from zkgpu.curves import DEFAULT
 from zkgpu.errors import UsageError
 from zkgpu.fields.field import Field, integer
@@ -54,6 +54,8 @@ class Circuit:
         Raises UsageError when none of them is a wire.
         """
         builder = next((x.builder for x in operands if isinstance(x, Wires)), None)
+        if builder is None and any(map(holds_wires, operands)):
+            raise UsageError(f"{gadget} works on arrays of wires, and was given a list: zkgpu.circuits.stack makes one")
         if builder is None:
             raise UsageError(
                 f"{gadget} works on wires, and was given {' and '.join(type(x).__name__ for x in operands)}: "

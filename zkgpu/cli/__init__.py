@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -16,6 +17,7 @@ _OBJECTS = 200_000  # made between two collections of garbage: importing makes m
 
 def command() -> None:
     """The program `zkgpu`: `main` in a process of its own, which ends with it."""
+    _end_as_interrupted()
     leave_out(*TEXTS_FOR_HELP)
     try:
         main()
@@ -25,6 +27,17 @@ def command() -> None:
         if isinstance(end.code, int):
             leave(end.code)
         raise
+
+
+def _end_as_interrupted() -> None:
+    """What asks the process to end does so as an interruption from the keyboard: half-made files are removed first.
+
+    A signal that whoever started the process has it ignore, as nohup does, stays so.
+    """
+    for name in ("SIGTERM", "SIGHUP"):  # the second is not everywhere
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from zkgpu.cli.outputs import require_outputs
 from zkgpu.cli.session import Session
+from zkgpu.cli.terminal import counted
 from zkgpu.errors import EXIT_INVALID_PROOF, UsageError, error_with
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def prove(session: Session, key_file: str, witness: str, proof_file: str, public
     session.finish(
         {"proof": proof_file, "public": public_file, "verified": True, **said},
         f"{proof_file}: valid {system_of(statement.proof).title} proof ({session.server}, {session.seconds():.2f} s)",
-        f"{public_file}: its {len(statement.public_inputs)} public inputs",
+        f"{public_file}: its {counted(len(statement.public_inputs), 'public input')}",
     )
 
 

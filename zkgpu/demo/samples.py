@@ -32,14 +32,15 @@ def sample(name: str) -> bytes:
 def write_samples(folder: Path, backend: Backend) -> None:
     """Writes NAMES into a folder, which is made where there is none. The powers are new ones each time.
 
-    Raises ResourceError when the system refuses to write.
+    The powers, which take nearly all of the time, come first: where that ends early, it can be begun again. Raises
+    ResourceError when the system refuses to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _write_powers(folder / POWERS, backend)
     with stage("write files"):
         for name in KEPT:
             with replacing(folder / name) as file:
                 file.write(sample(name))
-    _write_powers(folder / POWERS, backend)
 
 
 def _write_powers(path: Path, backend: Backend) -> None:

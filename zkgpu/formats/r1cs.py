@@ -201,4 +201,5 @@ def _constraint_words(r1cs: R1CS) -> Words:
 
 
 def _as_words(table: Limbs) -> Words:
-    return np.ascontiguousarray(table, dtype="<u8").view("<u4").reshape(table.shape[0], -1)
+    rows, limbs = table.shape
+    return np.ascontiguousarray(table, dtype="<u8").view("<u4").reshape(rows, 2 * limbs)

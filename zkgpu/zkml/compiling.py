@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from zkgpu.errors import UsageError
+from zkgpu.errors import InputError, UsageError
 from zkgpu.formats.container import naming
 from zkgpu.zkml.accuracy import ALLOWED, FEWEST_SAMPLES
 from zkgpu.zkml.calibrated import Calibration
@@ -96,6 +96,8 @@ def compile_model(
 def _samples(data: Any, read: OnnxModel, memory: int | None) -> Samples:
     found = loaded(data, read.shapes, memory=memory)
     with naming(data):
+        for name in sorted(read.fixed & set(found)) if isinstance(found, Mapping) else ():
+            raise InputError(f"input '{name}' has a value in the file, which is taken: leave it out of the data")
         return as_samples(list(read.inputs), found)
 
 

@@ -108,9 +108,11 @@ def _from_module(module: Any, example: Any) -> Any:
         raise UsageError("a module of PyTorch needs an example of its inputs: give example=, a batch of one")
     example = loaded(example, _UNKNOWN)
     named = example if isinstance(example, Mapping) else {}
-    by_name = {name: _tensor(torch, value) for name, value in named.items()}
+    weights = [weight.dtype for weight in module.parameters() if weight.is_floating_point()]
+    kind = next(iter(weights), torch.float32)
+    by_name = {name: _tensor(torch, value, kind) for name, value in named.items()}
     given = example if isinstance(example, tuple) else (example,)
-    arguments = () if by_name else tuple(_tensor(torch, value) for value in given)
+    arguments = () if by_name else tuple(_tensor(torch, value, kind) for value in given)
     was_training = module.training
     module.eval()
     try:
@@ -124,10 +126,15 @@ def _from_module(module: Any, example: Any) -> Any:
         module.train(was_training)
 
 
-def _tensor(torch: Any, value: Any) -> Any:
-    """A tensor as it is; of an array the first entry, as a batch of one, in the type that modules take."""
+def _tensor(torch: Any, value: Any, kind: Any) -> Any:
+    """A tensor as it is; of an array the first entry, as a batch of one, in the type that modules take.
+
+    Args:
+        kind: of real numbers, torch's: that of the module's weights
+    """
     if isinstance(value, torch.Tensor):
         return value
     first = np.asarray(value)[:1]
     kinds = {"f": np.float32, "i": np.int64, "u": np.int64}
-    return torch.from_numpy(np.ascontiguousarray(first.astype(kinds.get(first.dtype.kind, first.dtype))))
+    made = torch.from_numpy(np.ascontiguousarray(first.astype(kinds.get(first.dtype.kind, first.dtype))))
+    return made.to(kind) if made.is_floating_point() else made

@@ -57,6 +57,11 @@ class OnnxModel:
         """The names of what the user gives to the model, with their number of axes."""
         return {name: len(shape) for name, shape in self.shapes.items()}
 
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The names of inputs that the file has values for: these are taken, as weights are."""
+        return frozenset(info.name for info in self.proto.graph.input) - self.inputs.keys()
+
     @cached_property
     def shapes(self) -> dict[str, Shape]:
         """Their shapes, with 0 for lengths that the file leaves open."""

@@ -30,7 +30,12 @@ def loaded(data: Any, inputs: Shapes, *, only: bool = False, memory: int | None 
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         table = data.to_numpy()
         return table if len(inputs) == 1 else by_column([str(name) for name in data.columns], table, inputs)
-    return data
+    return {name: _plain(value) for name, value in data.items()} if isinstance(data, Mapping) else _plain(data)
+
+
+def _plain(value: Any) -> Any:
+    """A tensor of PyTorch without what its gradient is computed by, which NumPy does not take."""
+    return value.detach() if hasattr(value, "detach") else value
 
 
 def made_up(shape: Sequence[int], kind: np.dtype[Any]) -> NDArray[Any]:

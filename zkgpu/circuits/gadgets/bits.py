@@ -146,6 +146,13 @@ def _bits_of_constant(x: Wires, bits: int) -> Wires:
     return Circuit.of(x).constant(_bits_of(values, bits).reshape(*x.shape, bits))
 
 
+def require_whole(bits: int) -> None:
+    """Raises UsageError for a width that is no integer."""
+    if not isinstance(bits, int | np.integer):
+        raise UsageError(f"{bits!r} bits: a width must be an integer")
+
+
 def require_width(field: Field, bits: int) -> None:
+    require_whole(bits)
     if not 1 <= bits <= field.bits:
         raise UsageError(f"{bits} bits: a width must be from 1 to {field.bits}, the width of {field.name}")

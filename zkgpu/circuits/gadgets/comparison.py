@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from zkgpu.circuits.circuit import Circuit
-from zkgpu.circuits.gadgets.bits import range_check, to_bits
+from zkgpu.circuits.gadgets.bits import range_check, require_whole, to_bits
 from zkgpu.circuits.gadgets.logic import select
 from zkgpu.circuits.gadgets.operands import on_wires
 from zkgpu.circuits.numbers import inverses_or_zeros
@@ -112,5 +112,6 @@ def _chosen(condition: Wires, x: Wires, y: Wires, bits: int) -> Wires:
 
 
 def _require_room(field: Field, bits: int) -> None:
+    require_whole(bits)
     if bits < 1 or 1 << (bits + 1) > field.modulus:
         raise UsageError(f"{bits} bits: compared integers need from 1 to {field.bits - 2} bits")
