@@ -177,6 +177,21 @@ def test_a_key_of_another_circuit_is_replaced_by_force_alone(work: Any, command:
     assert "no key: --force" in command(*setup, work / "one.r1cs", work / "notes.txt").error(2)
 
 
+def test_a_key_that_others_contributed_to_is_replaced_by_force_alone(work: Any, command: Any, samples: Path) -> None:
+    work.done("compile", work.source(), "-o", work / "one.r1cs")
+    setup = ("setup", work / "one.r1cs", samples / "pot6_final.ptau", work / "key.zkey")
+    work.done(*setup)
+    work.done(*setup)  # what one machine made, it can make again
+    work.done("key", "contribute", work / "key.zkey", work / "next.zkey", "--name", "ann")
+    os.replace(work / "next.zkey", work / "key.zkey")
+    before = (work / "key.zkey").read_bytes()
+    for again in (setup, ("setup", "--unsafe", work / "one.r1cs", work / "key.zkey")):
+        assert "took 2 contributions: --force" in command(*again).error(2)
+    assert (work / "key.zkey").read_bytes() == before
+    work.done(*setup, "--force")
+    assert (work / "key.zkey").read_bytes() != before
+
+
 SAMPLES = np.random.default_rng(1).integers(0, 17, (20, 4))
 
 

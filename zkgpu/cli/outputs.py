@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = str | os.PathLike[str]
 _SOURCES = (".py", ".circom", ".onnx")
 
-force_option = option("--force", is_flag=True, help="Replace what is there of another circuit.")
+force_option = option(
+    "--force", is_flag=True, help="Replace what is there of another circuit, and a key that took a contribution."
+)
 
 
 def require_outputs(
@@ -91,8 +93,14 @@ def require_room(key: StrPath, r1cs: R1CS, protocol: str) -> None:
     require_disk(key, room.disk)
 
 
-def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:
-    """Raises UsageError where a key would replace something else than a key of the same circuit, without --force."""
+def require_replaceable(path: StrPath, r1cs: R1CS, force: bool, *, goes_on: bool = False) -> None:
+    """Raises UsageError where something else would be replaced, without --force, than what a setup can make again.
+
+    That is a key of the same circuit, unless it went through other hands: nobody can make their contributions again.
+
+    Args:
+        goes_on: the new key is what a ceremony made of the one that is there
+    """
     from zkgpu.systems.files import read_key
     from zkgpu.systems.registry import system_of
 
@@ -105,6 +113,9 @@ def require_replaceable(path: StrPath, r1cs: R1CS, force: bool) -> None:
         raise UsageError(f"{os.fspath(path)}: there is a file that is no key: --force replaces it") from None
     if not is_same:
         raise UsageError(f"{os.fspath(path)}: there is the key of another circuit: --force replaces it")
+    taken = len(getattr(key, "contributions", ()) or ())  # a key of PLONK has none: it follows from the powers of tau
+    if taken > 1 and not goes_on:
+        raise UsageError(f"{os.fspath(path)}: there is a key that took {taken} contributions: --force replaces it")
 
 
 def _above(place: str) -> str:

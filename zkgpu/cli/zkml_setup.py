@@ -56,7 +56,7 @@ def setup_command(
         compiled = folder.read_model(memory)
         require_outputs(folder.files, [powers, made])
         require_room_for(compiled, folder)
-        require_replaceable(folder.key_file, compiled.circuit.r1cs, force)
+        require_replaceable(folder.key_file, compiled.circuit.r1cs, force, goes_on=made is not None)
         if powers is None:
             session.warn(UNSAFE_WARNING, even_quiet=True)
             with large_in_files(folder.path):
