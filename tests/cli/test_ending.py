@@ -26,20 +26,31 @@ def circuit():
 """
 
 
+KINDS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def hear_all() -> None:
+    """Whoever runs the tests may have all they start ignore some of these, as nohup and a shell's & do."""
+    for kind in KINDS:
+        signal.signal(kind, signal.SIG_DFL)
+
+
 def begun(folder: Path, seconds: float, *before: str) -> subprocess.Popen[str]:
     """A command in the middle of its work, of which there is a file that is not done."""
     (folder / "waiting.py").write_text(WAITING)
     program = [*before, sys.executable, "-m", "zkgpu", "compile", "waiting.py:circuit", "-o", "waiting.r1cs"]
     environment = {**os.environ, "SECONDS": str(seconds), "PYTHONDONTWRITEBYTECODE": "1"}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(program, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=environment)
+    process = subprocess.Popen(
+        program, cwd=folder, stdout=pipe, stderr=pipe, text=True, env=environment, preexec_fn=hear_all
+    )
     assert process.stderr is not None
     assert process.stderr.readline() == "begun\n"
     assert len(list(folder.glob(".half-made*"))) == 1
     return process
 
 
-@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_command_that_is_asked_to_end_removes_what_is_half_made_and_says_so(
     tmp_path: Path, kind: signal.Signals
 ) -> None:

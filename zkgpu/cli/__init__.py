@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +33,9 @@ def _end_as_interrupted() -> None:
 
     A signal that whoever started the process has it ignore, as nohup does, stays so.
     """
+    # what the module signal dresses in enumerations, which take a millisecond to make
+    import _signal as signal  # type: ignore[import-not-found]
+
     for name in ("SIGTERM", "SIGHUP"):  # the second is not everywhere
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:
