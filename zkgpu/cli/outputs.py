@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 StrPath: TypeAlias = str | os.PathLike[str]
 _SOURCES = (".py", ".circom", ".onnx")
 
-force_option = option(
-    "--force", is_flag=True, help="Replace what is there of another circuit, and a key that took a contribution."
-)
+force_option = option("--force", is_flag=True, help="Replace what is there of another circuit, or of a ceremony.")
 
 
 def require_outputs(
@@ -113,7 +111,7 @@ def require_replaceable(path: StrPath, r1cs: R1CS, force: bool, *, goes_on: bool
         raise UsageError(f"{os.fspath(path)}: there is a file that is no key: --force replaces it") from None
     if not is_same:
         raise UsageError(f"{os.fspath(path)}: there is the key of another circuit: --force replaces it")
-    taken = len(getattr(key, "contributions", ()) or ())  # a key of PLONK has none: it follows from the powers of tau
+    taken = len(getattr(key, "contributions", ()))  # a key of PLONK has none: it follows from the powers of tau
     if taken > 1 and not goes_on:
         raise UsageError(f"{os.fspath(path)}: there is a key that took {taken} contributions: --force replaces it")
 
